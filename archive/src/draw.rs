@@ -84,7 +84,9 @@ pub fn sample_with_replacement(draw: &mut dyn Draw, population: usize, count: us
     if population == 0 {
         return Vec::new();
     }
-    (0..count).map(|_| (draw.unit() * population as f64) as usize).collect()
+    (0..count)
+        .map(|_| (draw.unit() * population as f64) as usize)
+        .collect()
 }
 
 /// One index, drawn in proportion to `weights`; uniform where they do not sum to a positive number.

@@ -1,0 +1,28 @@
+//! Evaluation: running a candidate on an example, talking to models, and saying what it cost.
+//!
+//! Knows nothing about what will be tried next; that is the engine's business. Everything here
+//! answers with a typed [`Outcome`] and its [`Usage`], never with a bare number.
+
+mod cpu;
+mod evaluator;
+mod example;
+mod model;
+mod outcome;
+mod prompt;
+mod stage;
+mod usage;
+
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use cpu::{CpuBound, CpuEvaluator, run_cpu};
+pub use evaluator::{Evaluation, Evaluator, EvaluatorInfo, RolloutRequest};
+pub use example::ExampleId;
+pub use model::{
+    ChatRequest, Completion, FinishReason, LanguageModel, Message, ModelError, ModelErrorKind,
+    ModelInfo,
+};
+pub use outcome::{Failure, FailureKind, Outcome, Scored};
+pub use prompt::{PromptMessage, PromptTemplate, Section, wildcards_in};
+pub use stage::{Phase, Stage};
+pub use usage::{MicroUsd, Purpose, Usage, UsageBound};

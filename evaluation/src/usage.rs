@@ -1,0 +1,157 @@
+//! What a call cost: tokens as the provider reported them, money in integer micro-dollars.
+
+use std::fmt;
+use std::ops::{Add, AddAssign};
+
+use serde::{Deserialize, Serialize};
+
+/// Money in millionths of a US dollar; integers add up exactly.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct MicroUsd(pub u64);
+
+impl MicroUsd {
+    /// The amount in dollars, for people and JSON.
+    pub fn dollars(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+
+    /// From dollars, rounded to the nearest micro-dollar; negative or non-finite amounts are zero.
+    pub fn from_dollars(dollars: f64) -> Self {
+        Self((dollars * 1e6).round() as u64)
+    }
+}
+
+impl fmt::Display for MicroUsd {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "${:.6}", self.dollars())
+    }
+}
+
+impl Add for MicroUsd {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl AddAssign for MicroUsd {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+/// What tokens were spent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Purpose {
+    /// The policy model answering an example.
+    Rollout,
+    /// The reflection model rewriting a component.
+    Reflection,
+    /// A model scoring an answer.
+    Judge,
+}
+
+impl Purpose {
+    /// The name used in stores, exports and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rollout => "rollout",
+            Self::Reflection => "reflection",
+            Self::Judge => "judge",
+        }
+    }
+}
+
+/// Tokens, money and calls, summed over the attempts of one piece of work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// Requests that reached a model, failed attempts included.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub calls: u64,
+    /// Prompt tokens as reported, cached ones included.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub prompt_tokens: u64,
+    /// Completion tokens as reported.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub completion_tokens: u64,
+    /// The part of `prompt_tokens` the provider served from its cache.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cached_tokens: u64,
+    /// Estimated tokens of replies that came without usage; in none of the other fields.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unknown_tokens: u64,
+    /// Cost of the calls whose price is known.
+    #[serde(skip_serializing_if = "is_free")]
+    pub cost: MicroUsd,
+    /// Calls that used tokens but have no known price; their cost is in no sum.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unpriced_calls: u64,
+}
+
+impl Usage {
+    /// Prompt, completion and unknown tokens together; cached ones are part of the prompt.
+    pub fn total_tokens(&self) -> u64 {
+        self.prompt_tokens + self.completion_tokens + self.unknown_tokens
+    }
+
+    /// Whether nothing at all was spent.
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Add for Usage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            calls: self.calls + other.calls,
+            prompt_tokens: self.prompt_tokens.saturating_add(other.prompt_tokens),
+            completion_tokens: self
+                .completion_tokens
+                .saturating_add(other.completion_tokens),
+            cached_tokens: self.cached_tokens.saturating_add(other.cached_tokens),
+            unknown_tokens: self.unknown_tokens.saturating_add(other.unknown_tokens),
+            cost: self.cost + other.cost,
+            unpriced_calls: self.unpriced_calls + other.unpriced_calls,
+        }
+    }
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+/// The most one piece of work can cost, reserved before it starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UsageBound {
+    /// Upper bound on tokens, all attempts included.
+    pub tokens: u64,
+    /// Upper bound on cost; zero where no price is known.
+    pub cost: MicroUsd,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_free(cost: &MicroUsd) -> bool {
+    cost.0 == 0
+}
