@@ -1,6 +1,6 @@
 //! The one seam through which randomness enters: a stream of 32-bit words, and the draws built on it.
 //!
-//! The algorithms are those of CPython's `random` module (rejection sampling on the top bits,
+//! The algorithms are those of `CPython`'s `random` module (rejection sampling on the top bits,
 //! Fisher-Yates from the end, 53-bit floats), because the reference implementation draws with
 //! them: given its generator, an archive makes its decisions.
 

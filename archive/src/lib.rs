@@ -5,6 +5,8 @@
 
 mod candidate;
 mod draw;
+mod index;
 
 pub use candidate::{Candidate, CandidateError, ContentId, Origin};
 pub use draw::{Draw, choices_weighted, sample_indices, sample_with_replacement, shuffle};
+pub use index::{CandidateIndex, InstanceIndex};
