@@ -58,7 +58,9 @@ impl Serialize for ContentId {
 
 impl<'de> Deserialize<'de> for ContentId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -121,8 +123,10 @@ impl Candidate {
         N: Into<Arc<str>>,
         T: Into<Arc<str>>,
     {
-        let components: IndexMap<Arc<str>, Arc<str>> =
-            components.into_iter().map(|(name, text)| (name.into(), text.into())).collect();
+        let components: IndexMap<Arc<str>, Arc<str>> = components
+            .into_iter()
+            .map(|(name, text)| (name.into(), text.into()))
+            .collect();
         if components.is_empty() {
             return Err(CandidateError::Empty);
         }
@@ -171,7 +175,10 @@ impl Candidate {
                 hasher.update(part.as_bytes());
             }
         }
-        Self { components, content_id: ContentId(*hasher.finalize().as_bytes()) }
+        Self {
+            components,
+            content_id: ContentId(*hasher.finalize().as_bytes()),
+        }
     }
 }
 
