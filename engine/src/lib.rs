@@ -1,13 +1,18 @@
 //! The GEPA engine: evolves prompts against an evaluator, and can answer for everything it paid for.
 
+pub mod config;
+mod core;
 mod counters;
 mod event;
 mod ids;
 mod random;
 pub mod record;
+pub mod reflection;
+pub mod search;
 mod stop;
 mod store;
 
+pub use config::{Config, ExampleSets, Problem, Settings};
 pub use counters::{Counters, UsageShare};
 pub use event::*;
 pub use ids::{BadRunId, RunId, Seq, Timestamp, TrialKey, snapshot_id};

@@ -1,0 +1,336 @@
+//! The configuration of a run, which cannot be invalid.
+
+use std::sync::Arc;
+
+use gepa_archive::Candidate;
+use gepa_evaluation::{ExampleId, PromptTemplate, wildcards_in};
+use indexmap::IndexMap;
+
+use super::problem::Problem;
+use super::settings::{Overlap, Settings};
+use crate::reflection::Template;
+
+/// The three example sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExampleSets {
+    /// Minibatches for reflection are drawn from these.
+    pub train: Vec<ExampleId>,
+    /// The fronts are kept over these.
+    pub pareto: Vec<ExampleId>,
+    /// Held out: only the baseline and the final best are scored on them. May be empty.
+    pub validation: Vec<ExampleId>,
+}
+
+/// A run's configuration. There is no way to build one that does not hold together.
+#[derive(Clone, Debug)]
+pub struct Config {
+    settings: Settings,
+    seed: Arc<Candidate>,
+    prompt: PromptTemplate,
+    sets: ExampleSets,
+    templates: IndexMap<Arc<str>, Template>,
+    required_wildcards: IndexMap<Arc<str>, Vec<Arc<str>>>,
+}
+
+impl Config {
+    /// Checks everything at once and reports every problem found.
+    ///
+    /// `prompt` says how the seed's components become chat messages; leave it empty where
+    /// candidates are not prompts.
+    pub fn new(
+        seed: Candidate,
+        prompt: PromptTemplate,
+        sets: ExampleSets,
+        settings: Settings,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        check_numbers(&settings, &mut problems);
+        check_sets(&sets, &settings.search.allow_overlap, &mut problems);
+        check_prompt(&seed, &prompt, &mut problems);
+        let templates = compile_templates(&seed, &settings, &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let required_wildcards = seed
+            .components()
+            .iter()
+            .map(|(name, text)| {
+                let is_pattern = prompt
+                    .messages
+                    .iter()
+                    .any(|m| m.component.as_deref() == Some(name));
+                let wildcards = if is_pattern {
+                    wildcards_in(text)
+                } else {
+                    Vec::new()
+                };
+                (Arc::clone(name), wildcards)
+            })
+            .collect();
+        let seed = Arc::new(seed);
+        Ok(Self {
+            settings,
+            seed,
+            prompt,
+            sets,
+            templates,
+            required_wildcards,
+        })
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The candidate the search starts from.
+    pub fn seed(&self) -> &Arc<Candidate> {
+        &self.seed
+    }
+
+    /// How candidates become messages.
+    pub fn prompt(&self) -> &PromptTemplate {
+        &self.prompt
+    }
+
+    /// The example sets.
+    pub fn sets(&self) -> &ExampleSets {
+        &self.sets
+    }
+
+    /// The reflection prompt for a component.
+    pub(crate) fn template(&self, component: &str) -> &Template {
+        // Every component of the seed got one when the config was built.
+        self.templates.get(component).unwrap_or(&self.templates[0])
+    }
+
+    /// Wildcards a rewritten component must keep.
+    pub(crate) fn required_wildcards(&self, component: &str) -> &[Arc<str>] {
+        self.required_wildcards
+            .get(component)
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// Rollouts set aside for the final scoring.
+    pub fn validation_rollouts(&self) -> u64 {
+        (1 + u64::from(self.settings.validation.top_k)) * self.sets.validation.len() as u64
+    }
+
+    /// Rollouts one proposal can need: parent, child, pareto set.
+    pub fn proposal_rollouts(&self) -> u64 {
+        2 * u64::from(self.settings.search.minibatch_size) + self.sets.pareto.len() as u64
+    }
+
+    /// The smallest rollout budget with which one proposal can be tried to the end.
+    pub fn floor_rollouts(&self) -> u64 {
+        self.sets.pareto.len() as u64 + self.proposal_rollouts() + self.validation_rollouts()
+    }
+}
+
+fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
+    let mut require = |holds: bool, key: &str, message: &str| {
+        if !holds {
+            problems.push(Problem::new(key, message));
+        }
+    };
+    let fraction = |value: f64| (0.0..=1.0).contains(&value);
+    let positive = |value: f64| value.is_finite() && value > 0.0;
+    let (run, search, budget) = (&settings.run, &settings.search, &settings.budget);
+    require(run.gate_lag >= 1, "run.gate_lag", "must be at least 1");
+    require(
+        run.pareto_lag >= run.gate_lag,
+        "run.pareto_lag",
+        "must be at least `run.gate_lag`",
+    );
+    require(
+        run.max_concurrent >= 1,
+        "run.max_concurrent",
+        "must be at least 1",
+    );
+    require(
+        search.minibatch_size >= 1,
+        "search.minibatch_size",
+        "must be at least 1",
+    );
+    require(
+        fraction(search.epsilon),
+        "search.epsilon",
+        "must lie between 0 and 1",
+    );
+    require(search.top_k >= 1, "search.top_k", "must be at least 1");
+    require(
+        search.perfect_score.is_finite(),
+        "search.perfect_score",
+        "must be a finite number",
+    );
+    require(
+        search.archive_max_size != Some(0),
+        "search.archive_max_size",
+        "must be at least 1",
+    );
+    require(
+        search.archive_min_score.is_none_or(f64::is_finite),
+        "search.archive_min_score",
+        "must be a finite number",
+    );
+    let reflection = &settings.reflection;
+    require(
+        reflection.max_attempts >= 1,
+        "reflection.max_attempts",
+        "must be at least 1",
+    );
+    require(
+        reflection.max_concurrent >= 1,
+        "reflection.max_concurrent",
+        "must be at least 1",
+    );
+    require(
+        reflection.max_text_chars >= 1,
+        "reflection.max_text_chars",
+        "must be at least 1",
+    );
+    require(
+        reflection.max_prompt_chars >= 1_000,
+        "reflection.max_prompt_chars",
+        "must be at least 1000",
+    );
+    let rollouts = &settings.rollouts;
+    require(
+        rollouts.max_attempts >= 1,
+        "rollouts.max_attempts",
+        "must be at least 1",
+    );
+    require(
+        positive(rollouts.timeout_seconds),
+        "rollouts.timeout_seconds",
+        "must be above 0",
+    );
+    require(
+        rollouts.backoff_seconds.is_finite() && rollouts.backoff_seconds >= 0.0,
+        "rollouts.backoff_seconds",
+        "must be 0 or more",
+    );
+    require(
+        fraction(rollouts.max_failure_fraction),
+        "rollouts.max_failure_fraction",
+        "must lie between 0 and 1",
+    );
+    require(
+        budget.max_cost_usd.is_none_or(positive),
+        "budget.max_cost_usd",
+        "must be above 0",
+    );
+    require(
+        budget.max_seconds.is_none_or(positive),
+        "budget.max_seconds",
+        "must be above 0",
+    );
+    require(
+        budget.target_score.is_none_or(f64::is_finite),
+        "budget.target_score",
+        "must be a finite number",
+    );
+    require(
+        budget.ends_every_run(),
+        "budget",
+        "sets no limit that ends every run; set one, for example `max_rollouts = 500`",
+    );
+}
+
+fn check_sets(sets: &ExampleSets, allowed: &[Overlap], problems: &mut Vec<Problem>) {
+    for (name, set) in [("train", &sets.train), ("pareto", &sets.pareto)] {
+        if set.is_empty() {
+            problems.push(Problem::new(
+                format!("examples.{name}"),
+                "names no example; the search needs at least one",
+            ));
+        }
+    }
+    let named = [
+        ("train", &sets.train),
+        ("pareto", &sets.pareto),
+        ("validation", &sets.validation),
+    ];
+    for (name, set) in named {
+        if let Some(twice) = first_repeated(set) {
+            problems.push(Problem::new(
+                format!("examples.{name}"),
+                format!("names example {twice} twice; name each once"),
+            ));
+        }
+    }
+    let pairs = [
+        (Overlap::TrainPareto, named[0], named[1]),
+        (Overlap::TrainValidation, named[0], named[2]),
+        (Overlap::ParetoValidation, named[1], named[2]),
+    ];
+    for (overlap, (first_name, first), (second_name, second)) in pairs {
+        let first: std::collections::BTreeSet<&ExampleId> = first.iter().collect();
+        let shared: Vec<&ExampleId> = second.iter().filter(|id| first.contains(id)).collect();
+        if let (Some(one), false) = (shared.first(), allowed.contains(&overlap)) {
+            problems.push(Problem::new(
+                format!("examples.{second_name}"),
+                format!(
+                    "shares {} example(s) with `{first_name}`, the first is {one}; give the sets different \
+                     examples, or allow it with search.allow_overlap = [\"{}\"]",
+                    shared.len(),
+                    overlap.as_str()
+                ),
+            ));
+        }
+    }
+}
+
+fn first_repeated(set: &[ExampleId]) -> Option<&ExampleId> {
+    let mut seen = std::collections::BTreeSet::new();
+    set.iter().find(|id| !seen.insert(*id))
+}
+
+fn check_prompt(seed: &Candidate, prompt: &PromptTemplate, problems: &mut Vec<Problem>) {
+    for (position, message) in prompt.messages.iter().enumerate() {
+        let Some(component) = &message.component else {
+            continue;
+        };
+        if seed.text(component).is_none() {
+            problems.push(Problem::new(
+                format!("prompt.messages[{position}].component"),
+                format!("names component `{component}`, which the seed candidate does not have"),
+            ));
+        }
+    }
+}
+
+fn compile_templates(
+    seed: &Candidate,
+    settings: &Settings,
+    problems: &mut Vec<Problem>,
+) -> IndexMap<Arc<str>, Template> {
+    let reflection = &settings.reflection;
+    for name in reflection.templates.keys() {
+        if seed.text(name).is_none() {
+            let known: Vec<&str> = seed.components().keys().map(|name| &**name).collect();
+            problems.push(Problem::new(
+                format!("reflection.templates.{name}"),
+                format!(
+                    "names no component; the candidate has: {}",
+                    known.join(", ")
+                ),
+            ));
+        }
+    }
+    let mut compiled = IndexMap::new();
+    for name in seed.components().keys() {
+        let (key, text) = match (reflection.templates.get(&**name), &reflection.template) {
+            (Some(own), _) => (format!("reflection.templates.{name}"), own.as_str()),
+            (None, Some(shared)) => ("reflection.template".to_owned(), shared.as_str()),
+            (None, None) => ("reflection.template".to_owned(), Template::DEFAULT),
+        };
+        match Template::parse(text) {
+            Ok(template) => {
+                compiled.insert(Arc::clone(name), template);
+            }
+            Err(error) => problems.push(Problem::new(key, error.to_string())),
+        }
+    }
+    compiled
+}
