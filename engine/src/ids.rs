@@ -1,10 +1,10 @@
 //! Names of runs, events, trials and snapshots.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use rand::Rng;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `pl_` and at least 16 lowercase hexadecimal digits; unique, and sorted by time of creation.
@@ -12,10 +12,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct RunId(Arc<str>);
 
 impl RunId {
-    /// A fresh id: 48 bits of time, 48 bits of randomness.
-    pub fn fresh(now: Timestamp, random: &mut impl Rng) -> Self {
+    /// A fresh id: 48 bits of time, 48 bits from the system's randomness.
+    pub fn fresh(now: Timestamp) -> Self {
         let millis = (now.0 / 1_000) as u64 & 0xffff_ffff_ffff;
-        let noise = random.next_u64() & 0xffff_ffff_ffff;
+        // Every `RandomState` has keys of its own, seeded by the system.
+        let noise = RandomState::new().hash_one(millis) & 0xffff_ffff_ffff;
         Self(format!("pl_{millis:012x}{noise:012x}").into())
     }
 
@@ -142,8 +143,9 @@ mod tests {
 
     #[test]
     fn run_ids_are_well_formed_and_parse() {
-        let mut random = <rand_chacha::ChaCha12Rng as rand::SeedableRng>::seed_from_u64(1);
-        let id = RunId::fresh(Timestamp(1_700_000_000_000_000), &mut random);
+        let now = Timestamp(1_700_000_000_000_000);
+        let id = RunId::fresh(now);
+        assert_ne!(id, RunId::fresh(now));
         assert_eq!(id.as_str().len(), 27);
         assert_eq!(id.as_str().parse(), Ok(id.clone()));
         for bad in [

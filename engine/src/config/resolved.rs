@@ -128,113 +128,98 @@ impl Config {
 }
 
 fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
-    let mut require = |holds: bool, key: &str, message: &str| {
+    let Settings {
+        run,
+        search,
+        reflection,
+        rollouts,
+        budget,
+        ..
+    } = settings;
+    let fraction = |value: f64| (0.0..=1.0).contains(&value);
+    let positive = |value: f64| value.is_finite() && value > 0.0;
+    let finite_or_absent = |value: Option<f64>| value.is_none_or(f64::is_finite);
+    let at_least_one = [
+        (run.gate_lag, "run.gate_lag"),
+        (run.max_concurrent, "run.max_concurrent"),
+        (search.minibatch_size, "search.minibatch_size"),
+        (search.top_k, "search.top_k"),
+        (
+            search.archive_max_size.unwrap_or(1),
+            "search.archive_max_size",
+        ),
+        (reflection.max_attempts, "reflection.max_attempts"),
+        (reflection.max_concurrent, "reflection.max_concurrent"),
+        (reflection.max_text_chars, "reflection.max_text_chars"),
+        (rollouts.max_attempts, "rollouts.max_attempts"),
+    ];
+    let counts = at_least_one.map(|(value, key)| (value >= 1, key, "must be at least 1"));
+    let finite = "must be a finite number";
+    let between = "must lie between 0 and 1";
+    let backoff = rollouts.backoff_seconds;
+    let others = [
+        (
+            run.pareto_lag >= run.gate_lag,
+            "run.pareto_lag",
+            "must be at least `run.gate_lag`",
+        ),
+        (fraction(search.epsilon), "search.epsilon", between),
+        (
+            search.perfect_score.is_finite(),
+            "search.perfect_score",
+            finite,
+        ),
+        (
+            finite_or_absent(search.archive_min_score),
+            "search.archive_min_score",
+            finite,
+        ),
+        (
+            reflection.max_prompt_chars >= 1_000,
+            "reflection.max_prompt_chars",
+            "must be at least 1000",
+        ),
+        (
+            positive(rollouts.timeout_seconds),
+            "rollouts.timeout_seconds",
+            "must be above 0",
+        ),
+        (
+            backoff.is_finite() && backoff >= 0.0,
+            "rollouts.backoff_seconds",
+            "must be 0 or more",
+        ),
+        (
+            fraction(rollouts.max_failure_fraction),
+            "rollouts.max_failure_fraction",
+            between,
+        ),
+        (
+            budget.max_cost_usd.is_none_or(positive),
+            "budget.max_cost_usd",
+            "must be above 0",
+        ),
+        (
+            budget.max_seconds.is_none_or(positive),
+            "budget.max_seconds",
+            "must be above 0",
+        ),
+        (
+            finite_or_absent(budget.target_score),
+            "budget.target_score",
+            finite,
+        ),
+        (
+            budget.ends_every_run(),
+            "budget",
+            "sets no limit that ends every run; set one, for example `max_rollouts = 500`",
+        ),
+    ];
+    for (holds, key, message) in counts.into_iter().chain(others) {
         if !holds {
             problems.push(Problem::new(key, message));
         }
-    };
-    let fraction = |value: f64| (0.0..=1.0).contains(&value);
-    let positive = |value: f64| value.is_finite() && value > 0.0;
-    let (run, search, budget) = (&settings.run, &settings.search, &settings.budget);
-    require(run.gate_lag >= 1, "run.gate_lag", "must be at least 1");
-    require(
-        run.pareto_lag >= run.gate_lag,
-        "run.pareto_lag",
-        "must be at least `run.gate_lag`",
-    );
-    require(
-        run.max_concurrent >= 1,
-        "run.max_concurrent",
-        "must be at least 1",
-    );
-    require(
-        search.minibatch_size >= 1,
-        "search.minibatch_size",
-        "must be at least 1",
-    );
-    require(
-        fraction(search.epsilon),
-        "search.epsilon",
-        "must lie between 0 and 1",
-    );
-    require(search.top_k >= 1, "search.top_k", "must be at least 1");
-    require(
-        search.perfect_score.is_finite(),
-        "search.perfect_score",
-        "must be a finite number",
-    );
-    require(
-        search.archive_max_size != Some(0),
-        "search.archive_max_size",
-        "must be at least 1",
-    );
-    require(
-        search.archive_min_score.is_none_or(f64::is_finite),
-        "search.archive_min_score",
-        "must be a finite number",
-    );
-    let reflection = &settings.reflection;
-    require(
-        reflection.max_attempts >= 1,
-        "reflection.max_attempts",
-        "must be at least 1",
-    );
-    require(
-        reflection.max_concurrent >= 1,
-        "reflection.max_concurrent",
-        "must be at least 1",
-    );
-    require(
-        reflection.max_text_chars >= 1,
-        "reflection.max_text_chars",
-        "must be at least 1",
-    );
-    require(
-        reflection.max_prompt_chars >= 1_000,
-        "reflection.max_prompt_chars",
-        "must be at least 1000",
-    );
-    let rollouts = &settings.rollouts;
-    require(
-        rollouts.max_attempts >= 1,
-        "rollouts.max_attempts",
-        "must be at least 1",
-    );
-    require(
-        positive(rollouts.timeout_seconds),
-        "rollouts.timeout_seconds",
-        "must be above 0",
-    );
-    require(
-        rollouts.backoff_seconds.is_finite() && rollouts.backoff_seconds >= 0.0,
-        "rollouts.backoff_seconds",
-        "must be 0 or more",
-    );
-    require(
-        fraction(rollouts.max_failure_fraction),
-        "rollouts.max_failure_fraction",
-        "must lie between 0 and 1",
-    );
-    require(
-        budget.max_cost_usd.is_none_or(positive),
-        "budget.max_cost_usd",
-        "must be above 0",
-    );
-    require(
-        budget.max_seconds.is_none_or(positive),
-        "budget.max_seconds",
-        "must be above 0",
-    );
-    require(
-        budget.target_score.is_none_or(f64::is_finite),
-        "budget.target_score",
-        "must be a finite number",
-    );
-    require(
-        budget.ends_every_run(),
-        "budget",
-        "sets no limit that ends every run; set one, for example `max_rollouts = 500`",
-    );
+    }
 }
 
 fn check_sets(sets: &ExampleSets, allowed: &[Overlap], problems: &mut Vec<Problem>) {

@@ -209,6 +209,11 @@ impl Core {
         matches!(self.part, Part::Validating(_))
     }
 
+    /// Why the search ended, once it has.
+    pub(crate) fn stop_reason(&self) -> Option<&StopReason> {
+        self.stop.as_ref()
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
     }

@@ -210,10 +210,11 @@ impl Core {
             settings.max_prompt_chars as usize,
         );
         if !rewrite.complaint.is_empty() {
-            prompt.push_str(&format!(
-                "\n\nAn earlier reply could not be used: {}. Answer again, with the complete new text inside one ``` block.",
-                rewrite.complaint
-            ));
+            prompt.extend([
+                "\n\nAn earlier reply could not be used: ",
+                &rewrite.complaint,
+                ". Answer again, with the complete new text inside one ``` block.",
+            ]);
         }
         Work::Reflection(Box::new(ReflectionWork {
             iteration: proposal.iteration,

@@ -133,7 +133,8 @@ fn push_cut(text: &mut String, value: &str, longest_value: usize) {
     }
     let kept = longest_value / 2;
     text.extend(value.chars().take(kept));
-    text.push_str(&format!(" […{} characters left out…] ", length - 2 * kept));
+    let left_out = (length - 2 * kept).to_string();
+    text.extend([" […", &left_out, " characters left out…] "]);
     text.extend(value.chars().skip(length - kept));
 }
 
