@@ -35,12 +35,11 @@ pub(crate) fn rows(shape: Shape) -> impl Strategy<Value = Vec<PlainRow>> {
 }
 
 fn row(shape: Shape) -> impl Strategy<Value = PlainRow> {
+    // A certainty is no valid weight.
+    let coverage = shape.coverage.min(0.999_999);
     let score = 0..=shape.highest;
-    let objectives = vec(
-        weighted(shape.coverage * 0.8, score.clone()),
-        OBJECTIVES.len(),
-    );
-    let cell = weighted(shape.coverage, (score, objectives));
+    let objectives = vec(weighted(coverage * 0.8, score.clone()), OBJECTIVES.len());
+    let cell = weighted(coverage, (score, objectives));
     (
         vec(cell, shape.instances),
         0..shape.instances,
