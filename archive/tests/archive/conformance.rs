@@ -52,7 +52,10 @@ fn replay(generator: &mut MersenneTwister, operation: &str, arguments: &Value) -
     match operation {
         "getrandbits" => json!(random_bits(generator, number(0))),
         "random" => json!(hex(generator.unit())),
-        "randint" => json!(number(0) + generator.below(number(1) - number(0) + 1)),
+        "randint" => {
+            let [low, high] = [0, 1].map(|at| arguments[at].as_i64().expect("an integer"));
+            json!(low + generator.below((high - low + 1) as usize) as i64)
+        }
         "choice" => json!(generator.below(number(0))),
         "shuffle" => {
             let mut items: Vec<usize> = (0..number(0)).collect();

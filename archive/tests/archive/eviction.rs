@@ -8,7 +8,7 @@ use crate::generators::{Shape, candidate, rows, score_row};
 use crate::oracle::Oracle;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn bounded_archives_leave_what_the_definition_says(

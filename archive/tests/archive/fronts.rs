@@ -119,7 +119,7 @@ fn check(settings: &ArchiveSettings, rows: &[PlainRow]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn every_insertion_leaves_what_the_definition_says(

@@ -9,6 +9,7 @@ mod generators;
 mod merge;
 mod merge_oracle;
 mod oracle;
+mod peers;
 mod rows;
 mod selection;
 mod world;

@@ -65,7 +65,7 @@ fn restricted(fronts: &[Vec<usize>], allowed: &[usize]) -> Vec<Vec<usize>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn selectors_choose_what_the_written_out_list_gives(
