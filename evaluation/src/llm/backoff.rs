@@ -57,7 +57,7 @@ impl Backoff {
         ceiling.mul_f64(self.unit())
     }
 
-    /// The next number in `[0, 1)` of a SplitMix64 sequence, which any number of threads may share.
+    /// The next number in `[0, 1)` of a `SplitMix64` sequence, which any number of threads may share.
     fn unit(&self) -> f64 {
         const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
         let mut word = self

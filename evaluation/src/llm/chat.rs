@@ -15,9 +15,7 @@ use super::prices::Price;
 use super::reply::Reply;
 use super::settings::{ASSUMED_COMPLETION_TOKENS, MaxTokensField, ModelSettings};
 use super::telemetry::Meter;
-use crate::{
-    ChatRequest, Completion, LanguageModel, Message, ModelError, ModelInfo, Purpose, UsageBound,
-};
+use crate::{ChatRequest, Completion, LanguageModel, Message, ModelError, ModelInfo, UsageBound};
 
 /// Tokens a chat format puts around a message, and around the whole, at most.
 const TOKENS_AROUND: u64 = 16;
@@ -68,7 +66,7 @@ impl LanguageModel for ChatModel {
         let prompt = message_bytes + extra_bytes + TOKENS_AROUND;
         let completion = self.most_completion_tokens();
         Some(UsageBound {
-            tokens: prompt + completion,
+            tokens: prompt.saturating_add(completion),
             cost: self
                 .price
                 .map(|price| price.bound(prompt, completion))
@@ -124,10 +122,11 @@ impl ChatModel {
     }
 
     fn most_completion_tokens(&self) -> u64 {
-        let per_choice = self
-            .settings
-            .max_tokens
-            .unwrap_or(ASSUMED_COMPLETION_TOKENS);
-        u64::from(per_choice)
+        let extra = |field| self.settings.extra.get(field).and_then(Value::as_u64);
+        let per_choice = extra("max_completion_tokens")
+            .or_else(|| extra("max_tokens"))
+            .or(self.settings.max_tokens.map(u64::from))
+            .unwrap_or(u64::from(ASSUMED_COMPLETION_TOKENS));
+        per_choice.saturating_mul(extra("n").unwrap_or(1).max(1))
     }
 }

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use super::attempt::attempt;
 use super::chat::ChatModel;
 use super::fault::{AttemptFault, Retry};
 use super::limiter::{Outage, Permit, Report};
+use super::prices::Price;
 use super::reply::{Reply, ReportedTokens, estimated_prompt_tokens};
 use super::settings::ASSUMED_COMPLETION_TOKENS;
 use crate::{ModelError, ModelErrorKind, Purpose, Usage};
@@ -215,7 +216,7 @@ impl ChatModel {
         let estimated = |unknown_tokens| Usage {
             calls,
             unknown_tokens,
-            unpriced_calls: u64::from(!self.price.is_some_and(|price| price.is_free())),
+            unpriced_calls: u64::from(!self.price.is_some_and(Price::is_free)),
             ..Usage::default()
         };
         match reply.reported_tokens() {

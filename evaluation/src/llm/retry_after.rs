@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use reqwest::header::HeaderMap;
 
 /// No provider means more than this, and adding it to a clock cannot overflow.
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
+const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",

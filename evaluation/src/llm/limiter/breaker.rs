@@ -88,8 +88,6 @@ impl Breaker {
                 outage.probe_at = now + outage.wait;
                 outage.is_probing = false;
             }
-            // A call from before the outage was noticed says nothing new.
-            Some(_) => {}
             None if self.failures >= FAILURES_TO_OPEN => {
                 self.outage = Some(Outage {
                     since: now,
@@ -98,7 +96,8 @@ impl Breaker {
                     is_probing: false,
                 });
             }
-            None => {}
+            // Not enough yet, or a call from before the outage was noticed.
+            _ => {}
         }
     }
 }

@@ -102,8 +102,8 @@ impl Limiter {
                     });
                 }
                 Admission::Down(outage) => return Err(outage),
-                Admission::Wait(None) => self.changed.notified().await,
-                Admission::Wait(Some(instant)) => {
+                Admission::WaitForChange => self.changed.notified().await,
+                Admission::WaitUntil(instant) => {
                     tokio::select! {
                         () = self.changed.notified() => {}
                         () = sleep_until(instant) => {}
@@ -111,10 +111,6 @@ impl Limiter {
                 }
             }
         }
-    }
-
-    pub(super) fn in_flight(&self) -> usize {
-        self.state.lock().in_flight()
     }
 
     /// Whether the breaker is open.

@@ -37,9 +37,21 @@ pub(super) struct Ticket {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Admission {
     Admitted(Ticket),
-    /// Ask again at this instant or when something changed, whichever comes first.
-    Wait(Option<Instant>),
+    /// Ask again when another call has ended.
+    WaitForChange,
+    /// Ask again at this instant, or when another call has ended if that is earlier.
+    WaitUntil(Instant),
     Down(Outage),
+}
+
+/// What stands in the way of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Obstacle {
+    Nothing,
+    /// Only a call under way can clear it.
+    OtherCalls,
+    /// The clock clears it.
+    Until(Instant),
 }
 
 impl LimiterState {
@@ -67,10 +79,6 @@ impl LimiterState {
         tighten_window(&mut self.tokens, settings.tokens_per_minute);
     }
 
-    pub(super) fn in_flight(&self) -> usize {
-        self.in_flight
-    }
-
     pub(super) fn is_down(&self) -> bool {
         self.breaker.down_since().is_some()
     }
@@ -78,24 +86,30 @@ impl LimiterState {
     /// Admits a call that will use about `tokens` tokens, or says what it has to wait for.
     pub(super) fn admit(&mut self, tokens: u64, now: Instant) -> Admission {
         let passage = self.breaker.passage(now);
-        let Some(retry_at) = self.obstacle(passage, tokens, now) else {
+        let obstacle = self.obstacle(passage, tokens, now);
+        if obstacle == Obstacle::Nothing {
             return Admission::Admitted(self.start(passage == Passage::AsProbe, tokens, now));
-        };
+        }
         let paused_for = self
             .paused_until
             .map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
         if paused_for > self.longest_outage {
             return Admission::Down(Outage::Paused { wait: paused_for });
         }
-        let Some(since) = self.breaker.down_since() else {
-            return Admission::Wait(retry_at);
-        };
-        let gives_up_at = since + self.longest_outage;
-        if now >= gives_up_at {
-            let lasted = now.saturating_duration_since(since);
+        let gives_up_at = self
+            .breaker
+            .down_since()
+            .map(|since| since + self.longest_outage);
+        if gives_up_at.is_some_and(|at| at <= now) {
+            let lasted = self.longest_outage;
             return Admission::Down(Outage::Unreachable { lasted });
         }
-        Admission::Wait(Some(retry_at.map_or(gives_up_at, |at| at.min(gives_up_at))))
+        let clears_at = match obstacle {
+            Obstacle::Until(instant) => Some(instant),
+            Obstacle::Nothing | Obstacle::OtherCalls => None,
+        };
+        let look_again_at = [clears_at, gives_up_at].into_iter().flatten().min();
+        look_again_at.map_or(Admission::WaitForChange, Admission::WaitUntil)
     }
 
     /// Takes a ticket back.
@@ -144,19 +158,20 @@ impl LimiterState {
         }
     }
 
-    /// `None` when nothing stands in the way, else when to look again, if the clock decides that.
-    fn obstacle(&mut self, passage: Passage, tokens: u64, now: Instant) -> Option<Option<Instant>> {
-        if let Passage::Blocked(until) = passage {
-            return Some(until);
+    fn obstacle(&mut self, passage: Passage, tokens: u64, now: Instant) -> Obstacle {
+        match passage {
+            Passage::Blocked(Some(until)) => return Obstacle::Until(until),
+            Passage::Blocked(None) => return Obstacle::OtherCalls,
+            Passage::Free | Passage::AsProbe => {}
         }
         if let Some(until) = self.paused_until {
             if until > now {
-                return Some(Some(until));
+                return Obstacle::Until(until);
             }
             self.paused_until = None;
         }
         if self.in_flight >= self.concurrency as usize {
-            return Some(None);
+            return Obstacle::OtherCalls;
         }
         let requests_at = self
             .requests
@@ -166,7 +181,9 @@ impl LimiterState {
             .tokens
             .as_mut()
             .and_then(|window| window.fits_at(tokens, now));
-        requests_at.max(tokens_at).map(Some)
+        requests_at
+            .max(tokens_at)
+            .map_or(Obstacle::Nothing, Obstacle::Until)
     }
 
     fn start(&mut self, is_probe: bool, tokens: u64, now: Instant) -> Ticket {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// Amounts this close together are kept as one entry, which bounds the memory of a window.
 const GRAIN: Duration = Duration::from_millis(250);
