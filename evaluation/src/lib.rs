@@ -4,8 +4,10 @@
 //! answers with a typed [`Outcome`] and its [`Usage`], never with a bare number.
 
 mod cpu;
+mod environment;
 mod evaluator;
 mod example;
+mod llm;
 mod model;
 mod outcome;
 mod prompt;
@@ -16,8 +18,13 @@ mod usage;
 pub mod testing;
 
 pub use cpu::{CpuBound, CpuEvaluator, run_cpu};
+pub use environment::{Environment, EnvironmentError};
 pub use evaluator::{Evaluation, Evaluator, EvaluatorInfo, RolloutRequest};
 pub use example::ExampleId;
+pub use llm::{
+    ChatModel, ForwardError, MaxTokensField, ModelSettings, ModelSetupError, Models, PriceSettings,
+    ProviderSettings, RawReply, RetryTiming,
+};
 pub use model::{
     ChatRequest, Completion, FinishReason, LanguageModel, Message, ModelError, ModelErrorKind,
     ModelInfo,

@@ -1,0 +1,132 @@
+//! The language model behind one endpoint.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reqwest::Client;
+use serde_json::{Map, Value, json};
+
+use super::attempt::Timeouts;
+use super::backoff::Backoff;
+use super::endpoint::{Endpoint, max_tokens_field};
+use super::fault::Addressee;
+use super::limiter::Limiter;
+use super::prices::Price;
+use super::reply::Reply;
+use super::settings::{ASSUMED_COMPLETION_TOKENS, MaxTokensField, ModelSettings};
+use super::telemetry::Meter;
+use crate::{ChatRequest, Completion, LanguageModel, Message, ModelError, ModelInfo, UsageBound};
+
+/// Tokens a chat format puts around a message, and around the whole, at most.
+const TOKENS_AROUND: u64 = 16;
+
+/// A model served over OpenAI-compatible chat completions. Made by
+/// [`Models::connect_chat`](super::Models::connect_chat).
+#[derive(Debug)]
+pub struct ChatModel {
+    pub(super) settings: ModelSettings,
+    pub(super) endpoint: Endpoint,
+    pub(super) client: Client,
+    pub(super) limiter: Arc<Limiter>,
+    pub(super) backoff: Backoff,
+    pub(super) price: Option<Price>,
+    pub(super) timeouts: Timeouts,
+    pub(super) max_attempts: u32,
+    pub(super) meter: Meter,
+}
+
+#[async_trait]
+impl LanguageModel for ChatModel {
+    async fn complete(&self, request: ChatRequest) -> Result<Completion, ModelError> {
+        let body = self.request_body(&request.messages);
+        let raw = self
+            .forward(&body, request.purpose)
+            .await
+            .map_err(|failure| failure.error)?;
+        let reply = Reply {
+            body: raw.body,
+            json: raw.json,
+        };
+        Ok(Completion {
+            text: reply.text(),
+            finish_reason: reply.finish_reason(),
+            tool_calls: reply.tool_calls(),
+            usage: raw.usage,
+        })
+    }
+
+    /// At most one attempt brings a completion, and only completions have countable tokens. Every
+    /// token is at least one byte.
+    fn usage_bound(&self, messages: &[Message]) -> Option<UsageBound> {
+        let extra_bytes = Value::Object(self.settings.extra.clone()).to_string().len() as u64;
+        let message_bytes: u64 = messages
+            .iter()
+            .map(|message| (message.role.len() + message.content.len()) as u64 + TOKENS_AROUND)
+            .sum();
+        let prompt = message_bytes + extra_bytes + TOKENS_AROUND;
+        let completion = self.most_completion_tokens();
+        Some(UsageBound {
+            tokens: prompt.saturating_add(completion),
+            cost: self
+                .price
+                .map(|price| price.bound(prompt, completion))
+                .unwrap_or_default(),
+        })
+    }
+
+    fn info(&self) -> ModelInfo {
+        ModelInfo {
+            provider: self.settings.provider.clone(),
+            model: self.settings.model.clone(),
+        }
+    }
+}
+
+impl ChatModel {
+    /// The body that asks this model to complete `messages`, with everything its settings say.
+    pub fn request_body(&self, messages: &[Message]) -> Value {
+        let settings = &self.settings;
+        let optional = [
+            ("temperature", settings.temperature.map(Value::from)),
+            ("top_p", settings.top_p.map(Value::from)),
+            (self.max_tokens_name(), settings.max_tokens.map(Value::from)),
+            ("seed", settings.seed.map(Value::from)),
+        ];
+        let mut body = Map::new();
+        body.insert("model".to_owned(), json!(settings.model));
+        body.insert("messages".to_owned(), json!(messages));
+        for (name, value) in optional {
+            if let Some(value) = value {
+                body.insert(name.to_owned(), value);
+            }
+        }
+        for (name, value) in &settings.extra {
+            body.insert(name.clone(), value.clone());
+        }
+        Value::Object(body)
+    }
+
+    pub(super) fn addressee(&self) -> Addressee<'_> {
+        Addressee {
+            provider: &self.settings.provider,
+            model: &self.settings.model,
+            endpoint: &self.endpoint,
+        }
+    }
+
+    fn max_tokens_name(&self) -> &'static str {
+        match max_tokens_field(&self.settings) {
+            MaxTokensField::MaxTokens => "max_tokens",
+            MaxTokensField::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
+
+    fn most_completion_tokens(&self) -> u64 {
+        let extra = |field| self.settings.extra.get(field).and_then(Value::as_u64);
+        let per_choice = extra("max_completion_tokens")
+            .or_else(|| extra("max_tokens"))
+            .or(self.settings.max_tokens.map(u64::from))
+            .unwrap_or(u64::from(ASSUMED_COMPLETION_TOKENS));
+        per_choice.saturating_mul(extra("n").unwrap_or(1).max(1))
+    }
+}

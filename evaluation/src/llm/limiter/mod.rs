@@ -1,0 +1,151 @@
+//! One limiter per address and key, shared by every model of the process that uses them.
+//!
+//! First come, first served: callers stand in one line, and only its head looks at the limits. A
+//! permit is held for one attempt, never while backing off. Dropping a future at any point gives
+//! back what it held.
+
+mod breaker;
+mod state;
+mod window;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, sleep_until};
+
+use state::{Admission, LimiterState, Ticket};
+
+/// The limits of one endpoint.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LimiterSettings {
+    pub(super) max_concurrent: usize,
+    pub(super) requests_per_minute: Option<u64>,
+    pub(super) tokens_per_minute: Option<u64>,
+    /// How long the breaker may stay open, and the longest pause that is sat out.
+    pub(super) longest_outage: Duration,
+    pub(super) first_probe_after: Duration,
+    pub(super) probe_at_least_every: Duration,
+}
+
+/// How an attempt ended, as far as the limits are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Report {
+    /// The caller went away.
+    Cancelled,
+    /// A completion that used this many tokens.
+    Completed { tokens: u64 },
+    /// The provider is well, but this was no completion.
+    Answered,
+    /// Too many requests.
+    Throttled { retry_after: Option<Duration> },
+    /// No connection, or a server error; `overloaded` where it says that fewer calls would help.
+    Unavailable {
+        overloaded: bool,
+        retry_after: Option<Duration>,
+    },
+    /// The reply did not arrive, or not whole; the provider may have done the work.
+    Interrupted { is_slow: bool },
+}
+
+/// Why no call goes out any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outage {
+    /// The provider has been unreachable for this long.
+    Unreachable { lasted: Duration },
+    /// The provider asks for a pause longer than the user is willing to wait.
+    Paused { wait: Duration },
+}
+
+/// Admits calls one by one.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    /// The head of the line; guards no data.
+    head: Semaphore,
+    state: Mutex<LimiterState>,
+    changed: Notify,
+}
+
+/// Permission for one attempt.
+#[derive(Debug)]
+pub(super) struct Permit {
+    limiter: Arc<Limiter>,
+    ticket: Option<Ticket>,
+}
+
+impl Limiter {
+    pub(super) fn new(settings: &LimiterSettings) -> Self {
+        Self {
+            head: Semaphore::new(1),
+            state: Mutex::new(LimiterState::new(settings)),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Adopts every limit of `settings` that is stricter than the one in force.
+    pub(super) fn tighten(&self, settings: &LimiterSettings) {
+        self.state.lock().tighten(settings);
+        self.changed.notify_one();
+    }
+
+    /// Waits in line for an attempt that will use about `tokens` tokens.
+    pub(super) async fn acquire(self: &Arc<Self>, tokens: u64) -> Result<Permit, Outage> {
+        let _head = self.head.acquire().await.expect("the line never closes");
+        loop {
+            let admission = self.state.lock().admit(tokens, Instant::now());
+            match admission {
+                Admission::Admitted(ticket) => {
+                    return Ok(Permit {
+                        limiter: Arc::clone(self),
+                        ticket: Some(ticket),
+                    });
+                }
+                Admission::Down(outage) => return Err(outage),
+                Admission::WaitForChange => self.changed.notified().await,
+                Admission::WaitUntil(instant) => {
+                    tokio::select! {
+                        () = self.changed.notified() => {}
+                        () = sleep_until(instant) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the breaker is open.
+    pub(super) fn is_down(&self) -> bool {
+        self.state.lock().is_down()
+    }
+
+    fn finish(&self, ticket: Ticket, report: Report) {
+        self.state.lock().finish(ticket, report, Instant::now());
+        // Only the head of the line listens, and a notice nobody hears is kept for the next head.
+        self.changed.notify_one();
+    }
+}
+
+impl Permit {
+    /// Whether this attempt finds out if the provider is back.
+    pub(super) fn is_probe(&self) -> bool {
+        self.ticket.is_some_and(|ticket| ticket.is_probe)
+    }
+
+    /// Gives the permit back with how the attempt ended.
+    pub(super) fn finish(mut self, report: Report) {
+        if let Some(ticket) = self.ticket.take() {
+            self.limiter.finish(ticket, report);
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.limiter.finish(ticket, Report::Cancelled);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

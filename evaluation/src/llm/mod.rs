@@ -1,0 +1,30 @@
+//! Talking to OpenAI-compatible chat completion endpoints, and paying attention to what it costs.
+//!
+//! Layers, from the wire up: one attempt (`attempt`, `fault`, `reply`), the limits all attempts to an
+//! endpoint share (`limiter`), retries and usage ([`ChatModel::forward`]), and the
+//! [`LanguageModel`](crate::LanguageModel) on top. [`Models`] connects settings to all of it.
+
+mod api_key;
+mod attempt;
+mod backoff;
+mod chat;
+mod endpoint;
+mod fault;
+mod forward;
+mod limiter;
+mod models;
+mod prices;
+mod reply;
+mod retry_after;
+mod settings;
+mod setup_error;
+mod telemetry;
+
+pub use backoff::RetryTiming;
+pub use chat::ChatModel;
+pub use forward::{ForwardError, RawReply};
+pub use models::Models;
+pub use settings::{MaxTokensField, ModelSettings, PriceSettings, ProviderSettings};
+pub use setup_error::ModelSetupError;
+
+use crate::Environment;

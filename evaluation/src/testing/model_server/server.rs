@@ -1,0 +1,176 @@
+//! The server itself: what it is told to do, and its life.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::connection;
+use super::fault::FaultPlan;
+use super::ledger::{Books, Ledger};
+use super::reply::ModelReply;
+use super::request::ModelCall;
+
+/// A running server; it stops when this is dropped.
+///
+/// Needs a tokio runtime that keeps running while clients call.
+#[derive(Debug)]
+pub struct ModelServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: AbortHandle,
+}
+
+/// What a server will do.
+pub struct ModelServerBuilder {
+    shared: Shared,
+}
+
+type Handler = Box<dyn Fn(&ModelCall) -> ModelReply + Send + Sync>;
+type Latency = Box<dyn Fn(&ModelCall) -> Duration + Send + Sync>;
+
+/// What all connections of a server share.
+pub(super) struct Shared {
+    pub(super) handler: Handler,
+    pub(super) latency: Latency,
+    pub(super) faults: FaultPlan,
+    pub(super) is_chunked: bool,
+    pub(super) books: Mutex<Books>,
+}
+
+impl ModelServer {
+    /// A server that answers each call with its last message's text.
+    pub fn echoing() -> ModelServerBuilder {
+        Self::answering(|call| ModelReply::text(call.last_message()))
+    }
+
+    /// A server that answers each call with what `handler` returns.
+    pub fn answering(
+        handler: impl Fn(&ModelCall) -> ModelReply + Send + Sync + 'static,
+    ) -> ModelServerBuilder {
+        ModelServerBuilder {
+            shared: Shared {
+                handler: Box::new(handler),
+                latency: Box::new(|_| Duration::ZERO),
+                faults: FaultPlan::default(),
+                is_chunked: false,
+                books: Mutex::new(Books::keeping(64)),
+            },
+        }
+    }
+
+    /// The base URL to configure in a client: up to and including `/v1`.
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The books as they are now. A reply is booked before its last byte leaves, so whoever has read
+    /// a reply finds it here.
+    pub fn ledger(&self) -> Ledger {
+        self.shared.books.lock().ledger()
+    }
+}
+
+impl Drop for ModelServer {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl ModelServerBuilder {
+    /// What goes wrong, and when.
+    #[must_use]
+    pub fn faults(mut self, plan: FaultPlan) -> Self {
+        self.shared.faults = plan;
+        self
+    }
+
+    /// How long each call takes.
+    #[must_use]
+    pub fn latency(self, latency: Duration) -> Self {
+        self.latency_by(move |_| latency)
+    }
+
+    /// How long a call takes, by call.
+    #[must_use]
+    pub fn latency_by(
+        mut self,
+        latency: impl Fn(&ModelCall) -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        self.shared.latency = Box::new(latency);
+        self
+    }
+
+    /// Sends replies in chunks instead of with a content length.
+    #[must_use]
+    pub fn chunked(mut self) -> Self {
+        self.shared.is_chunked = true;
+        self
+    }
+
+    /// How many of the latest calls the ledger keeps; 64 unless told.
+    #[must_use]
+    pub fn keeping(self, calls: usize) -> Self {
+        *self.shared.books.lock() = Books::keeping(calls);
+        self
+    }
+
+    /// Listens on a free port of the loopback interface.
+    pub async fn start(self) -> io::Result<ModelServer> {
+        self.start_on(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    /// Listens on `address`.
+    pub async fn start_on(self, address: SocketAddr) -> io::Result<ModelServer> {
+        let listener = TcpListener::bind(address).await?;
+        let bound_address = listener.local_addr()?;
+        let shared = Arc::new(self.shared);
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        Ok(ModelServer {
+            address: bound_address,
+            shared,
+            accepting: accepting.abort_handle(),
+        })
+    }
+}
+
+impl fmt::Debug for ModelServerBuilder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(formatter)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ModelServer")
+            .field("faults", &self.faults)
+            .field("books", &self.books)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Serves until aborted; the connections end with it.
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let Ok((stream, _)) = accepted {
+                    connections.spawn(connection::serve(stream, Arc::clone(&shared)));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
