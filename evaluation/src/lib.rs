@@ -4,11 +4,15 @@
 //! answers with a typed [`Outcome`] and its [`Usage`], never with a bare number.
 
 mod cpu;
+pub mod dataset;
 mod evaluator;
 mod example;
 mod model;
 mod outcome;
+pub mod process;
 mod prompt;
+pub mod rulebook;
+pub mod scorer;
 mod stage;
 mod usage;
 
