@@ -84,6 +84,17 @@ impl Environment {
         let value = self.values.get(name)?.trim();
         (!value.is_empty()).then_some(value)
     }
+
+    /// The variables whose names begin with `prefix`, by name.
+    pub fn with_prefix<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> + 'a {
+        self.values
+            .range(prefix.to_owned()..)
+            .take_while(move |(name, _)| name.starts_with(prefix))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
 }
 
 impl fmt::Debug for Environment {

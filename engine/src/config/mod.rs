@@ -1,13 +1,25 @@
-//! What a run is told to do.
+//! What a run is told to do: from a file as typed to a configuration that cannot be invalid.
 
+mod document;
+mod load;
 mod problem;
+mod raw;
 mod resolved;
+mod schema;
 mod settings;
+mod task;
 
-pub use problem::Problem;
+pub use load::ConfigSource;
+pub use problem::{ConfigError, LocatedProblem, Origin, Problem};
+pub use raw::{
+    DatasetTaskSettings, EvaluatorSettings, ExampleItem, ExampleSettings, MessageSettings,
+    PromptSettings, RawConfig,
+};
 pub use resolved::{Config, ExampleSets};
+pub use schema::config_schema;
 pub use settings::{
     Acceptance, BudgetSettings, ComponentSelection, MergeSettings, Overlap, ParentSelection,
     ReflectionSettings, RolloutSettings, RunSettings, ScheduleKind, SearchSettings, Settings,
     ValidationSettings,
 };
+pub use task::{ConnectedTask, TaskConfig};

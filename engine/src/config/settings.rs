@@ -234,6 +234,8 @@ pub struct ReflectionSettings {
     /// The prompt, with the placeholders `<curr_param>` and `<side_info>`, and optionally
     /// `<component>`. If absent, the built-in one.
     pub template: Option<String>,
+    /// A file with the prompt, relative to the config file, instead of `template`.
+    pub template_file: Option<String>,
     /// Prompts for single components, by name.
     pub templates: IndexMap<String, String>,
     /// Calls per component before the proposal is given up.
@@ -250,6 +252,7 @@ impl Default for ReflectionSettings {
     fn default() -> Self {
         Self {
             template: None,
+            template_file: None,
             templates: IndexMap::new(),
             max_attempts: 2,
             max_concurrent: 8,

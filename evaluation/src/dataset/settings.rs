@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 /// A file of labelled rows and how to read it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct DatasetSettings {
     /// The file, relative to the config file.
     pub path: String,
@@ -100,7 +99,7 @@ pub enum TextEncoding {
 /// How the rows become the three example sets. Sets given by `ids` or `rows` take theirs first;
 /// those given by `count` or `fraction` share the other rows in shuffled order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct SplitSettings {
     /// Shuffles the rows; the same seed gives the same sets everywhere.
     pub seed: u64,
@@ -117,7 +116,7 @@ pub struct SplitSettings {
 /// One set: `{ count = 100 }`, `{ fraction = 0.3 }`, `{ ids = [..] }` or `{ rows = ["0..100"] }`;
 /// empty when nothing is said.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct SetSettings {
     /// So many shuffled rows.
     #[serde(skip_serializing_if = "Option::is_none")]

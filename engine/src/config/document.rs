@@ -1,0 +1,158 @@
+//! A TOML text with overrides laid over it, that still knows which line a key came from.
+
+use toml::{Table, Value};
+use toml_edit::{Document, Item};
+
+use super::problem::{ConfigError, LocatedProblem, Origin, Problem};
+
+/// A config text and the values in force.
+#[derive(Debug)]
+pub(super) struct ConfigDocument {
+    file: String,
+    text: String,
+    spans: Document<String>,
+    pub(super) table: Table,
+    overridden: Vec<(String, Origin)>,
+}
+
+impl ConfigDocument {
+    /// Reads a text; `file` is what errors call it.
+    pub(super) fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
+        let syntax = |message: &str, span: Option<std::ops::Range<usize>>| {
+            ConfigError::one(LocatedProblem {
+                file: file.to_owned(),
+                line: span.map(|span| line_of(text, span.start)),
+                origin: Origin::File,
+                problem: Problem::new("", message.trim_end()),
+            })
+        };
+        let spans = Document::parse(text.to_owned())
+            .map_err(|error| syntax(error.message(), error.span()))?;
+        let table =
+            toml::from_str::<Table>(text).map_err(|error| syntax(error.message(), error.span()))?;
+        Ok(Self {
+            file: file.to_owned(),
+            text: text.to_owned(),
+            spans,
+            table,
+            overridden: Vec::new(),
+        })
+    }
+
+    /// Values without a text, as stored with a run.
+    pub(super) fn of_table(file: &str, table: Table) -> Result<Self, ConfigError> {
+        let mut document = Self::parse(file, "")?;
+        document.table = table;
+        Ok(document)
+    }
+
+    /// Lays one value over what is there; tables on the way are made where they are missing.
+    pub(super) fn set(
+        &mut self,
+        key: &str,
+        value: Value,
+        origin: Origin,
+    ) -> Result<(), ConfigError> {
+        let parts: Vec<&str> = key.split('.').map(str::trim).collect();
+        let refuse = |message: String| {
+            Err(ConfigError::one(LocatedProblem {
+                file: self.file.clone(),
+                line: None,
+                origin: origin.clone(),
+                problem: Problem::new(key, message),
+            }))
+        };
+        if parts.iter().any(|part| part.is_empty()) {
+            return refuse("is no dotted key; write it as `section.key=value`".to_owned());
+        }
+        let (last, tables) = parts.split_last().unwrap_or((&"", &[]));
+        let mut table = &mut self.table;
+        for part in tables {
+            let entry = table
+                .entry((*part).to_owned())
+                .or_insert_with(|| Value::Table(Table::new()));
+            match entry {
+                Value::Table(inner) => table = inner,
+                _ => return refuse(format!("goes through `{part}`, which is not a table")),
+            }
+        }
+        table.insert((*last).to_owned(), value);
+        self.overridden.push((key.to_owned(), origin));
+        Ok(())
+    }
+
+    /// Says where a problem lies.
+    pub(super) fn locate(&self, problem: Problem) -> LocatedProblem {
+        let overridden = self
+            .overridden
+            .iter()
+            .rev()
+            .find(|(key, _)| *key == problem.key);
+        if let Some((_, origin)) = overridden {
+            let origin = origin.clone();
+            return LocatedProblem {
+                file: self.file.clone(),
+                line: None,
+                origin,
+                problem,
+            };
+        }
+        let line = self.line_of_key(&problem.key);
+        LocatedProblem {
+            file: self.file.clone(),
+            line,
+            origin: Origin::File,
+            problem,
+        }
+    }
+
+    /// The line of a key, or of the closest table around it.
+    fn line_of_key(&self, key: &str) -> Option<usize> {
+        let mut item = self.spans.as_item();
+        let mut line = None;
+        for part in key_parts(key) {
+            let next = match part {
+                KeyPart::Name(name) => {
+                    let table = item.as_table_like()?;
+                    let key_span = table.get_key_value(name).and_then(|(key, _)| key.span());
+                    line = key_span
+                        .map(|span| line_of(&self.text, span.start))
+                        .or(line);
+                    table.get(name)
+                }
+                KeyPart::Index(index) => item.get(index),
+            };
+            let Some(next) = next else { return line };
+            item = next;
+            let span = item_span(item);
+            if matches!(item, Item::Table(_) | Item::ArrayOfTables(_)) {
+                line = span.map(|span| line_of(&self.text, span.start)).or(line);
+            }
+        }
+        line
+    }
+}
+
+enum KeyPart<'a> {
+    Name(&'a str),
+    Index(usize),
+}
+
+fn key_parts(key: &str) -> impl Iterator<Item = KeyPart<'_>> {
+    key.split(['.', '[', ']'])
+        .filter(|part| !part.is_empty())
+        .map(|part| part.parse().map_or(KeyPart::Name(part), KeyPart::Index))
+}
+
+fn item_span(item: &Item) -> Option<std::ops::Range<usize>> {
+    item.span()
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    let end = offset.min(text.len());
+    text.as_bytes()[..end]
+        .iter()
+        .filter(|byte| **byte == b'\n')
+        .count()
+        + 1
+}

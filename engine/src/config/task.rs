@@ -1,0 +1,391 @@
+//! A config file resolved: the engine's [`Config`], and everything needed to build its evaluator
+//! and models.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gepa_archive::Candidate;
+use gepa_evaluation::dataset::{Dataset, DatasetEvaluator};
+use gepa_evaluation::process::ProcessEvaluator;
+use gepa_evaluation::scorer::{Scorer, ScorerSettings};
+use gepa_evaluation::{
+    Evaluator, ExampleId, LanguageModel, ModelSettings, Models, PromptMessage, PromptTemplate,
+};
+
+use super::problem::Problem;
+use super::raw::{EvaluatorSettings, ExampleItem, MessageSettings, RawConfig};
+use super::resolved::{Config, ExampleSets};
+use super::settings::Settings;
+
+/// Largest text file a config may refer to, in bytes.
+const MAX_TEXT_FILE: u64 = 4 << 20;
+
+/// A task as a config file describes it, checked.
+#[derive(Debug)]
+pub struct TaskConfig {
+    /// What the engine is told.
+    pub config: Config,
+    /// What is stored with the run: the values in force and the folder paths start from.
+    pub described: serde_json::Value,
+    directory: PathBuf,
+    raw: RawConfig,
+    evaluator: EvaluatorSettings,
+    dataset: Option<Arc<Dataset>>,
+}
+
+/// The parts of a task that talk to the world.
+pub struct ConnectedTask {
+    /// Runs candidates.
+    pub evaluator: Arc<dyn Evaluator>,
+    /// Rewrites components.
+    pub reflection_model: Arc<dyn LanguageModel>,
+}
+
+impl std::fmt::Debug for ConnectedTask {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ConnectedTask")
+            .finish_non_exhaustive()
+    }
+}
+
+impl TaskConfig {
+    pub(super) fn resolve(
+        raw: RawConfig,
+        directory: PathBuf,
+        described: serde_json::Value,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let evaluator = raw.evaluator.clone().unwrap_or_else(|| {
+            EvaluatorSettings::Dataset(super::raw::DatasetTaskSettings::default())
+        });
+        check_parts(&raw, &evaluator, &mut problems);
+        let dataset = load_dataset(&raw, &directory, &mut problems);
+        let sets = example_sets(&raw, dataset.as_ref(), &mut problems);
+        let prompt = read_prompt(&raw, &directory, &mut problems);
+        let seed = seed_candidate(&raw, &prompt, &mut problems);
+        let mut settings = Settings {
+            run: raw.run.clone(),
+            search: raw.search.clone(),
+            merge: raw.merge.clone(),
+            reflection: raw.reflection.clone(),
+            rollouts: raw.rollouts.clone(),
+            budget: raw.budget.clone(),
+            validation: raw.validation.clone(),
+        };
+        if let Some(file) = settings.reflection.template_file.take() {
+            let key = "reflection.template_file";
+            settings.reflection.template = read_text(&directory, &file, key, &mut problems);
+        }
+        let Some(seed) = seed else {
+            return Err(problems);
+        };
+        match Config::new(seed, prompt, sets, settings) {
+            Ok(config) if problems.is_empty() => Ok(Self {
+                config,
+                described,
+                directory,
+                raw,
+                evaluator,
+                dataset: dataset.map(Arc::new),
+            }),
+            Ok(_) => Err(problems),
+            Err(more) => {
+                // A dataset that could not be read leaves its sets empty; saying so twice helps nobody.
+                let has_sets = dataset.is_some() || raw.dataset.is_none();
+                problems.extend(
+                    more.into_iter()
+                        .filter(|p| has_sets || !p.key.starts_with("examples.")),
+                );
+                Err(problems)
+            }
+        }
+    }
+
+    /// The policy as `provider/model`, where the evaluator uses one.
+    pub fn policy(&self) -> Option<(&str, &str)> {
+        self.raw
+            .policy
+            .as_ref()
+            .map(|policy| (policy.provider.as_str(), policy.model.as_str()))
+    }
+
+    /// Connects the models and builds the evaluator; starts its processes, calls no model.
+    pub async fn connect(&self, models: &Models) -> Result<ConnectedTask, Vec<Problem>> {
+        let reflection = self.raw.reflection_model.as_ref().map_or_else(
+            || ("policy", self.raw.policy.as_ref()),
+            |settings| ("reflection_model", Some(settings)),
+        );
+        let reflection_model = self.model(models, reflection.0, reflection.1)?;
+        let evaluator: Arc<dyn Evaluator> = match &self.evaluator {
+            EvaluatorSettings::Process(settings) => {
+                let dataset = self.dataset.clone();
+                let started = ProcessEvaluator::start(settings, &self.directory, dataset).await;
+                Arc::new(started.map_err(|error| problem("evaluator.command", &error))?)
+            }
+            EvaluatorSettings::Dataset(settings) => {
+                let policy = self.model(models, "policy", self.raw.policy.as_ref())?;
+                let evaluator = self.dataset_evaluator(models, policy)?;
+                Arc::new(if settings.deterministic {
+                    evaluator.trusting_policy()
+                } else {
+                    evaluator
+                })
+            }
+        };
+        Ok(ConnectedTask {
+            evaluator,
+            reflection_model,
+        })
+    }
+
+    fn dataset_evaluator(
+        &self,
+        models: &Models,
+        policy: Arc<dyn LanguageModel>,
+    ) -> Result<DatasetEvaluator, Vec<Problem>> {
+        let (Some(scorer), Some(dataset)) = (&self.raw.scorer, &self.dataset) else {
+            return Err(vec![Problem::new(
+                "scorer",
+                "is missing; say how answers are scored",
+            )]);
+        };
+        let judge = match (scorer, &self.raw.judge) {
+            (ScorerSettings::LlmJudge { .. }, judge) => {
+                Some(self.model(models, "judge", judge.as_ref())?)
+            }
+            _ => None,
+        };
+        let scorer = Scorer::new(scorer, judge).map_err(|error| problem("scorer", &error))?;
+        let prompt = self.config.prompt().clone();
+        DatasetEvaluator::new(Arc::clone(dataset), prompt, policy, scorer)
+            .map_err(|error| problem("scorer", &error))
+    }
+
+    fn model(
+        &self,
+        models: &Models,
+        section: &str,
+        settings: Option<&ModelSettings>,
+    ) -> Result<Arc<dyn LanguageModel>, Vec<Problem>> {
+        let Some(settings) = settings else {
+            let message = "is missing; name its `provider` and `model`";
+            return Err(vec![Problem::new(section, message)]);
+        };
+        models
+            .connect(settings, &self.raw.providers, &self.raw.prices)
+            .map_err(|error| problem(section, &error))
+    }
+}
+
+fn problem(key: &str, error: &dyn std::error::Error) -> Vec<Problem> {
+    vec![Problem::new(key, format!("does not work: {error}"))]
+}
+
+/// Tables one evaluator or scorer needs and another does not.
+fn check_parts(raw: &RawConfig, evaluator: &EvaluatorSettings, problems: &mut Vec<Problem>) {
+    let is_dataset = matches!(evaluator, EvaluatorSettings::Dataset(_));
+    let needs_judge = matches!(raw.scorer, Some(ScorerSettings::LlmJudge { .. }));
+    let needed = [
+        (
+            is_dataset && raw.dataset.is_none(),
+            "dataset",
+            "is missing; the evaluator `dataset` needs rows: give its `path`",
+        ),
+        (
+            is_dataset && raw.scorer.is_none(),
+            "scorer",
+            "is missing; the evaluator `dataset` needs one, for example `kind = \"exact\"`",
+        ),
+        (
+            is_dataset && raw.policy.is_none(),
+            "policy",
+            "is missing; the evaluator `dataset` needs a model: name `provider` and `model`",
+        ),
+        (
+            is_dataset && raw.prompt.is_none(),
+            "prompt",
+            "is missing; the evaluator `dataset` needs messages",
+        ),
+        (
+            needs_judge && raw.judge.is_none(),
+            "judge",
+            "is missing; the scorer `llm_judge` needs a model: name `provider` and `model`",
+        ),
+        (
+            raw.policy.is_none() && raw.reflection_model.is_none() && !is_dataset,
+            "reflection_model",
+            "is missing; name the `provider` and `model` that rewrite the components",
+        ),
+        (
+            raw.dataset.is_none() && raw.examples.is_none() && !is_dataset,
+            "examples",
+            "is missing; give the ids of `train`, `pareto` and `validation`",
+        ),
+        (
+            raw.dataset.is_some() && raw.examples.is_some(),
+            "examples",
+            "and `dataset` both say which examples there are; keep `dataset.split`",
+        ),
+    ];
+    for (holds, key, message) in needed {
+        if holds {
+            problems.push(Problem::new(key, message));
+        }
+    }
+}
+
+fn load_dataset(raw: &RawConfig, directory: &Path, problems: &mut Vec<Problem>) -> Option<Dataset> {
+    let settings = raw.dataset.as_ref()?;
+    match Dataset::load(settings, directory) {
+        Ok(dataset) => Some(dataset),
+        Err(error) => {
+            problems.push(Problem::new(
+                "dataset.path",
+                format!("does not work: {error}"),
+            ));
+            None
+        }
+    }
+}
+
+fn example_sets(
+    raw: &RawConfig,
+    dataset: Option<&Dataset>,
+    problems: &mut Vec<Problem>,
+) -> ExampleSets {
+    if let (Some(dataset), Some(settings)) = (dataset, &raw.dataset) {
+        return match dataset.split(&settings.split) {
+            Ok(split) => ExampleSets {
+                train: split.train,
+                pareto: split.pareto,
+                validation: split.validation,
+            },
+            Err(error) => {
+                problems.push(Problem::new(
+                    "dataset.split",
+                    format!("does not work: {error}"),
+                ));
+                ExampleSets::default()
+            }
+        };
+    }
+    let Some(examples) = &raw.examples else {
+        return ExampleSets::default();
+    };
+    let mut ids = |name: &str, items: &[ExampleItem]| {
+        let mut all: Vec<ExampleId> = Vec::new();
+        for item in items {
+            match item.ids() {
+                Ok(some) => all.extend(some),
+                Err(message) => problems.push(Problem::new(format!("examples.{name}"), message)),
+            }
+        }
+        all
+    };
+    ExampleSets {
+        train: ids("train", &examples.train),
+        pareto: ids("pareto", &examples.pareto),
+        validation: ids("validation", &examples.validation),
+    }
+}
+
+fn read_prompt(raw: &RawConfig, directory: &Path, problems: &mut Vec<Problem>) -> PromptTemplate {
+    let settings = raw
+        .prompt
+        .as_ref()
+        .map_or(&[][..], |prompt| &prompt.messages);
+    let mut messages = Vec::new();
+    for (position, message) in settings.iter().enumerate() {
+        let key = format!("prompt.messages[{position}]");
+        if !["system", "user", "assistant"].contains(&message.role.as_str()) {
+            let text = "must be `system`, `user` or `assistant`";
+            problems.push(Problem::new(format!("{key}.role"), text));
+        }
+        let pattern = message_pattern(message, &key, directory, problems);
+        messages.push(PromptMessage {
+            role: message.role.clone(),
+            component: message.component.clone(),
+            pattern,
+        });
+    }
+    PromptTemplate { messages }
+}
+
+fn message_pattern(
+    message: &MessageSettings,
+    key: &str,
+    directory: &Path,
+    problems: &mut Vec<Problem>,
+) -> String {
+    match (&message.pattern, &message.pattern_file) {
+        (Some(pattern), None) => pattern.clone(),
+        (None, Some(file)) => {
+            let key = format!("{key}.pattern_file");
+            read_text(directory, file, &key, problems).unwrap_or_default()
+        }
+        _ => {
+            let text = "needs either `pattern` or `pattern_file`";
+            problems.push(Problem::new(key, text));
+            String::new()
+        }
+    }
+}
+
+fn seed_candidate(
+    raw: &RawConfig,
+    prompt: &PromptTemplate,
+    problems: &mut Vec<Problem>,
+) -> Option<Candidate> {
+    let of_messages = prompt
+        .messages
+        .iter()
+        .filter_map(|message| Some((message.component.clone()?, message.pattern.clone())));
+    let of_table = raw
+        .components
+        .iter()
+        .map(|(name, text)| (name.clone(), text.clone()));
+    let components: Vec<(String, String)> = of_messages.chain(of_table).collect();
+    for (position, (name, _)) in components.iter().enumerate() {
+        if components[..position]
+            .iter()
+            .any(|(earlier, _)| earlier == name)
+        {
+            problems.push(Problem::new(
+                format!("components.{name}"),
+                "is named twice; each component has one seed text",
+            ));
+        }
+    }
+    Candidate::new(components)
+        .map_err(|_| {
+            problems.push(Problem::new(
+                "prompt",
+                "has no component to evolve; name one, for example `component = \"instruction\"` in a message",
+            ));
+        })
+        .ok()
+}
+
+fn read_text(
+    directory: &Path,
+    file: &str,
+    key: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<String> {
+    let path = directory.join(file);
+    let size = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+    let text = if size > MAX_TEXT_FILE {
+        Err(format!("it has {size} bytes, {MAX_TEXT_FILE} are allowed"))
+    } else {
+        std::fs::read_to_string(&path).map_err(|error| error.to_string())
+    };
+    match text {
+        Ok(text) => Some(text),
+        Err(error) => {
+            let message = format!("names {}, which cannot be read: {error}", path.display());
+            problems.push(Problem::new(key, message));
+            None
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What a run can cost, before anything is spent.
+
+use std::sync::Arc;
+
+use gepa_evaluation::{Evaluator, LanguageModel, Message, RolloutRequest, Stage, UsageBound};
+use serde::Serialize;
+
+use crate::config::{ComponentSelection, Config, ConnectedTask};
+
+/// Share of proposals that pass the gate; recorded runs lie between 0.15 and 0.5.
+const LIKELY_ACCEPTANCE: f64 = 0.3;
+/// Characters of one example in a reflection prompt, for an estimate.
+const EXAMPLE_CHARS: usize = 2_000;
+/// Bounds count every byte as a token and every reply as its longest; texts come to about a quarter.
+const LIKELY_SHARE_OF_BOUND: f64 = 0.25;
+
+/// What a run can cost: at the least, likely, and at the most.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// The least with which one proposal is tried to its end.
+    pub floor: PlanRow,
+    /// With three proposals in ten accepted, up to the limits set.
+    pub likely: PlanRow,
+    /// What no run of this configuration exceeds; `None` fields have no limit.
+    pub most: PlanRow,
+    /// Whether the budget covers the floor.
+    pub affordable: bool,
+}
+
+/// One column of a [`Plan`]; `None` where nothing bounds it or nothing is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct PlanRow {
+    /// Rollouts, the final validation included.
+    pub rollouts: Option<u64>,
+    /// Of these, for the final validation.
+    pub validation_rollouts: u64,
+    /// Proposals tried.
+    pub proposals: Option<u64>,
+    /// Calls of the reflection model.
+    pub reflection_calls: Option<u64>,
+    /// Tokens of all models.
+    pub tokens: Option<u64>,
+    /// US dollars.
+    pub cost_usd: Option<f64>,
+}
+
+impl Plan {
+    /// Plans a run; with its task connected, tokens and cost are estimated as well.
+    pub fn of(config: &Config, task: Option<&ConnectedTask>) -> Self {
+        let bounds = task.map_or_else(Bounds::default, |task| Bounds::of(config, task));
+        let (pareto, validation) = (
+            config.sets().pareto.len() as u64,
+            config.validation_rollouts(),
+        );
+        let budget = &config.settings().budget;
+        let calls_each = match config.settings().search.components {
+            ComponentSelection::RoundRobin => 1,
+            ComponentSelection::All => config.seed().components().len() as u64,
+        };
+        let floor_rollouts = config.floor_rollouts();
+        let floor = bounds.row(
+            Some(floor_rollouts),
+            validation,
+            Some(1),
+            Some(calls_each),
+            1.0,
+        );
+
+        let minibatches = 2.0 * f64::from(config.settings().search.minibatch_size);
+        let per_proposal = minibatches + LIKELY_ACCEPTANCE * pareto as f64;
+        let for_search = |limit: u64| limit.saturating_sub(pareto + validation) as f64;
+        let proposals_by_rollouts = budget
+            .max_rollouts
+            .map(|limit| (for_search(limit) / per_proposal) as u64);
+        let likely_proposals = [
+            proposals_by_rollouts,
+            budget.max_iterations,
+            budget
+                .max_reflection_calls
+                .map(|calls| calls / calls_each.max(1)),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
+        let likely_rollouts = likely_proposals
+            .map(|count| pareto + validation + (count as f64 * per_proposal) as u64);
+        let likely = bounds.row(
+            likely_rollouts,
+            validation,
+            likely_proposals,
+            likely_proposals.map(|count| count * calls_each),
+            LIKELY_SHARE_OF_BOUND,
+        );
+
+        let most_rollouts = [
+            budget.max_rollouts,
+            budget
+                .max_iterations
+                .map(|count| pareto + validation + count * config.proposal_rollouts()),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
+        let cheapest = minibatches.max(1.0) / 2.0;
+        let most_proposals = [
+            budget.max_iterations,
+            budget
+                .max_rollouts
+                .map(|limit| (for_search(limit) / cheapest) as u64),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
+        let attempts = u64::from(config.settings().reflection.max_attempts);
+        let most_calls = [
+            budget.max_reflection_calls,
+            most_proposals.map(|count| count * calls_each * attempts),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
+        let mut most = bounds.row(most_rollouts, validation, most_proposals, most_calls, 1.0);
+        most.tokens = least(most.tokens, budget.max_tokens);
+        most.cost_usd = [most.cost_usd, budget.max_cost_usd]
+            .into_iter()
+            .flatten()
+            .reduce(f64::min);
+
+        let affordable = budget
+            .max_rollouts
+            .is_none_or(|limit| limit >= floor_rollouts);
+        Self {
+            floor,
+            likely,
+            most,
+            affordable,
+        }
+    }
+}
+
+/// The most one call can cost, where the models say.
+#[derive(Debug, Default)]
+struct Bounds {
+    rollout: Option<UsageBound>,
+    reflection: Option<UsageBound>,
+}
+
+impl Bounds {
+    fn of(config: &Config, task: &ConnectedTask) -> Self {
+        Self {
+            rollout: rollout_bound(config, &*task.evaluator),
+            reflection: reflection_bound(config, &*task.reflection_model),
+        }
+    }
+
+    fn row(
+        &self,
+        rollouts: Option<u64>,
+        validation_rollouts: u64,
+        proposals: Option<u64>,
+        reflection_calls: Option<u64>,
+        share: f64,
+    ) -> PlanRow {
+        let sum = |of: fn(UsageBound) -> u64| {
+            let rollout = of(self.rollout?).saturating_mul(rollouts?);
+            let reflection = of(self.reflection?).saturating_mul(reflection_calls?);
+            Some(((rollout.saturating_add(reflection)) as f64 * share) as u64)
+        };
+        PlanRow {
+            rollouts,
+            validation_rollouts,
+            proposals,
+            reflection_calls,
+            tokens: sum(|bound| bound.tokens),
+            cost_usd: sum(|bound| bound.cost.0).map(|micro| micro as f64 / 1e6),
+        }
+    }
+}
+
+fn rollout_bound(config: &Config, evaluator: &dyn Evaluator) -> Option<UsageBound> {
+    let run_id: Arc<str> = "plan".into();
+    let bounds = config.sets().pareto.iter().map(|example| {
+        evaluator.usage_bound(&RolloutRequest {
+            candidate: Arc::clone(config.seed()),
+            example: example.clone(),
+            run_id: Arc::clone(&run_id),
+            trial_id: Arc::clone(&run_id),
+            stage: Stage::Pareto,
+            iteration: 0,
+            trial_index: 0,
+            attempt: 1,
+        })
+    });
+    bounds
+        .collect::<Option<Vec<_>>>()?
+        .into_iter()
+        .reduce(|left, right| UsageBound {
+            tokens: left.tokens.max(right.tokens),
+            cost: left.cost.max(right.cost),
+        })
+}
+
+fn reflection_bound(config: &Config, model: &dyn LanguageModel) -> Option<UsageBound> {
+    let longest = config
+        .seed()
+        .components()
+        .values()
+        .map(|text| text.len())
+        .max()?;
+    let examples = config.settings().search.minibatch_size as usize * EXAMPLE_CHARS;
+    let prompt = "x"
+        .repeat((longest + examples).min(config.settings().reflection.max_prompt_chars as usize));
+    model.usage_bound(&[Message::new("user", prompt)])
+}
+
+fn least(left: Option<u64>, right: Option<u64>) -> Option<u64> {
+    [left, right].into_iter().flatten().min()
+}
