@@ -19,6 +19,11 @@ use crate::stop::StopReason;
 /// Instances a merge is gated on (reference algorithm 1.11).
 const MERGE_SUBSET: u64 = 5;
 
+/// Times every training example was looked at without a rollout before a run gives up.
+const IDLE_EPOCHS: u64 = 3;
+/// Fewer idle iterations than this may be bad luck with the parents drawn.
+const FEWEST_IDLE: u64 = 50;
+
 impl Core {
     /// Begins the next iteration, if the conditions and the budget allow one.
     pub(super) fn issue(&mut self) -> Issue {
