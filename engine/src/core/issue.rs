@@ -86,7 +86,26 @@ impl Core {
                 iterations: self.since_best,
             });
         }
-        None
+        self.led_nowhere()
+    }
+
+    fn led_nowhere(&self) -> Option<StopReason> {
+        let most = u64::from(self.config.settings().reflection.max_failures_in_a_row);
+        let iterations = self.fruitless.unreflected;
+        if iterations >= most {
+            let accepted = self.archive.len().saturating_sub(1) as u64;
+            let message = self.fruitless.last_complaint.clone();
+            return Some(StopReason::ReflectionFailures {
+                iterations,
+                accepted,
+                message,
+            });
+        }
+        let minibatch = self.config.settings().search.minibatch_size as usize;
+        let epoch = self.config.sets().train.len().div_ceil(minibatch) as u64;
+        let iterations = self.fruitless.idle;
+        (iterations >= (IDLE_EPOCHS * epoch).max(FEWEST_IDLE))
+            .then_some(StopReason::NothingLeft { iterations })
     }
 
     /// Why another proposal cannot be paid to its end.
