@@ -166,7 +166,8 @@ impl Core {
             .count() as u64;
         let wanted = settings.enabled
             && std::mem::take(&mut self.merge.after_acceptance)
-            && self.merge.due > in_flight;
+            && self.merge.due > in_flight
+            && self.merge.accepted + in_flight < u64::from(settings.max_invocations);
         if !wanted {
             return false;
         }
