@@ -9,7 +9,7 @@ use super::chat::ChatModel;
 use super::fault::{AttemptFault, Retry};
 use super::limiter::{Outage, Permit, Report};
 use super::prices::Price;
-use super::reply::{Reply, ReportedTokens, estimated_prompt_tokens};
+use super::reply::{MOST_TOKENS, Reply, ReportedTokens, estimated_prompt_tokens};
 use super::settings::ASSUMED_COMPLETION_TOKENS;
 use crate::{ModelError, ModelErrorKind, Purpose, Usage};
 
@@ -260,4 +260,5 @@ fn expected_completion_tokens(body: &Value) -> u64 {
         .iter()
         .find_map(|field| body.get(field)?.as_u64())
         .unwrap_or(u64::from(ASSUMED_COMPLETION_TOKENS))
+        .min(MOST_TOKENS)
 }

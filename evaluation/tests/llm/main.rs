@@ -1,0 +1,11 @@
+//! The model client against a server that misbehaves in every documented way.
+
+mod faults;
+mod keys;
+mod limits;
+mod outages;
+mod replies;
+mod requests;
+mod server;
+mod support;
+mod telemetry;
