@@ -107,7 +107,7 @@ async fn unreadable_replies_are_not_bought_again_and_again() {
 
 #[tokio::test]
 async fn silence_ends_as_a_timeout_after_all_attempts() {
-    let slow = Fault::SlowFirstByte(Duration::from_secs(3_600));
+    let slow = Fault::SlowFirstByte(Duration::from_hours(1));
     check_ends(slow, ModelErrorKind::Timeout, 4, &["first byte", "0.3 s"]).await;
     check_ends(
         Fault::StalledBody,
@@ -120,7 +120,7 @@ async fn silence_ends_as_a_timeout_after_all_attempts() {
 
 #[tokio::test]
 async fn the_first_byte_has_a_limit_of_its_own() {
-    let slow = Fault::SlowFirstByte(Duration::from_secs(3_600));
+    let slow = Fault::SlowFirstByte(Duration::from_hours(1));
     let server = echoing(FaultPlan::none().at(0, slow)).await;
     let model = connect(
         &server,

@@ -101,7 +101,7 @@ async fn a_limit_ends_with_the_last_model_that_asked_for_it() {
 
 #[tokio::test]
 async fn cancelled_calls_give_back_what_they_held() {
-    let hang = Fault::SlowFirstByte(Duration::from_secs(3_600));
+    let hang = Fault::SlowFirstByte(Duration::from_hours(1));
     let server = echoing(FaultPlan::none().first(6, &hang)).await;
     let models = models(&server);
     let model = models

@@ -1,5 +1,7 @@
 //! The model client against a server that misbehaves in every documented way.
 
+#![cfg(test)]
+
 mod faults;
 mod keys;
 mod limits;
