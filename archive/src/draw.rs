@@ -1,6 +1,6 @@
 //! The one seam through which randomness enters: a stream of 32-bit words, and the draws built on it.
 //!
-//! The algorithms are those of CPython's `random` module (rejection sampling on the top bits,
+//! The algorithms are those of Python's `random` module (rejection sampling on the top bits,
 //! Fisher-Yates from the end, 53-bit floats), because the reference implementation draws with
 //! them: given its generator, an archive makes its decisions.
 
@@ -48,7 +48,7 @@ pub fn shuffle<T>(draw: &mut dyn Draw, items: &mut [T]) {
 /// `count` distinct indices below `population`, in draw order; all of them if `count` is larger.
 pub fn sample_indices(draw: &mut dyn Draw, population: usize, count: usize) -> Vec<usize> {
     let count = count.min(population);
-    // CPython switches from a pool to a set where the pool would cost more memory.
+    // Python switches from a pool to a set where the pool would cost more memory.
     let mut pool_limit = 21_usize;
     if count > 5 {
         let mut power = 1_usize;

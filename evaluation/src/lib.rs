@@ -4,13 +4,17 @@
 //! answers with a typed [`Outcome`] and its [`Usage`], never with a bare number.
 
 mod cpu;
+pub mod dataset;
 mod environment;
 mod evaluator;
 mod example;
 mod llm;
 mod model;
 mod outcome;
+pub mod process;
 mod prompt;
+pub mod rulebook;
+pub mod scorer;
 mod stage;
 mod usage;
 

@@ -1,0 +1,214 @@
+//! The walk over the tops, and the survivors it leaves.
+
+use super::standing::order_of;
+use super::{FrontTable, NOBODY};
+use crate::CandidateIndex;
+use crate::bits;
+use crate::ranking::ascending_bits;
+
+/// A surviving candidate and the number of fronts it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Survivor {
+    /// The candidate.
+    pub candidate: CandidateIndex,
+    /// Number of fronts that contain it, at least 1.
+    pub weight: usize,
+}
+
+/// Survivors in order of first appearance (first front, then index), ready for weighted draws.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SurvivorList {
+    survivors: Vec<Survivor>,
+    /// Running sums of the weights.
+    cumulative: Vec<usize>,
+}
+
+/// What a settling changed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shift {
+    /// Survivors that are none any more, ascending.
+    pub(crate) displaced: Vec<CandidateIndex>,
+    /// Whether anyone became a survivor.
+    pub(crate) anyone_new: bool,
+}
+
+/// A top in walking order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TopKey {
+    /// The mean as an integer of the same order.
+    pub(super) mean: u64,
+    /// First front and index.
+    order: u64,
+}
+
+impl TopKey {
+    /// The first front is filled in when the tops are sorted.
+    pub(super) fn new(mean: f64, candidate: u32) -> Self {
+        Self {
+            mean: ascending_bits(mean),
+            order: order_of(0, candidate),
+        }
+    }
+
+    pub(super) fn candidate(self) -> u32 {
+        self.order as u32
+    }
+}
+
+impl SurvivorList {
+    /// Takes survivors in order of first appearance.
+    pub(crate) fn new(survivors: Vec<Survivor>) -> Self {
+        let mut list = Self {
+            survivors,
+            cumulative: Vec::new(),
+        };
+        list.accumulate();
+        list
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Survivor] {
+        &self.survivors
+    }
+
+    /// The survivors ascending.
+    pub(crate) fn ids(&self) -> Vec<CandidateIndex> {
+        let mut ids: Vec<_> = self.survivors.iter().map(|one| one.candidate).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The sum of the weights.
+    pub(crate) fn total_weight(&self) -> usize {
+        self.cumulative.last().copied().unwrap_or(0)
+    }
+
+    /// The survivor at `offset` in the list that repeats each survivor weight times.
+    pub(crate) fn at_weight(&self, offset: usize) -> Option<CandidateIndex> {
+        let position = self.cumulative.partition_point(|&sum| sum <= offset);
+        self.survivors
+            .get(position)
+            .map(|survivor| survivor.candidate)
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.survivors.capacity() * size_of::<Survivor>()
+            + self.cumulative.capacity() * size_of::<usize>()
+    }
+
+    fn accumulate(&mut self) {
+        self.cumulative.clear();
+        let mut sum = 0;
+        self.cumulative
+            .extend(self.survivors.iter().map(|survivor| {
+                sum += survivor.weight;
+                sum
+            }));
+    }
+}
+
+impl FrontTable {
+    /// Finds the survivors anew if anything that decides them changed.
+    pub(crate) fn settle(&mut self) -> Shift {
+        if !self.unsettled {
+            return Shift::default();
+        }
+        self.unsettled = false;
+        self.sort_tops();
+        let survivors = self.walk();
+        self.replace_survivors(&survivors)
+    }
+
+    fn sort_tops(&mut self) {
+        let standings = &self.standings;
+        self.tops.retain_mut(|top| {
+            let standing = &standings[top.candidate() as usize];
+            top.order = order_of(standing.first, top.candidate());
+            standing.led > 0
+        });
+        // Almost sorted already: a stable sort finds the runs.
+        self.tops.sort();
+        self.tops.dedup();
+        self.settled_tops = self.tops.len();
+    }
+
+    /// Survivors in walking order.
+    fn walk(&mut self) -> Vec<u32> {
+        for top in &self.tops {
+            let standing = &mut self.standings[top.candidate() as usize];
+            standing.uncovered = standing.led;
+        }
+        // A front with one member is covered by its top and matters to nobody else.
+        let shared_words: Vec<usize> = (0..self.solo.len())
+            .filter(|&position| self.solo[position] != u64::MAX)
+            .collect();
+        let mut covered = self.solo.clone();
+        let mut survivors = Vec::with_capacity(self.tops.len());
+        for top in &self.tops {
+            let candidate = top.candidate();
+            if self.standings[candidate as usize].uncovered == 0 {
+                continue;
+            }
+            survivors.push(candidate);
+            for &position in &shared_words {
+                let entered = &self.standings[candidate as usize].entered;
+                let fresh = entered
+                    .get(position)
+                    .map_or(0, |word| word & !covered[position]);
+                covered[position] |= fresh;
+                for slot in bits::slots_in(position, fresh) {
+                    debug_assert_ne!(self.top[slot], NOBODY, "a front with members has a top");
+                    self.standings[self.top[slot] as usize].uncovered -= 1;
+                }
+            }
+        }
+        survivors
+    }
+
+    fn replace_survivors(&mut self, walked: &[u32]) -> Shift {
+        let mut kept = std::mem::take(&mut self.survivors.survivors);
+        let mut newcomers = Vec::new();
+        for &candidate in walked {
+            let standing = &self.standings[candidate as usize];
+            if !standing.surviving {
+                newcomers.push(survivor(candidate, 0));
+            }
+        }
+        for former in &kept {
+            self.standings[former.candidate.position()].surviving = false;
+        }
+        for &candidate in walked {
+            self.standings[candidate as usize].surviving = true;
+        }
+        let mut displaced = Vec::new();
+        kept.retain(|former| {
+            let stays = self.standings[former.candidate.position()].surviving;
+            if !stays {
+                displaced.push(former.candidate);
+            }
+            stays
+        });
+        displaced.sort_unstable();
+        let anyone_new = !newcomers.is_empty();
+        kept.append(&mut newcomers);
+        for one in &mut kept {
+            one.weight = self.standings[one.candidate.position()].held as usize;
+        }
+        let standings = &self.standings;
+        kept.sort_by_key(|one| {
+            order_of(standings[one.candidate.position()].first, one.candidate.0)
+        });
+        self.survivors.survivors = kept;
+        self.survivors.accumulate();
+        Shift {
+            displaced,
+            anyone_new,
+        }
+    }
+}
+
+fn survivor(candidate: u32, weight: usize) -> Survivor {
+    Survivor {
+        candidate: CandidateIndex(candidate),
+        weight,
+    }
+}

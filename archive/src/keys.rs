@@ -1,0 +1,165 @@
+//! Which fronts exist, and where a score row's values go in them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use indexmap::IndexSet;
+use serde::{Deserialize, Serialize};
+
+use crate::InstanceIndex;
+use crate::row::ScoreRow;
+
+/// Over what the fronts are kept (reference frontier types).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Frontier {
+    /// One front per instance, by score.
+    #[default]
+    Instance,
+    /// One front per objective, by its mean over the instances that carry it.
+    Objective,
+    /// All instance fronts, then all objective fronts.
+    Hybrid,
+    /// One front per instance and objective.
+    Cartesian,
+}
+
+/// What a front is kept over.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum FrontKey {
+    /// The score of an instance.
+    Instance(InstanceIndex),
+    /// The mean of an objective.
+    Objective(Arc<str>),
+    /// An objective's score on an instance.
+    Cartesian(InstanceIndex, Arc<str>),
+}
+
+/// Slots for instances and fronts, each numbered in order of first appearance.
+///
+/// A slot is a position in a stored row and a bit in a membership bitset. For instance fronts the
+/// two numberings are one, and a row that lists the instances in slot order is stored as it is.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyLayout {
+    frontier: Frontier,
+    instances: Vec<u32>,
+    instance_slots: HashMap<u32, u32>,
+    /// Empty for [`Frontier::Instance`].
+    keys: IndexSet<FrontKey>,
+}
+
+/// A row's values in slot order; NaN marks what is missing.
+pub(crate) struct PlacedRow {
+    /// By instance slot.
+    pub(crate) scores: Arc<[f64]>,
+    /// By front slot.
+    pub(crate) values: Arc<[f64]>,
+}
+
+impl KeyLayout {
+    pub(crate) fn new(frontier: Frontier) -> Self {
+        Self {
+            frontier,
+            instances: Vec::new(),
+            instance_slots: HashMap::new(),
+            keys: IndexSet::new(),
+        }
+    }
+
+    /// The number of front slots.
+    pub(crate) fn front_count(&self) -> usize {
+        match self.frontier {
+            Frontier::Instance => self.instances.len(),
+            _ => self.keys.len(),
+        }
+    }
+
+    /// Whether a front comes after all fronts that are not late, whatever its slot: instance keys
+    /// precede objective keys even if a new instance appears later.
+    pub(crate) fn is_late(&self, slot: usize) -> bool {
+        self.frontier == Frontier::Hybrid && matches!(self.keys[slot], FrontKey::Objective(_))
+    }
+
+    pub(crate) fn key(&self, slot: usize) -> FrontKey {
+        match self.frontier {
+            Frontier::Instance => FrontKey::Instance(InstanceIndex(self.instances[slot])),
+            _ => self.keys[slot].clone(),
+        }
+    }
+
+    pub(crate) fn instance_slot(&self, instance: InstanceIndex) -> Option<usize> {
+        self.instance_slots
+            .get(&instance.0)
+            .map(|&slot| slot as usize)
+    }
+
+    /// The instances by slot.
+    pub(crate) fn instances(&self) -> &[u32] {
+        &self.instances
+    }
+
+    /// Brings a row into slot order, opening slots for what is new.
+    pub(crate) fn place(&mut self, row: &ScoreRow) -> PlacedRow {
+        let scores = self.place_scores(row);
+        let values = match self.frontier {
+            Frontier::Instance => Arc::clone(&scores),
+            Frontier::Objective => self.place_keyed(objective_values(row)),
+            Frontier::Hybrid => self.place_keyed(
+                row.iter()
+                    .map(|(instance, score)| (FrontKey::Instance(instance), score))
+                    .chain(objective_values(row)),
+            ),
+            Frontier::Cartesian => self.place_keyed(row.cells.iter().map(|cell| {
+                (
+                    FrontKey::Cartesian(cell.instance, Arc::clone(&cell.objective)),
+                    cell.score,
+                )
+            })),
+        };
+        PlacedRow { scores, values }
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.instances.capacity() * size_of::<u32>()
+            + self.instance_slots.capacity() * (size_of::<(u32, u32)>() + 1)
+            + self.keys.capacity() * (size_of::<FrontKey>() + 3 * size_of::<usize>())
+    }
+
+    fn place_scores(&mut self, row: &ScoreRow) -> Arc<[f64]> {
+        let in_slot_order = self.instances.starts_with(&row.instances);
+        if in_slot_order {
+            return Arc::clone(&row.scores);
+        }
+        let mut placed = vec![f64::NAN; self.instances.len()];
+        for (&instance, &score) in row.instances.iter().zip(row.scores.iter()) {
+            let next = self.instances.len() as u32;
+            let slot = *self.instance_slots.entry(instance).or_insert(next);
+            if slot == next {
+                self.instances.push(instance);
+                placed.push(score);
+            } else {
+                placed[slot as usize] = score;
+            }
+        }
+        placed.into()
+    }
+
+    fn place_keyed(&mut self, values: impl Iterator<Item = (FrontKey, f64)>) -> Arc<[f64]> {
+        let mut placed = vec![f64::NAN; self.keys.len()];
+        for (key, value) in values {
+            let (slot, is_new) = self.keys.insert_full(key);
+            if is_new {
+                placed.push(value);
+            } else {
+                placed[slot] = value;
+            }
+        }
+        placed.into()
+    }
+}
+
+fn objective_values(row: &ScoreRow) -> impl Iterator<Item = (FrontKey, f64)> + '_ {
+    row.objective_means()
+        .iter()
+        .map(|(objective, &mean)| (FrontKey::Objective(Arc::clone(objective)), mean))
+}

@@ -1,0 +1,126 @@
+//! Merging: two survivors that improved different components of a common ancestor, combined.
+//!
+//! Search, composition and subset follow the reference implementation draw by draw, in its
+//! canonical order (candidates, ancestors, component names and instances ascending), with one
+//! difference: where the weights of the eligible ancestors do not sum to a positive number, the
+//! ancestor is drawn uniformly instead of failing.
+
+mod search;
+mod subset;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Archive, Candidate, CandidateIndex, Draw, InstanceIndex};
+
+/// How merges are searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MergeSettings {
+    /// Pairs with fewer instances scored in common are passed over; 0 acts as 1. The reference
+    /// uses 5.
+    pub overlap_floor: usize,
+}
+
+/// The merges proposed so far, so that none is proposed twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeLog {
+    /// Pairs with the ancestor they were merged over.
+    tried: BTreeSet<(CandidateIndex, CandidateIndex, CandidateIndex)>,
+    /// Pairs with the source of each component, in ascending order of component names.
+    composed: BTreeSet<(CandidateIndex, CandidateIndex, Vec<CandidateIndex>)>,
+}
+
+/// A merge worth gating.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MergePlan {
+    /// The two survivors, the lower index first.
+    pub parents: [CandidateIndex; 2],
+    /// Their common ancestor.
+    pub ancestor: CandidateIndex,
+    /// The combination; its components are in the ancestor's order.
+    pub candidate: Candidate,
+    /// Which parent each component came from, in ascending order of component names.
+    pub sources: Vec<(Arc<str>, CandidateIndex)>,
+    /// Five instances to gate the combination on; they repeat if the parents share fewer.
+    pub subset: Vec<InstanceIndex>,
+    /// What each parent scored on the subset, summed in its order.
+    pub parent_sums: [f64; 2],
+}
+
+/// Number of pairs that may be composed, and of draws to find each.
+const ATTEMPTS: usize = 10;
+
+/// Searches the survivors for a merge, records it in `log`, and draws the instances to gate it on.
+///
+/// `None` where there are fewer than two survivors, fewer than three candidates, or no luck in
+/// ten times ten draws.
+pub fn plan_merge(
+    archive: &Archive,
+    log: &mut MergeLog,
+    settings: MergeSettings,
+    draw: &mut dyn Draw,
+) -> Option<MergePlan> {
+    let survivors = archive.front().ids();
+    if survivors.len() < 2 || archive.len() < 3 {
+        return None;
+    }
+    let floor = settings.overlap_floor.max(1);
+    for _ in 0..ATTEMPTS {
+        let Some(found) = search::find_pair(archive, &survivors, log, draw) else {
+            continue;
+        };
+        let composition = search::compose(archive, &found, draw)?;
+        let [first, second] = found.parents;
+        let source_ids = composition
+            .sources
+            .iter()
+            .map(|&(_, source)| source)
+            .collect();
+        let record = (first, second, source_ids);
+        if log.composed.contains(&record) {
+            continue;
+        }
+        let common = subset::common_instances(archive, found.parents);
+        if common.len() < floor {
+            continue;
+        }
+        log.composed.insert(record);
+        log.tried.insert((first, second, found.ancestor));
+        let chosen = subset::draw_subset(&common, draw);
+        return Some(MergePlan {
+            parents: found.parents,
+            ancestor: found.ancestor,
+            candidate: composition.candidate,
+            sources: composition.sources,
+            parent_sums: [0, 1].map(|parent| {
+                chosen
+                    .iter()
+                    .fold(0.0, |sum, &position| sum + common[position].scores[parent])
+            }),
+            subset: chosen
+                .iter()
+                .map(|&position| common[position].instance)
+                .collect(),
+        });
+    }
+    None
+}
+
+impl MergeLog {
+    /// Number of merges proposed.
+    pub fn len(&self) -> usize {
+        self.composed.len()
+    }
+
+    /// Whether no merge was proposed yet.
+    pub fn is_empty(&self) -> bool {
+        self.composed.is_empty()
+    }
+
+    fn has_tried(&self, [first, second]: [CandidateIndex; 2], ancestor: CandidateIndex) -> bool {
+        self.tried.contains(&(first, second, ancestor))
+    }
+}

@@ -1,0 +1,137 @@
+//! Finding two survivors to merge, and combining their texts.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{ATTEMPTS, MergeLog};
+use crate::{Archive, Candidate, CandidateIndex, Draw, choices_weighted, sample_indices};
+
+/// Two survivors and the ancestor to merge them over.
+pub(super) struct Pair {
+    /// The lower index first.
+    pub(super) parents: [CandidateIndex; 2],
+    pub(super) ancestor: CandidateIndex,
+}
+
+/// The combined candidate.
+pub(super) struct Composition {
+    pub(super) candidate: Candidate,
+    /// In ascending order of component names.
+    pub(super) sources: Vec<(Arc<str>, CandidateIndex)>,
+}
+
+/// Draws pairs until one has an eligible ancestor.
+pub(super) fn find_pair(
+    archive: &Archive,
+    survivors: &[CandidateIndex],
+    log: &MergeLog,
+    draw: &mut dyn Draw,
+) -> Option<Pair> {
+    for _ in 0..ATTEMPTS {
+        let drawn = sample_indices(draw, survivors.len(), 2);
+        let mut parents = [survivors[drawn[0]], survivors[drawn[1]]];
+        parents.sort_unstable();
+        let ancestors = parents.map(|parent| ancestors_of(archive, parent));
+        if ancestors[0].contains(&parents[1]) || ancestors[1].contains(&parents[0]) {
+            continue;
+        }
+        let eligible: Vec<CandidateIndex> = ancestors[0]
+            .intersection(&ancestors[1])
+            .copied()
+            .filter(|&ancestor| {
+                !log.has_tried(parents, ancestor) && is_eligible(archive, parents, ancestor)
+            })
+            .collect();
+        let weights: Vec<f64> = eligible
+            .iter()
+            .map(|&one| archive.entry(one).mean)
+            .collect();
+        if let Some(position) = choices_weighted(draw, &weights) {
+            return Some(Pair {
+                parents,
+                ancestor: eligible[position],
+            });
+        }
+    }
+    None
+}
+
+/// Combines the parents over their ancestor, component by component. `None` cannot happen for a
+/// pair that was found.
+pub(super) fn compose(archive: &Archive, pair: &Pair, draw: &mut dyn Draw) -> Option<Composition> {
+    let ancestor = &archive.entry(pair.ancestor).candidate;
+    let mut names: Vec<&Arc<str>> = ancestor.components().keys().collect();
+    names.sort_unstable();
+    let mut sources = Vec::with_capacity(names.len());
+    let mut texts = Vec::with_capacity(names.len());
+    for name in names {
+        let source = source_of(archive, pair, name, draw);
+        texts.push((
+            &**name,
+            Arc::clone(archive.entry(source).candidate.text(name)?),
+        ));
+        sources.push((Arc::clone(name), source));
+    }
+    let candidate = ancestor.with_texts(texts).ok()?;
+    Some(Composition { candidate, sources })
+}
+
+fn ancestors_of(archive: &Archive, candidate: CandidateIndex) -> BTreeSet<CandidateIndex> {
+    let mut found = BTreeSet::new();
+    let mut pending = archive.entry(candidate).parents.clone();
+    while let Some(ancestor) = pending.pop() {
+        if found.insert(ancestor) {
+            pending.extend_from_slice(&archive.entry(ancestor).parents);
+        }
+    }
+    found
+}
+
+/// Whether an ancestor is no better than both, and one parent changed a component that the other
+/// left alone. Candidates with other components than the ancestor cannot be combined over it.
+fn is_eligible(archive: &Archive, parents: [CandidateIndex; 2], ancestor: CandidateIndex) -> bool {
+    let original = archive.entry(ancestor);
+    let [first, second] = parents.map(|parent| archive.entry(parent));
+    if original.mean > first.mean || original.mean > second.mean {
+        return false;
+    }
+    if !have_same_components(&original.candidate, &first.candidate)
+        || !have_same_components(&original.candidate, &second.candidate)
+    {
+        return false;
+    }
+    original.candidate.components().iter().any(|(name, text)| {
+        let [one, other] = [first, second].map(|entry| entry.candidate.text(name));
+        one != other && (one == Some(text) || other == Some(text))
+    })
+}
+
+fn have_same_components(one: &Candidate, other: &Candidate) -> bool {
+    one.components().len() == other.components().len()
+        && one
+            .components()
+            .keys()
+            .all(|name| other.components().contains_key(name))
+}
+
+fn source_of(archive: &Archive, pair: &Pair, name: &str, draw: &mut dyn Draw) -> CandidateIndex {
+    let [first, second] = pair.parents;
+    let original = archive.entry(pair.ancestor).candidate.text(name);
+    let one = archive.entry(first).candidate.text(name);
+    let other = archive.entry(second).candidate.text(name);
+    if one == original {
+        // The other one is the changed one, unless nobody changed anything.
+        return if other == original { first } else { second };
+    }
+    if other == original {
+        return first;
+    }
+    let [mean, other_mean] = pair.parents.map(|parent| archive.entry(parent).mean);
+    if mean > other_mean {
+        first
+    } else if other_mean > mean {
+        second
+    } else {
+        pair.parents[draw.below(2)]
+    }
+}

@@ -1,0 +1,72 @@
+//! The instances a merge is gated on.
+
+use crate::{
+    Archive, CandidateIndex, Draw, InstanceIndex, sample_indices, sample_with_replacement,
+};
+
+/// Size of a subset.
+const SUBSET: usize = 5;
+/// The most instances drawn from one bucket before the rest is filled from all.
+const PER_BUCKET: usize = 2;
+
+/// An instance both parents were scored on.
+pub(super) struct CommonInstance {
+    pub(super) instance: InstanceIndex,
+    pub(super) scores: [f64; 2],
+}
+
+/// The instances both parents were scored on, ascending.
+pub(super) fn common_instances(
+    archive: &Archive,
+    parents: [CandidateIndex; 2],
+) -> Vec<CommonInstance> {
+    let [first, second] = parents.map(|parent| archive.row(parent).unwrap_or_default());
+    let mut common: Vec<CommonInstance> = archive
+        .instances()
+        .iter()
+        .zip(first.iter().zip(second))
+        .filter(|(_, (one, other))| !one.is_nan() && !other.is_nan())
+        .map(|(&id, (&one, &other))| CommonInstance {
+            instance: InstanceIndex(id),
+            scores: [one, other],
+        })
+        .collect();
+    common.sort_by_key(|one| one.instance);
+    common
+}
+
+/// Positions in `common`: up to two where the first parent is better, two where the second is,
+/// two ties, then any others; with repeats if there are not enough.
+pub(super) fn draw_subset(common: &[CommonInstance], draw: &mut dyn Draw) -> Vec<usize> {
+    let is_first_better =
+        |position: &usize| common[*position].scores[0] > common[*position].scores[1];
+    let is_second_better =
+        |position: &usize| common[*position].scores[0] < common[*position].scores[1];
+    let is_tie = |position: &usize| common[*position].scores[0] == common[*position].scores[1];
+    let buckets: [&dyn Fn(&usize) -> bool; 3] = [&is_first_better, &is_second_better, &is_tie];
+
+    let mut chosen: Vec<usize> = Vec::with_capacity(SUBSET);
+    for belongs in buckets {
+        let bucket: Vec<usize> = (0..common.len()).filter(belongs).collect();
+        let wanted = bucket.len().min(PER_BUCKET).min(SUBSET - chosen.len());
+        chosen.extend(
+            sample_indices(draw, bucket.len(), wanted)
+                .into_iter()
+                .map(|at| bucket[at]),
+        );
+    }
+    let missing = SUBSET - chosen.len();
+    let rest: Vec<usize> = (0..common.len())
+        .filter(|position| !chosen.contains(position))
+        .collect();
+    if rest.len() >= missing {
+        chosen.extend(
+            sample_indices(draw, rest.len(), missing)
+                .into_iter()
+                .map(|at| rest[at]),
+        );
+    } else {
+        chosen.extend(sample_with_replacement(draw, common.len(), missing));
+    }
+    chosen
+}

@@ -1,0 +1,147 @@
+//! Who becomes the next parent.
+//!
+//! The draws are those of the reference implementation, one for one: given its generator, the
+//! same parents are chosen.
+
+use crate::fronts::{Survivor, SurvivorList};
+use crate::{Archive, CandidateIndex, Draw};
+
+/// A way to choose a parent. Implement it to bring your own.
+///
+/// The archive does not change during the call. `None` means that there is nobody to choose,
+/// which an archive with a live candidate should not lead to.
+pub trait SelectParent {
+    /// Chooses a live candidate; all randomness comes from `draw`.
+    fn select(&self, archive: &Archive, draw: &mut dyn Draw) -> Option<CandidateIndex>;
+}
+
+/// The selectors of the reference implementation.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[non_exhaustive]
+pub enum ParentSelector {
+    /// A survivor, in proportion to the number of fronts it is in (Algorithm 2 of the paper);
+    /// one draw. Without any front the best, without a draw.
+    #[default]
+    Pareto,
+    /// The best mean, the first among equals; no draw.
+    CurrentBest,
+    /// With probability `epsilon` any live candidate, else the best; one draw, two if exploring.
+    EpsilonGreedy {
+        /// Probability of exploring, 0 to 1; the reference uses 0.1.
+        epsilon: f64,
+    },
+    /// As `Pareto`, over the fronts restricted to the `k` best means; where these are in no front
+    /// the best, without a draw.
+    TopKPareto {
+        /// How many candidates take part; the reference uses 5.
+        k: usize,
+    },
+}
+
+impl SelectParent for ParentSelector {
+    fn select(&self, archive: &Archive, draw: &mut dyn Draw) -> Option<CandidateIndex> {
+        match *self {
+            Self::Pareto => draw_survivor(archive, archive.fronts.survivors(), draw),
+            Self::CurrentBest => archive.best(),
+            Self::EpsilonGreedy { epsilon } => explore_or_best(archive, epsilon, draw),
+            Self::TopKPareto { k } => draw_survivor(archive, &top_survivors(archive, k), draw),
+        }
+    }
+}
+
+impl Archive {
+    /// Chooses a parent among the live candidates; `None` only if there are none.
+    pub fn select(&self, selector: &ParentSelector, draw: &mut dyn Draw) -> Option<CandidateIndex> {
+        SelectParent::select(selector, self, draw)
+    }
+}
+
+fn draw_survivor(
+    archive: &Archive,
+    survivors: &SurvivorList,
+    draw: &mut dyn Draw,
+) -> Option<CandidateIndex> {
+    let total = survivors.total_weight();
+    if total == 0 {
+        return archive.best();
+    }
+    survivors.at_weight(draw.below(total))
+}
+
+fn explore_or_best(archive: &Archive, epsilon: f64, draw: &mut dyn Draw) -> Option<CandidateIndex> {
+    let live = archive.live();
+    if live.is_empty() {
+        return None;
+    }
+    if draw.unit() < epsilon {
+        return Some(live[draw.below(live.len())]);
+    }
+    archive.best()
+}
+
+/// The survivors among the `k` best means, over the fronts restricted to these.
+///
+/// The same walk as over all fronts. With few candidates the tops need no record: a front is
+/// topped by the last of them that is in it.
+fn top_survivors(archive: &Archive, k: usize) -> SurvivorList {
+    let fronts = &archive.fronts;
+    if k >= archive.live().len() {
+        return fronts.survivors().clone();
+    }
+    let mut walk: Vec<CandidateIndex> = archive.top(k);
+    walk.sort_by_key(|candidate| fronts.walking_order(candidate.0));
+    let memberships: Vec<Vec<u64>> = walk
+        .iter()
+        .map(|candidate| fronts.membership(candidate.0))
+        .collect();
+    let topped = topped_fronts(&memberships);
+    let mut covered = Vec::new();
+    let mut survivors = Vec::new();
+    for (position, candidate) in walk.into_iter().enumerate() {
+        let membership = &memberships[position];
+        if is_covered(&topped[position], &covered) {
+            continue;
+        }
+        unite(&mut covered, membership);
+        let weight = membership
+            .iter()
+            .map(|word| word.count_ones() as usize)
+            .sum();
+        survivors.push(Survivor { candidate, weight });
+    }
+    survivors.sort_by_key(|one| fronts.walking_order(one.candidate.0).1);
+    SurvivorList::new(survivors)
+}
+
+/// Per membership the fronts in which no later one takes part.
+fn topped_fronts(memberships: &[Vec<u64>]) -> Vec<Vec<u64>> {
+    let mut later = Vec::new();
+    let mut topped = Vec::with_capacity(memberships.len());
+    for membership in memberships.iter().rev() {
+        topped.push(without(membership, &later));
+        unite(&mut later, membership);
+    }
+    topped.reverse();
+    topped
+}
+
+fn is_covered(topped: &[u64], covered: &[u64]) -> bool {
+    without(topped, covered).iter().all(|&word| word == 0)
+}
+
+fn without(words: &[u64], removed: &[u64]) -> Vec<u64> {
+    let mut rest = words.to_vec();
+    for (word, gone) in rest.iter_mut().zip(removed) {
+        *word &= !gone;
+    }
+    rest
+}
+
+fn unite(words: &mut Vec<u64>, added: &[u64]) {
+    if words.len() < added.len() {
+        words.resize(added.len(), 0);
+    }
+    for (word, extra) in words.iter_mut().zip(added) {
+        *word |= extra;
+    }
+}

@@ -1,0 +1,205 @@
+//! Fronts, survivors, weights and rankings after every insertion.
+
+use gepa_archive::{Archive, ArchiveSettings, CandidateIndex, Frontier, InstanceIndex, Origin};
+use proptest::prelude::*;
+
+use crate::generators::{PlainRow, Shape, candidate, rows, score_row};
+use crate::oracle::{Oracle, OracleInsertion};
+
+pub(crate) fn frontiers() -> impl Strategy<Value = Frontier> {
+    prop::sample::select(vec![
+        Frontier::Instance,
+        Frontier::Objective,
+        Frontier::Hybrid,
+        Frontier::Cartesian,
+    ])
+}
+
+/// Inserts a row into both and compares all that can be asked.
+pub(crate) fn insert_and_compare(archive: &mut Archive, oracle: &mut Oracle, row: &PlainRow) {
+    let best_before = archive.best();
+    let count = archive.len();
+    let parents = if count == 0 {
+        vec![]
+    } else {
+        vec![CandidateIndex(count as u32 / 2)]
+    };
+    let insertion = archive
+        .insert(
+            candidate(&count.to_string()),
+            parents,
+            Origin::Reflection,
+            &score_row(row),
+        )
+        .expect("the row is valid and the parent exists");
+    let OracleInsertion {
+        joined,
+        won,
+        evicted,
+        before,
+        after,
+    } = oracle.insert(row);
+
+    assert_eq!(insertion.index.position(), count);
+    assert_eq!(positions(&insertion.evicted), evicted, "evicted");
+    assert_eq!(
+        (insertion.joined, insertion.won),
+        (joined, won),
+        "joined and won"
+    );
+    assert_eq!(insertion.front_changed, before != after, "front changed");
+    let displaced: Vec<usize> = before
+        .iter()
+        .copied()
+        .filter(|one| !after.contains(one))
+        .collect();
+    assert_eq!(positions(&insertion.displaced), displaced, "displaced");
+    assert_eq!(insertion.best_changed, archive.best() != best_before);
+    compare(archive, oracle);
+}
+
+pub(crate) fn positions(ids: &[CandidateIndex]) -> Vec<usize> {
+    ids.iter().map(|id| id.position()).collect()
+}
+
+fn compare(archive: &Archive, oracle: &Oracle) {
+    let fronts = oracle.fronts();
+    let listed = archive.fronts();
+    assert_eq!(listed.len(), fronts.len(), "number of fronts");
+    for (listing, front) in listed.iter().zip(&fronts) {
+        assert_eq!(listing.key, front.key);
+        assert_eq!(listing.value, front.value);
+        assert_eq!(
+            positions(&listing.members),
+            front.members,
+            "members of {:?}",
+            front.key
+        );
+    }
+
+    let survivors = oracle.survivors();
+    let front = archive.front();
+    let order: Vec<usize> = front
+        .survivors()
+        .iter()
+        .map(|one| one.candidate.position())
+        .collect();
+    assert_eq!(order, survivors, "survivors in order of appearance");
+    for survivor in front.survivors() {
+        let id = survivor.candidate.position();
+        let weight = fronts
+            .iter()
+            .filter(|one| one.members.contains(&id))
+            .count();
+        assert_eq!(survivor.weight, weight, "weight of {id}");
+    }
+    for (id, entry) in archive.entries() {
+        let known = &oracle.candidates[id.position()];
+        assert_eq!(archive.survives(id), survivors.contains(&id.position()));
+        assert_eq!(entry.evicted, !known.live);
+        assert_eq!(entry.mean.to_bits(), known.mean.to_bits());
+    }
+    let ranked = oracle.ranked();
+    assert_eq!(
+        archive.best().map(CandidateIndex::position),
+        ranked.first().copied()
+    );
+    for k in 0..=ranked.len() + 1 {
+        assert_eq!(positions(&archive.top(k)), ranked[..k.min(ranked.len())]);
+    }
+    assert_eq!(positions(archive.live()), oracle.live());
+}
+
+fn check(settings: &ArchiveSettings, rows: &[PlainRow]) {
+    let mut archive = Archive::new(settings.clone());
+    let mut oracle = Oracle::new(settings.clone());
+    for row in rows {
+        insert_and_compare(&mut archive, &mut oracle, row);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn every_insertion_leaves_what_the_definition_says(
+        frontier in frontiers(),
+        rows in rows(Shape { candidates: 14, instances: 6, highest: 2, coverage: 0.75 }),
+    ) {
+        check(&ArchiveSettings { frontier, ..ArchiveSettings::default() }, &rows);
+    }
+
+    #[test]
+    fn binary_scores_without_gaps_leave_what_the_definition_says(
+        rows in rows(Shape { candidates: 20, instances: 5, highest: 1, coverage: 1.0 }),
+    ) {
+        check(&ArchiveSettings::default(), &rows);
+    }
+
+    #[test]
+    fn candidates_below_the_minimum_enter_nothing(
+        frontier in frontiers(),
+        rows in rows(Shape { candidates: 10, instances: 4, highest: 2, coverage: 0.8 }),
+        min_score in prop::sample::select(vec![0.0, 0.5, 1.0, 1.5]),
+    ) {
+        let settings = ArchiveSettings { frontier, max_size: None, min_score: Some(min_score) };
+        check(&settings, &rows);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn fronts_beyond_one_word_leave_what_the_definition_says(
+        frontier in frontiers(),
+        rows in rows(Shape { candidates: 12, instances: 70, highest: 3, coverage: 0.95 }),
+    ) {
+        check(&ArchiveSettings { frontier, ..ArchiveSettings::default() }, &rows);
+    }
+
+    #[test]
+    fn stored_scores_are_read_back(
+        rows in rows(Shape { candidates: 8, instances: 9, highest: 5, coverage: 0.6 }),
+    ) {
+        let mut archive = Archive::new(ArchiveSettings::default());
+        for (index, row) in rows.iter().enumerate() {
+            let text = index.to_string();
+            archive.insert(candidate(&text), vec![], Origin::Injected, &score_row(row)).unwrap();
+        }
+        for (index, row) in rows.iter().enumerate() {
+            for instance in 0..40 {
+                let stored = archive.score(CandidateIndex(index as u32), InstanceIndex(instance));
+                let given = row.iter().find(|one| one.instance == instance).map(|one| one.score);
+                prop_assert_eq!(stored, given);
+            }
+        }
+    }
+}
+
+/// The tie rules that random rows meet rarely, one step at a time: a front is won, its former
+/// members move to a later first front, and one of them overtakes a top of equal mean.
+#[test]
+fn losing_the_first_front_lets_a_candidate_overtake_a_tied_top() {
+    let settings = ArchiveSettings::default();
+    let row = |scores: [f64; 4]| -> PlainRow {
+        (1..)
+            .zip(scores)
+            .map(|(instance, score)| crate::generators::PlainScore {
+                instance,
+                score,
+                objectives: vec![],
+            })
+            .collect()
+    };
+    check(
+        &settings,
+        &[
+            row([1.0, 0.0, 1.0, 1.0]),
+            row([0.0, 1.0, 1.0, 1.0]),
+            row([2.0, 0.0, 0.0, 0.0]),
+            row([2.0, 2.0, 0.0, 0.0]),
+            row([3.0, 0.0, 1.0, 0.0]),
+        ],
+    );
+}

@@ -1,0 +1,321 @@
+//! The configuration of a run, which cannot be invalid.
+
+use std::sync::Arc;
+
+use gepa_archive::Candidate;
+use gepa_evaluation::{ExampleId, PromptTemplate, wildcards_in};
+use indexmap::IndexMap;
+
+use super::problem::Problem;
+use super::settings::{Overlap, Settings};
+use crate::reflection::Template;
+
+/// The three example sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExampleSets {
+    /// Minibatches for reflection are drawn from these.
+    pub train: Vec<ExampleId>,
+    /// The fronts are kept over these.
+    pub pareto: Vec<ExampleId>,
+    /// Held out: only the baseline and the final best are scored on them. May be empty.
+    pub validation: Vec<ExampleId>,
+}
+
+/// A run's configuration. There is no way to build one that does not hold together.
+#[derive(Clone, Debug)]
+pub struct Config {
+    settings: Settings,
+    seed: Arc<Candidate>,
+    prompt: PromptTemplate,
+    sets: ExampleSets,
+    templates: IndexMap<Arc<str>, Template>,
+    required_wildcards: IndexMap<Arc<str>, Vec<Arc<str>>>,
+}
+
+impl Config {
+    /// Checks everything at once and reports every problem found.
+    ///
+    /// `prompt` says how the seed's components become chat messages; leave it empty where
+    /// candidates are not prompts.
+    pub fn new(
+        seed: Candidate,
+        prompt: PromptTemplate,
+        sets: ExampleSets,
+        settings: Settings,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        check_numbers(&settings, &mut problems);
+        check_sets(&sets, &settings.search.allow_overlap, &mut problems);
+        check_prompt(&seed, &prompt, &mut problems);
+        let templates = compile_templates(&seed, &settings, &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let required_wildcards = seed
+            .components()
+            .iter()
+            .map(|(name, text)| {
+                let is_pattern = prompt
+                    .messages
+                    .iter()
+                    .any(|m| m.component.as_deref() == Some(name));
+                let wildcards = if is_pattern {
+                    wildcards_in(text)
+                } else {
+                    Vec::new()
+                };
+                (Arc::clone(name), wildcards)
+            })
+            .collect();
+        let seed = Arc::new(seed);
+        Ok(Self {
+            settings,
+            seed,
+            prompt,
+            sets,
+            templates,
+            required_wildcards,
+        })
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The candidate the search starts from.
+    pub fn seed(&self) -> &Arc<Candidate> {
+        &self.seed
+    }
+
+    /// How candidates become messages.
+    pub fn prompt(&self) -> &PromptTemplate {
+        &self.prompt
+    }
+
+    /// The example sets.
+    pub fn sets(&self) -> &ExampleSets {
+        &self.sets
+    }
+
+    /// The reflection prompt for a component.
+    pub(crate) fn template(&self, component: &str) -> &Template {
+        // Every component of the seed got one when the config was built.
+        self.templates.get(component).unwrap_or(&self.templates[0])
+    }
+
+    /// Wildcards a rewritten component must keep.
+    pub(crate) fn required_wildcards(&self, component: &str) -> &[Arc<str>] {
+        self.required_wildcards
+            .get(component)
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// Rollouts set aside for the final scoring.
+    pub fn validation_rollouts(&self) -> u64 {
+        (1 + u64::from(self.settings.validation.top_k)) * self.sets.validation.len() as u64
+    }
+
+    /// Rollouts one proposal can need: parent, child, pareto set.
+    pub fn proposal_rollouts(&self) -> u64 {
+        2 * u64::from(self.settings.search.minibatch_size) + self.sets.pareto.len() as u64
+    }
+
+    /// The smallest rollout budget with which one proposal can be tried to the end.
+    pub fn floor_rollouts(&self) -> u64 {
+        self.sets.pareto.len() as u64 + self.proposal_rollouts() + self.validation_rollouts()
+    }
+}
+
+fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
+    let Settings {
+        run,
+        search,
+        reflection,
+        rollouts,
+        budget,
+        ..
+    } = settings;
+    let fraction = |value: f64| (0.0..=1.0).contains(&value);
+    let positive = |value: f64| value.is_finite() && value > 0.0;
+    let finite_or_absent = |value: Option<f64>| value.is_none_or(f64::is_finite);
+    let at_least_one = [
+        (run.gate_lag, "run.gate_lag"),
+        (run.max_concurrent, "run.max_concurrent"),
+        (search.minibatch_size, "search.minibatch_size"),
+        (search.top_k, "search.top_k"),
+        (
+            search.archive_max_size.unwrap_or(1),
+            "search.archive_max_size",
+        ),
+        (reflection.max_attempts, "reflection.max_attempts"),
+        (reflection.max_concurrent, "reflection.max_concurrent"),
+        (reflection.max_text_chars, "reflection.max_text_chars"),
+        (rollouts.max_attempts, "rollouts.max_attempts"),
+    ];
+    let counts = at_least_one.map(|(value, key)| (value >= 1, key, "must be at least 1"));
+    let finite = "must be a finite number";
+    let between = "must lie between 0 and 1";
+    let backoff = rollouts.backoff_seconds;
+    let others = [
+        (
+            run.pareto_lag >= run.gate_lag,
+            "run.pareto_lag",
+            "must be at least `run.gate_lag`",
+        ),
+        (fraction(search.epsilon), "search.epsilon", between),
+        (
+            search.perfect_score.is_finite(),
+            "search.perfect_score",
+            finite,
+        ),
+        (
+            finite_or_absent(search.archive_min_score),
+            "search.archive_min_score",
+            finite,
+        ),
+        (
+            reflection.max_prompt_chars >= 1_000,
+            "reflection.max_prompt_chars",
+            "must be at least 1000",
+        ),
+        (
+            positive(rollouts.timeout_seconds),
+            "rollouts.timeout_seconds",
+            "must be above 0",
+        ),
+        (
+            backoff.is_finite() && backoff >= 0.0,
+            "rollouts.backoff_seconds",
+            "must be 0 or more",
+        ),
+        (
+            fraction(rollouts.max_failure_fraction),
+            "rollouts.max_failure_fraction",
+            between,
+        ),
+        (
+            budget.max_cost_usd.is_none_or(positive),
+            "budget.max_cost_usd",
+            "must be above 0",
+        ),
+        (
+            budget.max_seconds.is_none_or(positive),
+            "budget.max_seconds",
+            "must be above 0",
+        ),
+        (
+            finite_or_absent(budget.target_score),
+            "budget.target_score",
+            finite,
+        ),
+        (
+            budget.ends_every_run(),
+            "budget",
+            "sets no limit that ends every run; set one, for example `max_rollouts = 500`",
+        ),
+    ];
+    for (holds, key, message) in counts.into_iter().chain(others) {
+        if !holds {
+            problems.push(Problem::new(key, message));
+        }
+    }
+}
+
+fn check_sets(sets: &ExampleSets, allowed: &[Overlap], problems: &mut Vec<Problem>) {
+    for (name, set) in [("train", &sets.train), ("pareto", &sets.pareto)] {
+        if set.is_empty() {
+            problems.push(Problem::new(
+                format!("examples.{name}"),
+                "names no example; the search needs at least one",
+            ));
+        }
+    }
+    let named = [
+        ("train", &sets.train),
+        ("pareto", &sets.pareto),
+        ("validation", &sets.validation),
+    ];
+    for (name, set) in named {
+        if let Some(twice) = first_repeated(set) {
+            problems.push(Problem::new(
+                format!("examples.{name}"),
+                format!("names example {twice} twice; name each once"),
+            ));
+        }
+    }
+    let pairs = [
+        (Overlap::TrainPareto, named[0], named[1]),
+        (Overlap::TrainValidation, named[0], named[2]),
+        (Overlap::ParetoValidation, named[1], named[2]),
+    ];
+    for (overlap, (first_name, first), (second_name, second)) in pairs {
+        let first: std::collections::BTreeSet<&ExampleId> = first.iter().collect();
+        let shared: Vec<&ExampleId> = second.iter().filter(|id| first.contains(id)).collect();
+        if let (Some(one), false) = (shared.first(), allowed.contains(&overlap)) {
+            problems.push(Problem::new(
+                format!("examples.{second_name}"),
+                format!(
+                    "shares {} example(s) with `{first_name}`, the first is {one}; give the sets different \
+                     examples, or allow it with search.allow_overlap = [\"{}\"]",
+                    shared.len(),
+                    overlap.as_str()
+                ),
+            ));
+        }
+    }
+}
+
+fn first_repeated(set: &[ExampleId]) -> Option<&ExampleId> {
+    let mut seen = std::collections::BTreeSet::new();
+    set.iter().find(|id| !seen.insert(*id))
+}
+
+fn check_prompt(seed: &Candidate, prompt: &PromptTemplate, problems: &mut Vec<Problem>) {
+    for (position, message) in prompt.messages.iter().enumerate() {
+        let Some(component) = &message.component else {
+            continue;
+        };
+        if seed.text(component).is_none() {
+            problems.push(Problem::new(
+                format!("prompt.messages[{position}].component"),
+                format!("names component `{component}`, which the seed candidate does not have"),
+            ));
+        }
+    }
+}
+
+fn compile_templates(
+    seed: &Candidate,
+    settings: &Settings,
+    problems: &mut Vec<Problem>,
+) -> IndexMap<Arc<str>, Template> {
+    let reflection = &settings.reflection;
+    for name in reflection.templates.keys() {
+        if seed.text(name).is_none() {
+            let known: Vec<&str> = seed.components().keys().map(|name| &**name).collect();
+            problems.push(Problem::new(
+                format!("reflection.templates.{name}"),
+                format!(
+                    "names no component; the candidate has: {}",
+                    known.join(", ")
+                ),
+            ));
+        }
+    }
+    let mut compiled = IndexMap::new();
+    for name in seed.components().keys() {
+        let (key, text) = match (reflection.templates.get(&**name), &reflection.template) {
+            (Some(own), _) => (format!("reflection.templates.{name}"), own.as_str()),
+            (None, Some(shared)) => ("reflection.template".to_owned(), shared.as_str()),
+            (None, None) => ("reflection.template".to_owned(), Template::DEFAULT),
+        };
+        match Template::parse(text) {
+            Ok(template) => {
+                compiled.insert(Arc::clone(name), template);
+            }
+            Err(error) => problems.push(Problem::new(key, error.to_string())),
+        }
+    }
+    compiled
+}

@@ -1,0 +1,338 @@
+//! The engine's own settings, section by section; defaults are those of the reference algorithm
+//! where it has the same knob.
+
+use gepa_archive::Frontier;
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Everything the engine itself can be told; what is evaluated and by which models is told elsewhere.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// `[run]`
+    pub run: RunSettings,
+    /// `[search]`
+    pub search: SearchSettings,
+    /// `[merge]`
+    pub merge: MergeSettings,
+    /// `[reflection]`
+    pub reflection: ReflectionSettings,
+    /// `[rollouts]`
+    pub rollouts: RolloutSettings,
+    /// `[budget]`
+    pub budget: BudgetSettings,
+    /// `[validation]`
+    pub validation: ValidationSettings,
+}
+
+/// `[run]`: identity, randomness and schedule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RunSettings {
+    /// A name for people.
+    pub name: String,
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// `ordered`: decisions are committed in issue order, so the lineage depends on the two lags
+    /// and never on timing. `free`: decisions are committed as results arrive.
+    pub schedule: ScheduleKind,
+    /// Proposals whose gates may be undecided when another begins; 1 waits for each.
+    pub gate_lag: u32,
+    /// Proposals whose pareto scores may be open when another begins; at least `gate_lag`.
+    /// Both lags at 1 are the sequential algorithm.
+    pub pareto_lag: u32,
+    /// Rollouts in flight at once, over all proposals.
+    pub max_concurrent: u32,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            name: "gepa".to_owned(),
+            seed: 0,
+            schedule: ScheduleKind::Ordered,
+            gate_lag: 4,
+            pareto_lag: 8,
+            max_concurrent: 16,
+        }
+    }
+}
+
+/// When decisions are committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleKind {
+    /// In the order in which proposals were issued.
+    #[default]
+    Ordered,
+    /// In the order in which results arrive.
+    Free,
+}
+
+/// `[search]`: who becomes a parent, on what it is tried, and when its child is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct SearchSettings {
+    /// How a parent is chosen.
+    pub parent: ParentSelection,
+    /// Probability of a uniform choice under `epsilon_greedy`, 0 to 1.
+    pub epsilon: f64,
+    /// How many of the best `top_k_pareto` chooses among.
+    pub top_k: u32,
+    /// What the fronts are kept over.
+    #[schemars(with = "FrontierName")]
+    pub frontier: Frontier,
+    /// Training examples per proposal.
+    pub minibatch_size: u32,
+    /// Which components a reflection rewrites.
+    pub components: ComponentSelection,
+    /// When a child goes on from its minibatch to the pareto set.
+    pub acceptance: Acceptance,
+    /// Skip reflection when every minibatch score of the parent is at least `perfect_score`.
+    pub skip_perfect: bool,
+    /// The score that cannot be bettered.
+    pub perfect_score: f64,
+    /// Most candidates kept in the archive; evicted ones stay in the lineage. Unlimited if absent.
+    pub archive_max_size: Option<u32>,
+    /// Candidates with a lower mean pareto score enter no front. None if absent.
+    pub archive_min_score: Option<f64>,
+    /// Take a parent's known outcome on a training example instead of evaluating it again. If
+    /// absent: exactly when the evaluator is deterministic.
+    pub reuse_outcomes: Option<bool>,
+    /// Pairs of example sets that may share examples: any of `train_pareto`, `train_validation`,
+    /// `pareto_validation`. Sharing with validation makes its scores no longer held out.
+    pub allow_overlap: Vec<Overlap>,
+}
+
+impl Default for SearchSettings {
+    fn default() -> Self {
+        Self {
+            parent: ParentSelection::Pareto,
+            epsilon: 0.1,
+            top_k: 5,
+            frontier: Frontier::Instance,
+            minibatch_size: 3,
+            components: ComponentSelection::RoundRobin,
+            acceptance: Acceptance::StrictImprovement,
+            skip_perfect: true,
+            perfect_score: 1.0,
+            archive_max_size: None,
+            archive_min_score: None,
+            reuse_outcomes: None,
+            allow_overlap: Vec::new(),
+        }
+    }
+}
+
+/// How a parent is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ParentSelection {
+    /// In proportion to the fronts a candidate is on, dominated candidates removed.
+    #[default]
+    Pareto,
+    /// The best by mean score.
+    CurrentBest,
+    /// The best, or with probability `epsilon` any.
+    EpsilonGreedy,
+    /// As `pareto`, among the `top_k` best.
+    TopKPareto,
+}
+
+/// The names of the frontier types, for the schema.
+#[derive(JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "exists for the generated schema only")]
+enum FrontierName {
+    Instance,
+    Objective,
+    Hybrid,
+    Cartesian,
+}
+
+/// Which components a reflection rewrites.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ComponentSelection {
+    /// One, in turn; each candidate keeps its place in the round.
+    #[default]
+    RoundRobin,
+    /// All of them.
+    All,
+}
+
+/// When a child goes on from its minibatch to the pareto set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Acceptance {
+    /// Its sum of scores is greater than its parent's.
+    #[default]
+    StrictImprovement,
+    /// Its sum of scores is not smaller than its parent's.
+    ImprovementOrEqual,
+}
+
+impl Acceptance {
+    /// Whether a child with this sum passes. Sums are over the same examples.
+    pub fn passes(self, parent_sum: f64, child_sum: f64) -> bool {
+        match self {
+            Self::StrictImprovement => child_sum > parent_sum,
+            Self::ImprovementOrEqual => child_sum >= parent_sum,
+        }
+    }
+}
+
+/// A pair of example sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// Minibatches and fronts.
+    TrainPareto,
+    /// Minibatches and the held-out set.
+    TrainValidation,
+    /// Fronts and the held-out set.
+    ParetoValidation,
+}
+
+impl Overlap {
+    /// The name used in configs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TrainPareto => "train_pareto",
+            Self::TrainValidation => "train_validation",
+            Self::ParetoValidation => "pareto_validation",
+        }
+    }
+}
+
+/// `[merge]`: composing a candidate from two that descend from the same ancestor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct MergeSettings {
+    /// Whether merges are tried after acceptances.
+    pub enabled: bool,
+    /// Most merges accepted per run.
+    pub max_invocations: u32,
+    /// Fewest pareto examples both parents must have scores on.
+    pub overlap_floor: u32,
+}
+
+impl Default for MergeSettings {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            max_invocations: 5,
+            overlap_floor: 5,
+        }
+    }
+}
+
+/// `[reflection]`: how the reflection model is asked, and which replies are taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ReflectionSettings {
+    /// The prompt, with the placeholders `<curr_param>` and `<side_info>`, and optionally
+    /// `<component>`. If absent, the built-in one.
+    pub template: Option<String>,
+    /// Prompts for single components, by name.
+    pub templates: IndexMap<String, String>,
+    /// Calls per component before the proposal is given up.
+    pub max_attempts: u32,
+    /// Reflection calls in flight at once.
+    pub max_concurrent: u32,
+    /// Longest text a component may get, in characters.
+    pub max_text_chars: u32,
+    /// Longest prompt, in characters; longer examples are cut in the middle, all alike.
+    pub max_prompt_chars: u32,
+}
+
+impl Default for ReflectionSettings {
+    fn default() -> Self {
+        Self {
+            template: None,
+            templates: IndexMap::new(),
+            max_attempts: 2,
+            max_concurrent: 8,
+            max_text_chars: 20_000,
+            max_prompt_chars: 200_000,
+        }
+    }
+}
+
+/// `[rollouts]`: retries, time limits, and how many failures a run may have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RolloutSettings {
+    /// Attempts per rollout; only transient failures and timeouts are tried again.
+    pub max_attempts: u32,
+    /// Seconds an attempt may take.
+    pub timeout_seconds: f64,
+    /// Seconds before the second attempt; doubles with each further one. The slot is free meanwhile.
+    pub backoff_seconds: f64,
+    /// The run ends when more than this fraction of its recent rollouts failed, and a candidate is
+    /// not accepted when more than this fraction of its pareto rollouts did; 0 to 1.
+    pub max_failure_fraction: f64,
+}
+
+impl Default for RolloutSettings {
+    fn default() -> Self {
+        Self {
+            max_attempts: 3,
+            timeout_seconds: 300.0,
+            backoff_seconds: 0.5,
+            max_failure_fraction: 0.5,
+        }
+    }
+}
+
+/// `[budget]`: limits that are never overshot, and conditions that end the search. At least one of
+/// the limits that end every run must be set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct BudgetSettings {
+    /// Rollouts of the whole run, the validation's share included.
+    pub max_rollouts: Option<u64>,
+    /// Calls of the reflection model.
+    pub max_reflection_calls: Option<u64>,
+    /// Tokens of all models together.
+    pub max_tokens: Option<u64>,
+    /// Known cost of all models together, in US dollars.
+    pub max_cost_usd: Option<f64>,
+    /// Seconds of work, the validation's share included.
+    pub max_seconds: Option<f64>,
+    /// Iterations.
+    pub max_iterations: Option<u64>,
+    /// Candidates in the archive.
+    pub max_candidates: Option<u32>,
+    /// Iterations without a new best mean score.
+    pub no_improvement_iterations: Option<u64>,
+    /// Mean pareto score that is good enough.
+    pub target_score: Option<f64>,
+}
+
+impl BudgetSettings {
+    /// Whether some limit is set that every run reaches in the end.
+    pub fn ends_every_run(&self) -> bool {
+        self.max_rollouts.is_some()
+            || self.max_reflection_calls.is_some()
+            || self.max_tokens.is_some()
+            || self.max_cost_usd.is_some()
+            || self.max_seconds.is_some()
+            || self.max_iterations.is_some()
+            || self.no_improvement_iterations.is_some()
+    }
+}
+
+/// `[validation]`: the final scoring on held-out examples.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ValidationSettings {
+    /// How many of the best candidates are scored beside the baseline.
+    pub top_k: u32,
+}
+
+impl Default for ValidationSettings {
+    fn default() -> Self {
+        Self { top_k: 1 }
+    }
+}

@@ -1,0 +1,135 @@
+//! The end of a run: stopping, the final scoring, the result.
+
+use std::sync::Arc;
+
+use gepa_archive::CandidateIndex;
+use gepa_evaluation::Stage;
+
+use super::trial::{Trial, mean};
+use super::work::Work;
+use super::{Core, Part};
+use crate::event::{
+    CloseReason, EventBody, RunFinished, SnapshotTag, StopDecided, ValidationResult,
+};
+use crate::ids::TrialKey;
+use crate::stop::StopReason;
+
+impl Core {
+    /// Ends what is under way without waiting for it; what was paid for stays in the journal.
+    pub(super) fn stop_at_once(&mut self, reason: StopReason) {
+        match &self.part {
+            Part::Finished => return,
+            Part::Validating(_) => {
+                self.work.push(Work::DropQueued);
+                self.finish();
+                return;
+            }
+            Part::Seeding(_) | Part::Searching | Part::Draining => {}
+        }
+        self.work.push(Work::DropQueued);
+        for (iteration, mut proposal) in std::mem::take(&mut self.open) {
+            let mut used = proposal.gate_usage();
+            if proposal.gate_committed {
+                let executed = proposal.pareto_trial.as_ref().map_or(0, Trial::executed);
+                used = super::Reservation {
+                    rollouts: executed,
+                    reflections: 0,
+                };
+            }
+            self.ledger
+                .settle(std::mem::take(&mut proposal.reserved), used);
+            self.close(iteration, CloseReason::Stopped, String::new());
+        }
+        if self.stop.is_none() || reason.is_failure() {
+            self.decide(EventBody::StopDecided(StopDecided {
+                reason: reason.clone(),
+            }));
+            self.stop = Some(reason);
+        }
+        self.part = Part::Draining;
+    }
+
+    pub(super) fn begin_validation_if_drained(&mut self) {
+        if !matches!(self.part, Part::Draining) || !self.open.is_empty() {
+            return;
+        }
+        let failed = self.stop.as_ref().is_some_and(StopReason::is_failure);
+        let held_out = self.config.sets().validation.clone();
+        if failed || held_out.is_empty() || self.archive.is_empty() {
+            self.finish();
+            return;
+        }
+        let mut trials = Vec::new();
+        for (rank, candidate) in self.validated().into_iter().enumerate() {
+            let stage = if rank == 0 {
+                Stage::ValidationBaseline
+            } else {
+                Stage::ValidationTopK
+            };
+            let key = TrialKey {
+                iteration: self.next_iteration,
+                index: rank as u32,
+            };
+            let Some(entry) = self.archive.get(candidate) else {
+                continue;
+            };
+            let text = Arc::clone(&entry.candidate);
+            let trial = Trial::new(key, stage, text, held_out.clone(), |_| None);
+            self.order_trial(&trial);
+            trials.push(trial);
+        }
+        self.part = Part::Validating(trials);
+    }
+
+    pub(super) fn finish_if_validated(&mut self) {
+        let done =
+            matches!(&self.part, Part::Validating(trials) if trials.iter().all(Trial::is_complete));
+        if done {
+            self.finish();
+        }
+    }
+
+    /// The baseline, then the best candidates by pareto score.
+    fn validated(&self) -> Vec<CandidateIndex> {
+        let top_k = self.config.settings().validation.top_k as usize;
+        let baseline = CandidateIndex(0);
+        let best = self
+            .archive
+            .top(top_k + 1)
+            .into_iter()
+            .filter(|index| *index != baseline);
+        std::iter::once(baseline).chain(best.take(top_k)).collect()
+    }
+
+    fn finish(&mut self) {
+        let trials = match std::mem::replace(&mut self.part, Part::Finished) {
+            Part::Validating(trials) => trials,
+            _ => Vec::new(),
+        };
+        let validation = trials
+            .iter()
+            .zip(self.validated())
+            .map(|(trial, candidate)| {
+                let scores = trial.scores();
+                let known: Vec<f64> = scores.iter().flatten().copied().collect();
+                ValidationResult {
+                    candidate,
+                    rank: (trial.key.index > 0).then_some(trial.key.index),
+                    mean_score: mean(&known),
+                    scores,
+                }
+            })
+            .collect();
+        let best = self.archive.best();
+        let finished = RunFinished {
+            stop_reason: self.stop.clone().unwrap_or(StopReason::Requested),
+            best,
+            validation,
+            counters: self.counters.clone(),
+        };
+        self.decide(EventBody::RunFinished(Box::new(finished)));
+        if let Some(best) = best {
+            self.snapshot(SnapshotTag::Final, best);
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Beginning an iteration: whether, from whom, and on what.
+
+use std::sync::Arc;
+
+use gepa_archive::{Candidate, CandidateIndex, MergePlan, Origin, ParentSelector, plan_merge};
+use gepa_evaluation::{ExampleId, Stage};
+
+use super::ledger::Reservation;
+use super::order::Issue;
+use super::proposal::{CHILD_TRIAL, PARENT_TRIAL, Proposal, Rewrite, RewriteState, Verdict};
+use super::trial::Trial;
+use super::{Core, Part};
+use crate::config::{ComponentSelection, ParentSelection};
+use crate::event::{CandidateProposed, EventBody, ProposalIssued, StopDecided};
+use crate::ids::TrialKey;
+use crate::random::DrawPurpose;
+use crate::stop::StopReason;
+
+/// Instances a merge is gated on (reference algorithm 1.11).
+const MERGE_SUBSET: u64 = 5;
+
+impl Core {
+    /// Begins the next iteration, if the conditions and the budget allow one.
+    pub(super) fn issue(&mut self) -> Issue {
+        if let Some(reason) = self.reached_condition() {
+            self.stop_issuing(reason);
+            return Issue::Stopped;
+        }
+        if let Some(reason) = self.unaffordable() {
+            if !self.open.is_empty() {
+                return Issue::Blocked;
+            }
+            self.stop_issuing(reason);
+            return Issue::Stopped;
+        }
+        let iteration = self.next_iteration;
+        self.next_iteration += 1;
+        if !self.issue_injected(iteration) && !self.issue_merge(iteration) {
+            self.issue_reflection(iteration);
+        }
+        Issue::Issued
+    }
+
+    /// Ends the search; what is in flight is decided on.
+    pub(super) fn stop_issuing(&mut self, reason: StopReason) {
+        self.decide(EventBody::StopDecided(StopDecided {
+            reason: reason.clone(),
+        }));
+        self.stop = Some(reason);
+        self.part = Part::Draining;
+    }
+
+    fn reached_condition(&self) -> Option<StopReason> {
+        let budget = &self.config.settings().budget;
+        let best = self
+            .archive
+            .best()
+            .and_then(|best| self.archive.get(best))
+            .map(|e| e.mean);
+        if let Some(limit) = budget.max_iterations
+            && self.next_iteration > limit
+        {
+            return Some(StopReason::Iterations { limit });
+        }
+        if let (Some(target), Some(score)) = (budget.target_score, best)
+            && score >= target
+        {
+            return Some(StopReason::TargetScore { target, score });
+        }
+        if let Some(limit) = budget.max_candidates
+            && self.archive.len() >= limit as usize
+        {
+            return Some(StopReason::Candidates {
+                limit: u64::from(limit),
+            });
+        }
+        if let Some(limit) = budget.no_improvement_iterations
+            && self.since_best >= limit
+        {
+            return Some(StopReason::NoImprovement {
+                iterations: self.since_best,
+            });
+        }
+        None
+    }
+
+    /// Why another proposal cannot be paid to its end.
+    fn unaffordable(&self) -> Option<StopReason> {
+        let needed = self.config.proposal_rollouts();
+        let settled = self.ledger.settled();
+        if let Some(limit) = self.ledger.rollout_limit()
+            && !self.ledger.covers_rollouts(needed)
+        {
+            return Some(StopReason::RolloutBudget {
+                limit,
+                used: settled.rollouts,
+                needed,
+            });
+        }
+        let reflections = self.reflections_per_proposal();
+        if let Some(limit) = self.ledger.reflection_limit()
+            && !self.ledger.covers(Reservation {
+                rollouts: 0,
+                reflections,
+            })
+        {
+            return Some(StopReason::ReflectionBudget {
+                limit,
+                used: settled.reflections,
+            });
+        }
+        None
+    }
+
+    fn reflections_per_proposal(&self) -> u64 {
+        let components = match self.config.settings().search.components {
+            ComponentSelection::RoundRobin => 1,
+            ComponentSelection::All => self.config.seed().components().len() as u64,
+        };
+        components * u64::from(self.config.settings().reflection.max_attempts)
+    }
+
+    /// A candidate from outside skips the gate: whoever handed it in wants its pareto scores.
+    fn issue_injected(&mut self, iteration: u64) -> bool {
+        let Some(candidate) = self.injected.pop_front() else {
+            return false;
+        };
+        let mut proposal = Proposal::new(iteration, Origin::Injected, self.archive.len());
+        self.announce(&proposal, Vec::new());
+        self.propose(&mut proposal, Arc::new(candidate));
+        proposal.verdict = Some(Verdict::Pass(None));
+        self.open.insert(iteration, proposal);
+        true
+    }
+
+    fn issue_merge(&mut self, iteration: u64) -> bool {
+        let settings = &self.config.settings().merge;
+        let in_flight = self
+            .open
+            .values()
+            .filter(|p| p.origin == Origin::Merge)
+            .count() as u64;
+        let wanted = settings.enabled
+            && std::mem::take(&mut self.merge.after_acceptance)
+            && self.merge.due > in_flight;
+        if !wanted {
+            return false;
+        }
+        let floor = gepa_archive::MergeSettings {
+            overlap_floor: settings.overlap_floor as usize,
+        };
+        let mut draw = self.random.stream(DrawPurpose::Merge, iteration);
+        let plan = plan_merge(&self.archive, &mut self.merge.log, floor, &mut *draw);
+        drop(draw);
+        match plan {
+            Some(plan) if !self.contents.contains_key(&plan.candidate.content_id()) => {
+                self.gate_merge(iteration, plan);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn gate_merge(&mut self, iteration: u64, plan: MergePlan) {
+        let mut proposal = Proposal::new(iteration, Origin::Merge, self.archive.len());
+        proposal.parents = plan.parents.to_vec();
+        for instance in &plan.subset {
+            proposal
+                .batch
+                .push(self.config.sets().pareto[instance.0 as usize].clone());
+            let score = |parent| self.archive.score(parent, *instance).unwrap_or_default();
+            proposal.merge_scores.push(plan.parents.map(score));
+        }
+        proposal.reserved = Reservation {
+            rollouts: MERGE_SUBSET,
+            reflections: 0,
+        };
+        self.ledger.reserve(proposal.reserved);
+        self.announce(&proposal, Vec::new());
+        let child = Arc::new(plan.candidate);
+        self.propose(&mut proposal, Arc::clone(&child));
+        let key = TrialKey {
+            iteration,
+            index: CHILD_TRIAL,
+        };
+        let trial = Trial::new(key, Stage::MergeGate, child, proposal.batch.clone(), |_| {
+            None
+        });
+        self.order_trial(&trial);
+        proposal.child_trial = Some(trial);
+        self.open.insert(iteration, proposal);
+    }
+
+    fn issue_reflection(&mut self, iteration: u64) {
+        let parent = self.select_parent(iteration);
+        let positions = self.sampler.batch(iteration, 0, &mut *self.random);
+        let train = &self.config.sets().train;
+        let batch: Vec<ExampleId> = positions.into_iter().map(|at| train[at].clone()).collect();
+        let candidate = self
+            .archive
+            .get(parent)
+            .map(|entry| Arc::clone(&entry.candidate));
+        let candidate = candidate.unwrap_or_else(|| Arc::clone(self.config.seed()));
+        let components = self.take_components(parent);
+        let key = TrialKey {
+            iteration,
+            index: PARENT_TRIAL,
+        };
+        let trial = Trial::new(
+            key,
+            Stage::MinibatchParent,
+            candidate,
+            batch.clone(),
+            |example| {
+                let known = self
+                    .reuse
+                    .then(|| self.known.get(&(parent, example.clone())))
+                    .flatten();
+                known.cloned()
+            },
+        );
+
+        let mut proposal = Proposal::new(iteration, Origin::Reflection, self.archive.len());
+        proposal.parents = vec![parent];
+        proposal.rewrites = components.iter().cloned().map(Rewrite::new).collect();
+        proposal.reserved = Reservation {
+            rollouts: trial.open() + batch.len() as u64,
+            reflections: self.reflections_per_proposal(),
+        };
+        proposal.batch = batch;
+        self.ledger.reserve(proposal.reserved);
+        self.announce(
+            &proposal,
+            components.iter().map(ToString::to_string).collect(),
+        );
+        self.order_trial(&trial);
+        let complete = trial.is_complete();
+        proposal.parent_trial = Some(trial);
+        if complete {
+            self.parent_done(&mut proposal);
+        }
+        self.open.insert(iteration, proposal);
+    }
+
+    fn select_parent(&mut self, iteration: u64) -> CandidateIndex {
+        let search = &self.config.settings().search;
+        let selector = match search.parent {
+            ParentSelection::Pareto => ParentSelector::Pareto,
+            ParentSelection::CurrentBest => ParentSelector::CurrentBest,
+            ParentSelection::EpsilonGreedy => ParentSelector::EpsilonGreedy {
+                epsilon: search.epsilon,
+            },
+            ParentSelection::TopKPareto => ParentSelector::TopKPareto {
+                k: search.top_k as usize,
+            },
+        };
+        let mut draw = self.random.stream(DrawPurpose::Parent, iteration);
+        self.archive
+            .select(&selector, &mut *draw)
+            .unwrap_or_default()
+    }
+
+    /// The components to rewrite; a parent's turn moves on at once, so that two proposals in flight
+    /// from the same parent rewrite different ones.
+    fn take_components(&mut self, parent: CandidateIndex) -> Vec<Arc<str>> {
+        let names = self.config.seed().components();
+        match self.config.settings().search.components {
+            ComponentSelection::All => names.keys().cloned().collect(),
+            ComponentSelection::RoundRobin => {
+                let cursor = &mut self.cursors[parent.position()];
+                let turn = *cursor;
+                *cursor = (turn + 1) % names.len();
+                names
+                    .get_index(turn)
+                    .map(|(name, _)| Arc::clone(name))
+                    .into_iter()
+                    .collect()
+            }
+        }
+    }
+
+    fn announce(&mut self, proposal: &Proposal, components: Vec<String>) {
+        self.decide(EventBody::ProposalIssued(ProposalIssued {
+            iteration: proposal.iteration,
+            origin: proposal.origin,
+            parents: proposal.parents.clone(),
+            examples: proposal.batch.clone(),
+            components,
+        }));
+    }
+
+    /// Journals a new candidate and makes it the proposal's child.
+    pub(super) fn propose(&mut self, proposal: &mut Proposal, child: Arc<Candidate>) {
+        self.decide(EventBody::CandidateProposed(CandidateProposed {
+            iteration: proposal.iteration,
+            origin: proposal.origin,
+            parents: proposal.parents.clone(),
+            candidate: (*child).clone(),
+        }));
+        proposal.child = Some(child);
+    }
+}
+
+impl Rewrite {
+    fn new(component: Arc<str>) -> Self {
+        Self {
+            component,
+            attempts: 0,
+            complaint: String::new(),
+            state: RewriteState::Waiting,
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The run's state and every decision made from it, without any waiting.
+//!
+//! Facts go in one at a time, decisions and orders come out. The same facts in the same order give
+//! the same decisions, whatever the batches they arrive in: that is what makes resuming, replaying
+//! and the schedules' guarantees possible.
+
+mod commit;
+mod failures;
+mod finish;
+mod issue;
+mod ledger;
+mod order;
+mod progress;
+mod proposal;
+mod trial;
+mod work;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+use gepa_archive::{Archive, ArchiveSettings, Candidate, CandidateIndex, ContentId, MergeLog};
+use gepa_evaluation::{ExampleId, Outcome, Stage};
+
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::event::{EventBody, JOURNAL_FORMAT, RolloutSettled, RunStarted};
+use crate::ids::TrialKey;
+use crate::random::RandomSource;
+use crate::search::EpochShuffled;
+use crate::stop::StopReason;
+use failures::FailureWindow;
+use ledger::{Ledger, Reservation};
+use proposal::Proposal;
+use trial::Trial;
+use work::rollouts_of;
+
+pub(crate) use work::{ReflectionWork, RolloutWork, Work};
+
+/// A run's state.
+pub(crate) struct Core {
+    config: Arc<Config>,
+    /// Whether known outcomes stand in for evaluating again.
+    reuse: bool,
+    random: Box<dyn RandomSource>,
+    sampler: EpochShuffled,
+    archive: Archive,
+    /// Content of every member of the archive.
+    contents: HashMap<ContentId, CandidateIndex>,
+    /// The component whose turn it is, by candidate.
+    cursors: Vec<usize>,
+    /// Training outcomes of members of the archive, as far as decided on.
+    known: HashMap<(CandidateIndex, ExampleId), Arc<Outcome>>,
+    merge: MergeState,
+    injected: VecDeque<Candidate>,
+    open: BTreeMap<u64, Proposal>,
+    next_iteration: u64,
+    /// Iterations decided on since the best score last rose.
+    since_best: u64,
+    ledger: Ledger,
+    failures: FailureWindow,
+    counters: Counters,
+    snapshots: u64,
+    stop: Option<StopReason>,
+    part: Part,
+    decisions: Vec<EventBody>,
+    work: Vec<Work>,
+}
+
+/// The parts of a run.
+#[derive(Debug)]
+enum Part {
+    Seeding(Trial),
+    Searching,
+    /// Nothing new begins; what is in flight is decided on.
+    Draining,
+    Validating(Vec<Trial>),
+    Finished,
+}
+
+/// What merging remembers.
+#[derive(Debug, Default)]
+struct MergeState {
+    log: MergeLog,
+    /// Merges the acceptances so far have earned.
+    due: u64,
+    /// Merges accepted.
+    accepted: u64,
+    /// A reflective candidate was accepted since the last iteration began.
+    after_acceptance: bool,
+}
+
+impl Core {
+    /// A run about to begin: decides to start, and to evaluate the seed.
+    pub(crate) fn start(config: Arc<Config>, reuse: bool, random: Box<dyn RandomSource>) -> Self {
+        let settings = config.settings();
+        let rollout_limit = settings
+            .budget
+            .max_rollouts
+            .map(|max| max.saturating_sub(config.validation_rollouts()));
+        let key = TrialKey {
+            iteration: 0,
+            index: 0,
+        };
+        let pareto = config.sets().pareto.clone();
+        let trial = Trial::new(key, Stage::Seed, Arc::clone(config.seed()), pareto, |_| {
+            None
+        });
+        let mut core = Self {
+            reuse,
+            random,
+            sampler: EpochShuffled::new(
+                config.sets().train.len(),
+                settings.search.minibatch_size as usize,
+            ),
+            archive: Archive::new(ArchiveSettings {
+                frontier: settings.search.frontier,
+                max_size: settings.search.archive_max_size.map(|size| size as usize),
+                min_score: settings.search.archive_min_score,
+            }),
+            contents: HashMap::new(),
+            cursors: Vec::new(),
+            known: HashMap::new(),
+            merge: MergeState::default(),
+            injected: VecDeque::new(),
+            open: BTreeMap::new(),
+            next_iteration: 1,
+            since_best: 0,
+            ledger: Ledger::new(rollout_limit, settings.budget.max_reflection_calls),
+            failures: FailureWindow::new(settings.rollouts.max_failure_fraction),
+            counters: Counters::default(),
+            snapshots: 0,
+            stop: None,
+            part: Part::Finished,
+            decisions: Vec::new(),
+            work: Vec::new(),
+            config,
+        };
+        core.begin(trial);
+        core
+    }
+
+    fn begin(&mut self, seed_trial: Trial) {
+        let sets = self.config.sets();
+        let started = RunStarted {
+            format: JOURNAL_FORMAT,
+            engine_version: env!("CARGO_PKG_VERSION").to_owned(),
+            seed: (**self.config.seed()).clone(),
+            train: sets.train.len() as u64,
+            pareto: sets.pareto.len() as u64,
+            validation: sets.validation.len() as u64,
+        };
+        self.decide(EventBody::RunStarted(started));
+        self.ledger.reserve(Reservation {
+            rollouts: seed_trial.open(),
+            reflections: 0,
+        });
+        self.order_trial(&seed_trial);
+        self.part = Part::Seeding(seed_trial);
+    }
+
+    /// Takes a fact in and makes every decision that follows from it.
+    pub(crate) fn settle(&mut self, fact: &EventBody) {
+        self.counters.count(fact);
+        match fact {
+            EventBody::RolloutSettled(settled) => self.settle_rollout(settled),
+            EventBody::ReflectionSettled(settled) => self.settle_reflection(settled),
+            EventBody::CandidateInjected(injected) => {
+                self.injected.push_back(injected.candidate.clone());
+            }
+            EventBody::StopRequested(request) => self.stop_at_once(request.reason.clone()),
+            EventBody::RunResumed(_) => self.reopen_retryable(),
+            _ => {}
+        }
+        self.advance();
+    }
+
+    /// The decisions made since the last call, in order.
+    pub(crate) fn take_decisions(&mut self) -> Vec<EventBody> {
+        std::mem::take(&mut self.decisions)
+    }
+
+    /// The orders given since the last call, in order.
+    pub(crate) fn take_work(&mut self) -> Vec<Work> {
+        std::mem::take(&mut self.work)
+    }
+
+    /// Everything that is to be done and has no answer yet: what a resumed run must order again.
+    pub(crate) fn outstanding(&mut self) -> Vec<Work> {
+        self.work.clear();
+        let mut orders: Vec<Work> = match &self.part {
+            Part::Seeding(trial) => rollouts_of(trial).collect(),
+            Part::Validating(trials) => trials.iter().flat_map(rollouts_of).collect(),
+            _ => Vec::new(),
+        };
+        for proposal in self.open.values() {
+            orders.extend(proposal.trials().flat_map(rollouts_of));
+            orders.extend(self.open_reflections(proposal));
+        }
+        orders
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        matches!(self.part, Part::Finished)
+    }
+
+    /// Whether the final scoring is under way.
+    pub(crate) fn is_validating(&self) -> bool {
+        matches!(self.part, Part::Validating(_))
+    }
+
+    /// Why the search ended, once it has.
+    pub(crate) fn stop_reason(&self) -> Option<&StopReason> {
+        self.stop.as_ref()
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub(crate) fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    fn settle_rollout(&mut self, settled: &RolloutSettled) {
+        let position = settled.position as usize;
+        let outcome = Arc::new(settled.outcome.clone());
+        match &mut self.part {
+            Part::Seeding(trial) if settled.trial == trial.key => {
+                trial.settle(position, outcome);
+            }
+            Part::Validating(trials) => {
+                let trial = trials.iter_mut().find(|trial| trial.key == settled.trial);
+                let Some(trial) = trial else { return };
+                if trial.settle(position, outcome) && trial.is_complete() {
+                    let finished = trial.finished();
+                    self.decide(finished);
+                }
+            }
+            _ => self.settle_in_proposal(settled, outcome),
+        }
+    }
+
+    fn reopen_retryable(&mut self) {
+        let of_part: Vec<&mut Trial> = match &mut self.part {
+            Part::Seeding(trial) => vec![trial],
+            Part::Validating(trials) => trials.iter_mut().collect(),
+            _ => Vec::new(),
+        };
+        let of_proposals = self.open.values_mut().flat_map(Proposal::trials_mut);
+        for trial in of_part.into_iter().chain(of_proposals) {
+            // A complete trial has been decided on; its failures are part of that decision.
+            if !trial.is_complete() {
+                trial.reopen_retryable();
+            }
+        }
+    }
+
+    fn decide(&mut self, decision: EventBody) {
+        self.counters.count(&decision);
+        self.decisions.push(decision);
+    }
+
+    /// Journals a trial's start and orders its rollouts.
+    fn order_trial(&mut self, trial: &Trial) {
+        self.decide(trial.started());
+        self.work.extend(rollouts_of(trial));
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Core")
+            .field("part", &self.part)
+            .field("next_iteration", &self.next_iteration)
+            .field("open", &self.open.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,275 @@
+//! What a proposal does on its own, between being issued and being decided on. Nothing here looks at
+//! other proposals, so the order in which proposals progress does not matter.
+
+use std::sync::Arc;
+
+use gepa_archive::Origin;
+use gepa_evaluation::{Outcome, Scored, Stage};
+
+use super::Core;
+use super::proposal::{
+    CHILD_TRIAL, Comparison, PARENT_TRIAL, Proposal, Rewrite, RewriteState, Verdict,
+};
+use super::trial::Trial;
+use super::work::{ReflectionWork, Work};
+use crate::event::{CloseReason, ReflectionSettled, RolloutSettled};
+use crate::ids::TrialKey;
+use crate::reflection::{ExampleRecord, TextRules, example_record};
+
+impl Core {
+    pub(super) fn settle_in_proposal(&mut self, settled: &RolloutSettled, outcome: Arc<Outcome>) {
+        let TrialKey { iteration, index } = settled.trial;
+        let Some(mut proposal) = self.open.remove(&iteration) else {
+            return;
+        };
+        let filled = proposal.trial_mut(index).is_some_and(|trial| {
+            trial.settle(settled.position as usize, outcome) && trial.is_complete()
+        });
+        if filled {
+            match index {
+                PARENT_TRIAL => self.parent_done(&mut proposal),
+                CHILD_TRIAL => self.child_done(&mut proposal),
+                _ => self.finish_trial(proposal.pareto_trial.as_ref()),
+            }
+        }
+        self.open.insert(iteration, proposal);
+    }
+
+    pub(super) fn settle_reflection(&mut self, settled: &ReflectionSettled) {
+        let Some(mut proposal) = self.open.remove(&settled.iteration) else {
+            return;
+        };
+        self.apply_reflection(&mut proposal, settled);
+        self.open.insert(settled.iteration, proposal);
+    }
+
+    /// The reflection calls of a proposal that have no answer yet.
+    pub(super) fn open_reflections(&self, proposal: &Proposal) -> Vec<Work> {
+        proposal
+            .rewrites
+            .iter()
+            .filter(|rewrite| rewrite.attempts > 0 && rewrite.state == RewriteState::Waiting)
+            .map(|rewrite| self.reflection_order(proposal, rewrite))
+            .collect()
+    }
+
+    /// The parent's traces are there: reflect, unless there is nothing to learn from them.
+    pub(super) fn parent_done(&mut self, proposal: &mut Proposal) {
+        self.finish_trial(proposal.parent_trial.as_ref());
+        let Some(trial) = &proposal.parent_trial else {
+            return;
+        };
+        let search = &self.config.settings().search;
+        let scores = trial.scores();
+        let perfect =
+            |score: &Option<f64>| score.is_some_and(|score| score >= search.perfect_score);
+        if scores.iter().all(Option::is_none) {
+            let detail = "no rollout of the parent could be scored".to_owned();
+            proposal.verdict = Some(Verdict::Close(CloseReason::NoScores, detail, None));
+        } else if search.skip_perfect && scores.iter().all(perfect) {
+            proposal.verdict = Some(Verdict::Close(CloseReason::Perfect, String::new(), None));
+        } else {
+            for rewrite in &mut proposal.rewrites {
+                rewrite.attempts = 1;
+            }
+            let orders = self.open_reflections(proposal);
+            self.work.extend(orders);
+        }
+    }
+
+    fn apply_reflection(&mut self, proposal: &mut Proposal, settled: &ReflectionSettled) {
+        let max_attempts = self.config.settings().reflection.max_attempts;
+        let Some(at) = proposal.rewrites.iter().position(|rewrite| {
+            *rewrite.component == *settled.component
+                && rewrite.attempts == settled.attempt
+                && rewrite.state == RewriteState::Waiting
+        }) else {
+            return;
+        };
+        proposal.reflections += 1;
+        let rewrite = &mut proposal.rewrites[at];
+        if let Some(text) = &settled.text {
+            rewrite.state = RewriteState::Done(text.as_str().into());
+        } else {
+            let failure = settled.failure.as_ref();
+            rewrite.complaint = failure
+                .map(|failure| failure.message.clone())
+                .unwrap_or_default();
+            if rewrite.attempts < max_attempts {
+                rewrite.attempts += 1;
+                let order = self.reflection_order(proposal, &proposal.rewrites[at]);
+                self.work.push(order);
+            } else {
+                rewrite.state = RewriteState::Failed;
+            }
+        }
+        if proposal
+            .rewrites
+            .iter()
+            .all(|rewrite| rewrite.state != RewriteState::Waiting)
+        {
+            self.build_child(proposal);
+        }
+    }
+
+    fn build_child(&mut self, proposal: &mut Proposal) {
+        let Some(parent_trial) = &proposal.parent_trial else {
+            return;
+        };
+        let texts = proposal
+            .rewrites
+            .iter()
+            .filter_map(|rewrite| match &rewrite.state {
+                RewriteState::Done(text) => Some((&*rewrite.component, Arc::clone(text))),
+                _ => None,
+            });
+        // The components come from the candidate itself, so replacing them cannot fail.
+        let child = parent_trial.candidate.with_texts(texts).map(Arc::new);
+        let child = child.unwrap_or_else(|_| Arc::clone(&parent_trial.candidate));
+        if child.content_id() == parent_trial.candidate.content_id() {
+            let complaint = proposal
+                .rewrites
+                .iter()
+                .map(|rewrite| rewrite.complaint.clone())
+                .next();
+            proposal.verdict = Some(Verdict::Close(
+                CloseReason::Reflection,
+                complaint.unwrap_or_default(),
+                None,
+            ));
+            return;
+        }
+        let twin = self.contents.get(&child.content_id());
+        if let Some(twin) = twin.filter(|twin| twin.position() < proposal.known_pool) {
+            let detail = format!("the new text makes it candidate {twin}");
+            proposal.verdict = Some(Verdict::Close(CloseReason::Duplicate, detail, None));
+            return;
+        }
+        // Where the parent has no score there is nothing to compare with.
+        let examples: Vec<_> = scored_positions(parent_trial)
+            .map(|position| parent_trial.examples[position].clone())
+            .collect();
+        let key = TrialKey {
+            iteration: proposal.iteration,
+            index: CHILD_TRIAL,
+        };
+        let trial = Trial::new(
+            key,
+            Stage::MinibatchChild,
+            Arc::clone(&child),
+            examples,
+            |_| None,
+        );
+        self.propose(proposal, child);
+        self.order_trial(&trial);
+        proposal.child_trial = Some(trial);
+    }
+
+    fn child_done(&mut self, proposal: &mut Proposal) {
+        self.finish_trial(proposal.child_trial.as_ref());
+        let Some(comparison) = compare(proposal) else {
+            return;
+        };
+        let passed = if proposal.origin == Origin::Merge {
+            comparison.child_sum >= comparison.parent_sum
+        } else {
+            let acceptance = self.config.settings().search.acceptance;
+            acceptance.passes(comparison.parent_sum, comparison.child_sum)
+        };
+        proposal.verdict = Some(if comparison.compared == 0 {
+            let detail = "no rollout of the child could be scored".to_owned();
+            Verdict::Close(CloseReason::NothingToCompare, detail, None)
+        } else if passed {
+            Verdict::Pass(Some(comparison))
+        } else {
+            Verdict::Close(CloseReason::Gate, String::new(), Some(comparison))
+        });
+    }
+
+    fn finish_trial(&mut self, trial: Option<&Trial>) {
+        if let Some(trial) = trial {
+            self.decide(trial.finished());
+        }
+    }
+
+    fn reflection_order(&self, proposal: &Proposal, rewrite: &Rewrite) -> Work {
+        let settings = &self.config.settings().reflection;
+        let component = &rewrite.component;
+        let (current, records) = match &proposal.parent_trial {
+            Some(trial) => (
+                trial.candidate.text(component).cloned().unwrap_or_default(),
+                records(trial, component),
+            ),
+            None => (Arc::default(), Vec::new()),
+        };
+        let template = self.config.template(component);
+        let mut prompt = template.render(
+            component,
+            &current,
+            &records,
+            settings.max_prompt_chars as usize,
+        );
+        if !rewrite.complaint.is_empty() {
+            prompt.extend([
+                "\n\nAn earlier reply could not be used: ",
+                &rewrite.complaint,
+                ". Answer again, with the complete new text inside one ``` block.",
+            ]);
+        }
+        Work::Reflection(Box::new(ReflectionWork {
+            iteration: proposal.iteration,
+            component: Arc::clone(component),
+            attempt: rewrite.attempts,
+            prompt,
+            rules: TextRules {
+                current,
+                wildcards: self.config.required_wildcards(component).to_vec(),
+                max_chars: settings.max_text_chars as usize,
+            },
+        }))
+    }
+}
+
+fn scored_positions(trial: &Trial) -> impl Iterator<Item = usize> + '_ {
+    (0..trial.examples.len()).filter(|position| trial.scored(*position).is_some())
+}
+
+fn records(trial: &Trial, component: &str) -> Vec<ExampleRecord> {
+    let scored: Vec<&Scored> = scored_positions(trial)
+        .filter_map(|position| trial.scored(position))
+        .collect();
+    scored
+        .into_iter()
+        .map(|scored| example_record(component, scored))
+        .collect()
+}
+
+/// Sums over the examples on which both sides have a score.
+fn compare(proposal: &Proposal) -> Option<Comparison> {
+    let child = proposal.child_trial.as_ref()?;
+    let child_scores = child.scores();
+    let mut compared = 0;
+    let mut child_sum = 0.0;
+    let mut parent_sums = [0.0_f64; 2];
+    let parent_scores: Vec<[f64; 2]> = match &proposal.parent_trial {
+        Some(parent) => parent
+            .scores()
+            .into_iter()
+            .flatten()
+            .map(|score| [score; 2])
+            .collect(),
+        None => proposal.merge_scores.clone(),
+    };
+    for (child_score, parents) in child_scores.into_iter().zip(parent_scores) {
+        let Some(score) = child_score else { continue };
+        compared += 1;
+        child_sum += score;
+        parent_sums[0] += parents[0];
+        parent_sums[1] += parents[1];
+    }
+    Some(Comparison {
+        compared,
+        parent_sum: parent_sums[0].max(parent_sums[1]),
+        child_sum,
+    })
+}

@@ -1,0 +1,149 @@
+//! A proposal in flight: from its parents to the decision about its child.
+
+use std::sync::Arc;
+
+use gepa_archive::{Candidate, CandidateIndex, Origin};
+use gepa_evaluation::ExampleId;
+
+use super::ledger::Reservation;
+use super::trial::Trial;
+use crate::event::CloseReason;
+
+/// Places of a proposal's trials within its iteration.
+pub(crate) const PARENT_TRIAL: u32 = 0;
+pub(crate) const CHILD_TRIAL: u32 = 1;
+pub(crate) const PARETO_TRIAL: u32 = 2;
+
+/// One iteration's proposal.
+#[derive(Debug)]
+pub(crate) struct Proposal {
+    pub(crate) iteration: u64,
+    pub(crate) origin: Origin,
+    pub(crate) parents: Vec<CandidateIndex>,
+    /// The examples of the gate.
+    pub(crate) batch: Vec<ExampleId>,
+    /// What each parent of a merge scored on them, by position.
+    pub(crate) merge_scores: Vec<[f64; 2]>,
+    pub(crate) rewrites: Vec<Rewrite>,
+    /// Size of the archive when it was issued: what it may know of it.
+    pub(crate) known_pool: usize,
+    pub(crate) child: Option<Arc<Candidate>>,
+    pub(crate) parent_trial: Option<Trial>,
+    pub(crate) child_trial: Option<Trial>,
+    pub(crate) pareto_trial: Option<Trial>,
+    /// The gate's answer, from when it is known.
+    pub(crate) verdict: Option<Verdict>,
+    pub(crate) gate_committed: bool,
+    pub(crate) reserved: Reservation,
+    /// Reflection calls settled.
+    pub(crate) reflections: u64,
+}
+
+/// One component to rewrite.
+#[derive(Debug)]
+pub(crate) struct Rewrite {
+    pub(crate) component: Arc<str>,
+    /// Attempts begun; 0 until the parent's traces are there.
+    pub(crate) attempts: u32,
+    /// Why the last attempt failed.
+    pub(crate) complaint: String,
+    pub(crate) state: RewriteState,
+}
+
+/// Where a rewrite stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RewriteState {
+    /// No usable reply yet.
+    Waiting,
+    /// The new text.
+    Done(Arc<str>),
+    /// Given up.
+    Failed,
+}
+
+/// What the gate says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Verdict {
+    /// Go on to the pareto set; the comparison, where one was made.
+    Pass(Option<Comparison>),
+    /// End here; the comparison, where one was made.
+    Close(CloseReason, String, Option<Comparison>),
+}
+
+/// Two sums over the same examples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Comparison {
+    pub(crate) compared: u32,
+    pub(crate) parent_sum: f64,
+    pub(crate) child_sum: f64,
+}
+
+impl Proposal {
+    pub(crate) fn new(iteration: u64, origin: Origin, known_pool: usize) -> Self {
+        Self {
+            iteration,
+            origin,
+            known_pool,
+            parents: Vec::new(),
+            batch: Vec::new(),
+            merge_scores: Vec::new(),
+            rewrites: Vec::new(),
+            child: None,
+            parent_trial: None,
+            child_trial: None,
+            pareto_trial: None,
+            verdict: None,
+            gate_committed: false,
+            reserved: Reservation::default(),
+            reflections: 0,
+        }
+    }
+
+    pub(crate) fn trial_mut(&mut self, index: u32) -> Option<&mut Trial> {
+        match index {
+            PARENT_TRIAL => self.parent_trial.as_mut(),
+            CHILD_TRIAL => self.child_trial.as_mut(),
+            PARETO_TRIAL => self.pareto_trial.as_mut(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn trials_mut(&mut self) -> impl Iterator<Item = &mut Trial> {
+        [
+            &mut self.parent_trial,
+            &mut self.child_trial,
+            &mut self.pareto_trial,
+        ]
+        .into_iter()
+        .filter_map(Option::as_mut)
+    }
+
+    pub(crate) fn trials(&self) -> impl Iterator<Item = &Trial> {
+        [&self.parent_trial, &self.child_trial, &self.pareto_trial]
+            .into_iter()
+            .filter_map(Option::as_ref)
+    }
+
+    /// Whether the gate can be committed.
+    pub(crate) fn gate_is_ready(&self) -> bool {
+        !self.gate_committed && self.verdict.is_some()
+    }
+
+    /// Whether the pareto scores can be committed.
+    pub(crate) fn pareto_is_ready(&self) -> bool {
+        self.gate_committed && self.pareto_trial.as_ref().is_some_and(Trial::is_complete)
+    }
+
+    /// What was used up to the gate: everything but the pareto trial.
+    pub(crate) fn gate_usage(&self) -> Reservation {
+        let executed = [&self.parent_trial, &self.child_trial]
+            .into_iter()
+            .flatten()
+            .map(Trial::executed)
+            .sum();
+        Reservation {
+            rollouts: executed,
+            reflections: self.reflections,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! A trial under way: one slot per example, filled as outcomes settle.
+
+use std::sync::Arc;
+
+use gepa_archive::Candidate;
+use gepa_evaluation::{ExampleId, Outcome, Scored, Stage};
+
+use crate::event::{EventBody, TrialFinished, TrialStarted};
+use crate::ids::TrialKey;
+
+/// One candidate on a list of examples.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    pub(crate) key: TrialKey,
+    pub(crate) stage: Stage,
+    pub(crate) candidate: Arc<Candidate>,
+    pub(crate) examples: Vec<ExampleId>,
+    slots: Vec<Slot>,
+    open: usize,
+    executed: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Slot {
+    /// No outcome yet; `again` if it had one that another attempt may better.
+    Open {
+        again: bool,
+    },
+    Executed(Arc<Outcome>),
+    Reused(Arc<Outcome>),
+    /// The same example as an earlier position of this trial.
+    SameAs(usize),
+}
+
+impl Trial {
+    /// A trial in which `known` says which outcomes need not be bought.
+    pub(crate) fn new(
+        key: TrialKey,
+        stage: Stage,
+        candidate: Arc<Candidate>,
+        examples: Vec<ExampleId>,
+        known: impl Fn(&ExampleId) -> Option<Arc<Outcome>>,
+    ) -> Self {
+        // The large sets are free of repetition; only minibatches and merge subsets can repeat.
+        let may_repeat = matches!(
+            stage,
+            Stage::MinibatchParent | Stage::MinibatchChild | Stage::MergeGate
+        );
+        let mut slots: Vec<Slot> = Vec::with_capacity(examples.len());
+        for (position, example) in examples.iter().enumerate() {
+            let earlier = may_repeat
+                .then(|| {
+                    examples[..position]
+                        .iter()
+                        .position(|other| other == example)
+                })
+                .flatten();
+            slots.push(match (earlier, known(example)) {
+                (Some(first), _) => Slot::SameAs(first),
+                (None, Some(outcome)) => Slot::Reused(outcome),
+                (None, None) => Slot::Open { again: false },
+            });
+        }
+        let open = slots
+            .iter()
+            .filter(|slot| matches!(slot, Slot::Open { .. }))
+            .count();
+        Self {
+            key,
+            stage,
+            candidate,
+            examples,
+            slots,
+            open,
+            executed: 0,
+        }
+    }
+
+    pub(crate) fn started(&self) -> EventBody {
+        EventBody::TrialStarted(TrialStarted {
+            trial: self.key,
+            stage: self.stage,
+            candidate: self.candidate.content_id(),
+            examples: self.examples.clone(),
+            reused: (self.slots.len() - self.open) as u32,
+        })
+    }
+
+    pub(crate) fn finished(&self) -> EventBody {
+        let scores: Vec<f64> = self.scores().into_iter().flatten().collect();
+        EventBody::TrialFinished(TrialFinished {
+            trial: self.key,
+            stage: self.stage,
+            mean_score: mean(&scores),
+            scored: scores.len() as u32,
+            failed: (self.slots.len() - scores.len()) as u32,
+        })
+    }
+
+    /// Fills a slot; false if there is no such slot or it is filled already.
+    pub(crate) fn settle(&mut self, position: usize, outcome: Arc<Outcome>) -> bool {
+        match self.slots.get_mut(position) {
+            Some(slot @ Slot::Open { .. }) => {
+                *slot = Slot::Executed(outcome);
+                self.open -= 1;
+                self.executed += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Opens the slots again whose failures another attempt may cure.
+    pub(crate) fn reopen_retryable(&mut self) {
+        for slot in &mut self.slots {
+            let Slot::Executed(outcome) = slot else {
+                continue;
+            };
+            if let Outcome::Failed(failure) = &**outcome
+                && failure.kind.is_retryable()
+            {
+                *slot = Slot::Open { again: true };
+                self.open += 1;
+                self.executed -= 1;
+            }
+        }
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.open == 0
+    }
+
+    /// Rollouts executed so far.
+    pub(crate) fn executed(&self) -> u64 {
+        self.executed
+    }
+
+    /// Rollouts still to execute.
+    pub(crate) fn open(&self) -> u64 {
+        self.open as u64
+    }
+
+    /// Positions without an outcome, and whether they had one before.
+    pub(crate) fn open_positions(&self) -> impl Iterator<Item = (usize, bool)> + '_ {
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(|(position, slot)| match slot {
+                Slot::Open { again } => Some((position, *again)),
+                _ => None,
+            })
+    }
+
+    pub(crate) fn scored(&self, position: usize) -> Option<&Scored> {
+        self.outcome(position).and_then(|outcome| outcome.scored())
+    }
+
+    /// Scores by position; `None` where a rollout failed or is open.
+    pub(crate) fn scores(&self) -> Vec<Option<f64>> {
+        (0..self.slots.len())
+            .map(|at| self.scored(at).map(|scored| scored.score))
+            .collect()
+    }
+
+    /// Outcomes bought by this trial, by example.
+    pub(crate) fn bought(&self) -> impl Iterator<Item = (&ExampleId, &Arc<Outcome>)> + '_ {
+        self.examples
+            .iter()
+            .zip(&self.slots)
+            .filter_map(|(example, slot)| match slot {
+                Slot::Executed(outcome) => Some((example, outcome)),
+                _ => None,
+            })
+    }
+
+    fn outcome(&self, position: usize) -> Option<&Arc<Outcome>> {
+        match self.slots.get(position)? {
+            Slot::Open { .. } => None,
+            Slot::Executed(outcome) | Slot::Reused(outcome) => Some(outcome),
+            Slot::SameAs(first) => self.outcome(*first),
+        }
+    }
+}
+
+/// The mean; `None` of nothing.
+pub(crate) fn mean(scores: &[f64]) -> Option<f64> {
+    (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
+}

@@ -1,0 +1,57 @@
+//! What the core wants done: orders for whoever can wait.
+
+use std::sync::Arc;
+
+use gepa_archive::Candidate;
+use gepa_evaluation::{ExampleId, Stage};
+
+use super::trial::Trial;
+use crate::ids::TrialKey;
+use crate::reflection::TextRules;
+
+/// Something to do, answered by a fact.
+#[derive(Clone, Debug)]
+pub(crate) enum Work {
+    /// Run a rollout; answered by `RolloutSettled`.
+    Rollout(RolloutWork),
+    /// Ask the reflection model; answered by `ReflectionSettled`.
+    Reflection(Box<ReflectionWork>),
+    /// Forget everything ordered that has not started.
+    DropQueued,
+}
+
+/// A rollout to run.
+#[derive(Clone, Debug)]
+pub(crate) struct RolloutWork {
+    pub(crate) trial: TrialKey,
+    pub(crate) stage: Stage,
+    pub(crate) candidate: Arc<Candidate>,
+    pub(crate) position: usize,
+    pub(crate) example: ExampleId,
+    /// The rollout has a settled failure which this replaces.
+    pub(crate) again: bool,
+}
+
+/// A reflection call to make.
+#[derive(Clone, Debug)]
+pub(crate) struct ReflectionWork {
+    pub(crate) iteration: u64,
+    pub(crate) component: Arc<str>,
+    pub(crate) attempt: u32,
+    pub(crate) prompt: String,
+    pub(crate) rules: TextRules,
+}
+
+/// Orders for all open slots of a trial.
+pub(crate) fn rollouts_of(trial: &Trial) -> impl Iterator<Item = Work> + '_ {
+    trial.open_positions().map(|(position, again)| {
+        Work::Rollout(RolloutWork {
+            trial: trial.key,
+            stage: trial.stage,
+            candidate: Arc::clone(&trial.candidate),
+            position,
+            example: trial.examples[position].clone(),
+            again,
+        })
+    })
+}

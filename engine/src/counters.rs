@@ -1,0 +1,152 @@
+//! The counters everyone shows: one fold over the journal, so they are equal wherever they appear.
+
+use gepa_evaluation::{Phase, Purpose, Usage};
+use serde::{Deserialize, Serialize};
+
+use crate::event::EventBody;
+
+/// Everything that is counted in a run. See the vocabulary in the architecture guide.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counters {
+    /// Candidates tried: the seed, and every candidate proposed.
+    pub trials_tried: u64,
+    /// Trials whose rollouts all have outcomes.
+    pub total_trials_evaluated: u64,
+    /// Those of phase optimization.
+    pub optimization_trials_evaluated: u64,
+    /// Those of phase validation.
+    pub validation_trials_evaluated: u64,
+    /// Rollouts executed, scored or failed.
+    pub total_rollouts: u64,
+    /// Those of phase optimization.
+    pub optimization_rollouts_executed: u64,
+    /// Those of phase validation.
+    pub validation_rollouts_executed: u64,
+    /// Executed rollouts that ended in a failure.
+    pub failed_rollouts: u64,
+    /// Outcomes taken from earlier trials instead of executing a rollout.
+    pub reused_rollouts: u64,
+    /// Validation examples scored per candidate.
+    pub eval_n: u64,
+    /// Iterations begun.
+    pub iterations: u64,
+    /// Calls of the reflection model that were settled.
+    pub reflection_calls: u64,
+    /// Candidates in the archive, evicted ones included.
+    pub candidates_accepted: u64,
+    /// Prompt tokens of policy and judge.
+    pub rollouts_prompt_tokens: u64,
+    /// Completion tokens of policy and judge.
+    pub rollouts_completion_tokens: u64,
+    /// Estimated tokens of policy and judge replies that came without usage.
+    pub rollouts_unknown_tokens: u64,
+    /// Prompt tokens of reflection.
+    pub mutation_prompt_tokens: u64,
+    /// Completion tokens of reflection.
+    pub mutation_completion_tokens: u64,
+    /// Estimated tokens of reflection replies that came without usage.
+    pub mutation_unknown_tokens: u64,
+    /// The six token counters together.
+    pub total_tokens: u64,
+    /// Known cost in micro-dollars.
+    pub total_cost_micro_usd: u64,
+    /// Calls that used tokens but have no known price.
+    pub unpriced_calls: u64,
+    /// The same usage by phase and purpose.
+    pub usage: Vec<UsageShare>,
+}
+
+/// Usage of one phase and purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageShare {
+    /// The phase.
+    pub phase: Phase,
+    /// The purpose.
+    pub purpose: Purpose,
+    /// What was spent.
+    pub usage: Usage,
+}
+
+impl Counters {
+    /// Counts one event.
+    pub fn count(&mut self, event: &EventBody) {
+        match event {
+            EventBody::RunStarted(_) | EventBody::CandidateProposed(_) => self.trials_tried += 1,
+            EventBody::TrialStarted(started) => self.reused_rollouts += u64::from(started.reused),
+            EventBody::TrialFinished(finished) => {
+                self.total_trials_evaluated += 1;
+                match finished.stage.phase() {
+                    Phase::Optimization => self.optimization_trials_evaluated += 1,
+                    Phase::Validation => {
+                        self.validation_trials_evaluated += 1;
+                        self.eval_n = self.eval_n.max(u64::from(finished.scored));
+                    }
+                }
+            }
+            EventBody::RolloutSettled(rollout) => {
+                if !rollout.again {
+                    self.total_rollouts += 1;
+                    match rollout.stage.phase() {
+                        Phase::Optimization => self.optimization_rollouts_executed += 1,
+                        Phase::Validation => self.validation_rollouts_executed += 1,
+                    }
+                }
+                let failed = rollout.outcome.scored().is_none();
+                if rollout.again && !failed {
+                    self.failed_rollouts = self.failed_rollouts.saturating_sub(1);
+                } else if failed && !rollout.again {
+                    self.failed_rollouts += 1;
+                }
+                let phase = rollout.stage.phase();
+                self.spend(phase, Purpose::Rollout, rollout.usage);
+                self.spend(phase, Purpose::Judge, rollout.judge_usage);
+            }
+            EventBody::ProposalIssued(_) => self.iterations += 1,
+            EventBody::ReflectionSettled(reflection) => {
+                self.reflection_calls += 1;
+                self.spend(Phase::Optimization, Purpose::Reflection, reflection.usage);
+            }
+            EventBody::CandidateAccepted(_) => self.candidates_accepted += 1,
+            _ => {}
+        }
+    }
+
+    /// Known cost in dollars.
+    pub fn total_cost_usd(&self) -> f64 {
+        self.total_cost_micro_usd as f64 / 1e6
+    }
+
+    fn spend(&mut self, phase: Phase, purpose: Purpose, usage: Usage) {
+        if usage.is_zero() {
+            return;
+        }
+        if purpose == Purpose::Reflection {
+            self.mutation_prompt_tokens += usage.prompt_tokens;
+            self.mutation_completion_tokens += usage.completion_tokens;
+            self.mutation_unknown_tokens += usage.unknown_tokens;
+        } else {
+            self.rollouts_prompt_tokens += usage.prompt_tokens;
+            self.rollouts_completion_tokens += usage.completion_tokens;
+            self.rollouts_unknown_tokens += usage.unknown_tokens;
+        }
+        self.total_tokens += usage.total_tokens();
+        self.total_cost_micro_usd += usage.cost.0;
+        self.unpriced_calls += usage.unpriced_calls;
+        let share = self
+            .usage
+            .iter_mut()
+            .find(|s| s.phase == phase && s.purpose == purpose);
+        if let Some(share) = share {
+            share.usage += usage;
+        } else {
+            self.usage.push(UsageShare {
+                phase,
+                purpose,
+                usage,
+            });
+            // Which purpose was seen first depends on timing; the order shown must not.
+            self.usage.sort_by_key(|share| (share.phase, share.purpose));
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Names of runs, events, trials and snapshots.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// `pl_` and at least 16 lowercase hexadecimal digits; unique, and sorted by time of creation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(Arc<str>);
+
+impl RunId {
+    /// A fresh id: 48 bits of time, 48 bits from the system's randomness.
+    pub fn fresh(now: Timestamp) -> Self {
+        let millis = (now.0 / 1_000) as u64 & 0xffff_ffff_ffff;
+        // Every `RandomState` has keys of its own, seeded by the system.
+        let noise = RandomState::new().hash_one(millis) & 0xffff_ffff_ffff;
+        Self(format!("pl_{millis:012x}{noise:012x}").into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The shared text, for requests.
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The text is not a run id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a run id; expected `pl_` and at least 16 lowercase hexadecimal digits")]
+pub struct BadRunId(pub String);
+
+impl FromStr for RunId {
+    type Err = BadRunId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.strip_prefix("pl_").unwrap_or_default();
+        let well_formed = (16..=64).contains(&digits.len())
+            && digits
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if well_formed {
+            Ok(Self(text.into()))
+        } else {
+            Err(BadRunId(text.to_owned()))
+        }
+    }
+}
+
+impl Serialize for RunId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// The place of an event in its run's journal, from 1; 0 stands before the first.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Seq(pub u64);
+
+impl fmt::Display for Seq {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.0)
+    }
+}
+
+/// Microseconds since the Unix epoch.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// The system's clock.
+    pub fn now() -> Self {
+        Self(jiff::Timestamp::now().as_microsecond())
+    }
+
+    /// Seconds from `earlier` to here; zero if the clock went backwards.
+    pub fn seconds_since(self, earlier: Self) -> f64 {
+        (self.0 - earlier.0).max(0) as f64 / 1e6
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// ISO 8601 in UTC.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(time) => write!(formatter, "{time:.6}"),
+            Err(_) => write!(formatter, "{}us", self.0),
+        }
+    }
+}
+
+/// A trial within its run: the iteration, and its place in it. Known before the trial starts and
+/// independent of how work interleaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TrialKey {
+    /// The iteration; 0 for the seed, the last one plus one for validation.
+    pub iteration: u64,
+    /// The place within the iteration.
+    pub index: u32,
+}
+
+impl TrialKey {
+    /// The trial's id, unique over all runs.
+    pub fn id(self, run: &RunId) -> String {
+        format!("{run}-{}-{}", self.iteration, self.index)
+    }
+}
+
+/// A snapshot's id, unique over all runs.
+pub fn snapshot_id(run: &RunId, ordinal: u64) -> String {
+    format!("{run}-s{ordinal}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_ids_are_well_formed_and_parse() {
+        let now = Timestamp(1_700_000_000_000_000);
+        let id = RunId::fresh(now);
+        assert_ne!(id, RunId::fresh(now));
+        assert_eq!(id.as_str().len(), 27);
+        assert_eq!(id.as_str().parse(), Ok(id.clone()));
+        for bad in [
+            "pl_",
+            "pl_0123",
+            "0123456789abcdef",
+            "pl_0123456789ABCDEF",
+            "pl_../../etc/passwd",
+        ] {
+            assert!(bad.parse::<RunId>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The examples of a reflection prompt, rendered byte for byte as the reference implementation
+//! renders its reflective dataset.
+
+use gepa_evaluation::Scored;
+use serde_json::{Map, Value};
+
+/// Headings and values of one example, in order.
+pub type ExampleRecord = Vec<(String, Value)>;
+
+/// Heading under which evaluators say what went in.
+const INPUTS: &str = "Inputs";
+/// Heading of what came out.
+const OUTPUTS: &str = "Generated Outputs";
+/// Heading of the judgement.
+const FEEDBACK: &str = "Feedback";
+/// Key of a trace that holds records for single components.
+const COMPONENTS: &str = "components";
+
+/// The record one component is shown of one rollout: the trace's own headings, then output and
+/// feedback where the trace has no such heading.
+pub(crate) fn example_record(component: &str, scored: &Scored) -> ExampleRecord {
+    let mut record = ExampleRecord::new();
+    match &scored.trace {
+        Some(Value::Object(trace)) => {
+            extend(&mut record, trace);
+            if let Some(Value::Object(own)) =
+                trace.get(COMPONENTS).and_then(|all| all.get(component))
+            {
+                extend(&mut record, own);
+            }
+        }
+        Some(other) => record.push((INPUTS.to_owned(), other.clone())),
+        None => {}
+    }
+    if let Some(output) = &scored.output {
+        add_missing(&mut record, OUTPUTS, output);
+    }
+    match &scored.feedback {
+        Some(feedback) => add_missing(&mut record, FEEDBACK, feedback),
+        None => add_missing(&mut record, FEEDBACK, &format!("score: {}", scored.score)),
+    }
+    record
+}
+
+/// Renders records as the text of `<side_info>`; values longer than `longest_value` characters are
+/// cut in the middle.
+pub fn render_examples(records: &[ExampleRecord], longest_value: usize) -> String {
+    let mut text = String::new();
+    for (number, record) in records.iter().enumerate() {
+        if number > 0 {
+            text.push_str("\n\n");
+        }
+        heading(&mut text, 1, &format!("Example {}", number + 1));
+        for (name, value) in record {
+            heading(&mut text, 2, name);
+            render_value(&mut text, value, 3, longest_value);
+        }
+    }
+    text
+}
+
+fn extend(record: &mut ExampleRecord, fields: &Map<String, Value>) {
+    for (name, value) in fields {
+        if name != COMPONENTS {
+            record.retain(|(known, _)| known != name);
+            record.push((name.clone(), value.clone()));
+        }
+    }
+}
+
+fn add_missing(record: &mut ExampleRecord, name: &str, text: &str) {
+    if !record.iter().any(|(known, _)| known == name) {
+        record.push((name.to_owned(), Value::from(text)));
+    }
+}
+
+fn heading(text: &mut String, level: usize, name: &str) {
+    text.extend(std::iter::repeat_n('#', level));
+    text.push(' ');
+    text.push_str(name);
+    text.push('\n');
+}
+
+/// Headings are never deeper than markdown's six levels.
+fn render_value(text: &mut String, value: &Value, level: usize, longest_value: usize) {
+    let deeper = (level + 1).min(6);
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                heading(text, level, name);
+                render_value(text, field, deeper, longest_value);
+            }
+            if fields.is_empty() {
+                text.push('\n');
+            }
+        }
+        Value::Array(items) => {
+            for (number, item) in items.iter().enumerate() {
+                heading(text, level, &format!("Item {}", number + 1));
+                render_value(text, item, deeper, longest_value);
+            }
+            if items.is_empty() {
+                text.push('\n');
+            }
+        }
+        scalar => {
+            push_cut(text, scalar_text(scalar).trim(), longest_value);
+            text.push_str("\n\n");
+        }
+    }
+}
+
+/// Scalars read as Python prints them, which is what prompts recorded with the reference hold.
+fn scalar_text(value: &Value) -> String {
+    match value {
+        Value::String(string) => string.clone(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Null => "None".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn push_cut(text: &mut String, value: &str, longest_value: usize) {
+    let length = if value.len() <= longest_value {
+        0
+    } else {
+        value.chars().count()
+    };
+    if length <= longest_value {
+        text.push_str(value);
+        return;
+    }
+    let kept = longest_value / 2;
+    text.extend(value.chars().take(kept));
+    let left_out = (length - 2 * kept).to_string();
+    text.extend([" […", &left_out, " characters left out…] "]);
+    text.extend(value.chars().skip(length - kept));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(record: Value, expected: &str) {
+        let Value::Object(fields) = record else {
+            panic!("a record is an object")
+        };
+        let record: ExampleRecord = fields.into_iter().collect();
+        assert_eq!(render_examples(&[record], usize::MAX), expected);
+    }
+
+    #[test]
+    fn values_of_every_shape_render_as_the_reference_does() {
+        check(json!({"A": " text \n"}), "# Example 1\n## A\ntext\n\n");
+        check(
+            json!({"A": {"x": 1, "y": [true, null]}}),
+            "# Example 1\n## A\n### x\n1\n\n### y\n#### Item 1\nTrue\n\n#### Item 2\nNone\n\n",
+        );
+        check(json!({"A": {}, "B": []}), "# Example 1\n## A\n\n## B\n\n");
+        check(
+            json!({"A": {"1": {"2": {"3": {"4": {"5": "deep"}}}}}}),
+            "# Example 1\n## A\n### 1\n#### 2\n##### 3\n###### 4\n###### 5\ndeep\n\n",
+        );
+    }
+
+    #[test]
+    fn examples_are_set_apart_by_two_more_lines() {
+        let record: ExampleRecord = vec![("A".to_owned(), json!("x"))];
+        assert_eq!(
+            render_examples(&[record.clone(), record], usize::MAX),
+            "# Example 1\n## A\nx\n\n\n\n# Example 2\n## A\nx\n\n"
+        );
+    }
+
+    #[test]
+    fn a_component_sees_its_own_part_of_the_trace_and_no_other() {
+        let scored = Scored {
+            score: 0.0,
+            output: Some("out".to_owned()),
+            feedback: Some("wrong".to_owned()),
+            trace: Some(json!({
+                "Inputs": "in",
+                "components": {"plan": {"Step": "mine"}, "act": {"Step": "other"}},
+            })),
+            ..Scored::default()
+        };
+        let names: Vec<(String, Value)> = example_record("plan", &scored);
+        assert_eq!(
+            names,
+            vec![
+                ("Inputs".to_owned(), json!("in")),
+                ("Step".to_owned(), json!("mine")),
+                ("Generated Outputs".to_owned(), json!("out")),
+                ("Feedback".to_owned(), json!("wrong")),
+            ]
+        );
+    }
+}

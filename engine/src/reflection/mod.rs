@@ -1,0 +1,10 @@
+//! Reflection: what the model is shown, and which of its replies become a new text.
+
+mod examples;
+mod reply;
+mod template;
+
+pub(crate) use examples::example_record;
+pub use examples::{ExampleRecord, render_examples};
+pub use reply::{TextRules, read_completion, read_reply};
+pub use template::{Template, TemplateError};

@@ -1,0 +1,347 @@
+//! Putting a run together.
+
+use std::fmt;
+use std::sync::Arc;
+
+use gepa_evaluation::{Evaluator, LanguageModel, Message};
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::dispatch::Dispatcher;
+use super::driver::{Clock, Driver};
+use super::error::RunError;
+use super::handle::{RunControl, RunHandle};
+use super::journal::Journal;
+use super::observe::Observe;
+use super::replay::Replay;
+use super::result::{RunEnd, RunResult};
+use super::spend::SpendGate;
+use crate::config::Config;
+use crate::core::{Core, Work};
+use crate::event::{EventBody, RunResumed};
+use crate::ids::{RunId, Seq, Timestamp};
+use crate::random::{ChaChaStreams, RandomSource};
+use crate::record::{RunRow, RunSummary};
+use crate::store::{Claim, Store};
+
+/// Batches a subscriber may fall behind before it loses the oldest.
+const SUBSCRIBER_BACKLOG: usize = 1_024;
+/// Events read from the store at once while resuming.
+const REPLAY_PAGE: usize = 10_000;
+
+/// Puts a run together: a [`Config`], a store, an evaluator, a reflection model, and who watches.
+#[must_use = "a builder does nothing until it is started"]
+pub struct RunBuilder {
+    config: Config,
+    described: serde_json::Value,
+    store: Option<Arc<dyn Store>>,
+    evaluator: Option<Arc<dyn Evaluator>>,
+    reflector: Option<Arc<dyn LanguageModel>>,
+    observers: Vec<Arc<dyn Observe>>,
+    random: Option<Box<dyn RandomSource>>,
+    run_id: Option<RunId>,
+}
+
+/// Where a run begins.
+#[derive(Debug)]
+pub struct Run;
+
+impl Run {
+    /// A run of this configuration.
+    pub fn builder(config: Config) -> RunBuilder {
+        RunBuilder {
+            config,
+            described: serde_json::Value::Null,
+            store: None,
+            evaluator: None,
+            reflector: None,
+            observers: Vec::new(),
+            random: None,
+            run_id: None,
+        }
+    }
+}
+
+impl RunBuilder {
+    /// Where everything is stored.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// What runs candidates on examples.
+    pub fn evaluator(mut self, evaluator: Arc<dyn Evaluator>) -> Self {
+        self.evaluator = Some(evaluator);
+        self
+    }
+
+    /// What rewrites components.
+    pub fn reflection_model(mut self, model: Arc<dyn LanguageModel>) -> Self {
+        self.reflector = Some(model);
+        self
+    }
+
+    /// Someone to be told of events; may be called more than once.
+    pub fn observe(mut self, observer: Arc<dyn Observe>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    /// Where randomness comes from, instead of `ChaCha` streams of the configured seed.
+    pub fn random(mut self, random: Box<dyn RandomSource>) -> Self {
+        self.random = Some(random);
+        self
+    }
+
+    /// The run's id, instead of a fresh one.
+    pub fn run_id(mut self, run_id: RunId) -> Self {
+        self.run_id = Some(run_id);
+        self
+    }
+
+    /// The configuration in the words of whoever wrote it, stored with the run; no secrets.
+    pub fn described_as(mut self, config: serde_json::Value) -> Self {
+        self.described = config;
+        self
+    }
+
+    /// Stores the run and starts it.
+    pub async fn start(self) -> Result<RunHandle, RunError> {
+        self.check_budget()?;
+        let (parts, beginning) = self.into_parts()?;
+        let run = parts.run_row();
+        parts.store.create_run(run.clone()).await?;
+        let claim = parts.store.claim(&run.run_id).await?;
+        let mut core = beginning.begin();
+        let decisions = core.take_decisions();
+        let orders = core.take_work();
+        Ok(parts.launch(core, claim, &run.summary, decisions, orders, false))
+    }
+
+    /// Takes a stored run up where its journal ends; the configuration must be the one it was
+    /// started with. A finished run gives its result again.
+    pub async fn resume(mut self, run_id: RunId) -> Result<RunHandle, RunError> {
+        self.run_id = Some(run_id.clone());
+        let (parts, beginning) = self.into_parts()?;
+        let claim = parts.store.claim(&run_id).await?;
+        let run = parts.store.run(&run_id).await?;
+        let mut replay = Replay::new(beginning.begin());
+        let mut last = Seq(0);
+        loop {
+            let page = parts.store.events(&run_id, last, REPLAY_PAGE).await?;
+            let Some(event) = page.last() else { break };
+            last = event.seq;
+            for event in &page {
+                replay.take_in(event)?;
+            }
+        }
+        let (core, mut pending) = replay.finish();
+        let going_on = !core.is_finished();
+        if going_on {
+            let engine_version = env!("CARGO_PKG_VERSION").to_owned();
+            pending.push(EventBody::RunResumed(RunResumed { engine_version }));
+        }
+        Ok(parts.launch(core, claim, &run.summary, pending, Vec::new(), going_on))
+    }
+
+    fn check_budget(&self) -> Result<(), RunError> {
+        let config = &self.config;
+        let Some(limit) = config.settings().budget.max_rollouts else {
+            return Ok(());
+        };
+        let floor = config.floor_rollouts();
+        if limit >= floor {
+            return Ok(());
+        }
+        Err(RunError::BudgetTooSmall {
+            limit,
+            floor,
+            seed: config.sets().pareto.len() as u64,
+            proposal: config.proposal_rollouts(),
+            validation: config.validation_rollouts(),
+        })
+    }
+
+    fn into_parts(self) -> Result<(Parts, Beginning), RunError> {
+        let evaluator = self.evaluator.ok_or(RunError::Incomplete("evaluator"))?;
+        let seed = self.config.settings().run.seed;
+        let reuse = self.config.settings().search.reuse_outcomes;
+        let config = Arc::new(self.config);
+        let beginning = Beginning {
+            config: Arc::clone(&config),
+            reuse: reuse.unwrap_or_else(|| evaluator.is_deterministic()),
+            random: self
+                .random
+                .unwrap_or_else(|| Box::new(ChaChaStreams::new(seed))),
+        };
+        let parts = Parts {
+            config,
+            described: self.described,
+            store: self.store.ok_or(RunError::Incomplete("store"))?,
+            evaluator,
+            reflector: self
+                .reflector
+                .ok_or(RunError::Incomplete("reflection model"))?,
+            observers: self.observers,
+            run_id: self
+                .run_id
+                .unwrap_or_else(|| RunId::fresh(Timestamp::now())),
+        };
+        Ok((parts, beginning))
+    }
+}
+
+impl fmt::Debug for RunBuilder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("RunBuilder")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Beginning {
+    config: Arc<Config>,
+    reuse: bool,
+    random: Box<dyn RandomSource>,
+}
+
+impl Beginning {
+    fn begin(self) -> Core {
+        Core::start(self.config, self.reuse, self.random)
+    }
+}
+
+/// What a run consists of, once its builder is complete.
+struct Parts {
+    config: Arc<Config>,
+    described: serde_json::Value,
+    store: Arc<dyn Store>,
+    evaluator: Arc<dyn Evaluator>,
+    reflector: Arc<dyn LanguageModel>,
+    observers: Vec<Arc<dyn Observe>>,
+    run_id: RunId,
+}
+
+impl Parts {
+    fn run_row(&self) -> RunRow {
+        let info = self.evaluator.info();
+        RunRow {
+            run_id: self.run_id.clone(),
+            name: self.config.settings().run.name.clone(),
+            created_at: Timestamp::now(),
+            config: self.described.clone(),
+            policy_provider: info.policy_provider,
+            policy_model: info.policy_model,
+            template: self.config.prompt().clone(),
+            pareto: self.config.sets().pareto.clone(),
+            validation: self.config.sets().validation.clone(),
+            summary: RunSummary::default(),
+        }
+    }
+
+    fn launch(
+        self,
+        core: Core,
+        claim: Claim,
+        stored: &RunSummary,
+        pending: Vec<EventBody>,
+        orders: Vec<Work>,
+        resuming: bool,
+    ) -> RunHandle {
+        let settings = self.config.settings();
+        let spend = SpendGate::new(
+            settings.budget.max_tokens,
+            settings.budget.max_cost_usd,
+            self.config.validation_rollouts(),
+            core.counters(),
+        );
+        let mut dispatcher = Dispatcher::new(
+            self.run_id.clone(),
+            self.evaluator,
+            self.reflector,
+            settings,
+            spend,
+        );
+        for order in orders {
+            dispatcher.order(order);
+        }
+        let mut journal = Journal::new(Arc::clone(&self.store), self.run_id.clone(), stored.seq);
+        for event in pending {
+            journal.push(event);
+        }
+        let (events, _) = broadcast::channel(SUBSCRIBER_BACKLOG);
+        let (sender, commands) = mpsc::unbounded_channel();
+        let driver = Driver {
+            run_id: self.run_id.clone(),
+            core,
+            journal,
+            dispatcher,
+            observers: self.observers,
+            events: events.clone(),
+            commands,
+            clock: Clock {
+                limit_seconds: settings.budget.max_seconds,
+                earlier_seconds: stored.active_seconds,
+                began: Instant::now(),
+            },
+            resuming,
+            ending: None,
+            config: Arc::clone(&self.config),
+        };
+        let run_id = self.run_id;
+        let span = tracing::info_span!("run", run = %run_id);
+        let task =
+            tokio::spawn(conclude(driver, self.store, run_id.clone(), claim).instrument(span));
+        RunHandle {
+            run_id,
+            control: RunControl { commands: sender },
+            events,
+            task,
+        }
+    }
+}
+
+/// Works a run to its end and reads back what it came to. The claim is held until then.
+async fn conclude(
+    driver: Driver,
+    store: Arc<dyn Store>,
+    run_id: RunId,
+    claim: Claim,
+) -> Result<RunResult, RunError> {
+    let end = driver.work().await?;
+    if let RunEnd::Finished(reason) = &end {
+        tracing::info!(%reason, "run finished");
+    }
+    let result = read_result(&*store, &run_id, end).await;
+    drop(claim);
+    result
+}
+
+async fn read_result(
+    store: &dyn Store,
+    run_id: &RunId,
+    end: RunEnd,
+) -> Result<RunResult, RunError> {
+    let run = store.run(run_id).await?;
+    let candidates = store.candidates(run_id).await?;
+    let best = run
+        .summary
+        .best
+        .and_then(|best| candidates.into_iter().find(|row| row.index == Some(best)));
+    let sections = best
+        .as_ref()
+        .map(|row| run.template.sections(&row.components));
+    let messages = sections
+        .unwrap_or_default()
+        .into_iter()
+        .map(|section| Message::new(section.role, section.content))
+        .collect();
+    Ok(RunResult {
+        run,
+        end,
+        best,
+        messages,
+    })
+}

@@ -1,0 +1,451 @@
+//! The one pool of slots: rollouts of all proposals, and reflections beside them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use gepa_evaluation::{
+    ChatRequest, Completion, Evaluation, Evaluator, FailureKind, LanguageModel, Message,
+    ModelError, ModelErrorKind, Outcome, Purpose, RolloutRequest, Stage, Usage, UsageBound,
+};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::facts::{RolloutJob, reflection_returned};
+use super::spend::{Admission, SpendGate, Spender};
+use crate::config::Settings;
+use crate::core::{ReflectionWork, Work};
+use crate::event::EventBody;
+use crate::ids::{RunId, Timestamp, TrialKey};
+use crate::stop::StopReason;
+
+/// Longest pause between two attempts of a rollout.
+const MAX_BACKOFF: Duration = Duration::from_mins(1);
+
+/// Starts work in free slots and turns what comes back into facts.
+pub(super) struct Dispatcher {
+    run_id: RunId,
+    evaluator: Arc<dyn Evaluator>,
+    reflector: Arc<dyn LanguageModel>,
+    max_attempts: u32,
+    timeout: Duration,
+    backoff: Duration,
+    free_slots: usize,
+    free_reflections: usize,
+    spend: SpendGate,
+    queue: BTreeMap<(u8, u64, u64), RolloutJob>,
+    reflections: VecDeque<Box<ReflectionWork>>,
+    tasks: JoinSet<Done>,
+    /// Rollouts that wait before another attempt, by when they may go on; they hold no slot.
+    resting: BTreeMap<(Instant, u64), RolloutJob>,
+    queued: u64,
+    flow: Flow,
+    exhausted: bool,
+    last_trial: Option<(TrialKey, Arc<str>)>,
+    rollout_seconds: f64,
+    rollouts_timed: u64,
+}
+
+/// Whether work is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    Open,
+    /// Nothing is started; what is queued stays.
+    Paused,
+    /// Nothing is started, and failures are settled instead of tried again.
+    Closing,
+}
+
+/// What a task comes back with.
+enum Done {
+    Rollout {
+        job: Box<RolloutJob>,
+        evaluation: Box<Evaluation>,
+        granted: UsageBound,
+        seconds: f64,
+    },
+    Reflection {
+        work: Box<ReflectionWork>,
+        started_at: Timestamp,
+        reply: Result<Completion, ModelError>,
+        granted: UsageBound,
+    },
+}
+
+/// What came of waiting for work.
+pub(super) enum Returned {
+    /// Journal this.
+    Fact(EventBody),
+    /// The provider is down: pause the run.
+    ProviderDown(String),
+    /// Nothing to journal.
+    Nothing,
+}
+
+impl Dispatcher {
+    pub(super) fn new(
+        run_id: RunId,
+        evaluator: Arc<dyn Evaluator>,
+        reflector: Arc<dyn LanguageModel>,
+        settings: &Settings,
+        spend: SpendGate,
+    ) -> Self {
+        Self {
+            run_id,
+            evaluator,
+            reflector,
+            max_attempts: settings.rollouts.max_attempts,
+            timeout: Duration::from_secs_f64(settings.rollouts.timeout_seconds.min(1e9)),
+            backoff: Duration::from_secs_f64(settings.rollouts.backoff_seconds.min(1e6)),
+            free_slots: settings.run.max_concurrent as usize,
+            free_reflections: settings.reflection.max_concurrent as usize,
+            spend,
+            queue: BTreeMap::new(),
+            reflections: VecDeque::new(),
+            tasks: JoinSet::new(),
+            resting: BTreeMap::new(),
+            queued: 0,
+            flow: Flow::Open,
+            exhausted: false,
+            last_trial: None,
+            rollout_seconds: 0.0,
+            rollouts_timed: 0,
+        }
+    }
+
+    /// Takes an order.
+    pub(super) fn order(&mut self, work: Work) {
+        match work {
+            Work::Rollout(work) => self.enqueue(RolloutJob::new(work)),
+            Work::Reflection(work) => self.reflections.push_back(work),
+            Work::DropQueued => {
+                self.queue.clear();
+                self.resting.clear();
+                self.reflections.clear();
+            }
+        }
+    }
+
+    /// Starts what fits into free slots and into the budget.
+    pub(super) fn start(&mut self) {
+        if self.flow != Flow::Open || self.exhausted {
+            return;
+        }
+        while self.free_reflections > 0 && self.start_reflection() {}
+        while self.free_slots > 0 && self.start_rollout() {}
+    }
+
+    /// Waits for a task, or for a rollout that has rested; pending forever when there is neither.
+    pub(super) async fn returned(&mut self) -> Returned {
+        loop {
+            let next_rested = self.resting.keys().next().map(|(at, _)| *at);
+            tokio::select! {
+                // Tasks catch panics themselves, so only aborted ones end in an error.
+                joined = self.tasks.join_next(), if !self.tasks.is_empty() => {
+                    if let Some(Ok(done)) = joined {
+                        return self.take_in(done);
+                    }
+                }
+                () = rest_until(next_rested) => {
+                    if let Some((_, job)) = self.resting.pop_first() {
+                        self.enqueue(job);
+                    }
+                    return Returned::Nothing;
+                }
+            }
+        }
+    }
+
+    /// A task that is done already.
+    pub(super) fn try_returned(&mut self) -> Option<Returned> {
+        match self.tasks.try_join_next()? {
+            Ok(done) => Some(self.take_in(done)),
+            Err(_) => None,
+        }
+    }
+
+    /// Stops starting work; everything queued stays.
+    pub(super) fn pause(&mut self) {
+        if self.flow == Flow::Open {
+            self.flow = Flow::Paused;
+        }
+    }
+
+    /// Starts work again.
+    pub(super) fn open(&mut self) {
+        self.flow = Flow::Open;
+        self.exhausted = false;
+    }
+
+    /// Stops starting work for good, and settles rollouts waiting for another attempt as they
+    /// stand, so that what their attempts cost is journaled.
+    pub(super) fn close(&mut self) -> Vec<EventBody> {
+        self.flow = Flow::Closing;
+        let resting = std::mem::take(&mut self.resting).into_values();
+        let queued = std::mem::take(&mut self.queue).into_iter();
+        let mut facts = Vec::new();
+        let mut kept = BTreeMap::new();
+        for (key, job) in queued {
+            if job.failure.is_some() {
+                facts.extend(job.settled_as_it_stands());
+            } else {
+                kept.insert(key, job);
+            }
+        }
+        facts.extend(resting.filter_map(RolloutJob::settled_as_it_stands));
+        self.queue = kept;
+        facts
+    }
+
+    /// Ends everything in flight without waiting for it.
+    pub(super) fn abort(&mut self) {
+        self.flow = Flow::Closing;
+        self.tasks.abort_all();
+    }
+
+    /// Whether no call is in flight.
+    pub(super) fn is_idle(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// The reason to stop, once the budget for tokens or cost refused a call for good.
+    pub(super) fn exhausted(&self) -> Option<StopReason> {
+        self.exhausted.then(|| self.spend.reason())
+    }
+
+    /// Seconds a rollout took on average.
+    pub(super) fn mean_rollout_seconds(&self) -> f64 {
+        if self.rollouts_timed == 0 {
+            0.0
+        } else {
+            self.rollout_seconds / self.rollouts_timed as f64
+        }
+    }
+
+    fn enqueue(&mut self, job: RolloutJob) {
+        self.queued += 1;
+        let key = (
+            priority(job.work.stage),
+            job.work.trial.iteration,
+            self.queued,
+        );
+        self.queue.insert(key, job);
+    }
+
+    fn start_rollout(&mut self) -> bool {
+        let Some((key, mut job)) = self.queue.pop_first() else {
+            return false;
+        };
+        let request = self.request(&job);
+        let spender = Spender::Rollout(request.phase());
+        let bound = self
+            .spend
+            .is_limited()
+            .then(|| self.evaluator.usage_bound(&request))
+            .flatten();
+        let Some(granted) = self.admit(spender, bound) else {
+            self.queue.insert(key, job);
+            return false;
+        };
+        self.free_slots -= 1;
+        job.started_at.get_or_insert_with(Timestamp::now);
+        let evaluator = Arc::clone(&self.evaluator);
+        let timeout = self.timeout;
+        self.spawn(async move {
+            let begun = Instant::now();
+            let evaluation = evaluate(&*evaluator, request, timeout).await;
+            Done::Rollout {
+                job: Box::new(job),
+                evaluation: Box::new(evaluation),
+                granted,
+                seconds: begun.elapsed().as_secs_f64(),
+            }
+        });
+        true
+    }
+
+    fn start_reflection(&mut self) -> bool {
+        let Some(work) = self.reflections.front() else {
+            return false;
+        };
+        let messages = vec![Message::new("user", work.prompt.clone())];
+        let bound = self
+            .spend
+            .is_limited()
+            .then(|| self.reflector.usage_bound(&messages))
+            .flatten();
+        let Some(granted) = self.admit(Spender::Reflection, bound) else {
+            return false;
+        };
+        let Some(work) = self.reflections.pop_front() else {
+            return false;
+        };
+        self.free_reflections -= 1;
+        let reflector = Arc::clone(&self.reflector);
+        self.spawn(async move {
+            let started_at = Timestamp::now();
+            let request = ChatRequest {
+                messages,
+                purpose: Purpose::Reflection,
+            };
+            let reply = AssertUnwindSafe(reflector.complete(request))
+                .catch_unwind()
+                .await;
+            let reply = reply.unwrap_or_else(|_| Err(panicked()));
+            Done::Reflection {
+                work,
+                started_at,
+                reply,
+                granted,
+            }
+        });
+        true
+    }
+
+    fn admit(&mut self, spender: Spender, bound: Option<UsageBound>) -> Option<UsageBound> {
+        match self.spend.ask(spender, bound) {
+            Admission::Granted(granted) => Some(granted),
+            Admission::Later => None,
+            Admission::Exhausted => {
+                self.exhausted = true;
+                None
+            }
+        }
+    }
+
+    fn spawn(&mut self, work: impl Future<Output = Done> + Send + 'static) {
+        self.tasks.spawn(work);
+    }
+
+    fn take_in(&mut self, done: Done) -> Returned {
+        match done {
+            Done::Rollout {
+                job,
+                evaluation,
+                granted,
+                seconds,
+            } => {
+                self.free_slots += 1;
+                self.rollout_seconds += seconds;
+                self.rollouts_timed += 1;
+                let spent = evaluation.usage + evaluation.judge_usage;
+                self.spend
+                    .settle(Spender::Rollout(job.work.stage.phase()), granted, spent);
+                self.rollout_returned(*job, *evaluation)
+            }
+            Done::Reflection {
+                work,
+                started_at,
+                reply,
+                granted,
+            } => {
+                self.free_reflections += 1;
+                let usage = match &reply {
+                    Ok(completion) => completion.usage,
+                    Err(error) => error.usage,
+                };
+                self.spend.settle(Spender::Reflection, granted, usage);
+                reflection_returned(&work, started_at, reply)
+            }
+        }
+    }
+
+    fn rollout_returned(&mut self, mut job: RolloutJob, evaluation: Evaluation) -> Returned {
+        job.usage += evaluation.usage;
+        job.judge_usage += evaluation.judge_usage;
+        let outcome = evaluation.outcome.checked();
+        if evaluation.provider_down {
+            let message = match &outcome {
+                Outcome::Failed(failure) => failure.message.clone(),
+                Outcome::Scored(_) => "the provider is down".to_owned(),
+            };
+            // What the attempt cost is journaled; a rollout that cost nothing is simply not settled.
+            if !job.usage.is_zero() || !job.judge_usage.is_zero() {
+                job.failure = Some(outcome);
+            }
+            self.enqueue(job);
+            return Returned::ProviderDown(message);
+        }
+        let retry = matches!(&outcome, Outcome::Failed(failure) if failure.kind.is_retryable())
+            && job.attempt < self.max_attempts
+            && self.flow != Flow::Closing;
+        if retry {
+            let doublings = (job.attempt - 1).min(16);
+            let pause = (self.backoff * 2_u32.pow(doublings)).min(MAX_BACKOFF);
+            job.attempt += 1;
+            job.failure = Some(outcome);
+            self.queued += 1;
+            self.resting
+                .insert((Instant::now() + pause, self.queued), job);
+            return Returned::Nothing;
+        }
+        Returned::Fact(job.settled(outcome))
+    }
+
+    fn request(&mut self, job: &RolloutJob) -> RolloutRequest {
+        let work = &job.work;
+        let trial_id = match &self.last_trial {
+            Some((key, id)) if *key == work.trial => Arc::clone(id),
+            _ => {
+                let id: Arc<str> = work.trial.id(&self.run_id).into();
+                self.last_trial = Some((work.trial, Arc::clone(&id)));
+                id
+            }
+        };
+        RolloutRequest {
+            candidate: Arc::clone(&work.candidate),
+            example: work.example.clone(),
+            run_id: self.run_id.shared(),
+            trial_id,
+            stage: work.stage,
+            iteration: work.trial.iteration,
+            trial_index: work.trial.index,
+            attempt: job.attempt,
+        }
+    }
+}
+
+/// Gates go first: they decide whether anything else is worth its rollouts.
+fn priority(stage: Stage) -> u8 {
+    match stage {
+        Stage::MinibatchParent | Stage::MinibatchChild | Stage::MergeGate => 0,
+        _ => 1,
+    }
+}
+
+async fn evaluate(
+    evaluator: &dyn Evaluator,
+    request: RolloutRequest,
+    timeout: Duration,
+) -> Evaluation {
+    let guarded = AssertUnwindSafe(evaluator.evaluate(request)).catch_unwind();
+    match tokio::time::timeout(timeout, guarded).await {
+        Ok(Ok(evaluation)) => evaluation,
+        Ok(Err(_)) => Evaluation::free(Outcome::failed(
+            FailureKind::Permanent,
+            "the evaluator panicked",
+        )),
+        Err(_) => {
+            let message = format!("no result within {} s", timeout.as_secs_f64());
+            Evaluation::free(Outcome::failed(FailureKind::Timeout, message))
+        }
+    }
+}
+
+async fn rest_until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn panicked() -> ModelError {
+    ModelError {
+        kind: ModelErrorKind::Permanent,
+        message: "the reflection model panicked".to_owned(),
+        usage: Usage::default(),
+    }
+}

@@ -1,0 +1,281 @@
+//! The task that owns a run: facts come back, are journaled, and only then decided on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::Instant;
+
+use super::dispatch::{Dispatcher, Returned};
+use super::error::RunError;
+use super::handle::Command;
+use super::journal::Journal;
+use super::observe::Observe;
+use super::result::RunEnd;
+use crate::config::Config;
+use crate::core::{Core, Work};
+use crate::event::{CandidateInjected, Event, EventBody, RunInterrupted, StopRequested};
+use crate::ids::RunId;
+use crate::stop::StopReason;
+use crate::telemetry;
+
+/// How often the clock is looked at where a time limit is set.
+const CLOCK_TICK: Duration = Duration::from_millis(100);
+
+/// One process's work on one run.
+pub(super) struct Driver {
+    pub(super) run_id: RunId,
+    pub(super) config: Arc<Config>,
+    pub(super) core: Core,
+    pub(super) journal: Journal,
+    pub(super) dispatcher: Dispatcher,
+    pub(super) observers: Vec<Arc<dyn Observe>>,
+    pub(super) events: broadcast::Sender<Arc<[Event]>>,
+    pub(super) commands: mpsc::UnboundedReceiver<Command>,
+    pub(super) clock: Clock,
+    /// Orders wait until the resumption itself is journaled.
+    pub(super) resuming: bool,
+    pub(super) ending: Option<Ending>,
+}
+
+/// The time a run may take.
+#[derive(Debug)]
+pub(super) struct Clock {
+    pub(super) limit_seconds: Option<f64>,
+    /// Seconds earlier processes worked on it.
+    pub(super) earlier_seconds: f64,
+    pub(super) began: Instant,
+}
+
+/// An end that waits for the calls in flight.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// Journal the request, then go on to the final scoring.
+    Stop(StopReason),
+    /// Journal the interruption, then leave.
+    Interrupt { reason: String, provider_down: bool },
+    /// The interruption is being journaled.
+    Leaving { reason: String, provider_down: bool },
+}
+
+impl Driver {
+    /// Works until the run is over or interrupted.
+    pub(super) async fn work(mut self) -> Result<RunEnd, RunError> {
+        let mut tick = tokio::time::interval(CLOCK_TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let has_clock = self.clock.limit_seconds.is_some();
+        let mut commands_open = true;
+        loop {
+            self.dispatcher.start();
+            self.end_if_exhausted();
+            self.proceed_with_ending();
+            self.journal.write();
+            if let Some(end) = self.end() {
+                return Ok(end);
+            }
+            let writing = self.journal.is_writing();
+            tokio::select! {
+                written = self.journal.written(), if writing => self.decide_on(&written?),
+                returned = self.dispatcher.returned() => {
+                    self.take_in(returned);
+                    while let Some(more) = self.dispatcher.try_returned() {
+                        self.take_in(more);
+                    }
+                }
+                command = self.commands.recv(), if commands_open => match command {
+                    Some(command) => self.obey(command),
+                    None => commands_open = false,
+                },
+                _ = tick.tick(), if has_clock => self.look_at_clock(),
+            }
+        }
+    }
+
+    fn take_in(&mut self, returned: Returned) {
+        match returned {
+            Returned::Fact(fact) => self.journal.push(fact),
+            Returned::ProviderDown(reason) => {
+                self.end_soon(Ending::Interrupt {
+                    reason,
+                    provider_down: true,
+                });
+            }
+            Returned::Nothing => {}
+        }
+    }
+
+    /// A batch is stored: whoever watches may see it, and its facts may be decided on.
+    fn decide_on(&mut self, batch: &Arc<[Event]>) {
+        for observer in &self.observers {
+            observer.on_events(&self.run_id, batch);
+        }
+        for event in batch.iter() {
+            telemetry::count(&event.body);
+            if event.body.is_fact() {
+                self.core.settle(&event.body);
+            }
+        }
+        // Nobody listening is fine.
+        let _ = self.events.send(Arc::clone(batch));
+        for decision in self.core.take_decisions() {
+            self.journal.push(decision);
+        }
+        let orders = self.core.take_work();
+        let resumed = batch
+            .iter()
+            .any(|event| matches!(event.body, EventBody::RunResumed(_)));
+        if self.resuming && resumed {
+            self.resuming = false;
+            let outstanding = self.core.outstanding();
+            self.order_all(outstanding);
+        } else if !self.resuming {
+            self.order_all(orders);
+        }
+        telemetry::gauge(self.core.archive());
+    }
+
+    fn order_all(&mut self, orders: Vec<Work>) {
+        for order in orders {
+            self.dispatcher.order(order);
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Pause => self.dispatcher.pause(),
+            Command::Resume if self.ending.is_none() => self.dispatcher.open(),
+            Command::Resume => {}
+            Command::Stop => self.end_soon(Ending::Stop(StopReason::Requested)),
+            Command::Interrupt(reason) => {
+                self.end_soon(Ending::Interrupt {
+                    reason,
+                    provider_down: false,
+                });
+            }
+            Command::Abort(reason) => {
+                self.dispatcher.abort();
+                self.end_soon(Ending::Interrupt {
+                    reason,
+                    provider_down: false,
+                });
+            }
+            Command::Inject(candidate) => {
+                let same_shape = candidate.components().keys().eq(self
+                    .config
+                    .seed()
+                    .components()
+                    .keys());
+                if same_shape && !self.core.is_finished() {
+                    let candidate = *candidate;
+                    self.journal
+                        .push(EventBody::CandidateInjected(CandidateInjected {
+                            candidate,
+                        }));
+                } else {
+                    tracing::warn!(run = %self.run_id, "injected candidate ignored: it has other components than the seed, or the run is over");
+                }
+            }
+        }
+    }
+
+    /// An interruption takes the place of a stop; the first of each kind counts.
+    fn end_soon(&mut self, ending: Ending) {
+        let replaces = matches!(
+            (&self.ending, &ending),
+            (None, _) | (Some(Ending::Stop(_)), Ending::Interrupt { .. })
+        );
+        if self.core.is_finished() || !replaces {
+            return;
+        }
+        for fact in self.dispatcher.close() {
+            self.journal.push(fact);
+        }
+        self.ending = Some(ending);
+    }
+
+    fn proceed_with_ending(&mut self) {
+        if !self.dispatcher.is_idle() || !self.journal.is_settled() {
+            return;
+        }
+        match self.ending.take() {
+            Some(Ending::Stop(reason)) => {
+                self.journal
+                    .push(EventBody::StopRequested(StopRequested { reason }));
+                self.dispatcher.open();
+            }
+            Some(Ending::Interrupt {
+                reason,
+                provider_down,
+            }) => {
+                let interrupted = RunInterrupted {
+                    reason: reason.clone(),
+                    provider_down,
+                };
+                self.journal.push(EventBody::RunInterrupted(interrupted));
+                self.ending = Some(Ending::Leaving {
+                    reason,
+                    provider_down,
+                });
+            }
+            other => self.ending = other,
+        }
+    }
+
+    fn end(&mut self) -> Option<RunEnd> {
+        if !self.journal.is_settled() {
+            return None;
+        }
+        if self.core.is_finished() {
+            // Only a run that failed can have calls in flight here; their results change nothing.
+            self.dispatcher.abort();
+            let summary = self
+                .core
+                .stop_reason()
+                .cloned()
+                .unwrap_or(StopReason::Requested);
+            return Some(RunEnd::Finished(summary));
+        }
+        match self.ending.take() {
+            Some(Ending::Leaving {
+                reason,
+                provider_down,
+            }) => Some(RunEnd::Interrupted {
+                reason,
+                provider_down,
+            }),
+            other => {
+                self.ending = other;
+                None
+            }
+        }
+    }
+
+    fn end_if_exhausted(&mut self) {
+        if let Some(reason) = self.dispatcher.exhausted()
+            && self.ending.is_none()
+        {
+            self.end_soon(Ending::Stop(reason));
+        }
+    }
+
+    fn look_at_clock(&mut self) {
+        let Some(limit_seconds) = self.clock.limit_seconds else {
+            return;
+        };
+        let elapsed = self.clock.earlier_seconds + self.clock.began.elapsed().as_secs_f64();
+        let reason = StopReason::TimeBudget { limit_seconds };
+        if elapsed >= limit_seconds {
+            // The limit is hard: what is in flight now is dropped.
+            self.dispatcher.abort();
+            self.end_soon(Ending::Stop(reason));
+        } else if !self.core.is_validating() {
+            let slots = f64::from(self.config.settings().run.max_concurrent);
+            let rollouts = self.config.validation_rollouts() as f64;
+            let mean = self.dispatcher.mean_rollout_seconds();
+            let validation = (rollouts / slots).ceil() * mean * 1.5;
+            if elapsed + validation >= limit_seconds {
+                self.end_soon(Ending::Stop(reason));
+            }
+        }
+    }
+}

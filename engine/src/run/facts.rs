@@ -1,0 +1,101 @@
+//! From what a call came back with to the fact that is journaled.
+
+use gepa_evaluation::{Completion, ModelError, ModelErrorKind, Outcome, Usage};
+
+use super::dispatch::Returned;
+use crate::core::{ReflectionWork, RolloutWork};
+use crate::event::{
+    EventBody, ReflectionFailure, ReflectionFailureKind, ReflectionSettled, RolloutSettled,
+};
+use crate::ids::Timestamp;
+use crate::reflection::read_completion;
+
+/// A rollout on its way, with what its attempts so far have cost.
+#[derive(Debug)]
+pub(super) struct RolloutJob {
+    pub(super) work: RolloutWork,
+    pub(super) attempt: u32,
+    pub(super) started_at: Option<Timestamp>,
+    pub(super) usage: Usage,
+    pub(super) judge_usage: Usage,
+    /// What the last attempt said, if there was one.
+    pub(super) failure: Option<Outcome>,
+}
+
+impl RolloutJob {
+    pub(super) fn new(work: RolloutWork) -> Self {
+        Self {
+            work,
+            attempt: 1,
+            started_at: None,
+            usage: Usage::default(),
+            judge_usage: Usage::default(),
+            failure: None,
+        }
+    }
+
+    /// The fact of a rollout whose next attempt is not made; `None` if none has been made yet.
+    pub(super) fn settled_as_it_stands(mut self) -> Option<EventBody> {
+        let outcome = self.failure.take()?;
+        self.attempt = self.attempt.saturating_sub(1).max(1);
+        Some(self.settled(outcome))
+    }
+
+    /// The fact of a rollout that is over.
+    pub(super) fn settled(self, outcome: Outcome) -> EventBody {
+        let now = Timestamp::now();
+        EventBody::RolloutSettled(Box::new(RolloutSettled {
+            trial: self.work.trial,
+            stage: self.work.stage,
+            candidate: self.work.candidate.content_id(),
+            position: self.work.position as u32,
+            example: self.work.example,
+            attempts: self.attempt,
+            again: self.work.again,
+            started_at: self.started_at.unwrap_or(now),
+            finished_at: now,
+            usage: self.usage,
+            judge_usage: self.judge_usage,
+            outcome,
+        }))
+    }
+}
+
+/// The fact of a reflection call, unless the provider was down.
+pub(super) fn reflection_returned(
+    work: &ReflectionWork,
+    started_at: Timestamp,
+    reply: Result<Completion, ModelError>,
+) -> Returned {
+    let (usage, text, failure, reply) = match reply {
+        Ok(completion) => match read_completion(&completion, &work.rules) {
+            Ok(text) => (completion.usage, Some(text), None, Some(completion.text)),
+            Err(failure) => (completion.usage, None, Some(failure), Some(completion.text)),
+        },
+        Err(error) if error.kind == ModelErrorKind::ProviderDown => {
+            return Returned::ProviderDown(error.message);
+        }
+        Err(error) => {
+            let kind = match error.kind {
+                ModelErrorKind::Refused => ReflectionFailureKind::Refused,
+                _ => ReflectionFailureKind::Model,
+            };
+            let failure = ReflectionFailure {
+                kind,
+                message: error.message,
+            };
+            (error.usage, None, Some(failure), None)
+        }
+    };
+    Returned::Fact(EventBody::ReflectionSettled(Box::new(ReflectionSettled {
+        iteration: work.iteration,
+        component: work.component.to_string(),
+        attempt: work.attempt,
+        started_at,
+        finished_at: Timestamp::now(),
+        usage,
+        reply,
+        text,
+        failure,
+    })))
+}

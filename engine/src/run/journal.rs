@@ -1,0 +1,81 @@
+//! The run's end of the journal: events are numbered here, and written in batches.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::event::{Event, EventBody};
+use crate::ids::{RunId, Seq, Timestamp};
+use crate::store::{Store, StoreError};
+
+/// Most events in one batch: bounds the memory and time of one write.
+const MAX_BATCH: usize = 4_096;
+
+type Written = (Arc<[Event]>, Result<(), StoreError>);
+
+/// Events on their way to the store.
+pub(super) struct Journal {
+    store: Arc<dyn Store>,
+    run_id: RunId,
+    last: Seq,
+    pending: Vec<Event>,
+    writing: Option<BoxFuture<'static, Written>>,
+}
+
+impl Journal {
+    /// A journal whose last event is `last`.
+    pub(super) fn new(store: Arc<dyn Store>, run_id: RunId, last: Seq) -> Self {
+        Self {
+            store,
+            run_id,
+            last,
+            pending: Vec::new(),
+            writing: None,
+        }
+    }
+
+    /// Numbers an event and queues it.
+    pub(super) fn push(&mut self, body: EventBody) {
+        self.last = Seq(self.last.0 + 1);
+        self.pending.push(Event {
+            seq: self.last,
+            at: Timestamp::now(),
+            body,
+        });
+    }
+
+    /// Whether everything pushed is stored.
+    pub(super) fn is_settled(&self) -> bool {
+        self.pending.is_empty() && self.writing.is_none()
+    }
+
+    /// Whether a write is under way.
+    pub(super) fn is_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
+    /// Begins a write, if there is something to write and none is under way.
+    pub(super) fn write(&mut self) {
+        if self.writing.is_some() || self.pending.is_empty() {
+            return;
+        }
+        let count = self.pending.len().min(MAX_BATCH);
+        let batch: Arc<[Event]> = self.pending.drain(..count).collect();
+        let (store, run_id) = (Arc::clone(&self.store), self.run_id.clone());
+        self.writing = Some(Box::pin(async move {
+            let after = Seq(batch[0].seq.0 - 1);
+            let written = store.append(&run_id, after, Arc::clone(&batch)).await;
+            (batch, written)
+        }));
+    }
+
+    /// Waits for the write under way; pending forever without one.
+    pub(super) async fn written(&mut self) -> Result<Arc<[Event]>, StoreError> {
+        let Some(writing) = &mut self.writing else {
+            return std::future::pending().await;
+        };
+        let (batch, written) = writing.await;
+        self.writing = None;
+        written.map(|()| batch)
+    }
+}

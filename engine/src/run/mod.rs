@@ -1,0 +1,19 @@
+//! Runs: put together, started or resumed, steered, watched, concluded.
+
+mod builder;
+mod dispatch;
+mod driver;
+mod error;
+mod facts;
+mod handle;
+mod journal;
+mod observe;
+mod replay;
+mod result;
+mod spend;
+
+pub use builder::{Run, RunBuilder};
+pub use error::RunError;
+pub use handle::{RunControl, RunHandle};
+pub use observe::Observe;
+pub use result::{RunEnd, RunResult};

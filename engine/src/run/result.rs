@@ -1,0 +1,43 @@
+//! What a run came to.
+
+use gepa_archive::CandidateIndex;
+use gepa_evaluation::Message;
+
+use crate::record::{CandidateRow, RunRow};
+use crate::stop::StopReason;
+
+/// The end of a process's work on a run.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RunResult {
+    /// The run and all its figures, as stored.
+    pub run: RunRow,
+    /// How it ended.
+    pub end: RunEnd,
+    /// The best candidate by mean pareto score.
+    pub best: Option<CandidateRow>,
+    /// Its messages, wildcards left as `{name}`.
+    pub messages: Vec<Message>,
+}
+
+impl RunResult {
+    /// The best candidate's index in the archive.
+    pub fn best_index(&self) -> Option<CandidateIndex> {
+        self.run.summary.best
+    }
+}
+
+/// How a process's work on a run ended.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum RunEnd {
+    /// The run is over.
+    Finished(StopReason),
+    /// The run can be resumed.
+    Interrupted {
+        /// What happened, for people.
+        reason: String,
+        /// The provider was down, rather than someone interrupting.
+        provider_down: bool,
+    },
+}

@@ -1,0 +1,253 @@
+//! Tokens and money: reserved before each call, settled after it, never overshot.
+
+use gepa_evaluation::{MicroUsd, Phase, Usage, UsageBound};
+
+use crate::counters::Counters;
+use crate::stop::StopReason;
+
+/// The limits on tokens and cost, and what is in flight against them.
+#[derive(Debug)]
+pub(super) struct SpendGate {
+    max_tokens: Option<u64>,
+    max_cost: Option<MicroUsd>,
+    used_tokens: u64,
+    used_cost: MicroUsd,
+    in_flight: UsageBound,
+    calls_in_flight: u64,
+    /// The most one rollout has cost so far; what another one is expected to cost at most.
+    largest_rollout: UsageBound,
+    largest_reflection: UsageBound,
+    /// Rollouts the final scoring still needs.
+    validation_rollouts: u64,
+}
+
+/// What a call asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spender {
+    /// A rollout of this phase.
+    Rollout(Phase),
+    /// A reflection call.
+    Reflection,
+}
+
+/// The answer to asking for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// Go ahead; give this back when it is settled.
+    Granted(UsageBound),
+    /// Not while the present calls are in flight.
+    Later,
+    /// Never again: the limit is reached.
+    Exhausted,
+}
+
+impl SpendGate {
+    pub(super) fn new(
+        max_tokens: Option<u64>,
+        max_cost_usd: Option<f64>,
+        validation_rollouts: u64,
+        spent: &Counters,
+    ) -> Self {
+        Self {
+            max_tokens,
+            max_cost: max_cost_usd.map(MicroUsd::from_dollars),
+            used_tokens: spent.total_tokens,
+            used_cost: MicroUsd(spent.total_cost_micro_usd),
+            in_flight: UsageBound::default(),
+            calls_in_flight: 0,
+            largest_rollout: UsageBound::default(),
+            largest_reflection: UsageBound::default(),
+            validation_rollouts: validation_rollouts
+                .saturating_sub(spent.validation_rollouts_executed),
+        }
+    }
+
+    /// Whether there is anything to guard.
+    pub(super) fn is_limited(&self) -> bool {
+        self.max_tokens.is_some() || self.max_cost.is_some()
+    }
+
+    /// Asks for a call whose cost is bounded by `bound`, where that is known. Calls without a known
+    /// bound are taken to cost at most a quarter more than the most expensive one so far, and the
+    /// first of them goes alone.
+    pub(super) fn ask(&mut self, spender: Spender, bound: Option<UsageBound>) -> Admission {
+        if !self.is_limited() {
+            self.calls_in_flight += 1;
+            return Admission::Granted(UsageBound::default());
+        }
+        let learned = match spender {
+            Spender::Rollout(_) => self.largest_rollout,
+            Spender::Reflection => self.largest_reflection,
+        };
+        let unknown = bound.is_none() && learned == UsageBound::default();
+        let wanted = bound.unwrap_or_else(|| with_margin(learned));
+        let set_aside = self.set_aside(spender, wanted);
+        let fits = self.fits(wanted, set_aside);
+        if fits && (!unknown || self.calls_in_flight == 0) {
+            self.calls_in_flight += 1;
+            self.in_flight.tokens += wanted.tokens;
+            self.in_flight.cost += wanted.cost;
+            Admission::Granted(wanted)
+        } else if self.calls_in_flight > 0 {
+            Admission::Later
+        } else {
+            Admission::Exhausted
+        }
+    }
+
+    /// Gives a grant back; `used` is what the call really cost.
+    pub(super) fn settle(&mut self, spender: Spender, granted: UsageBound, used: Usage) {
+        self.calls_in_flight = self.calls_in_flight.saturating_sub(1);
+        self.in_flight.tokens = self.in_flight.tokens.saturating_sub(granted.tokens);
+        self.in_flight.cost = MicroUsd(self.in_flight.cost.0.saturating_sub(granted.cost.0));
+        self.used_tokens += used.total_tokens();
+        self.used_cost += used.cost;
+        let largest = match spender {
+            Spender::Rollout(phase) => {
+                if phase == Phase::Validation {
+                    self.validation_rollouts = self.validation_rollouts.saturating_sub(1);
+                }
+                &mut self.largest_rollout
+            }
+            Spender::Reflection => &mut self.largest_reflection,
+        };
+        largest.tokens = largest.tokens.max(used.total_tokens());
+        largest.cost = largest.cost.max(used.cost);
+    }
+
+    /// The reason to stop once a call was refused for good.
+    pub(super) fn reason(&self) -> StopReason {
+        match (self.max_tokens, self.max_cost) {
+            (Some(limit), None) => StopReason::TokenBudget {
+                limit,
+                used: self.used_tokens,
+            },
+            (Some(limit), Some(_)) if self.tokens_are_scarcer() => StopReason::TokenBudget {
+                limit,
+                used: self.used_tokens,
+            },
+            (_, limit) => StopReason::CostBudget {
+                limit_micro_usd: limit.unwrap_or_default().0,
+                used_micro_usd: self.used_cost.0,
+            },
+        }
+    }
+
+    /// What the final scoring will need, as far as known; it may use that itself.
+    fn set_aside(&self, spender: Spender, wanted: UsageBound) -> UsageBound {
+        if spender == Spender::Rollout(Phase::Validation) {
+            return UsageBound::default();
+        }
+        let each = match spender {
+            Spender::Rollout(_) if self.largest_rollout == UsageBound::default() => wanted,
+            _ => with_margin(self.largest_rollout),
+        };
+        UsageBound {
+            tokens: each.tokens.saturating_mul(self.validation_rollouts),
+            cost: MicroUsd(each.cost.0.saturating_mul(self.validation_rollouts)),
+        }
+    }
+
+    fn fits(&self, wanted: UsageBound, set_aside: UsageBound) -> bool {
+        let tokens = self
+            .used_tokens
+            .saturating_add(self.in_flight.tokens)
+            .saturating_add(wanted.tokens)
+            .saturating_add(set_aside.tokens);
+        let cost = self.used_cost + self.in_flight.cost + wanted.cost + set_aside.cost;
+        self.max_tokens.is_none_or(|limit| tokens <= limit)
+            && self.max_cost.is_none_or(|limit| cost <= limit)
+    }
+
+    fn tokens_are_scarcer(&self) -> bool {
+        let share = |used: u64, limit: u64| used as f64 / limit.max(1) as f64;
+        let tokens = self
+            .max_tokens
+            .map_or(0.0, |limit| share(self.used_tokens, limit));
+        let cost = self
+            .max_cost
+            .map_or(0.0, |limit| share(self.used_cost.0, limit.0));
+        tokens >= cost
+    }
+}
+
+fn with_margin(largest: UsageBound) -> UsageBound {
+    UsageBound {
+        tokens: largest.tokens + largest.tokens / 4,
+        cost: MicroUsd(largest.cost.0 + largest.cost.0 / 4),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLLOUT: Spender = Spender::Rollout(Phase::Optimization);
+
+    fn tokens(count: u64) -> UsageBound {
+        UsageBound {
+            tokens: count,
+            cost: MicroUsd(0),
+        }
+    }
+
+    fn used(count: u64) -> Usage {
+        Usage {
+            calls: 1,
+            prompt_tokens: count,
+            ..Usage::default()
+        }
+    }
+
+    #[test]
+    fn grants_in_flight_count_and_the_limit_is_never_overshot() {
+        let mut gate = SpendGate::new(Some(100), None, 0, &Counters::default());
+        assert_eq!(
+            gate.ask(ROLLOUT, Some(tokens(60))),
+            Admission::Granted(tokens(60))
+        );
+        assert_eq!(gate.ask(ROLLOUT, Some(tokens(60))), Admission::Later);
+        gate.settle(ROLLOUT, tokens(60), used(30));
+        assert_eq!(
+            gate.ask(ROLLOUT, Some(tokens(60))),
+            Admission::Granted(tokens(60))
+        );
+        gate.settle(ROLLOUT, tokens(60), used(50));
+        assert_eq!(gate.ask(ROLLOUT, Some(tokens(60))), Admission::Exhausted);
+        assert_eq!(
+            gate.reason(),
+            StopReason::TokenBudget {
+                limit: 100,
+                used: 80
+            }
+        );
+    }
+
+    #[test]
+    fn the_final_scoring_has_its_share_set_aside() {
+        let mut gate = SpendGate::new(Some(100), None, 4, &Counters::default());
+        assert_eq!(
+            gate.ask(ROLLOUT, Some(tokens(20))),
+            Admission::Granted(tokens(20))
+        );
+        gate.settle(ROLLOUT, tokens(20), used(16));
+        assert_eq!(gate.ask(ROLLOUT, Some(tokens(20))), Admission::Exhausted);
+        let validation = Spender::Rollout(Phase::Validation);
+        for _ in 0..4 {
+            assert_eq!(
+                gate.ask(validation, Some(tokens(20))),
+                Admission::Granted(tokens(20))
+            );
+        }
+    }
+
+    #[test]
+    fn a_first_call_of_unknown_cost_goes_alone() {
+        let mut gate = SpendGate::new(Some(100), None, 0, &Counters::default());
+        assert_eq!(gate.ask(ROLLOUT, None), Admission::Granted(tokens(0)));
+        assert_eq!(gate.ask(ROLLOUT, None), Admission::Later);
+        gate.settle(ROLLOUT, tokens(0), used(40));
+        assert_eq!(gate.ask(ROLLOUT, None), Admission::Granted(tokens(50)));
+        assert_eq!(gate.ask(ROLLOUT, None), Admission::Later);
+    }
+}

@@ -1,0 +1,163 @@
+//! Why a run ends: specific, and with the figures that made it so.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why no further iteration began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StopReason {
+    /// The rollouts left do not cover another proposal.
+    RolloutBudget {
+        /// Rollouts allowed for optimization, the validation's share already set aside.
+        limit: u64,
+        /// Rollouts executed.
+        used: u64,
+        /// What another proposal could need.
+        needed: u64,
+    },
+    /// The reflection calls left do not cover another proposal.
+    ReflectionBudget {
+        /// Calls allowed.
+        limit: u64,
+        /// Calls made.
+        used: u64,
+    },
+    /// The next call might have overshot the token limit.
+    TokenBudget {
+        /// Tokens allowed.
+        limit: u64,
+        /// Tokens used.
+        used: u64,
+    },
+    /// The next call might have overshot the cost limit.
+    CostBudget {
+        /// Micro-dollars allowed.
+        limit_micro_usd: u64,
+        /// Micro-dollars known to be spent.
+        used_micro_usd: u64,
+    },
+    /// The time is up.
+    TimeBudget {
+        /// Seconds allowed.
+        limit_seconds: f64,
+    },
+    /// The iterations asked for are done.
+    Iterations {
+        /// How many.
+        limit: u64,
+    },
+    /// The archive holds as many candidates as asked for.
+    Candidates {
+        /// How many.
+        limit: u64,
+    },
+    /// The best mean score reached the target.
+    TargetScore {
+        /// The target.
+        target: f64,
+        /// The score.
+        score: f64,
+    },
+    /// The best mean score has not risen for long enough.
+    NoImprovement {
+        /// Iterations without a rise.
+        iterations: u64,
+    },
+    /// Someone asked for it.
+    Requested,
+    /// Too many rollouts failed for the result to mean anything.
+    EvaluatorFailures {
+        /// Failed rollouts among the last ones.
+        failed: u64,
+        /// How many were looked at.
+        of: u64,
+        /// What the last failure said.
+        message: String,
+    },
+}
+
+impl StopReason {
+    /// The name used in stores, exports and metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::RolloutBudget { .. } => "rollout_budget",
+            Self::ReflectionBudget { .. } => "reflection_budget",
+            Self::TokenBudget { .. } => "token_budget",
+            Self::CostBudget { .. } => "cost_budget",
+            Self::TimeBudget { .. } => "time_budget",
+            Self::Iterations { .. } => "iterations",
+            Self::Candidates { .. } => "candidates",
+            Self::TargetScore { .. } => "target_score",
+            Self::NoImprovement { .. } => "no_improvement",
+            Self::Requested => "requested",
+            Self::EvaluatorFailures { .. } => "evaluator_failures",
+        }
+    }
+
+    /// Whether the run failed, rather than finished.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::EvaluatorFailures { .. })
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RolloutBudget {
+                limit,
+                used,
+                needed,
+            } => write!(
+                formatter,
+                "rollout budget: {used} of {limit} rollouts used, another proposal could need {needed}"
+            ),
+            Self::ReflectionBudget { limit, used } => {
+                write!(formatter, "reflection budget: {used} of {limit} calls made")
+            }
+            Self::TokenBudget { limit, used } => write!(
+                formatter,
+                "token budget: {used} of {limit} tokens used, the next call might not have fitted"
+            ),
+            Self::CostBudget {
+                limit_micro_usd,
+                used_micro_usd,
+            } => write!(
+                formatter,
+                "cost budget: ${:.4} of ${:.4} spent, the next call might not have fitted",
+                *used_micro_usd as f64 / 1e6,
+                *limit_micro_usd as f64 / 1e6
+            ),
+            Self::TimeBudget { limit_seconds } => {
+                write!(formatter, "time budget of {limit_seconds} s is up")
+            }
+            Self::Iterations { limit } => write!(formatter, "all {limit} iterations are done"),
+            Self::Candidates { limit } => {
+                write!(
+                    formatter,
+                    "the archive holds the {limit} candidates asked for"
+                )
+            }
+            Self::TargetScore { target, score } => {
+                write!(
+                    formatter,
+                    "best score {score:.4} reached the target {target}"
+                )
+            }
+            Self::NoImprovement { iterations } => {
+                write!(formatter, "no improvement in {iterations} iterations")
+            }
+            Self::Requested => formatter.write_str("stopped on request"),
+            Self::EvaluatorFailures {
+                failed,
+                of,
+                message,
+            } => write!(
+                formatter,
+                "too many evaluator failures: {failed} of the last {of} rollouts failed, the last with: {message}"
+            ),
+        }
+    }
+}

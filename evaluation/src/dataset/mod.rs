@@ -1,0 +1,17 @@
+//! Labelled rows from files, split into the three example sets, and the evaluator that runs a
+//! prompt over them.
+
+mod duplicates;
+mod error;
+mod evaluator;
+mod read;
+mod settings;
+mod split;
+mod table;
+
+pub use duplicates::{DuplicateContent, duplicate_contents};
+pub use error::DatasetError;
+pub use evaluator::DatasetEvaluator;
+pub use settings::{DatasetFormat, DatasetSettings, SetSettings, SplitSettings, TextEncoding};
+pub use split::ExampleSplit;
+pub use table::{Dataset, Row};

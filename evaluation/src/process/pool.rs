@@ -1,0 +1,94 @@
+//! The children at rest, and how fast new ones may be started.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::ProcessError;
+use super::settings::Launch;
+use super::worker::Worker;
+
+/// Children that wait for work, and the brake on starting more.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    idle: Mutex<Idle>,
+    /// Held while one start is delayed, so that a broken program is tried by one at a time.
+    delayed_start: AsyncMutex<()>,
+    /// Children in a row that died without having answered anything.
+    futile_starts: Mutex<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Idle {
+    workers: Vec<Worker>,
+    closed: bool,
+}
+
+impl Pool {
+    /// A child at rest, or a new one; waits first when the last ones were of no use.
+    pub(super) async fn take(&self, launch: &Launch) -> Result<Worker, ProcessError> {
+        if let Some(worker) = self.locked_idle().workers.pop() {
+            return Ok(worker);
+        }
+        let futile = *self.locked_futile();
+        if futile == 0 {
+            return self.start(launch).await;
+        }
+        let _turn = self.delayed_start.lock().await;
+        tokio::time::sleep(delay_after(futile)).await;
+        self.start(launch).await
+    }
+
+    /// Takes back a child that has answered, or is new.
+    pub(super) fn give_back(&self, worker: Worker) {
+        if worker.has_answered() {
+            *self.locked_futile() = 0;
+        }
+        let mut idle = self.locked_idle();
+        if !idle.closed {
+            idle.workers.push(worker);
+        }
+    }
+
+    /// Notes that a child is gone.
+    pub(super) fn lost(&self, answered_before: bool) {
+        let mut futile = self.locked_futile();
+        *futile = if answered_before {
+            0
+        } else {
+            futile.saturating_add(1)
+        };
+    }
+
+    /// Keeps no child from now on and hands out those at rest.
+    pub(super) fn close(&self) -> Vec<Worker> {
+        let mut idle = self.locked_idle();
+        idle.closed = true;
+        std::mem::take(&mut idle.workers)
+    }
+
+    async fn start(&self, launch: &Launch) -> Result<Worker, ProcessError> {
+        let started = Worker::start(launch).await;
+        if started.is_err() {
+            self.lost(false);
+        }
+        started
+    }
+
+    fn locked_idle(&self) -> std::sync::MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn locked_futile(&self) -> std::sync::MutexGuard<'_, u32> {
+        self.futile_starts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// 50 ms, doubled with every futile start, at most 5 s.
+fn delay_after(futile: u32) -> Duration {
+    let factor = 1 << futile.saturating_sub(1).min(7);
+    Duration::from_millis(50 * factor).min(Duration::from_secs(5))
+}

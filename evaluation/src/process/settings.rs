@@ -1,0 +1,146 @@
+//! What a config says about a process evaluator.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ProcessError;
+
+/// A program that evaluates candidates, speaking JSON lines on stdin and stdout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessSettings {
+    /// The program and its arguments; no shell is involved.
+    pub command: Vec<String>,
+    /// Variables added to the inherited environment.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub env: IndexMap<String, String>,
+    /// The folder the program runs in, relative to the config file; by default that file's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// How many of it run at once; each handles one rollout at a time.
+    #[serde(default = "default_processes")]
+    pub processes: usize,
+    /// How long one rollout may take before the process is killed.
+    #[serde(default = "default_timeout_seconds")]
+    pub timeout_seconds: f64,
+    /// How long a process may take to say that it is ready.
+    #[serde(default = "default_start_timeout_seconds")]
+    pub start_timeout_seconds: f64,
+    /// The longest line a process may print, in bytes.
+    #[serde(default = "default_max_line_bytes")]
+    pub max_line_bytes: usize,
+    /// Whether the same candidate on the same example always gets the same outcome; known outcomes
+    /// are then reused.
+    #[serde(default)]
+    pub deterministic: bool,
+}
+
+impl ProcessSettings {
+    /// Settings for a command with everything else at its default.
+    pub fn for_command(command: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            command: command.into_iter().map(Into::into).collect(),
+            env: IndexMap::new(),
+            directory: None,
+            processes: default_processes(),
+            timeout_seconds: default_timeout_seconds(),
+            start_timeout_seconds: default_start_timeout_seconds(),
+            max_line_bytes: default_max_line_bytes(),
+            deterministic: false,
+        }
+    }
+}
+
+/// The settings, checked and with paths resolved.
+#[derive(Debug)]
+pub(super) struct Launch {
+    pub(super) program: PathBuf,
+    pub(super) arguments: Vec<String>,
+    pub(super) env: IndexMap<String, String>,
+    pub(super) directory: PathBuf,
+    pub(super) processes: usize,
+    pub(super) timeout: Duration,
+    pub(super) start_timeout: Duration,
+    pub(super) max_line_bytes: usize,
+}
+
+impl Launch {
+    pub(super) fn resolve(settings: &ProcessSettings, base: &Path) -> Result<Self, ProcessError> {
+        let Some((program, arguments)) = settings.command.split_first() else {
+            return Err(ProcessError::BadSettings(
+                "`command` is empty; write the program and its arguments as a list".to_owned(),
+            ));
+        };
+        if !(1..=4096).contains(&settings.processes) {
+            return Err(ProcessError::BadSettings(format!(
+                "`processes = {}` must be from 1 to 4096",
+                settings.processes
+            )));
+        }
+        if settings.max_line_bytes < 256 {
+            return Err(ProcessError::BadSettings(
+                "`max_line_bytes` must be at least 256".to_owned(),
+            ));
+        }
+        let directory = match &settings.directory {
+            Some(directory) => base.join(directory),
+            None => base.to_owned(),
+        };
+        let has_folder = Path::new(program).components().count() > 1;
+        Ok(Self {
+            // A bare name is looked up in PATH, anything with a folder starts at `directory`.
+            program: if has_folder {
+                absolute(&directory)?.join(program)
+            } else {
+                program.into()
+            },
+            arguments: arguments.to_vec(),
+            env: settings.env.clone(),
+            directory: absolute(&directory)?,
+            processes: settings.processes,
+            timeout: seconds("timeout_seconds", settings.timeout_seconds)?,
+            start_timeout: seconds("start_timeout_seconds", settings.start_timeout_seconds)?,
+            max_line_bytes: settings.max_line_bytes,
+        })
+    }
+}
+
+fn absolute(directory: &Path) -> Result<PathBuf, ProcessError> {
+    // `absolute` refuses the empty path, which is what the folder of a bare file name is.
+    let shown = if directory.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        directory
+    };
+    std::path::absolute(shown)
+        .map_err(|error| ProcessError::BadSettings(format!("`directory`: {error}")))
+}
+
+fn seconds(name: &str, value: f64) -> Result<Duration, ProcessError> {
+    if value > 0.0 && value <= 86_400.0 {
+        return Ok(Duration::from_secs_f64(value));
+    }
+    Err(ProcessError::BadSettings(format!(
+        "`{name} = {value}` must be more than 0 and at most 86400"
+    )))
+}
+
+fn default_processes() -> usize {
+    4
+}
+
+fn default_timeout_seconds() -> f64 {
+    60.0
+}
+
+fn default_start_timeout_seconds() -> f64 {
+    30.0
+}
+
+fn default_max_line_bytes() -> usize {
+    16 * 1024 * 1024
+}

@@ -1,0 +1,1 @@
+//! `rulebook`: the provider that needs no network.

@@ -1,0 +1,44 @@
+//! What can be wrong with scorer settings.
+
+/// Why a scorer cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScorerError {
+    /// The pattern is no regular expression.
+    #[error("scorer pattern `{pattern}` is not a regular expression: {source}")]
+    BadPattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<regex::Error>,
+    },
+    /// The pattern has more than one capture group.
+    #[error(
+        "scorer pattern `{0}` has several capture groups; keep one for the answer and write the others as `(?:..)`"
+    )]
+    SeveralGroups(String),
+    /// A tolerance is negative or not a number.
+    #[error("scorer tolerance `{name} = {value}` must be a number of at least 0")]
+    BadTolerance {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// The JSON path is empty.
+    #[error("scorer `path` is empty; name a field, e.g. `answer` or `result.0.name`")]
+    EmptyPath,
+    /// The judge's prompt does not show what is judged.
+    #[error("judge `prompt` must contain `{{output}}`, the place of the answer to judge")]
+    EmptyPrompt,
+    /// No judge model is configured.
+    #[error("scorer `llm_judge` needs a judge model; configure one")]
+    NoJudge,
+    /// The command is empty.
+    #[error("scorer `command` is empty; write the program and its arguments as a list")]
+    EmptyCommand,
+    /// The timeout is not a positive number of seconds.
+    #[error("scorer `timeout_seconds = {0}` must be more than 0 and at most 86400")]
+    BadTimeout(f64),
+}
