@@ -181,8 +181,11 @@ fn build_client(kind: ClientKind) -> Result<Client, ModelSetupError> {
         .redirect(Policy::none())
         .user_agent(concat!("gepa/", env!("CARGO_PKG_VERSION")));
     if !kind.is_encrypted {
-        // Plain HTTP has to work on machines without root certificates.
-        builder = builder.tls_certs_only([]);
+        // Plain HTTP has to work on machines without root certificates, and its servers commonly
+        // close idle connections after five seconds: reusing one at that moment fails a request.
+        builder = builder
+            .tls_certs_only([])
+            .pool_idle_timeout(Duration::from_secs(4));
     }
     if kind.is_loopback {
         builder = builder.no_proxy();
