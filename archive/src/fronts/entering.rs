@@ -32,7 +32,7 @@ impl FrontTable {
         };
         self.hold_first(candidate, first);
         self.lead_tied(candidate);
-        self.raise_moved(candidate, &moved);
+        self.raise_moved(&moved);
         Entered { joined, won }
     }
 
@@ -126,12 +126,13 @@ impl FrontTable {
     }
 
     /// Lets candidates whose first front moved become tops where their mean ties with the top's.
-    fn raise_moved(&mut self, newcomer: u32, moved: &[u32]) {
-        let newcomer_mean = self.standings[newcomer as usize].mean;
+    ///
+    /// Such a mean was some top's before the insertion already: where the newcomer is the top, it
+    /// took over from a mean between theirs and its own.
+    fn raise_moved(&mut self, moved: &[u32]) {
         for &candidate in moved {
             let Standing { mean, first, .. } = self.standings[candidate as usize];
-            let may_tie = mean == newcomer_mean || self.is_mean_of_a_top(mean);
-            if !may_tie {
+            if !self.is_mean_of_a_top(mean) {
                 continue;
             }
             let words = self.membership(candidate);
