@@ -15,6 +15,7 @@ use gepa_archive::{
 };
 use serde_json::{Value, json};
 
+use crate::skipping::report_skip;
 use crate::world::World;
 
 pub(crate) fn directory() -> Option<PathBuf> {
@@ -23,7 +24,7 @@ pub(crate) fn directory() -> Option<PathBuf> {
     if given.is_dir() {
         return Some(given);
     }
-    eprintln!("SKIPPED: no conformance recordings, set GEPA_CONFORMANCE_DIR to their directory");
+    report_skip("no conformance recordings, set GEPA_CONFORMANCE_DIR to their directory");
     None
 }
 

@@ -75,7 +75,7 @@ fn exact_front(axes: &[Objective], points: &[Point]) -> Vec<usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn without_epsilon_exactly_the_points_that_none_dominates_remain(

@@ -26,4 +26,6 @@ mod rows;
 #[cfg(test)]
 mod selection;
 #[cfg(test)]
+mod skipping;
+#[cfg(test)]
 mod world;
