@@ -148,7 +148,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn fronts_beyond_one_word_leave_what_the_definition_says(
@@ -156,6 +156,26 @@ proptest! {
         rows in rows(Shape { candidates: 12, instances: 70, highest: 3, coverage: 0.95 }),
     ) {
         check(&ArchiveSettings { frontier, ..ArchiveSettings::default() }, &rows);
+    }
+
+    #[test]
+    fn ties_across_words_leave_what_the_definition_says(
+        frontier in frontiers(),
+        rows in rows(Shape { candidates: 14, instances: 6, highest: 2, coverage: 0.85 }),
+    ) {
+        let mut spread = rows;
+        for one in spread.iter_mut().flatten() {
+            one.instance *= 6;
+        }
+        // Only the seed is scored in between, so that the others tie as often as in one word.
+        let between = (0..100).filter(|instance| instance % 6 != 0);
+        spread[0].extend(between.map(|instance| PlainScore {
+            instance,
+            score: 0.0,
+            objectives: vec![("speed", 0.0)],
+        }));
+        spread[0].sort_by_key(|one| one.instance);
+        check(&ArchiveSettings { frontier, ..ArchiveSettings::default() }, &spread);
     }
 
     #[test]
