@@ -104,12 +104,13 @@ impl FrontTable {
     fn lead_tied(&mut self, candidate: u32) {
         let Standing { mean, first, .. } = self.standings[candidate as usize];
         let word_count = self.standings[candidate as usize].entered.len();
+        let reaches_a_top = self.reaches_a_top(mean);
         for position in 0..word_count {
             let tied = self.standings[candidate as usize].entered[position] & !self.won[position];
-            if tied == 0 {
+            self.solo[position] &= !tied;
+            if tied == 0 || !reaches_a_top {
                 continue;
             }
-            self.solo[position] &= !tied;
             let start = position * WORD;
             let end = self.top_mean.len().min(start + WORD);
             let reached = tied & bits::reached(mean, &self.top_mean[start..end]);
@@ -150,6 +151,15 @@ impl FrontTable {
             standing.held = count(&words) as u32;
             standing.entered = words.into_boxed_slice();
         }
+    }
+
+    /// Whether the lowest top at the last settling has at most this mean: most newcomers have less
+    /// and need no closer look.
+    fn reaches_a_top(&self, mean: f64) -> bool {
+        let settled = &self.tops[..self.settled_tops];
+        settled
+            .first()
+            .is_some_and(|lowest| lowest.mean <= ascending_bits(mean))
     }
 
     /// Whether a candidate that was a top at the last settling has this mean.
