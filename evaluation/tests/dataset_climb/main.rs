@@ -75,9 +75,12 @@ async fn heart_disease_rises_from_guessing_to_a_useful_scorecard() {
     assert!(validation >= 0.74, "validation {validation}");
 }
 
-/// The optional folder of public data sets beside the workspace; `None`, said aloud, without it.
+/// A file of the optional folder of public data sets, beside the workspace or where
+/// `SHARED_DATASETS` says; `None`, said aloud, without it.
 fn shared(file: &str) -> Option<PathBuf> {
-    let path = workspace().join("../shared/datasets").join(file);
+    let folder = std::env::var_os("SHARED_DATASETS")
+        .map_or_else(|| workspace().join("../shared/datasets"), PathBuf::from);
+    let path = folder.join(file);
     if path.exists() {
         return Some(path);
     }
