@@ -139,9 +139,9 @@ fn labels_in(current: &ReadPrompt, examples: &[ShownExample]) -> Vec<String> {
         None => {}
     }
     if current.sheet.decision.is_none() {
-        labels_named(&current.prose)
-            .iter()
-            .for_each(|label| add(label));
+        for label in labels_named(&current.prose) {
+            add(&label);
+        }
     }
     for rule in &current.sheet.rules {
         rule.label.iter().for_each(|label| add(label));

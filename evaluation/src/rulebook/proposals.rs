@@ -71,7 +71,7 @@ fn propose_for_fields(
                         field: name.clone(),
                         value: (*value).to_owned(),
                     };
-                    add(sheet, shape, condition, examples);
+                    add(sheet, shape, &condition, examples);
                 }
             }
         } else {
@@ -114,13 +114,13 @@ fn propose_threshold(
     add(
         sheet,
         shape,
-        Condition::AtLeast {
+        &Condition::AtLeast {
             field: field.clone(),
             number,
         },
         examples,
     );
-    add(sheet, shape, Condition::Below { field, number }, examples);
+    add(sheet, shape, &Condition::Below { field, number }, examples);
 }
 
 /// How many examples of the commonest label on each side a cut gets right, beyond half.
@@ -173,11 +173,27 @@ fn propose_for_texts(sheet: &mut Sheet, shape: &Shape, examples: &[ShownExample]
             }
         }
         ranked.sort_by(|one, other| other.0.total_cmp(&one.0));
-        let wanted = if answered { 1 } else { 4 };
-        for (_, condition) in ranked.into_iter().take(wanted) {
+        let wanted = if answered { 1 } else { 3 };
+        let mut chosen: Vec<Condition> = Vec::new();
+        for (_, condition) in ranked {
+            if chosen.len() < wanted && !chosen.iter().any(|other| overlap(other, &condition)) {
+                chosen.push(condition);
+            }
+        }
+        for condition in chosen {
             add_for(sheet, shape, condition, &example.right, examples);
         }
     }
+}
+
+/// Whether two conditions look for a word in common: one of them is then enough to begin with.
+fn overlap(one: &Condition, other: &Condition) -> bool {
+    let words_of = |condition: &Condition| match condition {
+        Condition::Contains { phrase, .. } | Condition::StartsWith { phrase, .. } => phrase.clone(),
+        _ => Vec::new(),
+    };
+    let others = words_of(other);
+    words_of(one).iter().any(|word| others.contains(word))
 }
 
 fn bonus(condition: &Condition) -> f64 {
@@ -240,14 +256,13 @@ fn field_names(examples: &[ShownExample]) -> Vec<String> {
     names
 }
 
-fn add(sheet: &mut Sheet, shape: &Shape, condition: Condition, examples: &[ShownExample]) {
+fn add(sheet: &mut Sheet, shape: &Shape, condition: &Condition, examples: &[ShownExample]) {
     let labels: Vec<String> = match shape {
         Shape::Two { positive, .. } => vec![positive.clone()],
         Shape::Several => sheet.reviewed.keys().cloned().collect(),
     };
     for label in labels {
-        if evidence_for(&condition, &label, examples).right > 0
-            || matches!(shape, Shape::Two { .. })
+        if evidence_for(condition, &label, examples).right > 0 || matches!(shape, Shape::Two { .. })
         {
             add_for(sheet, shape, condition.clone(), &label, examples);
         }

@@ -136,16 +136,14 @@ fn read_record(lines: &[&str]) -> Record {
             continue;
         }
         match part {
-            Part::Inputs => match line.strip_prefix("### ") {
-                Some(name) => record.inputs.push((name.trim().to_owned(), String::new())),
-                None => {
-                    let value = record
-                        .inputs
-                        .last_mut()
-                        .map_or(&mut free_inputs, |input| &mut input.1);
-                    push_line(value, line);
+            Part::Inputs => {
+                if let Some(name) = line.strip_prefix("### ") {
+                    record.inputs.push((name.trim().to_owned(), String::new()));
+                    continue;
                 }
-            },
+                let named = record.inputs.last_mut().map(|input| &mut input.1);
+                push_line(named.unwrap_or(&mut free_inputs), line);
+            }
             Part::Output => push_line(&mut record.output, line),
             Part::Feedback => push_line(&mut record.feedback, line),
             Part::Other => {}

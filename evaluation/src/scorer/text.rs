@@ -87,7 +87,7 @@ impl TextScorer {
     fn compare_capture(&self, regex: &Regex, input: &ScorerInput<'_>) -> Result<Verdict, Failure> {
         let expected = expected_of(input)?;
         let captures = regex.captures(input.output);
-        let Some(captured) = captures.and_then(|found| found.get(1)) else {
+        let Some(answered) = captures.and_then(|found| found.get(1)) else {
             let feedback = format!(
                 "Wrong: the expected answer is {}, but no answer of the form {} was found in the response {}.",
                 quoted(expected),
@@ -96,8 +96,8 @@ impl TextScorer {
             );
             return Ok(pass_or_fail(false, feedback));
         };
-        let same = self.folded(captured.as_str().trim()) == self.folded(expected.trim());
-        Ok(compared(same, expected, captured.as_str()))
+        let same = self.folded(answered.as_str().trim()) == self.folded(expected.trim());
+        Ok(compared(same, expected, answered.as_str()))
     }
 
     fn folded(&self, text: &str) -> String {

@@ -1,5 +1,7 @@
 //! Whether a sheet of rules climbs when nothing but reflection prompts teaches it.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod search;
 
 use std::path::{Path, PathBuf};
@@ -106,7 +108,7 @@ async fn spam_rules_grow_out_of_misjudged_messages() {
         rollouts: 3000,
         minibatch: 8,
     };
-    let (seed, _, validation) = curves("sms spam", &task, 3).await;
+    let (seed, _, validation) = curves("sms spam", &task, 6).await;
     assert!(seed < 0.2);
     assert!(validation >= 0.93, "validation {validation}");
 }
@@ -142,7 +144,7 @@ async fn question_types_are_told_apart_far_better_than_by_the_seed() {
         rollouts: 3000,
         minibatch: 8,
     };
-    let (seed, _, validation) = curves("trec", &task, 3).await;
+    let (seed, _, validation) = curves("trec", &task, 6).await;
     assert!(seed < 0.2);
     assert!(validation >= 0.45, "validation {validation}");
 }
@@ -178,7 +180,7 @@ async fn ten_banking_intents_are_learned() {
         rollouts: 3000,
         minibatch: 8,
     };
-    let (seed, _, validation) = curves("banking, ten intents", &task, 3).await;
+    let (seed, _, validation) = curves("banking, ten intents", &task, 6).await;
     assert!(seed < 0.2);
     assert!(validation >= 0.6, "validation {validation}");
 }
