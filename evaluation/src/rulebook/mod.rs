@@ -17,4 +17,7 @@ mod reflection_prompt;
 mod sheet;
 mod writing;
 
+#[cfg(test)]
+mod tests;
+
 pub use model::RulebookModel;

@@ -2,13 +2,17 @@
 
 use super::condition::{Condition, finite, is_long_number};
 use super::dice::Dice;
+use super::grammar::read_prompt;
 use super::inputs::Field;
 use super::learner::{Shape, evidence_for};
 use super::reflection_prompt::ShownExample;
 use super::sheet::{Rule, Sheet};
+use super::writing::rule_sentence;
 
 /// A value longer than this, or of more words, is read as text.
 const LONGEST_VALUE_WORDS: usize = 3;
+/// The longest name of a field worth a rule, in bytes.
+const LONGEST_NAME: usize = 60;
 /// The longest word worth a rule, in bytes.
 const LONGEST_WORD: usize = 30;
 
@@ -27,60 +31,66 @@ pub(super) fn propose_conditions(
     examples: &[ShownExample],
     dice: &mut Dice,
 ) {
-    let tabular = examples
-        .iter()
-        .all(|example| example.inputs.fields().iter().all(is_plain_value));
-    if tabular {
-        propose_for_fields(sheet, shape, examples, dice);
+    let (texts, values): (Vec<String>, Vec<String>) = field_names(examples)
+        .into_iter()
+        .filter(|name| name.len() <= LONGEST_NAME && !name.contains(['{', '}']))
+        .partition(|name| is_text(name, examples));
+    for name in &values {
+        propose_for_value(sheet, shape, name, examples, dice);
     }
-    propose_for_texts(sheet, shape, examples, dice);
+    propose_for_texts(sheet, shape, &texts, examples, dice);
+}
+
+/// Whether a field holds text rather than a value: one long enough occurrence tells.
+fn is_text(name: &str, examples: &[ShownExample]) -> bool {
+    examples
+        .iter()
+        .flat_map(|example| example.inputs.fields())
+        .any(|field| field.name == name && !is_plain_value(field))
 }
 
 fn is_plain_value(field: &Field) -> bool {
     finite(&field.value).is_some() || field.words.len() <= LONGEST_VALUE_WORDS
 }
 
-fn propose_for_fields(
+fn propose_for_value(
     sheet: &mut Sheet,
     shape: &Shape,
+    name: &str,
     examples: &[ShownExample],
     dice: &mut Dice,
 ) {
-    for name in field_names(examples) {
-        let mut numbers: Vec<f64> = Vec::new();
-        let mut values: Vec<&str> = Vec::new();
-        for example in examples {
-            let Some(value) = example.inputs.value(&name) else {
-                continue;
-            };
-            if let Some(number) = finite(value) {
-                numbers.push(number);
-            }
-            if !values.contains(&value) {
-                values.push(value);
-            }
+    let mut values: Vec<&str> = Vec::new();
+    for value in examples
+        .iter()
+        .filter_map(|example| example.inputs.value(name))
+    {
+        if !values.contains(&value) {
+            values.push(value);
         }
-        let all_numbers = values.iter().all(|value| finite(value).is_some());
-        let codes = numbers
-            .iter()
-            .all(|number| number.fract() == 0.0 && (0.0..10.0).contains(number));
-        if !all_numbers || codes {
-            for value in &values {
-                if !value.is_empty() && !value.contains(['"', '`', '{', '}', '\n']) {
-                    let condition = Condition::Is {
-                        field: name.clone(),
-                        value: (*value).to_owned(),
-                    };
-                    add(sheet, shape, &condition, examples);
-                }
-            }
-        } else {
-            propose_threshold(sheet, shape, &name, numbers, examples, dice);
+    }
+    values.retain(|value| !value.is_empty());
+    let numbers: Vec<f64> = values.iter().filter_map(|value| finite(value)).collect();
+    let are_codes = numbers
+        .iter()
+        .all(|number| number.fract() == 0.0 && (0.0..10.0).contains(number));
+    if numbers.len() == values.len() && !are_codes {
+        propose_threshold(sheet, shape, name, numbers, examples, dice);
+        return;
+    }
+    for value in values {
+        // A brace would be taken for a wildcard when the prompt is rendered.
+        if !value.contains(['{', '}', '\n']) {
+            let condition = Condition::Is {
+                field: name.to_owned(),
+                value: value.to_owned(),
+            };
+            add(sheet, shape, &condition, examples);
         }
     }
 }
 
-/// A cut of a number field: both sides are counted. A field has at most two cuts at a time.
+/// A cut of a number field, both sides counted; a field has one cut at a time.
 fn propose_threshold(
     sheet: &mut Sheet,
     shape: &Shape,
@@ -89,14 +99,13 @@ fn propose_threshold(
     examples: &[ShownExample],
     dice: &mut Dice,
 ) {
-    let cuts = sheet
+    let has_cut = sheet
         .rules
         .iter()
-        .filter(|rule| matches!(&rule.condition, Condition::AtLeast { field, .. } if field == name))
-        .count();
+        .any(|rule| matches!(&rule.condition, Condition::AtLeast { field, .. } if field == name));
     numbers.sort_unstable_by(f64::total_cmp);
     numbers.dedup();
-    if cuts >= 1 || numbers.len() < 2 {
+    if has_cut || numbers.len() < 2 {
         return;
     }
     let mut best: Option<(f64, f64)> = None;
@@ -150,7 +159,13 @@ fn readable_between(low: f64, high: f64) -> f64 {
     high
 }
 
-fn propose_for_texts(sheet: &mut Sheet, shape: &Shape, examples: &[ShownExample], dice: &mut Dice) {
+fn propose_for_texts(
+    sheet: &mut Sheet,
+    shape: &Shape,
+    texts: &[String],
+    examples: &[ShownExample],
+    dice: &mut Dice,
+) {
     let answers: Vec<bool> = examples
         .iter()
         .map(|example| sheet.answer(&example.inputs).as_deref() == Some(&example.right))
@@ -158,7 +173,7 @@ fn propose_for_texts(sheet: &mut Sheet, shape: &Shape, examples: &[ShownExample]
     for (example, answered) in examples.iter().zip(answers) {
         let mut ranked: Vec<(f64, Condition)> = Vec::new();
         for field in example.inputs.fields() {
-            if is_plain_value(field) {
+            if !texts.contains(&field.name) {
                 continue;
             }
             for condition in text_conditions(field) {
@@ -283,12 +298,22 @@ fn add_for(
     if known(sheet, &condition, counted) {
         return;
     }
-    sheet.rules.push(Rule {
+    let rule = Rule {
         evidence: Some(evidence_for(&condition, counted, examples)),
         condition,
         points: 0,
         label: None,
-    });
+    };
+    if reads_back(&rule) {
+        sheet.rules.push(rule);
+    }
+}
+
+/// Whether the grammar understands the rule as it is meant: names and values are not ours, and may
+/// hold anything.
+fn reads_back(rule: &Rule) -> bool {
+    let read = read_prompt(&rule_sentence(rule)).sheet.rules;
+    matches!(&read[..], [same] if same.condition == rule.condition && same.evidence == rule.evidence)
 }
 
 fn known(sheet: &Sheet, condition: &Condition, label: &str) -> bool {
