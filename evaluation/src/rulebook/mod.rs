@@ -15,6 +15,8 @@ mod model;
 mod proposals;
 mod reflection_prompt;
 mod sheet;
+mod text_proposals;
+mod value_proposals;
 mod writing;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One rollout of the dataset evaluator, from row to outcome.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
@@ -31,7 +32,7 @@ fn evaluator(policy: impl LanguageModel + 'static) -> DatasetEvaluator {
             message("user", None, "text: {text}"),
         ],
     };
-    let scorer = Scorer::new(&scorer, None).unwrap();
+    let scorer = Scorer::new(&scorer, Path::new("."), None).unwrap();
     DatasetEvaluator::new(dataset, prompt, Arc::new(policy), scorer).unwrap()
 }
 

@@ -1,11 +1,13 @@
 //! Every built-in scorer: score and feedback, word for word.
 
+use std::path::Path;
+
 use gepa_evaluation::scorer::{Scorer, ScorerInput, ScorerSettings, Verdict};
 use gepa_evaluation::{ExampleId, FailureKind};
 
 fn scorer(settings: &str) -> Scorer {
     let parsed: ScorerSettings = toml::from_str(settings).unwrap();
-    Scorer::new(&parsed, None).unwrap()
+    Scorer::new(&parsed, Path::new("."), None).unwrap()
 }
 
 async fn verdict(settings: &str, output: &str, expected: &str) -> Verdict {
@@ -26,7 +28,9 @@ async fn check(settings: &str, output: &str, expected: &str, score: f64, feedbac
 
 fn check_refused(settings: &str, part: &str) {
     let parsed: ScorerSettings = toml::from_str(settings).unwrap();
-    let message = Scorer::new(&parsed, None).unwrap_err().to_string();
+    let message = Scorer::new(&parsed, Path::new("."), None)
+        .unwrap_err()
+        .to_string();
     assert!(message.contains(part), "{message}");
 }
 

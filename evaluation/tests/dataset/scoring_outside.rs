@@ -1,5 +1,6 @@
 //! Scorers that ask somebody else: a judge model, a program.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use gepa_evaluation::scorer::{Judgement, Scorer, ScorerInput, ScorerSettings};
@@ -23,7 +24,7 @@ fn judge(model: ScriptedModel) -> Scorer {
     let settings = ScorerSettings::LlmJudge {
         prompt: "{input}|{output}|{expected}".to_owned(),
     };
-    Scorer::new(&settings, Some(Arc::new(model))).unwrap()
+    Scorer::new(&settings, Path::new("."), Some(Arc::new(model))).unwrap()
 }
 
 fn shell(script: &str, timeout_seconds: f64) -> Scorer {
@@ -32,7 +33,7 @@ fn shell(script: &str, timeout_seconds: f64) -> Scorer {
         timeout_seconds,
         deterministic: false,
     };
-    Scorer::new(&settings, None).unwrap()
+    Scorer::new(&settings, Path::new("."), None).unwrap()
 }
 
 async fn check_failure(scorer: &Scorer, kind: FailureKind, part: &str) {
@@ -147,6 +148,25 @@ async fn programs_that_misbehave_are_typed_failures() {
         timeout_seconds: 1.0,
         deterministic: true,
     };
-    let missing = Scorer::new(&settings, None).unwrap();
+    let missing = Scorer::new(&settings, Path::new("."), None).unwrap();
     check_failure(&missing, FailureKind::Permanent, "cannot start").await;
+}
+
+#[tokio::test]
+async fn a_program_with_a_folder_starts_at_the_config_files_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("bin")).unwrap();
+    let link = folder.path().join("bin/shell");
+    std::os::unix::fs::symlink("/bin/sh", link).unwrap();
+    std::fs::write(folder.path().join("verdict.json"), "{\"score\": 0.75}").unwrap();
+    let settings = ScorerSettings::Command {
+        command: ["bin/shell", "-c", "cat verdict.json"]
+            .map(str::to_owned)
+            .to_vec(),
+        timeout_seconds: 20.0,
+        deterministic: true,
+    };
+    let scorer = Scorer::new(&settings, folder.path(), None).unwrap();
+    assert_eq!(score(&scorer).await.verdict.unwrap().score, 0.75);
+    assert!(scorer.is_deterministic());
 }

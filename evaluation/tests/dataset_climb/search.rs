@@ -1,5 +1,6 @@
 //! A small sequential GEPA: enough to see whether the rulebook's rewrites climb.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
@@ -109,7 +110,7 @@ fn evaluator(task: &Task, dataset: Arc<Dataset>) -> DatasetEvaluator {
         ignore_case: false,
         keep_whitespace: false,
     };
-    let scorer = Scorer::new(&exact, None).unwrap();
+    let scorer = Scorer::new(&exact, Path::new("."), None).unwrap();
     DatasetEvaluator::new(dataset, prompt, Arc::new(RulebookModel), scorer).unwrap()
 }
 

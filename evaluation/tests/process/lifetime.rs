@@ -108,3 +108,19 @@ async fn usage_settings_and_environment_reach_their_places() {
     assert_eq!(evaluation.usage.cost, MicroUsd(250_000));
     assert!(evaluator.is_deterministic());
 }
+
+#[tokio::test]
+async fn the_environment_is_shown_by_name_only() {
+    let settings = ProcessSettings {
+        env: [("TOKEN".to_owned(), "s3cret".to_owned())]
+            .into_iter()
+            .collect(),
+        ..shell(r#"echo '{"protocol": 1}'; cat > /dev/null"#)
+    };
+    let evaluator = start(&settings).await.unwrap();
+    let shown = format!("{settings:?} {evaluator:?}");
+    assert!(
+        shown.contains("TOKEN") && !shown.contains("s3cret"),
+        "{shown}"
+    );
+}
