@@ -19,13 +19,13 @@ use self::journal::RunTables;
 /// Keeps runs as long as it lives.
 #[derive(Default)]
 pub struct MemoryStore {
-    shelf: RwLock<Shelf>,
+    catalogue: RwLock<Catalogue>,
     claims: Arc<Mutex<BTreeSet<RunId>>>,
 }
 
 /// All runs; each under a lock of its own, so that a reader of one never delays another's writer.
 #[derive(Default)]
-struct Shelf {
+struct Catalogue {
     runs: BTreeMap<RunId, Arc<Mutex<RunTables>>>,
     in_order: Vec<RunId>,
 }
@@ -37,8 +37,8 @@ impl MemoryStore {
     }
 
     fn tables(&self, run: &RunId) -> Result<Arc<Mutex<RunTables>>, StoreError> {
-        let shelf = self.shelf.read();
-        let tables = shelf.runs.get(run);
+        let catalogue = self.catalogue.read();
+        let tables = catalogue.runs.get(run);
         tables
             .cloned()
             .ok_or_else(|| StoreError::UnknownRun(run.to_string()))
@@ -49,7 +49,7 @@ impl fmt::Debug for MemoryStore {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("MemoryStore")
-            .field("runs", &self.shelf.read().in_order)
+            .field("runs", &self.catalogue.read().in_order)
             .finish_non_exhaustive()
     }
 }
@@ -57,14 +57,14 @@ impl fmt::Debug for MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn create_run(&self, run: RunRow) -> Result<(), StoreError> {
-        let mut shelf = self.shelf.write();
-        if shelf.runs.contains_key(&run.run_id) {
+        let mut catalogue = self.catalogue.write();
+        if catalogue.runs.contains_key(&run.run_id) {
             return Err(StoreError::RunExists(run.run_id));
         }
         let run_id = run.run_id.clone();
         let tables = Arc::new(Mutex::new(RunTables::new(run)));
-        shelf.runs.insert(run_id.clone(), tables);
-        shelf.in_order.push(run_id);
+        catalogue.runs.insert(run_id.clone(), tables);
+        catalogue.in_order.push(run_id);
         Ok(())
     }
 
@@ -97,11 +97,11 @@ impl Store for MemoryStore {
     }
 
     async fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
-        let shelf = self.shelf.read();
-        let rows = shelf
+        let catalogue = self.catalogue.read();
+        let rows = catalogue
             .in_order
             .iter()
-            .map(|run| shelf.runs[run].lock().run());
+            .map(|run| catalogue.runs[run].lock().run());
         Ok(rows.collect())
     }
 
