@@ -313,3 +313,14 @@ async fn names_and_values_that_would_read_as_something_else_make_no_rule() {
     );
     assert!(!improved.contains("U.S"), "{improved}");
 }
+
+#[tokio::test]
+async fn counts_of_the_other_label_weigh_against_the_first() {
+    let sheet = "- Subtract 4 points if the text contains \"friend\" (`ham` in 9 of 9 cases).\n\
+        Answer `spam` when the points reach 0, otherwise answer `ham`.\n\
+        Right answers in the cases reviewed so far: `spam` 9, `ham` 9.";
+    let shown = record(1, "text: hello my dear friend", "ham", "expected `ham`");
+    let improved =
+        fenced(&reflect(&format!("```\n{sheet}\n```\n```\n{shown}```")).await).to_owned();
+    assert_eq!(answer(&improved, "a friend").await, "ham", "{improved}");
+}

@@ -11,6 +11,9 @@ use super::sheet::Sheet;
 /// The longest word worth a rule, in bytes.
 const LONGEST_WORD: usize = 30;
 
+/// How many words of a text are looked at for rules; they are compared with every example.
+const WORDS_READ: usize = 400;
+
 /// Words that occur everywhere in English and decide nothing alone.
 const COMMON_WORDS: [&str; 48] = [
     "a", "an", "the", "of", "to", "in", "on", "at", "by", "for", "with", "and", "or", "but", "is",
@@ -82,7 +85,7 @@ fn bonus(condition: &Condition) -> f64 {
 }
 
 fn text_conditions(field: &Field) -> Vec<Condition> {
-    let words = &field.words;
+    let words = &field.words[..field.words.len().min(WORDS_READ)];
     let name = || field.name.clone();
     let mut conditions = Vec::new();
     for length in 1..=2.min(words.len()) {
