@@ -15,7 +15,10 @@ struct Patient;
 impl Evaluator for Patient {
     async fn evaluate(&self, request: RolloutRequest) -> Evaluation {
         tokio::time::sleep(Duration::from_millis(2)).await;
-        let polite = request.candidate.text("instruction").is_some_and(|t| t.contains("please"));
+        let polite = request
+            .candidate
+            .text("instruction")
+            .is_some_and(|t| t.contains("please"));
         Evaluation::free(Outcome::score(if polite { 1.0 } else { 0.2 }))
     }
 
@@ -28,9 +31,19 @@ impl Evaluator for Patient {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seed = Candidate::new([("instruction", "Answer.")])?;
     let ids = |range: std::ops::Range<u64>| range.map(Into::into).collect();
-    let sets = ExampleSets { train: ids(0..10), pareto: ids(10..30), validation: ids(30..50) };
-    let budget = BudgetSettings { max_rollouts: Some(200), ..Default::default() };
-    let settings = Settings { budget, ..Default::default() };
+    let sets = ExampleSets {
+        train: ids(0..10),
+        pareto: ids(10..30),
+        validation: ids(30..50),
+    };
+    let budget = BudgetSettings {
+        max_rollouts: Some(200),
+        ..Default::default()
+    };
+    let settings = Settings {
+        budget,
+        ..Default::default()
+    };
     let config = Config::new(seed, PromptTemplate::default(), sets, settings)
         .map_err(|problems| format!("{problems:?}"))?;
     let model = ScriptedModel::answering(|_| "```\nAnswer, please.\n```".to_owned());
@@ -41,6 +54,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .start()
         .await?;
     let result = run.finish().await?;
-    println!("{:?}: {:?} -> {:?}", result.end, result.run.summary.baseline_score, result.run.summary.best_score);
+    println!(
+        "{:?}: {:?} -> {:?}",
+        result.end, result.run.summary.baseline_score, result.run.summary.best_score
+    );
     Ok(())
 }
