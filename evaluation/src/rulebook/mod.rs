@@ -1,1 +1,20 @@
-//! `rulebook`: the provider that needs no network.
+//! `rulebook`: a deterministic instruction follower that needs no network.
+//!
+//! As the policy it reads the rules in a prompt and applies them; as the reflection model it reads
+//! the reflection prompt and rewrites the rules from the examples shown there. It sees what a real
+//! model would see and nothing else. It is no language model and is never presented as one.
+//! `docs/rulebook.md` documents its grammar.
+
+mod condition;
+mod dice;
+mod feedback;
+mod grammar;
+mod inputs;
+mod learner;
+mod model;
+mod proposals;
+mod reflection_prompt;
+mod sheet;
+mod writing;
+
+pub use model::RulebookModel;

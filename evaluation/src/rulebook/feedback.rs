@@ -1,0 +1,55 @@
+//! Finding the right answer in a feedback sentence.
+
+/// Phrases after which the right answer is named, as scorers and people write them.
+const MARKERS: [&str; 7] = [
+    "expected answer is",
+    "correct answer is",
+    "right answer is",
+    "answer should be",
+    "should have been",
+    "should be",
+    "expected",
+];
+
+/// The answer that would have been right: the one the feedback names, or the output itself where
+/// the feedback says no more than that it was right.
+pub(super) fn right_answer(feedback: &str, output: &str) -> Option<String> {
+    let lowered = feedback.to_ascii_lowercase();
+    for marker in MARKERS {
+        for (at, _) in lowered.match_indices(marker) {
+            if let Some(answer) = named_after(&feedback[at + marker.len()..]) {
+                return Some(answer);
+            }
+        }
+    }
+    let trimmed = lowered.trim_start();
+    let praised = ["correct", "right", "well done"]
+        .iter()
+        .any(|praise| trimmed.starts_with(praise))
+        || lowered.contains("is correct");
+    let answer = output.trim();
+    let blamed = lowered.contains("incorrect") || lowered.contains("not correct");
+    (praised && !blamed && is_short(answer)).then(|| answer.to_owned())
+}
+
+fn named_after(rest: &str) -> Option<String> {
+    let start = rest.trim_start_matches([':', ' ', '\n']);
+    let quote = start
+        .chars()
+        .next()
+        .filter(|c| matches!(c, '`' | '"' | '\''));
+    let answer = match quote {
+        Some(quote) => start[1..].split(quote).next()?,
+        None => {
+            let word = start
+                .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'))
+                .next()?;
+            word.trim_end_matches('.')
+        }
+    };
+    is_short(answer).then(|| answer.trim().to_owned())
+}
+
+fn is_short(answer: &str) -> bool {
+    !answer.trim().is_empty() && answer.len() <= 60 && !answer.contains(['\n', '`', '{', '}'])
+}

@@ -1,0 +1,134 @@
+//! The provider: policy and reflection model behind one trait.
+
+use async_trait::async_trait;
+
+use super::grammar::{labels_named, read_prompt};
+use super::inputs::Inputs;
+use super::learner::rewrite;
+use super::reflection_prompt::read_reflection_prompt;
+use super::writing::write_prompt;
+use crate::{
+    ChatRequest, Completion, FinishReason, LanguageModel, Message, ModelError, ModelErrorKind,
+    ModelInfo, Purpose, Usage, UsageBound, run_cpu,
+};
+
+/// The deterministic instruction follower; needs no network and costs nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RulebookModel;
+
+/// A rewritten instruction may be this many bytes longer than the prompt that asked for it.
+const LARGEST_GROWTH: u64 = 40_000;
+
+#[async_trait]
+impl LanguageModel for RulebookModel {
+    async fn complete(&self, request: ChatRequest) -> Result<Completion, ModelError> {
+        let usage = Usage {
+            calls: 1,
+            prompt_tokens: prompt_tokens(&request.messages),
+            ..Usage::default()
+        };
+        let text = match request.purpose {
+            Purpose::Rollout => answer(&request.messages),
+            Purpose::Reflection => {
+                let prompt = joined(&request.messages);
+                run_cpu(move || reflect(&prompt))
+                    .await
+                    .ok_or_else(|| ModelError {
+                        kind: ModelErrorKind::Permanent,
+                        message: "the rulebook model stopped on this reflection prompt".to_owned(),
+                        usage,
+                    })?
+            }
+            Purpose::Judge => {
+                return Err(ModelError {
+                    kind: ModelErrorKind::Permanent,
+                    message: "the rulebook model cannot judge answers; configure another judge model or another scorer".to_owned(),
+                    usage: Usage::default(),
+                });
+            }
+        };
+        Ok(Completion {
+            usage: Usage {
+                completion_tokens: tokens_of(&text),
+                ..usage
+            },
+            text,
+            finish_reason: FinishReason::Stop,
+            tool_calls: Vec::new(),
+        })
+    }
+
+    fn usage_bound(&self, messages: &[Message]) -> Option<UsageBound> {
+        let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+        Some(UsageBound {
+            tokens: prompt_tokens(messages) + bytes as u64 + LARGEST_GROWTH,
+            ..UsageBound::default()
+        })
+    }
+
+    fn is_deterministic(&self) -> bool {
+        true
+    }
+
+    fn info(&self) -> ModelInfo {
+        ModelInfo {
+            provider: "rulebook".to_owned(),
+            model: "rulebook".to_owned(),
+        }
+    }
+}
+
+/// Applies the rules of the prompt to the inputs of the last user message.
+fn answer(messages: &[Message]) -> String {
+    let prompt = read_prompt(&joined(messages));
+    let asked = messages
+        .iter()
+        .rfind(|message| message.role == "user")
+        .or(messages.last());
+    let inputs = asked.map_or_else(Inputs::default, |message| {
+        Inputs::in_message(&read_prompt(&message.content).prose)
+    });
+    prompt
+        .sheet
+        .answer(&inputs)
+        .or_else(|| labels_named(&prompt.prose).into_iter().next())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Rewrites the instruction from the examples the prompt shows.
+fn reflect(prompt: &str) -> String {
+    let shown = read_reflection_prompt(prompt);
+    let current = read_prompt(&shown.instruction);
+    if shown.examples.is_empty() {
+        return format!(
+            "The examples name no right answers, so the instruction stays as it is.\n\n```\n{}\n```",
+            shown.instruction.trim()
+        );
+    }
+    let improved = rewrite(&current, &shown.examples, prompt);
+    format!(
+        "I compared the answers with the feedback of {} examples and adjusted the rules to them.\n\n```\n{}\n```",
+        shown.examples.len(),
+        write_prompt(&current.prose, &improved)
+    )
+}
+
+fn joined(messages: &[Message]) -> String {
+    let contents: Vec<&str> = messages
+        .iter()
+        .map(|message| message.content.as_str())
+        .collect();
+    contents.join("\n")
+}
+
+/// A token for every started four characters, and four for every message.
+fn prompt_tokens(messages: &[Message]) -> u64 {
+    messages
+        .iter()
+        .map(|message| 4 + tokens_of(&message.content))
+        .sum()
+}
+
+fn tokens_of(text: &str) -> u64 {
+    text.chars().count().div_ceil(4) as u64
+}

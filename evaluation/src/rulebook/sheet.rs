@@ -1,0 +1,119 @@
+//! The rules of a prompt, and the answer they lead to.
+
+use indexmap::IndexMap;
+
+use super::condition::Condition;
+use super::inputs::Inputs;
+
+/// Everything a prompt says in the grammar of rules.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sheet {
+    /// `If .., answer ..`: the first that applies decides.
+    pub(super) direct: Vec<DirectRule>,
+    /// `Add .. points if ..`, and conditions merely watched, which have 0 points.
+    pub(super) rules: Vec<Rule>,
+    /// How points become an answer.
+    pub(super) decision: Option<Decision>,
+    /// How often each answer was the right one in the cases reviewed so far.
+    pub(super) reviewed: IndexMap<String, u32>,
+}
+
+/// A rule that decides alone.
+#[derive(Clone, Debug)]
+pub(super) struct DirectRule {
+    pub(super) condition: Condition,
+    pub(super) answer: String,
+}
+
+/// A rule that gives points.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    pub(super) condition: Condition,
+    pub(super) points: i32,
+    /// The label that gets the points; `None` where there is one sum for all.
+    pub(super) label: Option<String>,
+    pub(super) evidence: Option<Evidence>,
+}
+
+/// How often a label was right where a condition held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Evidence {
+    pub(super) label: String,
+    pub(super) right: u32,
+    pub(super) cases: u32,
+}
+
+/// How points become an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// One sum: `positive` from `at` points on.
+    Threshold {
+        positive: String,
+        at: i32,
+        otherwise: String,
+    },
+    /// A sum per label; `otherwise` where no label has any.
+    MostPoints { otherwise: String },
+}
+
+impl Sheet {
+    pub(super) fn is_empty(&self) -> bool {
+        self.direct.is_empty() && self.rules.is_empty() && self.decision.is_none()
+    }
+
+    /// The answer for a case; `None` where the sheet does not decide.
+    pub(super) fn answer(&self, inputs: &Inputs) -> Option<String> {
+        let direct = self.direct.iter().find(|rule| rule.condition.holds(inputs));
+        if let Some(rule) = direct {
+            return Some(rule.answer.clone());
+        }
+        match &self.decision {
+            Some(Decision::Threshold {
+                positive,
+                at,
+                otherwise,
+            }) => {
+                let reached = self.sum(inputs) >= *at;
+                Some(if reached { positive } else { otherwise }.clone())
+            }
+            Some(Decision::MostPoints { otherwise }) => {
+                Some(self.leader(inputs).unwrap_or_else(|| otherwise.clone()))
+            }
+            None => self.leader(inputs),
+        }
+    }
+
+    /// The points of all rules that apply, whichever label they name.
+    pub(super) fn sum(&self, inputs: &Inputs) -> i32 {
+        self.applying(inputs)
+            .fold(0, |sum, rule| sum.saturating_add(rule.points))
+    }
+
+    /// The points of every label that gets any, in the order of first mention.
+    pub(super) fn tally(&self, inputs: &Inputs) -> IndexMap<&str, i32> {
+        let mut tally: IndexMap<&str, i32> = IndexMap::new();
+        for rule in self.applying(inputs) {
+            if let Some(label) = &rule.label {
+                let points = tally.entry(label).or_default();
+                *points = points.saturating_add(rule.points);
+            }
+        }
+        tally
+    }
+
+    fn leader(&self, inputs: &Inputs) -> Option<String> {
+        let mut leader: Option<(&str, i32)> = None;
+        for (label, points) in self.tally(inputs) {
+            if points > 0 && leader.is_none_or(|(_, best)| points > best) {
+                leader = Some((label, points));
+            }
+        }
+        leader.map(|(label, _)| label.to_owned())
+    }
+
+    fn applying<'s>(&'s self, inputs: &Inputs) -> impl Iterator<Item = &'s Rule> {
+        self.rules
+            .iter()
+            .filter(|rule| rule.points != 0 && rule.condition.holds(inputs))
+    }
+}
