@@ -122,6 +122,16 @@ pub enum StoreError {
         /// Where it stands.
         found: Seq,
     },
+    /// The events do not follow from the journal they were to be appended to.
+    #[error("event {seq} does not fit the journal of run `{run}`: {detail}")]
+    Misfit {
+        /// The run.
+        run: RunId,
+        /// The event.
+        seq: Seq,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// Stored data does not make sense.
     #[error("stored data of {what} is damaged: {detail}; `gepa doctor` shows what can be rebuilt")]
     Damaged {

@@ -1,0 +1,69 @@
+//! Store URLs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gepa_engine::{Store, StoreError};
+
+use crate::{MemoryStore, SqliteStore};
+
+/// Where a store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Location {
+    Memory,
+    Sqlite(PathBuf),
+}
+
+/// Opens the store at a URL, making it if there is none: `sqlite://PATH`, where PATH is relative
+/// to the current directory unless it begins with `/`, or `memory:` (also `sqlite::memory:`).
+pub fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    match parse(url)? {
+        Location::Memory => Ok(Arc::new(MemoryStore::new())),
+        Location::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path)?)),
+    }
+}
+
+/// Opens the store at a URL for reading only; it must exist.
+pub fn open_existing(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    match parse(url)? {
+        Location::Memory => Err(StoreError::Storage(format!(
+            "`{url}` ends with the program that wrote it; name a store of the form sqlite://PATH"
+        ))),
+        Location::Sqlite(path) => Ok(Arc::new(SqliteStore::open_existing(path)?)),
+    }
+}
+
+fn parse(url: &str) -> Result<Location, StoreError> {
+    if matches!(url, "memory:" | "sqlite::memory:" | "sqlite://:memory:") {
+        return Ok(Location::Memory);
+    }
+    match url.strip_prefix("sqlite://") {
+        Some(path) if !path.is_empty() => Ok(Location::Sqlite(path.into())),
+        _ => Err(StoreError::Storage(format!(
+            "`{url}` names no store; expected sqlite://PATH, such as sqlite://.gepa/gepa.db, or \
+             memory:"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(url: &str, expected: Option<&Location>) {
+        assert_eq!(parse(url).ok().as_ref(), expected, "{url}");
+    }
+
+    #[test]
+    fn urls_name_a_file_or_memory_and_nothing_else() {
+        check("memory:", Some(&Location::Memory));
+        check("sqlite::memory:", Some(&Location::Memory));
+        let (relative, absolute) = ("a/b.db".into(), "/a/b.db".into());
+        check("sqlite://a/b.db", Some(&Location::Sqlite(relative)));
+        check("sqlite:///a/b.db", Some(&Location::Sqlite(absolute)));
+        check("sqlite://", None);
+        check("a/b.db", None);
+        check("postgres://host/name", None);
+        check("", None);
+    }
+}

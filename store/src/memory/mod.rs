@@ -1,0 +1,170 @@
+//! Runs kept in memory: for tests, dry runs and rebuilding.
+
+mod journal;
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gepa_engine::record::{
+    ArtifactRow, CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow,
+};
+use gepa_engine::{Claim, Event, RunId, Seq, Store, StoreError};
+use parking_lot::{Mutex, RwLock};
+
+use self::journal::RunTables;
+
+/// Keeps runs as long as it lives.
+#[derive(Default)]
+pub struct MemoryStore {
+    catalogue: RwLock<Catalogue>,
+    claims: Arc<Mutex<BTreeSet<RunId>>>,
+}
+
+/// All runs; each under a lock of its own, so that a reader of one never delays another's writer.
+#[derive(Default)]
+struct Catalogue {
+    runs: BTreeMap<RunId, Arc<Mutex<RunTables>>>,
+    in_order: Vec<RunId>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn tables(&self, run: &RunId) -> Result<Arc<Mutex<RunTables>>, StoreError> {
+        let catalogue = self.catalogue.read();
+        let tables = catalogue.runs.get(run);
+        tables
+            .cloned()
+            .ok_or_else(|| StoreError::UnknownRun(run.to_string()))
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("MemoryStore")
+            .field("runs", &self.catalogue.read().in_order)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn create_run(&self, run: RunRow) -> Result<(), StoreError> {
+        let mut catalogue = self.catalogue.write();
+        if catalogue.runs.contains_key(&run.run_id) {
+            return Err(StoreError::RunExists(run.run_id));
+        }
+        let run_id = run.run_id.clone();
+        let tables = Arc::new(Mutex::new(RunTables::new(run)));
+        catalogue.runs.insert(run_id.clone(), tables);
+        catalogue.in_order.push(run_id);
+        Ok(())
+    }
+
+    async fn claim(&self, run: &RunId) -> Result<Claim, StoreError> {
+        self.tables(run)?;
+        if !self.claims.lock().insert(run.clone()) {
+            return Err(StoreError::Claimed {
+                run: run.clone(),
+                holder: "another task of this process".to_owned(),
+            });
+        }
+        Ok(Claim::new(Held {
+            run: run.clone(),
+            claims: Arc::clone(&self.claims),
+        }))
+    }
+
+    async fn is_claimed(&self, run: &RunId) -> Result<bool, StoreError> {
+        self.tables(run)?;
+        Ok(self.claims.lock().contains(run))
+    }
+
+    async fn append(
+        &self,
+        run: &RunId,
+        after: Seq,
+        events: Arc<[Event]>,
+    ) -> Result<(), StoreError> {
+        self.tables(run)?.lock().append(after, events)
+    }
+
+    async fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        let catalogue = self.catalogue.read();
+        let rows = catalogue
+            .in_order
+            .iter()
+            .map(|run| catalogue.runs[run].lock().run());
+        Ok(rows.collect())
+    }
+
+    async fn run(&self, run: &RunId) -> Result<RunRow, StoreError> {
+        Ok(self.tables(run)?.lock().run())
+    }
+
+    async fn events(
+        &self,
+        run: &RunId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        let batches = self.tables(run)?.lock().batches(after, limit);
+        let events = batches.iter().flat_map(|batch| batch.iter());
+        let wanted = events.filter(|event| event.seq > after).take(limit);
+        Ok(wanted.cloned().collect())
+    }
+
+    async fn candidates(&self, run: &RunId) -> Result<Vec<CandidateRow>, StoreError> {
+        let candidates = self.tables(run)?.lock().rows().candidates();
+        Ok(candidates.into_iter().map(Arc::unwrap_or_clone).collect())
+    }
+
+    async fn trials(&self, run: &RunId) -> Result<Vec<TrialRow>, StoreError> {
+        let trials = self.tables(run)?.lock().rows().trials();
+        Ok(trials.into_iter().map(Arc::unwrap_or_clone).collect())
+    }
+
+    async fn rollouts(
+        &self,
+        run: &RunId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<RolloutRow>, StoreError> {
+        Ok(self.tables(run)?.lock().rows().rollouts(after, limit))
+    }
+
+    async fn reflections(&self, run: &RunId) -> Result<Vec<ReflectionRow>, StoreError> {
+        Ok(self.tables(run)?.lock().rows().reflections.clone())
+    }
+
+    async fn snapshots(&self, run: &RunId) -> Result<Vec<SnapshotRow>, StoreError> {
+        Ok(self.tables(run)?.lock().rows().snapshots.clone())
+    }
+
+    async fn artifacts(&self, run: &RunId) -> Result<Vec<ArtifactRow>, StoreError> {
+        Ok(self.tables(run)?.lock().rows().artifacts.clone())
+    }
+
+    async fn integrity(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A claim in force.
+struct Held {
+    run: RunId,
+    claims: Arc<Mutex<BTreeSet<RunId>>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.claims.lock().remove(&self.run);
+    }
+}

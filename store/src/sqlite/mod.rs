@@ -1,0 +1,201 @@
+//! Runs kept in a SQLite database: one thread writes, a few connections read.
+
+mod claim;
+mod connection;
+mod insert;
+mod place;
+mod read;
+mod readers;
+mod schema;
+mod tables;
+mod transaction;
+mod value;
+mod writer;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gepa_engine::record::{
+    ArtifactRow, CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow,
+};
+use gepa_engine::{Claim, Event, RunId, Seq, Store, StoreError};
+use rusqlite::Connection;
+use tokio::task;
+
+use self::place::Place;
+use self::readers::Readers;
+use self::transaction::Task;
+use self::writer::Writer;
+
+/// Keeps runs in one file, with its write-ahead log and the claims on its runs beside it.
+///
+/// Appends are durable when they return. Appends to several runs that wait at the same time share
+/// a transaction, so that they share the price of that.
+pub struct SqliteStore {
+    place: Place,
+    /// Dropped before the writer, whose connection is to be the last.
+    readers: Readers,
+    /// `None`: opened for reading only.
+    writer: Option<Writer>,
+}
+
+impl SqliteStore {
+    /// Opens a database, making it and its folder if there is none.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let place = Place::new(path.into());
+        let writer = Writer::start(place.clone())?;
+        Ok(Self {
+            readers: Readers::new(place.clone()),
+            place,
+            writer: Some(writer),
+        })
+    }
+
+    /// Opens a database for reading only; there must be one.
+    pub fn open_existing(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let place = Place::new(path.into());
+        connection::check_existing(&place)?;
+        Ok(Self {
+            readers: Readers::new(place.clone()),
+            place,
+            writer: None,
+        })
+    }
+
+    /// Derives all rows of a run anew from its journal, in one transaction. Claim the run before.
+    pub async fn reproject(&self, run: &RunId) -> Result<(), StoreError> {
+        self.write(Task::Reproject(run.clone())).await
+    }
+
+    async fn write(&self, task: Task) -> Result<(), StoreError> {
+        self.writer()?.write(task).await
+    }
+
+    fn writer(&self) -> Result<&Writer, StoreError> {
+        self.writer.as_ref().ok_or_else(|| {
+            StoreError::Storage(format!("{}: it was opened for reading only", self.place))
+        })
+    }
+
+    /// Reads something of a run that must exist.
+    async fn of_run<T: Send + 'static>(
+        &self,
+        run: &RunId,
+        read: impl FnOnce(&Connection, &Place, &RunId) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let wanted = run.clone();
+        let reading = self.readers.read(move |connection, place| {
+            read::last_seq(connection, place, &wanted)?;
+            read(connection, place, &wanted)
+        });
+        reading.await
+    }
+
+    /// Does something with the lock file of a run that must exist.
+    async fn with_lock<T: Send + 'static>(
+        &self,
+        run: &RunId,
+        act: impl FnOnce(&Place, &RunId) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.of_run(run, |_, _, _| Ok(())).await?;
+        let (place, wanted) = (self.place.clone(), run.clone());
+        let acting = task::spawn_blocking(move || act(&place, &wanted));
+        acting
+            .await
+            .map_err(|error| StoreError::Storage(format!("{}: {error}", self.place)))?
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("SqliteStore")
+            .field("path", &self.place.path())
+            .field("read_only", &self.writer.is_none())
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn create_run(&self, run: RunRow) -> Result<(), StoreError> {
+        self.write(Task::Create(Box::new(run))).await
+    }
+
+    async fn claim(&self, run: &RunId) -> Result<Claim, StoreError> {
+        self.writer()?;
+        self.with_lock(run, claim::claim).await
+    }
+
+    async fn is_claimed(&self, run: &RunId) -> Result<bool, StoreError> {
+        self.with_lock(run, claim::is_claimed).await
+    }
+
+    async fn append(
+        &self,
+        run: &RunId,
+        after: Seq,
+        events: Arc<[Event]>,
+    ) -> Result<(), StoreError> {
+        let run = run.clone();
+        self.write(Task::Append { run, after, events }).await
+    }
+
+    async fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        self.readers.read(read::runs).await
+    }
+
+    async fn run(&self, run: &RunId) -> Result<RunRow, StoreError> {
+        self.of_run(run, read::run).await
+    }
+
+    async fn events(
+        &self,
+        run: &RunId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        let page = move |connection: &Connection, place: &Place, run: &RunId| {
+            read::events(connection, place, run, after, limit)
+        };
+        self.of_run(run, page).await
+    }
+
+    async fn candidates(&self, run: &RunId) -> Result<Vec<CandidateRow>, StoreError> {
+        self.of_run(run, read::candidates).await
+    }
+
+    async fn trials(&self, run: &RunId) -> Result<Vec<TrialRow>, StoreError> {
+        self.of_run(run, read::trials).await
+    }
+
+    async fn rollouts(
+        &self,
+        run: &RunId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<RolloutRow>, StoreError> {
+        let page = move |connection: &Connection, place: &Place, run: &RunId| {
+            read::rollouts(connection, place, run, after, limit)
+        };
+        self.of_run(run, page).await
+    }
+
+    async fn reflections(&self, run: &RunId) -> Result<Vec<ReflectionRow>, StoreError> {
+        self.of_run(run, read::reflections).await
+    }
+
+    async fn snapshots(&self, run: &RunId) -> Result<Vec<SnapshotRow>, StoreError> {
+        self.of_run(run, read::snapshots).await
+    }
+
+    async fn artifacts(&self, run: &RunId) -> Result<Vec<ArtifactRow>, StoreError> {
+        self.of_run(run, read::artifacts).await
+    }
+
+    async fn integrity(&self) -> Result<Vec<String>, StoreError> {
+        self.readers.read(read::integrity).await
+    }
+}

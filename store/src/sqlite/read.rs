@@ -1,0 +1,459 @@
+//! Queries.
+
+use gepa_archive::CandidateIndex;
+use gepa_engine::record::{
+    ArtifactRow, CandidateRow, GateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow,
+};
+use gepa_engine::{
+    Event, EventBody, JOURNAL_FORMAT, ReflectionFailure, RunId, Seq, StoreError, Timestamp,
+    TrialKey,
+};
+use gepa_evaluation::{MicroUsd, Usage};
+use rusqlite::{Connection, Params, params};
+
+use super::place::Place;
+use super::value::{Columns, RowError, int};
+
+const RUN: &str = "SELECT format, run_id, name, created_at, config, policy_provider, \
+     policy_model, template, pareto, validation, summary FROM runs";
+
+const CANDIDATE: &str = "SELECT c.run_id, c.iteration, c.candidate_id, c.archive_index, \
+     c.origin, c.parents, c.status, c.close_reason, c.gate_passed, c.gate_compared, \
+     c.gate_parent_sum, c.gate_child_sum, c.mean_score, c.scores, c.objectives, \
+     c.validation_score, c.validation_scores, c.accepted_seq, c.evicted_seq, c.created_at, \
+     t.components FROM candidates c LEFT JOIN texts t USING (candidate_id)";
+
+/// All runs.
+pub(super) fn runs(connection: &Connection, place: &Place) -> Result<Vec<RunRow>, StoreError> {
+    let sql = format!("{RUN} ORDER BY id");
+    rows(connection, place, "the runs", &sql, [], run_row)?
+        .into_iter()
+        .collect()
+}
+
+/// One run.
+pub(super) fn run(
+    connection: &Connection,
+    place: &Place,
+    run: &RunId,
+) -> Result<RunRow, StoreError> {
+    let sql = format!("{RUN} WHERE run_id = ?1");
+    let what = format!("run `{run}`");
+    let mut found = rows(connection, place, &what, &sql, [run.as_str()], run_row)?;
+    found
+        .pop()
+        .unwrap_or_else(|| Err(StoreError::UnknownRun(run.to_string())))
+}
+
+/// Where the journal of a run ends.
+pub(super) fn last_seq(
+    connection: &Connection,
+    place: &Place,
+    run: &RunId,
+) -> Result<Seq, StoreError> {
+    let what = format!("run `{run}`");
+    let sql = "SELECT format, (SELECT MAX(seq) FROM events WHERE run_id = ?1) \
+               FROM runs WHERE run_id = ?1";
+    let mut found = rows(connection, place, &what, sql, [run.as_str()], |columns| {
+        let format: u32 = columns.number()?;
+        Ok((format, columns.optional_number::<u64>()?))
+    })?;
+    let Some((format, last)) = found.pop() else {
+        return Err(StoreError::UnknownRun(run.to_string()));
+    };
+    check_format(format)?;
+    Ok(Seq(last.unwrap_or(0)))
+}
+
+/// A page of the journal.
+pub(super) fn events(
+    connection: &Connection,
+    place: &Place,
+    run: &RunId,
+    after: Seq,
+    limit: usize,
+) -> Result<Vec<Event>, StoreError> {
+    rows(
+        connection,
+        place,
+        &format!("the journal of run `{run}`"),
+        "SELECT seq, at, body FROM events WHERE run_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+        params![run.as_str(), int(after.0), int(limit as u64)],
+        |columns| {
+            Ok(Event {
+                seq: columns.seq()?,
+                at: columns.time()?,
+                body: columns.json::<EventBody>()?,
+            })
+        },
+    )
+}
+
+/// All candidates of a run.
+pub(super) fn candidates(
+    connection: &Connection,
+    place: &Place,
+    run: &RunId,
+) -> Result<Vec<CandidateRow>, StoreError> {
+    let sql = format!("{CANDIDATE} WHERE c.run_id = ?1 ORDER BY c.id");
+    let what = format!("the candidates of run `{run}`");
+    rows(
+        connection,
+        place,
+        &what,
+        &sql,
+        [run.as_str()],
+        candidate_row,
+    )
+}
+
+/// An accepted candidate of a run.
+pub(super) fn member(
+    connection: &Connection,
+    place: &Place,
+    run: &RunId,
+    index: CandidateIndex,
+) -> Result<Option<CandidateRow>, StoreError> {
+    let sql = format!("{CANDIDATE} WHERE c.run_id = ?1 AND c.archive_index = ?2");
+    let what = format!("candidate {index} of run `{run}`");
+    let key = params![run.as_str(), index.0];
+    Ok(rows(connection, place, &what, &sql, key, candidate_row)?.pop())
+}
+
+/// All trials of a run.
+pub(super) fn trials(
+    connection: &Connection,
+    place: &Place,
+    run: &RunId,
+) -> Result<Vec<TrialRow>, StoreError> {
+    rows(
+        connection,
+        place,
+        &format!("the trials of run `{run}`"),
+        "SELECT trial_id, iteration, trial_index, candidate_id, phase, stage, seeds, reused, \
+         scored, failed, mean_score, executed, calls, prompt_tokens, completion_tokens, \
+         cached_tokens, unknown_tokens, cost_micro_usd, unpriced_calls, started_at, finished_at \
+         FROM trials WHERE run_id = ?1 ORDER BY id",
+        [run.as_str()],
+        |columns| {
+            Ok(TrialRow {
+                run_id: run.clone(),
+                trial_id: columns.get()?,
+                key: key(columns)?,
+                candidate_id: columns.content_id()?,
+                phase: columns.word()?,
+                stage: columns.word()?,
+                examples: columns.json()?,
+                reused: columns.number()?,
+                scored: columns.optional_number()?,
+                failed: columns.optional_number()?,
+                mean_score: columns.get()?,
+                executed: columns.count()?,
+                usage: columns.usage()?,
+                started_at: columns.time()?,
+                finished_at: columns.optional_number()?.map(Timestamp),
+            })
+        },
+    )
+}
+
+/// A page of a run's rollouts.
+pub(super) fn rollouts(
+    connection: &Connection,
+    place: &Place,
+    run: &RunId,
+    after: Seq,
+    limit: usize,
+) -> Result<Vec<RolloutRow>, StoreError> {
+    rows(
+        connection,
+        place,
+        &format!("the rollouts of run `{run}`"),
+        "SELECT trial_id, iteration, trial_index, position, candidate_id, phase, stage, seed, \
+         attempts, outcome, score, error, calls, prompt_tokens, completion_tokens, \
+         cached_tokens, unknown_tokens, cost_micro_usd, unpriced_calls, judge_calls, \
+         judge_prompt_tokens, judge_completion_tokens, judge_cached_tokens, \
+         judge_unknown_tokens, judge_cost_micro_usd, judge_unpriced_calls, started_at, \
+         finished_at, seq FROM rollouts WHERE run_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+        params![run.as_str(), int(after.0), int(limit as u64)],
+        |columns| rollout_row(run, columns),
+    )
+}
+
+/// All reflections of a run.
+pub(super) fn reflections(
+    connection: &Connection,
+    place: &Place,
+    run: &RunId,
+) -> Result<Vec<ReflectionRow>, StoreError> {
+    rows(
+        connection,
+        place,
+        &format!("the reflections of run `{run}`"),
+        "SELECT iteration, component, attempt, failure, error, calls, prompt_tokens, \
+         completion_tokens, cached_tokens, unknown_tokens, cost_micro_usd, unpriced_calls, \
+         started_at, finished_at, seq FROM reflections WHERE run_id = ?1 ORDER BY seq",
+        [run.as_str()],
+        |columns| {
+            Ok(ReflectionRow {
+                run_id: run.clone(),
+                iteration: columns.count()?,
+                component: columns.get()?,
+                attempt: columns.number()?,
+                failure: failure(columns)?,
+                usage: columns.usage()?,
+                started_at: columns.time()?,
+                finished_at: columns.time()?,
+                seq: columns.seq()?,
+            })
+        },
+    )
+}
+
+/// All snapshots of a run.
+pub(super) fn snapshots(
+    connection: &Connection,
+    place: &Place,
+    run: &RunId,
+) -> Result<Vec<SnapshotRow>, StoreError> {
+    rows(
+        connection,
+        place,
+        &format!("the snapshots of run `{run}`"),
+        "SELECT snapshot_id, ordinal, tag, best, subject, score, token_count, created_at, seq, \
+         counters, validation FROM snapshots WHERE run_id = ?1 ORDER BY id",
+        [run.as_str()],
+        |columns| {
+            Ok(SnapshotRow {
+                snapshot_id: columns.get()?,
+                run_id: run.clone(),
+                ordinal: columns.count()?,
+                tag: columns.tag()?,
+                best: CandidateIndex(columns.number()?),
+                subject: CandidateIndex(columns.number()?),
+                score: columns.get()?,
+                token_count: columns.count()?,
+                created_at: columns.time()?,
+                seq: columns.seq()?,
+                counters: columns.json()?,
+                validation: columns.json()?,
+            })
+        },
+    )
+}
+
+/// All artifacts of a run.
+pub(super) fn artifacts(
+    connection: &Connection,
+    place: &Place,
+    run: &RunId,
+) -> Result<Vec<ArtifactRow>, StoreError> {
+    rows(
+        connection,
+        place,
+        &format!("the artifacts of run `{run}`"),
+        "SELECT snapshot_id, label, candidate, created_at FROM artifacts \
+         WHERE run_id = ?1 ORDER BY id",
+        [run.as_str()],
+        |columns| {
+            Ok(ArtifactRow {
+                run_id: run.clone(),
+                snapshot_id: columns.get()?,
+                label: columns.get()?,
+                candidate: CandidateIndex(columns.number()?),
+                created_at: columns.time()?,
+            })
+        },
+    )
+}
+
+/// What SQLite finds wrong with the database, a line each.
+pub(super) fn integrity(connection: &Connection, place: &Place) -> Result<Vec<String>, StoreError> {
+    let mut findings = rows(
+        connection,
+        place,
+        "the database",
+        "PRAGMA integrity_check",
+        [],
+        finding,
+    )?;
+    findings.retain(|finding| finding != "ok");
+    findings.extend(rows(
+        connection,
+        place,
+        "the database",
+        "SELECT \"table\", \"parent\" FROM pragma_foreign_key_check",
+        [],
+        |columns| {
+            let (table, parent): (String, String) = (columns.get()?, columns.get()?);
+            Ok(format!(
+                "a row of `{table}` refers to a row of `{parent}` that does not exist"
+            ))
+        },
+    )?);
+    Ok(findings)
+}
+
+fn rows<T>(
+    connection: &Connection,
+    place: &Place,
+    what: &str,
+    sql: &str,
+    values: impl Params,
+    row: impl Fn(&mut Columns<'_, '_>) -> Result<T, RowError>,
+) -> Result<Vec<T>, StoreError> {
+    read_rows(connection, sql, values, row).map_err(|error| match error {
+        RowError::Sqlite(error) => place.explain(&error),
+        RowError::Value(detail) => StoreError::Damaged {
+            what: what.to_owned(),
+            detail,
+        },
+    })
+}
+
+fn read_rows<T>(
+    connection: &Connection,
+    sql: &str,
+    values: impl Params,
+    row: impl Fn(&mut Columns<'_, '_>) -> Result<T, RowError>,
+) -> Result<Vec<T>, RowError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut found = statement.query(values)?;
+    let mut read = Vec::new();
+    while let Some(next) = found.next()? {
+        read.push(row(&mut Columns::new(next))?);
+    }
+    Ok(read)
+}
+
+fn finding(columns: &mut Columns<'_, '_>) -> Result<String, RowError> {
+    columns.get()
+}
+
+/// The inner error is for a run whose journal this program cannot read.
+fn run_row(columns: &mut Columns<'_, '_>) -> Result<Result<RunRow, StoreError>, RowError> {
+    if let Err(error) = check_format(columns.number()?) {
+        return Ok(Err(error));
+    }
+    Ok(Ok(RunRow {
+        run_id: columns.run_id()?,
+        name: columns.get()?,
+        created_at: columns.time()?,
+        config: columns.json()?,
+        policy_provider: columns.get()?,
+        policy_model: columns.get()?,
+        template: columns.json()?,
+        pareto: columns.json()?,
+        validation: columns.json()?,
+        summary: columns.json()?,
+    }))
+}
+
+fn check_format(found: u32) -> Result<(), StoreError> {
+    if found > JOURNAL_FORMAT {
+        return Err(StoreError::NewerFormat {
+            found,
+            known: JOURNAL_FORMAT,
+        });
+    }
+    Ok(())
+}
+
+fn candidate_row(columns: &mut Columns<'_, '_>) -> Result<CandidateRow, RowError> {
+    Ok(CandidateRow {
+        run_id: columns.run_id()?,
+        iteration: columns.count()?,
+        candidate_id: columns.content_id()?,
+        index: columns.optional_number()?.map(CandidateIndex),
+        origin: columns.word()?,
+        parents: columns.json()?,
+        status: columns.word()?,
+        close_reason: columns.optional_word()?,
+        gate: gate(columns)?,
+        mean_score: columns.get()?,
+        scores: columns.optional_json()?,
+        objectives: columns.json()?,
+        validation_score: columns.get()?,
+        validation_scores: columns.optional_json()?,
+        accepted_seq: columns.optional_number()?.map(Seq),
+        evicted_seq: columns.optional_number()?.map(Seq),
+        created_at: columns.time()?,
+        components: columns.json()?,
+    })
+}
+
+fn gate(columns: &mut Columns<'_, '_>) -> Result<Option<GateRow>, RowError> {
+    let passed: Option<bool> = columns.get()?;
+    let compared: Option<u32> = columns.optional_number()?;
+    let parent_sum: Option<f64> = columns.get()?;
+    let child_sum: Option<f64> = columns.get()?;
+    let Some(passed) = passed else {
+        return Ok(None);
+    };
+    Ok(Some(GateRow {
+        passed,
+        compared: compared.unwrap_or_default(),
+        parent_sum: parent_sum.unwrap_or_default(),
+        child_sum: child_sum.unwrap_or_default(),
+    }))
+}
+
+fn rollout_row(run: &RunId, columns: &mut Columns<'_, '_>) -> Result<RolloutRow, RowError> {
+    let trial_id = columns.get()?;
+    let (key, position) = (key(columns)?, columns.number()?);
+    let candidate_id = columns.content_id()?;
+    let (phase, stage, example) = (columns.word()?, columns.word()?, columns.example()?);
+    let attempts = columns.number()?;
+    let failure = columns.outcome()?;
+    let (score, error) = (columns.get()?, columns.get()?);
+    let (all, judge_usage) = (columns.usage()?, columns.usage()?);
+    Ok(RolloutRow {
+        run_id: run.clone(),
+        trial_id,
+        key,
+        position,
+        candidate_id,
+        phase,
+        stage,
+        example,
+        attempts,
+        score,
+        failure,
+        error,
+        usage: without(all, judge_usage),
+        judge_usage,
+        started_at: columns.time()?,
+        finished_at: columns.time()?,
+        seq: columns.seq()?,
+    })
+}
+
+fn key(columns: &mut Columns<'_, '_>) -> Result<TrialKey, RowError> {
+    Ok(TrialKey {
+        iteration: columns.count()?,
+        index: columns.number()?,
+    })
+}
+
+fn failure(columns: &mut Columns<'_, '_>) -> Result<Option<ReflectionFailure>, RowError> {
+    let kind = columns.optional_word()?;
+    let message: Option<String> = columns.get()?;
+    Ok(kind.map(|kind| ReflectionFailure {
+        kind,
+        message: message.unwrap_or_default(),
+    }))
+}
+
+fn without(all: Usage, share: Usage) -> Usage {
+    Usage {
+        calls: all.calls.saturating_sub(share.calls),
+        prompt_tokens: all.prompt_tokens.saturating_sub(share.prompt_tokens),
+        completion_tokens: all
+            .completion_tokens
+            .saturating_sub(share.completion_tokens),
+        cached_tokens: all.cached_tokens.saturating_sub(share.cached_tokens),
+        unknown_tokens: all.unknown_tokens.saturating_sub(share.unknown_tokens),
+        cost: MicroUsd(all.cost.0.saturating_sub(share.cost.0)),
+        unpriced_calls: all.unpriced_calls.saturating_sub(share.unpriced_calls),
+    }
+}

@@ -1,0 +1,63 @@
+//! Migrations: which format a database has, and how it gets the newest.
+
+use gepa_engine::StoreError;
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::place::Place;
+
+/// In order; the first makes format 1. One that was released never changes.
+const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_journal.sql")];
+
+/// `GEPA`, so that a database of another program is told from an empty one.
+const APPLICATION_ID: i32 = 0x4745_5041;
+
+/// The newest format this code knows.
+pub(super) const SCHEMA_FORMAT: u32 = MIGRATIONS.len() as u32;
+
+/// Refuses a database that is not ours or too new; tells whether it has the newest format.
+pub(super) fn check(connection: &Connection, place: &Place) -> Result<bool, StoreError> {
+    let explain = |error| place.explain(&error);
+    let found = format_of(connection).map_err(explain)?;
+    if found > SCHEMA_FORMAT {
+        return Err(StoreError::NewerFormat {
+            found,
+            known: SCHEMA_FORMAT,
+        });
+    }
+    let application: i32 = connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(explain)?;
+    let tables: u32 = connection
+        .query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(explain)?;
+    if tables > 0 && application != APPLICATION_ID {
+        return Err(StoreError::Storage(format!(
+            "{place}: it is a database of another program; name another store"
+        )));
+    }
+    Ok(found == SCHEMA_FORMAT)
+}
+
+/// Brings a database to the newest format.
+pub(super) fn migrate(connection: &mut Connection, place: &Place) -> Result<(), StoreError> {
+    if check(connection, place)? {
+        return Ok(());
+    }
+    apply(connection).map_err(|error| place.explain(&error))
+}
+
+fn apply(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have migrated while this one waited for the lock.
+    let found = format_of(&transaction)?;
+    for migration in MIGRATIONS.iter().skip(found as usize) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_FORMAT)?;
+    transaction.commit()
+}
+
+fn format_of(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}

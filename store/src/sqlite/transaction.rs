@@ -1,0 +1,230 @@
+//! What the writer does: several tasks in one transaction, each of them whole or not at all.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gepa_engine::record::{Projector, RunRow, RunSummary};
+use gepa_engine::{Event, RunId, Seq, StoreError};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
+
+use super::insert;
+use super::place::Place;
+use super::read;
+use super::tables::RunTables;
+use super::value::json;
+use crate::projection::{check_numbering, project};
+
+/// Runs whose state is kept between appends; above it, all are read again.
+const KEPT_PROJECTORS: usize = 256;
+
+/// Events projected anew at a time.
+const PAGE: usize = 4_096;
+
+/// Something to write.
+pub(super) enum Task {
+    Create(Box<RunRow>),
+    Append {
+        run: RunId,
+        after: Seq,
+        events: Arc<[Event]>,
+    },
+    /// Derive the rows of a run anew from its journal.
+    Reproject(RunId),
+}
+
+/// The writing connection, and how the runs it wrote stand.
+pub(super) struct Transactions {
+    connection: Connection,
+    place: Place,
+    projectors: BTreeMap<RunId, Projector>,
+}
+
+impl Transactions {
+    pub(super) fn new(connection: Connection, place: Place) -> Self {
+        Self {
+            connection,
+            place,
+            projectors: BTreeMap::new(),
+        }
+    }
+
+    /// Does the tasks in one transaction. A refused task leaves no trace and stops no other; if
+    /// the storage fails, none of them is done.
+    pub(super) fn commit(&mut self, tasks: &[Task]) -> Vec<Result<(), StoreError>> {
+        if self.projectors.len() > KEPT_PROJECTORS {
+            self.projectors.clear();
+        }
+        self.attempt(tasks).unwrap_or_else(|failure| {
+            self.projectors.clear();
+            let results = tasks.iter().map(|_| Err(self.explain(&failure)));
+            results.collect()
+        })
+    }
+
+    fn explain(&self, failure: &Failure) -> StoreError {
+        match failure {
+            Failure::Sqlite(error) => self.place.explain(error),
+            Failure::Explained(message) => StoreError::Storage(message.clone()),
+        }
+    }
+
+    fn attempt(&mut self, tasks: &[Task]) -> Result<Vec<Result<(), StoreError>>, Failure> {
+        let mut transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut results = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let mut savepoint = transaction.savepoint()?;
+            let mut desk = Desk {
+                connection: &savepoint,
+                place: &self.place,
+                projectors: &mut self.projectors,
+            };
+            let result = desk.run(task);
+            if let Err(StoreError::Storage(message)) = result {
+                // SQLite may have ended the transaction by itself: nothing of it can be kept.
+                return Err(Failure::Explained(message));
+            }
+            if result.is_err() {
+                self.projectors.remove(task.run());
+                savepoint.rollback()?;
+            }
+            savepoint.commit()?;
+            results.push(result);
+        }
+        transaction.commit()?;
+        Ok(results)
+    }
+}
+
+/// Why a transaction as a whole was not made.
+enum Failure {
+    Sqlite(rusqlite::Error),
+    Explained(String),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl Task {
+    fn run(&self) -> &RunId {
+        match self {
+            Self::Create(row) => &row.run_id,
+            Self::Append { run, .. } | Self::Reproject(run) => run,
+        }
+    }
+}
+
+/// One task within a transaction.
+struct Desk<'t> {
+    connection: &'t Connection,
+    place: &'t Place,
+    projectors: &'t mut BTreeMap<RunId, Projector>,
+}
+
+impl Desk<'_> {
+    fn run(&mut self, task: &Task) -> Result<(), StoreError> {
+        match task {
+            Task::Create(row) => self.create(row),
+            Task::Append { run, after, events } => self.append(run, *after, events),
+            Task::Reproject(run) => self.reproject(run),
+        }
+    }
+
+    fn create(&self, row: &RunRow) -> Result<(), StoreError> {
+        insert::run(self.connection, row).map_err(|error| {
+            if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) {
+                StoreError::RunExists(row.run_id.clone())
+            } else {
+                self.place.explain(&error)
+            }
+        })
+    }
+
+    fn append(&mut self, run: &RunId, after: Seq, events: &[Event]) -> Result<(), StoreError> {
+        let found = read::last_seq(self.connection, self.place, run)?;
+        check_numbering(run, after, found, events)?;
+        let mut projector = self.projector(run, found)?;
+        let mut tables = RunTables::new(self.connection, self.place, run);
+        for event in events {
+            tables.journal(event)?;
+            project(run, &mut projector, event, &mut tables)?;
+        }
+        tables.finish()?;
+        self.save_summary(run, projector.summary())?;
+        if projector.summary().finished_at.is_none() {
+            self.projectors.insert(run.clone(), projector);
+        }
+        Ok(())
+    }
+
+    fn reproject(&mut self, run: &RunId) -> Result<(), StoreError> {
+        let row = read::run(self.connection, self.place, run)?;
+        self.clear(run)?;
+        let mut projector = Projector::new(row.run_id.clone(), row.template, RunSummary::default());
+        let mut last = Seq(0);
+        loop {
+            let page = read::events(self.connection, self.place, run, last, PAGE)?;
+            let Some(end) = page.last().map(|event| event.seq) else {
+                break;
+            };
+            check_numbering(run, last, last, &page)?;
+            let mut tables = RunTables::new(self.connection, self.place, run);
+            for event in &page {
+                project(run, &mut projector, event, &mut tables)?;
+            }
+            tables.finish()?;
+            last = end;
+        }
+        self.projectors.remove(run);
+        self.save_summary(run, projector.summary())
+    }
+
+    /// The run's state as of `found`: the one kept, unless another process has written since.
+    fn projector(&mut self, run: &RunId, found: Seq) -> Result<Projector, StoreError> {
+        let kept = self.projectors.remove(run);
+        if let Some(projector) = kept.filter(|projector| projector.summary().seq == found) {
+            return Ok(projector);
+        }
+        let row = read::run(self.connection, self.place, run)?;
+        if row.summary.seq != found {
+            return Err(StoreError::Damaged {
+                what: format!("run `{run}`"),
+                detail: format!(
+                    "its summary stands at event {}, its journal at {found}",
+                    row.summary.seq
+                ),
+            });
+        }
+        Ok(Projector::new(row.run_id, row.template, row.summary))
+    }
+
+    fn save_summary(&self, run: &RunId, summary: &RunSummary) -> Result<(), StoreError> {
+        let saved = json(summary).and_then(|text| {
+            self.connection
+                .prepare_cached("UPDATE runs SET summary = ?2 WHERE run_id = ?1")?
+                .execute(params![run.as_str(), text])
+        });
+        saved.map_err(|error| self.place.explain(&error))?;
+        Ok(())
+    }
+
+    fn clear(&self, run: &RunId) -> Result<(), StoreError> {
+        for delete in [
+            "DELETE FROM artifacts WHERE run_id = ?1",
+            "DELETE FROM snapshots WHERE run_id = ?1",
+            "DELETE FROM reflections WHERE run_id = ?1",
+            "DELETE FROM rollouts WHERE run_id = ?1",
+            "DELETE FROM trials WHERE run_id = ?1",
+            "DELETE FROM candidates WHERE run_id = ?1",
+        ] {
+            self.connection
+                .execute(delete, [run.as_str()])
+                .map_err(|error| self.place.explain(&error))?;
+        }
+        Ok(())
+    }
+}

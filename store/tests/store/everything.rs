@@ -1,0 +1,32 @@
+//! Everything a store says about a run, to compare.
+
+use gepa_engine::record::{
+    ArtifactRow, CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow,
+};
+use gepa_engine::{Event, RunId, Seq, Store};
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct Everything {
+    pub(crate) run: RunRow,
+    pub(crate) events: Vec<Event>,
+    pub(crate) candidates: Vec<CandidateRow>,
+    pub(crate) trials: Vec<TrialRow>,
+    pub(crate) rollouts: Vec<RolloutRow>,
+    pub(crate) reflections: Vec<ReflectionRow>,
+    pub(crate) snapshots: Vec<SnapshotRow>,
+    pub(crate) artifacts: Vec<ArtifactRow>,
+}
+
+pub(crate) async fn everything(store: &dyn Store, run: &RunId) -> Everything {
+    let (start, all) = (Seq(0), usize::MAX);
+    Everything {
+        run: store.run(run).await.unwrap(),
+        events: store.events(run, start, all).await.unwrap(),
+        candidates: store.candidates(run).await.unwrap(),
+        trials: store.trials(run).await.unwrap(),
+        rollouts: store.rollouts(run, start, all).await.unwrap(),
+        reflections: store.reflections(run).await.unwrap(),
+        snapshots: store.snapshots(run).await.unwrap(),
+        artifacts: store.artifacts(run).await.unwrap(),
+    }
+}

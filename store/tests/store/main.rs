@@ -1,0 +1,5 @@
+//! The stores against their contract.
+
+mod conformance;
+mod everything;
+mod script;
