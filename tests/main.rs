@@ -1,0 +1,10 @@
+//! Tests of the `gepa` binary from the outside, as people and scripts use it.
+
+mod accounting;
+mod broken_configs;
+mod config_reference;
+mod exit_codes;
+mod interruptions;
+mod outputs;
+mod store_checks;
+mod support;
