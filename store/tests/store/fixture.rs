@@ -12,7 +12,7 @@ use crate::everything::everything;
 use crate::script::RUN;
 
 fn fixture(format: u32) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}.db"))
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}.sqlite"))
 }
 
 /// The script is the content of this fixture: events that come later belong into another one.
