@@ -75,6 +75,12 @@ impl Rows {
             return misfit(format!("candidate {} was accepted before", accepted.index));
         }
         let row = self.of_iteration(accepted.iteration)?;
+        if row.index.is_some() {
+            return misfit(format!(
+                "iteration {} has no candidate that could be accepted",
+                accepted.iteration
+            ));
+        }
         row.status = CandidateStatus::Accepted;
         row.index = Some(accepted.index);
         row.mean_score = Some(accepted.mean_score);

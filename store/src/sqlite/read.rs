@@ -80,11 +80,11 @@ pub(super) fn events(
         "SELECT seq, at, body FROM events WHERE run_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
         params![run.as_str(), int(after.0), int(limit as u64)],
         |columns| {
-            Ok(Event {
-                seq: columns.seq()?,
-                at: columns.time()?,
-                body: columns.json::<EventBody>()?,
-            })
+            let (seq, at) = (columns.seq()?, columns.time()?);
+            let body: EventBody = columns
+                .json()
+                .map_err(|error| error.of(format_args!("event {seq}")))?;
+            Ok(Event { seq, at, body })
         },
     )
 }

@@ -1,5 +1,11 @@
 //! The stores against their contract.
 
 mod conformance;
+mod doctor;
 mod everything;
+mod faults;
+mod fixture;
+mod kill;
+mod projection;
 mod script;
+mod sqlite;
