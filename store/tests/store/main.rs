@@ -7,5 +7,6 @@ mod faults;
 mod fixture;
 mod kill;
 mod projection;
+mod round_trip;
 mod script;
 mod sqlite;
