@@ -1,5 +1,7 @@
 //! The stores against their contract.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod conformance;
 mod doctor;
 mod everything;
