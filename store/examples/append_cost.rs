@@ -52,7 +52,7 @@ async fn report(
         last = Seq(last.0 + events.len() as u64);
         store.append(&run, after, events).await?;
     }
-    let (elapsed, cpu) = (began.elapsed(), cpu_time() - used);
+    let (elapsed, cpu) = (began.elapsed(), cpu_time().saturating_sub(used));
     let per = |time: Duration| time.as_secs_f64() * 1e6 / rollouts as f64;
     let began_reading = Instant::now();
     let read = store.events(&run, Seq(0), 10_000).await?.len();

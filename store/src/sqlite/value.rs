@@ -30,7 +30,7 @@ impl RowError {
     pub(super) fn of(self, row: impl Display) -> Self {
         match self {
             Self::Value(detail) => Self::Value(format!("{row}, {detail}")),
-            other => other,
+            Self::Sqlite(error) => Self::Sqlite(error),
         }
     }
 }

@@ -32,8 +32,7 @@ async fn what_was_acknowledged_survives_a_kill() {
             let viewer = SqliteStore::open_existing(folder.path().join("runs.db")).unwrap();
             assert!(viewer.is_claimed(&run).await.unwrap());
         }
-        writer.kill().unwrap();
-        writer.wait().unwrap();
+        writer.kill();
 
         let store = SqliteStore::open(folder.path().join("runs.db")).unwrap();
         acknowledged = acknowledged.max(last_acknowledged(folder.path()));
@@ -67,7 +66,7 @@ async fn write_until_killed() {
         .open(folder.join("acknowledged"))
         .unwrap();
     let mut last = store.run(&run).await.unwrap().summary.seq.0;
-    loop {
+    while last < 1_000_000 {
         let key = TrialKey {
             iteration: last,
             index: 0,
@@ -82,14 +81,30 @@ async fn write_until_killed() {
     }
 }
 
-fn begin_writer(folder: &Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+/// Killed at the latest when the test ends.
+struct Writer(Child);
+
+impl Writer {
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn begin_writer(folder: &Path) -> Writer {
+    let writer = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "kill::write_until_killed", "--ignored"])
         .env(FOLDER, folder)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+        .spawn();
+    Writer(writer.unwrap())
 }
 
 fn wait_beyond(folder: &Path, wanted: u64) -> u64 {
