@@ -35,12 +35,15 @@
 //! front keeps the chain of candidates whose first front it is, and when it is won those move on.
 //! A moved candidate ranks higher among equal means, so it may become the top where means tie.
 
+mod entering;
+mod first;
 mod standing;
 mod survival;
 
 use crate::bits::{self, WORD};
 use crate::ranking::ascending_bits;
-use standing::{NO_RANK, Standing, order_of};
+pub(crate) use entering::Entered;
+use standing::{Standing, order_of};
 pub use survival::Survivor;
 use survival::TopKey;
 pub(crate) use survival::{Shift, SurvivorList};
@@ -76,15 +79,6 @@ pub(crate) struct FrontTable {
     unsettled: bool,
     /// Reused between insertions: the fronts won, as words.
     won: Vec<u64>,
-}
-
-/// How many fronts a candidate entered.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Entered {
-    /// Won or tied.
-    pub(crate) joined: usize,
-    /// Won strictly.
-    pub(crate) won: usize,
 }
 
 impl FrontTable {
@@ -223,238 +217,6 @@ impl FrontTable {
             + self.survivors.memory_bytes()
     }
 
-    fn enter(&mut self, candidate: u32, values: &[f64]) -> Entered {
-        let entered = self.compare(values);
-        let joined = count(&entered);
-        let won = count(&self.won);
-        let first = self.first_rank(&entered);
-        let standing = &mut self.standings[candidate as usize];
-        standing.entered = entered;
-        standing.held = joined as u32;
-        let moved = if won > 0 {
-            self.win(candidate, values)
-        } else {
-            Vec::new()
-        };
-        self.hold_first(candidate, first);
-        self.lead_tied(candidate);
-        self.raise_moved(candidate, &moved);
-        Entered { joined, won }
-    }
-
-    /// Enters the fronts whose best, known already, the candidate reaches.
-    fn re_enter(&mut self, candidate: u32, values: &[f64]) {
-        let entered = self.compare(values);
-        let first = self.first_rank(&entered);
-        self.hold_first(candidate, first);
-        let standing = &mut self.standings[candidate as usize];
-        standing.held = count(&entered) as u32;
-        standing.entered.clone_from(&entered);
-        let order = self.walking_order(candidate);
-        for slot in bits::slots(&entered) {
-            let top = self.top[slot];
-            if top == NOBODY || self.walking_order(top) < order {
-                self.set_top(slot, candidate);
-            }
-        }
-    }
-
-    /// The fronts won or tied as the result, those won also in `self.won`.
-    fn compare(&mut self, values: &[f64]) -> Box<[u64]> {
-        self.won.clear();
-        let mut entered = Vec::with_capacity(bits::words_for(values.len()));
-        for (some_values, bests) in values.chunks(WORD).zip(self.best.chunks(WORD)) {
-            let comparison = bits::compare(some_values, bests);
-            self.won.push(comparison.greater);
-            entered.push(comparison.greater | comparison.equal);
-        }
-        entered.into_boxed_slice()
-    }
-
-    /// Takes over the fronts in `self.won`; returns the candidates whose first front was lost.
-    fn win(&mut self, winner: u32, values: &[f64]) -> Vec<u32> {
-        let won = std::mem::take(&mut self.won);
-        self.unsettled = true;
-        for (position, &word) in won.iter().enumerate().filter(|&(_, &word)| word != 0) {
-            for slot in bits::slots_in(position, word & self.solo[position]) {
-                let holder = self.top[slot] as usize;
-                self.standings[holder].lose(position, 1 << (slot % WORD));
-            }
-            let shared = word & !self.solo[position];
-            if shared != 0 {
-                self.take_from_tops(position, shared);
-            }
-            self.solo[position] |= word;
-        }
-        for slot in bits::slots(&won) {
-            self.best[slot] = values[slot];
-            self.epoch_start[slot] = winner;
-            self.set_top(slot, winner);
-        }
-        let mut moved = Vec::new();
-        for slot in bits::slots(&won) {
-            self.move_first_holders(slot, &mut moved);
-        }
-        self.won = won;
-        moved
-    }
-
-    /// Keeps the bitsets of tops exact when fronts with several members are won.
-    fn take_from_tops(&mut self, position: usize, lost: u64) {
-        for top in &self.tops {
-            self.standings[top.candidate() as usize].lose(position, lost);
-        }
-    }
-
-    /// Makes a candidate the top of the fronts it tied where it comes last in walking order.
-    fn lead_tied(&mut self, candidate: u32) {
-        let Standing { mean, first, .. } = self.standings[candidate as usize];
-        let word_count = self.standings[candidate as usize].entered.len();
-        for position in 0..word_count {
-            let tied = self.standings[candidate as usize].entered[position] & !self.won[position];
-            if tied == 0 {
-                continue;
-            }
-            self.solo[position] &= !tied;
-            let start = position * WORD;
-            let end = self.top_mean.len().min(start + WORD);
-            let reached = tied & bits::reached(mean, &self.top_mean[start..end]);
-            for slot in bits::slots_in(position, reached) {
-                let top = self.top[slot];
-                // The newcomer has the highest index, so a tie of first fronts is its too.
-                let is_last = mean > self.top_mean[slot]
-                    || order_of(first, candidate)
-                        > order_of(self.standings[top as usize].first, top);
-                if is_last {
-                    self.set_top(slot, candidate);
-                }
-            }
-        }
-    }
-
-    /// Lets candidates whose first front moved become tops where their mean ties with the top's.
-    fn raise_moved(&mut self, newcomer: u32, moved: &[u32]) {
-        let newcomer_mean = self.standings[newcomer as usize].mean;
-        for &candidate in moved {
-            let Standing { mean, first, .. } = self.standings[candidate as usize];
-            let may_tie = mean == newcomer_mean || self.is_mean_of_a_top(mean);
-            if !may_tie {
-                continue;
-            }
-            let words = self.membership(candidate);
-            for slot in bits::slots(&words) {
-                let top = self.top[slot];
-                let is_last = mean == self.top_mean[slot]
-                    && order_of(first, candidate)
-                        > order_of(self.standings[top as usize].first, top);
-                if is_last {
-                    self.set_top(slot, candidate);
-                }
-            }
-            // The candidate may be a top now, and those are kept exact.
-            let standing = &mut self.standings[candidate as usize];
-            standing.held = count(&words) as u32;
-            standing.entered = words.into_boxed_slice();
-        }
-    }
-
-    /// Whether a candidate that was a top at the last settling has this mean.
-    fn is_mean_of_a_top(&self, mean: f64) -> bool {
-        let bits = ascending_bits(mean);
-        self.tops[..self.settled_tops]
-            .binary_search_by_key(&bits, |top| top.mean)
-            .is_ok()
-    }
-
-    fn set_top(&mut self, slot: usize, candidate: u32) {
-        let former = self.top[slot];
-        if former != NOBODY {
-            self.standings[former as usize].led -= 1;
-        }
-        let standing = &mut self.standings[candidate as usize];
-        if standing.led == 0 {
-            self.tops.push(TopKey::new(standing.mean, candidate));
-        }
-        standing.led += 1;
-        self.top[slot] = candidate;
-        self.top_mean[slot] = standing.mean;
-        self.unsettled = true;
-    }
-
-    /// Moves everyone whose first front was `slot` to the next front they are still in.
-    fn move_first_holders(&mut self, slot: usize, moved: &mut Vec<u32>) {
-        let mut holder = std::mem::replace(&mut self.first_holder[slot], NOBODY);
-        while holder != NOBODY {
-            let next = self.standings[holder as usize].next_holder;
-            let first = self.next_rank(holder);
-            self.hold_first(holder, first);
-            moved.push(holder);
-            holder = next;
-        }
-    }
-
-    fn hold_first(&mut self, candidate: u32, first: u32) {
-        let mut next = NOBODY;
-        if first != NO_RANK {
-            let slot = (first & !LATE) as usize;
-            next = std::mem::replace(&mut self.first_holder[slot], candidate);
-        }
-        let standing = &mut self.standings[candidate as usize];
-        standing.first = first;
-        standing.next_holder = next;
-    }
-
-    fn rank(&self, slot: usize) -> u32 {
-        let late = self.any_late && self.late[slot / WORD] >> (slot % WORD) & 1 == 1;
-        if late {
-            slot as u32 | LATE
-        } else {
-            slot as u32
-        }
-    }
-
-    /// The lowest rank among the fronts in `words`.
-    fn first_rank(&self, words: &[u64]) -> u32 {
-        let early = words
-            .iter()
-            .zip(&self.late)
-            .map(|(word, late)| word & !late);
-        if let Some(slot) = first_slot(early) {
-            return slot;
-        }
-        let late = words.iter().zip(&self.late).map(|(word, late)| word & late);
-        first_slot(late).map_or(NO_RANK, |slot| slot | LATE)
-    }
-
-    /// The lowest rank among the fronts a candidate is still in. Bits of lost fronts are dropped
-    /// on the way, so that no front is looked at twice.
-    fn next_rank(&mut self, candidate: u32) -> u32 {
-        let mut words = std::mem::take(&mut self.standings[candidate as usize].entered);
-        let mut first = NO_RANK;
-        for late in [false, true] {
-            if first != NO_RANK || (late && !self.any_late) {
-                break;
-            }
-            for position in 0..words.len() {
-                let wanted = if late {
-                    self.late[position]
-                } else {
-                    !self.late[position]
-                };
-                let held = words[position] & (self.held_mask(candidate, position) | !wanted);
-                self.standings[candidate as usize].held -= (words[position] & !held).count_ones();
-                words[position] = held;
-                if held & wanted != 0 {
-                    let slot = (position * WORD) as u32 + (held & wanted).trailing_zeros();
-                    first = if late { slot | LATE } else { slot };
-                    break;
-                }
-            }
-        }
-        self.standings[candidate as usize].entered = words;
-        first
-    }
-
     fn held_mask(&self, candidate: u32, position: usize) -> u64 {
         let start = position * WORD;
         let end = self.epoch_start.len().min(start + WORD);
@@ -466,15 +228,4 @@ impl FrontTable {
             *word &= self.held_mask(candidate, position);
         }
     }
-}
-
-fn count(words: &[u64]) -> usize {
-    words.iter().map(|word| word.count_ones() as usize).sum()
-}
-
-fn first_slot(words: impl Iterator<Item = u64>) -> Option<u32> {
-    words
-        .enumerate()
-        .find(|&(_, word)| word != 0)
-        .map(|(position, word)| (position * WORD) as u32 + word.trailing_zeros())
 }

@@ -2,6 +2,48 @@
 //!
 //! Pure by construction: no I/O, no clock, no async runtime and no randomness of its own. Every
 //! random decision takes a [`Draw`], so the caller decides where randomness comes from.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use gepa_archive::{
+//!     Archive, ArchiveSettings, Candidate, CandidateIndex, Draw, InstanceIndex, InstanceScore,
+//!     Origin, ParentSelector, ScoreRow,
+//! };
+//! use indexmap::IndexMap;
+//!
+//! struct Always(u32);
+//! impl Draw for Always {
+//!     fn word(&mut self) -> u32 {
+//!         self.0
+//!     }
+//! }
+//!
+//! fn row(scores: [f64; 2]) -> Result<ScoreRow, gepa_archive::ArchiveError> {
+//!     let entry = |(instance, score)| InstanceScore {
+//!         instance: InstanceIndex(instance),
+//!         score,
+//!         objectives: IndexMap::new(),
+//!     };
+//!     ScoreRow::new((0..).zip(scores).map(entry).collect())
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut archive = Archive::new(ArchiveSettings::default());
+//! let seed = Candidate::new([("prompt", "Classify the message.")])?;
+//! archive.insert(Arc::new(seed), vec![], Origin::Seed, &row([1.0, 0.0])?)?;
+//! let child = Candidate::new([("prompt", "Classify the message. Think first.")])?;
+//! let parents = vec![CandidateIndex(0)];
+//! let insertion =
+//!     archive.insert(Arc::new(child), parents, Origin::Reflection, &row([0.5, 1.0])?)?;
+//!
+//! assert!(insertion.front_changed && insertion.best_changed);
+//! assert_eq!(archive.front().ids(), [CandidateIndex(0), CandidateIndex(1)]);
+//! let parent = archive.select(&ParentSelector::Pareto, &mut Always(0));
+//! assert_eq!(parent, Some(CandidateIndex(0)));
+//! # Ok(())
+//! # }
+//! ```
 
 mod archive;
 mod bits;

@@ -15,8 +15,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use gepa_archive::{Archive, CandidateIndex, Origin, ParentSelector, ScoreRow};
-use simulated::{Scores, Words, candidate, entries, filled_archive, rows};
+use gepa_archive::{Archive, CandidateIndex, InstanceScore, Origin, ParentSelector, ScoreRow};
+use simulated::{Scores, Words, candidate, entries, filled_archive};
 
 const CANDIDATES: [usize; 3] = [100, 1_000, 10_000];
 const INSTANCES: [usize; 2] = [300, 3_000];
@@ -54,7 +54,10 @@ fn insert(
 ) {
     // Short enough that the archive keeps its size.
     let burst = (archive.len() / 10).max(20);
-    let newcomers = rows(&mut Words::new(99), kind, burst, instances);
+    let mut words = Words::new(99);
+    let newcomers: Vec<ScoreRow> = (0..burst)
+        .map(|_| row_of(entries(&mut words, kind, instances)))
+        .collect();
     criterion.benchmark_group("insert").bench_function(
         BenchmarkId::from_parameter(name),
         |bencher| {
@@ -102,11 +105,11 @@ fn row(criterion: &mut Criterion) {
     for instances in INSTANCES {
         let scores = entries(&mut Words::new(3), Scores::Continuous, instances);
         group.bench_function(BenchmarkId::from_parameter(instances), |bencher| {
-            bencher.iter_batched(
-                || scores.clone(),
-                |copy| ScoreRow::new(copy).expect("finite scores"),
-                criterion::BatchSize::LargeInput,
-            );
+            bencher.iter_batched(|| scores.clone(), row_of, criterion::BatchSize::LargeInput);
         });
     }
+}
+
+fn row_of(scores: Vec<InstanceScore>) -> ScoreRow {
+    ScoreRow::new(scores).expect("finite scores")
 }

@@ -66,6 +66,21 @@ pub enum StopReason {
         /// Iterations without a rise.
         iterations: u64,
     },
+    /// Iteration after iteration there was nothing left to execute: minibatches perfect already, or
+    /// every new text a known one.
+    NothingLeft {
+        /// Iterations in a row without a rollout.
+        iterations: u64,
+    },
+    /// The reflection model gave no usable text many times in a row.
+    ReflectionFailures {
+        /// Iterations in a row.
+        iterations: u64,
+        /// Candidates accepted before, besides the seed.
+        accepted: u64,
+        /// What was wrong the last time.
+        message: String,
+    },
     /// Someone asked for it.
     Requested,
     /// Too many rollouts failed for the result to mean anything.
@@ -92,6 +107,8 @@ impl StopReason {
             Self::Candidates { .. } => "candidates",
             Self::TargetScore { .. } => "target_score",
             Self::NoImprovement { .. } => "no_improvement",
+            Self::NothingLeft { .. } => "nothing_left",
+            Self::ReflectionFailures { .. } => "reflection_failures",
             Self::Requested => "requested",
             Self::EvaluatorFailures { .. } => "evaluator_failures",
         }
@@ -99,7 +116,10 @@ impl StopReason {
 
     /// Whether the run failed, rather than finished.
     pub fn is_failure(&self) -> bool {
-        matches!(self, Self::EvaluatorFailures { .. })
+        matches!(
+            self,
+            Self::EvaluatorFailures { .. } | Self::ReflectionFailures { accepted: 0, .. }
+        )
     }
 }
 
@@ -149,6 +169,18 @@ impl fmt::Display for StopReason {
             Self::NoImprovement { iterations } => {
                 write!(formatter, "no improvement in {iterations} iterations")
             }
+            Self::NothingLeft { iterations } => write!(
+                formatter,
+                "nothing left to try: {iterations} iterations in a row had no rollout to execute"
+            ),
+            Self::ReflectionFailures {
+                iterations,
+                message,
+                ..
+            } => write!(
+                formatter,
+                "the reflection model gave no usable text in {iterations} iterations in a row, the last time: {message}"
+            ),
             Self::Requested => formatter.write_str("stopped on request"),
             Self::EvaluatorFailures {
                 failed,

@@ -1,9 +1,9 @@
 //! What the fronts know of one candidate.
 
-/// The first front of a candidate that is in none.
-pub(crate) const NO_RANK: u32 = u32::MAX;
-
 use super::NOBODY;
+
+/// The first front of a candidate that is in none.
+pub(super) const NO_RANK: u32 = u32::MAX;
 
 #[derive(Clone, Debug)]
 pub(super) struct Standing {
@@ -57,4 +57,9 @@ impl Standing {
 /// Orders candidates by first front, then index.
 pub(super) fn order_of(first: u32, candidate: u32) -> u64 {
     u64::from(first) << 32 | u64::from(candidate)
+}
+
+/// The candidate in what [`order_of`] gave.
+pub(super) fn candidate_of(order: u64) -> u32 {
+    order as u32
 }

@@ -1,6 +1,6 @@
 //! The walk over the tops, and the survivors it leaves.
 
-use super::standing::order_of;
+use super::standing::{candidate_of, order_of};
 use super::{FrontTable, NOBODY};
 use crate::CandidateIndex;
 use crate::bits;
@@ -51,19 +51,22 @@ impl TopKey {
     }
 
     pub(super) fn candidate(self) -> u32 {
-        self.order as u32
+        candidate_of(self.order)
     }
 }
 
 impl SurvivorList {
     /// Takes survivors in order of first appearance.
     pub(crate) fn new(survivors: Vec<Survivor>) -> Self {
-        let mut list = Self {
-            survivors,
-            cumulative: Vec::new(),
+        let running_sum = |sum: &mut usize, survivor: &Survivor| {
+            *sum += survivor.weight;
+            Some(*sum)
         };
-        list.accumulate();
-        list
+        let cumulative = survivors.iter().scan(0, running_sum).collect();
+        Self {
+            survivors,
+            cumulative,
+        }
     }
 
     pub(crate) fn as_slice(&self) -> &[Survivor] {
@@ -93,16 +96,6 @@ impl SurvivorList {
     pub(super) fn memory_bytes(&self) -> usize {
         self.survivors.capacity() * size_of::<Survivor>()
             + self.cumulative.capacity() * size_of::<usize>()
-    }
-
-    fn accumulate(&mut self) {
-        self.cumulative.clear();
-        let mut sum = 0;
-        self.cumulative
-            .extend(self.survivors.iter().map(|survivor| {
-                sum += survivor.weight;
-                sum
-            }));
     }
 }
 
@@ -165,50 +158,44 @@ impl FrontTable {
     }
 
     fn replace_survivors(&mut self, walked: &[u32]) -> Shift {
-        let mut kept = std::mem::take(&mut self.survivors.survivors);
-        let mut newcomers = Vec::new();
-        for &candidate in walked {
-            let standing = &self.standings[candidate as usize];
-            if !standing.surviving {
-                newcomers.push(survivor(candidate, 0));
-            }
-        }
-        for former in &kept {
-            self.standings[former.candidate.position()].surviving = false;
+        let former = std::mem::take(&mut self.survivors.survivors);
+        let newcomers: Vec<u32> = walked
+            .iter()
+            .copied()
+            .filter(|&candidate| !self.survives(candidate))
+            .collect();
+        for survivor in &former {
+            self.standings[survivor.candidate.position()].surviving = false;
         }
         for &candidate in walked {
             self.standings[candidate as usize].surviving = true;
         }
-        let mut displaced = Vec::new();
-        kept.retain(|former| {
-            let stays = self.standings[former.candidate.position()].surviving;
-            if !stays {
-                displaced.push(former.candidate);
-            }
-            stays
-        });
+        let (kept, mut displaced): (Vec<_>, Vec<_>) = former
+            .into_iter()
+            .map(|survivor| survivor.candidate)
+            .partition(|survivor| self.survives(survivor.0));
         displaced.sort_unstable();
         let anyone_new = !newcomers.is_empty();
-        kept.append(&mut newcomers);
-        for one in &mut kept {
-            one.weight = self.standings[one.candidate.position()].held as usize;
-        }
-        let standings = &self.standings;
-        kept.sort_by_key(|one| {
-            order_of(standings[one.candidate.position()].first, one.candidate.0)
-        });
-        self.survivors.survivors = kept;
-        self.survivors.accumulate();
+        self.list_survivors(kept.into_iter().map(|kept_one| kept_one.0).chain(newcomers));
         Shift {
             displaced,
             anyone_new,
         }
     }
-}
 
-fn survivor(candidate: u32, weight: usize) -> Survivor {
-    Survivor {
-        candidate: CandidateIndex(candidate),
-        weight,
+    fn list_survivors(&mut self, candidates: impl Iterator<Item = u32>) {
+        let mut ordered: Vec<(u64, usize)> = candidates
+            .map(|candidate| {
+                let standing = &self.standings[candidate as usize];
+                (order_of(standing.first, candidate), standing.held as usize)
+            })
+            .collect();
+        // The kept ones are almost sorted already: a stable sort finds the runs.
+        ordered.sort_by_key(|&(order, _)| order);
+        let survivors = ordered.into_iter().map(|(order, weight)| Survivor {
+            candidate: CandidateIndex(candidate_of(order)),
+            weight,
+        });
+        self.survivors = SurvivorList::new(survivors.collect());
     }
 }

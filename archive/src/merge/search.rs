@@ -1,9 +1,9 @@
 //! Finding two survivors to merge, and combining their texts.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{ATTEMPTS, MergeLog};
+use crate::bits::{self, WORD};
 use crate::{Archive, Candidate, CandidateIndex, Draw, choices_weighted, sample_indices};
 
 /// Two survivors and the ancestor to merge them over.
@@ -31,13 +31,18 @@ pub(super) fn find_pair(
         let drawn = sample_indices(draw, survivors.len(), 2);
         let mut parents = [survivors[drawn[0]], survivors[drawn[1]]];
         parents.sort_unstable();
+        let [first, second] = parents;
         let ancestors = parents.map(|parent| ancestors_of(archive, parent));
-        if ancestors[0].contains(&parents[1]) || ancestors[1].contains(&parents[0]) {
+        if contains(&ancestors[0], second) || contains(&ancestors[1], first) {
             continue;
         }
-        let eligible: Vec<CandidateIndex> = ancestors[0]
-            .intersection(&ancestors[1])
-            .copied()
+        let common: Vec<u64> = ancestors[0]
+            .iter()
+            .zip(&ancestors[1])
+            .map(|(one, other)| one & other)
+            .collect();
+        let eligible: Vec<CandidateIndex> = bits::slots(&common)
+            .map(|position| CandidateIndex(position as u32))
             .filter(|&ancestor| {
                 !log.has_tried(parents, ancestor) && is_eligible(archive, parents, ancestor)
             })
@@ -76,15 +81,21 @@ pub(super) fn compose(archive: &Archive, pair: &Pair, draw: &mut dyn Draw) -> Op
     Some(Composition { candidate, sources })
 }
 
-fn ancestors_of(archive: &Archive, candidate: CandidateIndex) -> BTreeSet<CandidateIndex> {
-    let mut found = BTreeSet::new();
+/// All ancestors as bits: lineages are deep, and every drawn pair asks for two.
+fn ancestors_of(archive: &Archive, candidate: CandidateIndex) -> Vec<u64> {
+    let mut found = vec![0; bits::words_for(archive.len())];
     let mut pending = archive.entry(candidate).parents.clone();
     while let Some(ancestor) = pending.pop() {
-        if found.insert(ancestor) {
+        if !contains(&found, ancestor) {
+            found[ancestor.position() / WORD] |= 1 << (ancestor.position() % WORD);
             pending.extend_from_slice(&archive.entry(ancestor).parents);
         }
     }
     found
+}
+
+fn contains(ids: &[u64], candidate: CandidateIndex) -> bool {
+    ids[candidate.position() / WORD] >> (candidate.position() % WORD) & 1 == 1
 }
 
 /// Whether an ancestor is no better than both, and one parent changed a component that the other

@@ -1,5 +1,7 @@
 //! The instances a merge is gated on.
 
+use std::cmp::Ordering;
+
 use crate::{
     Archive, CandidateIndex, Draw, InstanceIndex, sample_indices, sample_with_replacement,
 };
@@ -38,15 +40,12 @@ pub(super) fn common_instances(
 /// Positions in `common`: up to two where the first parent is better, two where the second is,
 /// two ties, then any others; with repeats if there are not enough.
 pub(super) fn draw_subset(common: &[CommonInstance], draw: &mut dyn Draw) -> Vec<usize> {
-    let is_first_better =
-        |position: &usize| common[*position].scores[0] > common[*position].scores[1];
-    let is_second_better =
-        |position: &usize| common[*position].scores[0] < common[*position].scores[1];
-    let is_tie = |position: &usize| common[*position].scores[0] == common[*position].scores[1];
-    let buckets: [&dyn Fn(&usize) -> bool; 3] = [&is_first_better, &is_second_better, &is_tie];
-
     let mut chosen: Vec<usize> = Vec::with_capacity(SUBSET);
-    for belongs in buckets {
+    for verdict in [Ordering::Greater, Ordering::Less, Ordering::Equal] {
+        let belongs = |position: &usize| {
+            let [first, second] = common[*position].scores;
+            first.partial_cmp(&second) == Some(verdict)
+        };
         let bucket: Vec<usize> = (0..common.len()).filter(belongs).collect();
         let wanted = bucket.len().min(PER_BUCKET).min(SUBSET - chosen.len());
         chosen.extend(

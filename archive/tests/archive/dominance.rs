@@ -75,14 +75,16 @@ fn exact_front(axes: &[Objective], points: &[Point]) -> Vec<usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn without_epsilon_exactly_the_points_that_none_dominates_remain(
         mut axes in objectives(),
         points in points(),
     ) {
-        axes.iter_mut().for_each(|axis| axis.epsilon = 0.0);
+        for axis in &mut axes {
+            axis.epsilon = 0.0;
+        }
         prop_assert_eq!(nondominated(&points, &axes), exact_front(&axes, &points));
     }
 
@@ -129,12 +131,12 @@ proptest! {
 
 #[test]
 fn points_with_different_objectives_do_not_compete() {
-    let axis = |name: &str| Objective {
+    let maximised = |name: &str| Objective {
         name: name.into(),
         direction: Direction::Maximize,
         epsilon: 0.0,
     };
-    let axes = [axis("speed"), axis("accuracy")];
+    let axes = [maximised("speed"), maximised("accuracy")];
     let dodger = Point::from([("accuracy".into(), 9.0)]);
     let faced = Point::from([("speed".into(), 1.0), ("accuracy".into(), 2.0)]);
     let worse = Point::from([("speed".into(), 1.0), ("accuracy".into(), 1.0)]);

@@ -1,15 +1,31 @@
 //! The archive against plain definitions, recorded decisions of the reference implementation, and
 //! other implementations.
 
+#[cfg(test)]
 mod conformance;
+#[cfg(test)]
 mod dominance;
+#[cfg(test)]
 mod eviction;
+#[cfg(test)]
 mod fronts;
+#[cfg(test)]
+mod generator;
+#[cfg(test)]
 mod generators;
+#[cfg(test)]
 mod merge;
+#[cfg(test)]
 mod merge_oracle;
+#[cfg(test)]
 mod oracle;
+#[cfg(test)]
 mod peers;
+#[cfg(test)]
 mod rows;
+#[cfg(test)]
 mod selection;
+#[cfg(test)]
+mod skipping;
+#[cfg(test)]
 mod world;

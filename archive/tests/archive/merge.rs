@@ -75,7 +75,7 @@ fn build(rows: &[PlainRow], descents: &[Descent]) -> (Archive, Pool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn plans_are_those_of_the_description(

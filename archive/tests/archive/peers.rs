@@ -12,6 +12,7 @@ use gepa_archive::Draw;
 use gepa_archive::dominance::{Direction, Objective, Point, nondominated};
 
 use crate::generators::Words;
+use crate::skipping::report_skip;
 
 /// Reads one point set per line as JSON and prints, as JSON, who is not dominated.
 const SCRIPT: &str = "
@@ -34,7 +35,7 @@ struct PointSet {
 fn moocore_finds_the_same_points_nondominated() {
     let python = workspace().join("tests/.venv/bin/python");
     if !python.exists() {
-        eprintln!("SKIPPED: no tests/.venv, run tests/peers/setup.sh to compare with moocore");
+        report_skip("no tests/.venv, run tests/peers/setup.sh to compare with moocore");
         return;
     }
     let mut words = Words::new(20);

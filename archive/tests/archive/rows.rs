@@ -105,3 +105,23 @@ fn a_candidate_without_scores_ranks_last_and_never_survives() {
     assert_eq!(archive.top(2), [CandidateIndex(1), CandidateIndex(0)]);
     assert_eq!(archive.front().ids(), [CandidateIndex(1)]);
 }
+
+#[test]
+fn an_archive_holds_little_more_than_its_scores() {
+    let (candidates, instances) = (300_u32, 3_000_u32);
+    let mut archive = Archive::new(ArchiveSettings::default());
+    for index in 0..candidates {
+        let scores = (0..instances).map(|at| entry(at, f64::from((index * 7 + at) % 2)));
+        let row = ScoreRow::new(scores.collect()).unwrap();
+        archive
+            .insert(candidate("a"), vec![], Origin::Injected, &row)
+            .unwrap();
+    }
+    let raw = (candidates * instances) as usize * size_of::<f64>();
+    let held = archive.memory_bytes();
+    assert!(held > raw, "{held} bytes cannot hold {raw} bytes of scores");
+    assert!(
+        held * 10 < raw * 13,
+        "{held} bytes for {raw} bytes of scores"
+    );
+}

@@ -50,7 +50,9 @@ impl World {
             .map(|text| text[1..].parse().expect("a gene text"))
             .collect();
         (0..self.objectives.len() as u64)
-            .filter(|&one| !(self.sparse && one >= 1 && self.hash(&[9, key, one]) & 3 == 0))
+            .filter(|&one| {
+                !(self.sparse && one >= 1 && self.hash(&[9, key, one]).is_multiple_of(4))
+            })
             .map(|one| {
                 let numerator = self.numerator(&genes, key, 1 + one);
                 (
@@ -69,7 +71,7 @@ impl World {
             let component = hash % genes.len() as u64;
             let gene = (hash >> 8) & 15;
             let mut target = self.hash(&[1, component, gene]) & 15;
-            if (hash >> 16) & 3 == 0 {
+            if (hash >> 16).is_multiple_of(4) {
                 target ^= (hash >> 20) & 15;
             }
             let nibble = (genes[component as usize] >> (4 * gene)) & 15;

@@ -33,10 +33,12 @@ impl Draw for Words {
     }
 }
 
+/// Some candidate; archives do not look at texts.
 pub(crate) fn candidate() -> Arc<Candidate> {
     Arc::new(Candidate::new([("prompt", "text")]).expect("one named component"))
 }
 
+/// A row's worth of scores in ascending order of instances.
 pub(crate) fn entries(words: &mut Words, kind: Scores, instances: usize) -> Vec<InstanceScore> {
     (0..instances as u32)
         .map(|instance| InstanceScore {
@@ -50,17 +52,7 @@ pub(crate) fn entries(words: &mut Words, kind: Scores, instances: usize) -> Vec<
         .collect()
 }
 
-pub(crate) fn rows(
-    words: &mut Words,
-    kind: Scores,
-    count: usize,
-    instances: usize,
-) -> Vec<ScoreRow> {
-    (0..count)
-        .map(|_| ScoreRow::new(entries(words, kind, instances)).expect("finite scores"))
-        .collect()
-}
-
+/// An archive without bounds.
 pub(crate) fn filled_archive(kind: Scores, candidates: usize, instances: usize) -> Archive {
     let mut archive = Archive::new(ArchiveSettings::default());
     let mut words = Words::new(1);

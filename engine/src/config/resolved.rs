@@ -149,6 +149,10 @@ fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
             "search.archive_max_size",
         ),
         (reflection.max_attempts, "reflection.max_attempts"),
+        (
+            reflection.max_failures_in_a_row,
+            "reflection.max_failures_in_a_row",
+        ),
         (reflection.max_concurrent, "reflection.max_concurrent"),
         (reflection.max_text_chars, "reflection.max_text_chars"),
         (rollouts.max_attempts, "rollouts.max_attempts"),

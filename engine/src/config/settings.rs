@@ -240,6 +240,8 @@ pub struct ReflectionSettings {
     pub templates: IndexMap<String, String>,
     /// Calls per component before the proposal is given up.
     pub max_attempts: u32,
+    /// Iterations in a row without a usable text before the run stops.
+    pub max_failures_in_a_row: u32,
     /// Reflection calls in flight at once.
     pub max_concurrent: u32,
     /// Longest text a component may get, in characters.
@@ -255,6 +257,7 @@ impl Default for ReflectionSettings {
             template_file: None,
             templates: IndexMap::new(),
             max_attempts: 2,
+            max_failures_in_a_row: 10,
             max_concurrent: 8,
             max_text_chars: 20_000,
             max_prompt_chars: 200_000,

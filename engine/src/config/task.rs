@@ -199,7 +199,8 @@ impl TaskConfig {
             }
             _ => None,
         };
-        let scorer = Scorer::new(scorer, judge).map_err(|error| problem("scorer", &error))?;
+        let scorer = Scorer::new(scorer, &self.directory, judge)
+            .map_err(|error| problem("scorer", &error))?;
         let prompt = self.config.prompt().clone();
         DatasetEvaluator::new(Arc::clone(dataset), prompt, policy, scorer)
             .map_err(|error| problem("scorer", &error))

@@ -57,6 +57,7 @@ impl Core {
             self.failures.count(trial);
         }
         self.remember_parent(&proposal);
+        self.count_fruitless(&proposal, used.rollouts);
         match proposal.verdict.take() {
             Some(Verdict::Pass(comparison)) => {
                 self.journal_gate(&proposal, comparison, true);
@@ -134,8 +135,7 @@ impl Core {
         let Some(child) = proposal.child.clone() else {
             return;
         };
-        if let Some(twin) = self.contents.get(&child.content_id()) {
-            let detail = format!("it is candidate {twin}");
+        if let Some(detail) = self.twin_of(&child) {
             self.close(iteration, CloseReason::Duplicate, detail);
             return;
         }
@@ -168,6 +168,27 @@ impl Core {
         proposal.pareto_trial = Some(trial);
         proposal.gate_committed = true;
         self.open.insert(iteration, proposal);
+    }
+
+    /// The same candidate in the archive, or on its way there.
+    fn twin_of(&self, child: &Candidate) -> Option<String> {
+        let content_id = child.content_id();
+        if let Some(twin) = self.contents.get(&content_id) {
+            return Some(format!("it is candidate {twin}"));
+        }
+        let on_its_way = self
+            .open
+            .values()
+            .filter(|proposal| proposal.gate_committed);
+        on_its_way
+            .filter(|proposal| {
+                proposal
+                    .child
+                    .as_ref()
+                    .is_some_and(|c| c.content_id() == content_id)
+            })
+            .map(|proposal| format!("iteration {} is evaluating it", proposal.iteration))
+            .next()
     }
 
     fn accept(
@@ -223,6 +244,20 @@ impl Core {
             self.snapshot(tag, insertion.index);
         }
         Some(insertion)
+    }
+
+    fn count_fruitless(&mut self, proposal: &Proposal, executed: u64) {
+        let fruitless = &mut self.fruitless;
+        fruitless.idle = if executed == 0 { fruitless.idle + 1 } else { 0 };
+        match &proposal.verdict {
+            Some(Verdict::Close(CloseReason::Reflection, complaint, _)) => {
+                fruitless.unreflected += 1;
+                fruitless.last_complaint.clone_from(complaint);
+            }
+            // Nobody was asked, so nothing is known about who answers.
+            Some(Verdict::Close(CloseReason::Perfect | CloseReason::NoScores, ..)) => {}
+            _ => fruitless.unreflected = 0,
+        }
     }
 
     fn journal_gate(&mut self, proposal: &Proposal, comparison: Option<Comparison>, passed: bool) {

@@ -19,6 +19,11 @@ use crate::stop::StopReason;
 /// Instances a merge is gated on (reference algorithm 1.11).
 const MERGE_SUBSET: u64 = 5;
 
+/// Times every training example was looked at without a rollout before a run gives up.
+const IDLE_EPOCHS: u64 = 3;
+/// Fewer idle iterations than this may be bad luck with the parents drawn.
+const FEWEST_IDLE: u64 = 50;
+
 impl Core {
     /// Begins the next iteration, if the conditions and the budget allow one.
     pub(super) fn issue(&mut self) -> Issue {
@@ -81,7 +86,26 @@ impl Core {
                 iterations: self.since_best,
             });
         }
-        None
+        self.led_nowhere()
+    }
+
+    fn led_nowhere(&self) -> Option<StopReason> {
+        let most = u64::from(self.config.settings().reflection.max_failures_in_a_row);
+        let iterations = self.fruitless.unreflected;
+        if iterations >= most {
+            let accepted = self.archive.len().saturating_sub(1) as u64;
+            let message = self.fruitless.last_complaint.clone();
+            return Some(StopReason::ReflectionFailures {
+                iterations,
+                accepted,
+                message,
+            });
+        }
+        let minibatch = self.config.settings().search.minibatch_size as usize;
+        let epoch = self.config.sets().train.len().div_ceil(minibatch) as u64;
+        let iterations = self.fruitless.idle;
+        (iterations >= (IDLE_EPOCHS * epoch).max(FEWEST_IDLE))
+            .then_some(StopReason::NothingLeft { iterations })
     }
 
     /// Why another proposal cannot be paid to its end.
@@ -142,7 +166,8 @@ impl Core {
             .count() as u64;
         let wanted = settings.enabled
             && std::mem::take(&mut self.merge.after_acceptance)
-            && self.merge.due > in_flight;
+            && self.merge.due > in_flight
+            && self.merge.accepted + in_flight < u64::from(settings.max_invocations);
         if !wanted {
             return false;
         }

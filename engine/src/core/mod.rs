@@ -12,6 +12,8 @@ mod ledger;
 mod order;
 mod progress;
 mod proposal;
+#[cfg(test)]
+mod tests;
 mod trial;
 mod work;
 
@@ -57,6 +59,7 @@ pub(crate) struct Core {
     next_iteration: u64,
     /// Iterations decided on since the best score last rose.
     since_best: u64,
+    fruitless: Fruitless,
     ledger: Ledger,
     failures: FailureWindow,
     counters: Counters,
@@ -76,6 +79,17 @@ enum Part {
     Draining,
     Validating(Vec<Trial>),
     Finished,
+}
+
+/// Iterations in a row that led nowhere: without these counts a run could go on for ever at no cost
+/// to any budget.
+#[derive(Debug, Default)]
+struct Fruitless {
+    /// Without a rollout executed.
+    idle: u64,
+    /// Without a usable text from the reflection model.
+    unreflected: u64,
+    last_complaint: String,
 }
 
 /// What merging remembers.
@@ -126,6 +140,7 @@ impl Core {
             open: BTreeMap::new(),
             next_iteration: 1,
             since_best: 0,
+            fruitless: Fruitless::default(),
             ledger: Ledger::new(rollout_limit, settings.budget.max_reflection_calls),
             failures: FailureWindow::new(settings.rollouts.max_failure_fraction),
             counters: Counters::default(),

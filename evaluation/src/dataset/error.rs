@@ -90,7 +90,7 @@ pub enum DatasetError {
     Empty {
         /// The file.
         path: PathBuf,
-        /// ` that pass `only`` where a filter is set, else nothing.
+        /// Names the filter where one is set, else nothing.
         after_filter: &'static str,
     },
     /// The settings contradict themselves.

@@ -85,10 +85,12 @@ impl DatasetEvaluator {
                 };
             }
         };
-        match answer_of(&completion) {
-            Ok(answer) => self.judge(request, row, answer, completion.usage).await,
-            Err(refusal) => Evaluation::with_usage(refusal, completion.usage),
+        if completion.finish_reason == FinishReason::Refusal {
+            let refusal = Outcome::failed(FailureKind::Refused, refusal_message(&completion.text));
+            return Evaluation::with_usage(refusal, completion.usage);
         }
+        let answer = answer_of(&completion);
+        self.judge(request, row, answer, completion.usage).await
     }
 
     async fn judge(
@@ -213,15 +215,14 @@ struct Answer {
     note: Option<&'static str>,
 }
 
-fn answer_of(completion: &Completion) -> Result<Answer, Outcome> {
-    if completion.finish_reason == FinishReason::Refusal {
-        let message = if completion.text.trim().is_empty() {
-            "the model refused to answer".to_owned()
-        } else {
-            format!("the model refused to answer: {}", completion.text.trim())
-        };
-        return Err(Outcome::failed(FailureKind::Refused, message));
+fn refusal_message(text: &str) -> String {
+    match text.trim() {
+        "" => "the model refused to answer".to_owned(),
+        said => format!("the model refused to answer: {said}"),
     }
+}
+
+fn answer_of(completion: &Completion) -> Answer {
     let only_tools = completion.text.trim().is_empty() && !completion.tool_calls.is_empty();
     let text = if only_tools {
         Value::Array(completion.tool_calls.clone()).to_string()
@@ -235,7 +236,7 @@ fn answer_of(completion: &Completion) -> Result<Answer, Outcome> {
     } else {
         None
     };
-    Ok(Answer { text, note })
+    Answer { text, note }
 }
 
 fn with_notes(feedback: Option<String>, note: Option<&str>) -> Option<String> {

@@ -81,7 +81,7 @@ fn decode(path: &Path, bytes: Vec<u8>, encoding: TextEncoding) -> Result<String,
     }
     let mut text = String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let line = valid.split(|byte| *byte == b'\n').count() as u64;
         DatasetError::NotUtf8 {
             path: path.to_owned(),
             line,

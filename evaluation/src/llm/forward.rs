@@ -9,7 +9,7 @@ use super::chat::ChatModel;
 use super::fault::{AttemptFault, Retry};
 use super::limiter::{Outage, Permit, Report};
 use super::prices::Price;
-use super::reply::{Reply, ReportedTokens, estimated_prompt_tokens};
+use super::reply::{MOST_TOKENS, Reply, ReportedTokens, estimated_prompt_tokens};
 use super::settings::ASSUMED_COMPLETION_TOKENS;
 use crate::{ModelError, ModelErrorKind, Purpose, Usage};
 
@@ -157,38 +157,37 @@ impl ChatModel {
         was_probe: bool,
         history: &mut CallHistory,
     ) -> Result<(), (ModelErrorKind, String)> {
+        tracing::debug!(
+            provider = %self.settings.provider,
+            model = %self.settings.model,
+            outcome = fault.outcome,
+            "attempt failed: {}", fault.message
+        );
         let is_outage = matches!(fault.report, Report::Unavailable { .. });
         // A failed probe says that the outage goes on, whose length has a limit of its own.
         let counts = !(was_probe && is_outage);
         history.failed_attempts += u32::from(counts);
         history.unreadable_replies += u32::from(fault.retry == Retry::Sparingly);
-        let is_last = match fault.retry {
-            Retry::Never => true,
-            Retry::Sparingly => history.unreadable_replies >= MOST_UNREADABLE,
-            Retry::Always => false,
-        } || history.failed_attempts >= self.max_attempts;
-        let end = (fault.kind, fault.message.clone());
-        tracing::debug!(
-            provider = %self.settings.provider,
-            model = %self.settings.model,
-            outcome = fault.outcome,
-            failed_attempts = history.failed_attempts,
-            "attempt failed: {}", fault.message
-        );
-        let was_never_worth_it = fault.retry == Retry::Never;
-        let failed_attempts = history.failed_attempts;
-        history.last_fault = Some(fault);
-        if !is_last {
-            if counts {
-                sleep(self.backoff.wait(failed_attempts)).await;
+        let has_attempts_left = history.failed_attempts < self.max_attempts;
+        let may_try_again = match fault.retry {
+            Retry::Never => {
+                let end = (fault.kind, fault.message.clone());
+                history.last_fault = Some(fault);
+                return Err(end);
             }
-            return Ok(());
+            Retry::Sparingly => has_attempts_left && history.unreadable_replies < MOST_UNREADABLE,
+            Retry::Always => has_attempts_left,
+        };
+        let failed_attempts = history.failed_attempts;
+        let fault = history.last_fault.insert(fault);
+        if !may_try_again {
+            let message = format!("{} (attempts: {failed_attempts})", fault.message);
+            return Err((fault.kind, message));
         }
-        let (kind, message) = end;
-        if was_never_worth_it {
-            return Err((kind, message));
+        if counts {
+            sleep(self.backoff.wait(failed_attempts)).await;
         }
-        Err((kind, format!("{message}, after {failed_attempts} attempts")))
+        Ok(())
     }
 
     fn gave_up(&self, outage: Outage, history: &CallHistory) -> (ModelErrorKind, String) {
@@ -260,4 +259,5 @@ fn expected_completion_tokens(body: &Value) -> u64 {
         .iter()
         .find_map(|field| body.get(field)?.as_u64())
         .unwrap_or(u64::from(ASSUMED_COMPLETION_TOKENS))
+        .min(MOST_TOKENS)
 }

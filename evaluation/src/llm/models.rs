@@ -21,7 +21,10 @@ use super::settings::{ModelSettings, PriceSettings, ProviderSettings};
 use super::telemetry::Meter;
 use super::{Environment, ModelSetupError};
 use crate::LanguageModel;
+use crate::rulebook::RulebookModel;
 
+/// The provider that needs no network.
+const RULEBOOK: &str = "rulebook";
 const CONNECT_SECONDS: f64 = 10.0;
 const WHOLE_CALL_SECONDS: f64 = 300.0;
 const OUTAGE_SECONDS: f64 = 600.0;
@@ -64,13 +67,16 @@ impl Models {
         }
     }
 
-    /// Connects a model of any provider. Sends nothing: a wrong key or model shows at the first call.
+    /// Connects a model of any provider, the rulebook included. Sends nothing: a wrong key or model shows at the first call.
     pub fn connect(
         &self,
         settings: &ModelSettings,
         providers: &IndexMap<String, ProviderSettings>,
         prices: &[PriceSettings],
     ) -> Result<Arc<dyn LanguageModel>, ModelSetupError> {
+        if settings.provider == RULEBOOK {
+            return Ok(Arc::new(RulebookModel));
+        }
         let model = self.connect_chat(settings, providers, prices)?;
         Ok(model)
     }
@@ -201,8 +207,11 @@ fn build_client(kind: ClientKind) -> Result<Client, ModelSetupError> {
         .redirect(Policy::none())
         .user_agent(concat!("gepa/", env!("CARGO_PKG_VERSION")));
     if !kind.is_encrypted {
-        // Plain HTTP has to work on machines without root certificates.
-        builder = builder.tls_certs_only([]);
+        // Plain HTTP has to work on machines without root certificates, and its servers commonly
+        // close idle connections after five seconds: reusing one at that moment fails a request.
+        builder = builder
+            .tls_certs_only([])
+            .pool_idle_timeout(Duration::from_secs(4));
     }
     if kind.is_loopback {
         builder = builder.no_proxy();

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::FinishReason;
 
 /// Token counts above this are a provider's mistake, not a bill.
-const MOST_TOKENS: u64 = 1 << 40;
+pub(super) const MOST_TOKENS: u64 = 1 << 40;
 
 /// A reply that is a completion.
 #[derive(Clone, Debug)]
@@ -70,9 +70,10 @@ impl Reply {
         let completion = count("/usage/completion_tokens");
         let total = count("/usage/total_tokens");
         match (prompt, completion, total) {
-            (Some(prompt), Some(completion), _) => ReportedTokens::Counted {
+            (Some(prompt), Some(completion), total) => ReportedTokens::Counted {
                 prompt,
-                completion,
+                // Some providers count thinking in the total only, and bill it as completion.
+                completion: completion.max(total.unwrap_or(0).saturating_sub(prompt)),
                 cached: count("/usage/prompt_tokens_details/cached_tokens")
                     .unwrap_or(0)
                     .min(prompt),
@@ -168,3 +169,6 @@ fn text_of(content: &Value) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,8 +13,7 @@ pub(super) const ASSUMED_COMPLETION_TOKENS: u32 = 4_096;
 const LONGEST_SECONDS: f64 = 86_400.0;
 
 /// One model behind an OpenAI-compatible chat completions endpoint.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelSettings {
     /// Who serves the model: `openai`, `groq`, `gemini` (or `google`), `openrouter`, `ollama`,
     /// `vllm`, or any other name together with a base URL.
@@ -45,7 +44,7 @@ pub struct ModelSettings {
     pub seed: Option<i64>,
     /// Further fields of the request body, such as `reasoning_effort`. They win over the settings
     /// above; `model`, `messages` and `stream` cannot be set here.
-    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
     /// The body field that carries `max_tokens`. Default: `max_completion_tokens` for `openai` and
     /// `groq`, `max_tokens` for everyone else.
@@ -128,7 +127,18 @@ impl ModelSettings {
         Self {
             provider: provider.into(),
             model: model.into(),
-            ..Self::default()
+            base_url: None,
+            api_key_env: None,
+            temperature: None,
+            top_p: None,
+            max_tokens: None,
+            seed: None,
+            extra: Map::new(),
+            max_tokens_field: None,
+            connect_timeout_seconds: None,
+            first_byte_timeout_seconds: None,
+            timeout_seconds: None,
+            max_attempts: None,
         }
     }
 
@@ -215,3 +225,6 @@ fn invalid(setting: &'static str, expected: &str) -> ModelSetupError {
         expected: expected.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The evaluator over the pool.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,6 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 /// Evaluates candidates in long-lived child processes, one rollout at a time in each.
 ///
 /// Dropping it kills the processes; [`shutdown`](Self::shutdown) lets them end by themselves.
-#[derive(Debug)]
 pub struct ProcessEvaluator {
     launch: Launch,
     pool: Pool,
@@ -91,6 +91,18 @@ impl ProcessEvaluator {
                 Evaluation::free(Outcome::Failed(failure))
             }
         }
+    }
+}
+
+impl fmt::Debug for ProcessEvaluator {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The environment, which may hold secrets, stays out.
+        formatter
+            .debug_struct("ProcessEvaluator")
+            .field("program", &self.launch.program)
+            .field("processes", &self.launch.processes)
+            .field("deterministic", &self.deterministic)
+            .finish_non_exhaustive()
     }
 }
 

@@ -17,3 +17,4 @@ pub(crate) use group::ChildGroup;
 pub(crate) use lines::{StderrTail, watch_stderr};
 pub use protocol::PROTOCOL_VERSION;
 pub use settings::ProcessSettings;
+pub(crate) use settings::{absolute, program_path};

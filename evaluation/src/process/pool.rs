@@ -28,14 +28,18 @@ struct Idle {
 impl Pool {
     /// A child at rest, or a new one; waits first when the last ones were of no use.
     pub(super) async fn take(&self, launch: &Launch) -> Result<Worker, ProcessError> {
-        if let Some(worker) = self.locked_idle().workers.pop() {
+        if let Some(worker) = self.rested() {
             return Ok(worker);
         }
-        let futile = *self.locked_futile();
-        if futile == 0 {
+        if *self.locked_futile() == 0 {
             return self.start(launch).await;
         }
         let _turn = self.delayed_start.lock().await;
+        // Whoever had the turn before may have changed either.
+        if let Some(worker) = self.rested() {
+            return Ok(worker);
+        }
+        let futile = *self.locked_futile();
         tokio::time::sleep(delay_after(futile)).await;
         self.start(launch).await
     }
@@ -68,6 +72,10 @@ impl Pool {
         std::mem::take(&mut idle.workers)
     }
 
+    fn rested(&self) -> Option<Worker> {
+        self.locked_idle().workers.pop()
+    }
+
     async fn start(&self, launch: &Launch) -> Result<Worker, ProcessError> {
         let started = Worker::start(launch).await;
         if started.is_err() {
@@ -87,8 +95,11 @@ impl Pool {
     }
 }
 
-/// 50 ms, doubled with every futile start, at most 5 s.
+/// 50 ms, doubled with every further futile start, at most 5 s.
 fn delay_after(futile: u32) -> Duration {
-    let factor = 1 << futile.saturating_sub(1).min(7);
+    let Some(doublings) = futile.checked_sub(1) else {
+        return Duration::ZERO;
+    };
+    let factor = 1 << doublings.min(7);
     Duration::from_millis(50 * factor).min(Duration::from_secs(5))
 }

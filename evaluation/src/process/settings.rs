@@ -1,5 +1,6 @@
 //! What a config says about a process evaluator.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::ProcessError;
 
 /// A program that evaluates candidates, speaking JSON lines on stdin and stdout.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProcessSettings {
     /// The program and its arguments; no shell is involved.
@@ -55,8 +56,25 @@ impl ProcessSettings {
     }
 }
 
+impl fmt::Debug for ProcessSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The values in `env` may be secrets.
+        let names: Vec<&String> = self.env.keys().collect();
+        formatter
+            .debug_struct("ProcessSettings")
+            .field("command", &self.command)
+            .field("env", &names)
+            .field("directory", &self.directory)
+            .field("processes", &self.processes)
+            .field("timeout_seconds", &self.timeout_seconds)
+            .field("start_timeout_seconds", &self.start_timeout_seconds)
+            .field("max_line_bytes", &self.max_line_bytes)
+            .field("deterministic", &self.deterministic)
+            .finish()
+    }
+}
+
 /// The settings, checked and with paths resolved.
-#[derive(Debug)]
 pub(super) struct Launch {
     pub(super) program: PathBuf,
     pub(super) arguments: Vec<String>,
@@ -86,21 +104,14 @@ impl Launch {
                 "`max_line_bytes` must be at least 256".to_owned(),
             ));
         }
-        let directory = match &settings.directory {
-            Some(directory) => base.join(directory),
-            None => base.to_owned(),
-        };
-        let has_folder = Path::new(program).components().count() > 1;
+        let named = settings.directory.as_deref().unwrap_or_default();
+        let directory = absolute(&base.join(named))
+            .map_err(|error| ProcessError::BadSettings(format!("`directory`: {error}")))?;
         Ok(Self {
-            // A bare name is looked up in PATH, anything with a folder starts at `directory`.
-            program: if has_folder {
-                absolute(&directory)?.join(program)
-            } else {
-                program.into()
-            },
+            program: program_path(&directory, program),
             arguments: arguments.to_vec(),
             env: settings.env.clone(),
-            directory: absolute(&directory)?,
+            directory,
             processes: settings.processes,
             timeout: seconds("timeout_seconds", settings.timeout_seconds)?,
             start_timeout: seconds("start_timeout_seconds", settings.start_timeout_seconds)?,
@@ -109,15 +120,24 @@ impl Launch {
     }
 }
 
-fn absolute(directory: &Path) -> Result<PathBuf, ProcessError> {
-    // `absolute` refuses the empty path, which is what the folder of a bare file name is.
-    let shown = if directory.as_os_str().is_empty() {
-        Path::new(".")
+/// Where a program is: a bare name is looked up in `PATH`, anything with a folder starts at
+/// `directory`.
+pub(crate) fn program_path(directory: &Path, program: &str) -> PathBuf {
+    if Path::new(program).components().count() > 1 {
+        directory.join(program)
     } else {
-        directory
-    };
-    std::path::absolute(shown)
-        .map_err(|error| ProcessError::BadSettings(format!("`directory`: {error}")))
+        program.into()
+    }
+}
+
+/// The absolute form of a folder, which need not exist.
+pub(crate) fn absolute(directory: &Path) -> std::io::Result<PathBuf> {
+    // The folder of a bare file name is the empty path, which `absolute` refuses.
+    if directory.as_os_str().is_empty() {
+        std::env::current_dir()
+    } else {
+        std::path::absolute(directory)
+    }
 }
 
 fn seconds(name: &str, value: f64) -> Result<Duration, ProcessError> {

@@ -38,14 +38,13 @@ fn named_after(rest: &str) -> Option<String> {
         .chars()
         .next()
         .filter(|c| matches!(c, '`' | '"' | '\''));
-    let answer = match quote {
-        Some(quote) => start[1..].split(quote).next()?,
-        None => {
-            let word = start
-                .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'))
-                .next()?;
-            word.trim_end_matches('.')
-        }
+    let answer = if let Some(quote) = quote {
+        start[1..].split(quote).next()?
+    } else {
+        let word = start
+            .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'))
+            .next()?;
+        word.trim_end_matches('.')
     };
     is_short(answer).then(|| answer.trim().to_owned())
 }

@@ -87,15 +87,19 @@ fn read_line(line: &str) -> Line {
     if let Some(rule) = read_direct(statement) {
         return Line::Direct(rule);
     }
-    match (Condition::parse(statement), evidence) {
-        (Some(condition), Some(evidence)) => Line::Points(Rule {
-            condition,
-            points: 0,
-            label: None,
-            evidence: Some(evidence),
-        }),
-        _ => Line::Prose,
-    }
+    evidence
+        .and_then(|counted| read_watched(statement, counted))
+        .map_or(Line::Prose, Line::Points)
+}
+
+/// A condition with its counts and no points.
+fn read_watched(statement: &str, evidence: Evidence) -> Option<Rule> {
+    Some(Rule {
+        condition: Condition::parse(statement)?,
+        points: 0,
+        label: None,
+        evidence: Some(evidence),
+    })
 }
 
 fn without_bullet(line: &str) -> &str {
@@ -158,12 +162,13 @@ fn read_decision(statement: &str) -> Option<Decision> {
 
 /// `` Add 2 points to `a` if .. ``, `Subtract 1 point if ..`, `If .., add 2 points`.
 fn read_points(statement: &str, evidence: Option<Evidence>) -> Option<Rule> {
-    let (award, condition) = match strip_prefix_ignoring_case(statement, "if ") {
-        Some(rest) => {
-            let at = rest.rfind(", ")?;
-            (rest[at + 2..].to_owned(), rest[..at].to_owned())
-        }
-        None => split_at_phrase(statement, " if ")?,
+    let (award, condition) = if let Some(rest) = strip_prefix_ignoring_case(statement, "if ") {
+        let (condition, award) = rest.rsplit_once(", ")?;
+        (award.to_owned(), condition.to_owned())
+    } else if is_award(statement) {
+        split_at_phrase(statement, " if ")?
+    } else {
+        return None;
     };
     let (sign, amount) = match strip_prefix_ignoring_case(&award, "add ") {
         Some(amount) => (1, amount),
@@ -191,6 +196,12 @@ fn read_points(statement: &str, evidence: Option<Evidence>) -> Option<Rule> {
         label,
         evidence,
     })
+}
+
+fn is_award(statement: &str) -> bool {
+    ["add ", "subtract "]
+        .iter()
+        .any(|verb| strip_prefix_ignoring_case(statement, verb).is_some())
 }
 
 /// `` If .., answer `a` ``.

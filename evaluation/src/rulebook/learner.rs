@@ -139,9 +139,9 @@ fn labels_in(current: &ReadPrompt, examples: &[ShownExample]) -> Vec<String> {
         None => {}
     }
     if current.sheet.decision.is_none() {
-        labels_named(&current.prose)
-            .iter()
-            .for_each(|label| add(label));
+        for label in labels_named(&current.prose) {
+            add(&label);
+        }
     }
     for rule in &current.sheet.rules {
         rule.label.iter().for_each(|label| add(label));
@@ -188,9 +188,15 @@ fn weigh(sheet: &mut Sheet, shape: &Shape) {
         };
         let points = (gain * POINTS_PER_LOG_ODDS).round() as i32;
         rule.points = points.clamp(-MOST_POINTS, MOST_POINTS);
-        if matches!(shape, Shape::Several) {
-            rule.label = Some(evidence.label.clone());
-            rule.points = rule.points.max(0);
+        match shape {
+            Shape::Two { positive, .. } if evidence.label != *positive => {
+                rule.points = -rule.points;
+            }
+            Shape::Two { .. } => {}
+            Shape::Several => {
+                rule.label = Some(evidence.label.clone());
+                rule.points = rule.points.max(0);
+            }
         }
     }
 }

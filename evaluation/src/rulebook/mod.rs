@@ -15,6 +15,11 @@ mod model;
 mod proposals;
 mod reflection_prompt;
 mod sheet;
+mod text_proposals;
+mod value_proposals;
 mod writing;
+
+#[cfg(test)]
+mod tests;
 
 pub use model::RulebookModel;

@@ -16,8 +16,10 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RulebookModel;
 
-/// A rewritten instruction may be this many bytes longer than the prompt that asked for it.
-const LARGEST_GROWTH: u64 = 40_000;
+/// The most tokens of rules a reflection can add to what its prompt holds already.
+const LARGEST_GROWTH: u64 = 10_000;
+/// The tokens of the sentence before the fence, with room to spare.
+const PREFACE: u64 = 50;
 
 #[async_trait]
 impl LanguageModel for RulebookModel {
@@ -59,9 +61,14 @@ impl LanguageModel for RulebookModel {
     }
 
     fn usage_bound(&self, messages: &[Message]) -> Option<UsageBound> {
-        let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+        let prompt = prompt_tokens(messages);
+        // Only a reflection prompt shows examples, and only a reflection writes more than it read.
+        let shows_examples = messages
+            .iter()
+            .any(|message| message.content.contains("# Example "));
+        let growth = if shows_examples { LARGEST_GROWTH } else { 0 };
         Some(UsageBound {
-            tokens: prompt_tokens(messages) + bytes as u64 + LARGEST_GROWTH,
+            tokens: prompt + prompt + PREFACE + growth,
             ..UsageBound::default()
         })
     }

@@ -46,10 +46,7 @@ pub(super) fn read_reflection_prompt(prompt: &str) -> Shown {
             examples: Vec::new(),
         };
     };
-    let opening = lines[..first]
-        .iter()
-        .rposition(|line| !line.trim().is_empty())
-        .filter(|at| fence_length(lines[*at]).is_some());
+    let opening = open_fence(&lines[..first]);
     let end = end_of_records(&lines, first, opening);
     let before = &lines[..opening.unwrap_or(first)];
     let after = lines.get(end + 1..).unwrap_or_default();
@@ -82,6 +79,21 @@ fn fence_length(line: &str) -> Option<usize> {
 fn closes(line: &str, length: usize) -> bool {
     fence_length(line).is_some_and(|count| count >= length)
         && line.trim().bytes().all(|b| b == b'`')
+}
+
+/// The fence line that is still open after these lines, unless more than blank lines follow it.
+fn open_fence(lines: &[&str]) -> Option<usize> {
+    let mut open: Option<(usize, usize)> = None;
+    for (at, line) in lines.iter().enumerate() {
+        match open {
+            Some((_, length)) if closes(line, length) => open = None,
+            None => open = fence_length(line).map(|length| (at, length)),
+            Some(_) => {}
+        }
+    }
+    let (at, _) = open?;
+    let only_blank = lines[at + 1..].iter().all(|line| line.trim().is_empty());
+    only_blank.then_some(at)
 }
 
 /// The line that ends the records: the fence that closes theirs after the last heading, or the end.
@@ -136,16 +148,14 @@ fn read_record(lines: &[&str]) -> Record {
             continue;
         }
         match part {
-            Part::Inputs => match line.strip_prefix("### ") {
-                Some(name) => record.inputs.push((name.trim().to_owned(), String::new())),
-                None => {
-                    let value = record
-                        .inputs
-                        .last_mut()
-                        .map_or(&mut free_inputs, |input| &mut input.1);
-                    push_line(value, line);
+            Part::Inputs => {
+                if let Some(name) = line.strip_prefix("### ") {
+                    record.inputs.push((name.trim().to_owned(), String::new()));
+                    continue;
                 }
-            },
+                let named = record.inputs.last_mut().map(|input| &mut input.1);
+                push_line(named.unwrap_or(&mut free_inputs), line);
+            }
             Part::Output => push_line(&mut record.output, line),
             Part::Feedback => push_line(&mut record.feedback, line),
             Part::Other => {}

@@ -54,7 +54,8 @@ fn write_group(text: &mut String, heading: &str, sheet: &Sheet, chosen: impl Fn(
     }
 }
 
-fn rule_sentence(rule: &Rule) -> String {
+/// One rule as a line.
+pub(super) fn rule_sentence(rule: &Rule) -> String {
     let evidence = rule.evidence.as_ref().map_or(String::new(), |evidence| {
         let noun = if evidence.cases == 1 { "case" } else { "cases" };
         format!(

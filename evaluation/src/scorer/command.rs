@@ -1,5 +1,6 @@
 //! A program as the scorer.
 
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +12,15 @@ use tokio::process::Command;
 
 use super::ScorerError;
 use super::input::{Judgement, ScorerInput, Verdict, failure, quoted};
-use crate::process::{ChildGroup, StderrTail, watch_stderr};
+use crate::process::{ChildGroup, StderrTail, absolute, program_path, watch_stderr};
 use crate::{ExampleId, Failure, FailureKind};
 
 const MAX_REPLY_BYTES: u64 = 1024 * 1024;
 
 #[derive(Debug)]
 pub(super) struct CommandScorer {
-    program: String,
+    program: PathBuf,
+    directory: PathBuf,
     arguments: Vec<String>,
     timeout: Duration,
     deterministic: bool,
@@ -44,6 +46,7 @@ struct Reply {
 impl CommandScorer {
     pub(super) fn new(
         command: &[String],
+        base: &Path,
         timeout_seconds: f64,
         deterministic: bool,
     ) -> Result<Self, ScorerError> {
@@ -51,8 +54,10 @@ impl CommandScorer {
         if !(timeout_seconds > 0.0 && timeout_seconds <= 86_400.0) {
             return Err(ScorerError::BadTimeout(timeout_seconds));
         }
+        let directory = absolute(base).map_err(ScorerError::BadDirectory)?;
         Ok(Self {
-            program: program.clone(),
+            program: program_path(&directory, program),
+            directory,
             arguments: arguments.to_vec(),
             timeout: Duration::from_secs_f64(timeout_seconds),
             deterministic,
@@ -71,6 +76,7 @@ impl CommandScorer {
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
+            .current_dir(&self.directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -130,7 +136,8 @@ impl CommandScorer {
     }
 
     fn failed(&self, kind: FailureKind, reason: &str) -> Failure {
-        failure(kind, format!("the scorer `{}` {reason}", self.program))
+        let program = self.program.display();
+        failure(kind, format!("the scorer `{program}` {reason}"))
     }
 }
 

@@ -38,6 +38,9 @@ pub enum ScorerError {
     /// The command is empty.
     #[error("scorer `command` is empty; write the program and its arguments as a list")]
     EmptyCommand,
+    /// The folder the command would run in cannot be found out.
+    #[error("cannot tell the folder of the scorer `command`: {0}")]
+    BadDirectory(#[source] std::io::Error),
     /// The timeout is not a positive number of seconds.
     #[error("scorer `timeout_seconds = {0}` must be more than 0 and at most 86400")]
     BadTimeout(f64),

@@ -57,13 +57,11 @@ impl JsonFieldScorer {
             }
             Comparison::Numeric(tolerance, numbers) => {
                 let wanted = numbers.expected(input, expected)?;
-                match numbers.last(&plain_text(value)) {
-                    Some(answered) => Ok(tolerance.verdict(expected, wanted, answered)),
-                    None => {
-                        let reason = format!("the field `{}` has no number", self.path);
-                        Ok(missing(expected, &reason, input.output))
-                    }
-                }
+                let Some(answered) = numbers.last(&plain_text(value)) else {
+                    let reason = format!("the field `{}` has no number", self.path);
+                    return Ok(missing(expected, &reason, input.output));
+                };
+                Ok(tolerance.verdict(expected, wanted, answered))
             }
         }
     }

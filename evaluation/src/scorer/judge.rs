@@ -28,7 +28,7 @@ impl fmt::Debug for JudgeScorer {
             .debug_struct("JudgeScorer")
             .field("prompt", &self.prompt)
             .field("judge", &self.judge.info())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -129,15 +129,12 @@ impl JudgeScorer {
 }
 
 fn parse_verdict(reply: &str) -> Option<Verdict> {
-    let (score, feedback) = match json_in(reply) {
-        Some(Value::Object(fields)) => {
-            let feedback = fields.get("feedback").and_then(Value::as_str);
-            (fields.get("score")?.as_f64()?, feedback.map(str::to_owned))
-        }
-        _ => {
-            let score = reply.lines().find_map(score_line)?;
-            (score, Some(reply.trim().to_owned()))
-        }
+    let (score, feedback) = if let Some(Value::Object(fields)) = json_in(reply) {
+        let feedback = fields.get("feedback").and_then(Value::as_str);
+        (fields.get("score")?.as_f64()?, feedback.map(str::to_owned))
+    } else {
+        let score = reply.lines().find_map(score_line)?;
+        (score, Some(reply.trim().to_owned()))
     };
     (0.0..=1.0).contains(&score).then(|| Verdict {
         score,

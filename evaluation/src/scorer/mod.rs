@@ -9,6 +9,7 @@ mod numeric;
 mod settings;
 mod text;
 
+use std::path::Path;
 use std::sync::Arc;
 
 pub use error::ScorerError;
@@ -33,9 +34,11 @@ enum Kind {
 }
 
 impl Scorer {
-    /// Builds the scorer; `judge` answers for `llm_judge` and is ignored by the others.
+    /// Builds the scorer. Relative paths start at `base`, the config file's folder; `judge` answers
+    /// for `llm_judge` and is ignored by the others.
     pub fn new(
         settings: &ScorerSettings,
+        base: &Path,
         judge: Option<Arc<dyn LanguageModel>>,
     ) -> Result<Self, ScorerError> {
         let kind = match settings {
@@ -65,6 +68,7 @@ impl Scorer {
                 deterministic,
             } => Kind::Command(command::CommandScorer::new(
                 command,
+                base,
                 *timeout_seconds,
                 *deterministic,
             )?),

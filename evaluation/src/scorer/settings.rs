@@ -59,7 +59,8 @@ pub enum ScorerSettings {
     /// A program reads `{"example", "input", "output", "expected"}` as JSON and prints
     /// `{"score", "feedback"?, "objectives"?}`.
     Command {
-        /// The program and its arguments; no shell is involved.
+        /// The program and its arguments; no shell is involved. It runs in the config file's
+        /// folder; a name without a folder is looked up in `PATH`.
         command: Vec<String>,
         /// How long it may run.
         #[serde(default = "default_timeout_seconds")]

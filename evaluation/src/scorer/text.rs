@@ -59,12 +59,12 @@ impl TextScorer {
         match &self.test {
             Test::Exact { keep_whitespace } => {
                 let expected = expected_of(input)?;
-                let same = if *keep_whitespace {
-                    self.folded(input.output) == self.folded(expected)
-                } else {
-                    self.folded(input.output.trim()) == self.folded(expected.trim())
-                };
-                Ok(compared(same, expected, input.output))
+                let trimmed_same = self.folded(input.output.trim()) == self.folded(expected.trim());
+                let same = self.folded(input.output) == self.folded(expected);
+                if *keep_whitespace && trimmed_same && !same {
+                    return Ok(pass_or_fail(false, whitespace_feedback(expected)));
+                }
+                Ok(compared(trimmed_same, expected, input.output))
             }
             Test::Contains => {
                 let expected = expected_of(input)?;
@@ -87,7 +87,7 @@ impl TextScorer {
     fn compare_capture(&self, regex: &Regex, input: &ScorerInput<'_>) -> Result<Verdict, Failure> {
         let expected = expected_of(input)?;
         let captures = regex.captures(input.output);
-        let Some(captured) = captures.and_then(|found| found.get(1)) else {
+        let Some(answered) = captures.and_then(|found| found.get(1)) else {
             let feedback = format!(
                 "Wrong: the expected answer is {}, but no answer of the form {} was found in the response {}.",
                 quoted(expected),
@@ -96,8 +96,8 @@ impl TextScorer {
             );
             return Ok(pass_or_fail(false, feedback));
         };
-        let same = self.folded(captured.as_str().trim()) == self.folded(expected.trim());
-        Ok(compared(same, expected, captured.as_str()))
+        let same = self.folded(answered.as_str().trim()) == self.folded(expected.trim());
+        Ok(compared(same, expected, answered.as_str()))
     }
 
     fn folded(&self, text: &str) -> String {
@@ -121,6 +121,13 @@ pub(super) fn compared(same: bool, expected: &str, answered: &str) -> Verdict {
         )
     };
     pass_or_fail(same, feedback)
+}
+
+fn whitespace_feedback(expected: &str) -> String {
+    format!(
+        "Wrong: the expected answer is {}, and the response differs from it in white space, which counts.",
+        quoted(expected)
+    )
 }
 
 fn contains_feedback(found: bool, expected: &str, output: &str) -> String {

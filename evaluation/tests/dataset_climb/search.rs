@@ -1,5 +1,6 @@
 //! A small sequential GEPA: enough to see whether the rulebook's rewrites climb.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
@@ -109,7 +110,7 @@ fn evaluator(task: &Task, dataset: Arc<Dataset>) -> DatasetEvaluator {
         ignore_case: false,
         keep_whitespace: false,
     };
-    let scorer = Scorer::new(&exact, None).unwrap();
+    let scorer = Scorer::new(&exact, Path::new("."), None).unwrap();
     DatasetEvaluator::new(dataset, prompt, Arc::new(RulebookModel), scorer).unwrap()
 }
 
@@ -159,22 +160,27 @@ async fn reflect(parent: &Candidate, results: &[Scored]) -> Arc<Candidate> {
 }
 
 fn reflection_prompt(instruction: &str, results: &[Scored]) -> String {
-    let mut records = String::new();
-    for (index, result) in results.iter().enumerate() {
-        records.push_str(&format!("# Example {}\n", index + 1));
-        let trace = result.trace.as_ref().unwrap();
-        records.push_str("## Inputs\n");
-        for (name, value) in trace["Inputs"].as_object().unwrap() {
-            let text = value.as_str().unwrap();
-            records.push_str(&format!("### {name}\n{text}\n\n"));
-        }
-        let output = result.output.as_deref().unwrap();
-        let feedback = result.feedback.as_deref().unwrap();
-        records.push_str(&format!("## Generated Outputs\n{output}\n\n"));
-        records.push_str(&format!("## Feedback\n{feedback}\n\n"));
-    }
+    let records: Vec<String> = results.iter().enumerate().map(record).collect();
     format!(
-        "The assistant works from this instruction:\n```\n{instruction}\n```\n\nWhat it did with it:\n```\n{records}```\n\nWrite a better instruction within ``` blocks."
+        "The assistant works from this instruction:\n```\n{instruction}\n```\n\nWhat it did with it:\n```\n{}\n```\n\nWrite a better instruction within ``` blocks.",
+        records.join("\n\n")
+    )
+}
+
+fn record((index, result): (usize, &Scored)) -> String {
+    let trace = result.trace.as_ref().unwrap();
+    let inputs: Vec<String> = trace["Inputs"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| format!("### {name}\n{}\n\n", value.as_str().unwrap()))
+        .collect();
+    format!(
+        "# Example {}\n## Inputs\n{}## Generated Outputs\n{}\n\n## Feedback\n{}\n\n",
+        index + 1,
+        inputs.concat(),
+        result.output.as_deref().unwrap(),
+        result.feedback.as_deref().unwrap()
     )
 }
 

@@ -75,6 +75,12 @@ impl Rows {
             return misfit(format!("candidate {} was accepted before", accepted.index));
         }
         let row = self.of_iteration(accepted.iteration)?;
+        if row.index.is_some() {
+            return misfit(format!(
+                "iteration {} has no candidate that could be accepted",
+                accepted.iteration
+            ));
+        }
         row.status = CandidateStatus::Accepted;
         row.index = Some(accepted.index);
         row.mean_score = Some(accepted.mean_score);
@@ -139,11 +145,15 @@ impl Rows {
         let position = self.rollouts.partition_point(|other| other.seq < earlier);
         let replaced = self.rollouts.remove(position);
         self.rollouts.push(RolloutRow {
-            attempts: replaced.attempts + row.attempts,
+            attempts: replaced.attempts.saturating_add(row.attempts),
             usage: replaced.usage + row.usage,
             judge_usage: replaced.judge_usage + row.judge_usage,
-            started_at: replaced.started_at,
-            ..row
+            score: row.score,
+            failure: row.failure,
+            error: row.error,
+            finished_at: row.finished_at,
+            seq: row.seq,
+            ..replaced
         });
         Ok(())
     }

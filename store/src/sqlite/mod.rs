@@ -2,6 +2,7 @@
 
 mod claim;
 mod connection;
+mod decode;
 mod insert;
 mod place;
 mod read;

@@ -128,7 +128,8 @@ impl<'c> RunTables<'c> {
         let objectives = self.written(json(&accepted.objectives))?;
         let changed = self.update(
             "UPDATE candidates SET status = 'accepted', archive_index = ?3, mean_score = ?4, \
-             scores = ?5, objectives = ?6, accepted_seq = ?7 WHERE run_id = ?1 AND iteration = ?2",
+             scores = ?5, objectives = ?6, accepted_seq = ?7 \
+             WHERE run_id = ?1 AND iteration = ?2 AND archive_index IS NULL",
             &[
                 &self.run.as_str(),
                 &int(accepted.iteration),
@@ -139,7 +140,12 @@ impl<'c> RunTables<'c> {
                 &int(seq.0),
             ],
         )?;
-        found(changed, || no_candidate(accepted.iteration))
+        found(changed, || {
+            format!(
+                "iteration {} has no candidate that could be accepted",
+                accepted.iteration
+            )
+        })
     }
 
     fn evict(&self, index: CandidateIndex, seq: Seq) -> Result<(), ChangeError> {

@@ -228,3 +228,6 @@ impl Desk<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Values as columns hold them, and back.
 
+use std::fmt::Display;
+
 use gepa_archive::ContentId;
 use gepa_engine::{RunId, Seq, SnapshotTag, Timestamp};
 use gepa_evaluation::{ExampleId, FailureKind, MicroUsd, Usage};
@@ -20,6 +22,16 @@ pub(super) enum RowError {
 impl From<rusqlite::Error> for RowError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+impl RowError {
+    /// The same error, about a row that can be named.
+    pub(super) fn of(self, row: impl Display) -> Self {
+        match self {
+            Self::Value(detail) => Self::Value(format!("{row}, {detail}")),
+            Self::Sqlite(error) => Self::Sqlite(error),
+        }
     }
 }
 
@@ -204,7 +216,7 @@ impl<'row, 'stmt> Columns<'row, 'stmt> {
             .map_err(|error| self.bad(column, &error))
     }
 
-    fn bad(&self, column: usize, error: &dyn std::fmt::Display) -> RowError {
+    fn bad(&self, column: usize, error: &dyn Display) -> RowError {
         let name = self.row.as_ref().column_name(column).unwrap_or("?");
         RowError::Value(format!("column `{name}`: {error}"))
     }

@@ -96,14 +96,13 @@ impl LimiterState {
         if paused_for > self.longest_outage {
             return Admission::Down(Outage::Paused { wait: paused_for });
         }
-        let gives_up_at = self
-            .breaker
-            .down_since()
-            .map(|since| since + self.longest_outage);
-        if gives_up_at.is_some_and(|at| at <= now) {
-            let lasted = self.longest_outage;
+        let down_since = self.breaker.down_since();
+        let lasted =
+            down_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        if down_since.is_some() && lasted >= self.longest_outage {
             return Admission::Down(Outage::Unreachable { lasted });
         }
+        let gives_up_at = down_since.map(|since| since + self.longest_outage);
         let clears_at = match obstacle {
             Obstacle::Until(instant) => Some(instant),
             Obstacle::Nothing | Obstacle::OtherCalls => None,
