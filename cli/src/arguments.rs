@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Diff(DiffArguments),
     /// Write a run's data
     Export(ExportArguments),
+    /// Check the store against its journals, and the environment
+    Doctor(DoctorArguments),
     /// Print the JSON schema of config files
     Schema,
 }
@@ -178,6 +180,18 @@ pub(crate) enum ExportForm {
 pub(crate) enum CandidateOrder {
     Iteration,
     Score,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Only this run: an id, the beginning of one, or `latest`
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    /// Write what the journal says over tables that differ from it
+    #[arg(long)]
+    pub(crate) repair: bool,
 }
 
 #[cfg(test)]

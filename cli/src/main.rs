@@ -46,6 +46,7 @@ fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Best(arguments) => command::best(&arguments),
         Command::Diff(arguments) => command::diff(&arguments),
         Command::Export(arguments) => command::export(&arguments),
+        Command::Doctor(arguments) => command::doctor(&arguments),
         Command::Schema => command::schema(),
     }
 }

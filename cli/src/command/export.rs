@@ -75,12 +75,15 @@ fn owned(columns: &[&str]) -> Vec<String> {
     columns.iter().map(|&column| column.to_owned()).collect()
 }
 
-/// Candidates come in the order of their iterations; by score the best comes first, those without
-/// one last.
+/// Several proposals are under way at once, so the order of their iterations is not the one in which
+/// their candidates came. By score the best comes first, those without one last.
 fn put_in_order(candidates: &mut [CandidateRow], order: CandidateOrder) {
-    if order == CandidateOrder::Score {
-        let key = |row: &CandidateRow| row.score().unwrap_or(f64::NEG_INFINITY);
-        candidates.sort_by(|left, right| key(right).total_cmp(&key(left)));
+    match order {
+        CandidateOrder::Iteration => candidates.sort_by_key(|row| row.iteration),
+        CandidateOrder::Score => {
+            let key = |row: &CandidateRow| row.score().unwrap_or(f64::NEG_INFINITY);
+            candidates.sort_by(|left, right| key(right).total_cmp(&key(left)));
+        }
     }
 }
 

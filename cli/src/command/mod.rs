@@ -3,6 +3,7 @@
 mod best;
 mod check;
 mod diff;
+mod doctor;
 mod export;
 mod plan;
 mod run;
@@ -13,6 +14,7 @@ mod show;
 pub(crate) use best::best;
 pub(crate) use check::check;
 pub(crate) use diff::diff;
+pub(crate) use doctor::doctor;
 pub(crate) use export::export;
 pub(crate) use run::run;
 pub(crate) use runs::runs;

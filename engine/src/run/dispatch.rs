@@ -145,9 +145,11 @@ impl Dispatcher {
             tokio::select! {
                 // Tasks catch panics themselves, so only aborted ones end in an error.
                 joined = self.tasks.join_next(), if !self.tasks.is_empty() => {
-                    if let Some(Ok(done)) = joined {
-                        return self.take_in(done);
-                    }
+                    // After an abort the driver has to see that nothing is in flight any more.
+                    return match joined {
+                        Some(Ok(done)) => self.take_in(done),
+                        _ => Returned::Nothing,
+                    };
                 }
                 () = rest_until(next_rested) => {
                     if let Some((_, job)) = self.resting.pop_first() {
