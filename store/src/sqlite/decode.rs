@@ -84,7 +84,6 @@ pub(super) fn rollout_row(
     run: &RunId,
     columns: &mut Columns<'_, '_>,
 ) -> Result<RolloutRow, RowError> {
-    let trial_id = columns.get()?;
     let (key, position) = (key(columns)?, columns.number()?);
     let candidate_id = columns.content_id()?;
     let (phase, stage, example) = (columns.word()?, columns.word()?, columns.example()?);
@@ -94,7 +93,7 @@ pub(super) fn rollout_row(
     let (all, judge_usage) = (columns.usage()?, columns.usage()?);
     Ok(RolloutRow {
         run_id: run.clone(),
-        trial_id,
+        trial_id: key.id(run),
         key,
         position,
         candidate_id,

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Params, params};
 
 use super::decode::{candidate_row, check_format, failure, key, rollout_row, run_row};
 use super::place::Place;
-use super::value::{Columns, RowError, int};
+use super::value::{Columns, RowError, RunNumber, int};
 
 const RUN: &str = "SELECT format, run_id, name, created_at, config, policy_provider, \
      policy_model, template, pareto, validation, summary FROM runs";
@@ -42,24 +42,28 @@ pub(super) fn run(
         .unwrap_or_else(|| Err(StoreError::UnknownRun(run.to_string())))
 }
 
-/// Where the journal of a run ends.
-pub(super) fn last_seq(
+/// The number of a run, and where its journal ends.
+pub(super) fn standing(
     connection: &Connection,
     place: &Place,
     run: &RunId,
-) -> Result<Seq, StoreError> {
+) -> Result<(RunNumber, Seq), StoreError> {
     let what = format!("run `{run}`");
-    let sql = "SELECT format, (SELECT MAX(seq) FROM events WHERE run_id = ?1) \
-               FROM runs WHERE run_id = ?1";
+    let sql = "SELECT id, format FROM runs WHERE run_id = ?1";
     let mut found = rows(connection, place, &what, sql, [run.as_str()], |columns| {
-        let format: u32 = columns.number()?;
-        Ok((format, columns.optional_number::<u64>()?))
+        Ok((RunNumber(columns.get()?), columns.number()?))
     })?;
-    let Some((format, last)) = found.pop() else {
+    let Some((number, format)) = found.pop() else {
         return Err(StoreError::UnknownRun(run.to_string()));
     };
     check_format(format)?;
-    Ok(Seq(last.unwrap_or(0)))
+    let sql = "SELECT seq FROM events WHERE id > ?1 AND id < ?2 ORDER BY id DESC LIMIT 1";
+    let range = params![number.first(), number.end()];
+    let last = rows(connection, place, &what, sql, range, |columns| {
+        columns.seq()
+    })?
+    .pop();
+    Ok((number, last.unwrap_or_default()))
 }
 
 /// A page of the journal.
@@ -67,6 +71,7 @@ pub(super) fn events(
     connection: &Connection,
     place: &Place,
     run: &RunId,
+    number: RunNumber,
     after: Seq,
     limit: usize,
 ) -> Result<Vec<Event>, StoreError> {
@@ -74,8 +79,8 @@ pub(super) fn events(
         connection,
         place,
         &format!("the journal of run `{run}`"),
-        "SELECT seq, at, body FROM events WHERE run_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
-        params![run.as_str(), int(after.0), int(limit as u64)],
+        "SELECT seq, at, body FROM events WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
+        params![number.key(after), number.end(), int(limit as u64)],
         |columns| {
             let (seq, at) = (columns.seq()?, columns.time()?);
             let body: EventBody = columns
@@ -127,16 +132,17 @@ pub(super) fn trials(
         connection,
         place,
         &format!("the trials of run `{run}`"),
-        "SELECT trial_id, iteration, trial_index, candidate_id, phase, stage, seeds, reused, \
+        "SELECT iteration, trial_index, candidate_id, phase, stage, seeds, reused, \
          scored, failed, mean_score, executed, calls, prompt_tokens, completion_tokens, \
          cached_tokens, unknown_tokens, cost_micro_usd, unpriced_calls, started_at, finished_at \
          FROM trials WHERE run_id = ?1 ORDER BY id",
         [run.as_str()],
         |columns| {
+            let key = key(columns)?;
             Ok(TrialRow {
                 run_id: run.clone(),
-                trial_id: columns.get()?,
-                key: key(columns)?,
+                trial_id: key.id(run),
+                key,
                 candidate_id: columns.content_id()?,
                 phase: columns.word()?,
                 stage: columns.word()?,
@@ -159,6 +165,7 @@ pub(super) fn rollouts(
     connection: &Connection,
     place: &Place,
     run: &RunId,
+    number: RunNumber,
     after: Seq,
     limit: usize,
 ) -> Result<Vec<RolloutRow>, StoreError> {
@@ -166,13 +173,13 @@ pub(super) fn rollouts(
         connection,
         place,
         &format!("the rollouts of run `{run}`"),
-        "SELECT trial_id, iteration, trial_index, position, candidate_id, phase, stage, seed, \
+        "SELECT iteration, trial_index, position, candidate_id, phase, stage, seed, \
          attempts, outcome, score, error, calls, prompt_tokens, completion_tokens, \
          cached_tokens, unknown_tokens, cost_micro_usd, unpriced_calls, judge_calls, \
          judge_prompt_tokens, judge_completion_tokens, judge_cached_tokens, \
          judge_unknown_tokens, judge_cost_micro_usd, judge_unpriced_calls, started_at, \
-         finished_at, seq FROM rollouts WHERE run_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
-        params![run.as_str(), int(after.0), int(limit as u64)],
+         finished_at, seq FROM rollouts WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
+        params![number.key(after), number.end(), int(limit as u64)],
         |columns| rollout_row(run, columns),
     )
 }

@@ -35,6 +35,31 @@ impl RowError {
     }
 }
 
+/// The number of a run in its database. With that of an event it makes the key of the tables that
+/// have a row per event.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RunNumber(pub(super) i64);
+
+impl RunNumber {
+    /// Events a run can have: at a million a second, a fortnight's worth.
+    const EVENTS: i64 = 1 << 40;
+
+    /// The key of a row of this run.
+    pub(super) fn key(self, seq: Seq) -> i64 {
+        self.first() + int(seq.0).min(Self::EVENTS - 1)
+    }
+
+    /// The key before all of this run's rows.
+    pub(super) fn first(self) -> i64 {
+        self.0.saturating_mul(Self::EVENTS)
+    }
+
+    /// The key after all of them.
+    pub(super) fn end(self) -> i64 {
+        self.first().saturating_add(Self::EVENTS)
+    }
+}
+
 /// A count as SQLite has it; nothing that is counted reaches the limit.
 pub(super) fn int(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)

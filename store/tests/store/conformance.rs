@@ -164,12 +164,14 @@ async fn a_batch_that_does_not_fit_leaves_no_trace(store: Arc<dyn Store>) {
         .map(|event| event.body.clone())
         .collect();
     let settled = |key, position| rollout(key, Stage::Pareto, &child, position, scored(1.0));
-    misfits.extend([settled(unknown, 0), settled(known, 0)]);
-    let mut again = settled(known, 50);
-    if let EventBody::RolloutSettled(settled) = &mut again {
-        settled.again = true;
+    misfits.push(settled(unknown, 0));
+    // Neither a rollout nobody made nor one with a score can be tried again.
+    for mut again in [settled(known, 50), settled(known, 0)] {
+        if let EventBody::RolloutSettled(settled) = &mut again {
+            settled.again = true;
+        }
+        misfits.push(again);
     }
-    misfits.push(again);
     for misfit in misfits {
         let kind = misfit.kind();
         let mut bodies = trial(key(80, 0), Stage::Pareto, &child, &[1.0, 0.5]);

@@ -72,15 +72,22 @@ prop_compose! {
     }
 }
 
-/// Every third rollout is tried again.
+/// Every third rollout is one that failed, tried again.
 fn journal(rollouts: Vec<RolloutSettled>) -> Arc<[Event]> {
     let mut bodies = vec![started(KEY, Stage::Pareto, &text("a"), 0)];
     for (place, rollout) in (0..).zip(rollouts) {
         let again = place % 3 == 2;
         let position = if again { place - 1 } else { place };
+        let failed = Outcome::failed(FailureKind::Transient, "later");
+        let outcome = if place % 3 == 1 {
+            failed
+        } else {
+            rollout.outcome
+        };
         bodies.push(EventBody::RolloutSettled(Box::new(RolloutSettled {
             position,
             again,
+            outcome,
             ..rollout
         })));
     }

@@ -91,6 +91,23 @@ async fn sql_answers_what_a_run_cost() {
         })
         .unwrap();
     assert_eq!(tokens, counters.rollouts_prompt_tokens);
+    let (all, cost): (i64, f64) = connection
+        .query_row(
+            "SELECT SUM(tokens), SUM(cost_usd) FROM exported_rollouts WHERE run_id = ?1",
+            [run.as_str()],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    let reflected: i64 = connection
+        .query_row("SELECT SUM(cost_micro_usd) FROM reflections", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    let mutation_tokens = counters.mutation_prompt_tokens
+        + counters.mutation_completion_tokens
+        + counters.mutation_unknown_tokens;
+    assert_eq!(all as u64, counters.total_tokens - mutation_tokens);
+    assert!((cost + reflected as f64 / 1e6 - counters.total_cost_usd()).abs() < 1e-9);
     for share in &counters.usage {
         let (calls, cost): (i64, i64) = connection
             .query_row(
