@@ -1,6 +1,6 @@
 //! What a rollout's event costs to store, all rows derived from it included.
 //!
-//! `cargo run --release -p gepa-store --example append_cost [ROLLOUTS]`
+//! `cargo run --release -p gepa-store --example append_cost [ROLLOUTS [BATCH]]`
 
 use std::error::Error;
 use std::io::{Write, stdout};
@@ -21,12 +21,17 @@ const TRIAL: u64 = 6;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let rollouts: u64 = match std::env::args().nth(1) {
+    let mut arguments = std::env::args().skip(1);
+    let rollouts: u64 = match arguments.next() {
         Some(count) => count.parse()?,
         None => 60_000,
     };
+    let batches = match arguments.next() {
+        Some(size) => vec![size.parse()?],
+        None => vec![1, 64, 1_000],
+    };
     let folder = tempfile::tempdir()?;
-    for batch in [1, 64, 1_000] {
+    for batch in batches {
         let count = if batch == 1 { rollouts / 20 } else { rollouts };
         let sqlite = SqliteStore::open(folder.path().join(format!("{batch}.db")))?;
         report("sqlite", &sqlite, count, batch).await?;
