@@ -140,23 +140,19 @@ impl Dispatcher {
 
     /// Waits for a task, or for a rollout that has rested; pending forever when there is neither.
     pub(super) async fn returned(&mut self) -> Returned {
-        loop {
-            let next_rested = self.resting.keys().next().map(|(at, _)| *at);
-            tokio::select! {
-                // Tasks catch panics themselves, so only aborted ones end in an error.
-                joined = self.tasks.join_next(), if !self.tasks.is_empty() => {
-                    // After an abort the driver has to see that nothing is in flight any more.
-                    return match joined {
-                        Some(Ok(done)) => self.take_in(done),
-                        _ => Returned::Nothing,
-                    };
+        let next_rested = self.resting.keys().next().map(|(at, _)| *at);
+        tokio::select! {
+            // Tasks catch panics themselves, so only aborted ones end in an error; after one of them
+            // the driver has to see whether anything is in flight any more.
+            joined = self.tasks.join_next(), if !self.tasks.is_empty() => match joined {
+                Some(Ok(done)) => self.take_in(done),
+                _ => Returned::Nothing,
+            },
+            () = rest_until(next_rested) => {
+                if let Some((_, job)) = self.resting.pop_first() {
+                    self.enqueue(job);
                 }
-                () = rest_until(next_rested) => {
-                    if let Some((_, job)) = self.resting.pop_first() {
-                        self.enqueue(job);
-                    }
-                    return Returned::Nothing;
-                }
+                Returned::Nothing
             }
         }
     }
