@@ -57,7 +57,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreArguments {
-    /// Where runs are stored [default: GEPA_STORE, else sqlite://.gepa/gepa.db]
+    /// Where runs are stored; by default `GEPA_STORE`, else `sqlite://.gepa/gepa.db`
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<String>,
 }
