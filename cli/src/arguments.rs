@@ -10,7 +10,7 @@ Exit codes:
   1    the store or the output failed, or `doctor` found something wrong
   2    wrong usage or configuration
   4    the budget cannot afford one proposal
-  5    too many evaluator failures
+  5    too many evaluator failures, or no usable reply of the reflection model at all
   6    a provider is down; resume the run later
   130  interrupted; resume the run when you like
 
