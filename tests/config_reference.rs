@@ -72,7 +72,9 @@ fn the_defaults_the_reference_states_are_the_real_ones() {
         "prompt.messages.role",
         "policy.provider",
         "policy.model",
-        "scorer.compare.kind",
+        "examples.train",
+        "examples.pareto",
+        "examples.validation",
     ];
     let mut compared = 0;
     for (key, default) in keys {

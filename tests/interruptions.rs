@@ -110,7 +110,7 @@ fn the_first_interrupt_lets_calls_in_flight_finish() {
 
 #[test]
 fn the_second_interrupt_drops_calls_in_flight() {
-    let server = Server::with(FaultPlan::none(), Duration::from_secs(600));
+    let server = Server::with(FaultPlan::none(), Duration::from_mins(10));
     let workspace = Workspace::with_model(&server.base_url(), ROLLOUTS);
     let running = workspace.start(&["run", "config.toml", "--set", "policy.timeout_seconds=900"]);
     server.wait_until(|ledger| ledger.in_flight > 0);

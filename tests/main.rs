@@ -1,5 +1,7 @@
 //! Tests of the `gepa` binary from the outside, as people and scripts use it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod accounting;
 mod broken_configs;
 mod config_reference;

@@ -10,7 +10,7 @@ Exit codes:
   1    the store or the output failed, or `doctor` found something wrong
   2    wrong usage or configuration
   4    the budget cannot afford one proposal
-  5    too many evaluator failures
+  5    too many evaluator failures, or no usable reply of the reflection model at all
   6    a provider is down; resume the run later
   130  interrupted; resume the run when you like
 
@@ -57,7 +57,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreArguments {
-    /// Where runs are stored [default: GEPA_STORE, else sqlite://.gepa/gepa.db]
+    /// Where runs are stored; by default `GEPA_STORE`, else `sqlite://.gepa/gepa.db`
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<String>,
 }

@@ -11,7 +11,7 @@ use gepa_evaluation::EnvironmentError;
 pub(crate) const EXIT_USAGE: u8 = 2;
 /// The budget cannot afford one proposal.
 pub(crate) const EXIT_BUDGET: u8 = 4;
-/// Too many evaluator failures.
+/// Too many evaluator failures, or no usable reply of the reflection model at all.
 pub(crate) const EXIT_FAILURES: u8 = 5;
 /// A provider is down.
 pub(crate) const EXIT_PROVIDER_DOWN: u8 = 6;

@@ -63,7 +63,7 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
             ExportKind::Snapshots => write_snapshots(&*store, &run, &mut writer).await?,
             ExportKind::Events => write_events(&*store, &run, &mut writer).await?,
             ExportKind::Stats => {
-                writer.write(stats.into_iter().map(|(_, value)| value).collect())?
+                writer.write(stats.into_iter().map(|(_, value)| value).collect())?;
             }
         }
         writer.finish()?;

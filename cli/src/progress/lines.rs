@@ -1,6 +1,7 @@
 //! A line per event that a person would want to hear of.
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 
 use gepa_engine::{CandidateAccepted, Event, EventBody, ValidationResult};
 
@@ -17,7 +18,8 @@ impl View for Lines {
         let mut text = String::new();
         for event in events {
             if let Some(line) = line(&event.body, standing) {
-                text.push_str(&format!("[{:>9}] {line}\n", duration(standing.seconds())));
+                let at = duration(standing.seconds());
+                let _ = writeln!(text, "[{at:>9}] {line}");
             }
         }
         let _ = std::io::stderr().write_all(text.as_bytes());

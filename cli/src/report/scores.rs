@@ -1,5 +1,6 @@
 //! Baseline against best, on the pareto set and on the held-out set.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use gepa_engine::record::{CandidateRow, RunRow, RunStatus};
@@ -78,7 +79,7 @@ fn mean_of(scores: &Scores) -> String {
         (None, None) => "no score: every rollout failed".to_owned(),
     };
     if failed > 0 && !known.is_empty() {
-        text.push_str(&format!("; {failed} failed and count in no mean"));
+        let _ = write!(text, "; {failed} failed and count in no mean");
     }
     text
 }
