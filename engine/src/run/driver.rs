@@ -52,6 +52,8 @@ pub(super) struct Clock {
 pub(super) enum Ending {
     /// Journal the request, then go on to the final scoring.
     Stop(StopReason),
+    /// The request is being journaled; what is queued is not started any more.
+    Stopping,
     /// Journal the interruption, then leave.
     Interrupt { reason: String, provider_down: bool },
     /// The interruption is being journaled.
@@ -121,15 +123,20 @@ impl Driver {
             self.journal.push(decision);
         }
         let orders = self.core.take_work();
-        let resumed = batch
-            .iter()
-            .any(|event| matches!(event.body, EventBody::RunResumed(_)));
-        if self.resuming && resumed {
+        let holds = |wanted: fn(&EventBody) -> bool| batch.iter().any(|event| wanted(&event.body));
+        if self.resuming && holds(|body| matches!(body, EventBody::RunResumed(_))) {
             self.resuming = false;
             let outstanding = self.core.outstanding();
             self.order_all(outstanding);
         } else if !self.resuming {
             self.order_all(orders);
+        }
+        if matches!(self.ending, Some(Ending::Stopping))
+            && holds(|body| matches!(body, EventBody::StopRequested(_)))
+        {
+            // Everything queued before has been dropped by now; what is queued is the final scoring.
+            self.ending = None;
+            self.dispatcher.open();
         }
         telemetry::gauge(self.core.archive());
     }
@@ -182,7 +189,11 @@ impl Driver {
     fn end_soon(&mut self, ending: Ending) {
         let replaces = matches!(
             (&self.ending, &ending),
-            (None, _) | (Some(Ending::Stop(_)), Ending::Interrupt { .. })
+            (None, _)
+                | (
+                    Some(Ending::Stop(_) | Ending::Stopping),
+                    Ending::Interrupt { .. }
+                )
         );
         if self.core.is_finished() || !replaces {
             return;
@@ -201,7 +212,7 @@ impl Driver {
             Some(Ending::Stop(reason)) => {
                 self.journal
                     .push(EventBody::StopRequested(StopRequested { reason }));
-                self.dispatcher.open();
+                self.ending = Some(Ending::Stopping);
             }
             Some(Ending::Interrupt {
                 reason,
