@@ -13,6 +13,7 @@ use gepa_evaluation::{
 };
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::facts::{RolloutJob, reflection_returned};
 use super::spend::{Admission, SpendGate, Spender};
@@ -252,9 +253,16 @@ impl Dispatcher {
         job.started_at.get_or_insert_with(Timestamp::now);
         let evaluator = Arc::clone(&self.evaluator);
         let timeout = self.timeout;
+        let span = tracing::debug_span!(
+            "rollout",
+            trial = %request.trial_id,
+            example = %request.example,
+            attempt = request.attempt
+        );
         self.spawn(async move {
             let begun = Instant::now();
-            let evaluation = evaluate(&*evaluator, request, timeout).await;
+            let rollout = evaluate(&*evaluator, request, timeout).instrument(span);
+            let evaluation = rollout.await;
             Done::Rollout {
                 job: Box::new(job),
                 evaluation: Box::new(evaluation),
@@ -283,6 +291,8 @@ impl Dispatcher {
         };
         self.free_reflections -= 1;
         let reflector = Arc::clone(&self.reflector);
+        let (iteration, component) = (work.iteration, &*work.component);
+        let span = tracing::debug_span!("reflection", iteration, component);
         self.spawn(async move {
             let started_at = Timestamp::now();
             let request = ChatRequest {
@@ -291,6 +301,7 @@ impl Dispatcher {
             };
             let reply = AssertUnwindSafe(reflector.complete(request))
                 .catch_unwind()
+                .instrument(span)
                 .await;
             let reply = reply.unwrap_or_else(|_| Err(panicked()));
             Done::Reflection {
