@@ -45,6 +45,15 @@ fn a_wrong_type_is_answered_with_the_one_expected() {
 }
 
 #[test]
+fn a_wildcard_no_column_fills_is_answered_with_the_columns() {
+    check(
+        "age: {age}",
+        "age: {years}",
+        "config.toml:22: `prompt.messages[1].pattern` has the wildcard {years}, but the dataset has no such column; it has: age",
+    );
+}
+
+#[test]
 fn a_missing_dataset_is_named() {
     check(
         "rows.jsonl",

@@ -11,6 +11,7 @@ use gepa_evaluation::rulebook::RulebookModel;
 use gepa_evaluation::scorer::{Scorer, ScorerSettings};
 use gepa_evaluation::{
     Evaluator, ExampleId, LanguageModel, ModelSettings, Models, PromptMessage, PromptTemplate,
+    wildcards_in,
 };
 
 use super::document::ConfigDocument;
@@ -70,6 +71,7 @@ impl TaskConfig {
         let dataset = load_dataset(&raw, &directory, &mut problems);
         let sets = example_sets(&raw, dataset.as_ref(), &mut problems);
         let prompt = read_prompt(&raw, &directory, &mut problems);
+        check_wildcards(&prompt, dataset.as_ref(), &mut problems);
         let seed = seed_candidate(&raw, &prompt, &mut problems);
         let mut settings = Settings {
             run: raw.run.clone(),
@@ -365,6 +367,35 @@ fn read_prompt(raw: &RawConfig, directory: &Path, problems: &mut Vec<Problem>) -
         });
     }
     PromptTemplate { messages }
+}
+
+/// A wildcard of a fixed message that no column fills is a typing error: it would be sent as it is.
+/// Texts that evolve may speak of braces as they like.
+fn check_wildcards(
+    prompt: &PromptTemplate,
+    dataset: Option<&Dataset>,
+    problems: &mut Vec<Problem>,
+) {
+    let Some((dataset, (_, first))) = dataset.and_then(|all| Some((all, all.rows().first()?)))
+    else {
+        return;
+    };
+    for (position, message) in prompt.messages.iter().enumerate() {
+        let wildcards = wildcards_in(&message.pattern);
+        // Rows of a JSONL file need not all have the same fields.
+        let is_filled = |name: &str| dataset.rows().values().any(|row| row.text(name).is_some());
+        let unfilled = wildcards.iter().find(|name| !is_filled(name));
+        if let (Some(name), None) = (unfilled, &message.component) {
+            let columns: Vec<&str> = first.inputs().map(|(column, _)| column).collect();
+            problems.push(Problem::new(
+                format!("prompt.messages[{position}].pattern"),
+                format!(
+                    "has the wildcard {{{name}}}, but the dataset has no such column; it has: {}",
+                    columns.join(", ")
+                ),
+            ));
+        }
+    }
 }
 
 fn message_pattern(
