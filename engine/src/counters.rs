@@ -84,7 +84,7 @@ impl Counters {
                     }
                 }
             }
-            EventBody::RolloutSettled(rollout) => {
+            EventBody::RolloutSettled(rollout) | EventBody::RolloutSuspended(rollout) => {
                 if !rollout.again {
                     self.total_rollouts += 1;
                     match rollout.stage.phase() {

@@ -46,6 +46,9 @@ pub enum EventBody {
     TrialStarted(TrialStarted),
     /// Fact: a rollout has its outcome.
     RolloutSettled(Box<RolloutSettled>),
+    /// Fact: a rollout's attempts so far, the next one left to a resumption. What they cost counts;
+    /// no decision uses how they ended.
+    RolloutSuspended(Box<RolloutSettled>),
     /// Decision: every rollout of a trial has its outcome.
     TrialFinished(TrialFinished),
     /// Decision: an iteration begins.
@@ -145,8 +148,8 @@ pub struct RolloutSettled {
     pub example: ExampleId,
     /// Attempts made, from 1.
     pub attempts: u32,
-    /// The rollout had failed for good before an interruption and was tried again on resume: it
-    /// replaces that outcome and adds to its attempts and usage.
+    /// The rollout had failed or was suspended before an interruption and was tried again on
+    /// resume: it replaces that outcome and adds to its attempts and usage.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
     /// When the first attempt began.
@@ -431,6 +434,7 @@ impl EventBody {
                 | Self::StopRequested(_)
                 | Self::CandidateInjected(_)
                 | Self::RolloutSettled(_)
+                | Self::RolloutSuspended(_)
                 | Self::ReflectionSettled(_)
         )
     }
@@ -445,6 +449,7 @@ impl EventBody {
             Self::CandidateInjected(_) => "candidate_injected",
             Self::TrialStarted(_) => "trial_started",
             Self::RolloutSettled(_) => "rollout_settled",
+            Self::RolloutSuspended(_) => "rollout_suspended",
             Self::TrialFinished(_) => "trial_finished",
             Self::ProposalIssued(_) => "proposal_issued",
             Self::ReflectionSettled(_) => "reflection_settled",

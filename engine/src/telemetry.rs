@@ -22,7 +22,7 @@ use crate::event::{CloseReason, EventBody};
 /// Counts a stored event.
 pub(crate) fn count(event: &EventBody) {
     match event {
-        EventBody::RolloutSettled(rollout) => {
+        EventBody::RolloutSettled(rollout) | EventBody::RolloutSuspended(rollout) => {
             let phase = rollout.stage.phase();
             let outcome = match &rollout.outcome {
                 Outcome::Scored(_) => "scored",

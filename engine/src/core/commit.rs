@@ -30,7 +30,7 @@ impl Core {
         self.decide(trial.finished());
         self.count_trial(&trial);
         if self.too_many_failed(&trial) {
-            self.stop_at_once(self.failures.reason());
+            self.give_up(self.failures.reason());
             return;
         }
         let seed = Arc::clone(self.config.seed());
@@ -38,7 +38,7 @@ impl Core {
             .accept(0, Origin::Seed, Vec::new(), seed, &trial)
             .is_none()
         {
-            self.stop_at_once(self.failures.reason());
+            self.give_up(self.failures.reason());
         }
     }
 
@@ -293,7 +293,7 @@ impl Core {
 
     fn stop_on_failures(&mut self) {
         if let Some(reason) = self.failures.verdict() {
-            self.stop_at_once(reason);
+            self.give_up(reason);
         }
     }
 

@@ -19,6 +19,10 @@ impl Core {
     pub(super) fn stop_at_once(&mut self, reason: StopReason) {
         match &self.part {
             Part::Finished => return,
+            Part::Failed => {
+                self.finish();
+                return;
+            }
             Part::Validating(_) => {
                 self.work.push(Work::DropQueued);
                 self.finish();
@@ -27,6 +31,28 @@ impl Core {
             Part::Seeding(_) | Part::Searching | Part::Draining => {}
         }
         self.work.push(Work::DropQueued);
+        self.close_open();
+        if self.stop.is_none() {
+            self.decide(EventBody::StopDecided(StopDecided {
+                reason: reason.clone(),
+            }));
+            self.stop = Some(reason);
+        }
+        self.part = Part::Draining;
+    }
+
+    /// Ends the run as failed: nothing further is decided, but the end waits until everything in
+    /// flight has returned, so that the final figures hold it.
+    pub(super) fn give_up(&mut self, reason: StopReason) {
+        self.close_open();
+        self.decide(EventBody::StopDecided(StopDecided {
+            reason: reason.clone(),
+        }));
+        self.stop = Some(reason);
+        self.part = Part::Failed;
+    }
+
+    fn close_open(&mut self) {
         for (iteration, mut proposal) in std::mem::take(&mut self.open) {
             let mut used = proposal.gate_usage();
             if proposal.gate_committed {
@@ -40,13 +66,6 @@ impl Core {
                 .settle(std::mem::take(&mut proposal.reserved), used);
             self.close(iteration, CloseReason::Stopped, String::new());
         }
-        if self.stop.is_none() || reason.is_failure() {
-            self.decide(EventBody::StopDecided(StopDecided {
-                reason: reason.clone(),
-            }));
-            self.stop = Some(reason);
-        }
-        self.part = Part::Draining;
     }
 
     pub(super) fn begin_validation_if_drained(&mut self) {
@@ -101,7 +120,7 @@ impl Core {
         std::iter::once(baseline).chain(best.take(top_k)).collect()
     }
 
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         let trials = match std::mem::replace(&mut self.part, Part::Finished) {
             Part::Validating(trials) => trials,
             _ => Vec::new(),

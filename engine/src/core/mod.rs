@@ -77,6 +77,8 @@ enum Part {
     Searching,
     /// Nothing new begins; what is in flight is decided on.
     Draining,
+    /// Too much failed; the run is over as soon as what is in flight has been accounted for.
+    Failed,
     Validating(Vec<Trial>),
     Finished,
 }
@@ -179,11 +181,13 @@ impl Core {
         self.counters.count(fact);
         match fact {
             EventBody::RolloutSettled(settled) => self.settle_rollout(settled),
+            EventBody::RolloutSuspended(settled) => self.suspend_rollout(settled),
             EventBody::ReflectionSettled(settled) => self.settle_reflection(settled),
             EventBody::CandidateInjected(injected) => {
                 self.injected.push_back(injected.candidate.clone());
             }
             EventBody::StopRequested(request) => self.stop_at_once(request.reason.clone()),
+            EventBody::RunResumed(_) if self.has_failed() => self.finish(),
             EventBody::RunResumed(_) => self.reopen_retryable(),
             _ => {}
         }
@@ -217,6 +221,11 @@ impl Core {
 
     pub(crate) fn is_finished(&self) -> bool {
         matches!(self.part, Part::Finished)
+    }
+
+    /// Whether the run gave up and waits for a `StopRequested` that says nothing is in flight.
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(self.part, Part::Failed)
     }
 
     /// Whether the final scoring is under way.
@@ -253,6 +262,21 @@ impl Core {
                 }
             }
             _ => self.settle_in_proposal(settled, outcome),
+        }
+    }
+
+    fn suspend_rollout(&mut self, settled: &RolloutSettled) {
+        let key = settled.trial;
+        let trial = match &mut self.part {
+            Part::Seeding(trial) => Some(trial).filter(|trial| trial.key == key),
+            Part::Validating(trials) => trials.iter_mut().find(|trial| trial.key == key),
+            _ => {
+                let proposal = self.open.get_mut(&key.iteration);
+                proposal.and_then(|proposal| proposal.trial_mut(key.index))
+            }
+        };
+        if let Some(trial) = trial {
+            trial.suspend(settled.position as usize);
         }
     }
 

@@ -110,6 +110,13 @@ impl Trial {
         }
     }
 
+    /// Notes that a slot has attempts behind it, and stays open.
+    pub(crate) fn suspend(&mut self, position: usize) {
+        if let Some(Slot::Open { again }) = self.slots.get_mut(position) {
+            *again = true;
+        }
+    }
+
     /// Opens the slots again whose failures another attempt may cure.
     pub(crate) fn reopen_retryable(&mut self) {
         for slot in &mut self.slots {

@@ -148,7 +148,7 @@ impl Projector {
                 failed: finished.failed,
                 at,
             }],
-            EventBody::RolloutSettled(settled) => {
+            EventBody::RolloutSettled(settled) | EventBody::RolloutSuspended(settled) => {
                 let row = Box::new(self.rollout_row(settled, seq));
                 vec![if settled.again {
                     Change::RolloutAgain(row)
@@ -320,7 +320,8 @@ impl Projector {
     }
 
     fn finished(&mut self, finished: &RunFinished, at: Timestamp) -> Vec<Change> {
-        let failed = finished.stop_reason.is_failure();
+        // Without a candidate there is no result, whatever ended the run.
+        let failed = finished.stop_reason.is_failure() || finished.best.is_none();
         self.summary.status = if failed {
             RunStatus::Failed
         } else {

@@ -137,10 +137,14 @@ impl RunBuilder {
             }
         }
         let (core, mut pending) = replay.finish();
-        let going_on = !core.is_finished();
+        let going_on = !core.is_finished() || !pending.is_empty();
         if going_on {
             let engine_version = env!("CARGO_PKG_VERSION").to_owned();
-            pending.push(EventBody::RunResumed(RunResumed { engine_version }));
+            let resumed = EventBody::RunResumed(RunResumed { engine_version });
+            // Right after the last event, so that the time in between is counted as nobody's work;
+            // a journal without events begins with `RunStarted` nevertheless.
+            let place = if last == Seq(0) { pending.len() } else { 0 };
+            pending.insert(place, resumed);
         }
         Ok(parts.launch(core, claim, &run.summary, pending, Vec::new(), going_on))
     }

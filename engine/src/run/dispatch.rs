@@ -1,6 +1,6 @@
 //! The one pool of slots: rollouts of all proposals, and reflections beside them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use gepa_evaluation::{
     ChatRequest, Completion, Evaluation, Evaluator, FailureKind, LanguageModel, Message,
     ModelError, ModelErrorKind, Outcome, Purpose, RolloutRequest, Stage, Usage, UsageBound,
 };
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -40,6 +40,7 @@ pub(super) struct Dispatcher {
     queue: BTreeMap<(u8, u64, u64), RolloutJob>,
     reflections: VecDeque<Box<ReflectionWork>>,
     tasks: JoinSet<Done>,
+    flights: HashMap<task::Id, Flight>,
     /// Rollouts that wait before another attempt, by when they may go on; they hold no slot.
     resting: BTreeMap<(Instant, u64), RolloutJob>,
     queued: u64,
@@ -56,24 +57,31 @@ enum Flow {
     Open,
     /// Nothing is started; what is queued stays.
     Paused,
-    /// Nothing is started, and failures are settled instead of tried again.
+    /// Nothing is started, and what would be tried again is suspended.
     Closing,
+}
+
+/// A call in flight. It is kept here rather than in its task, so that a task cut off loses nothing.
+struct Flight {
+    call: Call,
+    granted: UsageBound,
+}
+
+enum Call {
+    Rollout(Box<RolloutJob>),
+    Reflection {
+        work: Box<ReflectionWork>,
+        started_at: Timestamp,
+    },
 }
 
 /// What a task comes back with.
 enum Done {
     Rollout {
-        job: Box<RolloutJob>,
         evaluation: Box<Evaluation>,
-        granted: UsageBound,
         seconds: f64,
     },
-    Reflection {
-        work: Box<ReflectionWork>,
-        started_at: Timestamp,
-        reply: Result<Completion, ModelError>,
-        granted: UsageBound,
-    },
+    Reflection(Result<Completion, ModelError>),
 }
 
 /// What came of waiting for work.
@@ -81,7 +89,12 @@ pub(super) enum Returned {
     /// Journal this.
     Fact(EventBody),
     /// The provider is down: pause the run.
-    ProviderDown(String),
+    ProviderDown {
+        /// What was seen.
+        reason: String,
+        /// Journal this as well, if there is something to account for.
+        attempts: Option<EventBody>,
+    },
     /// Nothing to journal.
     Nothing,
 }
@@ -107,6 +120,7 @@ impl Dispatcher {
             queue: BTreeMap::new(),
             reflections: VecDeque::new(),
             tasks: JoinSet::new(),
+            flights: HashMap::new(),
             resting: BTreeMap::new(),
             queued: 0,
             flow: Flow::Open,
@@ -143,12 +157,9 @@ impl Dispatcher {
     pub(super) async fn returned(&mut self) -> Returned {
         let next_rested = self.resting.keys().next().map(|(at, _)| *at);
         tokio::select! {
-            joined = self.tasks.join_next(), if !self.tasks.is_empty() => match joined {
-                Some(Ok(done)) => self.take_in(done),
-                // Tasks catch panics themselves, so only aborted ones end here; the driver has to
-                // see that nothing is in flight any more.
-                _ => Returned::Nothing,
-            },
+            joined = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
+                joined.map_or(Returned::Nothing, |joined| self.take_in(joined))
+            }
             () = rest_until(next_rested) => {
                 if let Some((_, job)) = self.resting.pop_first() {
                     self.enqueue(job);
@@ -160,10 +171,8 @@ impl Dispatcher {
 
     /// A task that is done already.
     pub(super) fn try_returned(&mut self) -> Option<Returned> {
-        match self.tasks.try_join_next()? {
-            Ok(done) => Some(self.take_in(done)),
-            Err(_) => None,
-        }
+        let joined = self.tasks.try_join_next_with_id()?;
+        Some(self.take_in(joined))
     }
 
     /// Stops starting work; everything queued stays.
@@ -176,25 +185,25 @@ impl Dispatcher {
     /// Starts work again.
     pub(super) fn open(&mut self) {
         self.flow = Flow::Open;
-        self.exhausted = false;
     }
 
-    /// Stops starting work for good, and settles rollouts waiting for another attempt as they
-    /// stand, so that what their attempts cost is journaled.
+    /// Stops starting work until it is opened again, and suspends rollouts waiting for another
+    /// attempt, so that what their attempts cost is journaled.
     pub(super) fn close(&mut self) -> Vec<EventBody> {
         self.flow = Flow::Closing;
+        self.exhausted = false;
         let resting = std::mem::take(&mut self.resting).into_values();
         let queued = std::mem::take(&mut self.queue).into_iter();
         let mut facts = Vec::new();
         let mut kept = BTreeMap::new();
         for (key, job) in queued {
             if job.failure.is_some() {
-                facts.extend(job.settled_as_it_stands());
+                facts.extend(job.suspended());
             } else {
                 kept.insert(key, job);
             }
         }
-        facts.extend(resting.filter_map(RolloutJob::settled_as_it_stands));
+        facts.extend(resting.filter_map(RolloutJob::suspended));
         self.queue = kept;
         facts
     }
@@ -238,6 +247,7 @@ impl Dispatcher {
         let Some((key, mut job)) = self.queue.pop_first() else {
             return false;
         };
+        job.attempt += 1;
         let request = self.request(&job);
         let spender = Spender::Rollout(request.phase());
         let bound = self
@@ -246,6 +256,7 @@ impl Dispatcher {
             .then(|| self.evaluator.usage_bound(&request))
             .flatten();
         let Some(granted) = self.admit(spender, bound) else {
+            job.attempt -= 1;
             self.queue.insert(key, job);
             return false;
         };
@@ -259,14 +270,13 @@ impl Dispatcher {
             example = %request.example,
             attempt = request.attempt
         );
-        self.spawn(async move {
+        let call = Call::Rollout(Box::new(job));
+        self.spawn(call, granted, async move {
             let begun = Instant::now();
             let rollout = evaluate(&*evaluator, request, timeout).instrument(span);
             let evaluation = rollout.await;
             Done::Rollout {
-                job: Box::new(job),
                 evaluation: Box::new(evaluation),
-                granted,
                 seconds: begun.elapsed().as_secs_f64(),
             }
         });
@@ -293,8 +303,9 @@ impl Dispatcher {
         let reflector = Arc::clone(&self.reflector);
         let (iteration, component) = (work.iteration, &*work.component);
         let span = tracing::debug_span!("reflection", iteration, component);
-        self.spawn(async move {
-            let started_at = Timestamp::now();
+        let started_at = Timestamp::now();
+        let call = Call::Reflection { work, started_at };
+        self.spawn(call, granted, async move {
             let request = ChatRequest {
                 messages,
                 purpose: Purpose::Reflection,
@@ -303,13 +314,7 @@ impl Dispatcher {
                 .catch_unwind()
                 .instrument(span)
                 .await;
-            let reply = reply.unwrap_or_else(|_| Err(panicked()));
-            Done::Reflection {
-                work,
-                started_at,
-                reply,
-                granted,
-            }
+            Done::Reflection(reply.unwrap_or_else(|_| Err(panicked())))
         });
         true
     }
@@ -325,32 +330,44 @@ impl Dispatcher {
         }
     }
 
-    fn spawn(&mut self, work: impl Future<Output = Done> + Send + 'static) {
-        self.tasks.spawn(work);
+    fn spawn(
+        &mut self,
+        call: Call,
+        granted: UsageBound,
+        work: impl Future<Output = Done> + Send + 'static,
+    ) {
+        let id = self.tasks.spawn(work).id();
+        self.flights.insert(id, Flight { call, granted });
     }
 
-    fn take_in(&mut self, done: Done) -> Returned {
-        match done {
-            Done::Rollout {
-                job,
-                evaluation,
-                granted,
-                seconds,
-            } => {
-                self.free_slots += 1;
+    /// Tasks catch panics themselves, so only those cut off end in an error.
+    fn take_in(&mut self, joined: Result<(task::Id, Done), JoinError>) -> Returned {
+        let id = match &joined {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let Some(Flight { call, granted }) = self.flights.remove(&id) else {
+            return Returned::Nothing;
+        };
+        match (call, joined.ok().map(|(_, done)| done)) {
+            (
+                Call::Rollout(job),
+                Some(Done::Rollout {
+                    evaluation,
+                    seconds,
+                }),
+            ) => {
                 self.rollout_seconds += seconds;
                 self.rollouts_timed += 1;
                 let spent = evaluation.usage + evaluation.judge_usage;
-                self.spend
-                    .settle(Spender::Rollout(job.work.stage.phase()), granted, spent);
+                self.give_slot_back(&job, granted, spent);
                 self.rollout_returned(*job, *evaluation)
             }
-            Done::Reflection {
-                work,
-                started_at,
-                reply,
-                granted,
-            } => {
+            (Call::Rollout(job), _) => {
+                self.give_slot_back(&job, granted, Usage::default());
+                job.suspended().map_or(Returned::Nothing, Returned::Fact)
+            }
+            (Call::Reflection { work, started_at }, Some(Done::Reflection(reply))) => {
                 self.free_reflections += 1;
                 let usage = match &reply {
                     Ok(completion) => completion.usage,
@@ -359,7 +376,19 @@ impl Dispatcher {
                 self.spend.settle(Spender::Reflection, granted, usage);
                 reflection_returned(&work, started_at, reply)
             }
+            (Call::Reflection { .. }, _) => {
+                self.free_reflections += 1;
+                self.spend
+                    .settle(Spender::Reflection, granted, Usage::default());
+                Returned::Nothing
+            }
         }
+    }
+
+    fn give_slot_back(&mut self, job: &RolloutJob, granted: UsageBound, spent: Usage) {
+        self.free_slots += 1;
+        let spender = Spender::Rollout(job.work.stage.phase());
+        self.spend.settle(spender, granted, spent);
     }
 
     fn rollout_returned(&mut self, mut job: RolloutJob, evaluation: Evaluation) -> Returned {
@@ -367,31 +396,34 @@ impl Dispatcher {
         job.judge_usage += evaluation.judge_usage;
         let outcome = evaluation.outcome.checked();
         if evaluation.provider_down {
-            let message = match &outcome {
-                Outcome::Failed(failure) => failure.message.clone(),
+            let reason = match outcome {
+                Outcome::Failed(failure) => failure.message,
                 Outcome::Scored(_) => "the provider is down".to_owned(),
             };
-            // What the attempt cost is journaled; a rollout that cost nothing is simply not settled.
-            if !job.usage.is_zero() || !job.judge_usage.is_zero() {
-                job.failure = Some(outcome);
-            }
-            self.enqueue(job);
-            return Returned::ProviderDown(message);
+            // What the attempts cost is journaled; a rollout that cost nothing is simply open.
+            let is_free = job.usage.is_zero() && job.judge_usage.is_zero();
+            job.failure =
+                (!is_free).then(|| Outcome::failed(FailureKind::Transient, reason.clone()));
+            return Returned::ProviderDown {
+                reason,
+                attempts: job.suspended(),
+            };
         }
         let retry = matches!(&outcome, Outcome::Failed(failure) if failure.kind.is_retryable())
-            && job.attempt < self.max_attempts
-            && self.flow != Flow::Closing;
-        if retry {
-            let doublings = (job.attempt - 1).min(16);
-            let pause = (self.backoff * 2_u32.pow(doublings)).min(MAX_BACKOFF);
-            job.attempt += 1;
-            job.failure = Some(outcome);
-            self.queued += 1;
-            self.resting
-                .insert((Instant::now() + pause, self.queued), job);
-            return Returned::Nothing;
+            && job.attempt < self.max_attempts;
+        if !retry {
+            return Returned::Fact(job.settled(outcome));
         }
-        Returned::Fact(job.settled(outcome))
+        job.failure = Some(outcome);
+        if self.flow == Flow::Closing {
+            return job.suspended().map_or(Returned::Nothing, Returned::Fact);
+        }
+        let doublings = (job.attempt - 1).min(16);
+        let pause = (self.backoff * 2_u32.pow(doublings)).min(MAX_BACKOFF);
+        self.queued += 1;
+        self.resting
+            .insert((Instant::now() + pause, self.queued), job);
+        Returned::Nothing
     }
 
     fn request(&mut self, job: &RolloutJob) -> RolloutRequest {

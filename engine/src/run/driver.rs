@@ -52,12 +52,23 @@ pub(super) struct Clock {
 pub(super) enum Ending {
     /// Journal the request, then go on to the final scoring.
     Stop(StopReason),
-    /// The request is being journaled; what is queued is not started any more.
+    /// The request is being journaled.
     Stopping,
     /// Journal the interruption, then leave.
     Interrupt { reason: String, provider_down: bool },
     /// The interruption is being journaled.
     Leaving { reason: String, provider_down: bool },
+}
+
+impl Clock {
+    fn elapsed_seconds(&self) -> f64 {
+        self.earlier_seconds + self.began.elapsed().as_secs_f64()
+    }
+
+    fn is_up(&self) -> bool {
+        self.limit_seconds
+            .is_some_and(|limit| self.elapsed_seconds() >= limit)
+    }
 }
 
 impl Driver {
@@ -96,7 +107,10 @@ impl Driver {
     fn take_in(&mut self, returned: Returned) {
         match returned {
             Returned::Fact(fact) => self.journal.push(fact),
-            Returned::ProviderDown(reason) => {
+            Returned::ProviderDown { reason, attempts } => {
+                if let Some(fact) = attempts {
+                    self.journal.push(fact);
+                }
                 self.end_soon(Ending::Interrupt {
                     reason,
                     provider_down: true,
@@ -123,22 +137,36 @@ impl Driver {
             self.journal.push(decision);
         }
         let orders = self.core.take_work();
-        let holds = |wanted: fn(&EventBody) -> bool| batch.iter().any(|event| wanted(&event.body));
-        if self.resuming && holds(|body| matches!(body, EventBody::RunResumed(_))) {
+        let resumed = batch
+            .iter()
+            .any(|event| matches!(event.body, EventBody::RunResumed(_)));
+        if self.resuming && resumed {
             self.resuming = false;
             let outstanding = self.core.outstanding();
             self.order_all(outstanding);
         } else if !self.resuming {
             self.order_all(orders);
         }
-        if matches!(self.ending, Some(Ending::Stopping))
-            && holds(|body| matches!(body, EventBody::StopRequested(_)))
+        self.go_on_after_stop(batch);
+        if self.core.has_failed()
+            && let Some(reason) = self.core.stop_reason().cloned()
         {
-            // Everything queued before has been dropped by now; what is queued is the final scoring.
-            self.ending = None;
-            self.dispatcher.open();
+            self.end_soon(Ending::Stop(reason));
         }
         telemetry::gauge(self.core.archive());
+    }
+
+    /// What is ordered once a stop was decided on may start: the final scoring.
+    fn go_on_after_stop(&mut self, batch: &[Event]) {
+        let stopped = batch
+            .iter()
+            .any(|event| matches!(event.body, EventBody::StopRequested(_)));
+        if stopped && matches!(self.ending, Some(Ending::Stopping)) {
+            self.ending = None;
+            if !self.clock.is_up() {
+                self.dispatcher.open();
+            }
+        }
     }
 
     fn order_all(&mut self, orders: Vec<Work>) {
@@ -237,8 +265,6 @@ impl Driver {
             return None;
         }
         if self.core.is_finished() {
-            // Only a run that failed can have calls in flight here; their results change nothing.
-            self.dispatcher.abort();
             let summary = self
                 .core
                 .stop_reason()
@@ -273,9 +299,9 @@ impl Driver {
         let Some(limit_seconds) = self.clock.limit_seconds else {
             return;
         };
-        let elapsed = self.clock.earlier_seconds + self.clock.began.elapsed().as_secs_f64();
+        let elapsed = self.clock.elapsed_seconds();
         let reason = StopReason::TimeBudget { limit_seconds };
-        if elapsed >= limit_seconds {
+        if self.clock.is_up() {
             // The limit is hard: what is in flight now is dropped.
             self.dispatcher.abort();
             self.end_soon(Ending::Stop(reason));
@@ -283,7 +309,14 @@ impl Driver {
             let slots = f64::from(self.config.settings().run.max_concurrent);
             let rollouts = self.config.validation_rollouts() as f64;
             let mean = self.dispatcher.mean_rollout_seconds();
-            let validation = (rollouts / slots).ceil() * mean * 1.5;
+            // What is in flight ends first, and the clock may have been looked at just too early.
+            let rounds = (rollouts / slots).ceil() + 1.0;
+            let margin = 2.0 * CLOCK_TICK.as_secs_f64();
+            let validation = if rollouts > 0.0 {
+                rounds * mean * 1.5 + margin
+            } else {
+                0.0
+            };
             if elapsed + validation >= limit_seconds {
                 self.end_soon(Ending::Stop(reason));
             }

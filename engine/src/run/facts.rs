@@ -14,6 +14,7 @@ use crate::reflection::read_completion;
 #[derive(Debug)]
 pub(super) struct RolloutJob {
     pub(super) work: RolloutWork,
+    /// Attempts begun.
     pub(super) attempt: u32,
     pub(super) started_at: Option<Timestamp>,
     pub(super) usage: Usage,
@@ -26,7 +27,7 @@ impl RolloutJob {
     pub(super) fn new(work: RolloutWork) -> Self {
         Self {
             work,
-            attempt: 1,
+            attempt: 0,
             started_at: None,
             usage: Usage::default(),
             judge_usage: Usage::default(),
@@ -34,17 +35,21 @@ impl RolloutJob {
         }
     }
 
-    /// The fact of a rollout whose next attempt is not made; `None` if none has been made yet.
-    pub(super) fn settled_as_it_stands(mut self) -> Option<EventBody> {
+    /// The fact of a rollout whose next attempt is left to a resumption; `None` if no attempt has
+    /// ended yet.
+    pub(super) fn suspended(mut self) -> Option<EventBody> {
         let outcome = self.failure.take()?;
-        self.attempt = self.attempt.saturating_sub(1).max(1);
-        Some(self.settled(outcome))
+        Some(EventBody::RolloutSuspended(Box::new(self.record(outcome))))
     }
 
     /// The fact of a rollout that is over.
     pub(super) fn settled(self, outcome: Outcome) -> EventBody {
+        EventBody::RolloutSettled(Box::new(self.record(outcome)))
+    }
+
+    fn record(self, outcome: Outcome) -> RolloutSettled {
         let now = Timestamp::now();
-        EventBody::RolloutSettled(Box::new(RolloutSettled {
+        RolloutSettled {
             trial: self.work.trial,
             stage: self.work.stage,
             candidate: self.work.candidate.content_id(),
@@ -57,7 +62,7 @@ impl RolloutJob {
             usage: self.usage,
             judge_usage: self.judge_usage,
             outcome,
-        }))
+        }
     }
 }
 
@@ -73,7 +78,10 @@ pub(super) fn reflection_returned(
             Err(failure) => (completion.usage, None, Some(failure), Some(completion.text)),
         },
         Err(error) if error.kind == ModelErrorKind::ProviderDown => {
-            return Returned::ProviderDown(error.message);
+            return Returned::ProviderDown {
+                reason: error.message,
+                attempts: None,
+            };
         }
         Err(error) => {
             let kind = match error.kind {

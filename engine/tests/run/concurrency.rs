@@ -1,0 +1,100 @@
+//! How much happens at once, and that it changes no decision.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gepa_engine::Run;
+use gepa_evaluation::testing::ScriptedModel;
+use gepa_evaluation::{
+    ChatRequest, Completion, LanguageModel, ModelError, ModelInfo, RolloutRequest,
+};
+
+use crate::probe::Probe;
+use crate::world::{World, decisions, hash, memory, rewritten};
+
+fn jitter(request: &RolloutRequest) -> Duration {
+    let draw = hash(&format!("{}{}", request.trial_id, request.example));
+    Duration::from_micros(100 + draw % 2_000)
+}
+
+#[tokio::test]
+async fn no_more_rollouts_are_in_flight_than_allowed_and_as_many_as_allowed() {
+    for allowed in [1, 5] {
+        let mut world = World::new();
+        world.settings.run.max_concurrent = allowed;
+        let probe = Probe::new().waiting(jitter).shared();
+        world.finish(Arc::clone(&probe) as _).await;
+        assert_eq!(probe.peak(), allowed as usize);
+    }
+}
+
+#[tokio::test]
+async fn the_decisions_are_the_same_at_any_concurrency() {
+    let mut world = World::new();
+    world.settings.merge.enabled = true;
+    let mut expected = None;
+    for allowed in [1, 64] {
+        world.settings.run.max_concurrent = allowed;
+        let probe = Probe::new().waiting(move |request| jitter(request) * allowed.min(3));
+        let finished = world.finish(probe.shared()).await;
+        let made = decisions(&finished.journal().await);
+        let first = expected.get_or_insert_with(|| made.clone());
+        assert_eq!(*first, made, "{allowed} slots");
+    }
+}
+
+/// Counts how many calls wait at once.
+struct SlowModel {
+    inner: ScriptedModel,
+    in_flight: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+#[async_trait]
+impl LanguageModel for SlowModel {
+    async fn complete(&self, request: ChatRequest) -> Result<Completion, ModelError> {
+        let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        self.peak.fetch_max(now, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        self.inner.complete(request).await
+    }
+
+    fn is_deterministic(&self) -> bool {
+        true
+    }
+
+    fn info(&self) -> ModelInfo {
+        self.inner.info()
+    }
+}
+
+async fn most_reflections(gate_lag: u32, pareto_lag: u32, allowed: u32) -> usize {
+    let mut world = World::new();
+    world.settings.run.gate_lag = gate_lag;
+    world.settings.run.pareto_lag = pareto_lag;
+    world.settings.reflection.max_concurrent = allowed;
+    let model = Arc::new(SlowModel {
+        inner: ScriptedModel::answering(|request| rewritten(&request.messages[0].content)),
+        in_flight: AtomicUsize::new(0),
+        peak: AtomicUsize::new(0),
+    });
+    let run = Run::builder(world.config())
+        .store(memory())
+        .evaluator(Probe::new().shared())
+        .reflection_model(Arc::clone(&model) as _)
+        .start()
+        .await
+        .unwrap();
+    run.finish().await.unwrap();
+    model.peak.load(Ordering::SeqCst)
+}
+
+#[tokio::test]
+async fn reflections_overlap_with_lags_above_one_and_within_their_own_limit() {
+    assert_eq!(most_reflections(1, 1, 8).await, 1);
+    assert_eq!(most_reflections(6, 12, 2).await, 2);
+    assert!(most_reflections(6, 12, 8).await > 2);
+}

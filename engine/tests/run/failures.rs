@@ -1,0 +1,292 @@
+//! Failures are typed, tried again where that may help, and never a score of zero.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gepa_engine::record::{
+    ArtifactRow, CandidateRow, ReflectionRow, RolloutRow, RunRow, RunStatus, SnapshotRow, TrialRow,
+};
+use gepa_engine::{Claim, Event, RunEnd, RunError, RunId, Seq, StopReason, Store, StoreError};
+use gepa_evaluation::{Evaluation, FailureKind, Outcome};
+
+use crate::probe::{Probe, seven_tokens};
+use crate::records::check_sums;
+use crate::world::{World, decisions, hash, journal, judge, memory};
+
+#[tokio::test]
+async fn attempts_are_bounded_and_the_usage_of_all_of_them_is_counted_once() {
+    let world = World::new();
+    let always = |request: &gepa_evaluation::RolloutRequest| {
+        let outcome = if hash(&request.example.to_string()).is_multiple_of(5) {
+            Outcome::failed(FailureKind::Transient, "overloaded")
+        } else {
+            judge(request)
+        };
+        Evaluation::with_usage(outcome, seven_tokens())
+    };
+    let finished = world.finish(Probe::new().answering(always).shared()).await;
+    check_sums(&finished.store, &finished.result).await;
+    let run = &finished.result.run.run_id;
+    let rows = finished
+        .store
+        .rollouts(run, Seq(0), usize::MAX)
+        .await
+        .unwrap();
+    let failed: Vec<&RolloutRow> = rows.iter().filter(|row| row.score.is_none()).collect();
+    assert!(!failed.is_empty());
+    for row in &rows {
+        let expected = if row.score.is_none() { 3 } else { 1 };
+        assert_eq!(row.attempts, expected);
+        assert_eq!(row.usage.total_tokens(), 7 * u64::from(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_failed_rollout_enters_no_mean() {
+    let mut world = World::new();
+    world.settings.budget.max_iterations = Some(0);
+    let one_fails = |request: &gepa_evaluation::RolloutRequest| {
+        Evaluation::free(
+            if request.example == gepa_evaluation::ExampleId::Seed(100) {
+                Outcome::failed(FailureKind::Permanent, "bad input")
+            } else {
+                Outcome::score(0.75)
+            },
+        )
+    };
+    let finished = world
+        .finish(Probe::new().answering(one_fails).shared())
+        .await;
+    let summary = &finished.result.run.summary;
+    assert_eq!(summary.baseline_score, Some(0.75));
+    assert_eq!(finished.result.best.unwrap().scores.unwrap()[0], None);
+    assert_eq!(summary.counters.failed_rollouts, 1);
+}
+
+#[tokio::test]
+async fn a_resting_rollout_holds_no_slot() {
+    let mut world = World::new();
+    world.settings.run.max_concurrent = 1;
+    world.settings.rollouts.backoff_seconds = 0.05;
+    world.settings.budget.max_iterations = Some(0);
+    let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&order);
+    let first_fails = move |request: &gepa_evaluation::RolloutRequest| {
+        seen.lock()
+            .unwrap()
+            .push((request.example.to_string(), request.attempt));
+        let fails =
+            request.example == gepa_evaluation::ExampleId::Seed(100) && request.attempt == 1;
+        Evaluation::free(if fails {
+            Outcome::failed(FailureKind::Transient, "overloaded")
+        } else {
+            judge(request)
+        })
+    };
+    world
+        .finish(Probe::new().answering(first_fails).shared())
+        .await;
+    let order = order.lock().unwrap();
+    let retried = order.iter().position(|(_, attempt)| *attempt == 2);
+    assert_eq!(order[0], ("100".to_owned(), 1));
+    assert!(retried.unwrap() > 1, "{order:?}");
+}
+
+async fn failures_of(probe: Probe) -> Vec<(FailureKind, String, u32)> {
+    let mut world = World::new();
+    world.settings.rollouts.timeout_seconds = 0.02;
+    world.settings.rollouts.max_attempts = 2;
+    let finished = world.finish(probe.shared()).await;
+    assert_eq!(finished.result.run.summary.status, RunStatus::Failed);
+    assert_eq!(finished.result.best, None);
+    let run = &finished.result.run.run_id;
+    let rows = finished
+        .store
+        .rollouts(run, Seq(0), usize::MAX)
+        .await
+        .unwrap();
+    let failures = rows.into_iter();
+    failures
+        .map(|row| (row.failure.unwrap(), row.error.unwrap(), row.attempts))
+        .collect()
+}
+
+#[tokio::test]
+async fn timeouts_panics_and_scores_that_are_no_numbers_are_typed_failures() {
+    let slow = failures_of(Probe::new().waiting(|_| Duration::from_mins(1))).await;
+    assert!(
+        slow.iter()
+            .all(|(kind, _, attempts)| *kind == FailureKind::Timeout && *attempts == 2)
+    );
+    let panicking = failures_of(Probe::new().answering(|_| panic!("a bug"))).await;
+    let message = "the evaluator panicked".to_owned();
+    assert_eq!(panicking[0], (FailureKind::Permanent, message, 1));
+    for score in [f64::NAN, f64::INFINITY] {
+        let odd = Probe::new().answering(move |_| Evaluation::free(Outcome::score(score)));
+        assert_eq!(failures_of(odd).await[0].0, FailureKind::Permanent);
+    }
+}
+
+#[tokio::test]
+async fn a_seed_that_cannot_be_scored_fails_the_run_with_the_reason_and_without_validation() {
+    let broken = |_: &gepa_evaluation::RolloutRequest| {
+        Evaluation::with_usage(
+            Outcome::failed(FailureKind::Permanent, "no such task"),
+            seven_tokens(),
+        )
+    };
+    let finished = World::new()
+        .finish(Probe::new().answering(broken).shared())
+        .await;
+    let summary = &finished.result.run.summary;
+    let expected = StopReason::EvaluatorFailures {
+        failed: 8,
+        of: 8,
+        message: "no such task".to_owned(),
+    };
+    assert_eq!(finished.result.end, RunEnd::Finished(expected));
+    assert_eq!(summary.status, RunStatus::Failed);
+    assert_eq!(summary.counters.total_rollouts, 8);
+    check_sums(&finished.store, &finished.result).await;
+}
+
+#[tokio::test]
+async fn a_run_that_gives_up_accounts_for_everything_still_in_flight() {
+    let mut world = World::new();
+    world.settings.run.gate_lag = 8;
+    world.settings.run.pareto_lag = 8;
+    let later = |request: &gepa_evaluation::RolloutRequest| {
+        let outcome = if request.iteration == 0 {
+            judge(request)
+        } else {
+            Outcome::failed(FailureKind::Transient, "the task broke")
+        };
+        Evaluation::with_usage(outcome, seven_tokens())
+    };
+    let jitter = |request: &gepa_evaluation::RolloutRequest| {
+        Duration::from_micros(hash(&format!("{}{}", request.trial_id, request.example)) % 9_000)
+    };
+    let probe = Probe::new().answering(later).waiting(jitter).shared();
+    let finished = world.finish(Arc::clone(&probe) as _).await;
+    let summary = &finished.result.run.summary;
+    assert!(matches!(
+        &finished.result.end,
+        RunEnd::Finished(StopReason::EvaluatorFailures { .. })
+    ));
+    assert_eq!(summary.status, RunStatus::Failed);
+    assert_eq!(summary.counters.validation_rollouts_executed, 0);
+    check_sums(&finished.store, &finished.result).await;
+    assert_eq!(
+        summary.counters.total_tokens
+            - summary.counters.mutation_prompt_tokens
+            - summary.counters.mutation_completion_tokens,
+        7 * probe.begun() as u64
+    );
+}
+
+/// A store that fails one append.
+struct Breaking {
+    inner: Arc<dyn Store>,
+    appends_left: AtomicU64,
+}
+
+#[async_trait]
+impl Store for Breaking {
+    async fn create_run(&self, run: RunRow) -> Result<(), StoreError> {
+        self.inner.create_run(run).await
+    }
+    async fn claim(&self, run: &RunId) -> Result<Claim, StoreError> {
+        self.inner.claim(run).await
+    }
+    async fn is_claimed(&self, run: &RunId) -> Result<bool, StoreError> {
+        self.inner.is_claimed(run).await
+    }
+    async fn append(
+        &self,
+        run: &RunId,
+        after: Seq,
+        events: Arc<[Event]>,
+    ) -> Result<(), StoreError> {
+        if self.appends_left.fetch_sub(1, Ordering::SeqCst) == 0 {
+            return Err(StoreError::Storage("the disk is full".to_owned()));
+        }
+        self.inner.append(run, after, events).await
+    }
+    async fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        self.inner.runs().await
+    }
+    async fn run(&self, run: &RunId) -> Result<RunRow, StoreError> {
+        self.inner.run(run).await
+    }
+    async fn events(
+        &self,
+        run: &RunId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        self.inner.events(run, after, limit).await
+    }
+    async fn candidates(&self, run: &RunId) -> Result<Vec<CandidateRow>, StoreError> {
+        self.inner.candidates(run).await
+    }
+    async fn trials(&self, run: &RunId) -> Result<Vec<TrialRow>, StoreError> {
+        self.inner.trials(run).await
+    }
+    async fn rollouts(
+        &self,
+        run: &RunId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<RolloutRow>, StoreError> {
+        self.inner.rollouts(run, after, limit).await
+    }
+    async fn reflections(&self, run: &RunId) -> Result<Vec<ReflectionRow>, StoreError> {
+        self.inner.reflections(run).await
+    }
+    async fn snapshots(&self, run: &RunId) -> Result<Vec<SnapshotRow>, StoreError> {
+        self.inner.snapshots(run).await
+    }
+    async fn artifacts(&self, run: &RunId) -> Result<Vec<ArtifactRow>, StoreError> {
+        self.inner.artifacts(run).await
+    }
+    async fn integrity(&self) -> Result<Vec<String>, StoreError> {
+        self.inner.integrity().await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_ends_the_run_with_its_error_and_loses_no_decision() {
+    let world = World::new();
+    let expected = decisions(&world.finish(Probe::new().shared()).await.journal().await);
+    for appends in [0, 1, 2, 9, 20] {
+        let inner = memory();
+        let breaking: Arc<dyn Store> = Arc::new(Breaking {
+            inner: Arc::clone(&inner),
+            appends_left: AtomicU64::new(appends),
+        });
+        let handle = world
+            .builder(&breaking, Probe::new().shared())
+            .start()
+            .await
+            .unwrap();
+        let run = handle.run_id().clone();
+        let error = handle.finish().await.unwrap_err();
+        assert!(
+            matches!(error, RunError::Store(StoreError::Storage(_))),
+            "{error}"
+        );
+        let again = world
+            .builder(&inner, Probe::new().shared())
+            .resume(run.clone())
+            .await
+            .unwrap();
+        again.finish().await.unwrap();
+        assert_eq!(
+            decisions(&journal(&inner, &run).await),
+            expected,
+            "after {appends} appends"
+        );
+    }
+}

@@ -1,0 +1,14 @@
+//! The engine's runs from outside: started, steered, broken and resumed against real stores.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod budgets;
+mod concurrency;
+mod endings;
+mod failures;
+mod main_job;
+mod probe;
+mod records;
+mod reflections;
+mod resume;
+mod search;
+mod world;

@@ -1,0 +1,138 @@
+//! What is stored about a run: sums, snapshots, and who is told of events.
+
+use std::sync::{Arc, Mutex};
+
+use gepa_archive::CandidateIndex;
+use gepa_engine::record::render_snapshot;
+use gepa_engine::{Counters, Event, EventBody, Observe, RunId, RunResult, Seq, SnapshotTag, Store};
+use gepa_evaluation::Usage;
+
+use crate::probe::Probe;
+use crate::world::{World, journal, memory};
+
+/// Counters are the sums over the rows, and the same in the result, the last event and the last
+/// snapshot.
+pub(crate) async fn check_sums(store: &Arc<dyn Store>, result: &RunResult) {
+    let run = &result.run.run_id;
+    let rollouts = store.rollouts(run, Seq(0), usize::MAX).await.unwrap();
+    let reflections = store.reflections(run).await.unwrap();
+    let counters = &result.run.summary.counters;
+    assert_eq!(counters.total_rollouts, rollouts.len() as u64);
+    let failed = rollouts.iter().filter(|row| row.score.is_none()).count();
+    assert_eq!(counters.failed_rollouts, failed as u64);
+    let of_rollouts = rollouts.iter().map(|row| row.usage + row.judge_usage);
+    let of_reflections = reflections.iter().map(|row| row.usage);
+    let spent = of_rollouts
+        .chain(of_reflections)
+        .fold(Usage::default(), |sum, usage| sum + usage);
+    assert_eq!(counters.total_tokens, spent.total_tokens());
+    assert_eq!(counters.total_cost_micro_usd, spent.cost.0);
+    assert_eq!(counters.reflection_calls, reflections.len() as u64);
+    assert_eq!(final_counters(&journal(store, run).await), *counters);
+    if let Some(last) = store.snapshots(run).await.unwrap().last() {
+        assert_eq!(last.tag, SnapshotTag::Final);
+        assert_eq!(last.counters, *counters);
+    }
+}
+
+pub(crate) fn final_counters(events: &[Event]) -> Counters {
+    let finished = events.iter().find_map(|event| match &event.body {
+        EventBody::RunFinished(finished) => Some(finished.counters.clone()),
+        _ => None,
+    });
+    finished.expect("the run is over")
+}
+
+#[tokio::test]
+async fn every_counter_is_the_sum_of_its_rows() {
+    let finished = World::new().finish(Probe::new().shared()).await;
+    check_sums(&finished.store, &finished.result).await;
+    assert!(finished.result.run.summary.counters.candidates_accepted > 1);
+}
+
+#[tokio::test]
+async fn every_snapshot_is_complete_and_holds_the_archive_of_its_time() {
+    for max_size in [None, Some(2)] {
+        let mut world = World::new();
+        world.settings.search.archive_max_size = max_size;
+        let finished = world.finish(Probe::new().shared()).await;
+        let run = &finished.result.run;
+        let candidates = finished.store.candidates(&run.run_id).await.unwrap();
+        let snapshots = finished.store.snapshots(&run.run_id).await.unwrap();
+        let events = finished.journal().await;
+        assert!(snapshots.len() > 2);
+        for snapshot in &snapshots {
+            let view = render_snapshot(run, snapshot, &candidates).unwrap();
+            assert!(
+                view.messages
+                    .iter()
+                    .all(|message| !message.content.is_empty())
+            );
+            assert_eq!(view.messages.len(), world.components.len());
+            assert!(view.token_count > 0);
+            let shown: Vec<CandidateIndex> =
+                view.payload.archive.iter().map(|item| item.index).collect();
+            assert_eq!(shown, archive_at(&events, snapshot.seq));
+            let best = view
+                .payload
+                .archive
+                .iter()
+                .map(|item| item.score)
+                .fold(f64::MIN, f64::max);
+            assert_eq!(view.payload.best_score, best);
+        }
+    }
+}
+
+fn archive_at(events: &[Event], seq: Seq) -> Vec<CandidateIndex> {
+    let mut members = Vec::new();
+    for event in events.iter().filter(|event| event.seq <= seq) {
+        if let EventBody::CandidateAccepted(accepted) = &event.body {
+            members.push(accepted.index);
+            members.retain(|index| !accepted.evicted.contains(index));
+        }
+    }
+    members
+}
+
+#[derive(Default)]
+struct Watcher(Mutex<Vec<Seq>>);
+
+impl Observe for Watcher {
+    fn on_events(&self, _run: &RunId, events: &[Event]) {
+        self.0
+            .lock()
+            .unwrap()
+            .extend(events.iter().map(|event| event.seq));
+    }
+}
+
+#[tokio::test]
+async fn observers_and_subscribers_see_every_event_once_and_in_order() {
+    let world = World::new();
+    let store = memory();
+    let watcher = Arc::new(Watcher::default());
+    let builder = world.builder(&store, Probe::new().shared());
+    let handle = builder
+        .observe(Arc::clone(&watcher) as _)
+        .start()
+        .await
+        .unwrap();
+    let mut subscription = handle.subscribe();
+    let run = handle.run_id().clone();
+    let (reader, finished) = (Arc::clone(&store), handle.finish());
+    let subscriber = async {
+        let mut seen = Vec::new();
+        while let Ok(batch) = subscription.recv().await {
+            let last = batch[batch.len() - 1].seq;
+            let stored = reader.run(&run).await.unwrap().summary.seq;
+            assert!(last <= stored, "{last} was shown before it was stored");
+            seen.extend(batch.iter().map(|event| event.seq));
+        }
+        seen
+    };
+    let (result, seen) = tokio::join!(finished, subscriber);
+    let all: Vec<Seq> = (1..=result.unwrap().run.summary.seq.0).map(Seq).collect();
+    assert_eq!(seen, all);
+    assert_eq!(*watcher.0.lock().unwrap(), all);
+}
