@@ -1,5 +1,7 @@
 //! The library call: an evaluator that waits (here on a timer, in life on a service), run on tokio.
 
+#![expect(clippy::print_stdout, reason = "an example shows what it did")]
+
 use std::{sync::Arc, time::Duration};
 
 use gepa_archive::Candidate;

@@ -2,6 +2,8 @@
 //!
 //! The candidate is a list of weights; the task is to make a polynomial small on every example.
 
+#![expect(clippy::print_stdout, reason = "an example shows what it did")]
+
 use std::sync::Arc;
 
 use gepa_archive::Candidate;

@@ -122,17 +122,29 @@ impl Counters {
             return;
         }
         if purpose == Purpose::Reflection {
-            self.mutation_prompt_tokens += usage.prompt_tokens;
-            self.mutation_completion_tokens += usage.completion_tokens;
-            self.mutation_unknown_tokens += usage.unknown_tokens;
+            self.mutation_prompt_tokens = self
+                .mutation_prompt_tokens
+                .saturating_add(usage.prompt_tokens);
+            self.mutation_completion_tokens = self
+                .mutation_completion_tokens
+                .saturating_add(usage.completion_tokens);
+            self.mutation_unknown_tokens = self
+                .mutation_unknown_tokens
+                .saturating_add(usage.unknown_tokens);
         } else {
-            self.rollouts_prompt_tokens += usage.prompt_tokens;
-            self.rollouts_completion_tokens += usage.completion_tokens;
-            self.rollouts_unknown_tokens += usage.unknown_tokens;
+            self.rollouts_prompt_tokens = self
+                .rollouts_prompt_tokens
+                .saturating_add(usage.prompt_tokens);
+            self.rollouts_completion_tokens = self
+                .rollouts_completion_tokens
+                .saturating_add(usage.completion_tokens);
+            self.rollouts_unknown_tokens = self
+                .rollouts_unknown_tokens
+                .saturating_add(usage.unknown_tokens);
         }
-        self.total_tokens += usage.total_tokens();
-        self.total_cost_micro_usd += usage.cost.0;
-        self.unpriced_calls += usage.unpriced_calls;
+        self.total_tokens = self.total_tokens.saturating_add(usage.total_tokens());
+        self.total_cost_micro_usd = self.total_cost_micro_usd.saturating_add(usage.cost.0);
+        self.unpriced_calls = self.unpriced_calls.saturating_add(usage.unpriced_calls);
         let share = self
             .usage
             .iter_mut()

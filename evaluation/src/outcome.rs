@@ -40,21 +40,21 @@ impl Outcome {
         }
     }
 
-    /// Turns a score or objective that is not finite into a permanent failure, so that no mean
-    /// can be poisoned by an evaluator.
+    /// Turns a score or objective that is not finite, or too large for sums to stay finite, into a
+    /// permanent failure, so that no mean can be poisoned by an evaluator.
     #[must_use]
     pub fn checked(self) -> Self {
         let Self::Scored(scored) = &self else {
             return self;
         };
-        if !scored.score.is_finite() {
+        if !is_usable(scored.score) {
             let message = format!("the evaluator returned a score of {}", scored.score);
             return Self::failed(FailureKind::Permanent, message);
         }
         let bad_objective = scored
             .objectives
             .iter()
-            .find(|(_, value)| !value.is_finite());
+            .find(|(_, value)| !is_usable(**value));
         match bad_objective {
             Some((name, value)) => Self::failed(
                 FailureKind::Permanent,
@@ -63,6 +63,13 @@ impl Outcome {
             None => self,
         }
     }
+}
+
+/// Larger than any score that means something, small enough for sums over any number of them.
+const LARGEST_SCORE: f64 = 1e100;
+
+fn is_usable(score: f64) -> bool {
+    score.abs() <= LARGEST_SCORE
 }
 
 /// A judged rollout.

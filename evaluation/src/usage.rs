@@ -98,7 +98,9 @@ pub struct Usage {
 impl Usage {
     /// Prompt, completion and unknown tokens together; cached ones are part of the prompt.
     pub fn total_tokens(&self) -> u64 {
-        self.prompt_tokens + self.completion_tokens + self.unknown_tokens
+        self.prompt_tokens
+            .saturating_add(self.completion_tokens)
+            .saturating_add(self.unknown_tokens)
     }
 
     /// Whether nothing at all was spent.
@@ -112,7 +114,7 @@ impl Add for Usage {
 
     fn add(self, other: Self) -> Self {
         Self {
-            calls: self.calls + other.calls,
+            calls: self.calls.saturating_add(other.calls),
             prompt_tokens: self.prompt_tokens.saturating_add(other.prompt_tokens),
             completion_tokens: self
                 .completion_tokens
@@ -120,7 +122,7 @@ impl Add for Usage {
             cached_tokens: self.cached_tokens.saturating_add(other.cached_tokens),
             unknown_tokens: self.unknown_tokens.saturating_add(other.unknown_tokens),
             cost: self.cost + other.cost,
-            unpriced_calls: self.unpriced_calls + other.unpriced_calls,
+            unpriced_calls: self.unpriced_calls.saturating_add(other.unpriced_calls),
         }
     }
 }

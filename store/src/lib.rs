@@ -1,10 +1,12 @@
 //! Where runs are kept: the implementations of the engine's [`Store`](gepa_engine::Store).
 
+mod doctor;
 mod location;
 mod memory;
 mod projection;
 mod sqlite;
 
-pub use location::{open, open_existing};
+pub use doctor::{Difference, rebuild};
+pub use location::{open, open_existing, repair};
 pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;

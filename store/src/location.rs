@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gepa_engine::{Store, StoreError};
+use gepa_engine::{RunId, Store, StoreError};
 
-use crate::{MemoryStore, SqliteStore};
+use crate::{Difference, MemoryStore, SqliteStore, rebuild};
 
 /// Where a store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,23 @@ pub fn open_existing(url: &str) -> Result<Arc<dyn Store>, StoreError> {
         ))),
         Location::Sqlite(path) => Ok(Arc::new(SqliteStore::open_existing(path)?)),
     }
+}
+
+/// Makes a run's rows what its journal says, and returns where they differed. Refused while another
+/// process writes the run.
+pub async fn repair(url: &str, run: &RunId) -> Result<Vec<Difference>, StoreError> {
+    let Location::Sqlite(path) = parse(url)? else {
+        return Ok(Vec::new());
+    };
+    // Repairing is no reason to make a store.
+    drop(SqliteStore::open_existing(path.clone())?);
+    let store = SqliteStore::open(path)?;
+    let _claim = store.claim(run).await?;
+    let differences = rebuild(&store, run).await?;
+    if !differences.is_empty() {
+        store.reproject(run).await?;
+    }
+    Ok(differences)
 }
 
 fn parse(url: &str) -> Result<Location, StoreError> {

@@ -106,6 +106,16 @@ impl ConfigDocument {
         }
     }
 
+    /// Says where problems lie.
+    pub(super) fn locate_all(&self, problems: Vec<Problem>) -> ConfigError {
+        ConfigError {
+            problems: problems
+                .into_iter()
+                .map(|problem| self.locate(problem))
+                .collect(),
+        }
+    }
+
     /// The line of a key, or of the closest table around it.
     fn line_of_key(&self, key: &str) -> Option<usize> {
         let mut item = self.spans.as_item();

@@ -71,12 +71,7 @@ impl ConfigSource<'_> {
             "directory": stored_directory,
             "settings": document.table,
         });
-        TaskConfig::resolve(raw, directory, described).map_err(|problems| ConfigError {
-            problems: problems
-                .into_iter()
-                .map(|problem| document.locate(problem))
-                .collect(),
-        })
+        TaskConfig::resolve(raw, directory, described, document)
     }
 
     fn lay_over(&self, document: &mut ConfigDocument) -> Result<(), ConfigError> {
@@ -125,12 +120,7 @@ fn read_raw(document: &ConfigDocument) -> Result<RawConfig, ConfigError> {
         Ok(_) => {}
         Err(error) => problems.push(wrong_value(&plain_path(&track.path().to_string()), &error)),
     }
-    Err(ConfigError {
-        problems: problems
-            .into_iter()
-            .map(|problem| document.locate(problem))
-            .collect(),
-    })
+    Err(document.locate_all(problems))
 }
 
 /// Libraries write optional and newtype steps as `?`; people do not type them.

@@ -7,18 +7,24 @@ use std::sync::Arc;
 use gepa_archive::Candidate;
 use gepa_evaluation::dataset::{Dataset, DatasetEvaluator};
 use gepa_evaluation::process::ProcessEvaluator;
+use gepa_evaluation::rulebook::RulebookModel;
 use gepa_evaluation::scorer::{Scorer, ScorerSettings};
 use gepa_evaluation::{
     Evaluator, ExampleId, LanguageModel, ModelSettings, Models, PromptMessage, PromptTemplate,
+    wildcards_in,
 };
 
-use super::problem::Problem;
+use super::document::ConfigDocument;
+use super::problem::{ConfigError, Problem};
 use super::raw::{EvaluatorSettings, ExampleItem, MessageSettings, RawConfig};
 use super::resolved::{Config, ExampleSets};
 use super::settings::Settings;
 
 /// Largest text file a config may refer to, in bytes.
 const MAX_TEXT_FILE: u64 = 4 << 20;
+
+/// The provider that needs no network.
+const RULEBOOK: &str = "rulebook";
 
 /// A task as a config file describes it, checked.
 #[derive(Debug)]
@@ -31,6 +37,7 @@ pub struct TaskConfig {
     raw: RawConfig,
     evaluator: EvaluatorSettings,
     dataset: Option<Arc<Dataset>>,
+    document: ConfigDocument,
 }
 
 /// The parts of a task that talk to the world.
@@ -54,7 +61,8 @@ impl TaskConfig {
         raw: RawConfig,
         directory: PathBuf,
         described: serde_json::Value,
-    ) -> Result<Self, Vec<Problem>> {
+        document: ConfigDocument,
+    ) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
         let evaluator = raw.evaluator.clone().unwrap_or_else(|| {
             EvaluatorSettings::Dataset(super::raw::DatasetTaskSettings::default())
@@ -63,6 +71,7 @@ impl TaskConfig {
         let dataset = load_dataset(&raw, &directory, &mut problems);
         let sets = example_sets(&raw, dataset.as_ref(), &mut problems);
         let prompt = read_prompt(&raw, &directory, &mut problems);
+        check_wildcards(&prompt, dataset.as_ref(), &mut problems);
         let seed = seed_candidate(&raw, &prompt, &mut problems);
         let mut settings = Settings {
             run: raw.run.clone(),
@@ -78,7 +87,7 @@ impl TaskConfig {
             settings.reflection.template = read_text(&directory, &file, key, &mut problems);
         }
         let Some(seed) = seed else {
-            return Err(problems);
+            return Err(document.locate_all(problems));
         };
         match Config::new(seed, prompt, sets, settings) {
             Ok(config) if problems.is_empty() => Ok(Self {
@@ -88,16 +97,18 @@ impl TaskConfig {
                 raw,
                 evaluator,
                 dataset: dataset.map(Arc::new),
+                document,
             }),
-            Ok(_) => Err(problems),
+            Ok(_) => Err(document.locate_all(problems)),
             Err(more) => {
                 // A dataset that could not be read leaves its sets empty; saying so twice helps nobody.
                 let has_sets = dataset.is_some() || raw.dataset.is_none();
                 problems.extend(
                     more.into_iter()
-                        .filter(|p| has_sets || !p.key.starts_with("examples.")),
+                        .filter(|p| has_sets || !p.key.starts_with("examples."))
+                        .map(|p| where_sets_are_named(p, raw.dataset.is_some())),
                 );
-                Err(problems)
+                Err(document.locate_all(problems))
             }
         }
     }
@@ -110,8 +121,42 @@ impl TaskConfig {
             .map(|policy| (policy.provider.as_str(), policy.model.as_str()))
     }
 
+    /// Checks addresses, keys and settings of every model the task uses, without connecting any.
+    pub fn check_models(&self, models: &Models) -> Result<(), ConfigError> {
+        let mut problems = Vec::new();
+        for (section, settings) in self.models_used() {
+            let Some(settings) = settings.filter(|settings| settings.provider != RULEBOOK) else {
+                continue;
+            };
+            let checked = models.check(settings, &self.raw.providers, &self.raw.prices);
+            if let Err(error) = checked {
+                problems.extend(problem(section, &error));
+            }
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(self.document.locate_all(problems))
+    }
+
     /// Connects the models and builds the evaluator; starts its processes, calls no model.
-    pub async fn connect(&self, models: &Models) -> Result<ConnectedTask, Vec<Problem>> {
+    pub async fn connect(&self, models: &Models) -> Result<ConnectedTask, ConfigError> {
+        let connected = self.connect_parts(models).await;
+        connected.map_err(|problems| self.document.locate_all(problems))
+    }
+
+    /// The models by the section that names them.
+    fn models_used(&self) -> [(&'static str, Option<&ModelSettings>); 3] {
+        let needs_judge = matches!(self.raw.scorer, Some(ScorerSettings::LlmJudge { .. }));
+        let judge = self.raw.judge.as_ref().filter(|_| needs_judge);
+        [
+            ("policy", self.raw.policy.as_ref()),
+            ("reflection_model", self.raw.reflection_model.as_ref()),
+            ("judge", judge),
+        ]
+    }
+
+    async fn connect_parts(&self, models: &Models) -> Result<ConnectedTask, Vec<Problem>> {
         let reflection = self.raw.reflection_model.as_ref().map_or_else(
             || ("policy", self.raw.policy.as_ref()),
             |settings| ("reflection_model", Some(settings)),
@@ -173,6 +218,9 @@ impl TaskConfig {
             let message = "is missing; name its `provider` and `model`";
             return Err(vec![Problem::new(section, message)]);
         };
+        if settings.provider == RULEBOOK {
+            return Ok(Arc::new(RulebookModel));
+        }
         models
             .connect(settings, &self.raw.providers, &self.raw.prices)
             .map_err(|error| problem(section, &error))
@@ -181,6 +229,14 @@ impl TaskConfig {
 
 fn problem(key: &str, error: &dyn std::error::Error) -> Vec<Problem> {
     vec![Problem::new(key, format!("does not work: {error}"))]
+}
+
+/// The engine knows sets by name only; with a dataset they are named in its split.
+fn where_sets_are_named(problem: Problem, has_dataset: bool) -> Problem {
+    match problem.key.strip_prefix("examples.") {
+        Some(set) if has_dataset => Problem::new(format!("dataset.split.{set}"), problem.message),
+        _ => problem,
+    }
 }
 
 /// Tables one evaluator or scorer needs and another does not.
@@ -311,6 +367,35 @@ fn read_prompt(raw: &RawConfig, directory: &Path, problems: &mut Vec<Problem>) -
         });
     }
     PromptTemplate { messages }
+}
+
+/// A wildcard of a fixed message that no column fills is a typing error: it would be sent as it is.
+/// Texts that evolve may speak of braces as they like.
+fn check_wildcards(
+    prompt: &PromptTemplate,
+    dataset: Option<&Dataset>,
+    problems: &mut Vec<Problem>,
+) {
+    let Some((dataset, (_, first))) = dataset.and_then(|all| Some((all, all.rows().first()?)))
+    else {
+        return;
+    };
+    for (position, message) in prompt.messages.iter().enumerate() {
+        let wildcards = wildcards_in(&message.pattern);
+        // Rows of a JSONL file need not all have the same fields.
+        let is_filled = |name: &str| dataset.rows().values().any(|row| row.text(name).is_some());
+        let unfilled = wildcards.iter().find(|name| !is_filled(name));
+        if let (Some(name), None) = (unfilled, &message.component) {
+            let columns: Vec<&str> = first.inputs().map(|(column, _)| column).collect();
+            problems.push(Problem::new(
+                format!("prompt.messages[{position}].pattern"),
+                format!(
+                    "has the wildcard {{{name}}}, but the dataset has no such column; it has: {}",
+                    columns.join(", ")
+                ),
+            ));
+        }
+    }
 }
 
 fn message_pattern(

@@ -13,6 +13,7 @@ use gepa_evaluation::{
 };
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::facts::{RolloutJob, reflection_returned};
 use super::spend::{Admission, SpendGate, Spender};
@@ -263,10 +264,17 @@ impl Dispatcher {
         job.started_at.get_or_insert_with(Timestamp::now);
         let evaluator = Arc::clone(&self.evaluator);
         let timeout = self.timeout;
+        let span = tracing::debug_span!(
+            "rollout",
+            trial = %request.trial_id,
+            example = %request.example,
+            attempt = request.attempt
+        );
         let call = Call::Rollout(Box::new(job));
         self.spawn(call, granted, async move {
             let begun = Instant::now();
-            let evaluation = evaluate(&*evaluator, request, timeout).await;
+            let rollout = evaluate(&*evaluator, request, timeout).instrument(span);
+            let evaluation = rollout.await;
             Done::Rollout {
                 evaluation: Box::new(evaluation),
                 seconds: begun.elapsed().as_secs_f64(),
@@ -293,6 +301,8 @@ impl Dispatcher {
         };
         self.free_reflections -= 1;
         let reflector = Arc::clone(&self.reflector);
+        let (iteration, component) = (work.iteration, &*work.component);
+        let span = tracing::debug_span!("reflection", iteration, component);
         let started_at = Timestamp::now();
         let call = Call::Reflection { work, started_at };
         self.spawn(call, granted, async move {
@@ -302,6 +312,7 @@ impl Dispatcher {
             };
             let reply = AssertUnwindSafe(reflector.complete(request))
                 .catch_unwind()
+                .instrument(span)
                 .await;
             Done::Reflection(reply.unwrap_or_else(|_| Err(panicked())))
         });

@@ -81,6 +81,16 @@ impl Models {
         Ok(model)
     }
 
+    /// Checks what [`connect`](Self::connect) would use: settings, prices, address and key.
+    pub fn check(
+        &self,
+        settings: &ModelSettings,
+        providers: &IndexMap<String, ProviderSettings>,
+        prices: &[PriceSettings],
+    ) -> Result<(), ModelSetupError> {
+        self.resolve(settings, providers, prices).map(|_| ())
+    }
+
     /// Connects a model behind a chat completions endpoint, for callers that forward raw requests.
     pub fn connect_chat(
         &self,
@@ -88,13 +98,7 @@ impl Models {
         providers: &IndexMap<String, ProviderSettings>,
         prices: &[PriceSettings],
     ) -> Result<Arc<ChatModel>, ModelSetupError> {
-        settings.check()?;
-        let provider = provider_settings(&settings.provider, providers);
-        provider.check()?;
-        for price in prices {
-            price.check()?;
-        }
-        let endpoint = Endpoint::resolve(settings, &provider, &self.environment)?;
+        let (endpoint, provider) = self.resolve(settings, providers, prices)?;
         let whole = seconds(settings.timeout_seconds, WHOLE_CALL_SECONDS);
         let first_byte = settings.first_byte_timeout_seconds;
         Ok(Arc::new(ChatModel {
@@ -111,6 +115,22 @@ impl Models {
             settings: settings.clone(),
             endpoint,
         }))
+    }
+
+    fn resolve(
+        &self,
+        settings: &ModelSettings,
+        providers: &IndexMap<String, ProviderSettings>,
+        prices: &[PriceSettings],
+    ) -> Result<(Endpoint, ProviderSettings), ModelSetupError> {
+        settings.check()?;
+        let provider = provider_settings(&settings.provider, providers);
+        provider.check()?;
+        for price in prices {
+            price.check()?;
+        }
+        let endpoint = Endpoint::resolve(settings, &provider, &self.environment)?;
+        Ok((endpoint, provider))
     }
 
     fn client(

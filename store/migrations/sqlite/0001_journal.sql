@@ -18,14 +18,16 @@ CREATE TABLE runs (
     best_score      REAL GENERATED ALWAYS AS (summary ->> '$.best_score') VIRTUAL
 ) STRICT;
 
+-- The key of events and rollouts is runs.id * 2^40 + seq: both tables only grow at the end of a run.
+-- They have no foreign key, as whoever writes them looks the run up once per batch.
 CREATE TABLE events (
-    run_id TEXT NOT NULL REFERENCES runs (run_id),
+    id     INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL,
     seq    INTEGER NOT NULL,
     at     INTEGER NOT NULL,
     kind   TEXT NOT NULL,
-    body   TEXT NOT NULL,
-    PRIMARY KEY (run_id, seq)
-) STRICT, WITHOUT ROWID;
+    body   TEXT NOT NULL
+) STRICT;
 
 -- The texts of candidates, once each, whichever runs tried them.
 CREATE TABLE texts (
@@ -66,8 +68,6 @@ CREATE TABLE trials (
     run_id            TEXT NOT NULL REFERENCES runs (run_id),
     iteration         INTEGER NOT NULL,
     trial_index       INTEGER NOT NULL,
-    trial_id          TEXT GENERATED ALWAYS AS
-                          (run_id || '-' || iteration || '-' || trial_index) VIRTUAL,
     candidate_id      TEXT NOT NULL,
     phase             TEXT NOT NULL,
     stage             TEXT NOT NULL,
@@ -84,9 +84,6 @@ CREATE TABLE trials (
     unknown_tokens    INTEGER NOT NULL,
     cost_micro_usd    INTEGER NOT NULL,
     unpriced_calls    INTEGER NOT NULL,
-    tokens            INTEGER GENERATED ALWAYS AS
-                          (prompt_tokens + completion_tokens + unknown_tokens) VIRTUAL,
-    cost_usd          REAL GENERATED ALWAYS AS (cost_micro_usd / 1e6) VIRTUAL,
     started_at        INTEGER NOT NULL,
     finished_at       INTEGER,
     UNIQUE (run_id, iteration, trial_index)
@@ -94,13 +91,12 @@ CREATE TABLE trials (
 
 -- `seed` is the example: an integer or a name. The judge's share of each sum has its own columns.
 CREATE TABLE rollouts (
-    run_id                  TEXT NOT NULL REFERENCES runs (run_id),
+    id                      INTEGER PRIMARY KEY,
+    run_id                  TEXT NOT NULL,
     seq                     INTEGER NOT NULL,
     iteration               INTEGER NOT NULL,
     trial_index             INTEGER NOT NULL,
     position                INTEGER NOT NULL,
-    trial_id                TEXT GENERATED ALWAYS AS
-                                (run_id || '-' || iteration || '-' || trial_index) VIRTUAL,
     candidate_id            TEXT NOT NULL,
     phase                   TEXT NOT NULL,
     stage                   TEXT NOT NULL,
@@ -123,16 +119,22 @@ CREATE TABLE rollouts (
     judge_unknown_tokens    INTEGER NOT NULL,
     judge_cost_micro_usd    INTEGER NOT NULL,
     judge_unpriced_calls    INTEGER NOT NULL,
-    tokens                  INTEGER GENERATED ALWAYS AS
-                                (prompt_tokens + completion_tokens + unknown_tokens) VIRTUAL,
-    cost_usd                REAL GENERATED ALWAYS AS (cost_micro_usd / 1e6) VIRTUAL,
     started_at              INTEGER NOT NULL,
-    finished_at             INTEGER NOT NULL,
-    PRIMARY KEY (run_id, seq)
-) STRICT, WITHOUT ROWID;
+    finished_at             INTEGER NOT NULL
+) STRICT;
 
-CREATE UNIQUE INDEX rollouts_by_trial
-    ON rollouts (run_id, iteration, trial_index, position);
+-- Only a rollout that failed can be tried again.
+CREATE UNIQUE INDEX failed_rollouts ON rollouts (run_id, iteration, trial_index, position)
+    WHERE outcome <> 'scored';
+
+-- As they are exported.
+CREATE VIEW exported_rollouts AS
+SELECT run_id, run_id || '-' || iteration || '-' || trial_index AS trial_id, candidate_id, phase,
+       stage, iteration, trial_index, seed, attempts, outcome, score, error, prompt_tokens,
+       completion_tokens, unknown_tokens,
+       prompt_tokens + completion_tokens + unknown_tokens AS tokens,
+       cost_micro_usd / 1e6 AS cost_usd, started_at, finished_at
+FROM rollouts;
 
 CREATE TABLE reflections (
     run_id            TEXT NOT NULL REFERENCES runs (run_id),

@@ -22,7 +22,8 @@ pub(super) struct Rows {
     by_key: BTreeMap<TrialKey, usize>,
     /// Ascending by event.
     rollouts: Vec<RolloutRow>,
-    settled: BTreeMap<(TrialKey, u32), Seq>,
+    /// Those that can be tried again.
+    failed: BTreeMap<(TrialKey, u32), Seq>,
     pub(super) reflections: Vec<ReflectionRow>,
     pub(super) snapshots: Vec<SnapshotRow>,
     pub(super) artifacts: Vec<ArtifactRow>,
@@ -75,6 +76,12 @@ impl Rows {
             return misfit(format!("candidate {} was accepted before", accepted.index));
         }
         let row = self.of_iteration(accepted.iteration)?;
+        if row.index.is_some() {
+            return misfit(format!(
+                "iteration {} has no candidate that could be accepted",
+                accepted.iteration
+            ));
+        }
         row.status = CandidateStatus::Accepted;
         row.index = Some(accepted.index);
         row.mean_score = Some(accepted.mean_score);
@@ -117,9 +124,9 @@ impl Rows {
         trial.executed += 1;
         trial.usage += row.usage + row.judge_usage;
         let place = (row.key, row.position);
-        if self.settled.insert(place, row.seq).is_some() {
+        if row.failure.is_some() && self.failed.insert(place, row.seq).is_some() {
             return misfit(format!(
-                "rollout {} of trial `{}` has an outcome already",
+                "rollout {} of trial `{}` has failed before",
                 row.position, row.trial_id
             ));
         }
@@ -130,20 +137,27 @@ impl Rows {
     fn settle_again(&mut self, row: RolloutRow) -> Result<(), ChangeError> {
         let trial = self.trial(row.key)?;
         trial.usage += row.usage + row.judge_usage;
-        let Some(earlier) = self.settled.insert((row.key, row.position), row.seq) else {
+        let Some(earlier) = self.failed.remove(&(row.key, row.position)) else {
             return misfit(format!(
-                "rollout {} of trial `{}` has no outcome to replace",
+                "rollout {} of trial `{}` has no failure to replace",
                 row.position, row.trial_id
             ));
         };
+        if row.failure.is_some() {
+            self.failed.insert((row.key, row.position), row.seq);
+        }
         let position = self.rollouts.partition_point(|other| other.seq < earlier);
         let replaced = self.rollouts.remove(position);
         self.rollouts.push(RolloutRow {
-            attempts: replaced.attempts + row.attempts,
+            attempts: replaced.attempts.saturating_add(row.attempts),
             usage: replaced.usage + row.usage,
             judge_usage: replaced.judge_usage + row.judge_usage,
-            started_at: replaced.started_at,
-            ..row
+            score: row.score,
+            failure: row.failure,
+            error: row.error,
+            finished_at: row.finished_at,
+            seq: row.seq,
+            ..replaced
         });
         Ok(())
     }

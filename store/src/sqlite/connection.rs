@@ -23,6 +23,7 @@ pub(super) fn open_writer(place: &Place) -> Result<Connection, StoreError> {
     if let Some(folder) = place.path().parent() {
         fs::create_dir_all(folder).map_err(|error| place.explain_io(folder, &error))?;
     }
+    refuse_folder(place)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -42,6 +43,7 @@ pub(super) fn check_existing(place: &Place) -> Result<(), StoreError> {
             "{place}: there is none; begin a run to make it, or name another store"
         )));
     }
+    refuse_folder(place)?;
     let is_newest = schema::check(&open_reader(place)?, place)?;
     if !is_newest {
         return Err(StoreError::Storage(format!(
@@ -54,6 +56,15 @@ pub(super) fn check_existing(place: &Place) -> Result<(), StoreError> {
 /// Opens a connection that cannot write.
 pub(super) fn open_reader(place: &Place) -> Result<Connection, StoreError> {
     read_only(place.path()).map_err(|error| place.explain(&error))
+}
+
+fn refuse_folder(place: &Place) -> Result<(), StoreError> {
+    if place.path().is_dir() {
+        return Err(StoreError::Storage(format!(
+            "{place}: it is a folder; name a file in it"
+        )));
+    }
+    Ok(())
 }
 
 fn read_only(path: &Path) -> rusqlite::Result<Connection> {

@@ -5,9 +5,9 @@ use gepa_engine::record::{
 };
 use gepa_engine::{Event, JOURNAL_FORMAT, RunId};
 use gepa_evaluation::Usage;
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, Result, Statement, params};
 
-use super::value::{example, int, json, word};
+use super::value::{RunNumber, example, int, json, word};
 
 pub(super) fn run(connection: &Connection, row: &RunRow) -> Result<()> {
     connection
@@ -32,18 +32,24 @@ pub(super) fn run(connection: &Connection, row: &RunRow) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn event(connection: &Connection, run: &RunId, event: &Event) -> Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO events (run_id, seq, at, kind, body) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute(params![
-            run.as_str(),
-            int(event.seq.0),
-            event.at.0,
-            event.body.kind(),
-            json(&event.body)?,
-        ])?;
+/// For [`event`].
+pub(super) const EVENT: &str =
+    "INSERT INTO events (id, run_id, seq, at, kind, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+pub(super) fn event(
+    statement: &mut Statement<'_>,
+    number: RunNumber,
+    run: &RunId,
+    event: &Event,
+) -> Result<()> {
+    statement.execute(params![
+        number.key(event.seq),
+        run.as_str(),
+        int(event.seq.0),
+        event.at.0,
+        event.body.kind(),
+        json(&event.body)?,
+    ])?;
     Ok(())
 }
 
@@ -105,56 +111,64 @@ pub(super) fn trial(connection: &Connection, row: &TrialRow) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn rollout(connection: &Connection, row: &RolloutRow) -> Result<()> {
-    let (all, judge) = shares(row);
-    connection
-        .prepare_cached(
-            "INSERT INTO rollouts (run_id, seq, iteration, trial_index, position, candidate_id, \
+/// For [`rollout`].
+pub(super) const ROLLOUT: &str = "INSERT INTO rollouts (id, run_id, seq, iteration, trial_index, position, candidate_id, \
              phase, stage, seed, attempts, outcome, score, error, started_at, finished_at, \
              calls, prompt_tokens, completion_tokens, cached_tokens, unknown_tokens, \
              cost_micro_usd, unpriced_calls, judge_calls, judge_prompt_tokens, \
              judge_completion_tokens, judge_cached_tokens, judge_unknown_tokens, \
              judge_cost_micro_usd, judge_unpriced_calls) VALUES \
              (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-             ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
-        )?
-        .execute(params![
-            row.run_id.as_str(),
-            int(row.seq.0),
-            int(row.key.iteration),
-            row.key.index,
-            row.position,
-            row.candidate_id.to_string(),
-            row.phase.as_str(),
-            row.stage.as_str(),
-            example(&row.example),
-            row.attempts,
-            row.outcome(),
-            row.score,
-            row.error,
-            row.started_at.0,
-            row.finished_at.0,
-            all[0],
-            all[1],
-            all[2],
-            all[3],
-            all[4],
-            all[5],
-            all[6],
-            judge[0],
-            judge[1],
-            judge[2],
-            judge[3],
-            judge[4],
-            judge[5],
-            judge[6],
-        ])?;
+             ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)";
+
+pub(super) fn rollout(
+    statement: &mut Statement<'_>,
+    number: RunNumber,
+    row: &RolloutRow,
+) -> Result<()> {
+    let (all, judge) = shares(row);
+    statement.execute(params![
+        number.key(row.seq),
+        row.run_id.as_str(),
+        int(row.seq.0),
+        int(row.key.iteration),
+        row.key.index,
+        row.position,
+        row.candidate_id.to_string(),
+        row.phase.as_str(),
+        row.stage.as_str(),
+        example(&row.example),
+        row.attempts,
+        row.outcome(),
+        row.score,
+        row.error,
+        row.started_at.0,
+        row.finished_at.0,
+        all[0],
+        all[1],
+        all[2],
+        all[3],
+        all[4],
+        all[5],
+        all[6],
+        judge[0],
+        judge[1],
+        judge[2],
+        judge[3],
+        judge[4],
+        judge[5],
+        judge[6],
+    ])?;
     Ok(())
 }
 
-/// Replaces outcome, end and event of a rollout, and adds to its attempts and usage. Returns how
+/// Replaces outcome, end and event of a rollout that failed, and adds to its attempts and usage. Returns how
 /// many rows there were to replace.
-pub(super) fn rollout_again(connection: &Connection, row: &RolloutRow) -> Result<usize> {
+pub(super) fn rollout_again(
+    connection: &Connection,
+    number: RunNumber,
+    row: &RolloutRow,
+) -> Result<usize> {
     let (all, judge) = shares(row);
     connection
         .prepare_cached(
@@ -168,8 +182,9 @@ pub(super) fn rollout_again(connection: &Connection, row: &RolloutRow) -> Result
              judge_cached_tokens = judge_cached_tokens + ?21, \
              judge_unknown_tokens = judge_unknown_tokens + ?22, \
              judge_cost_micro_usd = judge_cost_micro_usd + ?23, \
-             judge_unpriced_calls = judge_unpriced_calls + ?24 \
-             WHERE run_id = ?1 AND iteration = ?2 AND trial_index = ?3 AND position = ?4",
+             judge_unpriced_calls = judge_unpriced_calls + ?24, id = ?25 \
+             WHERE run_id = ?1 AND iteration = ?2 AND trial_index = ?3 AND position = ?4 \
+             AND outcome <> 'scored'",
         )?
         .execute(params![
             row.run_id.as_str(),
@@ -196,6 +211,7 @@ pub(super) fn rollout_again(connection: &Connection, row: &RolloutRow) -> Result
             judge[4],
             judge[5],
             judge[6],
+            number.key(row.seq),
         ])
 }
 

@@ -2,6 +2,7 @@
 
 mod claim;
 mod connection;
+mod decode;
 mod insert;
 mod place;
 mod read;
@@ -27,6 +28,7 @@ use tokio::task;
 use self::place::Place;
 use self::readers::Readers;
 use self::transaction::Task;
+use self::value::RunNumber;
 use self::writer::Writer;
 
 /// Keeps runs in one file, with its write-ahead log and the claims on its runs beside it.
@@ -85,10 +87,23 @@ impl SqliteStore {
         run: &RunId,
         read: impl FnOnce(&Connection, &Place, &RunId) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let numbered = move |connection: &Connection, place: &Place, run: &RunId, _: RunNumber| {
+            read(connection, place, run)
+        };
+        self.of_numbered_run(run, numbered).await
+    }
+
+    async fn of_numbered_run<T: Send + 'static>(
+        &self,
+        run: &RunId,
+        read: impl FnOnce(&Connection, &Place, &RunId, RunNumber) -> Result<T, StoreError>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
         let wanted = run.clone();
         let reading = self.readers.read(move |connection, place| {
-            read::last_seq(connection, place, &wanted)?;
-            read(connection, place, &wanted)
+            let (number, _) = read::standing(connection, place, &wanted)?;
+            read(connection, place, &wanted, number)
         });
         reading.await
     }
@@ -157,10 +172,10 @@ impl Store for SqliteStore {
         after: Seq,
         limit: usize,
     ) -> Result<Vec<Event>, StoreError> {
-        let page = move |connection: &Connection, place: &Place, run: &RunId| {
-            read::events(connection, place, run, after, limit)
+        let page = move |connection: &Connection, place: &Place, run: &RunId, number| {
+            read::events(connection, place, run, number, after, limit)
         };
-        self.of_run(run, page).await
+        self.of_numbered_run(run, page).await
     }
 
     async fn candidates(&self, run: &RunId) -> Result<Vec<CandidateRow>, StoreError> {
@@ -177,10 +192,10 @@ impl Store for SqliteStore {
         after: Seq,
         limit: usize,
     ) -> Result<Vec<RolloutRow>, StoreError> {
-        let page = move |connection: &Connection, place: &Place, run: &RunId| {
-            read::rollouts(connection, place, run, after, limit)
+        let page = move |connection: &Connection, place: &Place, run: &RunId, number| {
+            read::rollouts(connection, place, run, number, after, limit)
         };
-        self.of_run(run, page).await
+        self.of_numbered_run(run, page).await
     }
 
     async fn reflections(&self, run: &RunId) -> Result<Vec<ReflectionRow>, StoreError> {

@@ -2,17 +2,14 @@
 
 use gepa_archive::CandidateIndex;
 use gepa_engine::record::{
-    ArtifactRow, CandidateRow, GateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow,
+    ArtifactRow, CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow,
 };
-use gepa_engine::{
-    Event, EventBody, JOURNAL_FORMAT, ReflectionFailure, RunId, Seq, StoreError, Timestamp,
-    TrialKey,
-};
-use gepa_evaluation::{MicroUsd, Usage};
+use gepa_engine::{Event, EventBody, RunId, Seq, StoreError, Timestamp};
 use rusqlite::{Connection, Params, params};
 
+use super::decode::{candidate_row, check_format, failure, key, rollout_row, run_row};
 use super::place::Place;
-use super::value::{Columns, RowError, int};
+use super::value::{Columns, RowError, RunNumber, int};
 
 const RUN: &str = "SELECT format, run_id, name, created_at, config, policy_provider, \
      policy_model, template, pareto, validation, summary FROM runs";
@@ -45,24 +42,28 @@ pub(super) fn run(
         .unwrap_or_else(|| Err(StoreError::UnknownRun(run.to_string())))
 }
 
-/// Where the journal of a run ends.
-pub(super) fn last_seq(
+/// The number of a run, and where its journal ends.
+pub(super) fn standing(
     connection: &Connection,
     place: &Place,
     run: &RunId,
-) -> Result<Seq, StoreError> {
+) -> Result<(RunNumber, Seq), StoreError> {
     let what = format!("run `{run}`");
-    let sql = "SELECT format, (SELECT MAX(seq) FROM events WHERE run_id = ?1) \
-               FROM runs WHERE run_id = ?1";
+    let sql = "SELECT id, format FROM runs WHERE run_id = ?1";
     let mut found = rows(connection, place, &what, sql, [run.as_str()], |columns| {
-        let format: u32 = columns.number()?;
-        Ok((format, columns.optional_number::<u64>()?))
+        Ok((RunNumber(columns.get()?), columns.number()?))
     })?;
-    let Some((format, last)) = found.pop() else {
+    let Some((number, format)) = found.pop() else {
         return Err(StoreError::UnknownRun(run.to_string()));
     };
     check_format(format)?;
-    Ok(Seq(last.unwrap_or(0)))
+    let sql = "SELECT seq FROM events WHERE id > ?1 AND id < ?2 ORDER BY id DESC LIMIT 1";
+    let range = params![number.first(), number.end()];
+    let last = rows(connection, place, &what, sql, range, |columns| {
+        columns.seq()
+    })?
+    .pop();
+    Ok((number, last.unwrap_or_default()))
 }
 
 /// A page of the journal.
@@ -70,6 +71,7 @@ pub(super) fn events(
     connection: &Connection,
     place: &Place,
     run: &RunId,
+    number: RunNumber,
     after: Seq,
     limit: usize,
 ) -> Result<Vec<Event>, StoreError> {
@@ -77,14 +79,14 @@ pub(super) fn events(
         connection,
         place,
         &format!("the journal of run `{run}`"),
-        "SELECT seq, at, body FROM events WHERE run_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
-        params![run.as_str(), int(after.0), int(limit as u64)],
+        "SELECT seq, at, body FROM events WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
+        params![number.key(after), number.end(), int(limit as u64)],
         |columns| {
-            Ok(Event {
-                seq: columns.seq()?,
-                at: columns.time()?,
-                body: columns.json::<EventBody>()?,
-            })
+            let (seq, at) = (columns.seq()?, columns.time()?);
+            let body: EventBody = columns
+                .json()
+                .map_err(|error| error.of(format_args!("event {seq}")))?;
+            Ok(Event { seq, at, body })
         },
     )
 }
@@ -130,16 +132,17 @@ pub(super) fn trials(
         connection,
         place,
         &format!("the trials of run `{run}`"),
-        "SELECT trial_id, iteration, trial_index, candidate_id, phase, stage, seeds, reused, \
+        "SELECT iteration, trial_index, candidate_id, phase, stage, seeds, reused, \
          scored, failed, mean_score, executed, calls, prompt_tokens, completion_tokens, \
          cached_tokens, unknown_tokens, cost_micro_usd, unpriced_calls, started_at, finished_at \
          FROM trials WHERE run_id = ?1 ORDER BY id",
         [run.as_str()],
         |columns| {
+            let key = key(columns)?;
             Ok(TrialRow {
                 run_id: run.clone(),
-                trial_id: columns.get()?,
-                key: key(columns)?,
+                trial_id: key.id(run),
+                key,
                 candidate_id: columns.content_id()?,
                 phase: columns.word()?,
                 stage: columns.word()?,
@@ -162,6 +165,7 @@ pub(super) fn rollouts(
     connection: &Connection,
     place: &Place,
     run: &RunId,
+    number: RunNumber,
     after: Seq,
     limit: usize,
 ) -> Result<Vec<RolloutRow>, StoreError> {
@@ -169,13 +173,13 @@ pub(super) fn rollouts(
         connection,
         place,
         &format!("the rollouts of run `{run}`"),
-        "SELECT trial_id, iteration, trial_index, position, candidate_id, phase, stage, seed, \
+        "SELECT iteration, trial_index, position, candidate_id, phase, stage, seed, \
          attempts, outcome, score, error, calls, prompt_tokens, completion_tokens, \
          cached_tokens, unknown_tokens, cost_micro_usd, unpriced_calls, judge_calls, \
          judge_prompt_tokens, judge_completion_tokens, judge_cached_tokens, \
          judge_unknown_tokens, judge_cost_micro_usd, judge_unpriced_calls, started_at, \
-         finished_at, seq FROM rollouts WHERE run_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
-        params![run.as_str(), int(after.0), int(limit as u64)],
+         finished_at, seq FROM rollouts WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
+        params![number.key(after), number.end(), int(limit as u64)],
         |columns| rollout_row(run, columns),
     )
 }
@@ -328,132 +332,4 @@ fn read_rows<T>(
 
 fn finding(columns: &mut Columns<'_, '_>) -> Result<String, RowError> {
     columns.get()
-}
-
-/// The inner error is for a run whose journal this program cannot read.
-fn run_row(columns: &mut Columns<'_, '_>) -> Result<Result<RunRow, StoreError>, RowError> {
-    if let Err(error) = check_format(columns.number()?) {
-        return Ok(Err(error));
-    }
-    Ok(Ok(RunRow {
-        run_id: columns.run_id()?,
-        name: columns.get()?,
-        created_at: columns.time()?,
-        config: columns.json()?,
-        policy_provider: columns.get()?,
-        policy_model: columns.get()?,
-        template: columns.json()?,
-        pareto: columns.json()?,
-        validation: columns.json()?,
-        summary: columns.json()?,
-    }))
-}
-
-fn check_format(found: u32) -> Result<(), StoreError> {
-    if found > JOURNAL_FORMAT {
-        return Err(StoreError::NewerFormat {
-            found,
-            known: JOURNAL_FORMAT,
-        });
-    }
-    Ok(())
-}
-
-fn candidate_row(columns: &mut Columns<'_, '_>) -> Result<CandidateRow, RowError> {
-    Ok(CandidateRow {
-        run_id: columns.run_id()?,
-        iteration: columns.count()?,
-        candidate_id: columns.content_id()?,
-        index: columns.optional_number()?.map(CandidateIndex),
-        origin: columns.word()?,
-        parents: columns.json()?,
-        status: columns.word()?,
-        close_reason: columns.optional_word()?,
-        gate: gate(columns)?,
-        mean_score: columns.get()?,
-        scores: columns.optional_json()?,
-        objectives: columns.json()?,
-        validation_score: columns.get()?,
-        validation_scores: columns.optional_json()?,
-        accepted_seq: columns.optional_number()?.map(Seq),
-        evicted_seq: columns.optional_number()?.map(Seq),
-        created_at: columns.time()?,
-        components: columns.json()?,
-    })
-}
-
-fn gate(columns: &mut Columns<'_, '_>) -> Result<Option<GateRow>, RowError> {
-    let passed: Option<bool> = columns.get()?;
-    let compared: Option<u32> = columns.optional_number()?;
-    let parent_sum: Option<f64> = columns.get()?;
-    let child_sum: Option<f64> = columns.get()?;
-    let Some(passed) = passed else {
-        return Ok(None);
-    };
-    Ok(Some(GateRow {
-        passed,
-        compared: compared.unwrap_or_default(),
-        parent_sum: parent_sum.unwrap_or_default(),
-        child_sum: child_sum.unwrap_or_default(),
-    }))
-}
-
-fn rollout_row(run: &RunId, columns: &mut Columns<'_, '_>) -> Result<RolloutRow, RowError> {
-    let trial_id = columns.get()?;
-    let (key, position) = (key(columns)?, columns.number()?);
-    let candidate_id = columns.content_id()?;
-    let (phase, stage, example) = (columns.word()?, columns.word()?, columns.example()?);
-    let attempts = columns.number()?;
-    let failure = columns.outcome()?;
-    let (score, error) = (columns.get()?, columns.get()?);
-    let (all, judge_usage) = (columns.usage()?, columns.usage()?);
-    Ok(RolloutRow {
-        run_id: run.clone(),
-        trial_id,
-        key,
-        position,
-        candidate_id,
-        phase,
-        stage,
-        example,
-        attempts,
-        score,
-        failure,
-        error,
-        usage: without(all, judge_usage),
-        judge_usage,
-        started_at: columns.time()?,
-        finished_at: columns.time()?,
-        seq: columns.seq()?,
-    })
-}
-
-fn key(columns: &mut Columns<'_, '_>) -> Result<TrialKey, RowError> {
-    Ok(TrialKey {
-        iteration: columns.count()?,
-        index: columns.number()?,
-    })
-}
-
-fn failure(columns: &mut Columns<'_, '_>) -> Result<Option<ReflectionFailure>, RowError> {
-    let kind = columns.optional_word()?;
-    let message: Option<String> = columns.get()?;
-    Ok(kind.map(|kind| ReflectionFailure {
-        kind,
-        message: message.unwrap_or_default(),
-    }))
-}
-
-fn without(all: Usage, share: Usage) -> Usage {
-    Usage {
-        calls: all.calls.saturating_sub(share.calls),
-        prompt_tokens: all.prompt_tokens.saturating_sub(share.prompt_tokens),
-        completion_tokens: all
-            .completion_tokens
-            .saturating_sub(share.completion_tokens),
-        cached_tokens: all.cached_tokens.saturating_sub(share.cached_tokens),
-        unknown_tokens: all.unknown_tokens.saturating_sub(share.unknown_tokens),
-        cost: MicroUsd(all.cost.0.saturating_sub(share.cost.0)),
-        unpriced_calls: all.unpriced_calls.saturating_sub(share.unpriced_calls),
-    }
 }

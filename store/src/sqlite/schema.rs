@@ -12,30 +12,30 @@ const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_journa
 const APPLICATION_ID: i32 = 0x4745_5041;
 
 /// The newest format this code knows.
-pub(super) const SCHEMA_FORMAT: u32 = MIGRATIONS.len() as u32;
+const SCHEMA_FORMAT: u32 = MIGRATIONS.len() as u32;
+
+/// What tells whose database it is.
+struct Marks {
+    format: u32,
+    application: i32,
+    is_empty: bool,
+}
 
 /// Refuses a database that is not ours or too new; tells whether it has the newest format.
 pub(super) fn check(connection: &Connection, place: &Place) -> Result<bool, StoreError> {
-    let explain = |error| place.explain(&error);
-    let found = format_of(connection).map_err(explain)?;
-    if found > SCHEMA_FORMAT {
-        return Err(StoreError::NewerFormat {
-            found,
-            known: SCHEMA_FORMAT,
-        });
-    }
-    let application: i32 = connection
-        .pragma_query_value(None, "application_id", |row| row.get(0))
-        .map_err(explain)?;
-    let tables: u32 = connection
-        .query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(explain)?;
-    if tables > 0 && application != APPLICATION_ID {
+    let marks = marks(connection).map_err(|error| place.explain(&error))?;
+    if !marks.is_empty && marks.application != APPLICATION_ID {
         return Err(StoreError::Storage(format!(
             "{place}: it is a database of another program; name another store"
         )));
     }
-    Ok(found == SCHEMA_FORMAT)
+    if marks.format > SCHEMA_FORMAT {
+        return Err(StoreError::NewerFormat {
+            found: marks.format,
+            known: SCHEMA_FORMAT,
+        });
+    }
+    Ok(marks.format == SCHEMA_FORMAT)
 }
 
 /// Brings a database to the newest format.
@@ -56,6 +56,18 @@ fn apply(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", SCHEMA_FORMAT)?;
     transaction.commit()
+}
+
+/// Read in one transaction: another process may be migrating.
+fn marks(connection: &Connection) -> rusqlite::Result<Marks> {
+    let transaction = connection.unchecked_transaction()?;
+    Ok(Marks {
+        format: format_of(&transaction)?,
+        application: transaction.pragma_query_value(None, "application_id", |row| row.get(0))?,
+        is_empty: transaction.query_row("SELECT COUNT(*) = 0 FROM sqlite_schema", [], |row| {
+            row.get(0)
+        })?,
+    })
 }
 
 fn format_of(connection: &Connection) -> rusqlite::Result<u32> {

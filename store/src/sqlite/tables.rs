@@ -8,12 +8,12 @@ use gepa_engine::{
     CandidateAccepted, Event, RunId, Seq, StoreError, Timestamp, TrialKey, ValidationResult,
 };
 use gepa_evaluation::Usage;
-use rusqlite::{Connection, ToSql, params};
+use rusqlite::{CachedStatement, Connection, ToSql, params};
 
 use super::insert;
 use super::place::Place;
 use super::read;
-use super::value::{int, json, word};
+use super::value::{RunNumber, int, json, word};
 use crate::projection::{ChangeError, Tables};
 
 /// The tables, and the sums of trials not yet written: one statement per trial and batch.
@@ -21,6 +21,10 @@ pub(super) struct RunTables<'c> {
     connection: &'c Connection,
     place: &'c Place,
     run: &'c RunId,
+    number: RunNumber,
+    /// Kept at hand, as a batch needs them for most of its events.
+    new_event: CachedStatement<'c>,
+    new_rollout: CachedStatement<'c>,
     executed: BTreeMap<TrialKey, Executed>,
 }
 
@@ -32,18 +36,31 @@ struct Executed {
 }
 
 impl<'c> RunTables<'c> {
-    pub(super) fn new(connection: &'c Connection, place: &'c Place, run: &'c RunId) -> Self {
-        Self {
+    pub(super) fn new(
+        connection: &'c Connection,
+        place: &'c Place,
+        run: &'c RunId,
+        number: RunNumber,
+    ) -> Result<Self, StoreError> {
+        let prepare = |sql| {
+            let prepared = connection.prepare_cached(sql);
+            prepared.map_err(|error| place.explain(&error))
+        };
+        Ok(Self {
             connection,
             place,
             run,
+            number,
+            new_event: prepare(insert::EVENT)?,
+            new_rollout: prepare(insert::ROLLOUT)?,
             executed: BTreeMap::new(),
-        }
+        })
     }
 
     /// Writes an event into the journal.
-    pub(super) fn journal(&self, event: &Event) -> Result<(), StoreError> {
-        insert::event(self.connection, self.run, event).map_err(|error| self.place.explain(&error))
+    pub(super) fn journal(&mut self, event: &Event) -> Result<(), StoreError> {
+        insert::event(&mut self.new_event, self.number, self.run, event)
+            .map_err(|error| self.place.explain(&error))
     }
 
     /// Writes what the batch adds to its trials.
@@ -128,7 +145,8 @@ impl<'c> RunTables<'c> {
         let objectives = self.written(json(&accepted.objectives))?;
         let changed = self.update(
             "UPDATE candidates SET status = 'accepted', archive_index = ?3, mean_score = ?4, \
-             scores = ?5, objectives = ?6, accepted_seq = ?7 WHERE run_id = ?1 AND iteration = ?2",
+             scores = ?5, objectives = ?6, accepted_seq = ?7 \
+             WHERE run_id = ?1 AND iteration = ?2 AND archive_index IS NULL",
             &[
                 &self.run.as_str(),
                 &int(accepted.iteration),
@@ -139,7 +157,12 @@ impl<'c> RunTables<'c> {
                 &int(seq.0),
             ],
         )?;
-        found(changed, || no_candidate(accepted.iteration))
+        found(changed, || {
+            format!(
+                "iteration {} has no candidate that could be accepted",
+                accepted.iteration
+            )
+        })
     }
 
     fn evict(&self, index: CandidateIndex, seq: Seq) -> Result<(), ChangeError> {
@@ -196,15 +219,16 @@ impl<'c> RunTables<'c> {
 
     fn settle(&mut self, row: &RolloutRow) -> Result<(), ChangeError> {
         self.add(row, 1);
-        self.written(insert::rollout(self.connection, row))
+        let inserted = insert::rollout(&mut self.new_rollout, self.number, row);
+        self.written(inserted)
     }
 
     fn settle_again(&mut self, row: &RolloutRow) -> Result<(), ChangeError> {
         self.add(row, 0);
-        let changed = self.written(insert::rollout_again(self.connection, row))?;
+        let changed = self.written(insert::rollout_again(self.connection, self.number, row))?;
         found(changed, || {
             format!(
-                "rollout {} of trial `{}` has no outcome to replace",
+                "rollout {} of trial `{}` has no failure to replace",
                 row.position, row.trial_id
             )
         })

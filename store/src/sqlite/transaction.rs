@@ -145,10 +145,10 @@ impl Desk<'_> {
     }
 
     fn append(&mut self, run: &RunId, after: Seq, events: &[Event]) -> Result<(), StoreError> {
-        let found = read::last_seq(self.connection, self.place, run)?;
+        let (number, found) = read::standing(self.connection, self.place, run)?;
         check_numbering(run, after, found, events)?;
         let mut projector = self.projector(run, found)?;
-        let mut tables = RunTables::new(self.connection, self.place, run);
+        let mut tables = RunTables::new(self.connection, self.place, run, number)?;
         for event in events {
             tables.journal(event)?;
             project(run, &mut projector, event, &mut tables)?;
@@ -163,16 +163,17 @@ impl Desk<'_> {
 
     fn reproject(&mut self, run: &RunId) -> Result<(), StoreError> {
         let row = read::run(self.connection, self.place, run)?;
+        let (number, _) = read::standing(self.connection, self.place, run)?;
         self.clear(run)?;
         let mut projector = Projector::new(row.run_id.clone(), row.template, RunSummary::default());
         let mut last = Seq(0);
         loop {
-            let page = read::events(self.connection, self.place, run, last, PAGE)?;
+            let page = read::events(self.connection, self.place, run, number, last, PAGE)?;
             let Some(end) = page.last().map(|event| event.seq) else {
                 break;
             };
             check_numbering(run, last, last, &page)?;
-            let mut tables = RunTables::new(self.connection, self.place, run);
+            let mut tables = RunTables::new(self.connection, self.place, run, number)?;
             for event in &page {
                 project(run, &mut projector, event, &mut tables)?;
             }
@@ -228,3 +229,6 @@ impl Desk<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

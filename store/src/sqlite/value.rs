@@ -1,5 +1,7 @@
 //! Values as columns hold them, and back.
 
+use std::fmt::Display;
+
 use gepa_archive::ContentId;
 use gepa_engine::{RunId, Seq, SnapshotTag, Timestamp};
 use gepa_evaluation::{ExampleId, FailureKind, MicroUsd, Usage};
@@ -20,6 +22,41 @@ pub(super) enum RowError {
 impl From<rusqlite::Error> for RowError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+impl RowError {
+    /// The same error, about a row that can be named.
+    pub(super) fn of(self, row: impl Display) -> Self {
+        match self {
+            Self::Value(detail) => Self::Value(format!("{row}, {detail}")),
+            Self::Sqlite(error) => Self::Sqlite(error),
+        }
+    }
+}
+
+/// The number of a run in its database. With that of an event it makes the key of the tables that
+/// have a row per event.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RunNumber(pub(super) i64);
+
+impl RunNumber {
+    /// Events a run can have: at a million a second, a fortnight's worth.
+    const EVENTS: i64 = 1 << 40;
+
+    /// The key of a row of this run.
+    pub(super) fn key(self, seq: Seq) -> i64 {
+        self.first() + int(seq.0).min(Self::EVENTS - 1)
+    }
+
+    /// The key before all of this run's rows.
+    pub(super) fn first(self) -> i64 {
+        self.0.saturating_mul(Self::EVENTS)
+    }
+
+    /// The key after all of them.
+    pub(super) fn end(self) -> i64 {
+        self.first().saturating_add(Self::EVENTS)
     }
 }
 
@@ -204,7 +241,7 @@ impl<'row, 'stmt> Columns<'row, 'stmt> {
             .map_err(|error| self.bad(column, &error))
     }
 
-    fn bad(&self, column: usize, error: &dyn std::fmt::Display) -> RowError {
+    fn bad(&self, column: usize, error: &dyn Display) -> RowError {
         let name = self.row.as_ref().column_name(column).unwrap_or("?");
         RowError::Value(format!("column `{name}`: {error}"))
     }

@@ -1,5 +1,14 @@
 //! The stores against their contract.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod conformance;
+mod doctor;
 mod everything;
+mod faults;
+mod fixture;
+mod kill;
+mod projection;
+mod round_trip;
 mod script;
+mod sqlite;

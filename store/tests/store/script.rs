@@ -275,7 +275,7 @@ fn ending(iteration: u64) -> Vec<EventBody> {
             validated(
                 0,
                 None,
-                Some(0.30000000000000004),
+                Some(0.300_000_000_000_000_04),
                 vec![Some(0.2), Some(0.4)],
             ),
             validated(2, Some(1), None, vec![None, None]),

@@ -1,0 +1,205 @@
+//! What can be typed after `gepa`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    finished
+  1    the store or the output failed, or `doctor` found something wrong
+  2    wrong usage or configuration
+  4    the budget cannot afford one proposal
+  5    too many evaluator failures, or no usable reply of the reflection model at all
+  6    a provider is down; resume the run later
+  130  interrupted; resume the run when you like
+
+Data goes to stdout, everything meant for people to stderr. GEPA_STORE names the default store;
+it and all keys are read from the environment, then from `.env` in the current directory.";
+
+const RUN_NOTES: &str = "\
+The first line on stdout is the run's id. With `--log json` each event is one JSON object per line
+on stderr, as `gepa export --what events` writes it, and the last line on stdout is the object that
+`gepa export --what stats` writes. Otherwise progress and a summary go to stderr.
+
+The first Ctrl-C finishes the calls in flight, the second drops them; both can be resumed.";
+
+/// Evolves prompts against an evaluator, and answers for every token it spent.
+#[derive(Debug, Parser)]
+#[command(name = "gepa", version, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a configuration, or take up a run that was interrupted
+    #[command(after_help = RUN_NOTES)]
+    Run(RunArguments),
+    /// Check a configuration without running it
+    Check(CheckArguments),
+    /// List the runs in the store
+    Runs(StoreArguments),
+    /// Show how a run stands or what came of it
+    Show(RunReference),
+    /// Print a run's best prompt and nothing else
+    Best(BestArguments),
+    /// Compare two candidates of a run: texts, and examples won and lost
+    Diff(DiffArguments),
+    /// Write a run's data
+    Export(ExportArguments),
+    /// Check the store against its journals, and the environment
+    Doctor(DoctorArguments),
+    /// Print the JSON schema of config files
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreArguments {
+    /// Where runs are stored; by default `GEPA_STORE`, else `sqlite://.gepa/gepa.db`
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The config file; may be left out with `--resume`
+    #[arg(value_name = "CONFIG", required_unless_present = "resume")]
+    pub(crate) config: Option<PathBuf>,
+    /// Set a key of the configuration, for example `--set budget.max_rollouts=500`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    /// Take up this run: an id, the beginning of one, or `latest`
+    #[arg(long, value_name = "RUN")]
+    pub(crate) resume: Option<String>,
+    /// Show what the run can cost, and spend nothing
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) plan: bool,
+    /// How progress is reported on stderr
+    #[arg(long, value_name = "FORM", default_value = "human")]
+    pub(crate) log: LogForm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogForm {
+    /// A block that is redrawn on a terminal, else a line per interesting event
+    Human,
+    /// One JSON object per event
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// The config file
+    #[arg(value_name = "CONFIG")]
+    pub(crate) config: PathBuf,
+    /// Set a key of the configuration, for example `--set budget.max_rollouts=500`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunReference {
+    /// The run: an id, the beginning of one, or `latest`
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BestArguments {
+    #[command(flatten)]
+    pub(crate) run: RunReference,
+    /// How the prompt is written
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) format: PromptForm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PromptForm {
+    /// The messages, each under its role where there are several
+    Text,
+    /// One JSON object with components, messages and scores
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArguments {
+    #[command(flatten)]
+    pub(crate) run: RunReference,
+    /// A candidate: `baseline`, `best`, an archive index, or the beginning of a candidate id
+    #[arg(value_name = "A")]
+    pub(crate) before: String,
+    /// The candidate to compare it with
+    #[arg(value_name = "B")]
+    pub(crate) after: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    #[command(flatten)]
+    pub(crate) run: RunReference,
+    /// What is written
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) what: ExportKind,
+    /// How it is written; cells of CSV that are not flat hold JSON
+    #[arg(long, value_name = "FORM", default_value = "jsonl")]
+    pub(crate) format: ExportForm,
+    /// The order of candidates; best first by score
+    #[arg(long, value_name = "KEY", default_value = "iteration")]
+    pub(crate) sort: CandidateOrder,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportKind {
+    /// One row per trial
+    Trials,
+    /// One row per executed rollout
+    Rollouts,
+    /// One row per candidate tried, with its texts
+    Candidates,
+    /// Every snapshot, complete
+    Snapshots,
+    /// The journal
+    Events,
+    /// Every counter and score, in one object
+    Stats,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportForm {
+    Jsonl,
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CandidateOrder {
+    Iteration,
+    Score,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Only this run: an id, the beginning of one, or `latest`
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    /// Write what the journal says over tables that differ from it
+    #[arg(long)]
+    pub(crate) repair: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,45 @@
+//! `gepa best`
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use gepa_engine::record::{CandidateRow, RunRow};
+use serde_json::{Value, json};
+
+use crate::arguments::{BestArguments, PromptForm};
+use crate::candidates::{best as best_of, nothing_scored};
+use crate::error::CommandError;
+use crate::output::stdout;
+use crate::records::{components, messages};
+use crate::report::write_prompt;
+use crate::surroundings::{block_on, find};
+
+pub(crate) fn best(arguments: &BestArguments) -> Result<ExitCode, CommandError> {
+    block_on(async {
+        let (store, run) = find(&arguments.run).await?;
+        let candidates = store.candidates(&run.run_id).await?;
+        let best = best_of(&run, &candidates).ok_or_else(|| nothing_scored(&run))?;
+        let mut out = stdout();
+        match arguments.format {
+            PromptForm::Text => write_prompt(&mut out, &run, best, "")?,
+            PromptForm::Json => {
+                serde_json::to_writer_pretty(&mut out, &described(&run, best))?;
+                writeln!(out)?;
+            }
+        }
+        out.flush()?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn described(run: &RunRow, best: &CandidateRow) -> Value {
+    json!({
+        "run_id": run.run_id,
+        "candidate_id": best.candidate_id,
+        "index": best.index,
+        "score": best.mean_score,
+        "validation_score": best.validation_score,
+        "components": components(best),
+        "messages": messages(run, best),
+    })
+}

@@ -1,0 +1,147 @@
+//! `gepa export`
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use gepa_engine::record::{CandidateRow, RunRow, render_snapshot};
+use gepa_engine::{Seq, Store};
+use serde_json::Value;
+
+use crate::arguments::{CandidateOrder, ExportArguments, ExportKind};
+use crate::error::CommandError;
+use crate::export::RowWriter;
+use crate::output::stdout;
+use crate::records::{
+    CANDIDATE_COLUMNS, EVENT_COLUMNS, ROLLOUT_COLUMNS, TRIAL_COLUMNS, candidate, event, rollout,
+    stats, trial,
+};
+use crate::surroundings::{block_on, find};
+
+/// Rows read from the store at once.
+const PAGE: usize = 1_000;
+
+const SNAPSHOT_COLUMNS: &[&str] = &[
+    "snapshot_id",
+    "run_id",
+    "job_id",
+    "tag",
+    "score",
+    "token_count",
+    "created_at",
+    "messages",
+    "payload",
+];
+
+pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandError> {
+    block_on(async {
+        let (store, run) = find(&arguments.run).await?;
+        let sink = stdout();
+        let stats = stats(&run);
+        let columns: Vec<String> = match arguments.what {
+            ExportKind::Trials => owned(TRIAL_COLUMNS),
+            ExportKind::Rollouts => owned(ROLLOUT_COLUMNS),
+            ExportKind::Candidates => owned(CANDIDATE_COLUMNS),
+            ExportKind::Snapshots => owned(SNAPSHOT_COLUMNS),
+            ExportKind::Events => owned(EVENT_COLUMNS),
+            ExportKind::Stats => stats.keys().cloned().collect(),
+        };
+        let mut writer = RowWriter::new(arguments.format, columns, sink)?;
+        match arguments.what {
+            ExportKind::Trials => {
+                for row in store.trials(&run.run_id).await? {
+                    writer.write(trial(&row))?;
+                }
+            }
+            ExportKind::Rollouts => write_rollouts(&*store, &run, &mut writer).await?,
+            ExportKind::Candidates => {
+                let mut candidates = store.candidates(&run.run_id).await?;
+                put_in_order(&mut candidates, arguments.sort);
+                for row in &candidates {
+                    writer.write(candidate(&run, row))?;
+                }
+            }
+            ExportKind::Snapshots => write_snapshots(&*store, &run, &mut writer).await?,
+            ExportKind::Events => write_events(&*store, &run, &mut writer).await?,
+            ExportKind::Stats => {
+                writer.write(stats.into_iter().map(|(_, value)| value).collect())?;
+            }
+        }
+        writer.finish()?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn owned(columns: &[&str]) -> Vec<String> {
+    columns.iter().map(|&column| column.to_owned()).collect()
+}
+
+/// Several proposals are under way at once, so the order of their iterations is not the one in which
+/// their candidates came. By score the best comes first, those without one last.
+fn put_in_order(candidates: &mut [CandidateRow], order: CandidateOrder) {
+    match order {
+        CandidateOrder::Iteration => candidates.sort_by_key(|row| row.iteration),
+        CandidateOrder::Score => {
+            let key = |row: &CandidateRow| row.score().unwrap_or(f64::NEG_INFINITY);
+            candidates.sort_by(|left, right| key(right).total_cmp(&key(left)));
+        }
+    }
+}
+
+async fn write_rollouts<W: Write>(
+    store: &dyn Store,
+    run: &RunRow,
+    writer: &mut RowWriter<W>,
+) -> Result<(), CommandError> {
+    let mut last = Seq(0);
+    loop {
+        let page = store.rollouts(&run.run_id, last, PAGE).await?;
+        let Some(row) = page.last() else {
+            return Ok(());
+        };
+        last = row.seq;
+        for row in &page {
+            writer.write(rollout(row))?;
+        }
+    }
+}
+
+async fn write_events<W: Write>(
+    store: &dyn Store,
+    run: &RunRow,
+    writer: &mut RowWriter<W>,
+) -> Result<(), CommandError> {
+    let mut last = Seq(0);
+    loop {
+        let page = store.events(&run.run_id, last, PAGE).await?;
+        let Some(one) = page.last() else {
+            return Ok(());
+        };
+        last = one.seq;
+        for one in &page {
+            writer.write(event(&run.run_id, one))?;
+        }
+    }
+}
+
+async fn write_snapshots<W: Write>(
+    store: &dyn Store,
+    run: &RunRow,
+    writer: &mut RowWriter<W>,
+) -> Result<(), CommandError> {
+    let candidates = store.candidates(&run.run_id).await?;
+    for row in store.snapshots(&run.run_id).await? {
+        let Some(view) = render_snapshot(run, &row, &candidates) else {
+            return Err(CommandError::Missing(format!(
+                "snapshot {} refers to a candidate the store does not have; `gepa doctor {}` shows what is wrong",
+                row.snapshot_id, run.run_id
+            )));
+        };
+        let rendered = serde_json::to_value(view)?;
+        let values = SNAPSHOT_COLUMNS
+            .iter()
+            .map(|column| rendered.get(*column).cloned().unwrap_or(Value::Null))
+            .collect();
+        writer.write(values)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! The commands, one module each.
+
+mod best;
+mod check;
+mod diff;
+mod doctor;
+mod export;
+mod plan;
+mod run;
+mod runs;
+mod schema;
+mod show;
+
+pub(crate) use best::best;
+pub(crate) use check::check;
+pub(crate) use diff::diff;
+pub(crate) use doctor::doctor;
+pub(crate) use export::export;
+pub(crate) use run::run;
+pub(crate) use runs::runs;
+pub(crate) use schema::schema;
+pub(crate) use show::show;

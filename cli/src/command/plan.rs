@@ -1,0 +1,67 @@
+//! `gepa run --plan`
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use gepa_engine::config::{Config, TaskConfig};
+use gepa_engine::{Plan, PlanRow, RunError};
+use gepa_evaluation::Models;
+
+use crate::error::{CommandError, EXIT_BUDGET};
+use crate::format::{count, dollars};
+use crate::output::stdout;
+
+/// Prints what a run can cost; creates nothing and spends nothing.
+pub(crate) async fn plan(task: &TaskConfig, models: &Models) -> Result<ExitCode, CommandError> {
+    // Without its models the plan still tells the rollouts, which is what is refused by.
+    let connected = task.connect(models).await;
+    if let Err(error) = &connected {
+        let _ = writeln!(io::stderr(), "{error}\nthe plan is without tokens and cost");
+    }
+    let plan = Plan::of(&task.config, connected.as_ref().ok());
+    let mut out = stdout();
+    write_plan(&mut out, &plan)?;
+    out.flush()?;
+    if plan.affordable {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let _ = writeln!(io::stderr(), "error: {}", refusal(&task.config));
+    Ok(ExitCode::from(EXIT_BUDGET))
+}
+
+/// Why a budget below the floor is refused, in the engine's own words.
+pub(crate) fn refusal(config: &Config) -> RunError {
+    RunError::BudgetTooSmall {
+        limit: config.settings().budget.max_rollouts.unwrap_or_default(),
+        floor: config.floor_rollouts(),
+        seed: config.sets().pareto.len() as u64,
+        proposal: config.proposal_rollouts(),
+        validation: config.validation_rollouts(),
+    }
+}
+
+fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
+    let columns = [&plan.floor, &plan.likely, &plan.most];
+    writeln!(
+        out,
+        "{:<22}{:>16}{:>16}{:>16}",
+        "", "floor", "likely", "most"
+    )?;
+    let mut line = |name: &str, of: &dyn Fn(&PlanRow) -> String| {
+        let [floor, likely, most] = columns.map(of);
+        writeln!(out, "{name:<22}{floor:>16}{likely:>16}{most:>16}")
+    };
+    let number = |value: Option<u64>| value.map_or_else(|| "no limit".to_owned(), count);
+    line("rollouts", &|row| number(row.rollouts))?;
+    line("  of them validation", &|row| {
+        count(row.validation_rollouts)
+    })?;
+    line("proposals", &|row| number(row.proposals))?;
+    line("reflection calls", &|row| number(row.reflection_calls))?;
+    line("tokens", &|row| {
+        row.tokens.map_or_else(|| "not known".to_owned(), count)
+    })?;
+    line("cost", &|row| {
+        row.cost_usd.map_or_else(|| "not known".to_owned(), dollars)
+    })
+}

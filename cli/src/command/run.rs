@@ -1,0 +1,191 @@
+//! `gepa run`
+
+mod signals;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use gepa_engine::config::{ConfigSource, TaskConfig};
+use gepa_engine::record::RunRow;
+use gepa_engine::{Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, Store};
+use gepa_evaluation::{Environment, Models};
+use tokio::runtime::Runtime;
+
+use crate::arguments::{LogForm, RunArguments};
+use crate::command::plan::plan;
+use crate::error::{CommandError, EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_PROVIDER_DOWN};
+use crate::feed::Feed;
+use crate::output::stdout;
+use crate::progress::{Limits, Standing, follow};
+use crate::records::stats;
+use crate::report::write_summary;
+use crate::surroundings::{environment, find_run, store_url};
+use signals::Signals;
+
+pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CommandError> {
+    let environment = environment()?;
+    let models = Models::new(environment.clone());
+    if let (Some(file), None) = (&arguments.config, &arguments.resume) {
+        let task = source(file, &environment, arguments).load()?;
+        let runtime = runtime()?;
+        if arguments.plan {
+            return runtime.block_on(plan(&task, &models));
+        }
+        return runtime.block_on(begin(task, &models, &environment, arguments));
+    }
+    runtime()?.block_on(resume(&models, &environment, arguments))
+}
+
+fn runtime() -> Result<Runtime, CommandError> {
+    Runtime::new().map_err(CommandError::Runtime)
+}
+
+fn source<'a>(
+    file: &'a Path,
+    environment: &'a Environment,
+    arguments: &'a RunArguments,
+) -> ConfigSource<'a> {
+    ConfigSource {
+        file,
+        environment,
+        overrides: &arguments.overrides,
+    }
+}
+
+async fn begin(
+    task: TaskConfig,
+    models: &Models,
+    environment: &Environment,
+    arguments: &RunArguments,
+) -> Result<ExitCode, CommandError> {
+    task.check_models(models)?;
+    // From here on a signal is heard, and obeyed once there is a run.
+    let signals = Signals::new().map_err(CommandError::Runtime)?;
+    let store = gepa_store::open(&store_url(&arguments.store, environment))?;
+    let limits = Limits::of(&task.config);
+    let builder = builder(task, models, &store).await?;
+    let handle = builder.start().await?;
+    announce(handle.run_id())?;
+    let run = store.run(handle.run_id()).await?;
+    // The row may be newer than the beginning; only its identity is used.
+    let fresh = RunRow {
+        summary: gepa_engine::record::RunSummary::default(),
+        ..run
+    };
+    watch(handle, signals, store, &fresh, limits, arguments).await
+}
+
+async fn resume(
+    models: &Models,
+    environment: &Environment,
+    arguments: &RunArguments,
+) -> Result<ExitCode, CommandError> {
+    let url = store_url(&arguments.store, environment);
+    let reference = arguments.resume.as_deref().unwrap_or_default();
+    // A store that is not there is not made just to find no run in it.
+    let run = find_run(&*gepa_store::open_existing(&url)?, reference).await?;
+    let store = gepa_store::open(&url)?;
+    let task = match &arguments.config {
+        Some(file) => source(file, environment, arguments).load()?,
+        None => source(Path::new(""), environment, arguments).load_stored(&run.config)?,
+    };
+    task.check_models(models)?;
+    let signals = Signals::new().map_err(CommandError::Runtime)?;
+    let limits = Limits::of(&task.config);
+    let builder = builder(task, models, &store).await?;
+    announce(&run.run_id)?;
+    let handle = builder.resume(run.run_id.clone()).await?;
+    watch(handle, signals, store, &run, limits, arguments).await
+}
+
+async fn builder(
+    task: TaskConfig,
+    models: &Models,
+    store: &Arc<dyn Store>,
+) -> Result<RunBuilder, CommandError> {
+    let connected = task.connect(models).await?;
+    Ok(Run::builder(task.config)
+        .described_as(task.described)
+        .store(Arc::clone(store))
+        .evaluator(connected.evaluator)
+        .reflection_model(connected.reflection_model))
+}
+
+/// The run's id is the first line on stdout. Whoever reads it may stop reading: the run goes on.
+fn announce(run: &RunId) -> Result<(), CommandError> {
+    let mut out = stdout();
+    let written = writeln!(out, "{run}").and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+async fn watch(
+    handle: RunHandle,
+    signals: Signals,
+    store: Arc<dyn Store>,
+    before: &RunRow,
+    limits: Limits,
+    arguments: &RunArguments,
+) -> Result<ExitCode, CommandError> {
+    let run_id = handle.run_id().clone();
+    let events = handle.subscribe();
+    let feed = Feed::new(
+        run_id.clone(),
+        Arc::clone(&store),
+        events,
+        before.summary.seq,
+    );
+    let standing = Standing::new(before, limits);
+    let listening = tokio::spawn(signals.steer(handle.control()));
+    let (finished, followed) = tokio::join!(
+        handle.finish(),
+        follow(run_id, feed, standing, arguments.log)
+    );
+    listening.abort();
+    let result = finished?;
+    followed?;
+    let candidates = store.candidates(&result.run.run_id).await?;
+    if arguments.log == LogForm::Json {
+        let mut out = stdout();
+        serde_json::to_writer(&mut out, &stats(&result.run))?;
+        writeln!(out)?;
+        out.flush()?;
+    } else {
+        let mut text = Vec::new();
+        write_summary(&mut text, &result.run, &candidates)?;
+        write_next_steps(&mut text, &result, arguments)?;
+        let _ = io::stderr().write_all(&text);
+    }
+    Ok(exit_code(&result.end))
+}
+
+fn write_next_steps(
+    out: &mut dyn Write,
+    result: &RunResult,
+    arguments: &RunArguments,
+) -> io::Result<()> {
+    let run = &result.run.run_id;
+    let store = arguments.store.store.as_ref();
+    let store = store.map_or_else(String::new, |url| format!(" --store {url}"));
+    if matches!(result.end, RunEnd::Interrupted { .. }) {
+        return writeln!(out, "\ngo on with: gepa run --resume {run}{store}");
+    }
+    writeln!(out, "\nbest prompt:  gepa best {run}{store}")?;
+    writeln!(out, "everything:   gepa show {run}{store}")
+}
+
+fn exit_code(end: &RunEnd) -> ExitCode {
+    match end {
+        RunEnd::Interrupted {
+            provider_down: true,
+            ..
+        } => ExitCode::from(EXIT_PROVIDER_DOWN),
+        RunEnd::Interrupted { .. } => ExitCode::from(EXIT_INTERRUPTED),
+        RunEnd::Finished(reason) if reason.is_failure() => ExitCode::from(EXIT_FAILURES),
+        _ => ExitCode::SUCCESS,
+    }
+}

@@ -1,0 +1,23 @@
+//! `gepa show`
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::arguments::RunReference;
+use crate::error::CommandError;
+use crate::output::stdout;
+use crate::report::write_run;
+use crate::surroundings::{block_on, find};
+
+pub(crate) fn show(reference: &RunReference) -> Result<ExitCode, CommandError> {
+    block_on(async {
+        let (store, run) = find(reference).await?;
+        let is_claimed = store.is_claimed(&run.run_id).await?;
+        let candidates = store.candidates(&run.run_id).await?;
+        let snapshots = store.snapshots(&run.run_id).await?;
+        let mut out = stdout();
+        write_run(&mut out, &run, is_claimed, &candidates, &snapshots)?;
+        out.flush()?;
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,111 @@
+//! Figures as people read them.
+
+use gepa_engine::Timestamp;
+
+use crate::statistics::Estimate;
+
+/// A score with three digits after the point.
+pub(crate) fn score(value: f64) -> String {
+    format!("{value:.3}")
+}
+
+/// A mean, its interval and what it rests on.
+pub(crate) fn estimate(found: Estimate) -> String {
+    format!(
+        "{:.3}  [{:.3}, {:.3}] 95 % ({}, n = {})",
+        found.mean,
+        found.low,
+        found.high,
+        found.method.as_str(),
+        found.count
+    )
+}
+
+/// A difference, with its sign.
+pub(crate) fn difference(found: Estimate) -> String {
+    format!(
+        "{:+.3}  [{:+.3}, {:+.3}] 95 % ({}, n = {})",
+        found.mean,
+        found.low,
+        found.high,
+        found.method.as_str(),
+        found.count
+    )
+}
+
+/// A count with its thousands apart.
+pub(crate) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut grouped = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// Dollars: cents where there are any, more digits for less.
+pub(crate) fn dollars(value: f64) -> String {
+    if value == 0.0 || value >= 1.0 {
+        format!("${value:.2}")
+    } else {
+        format!("${value:.4}")
+    }
+}
+
+/// A length of time.
+pub(crate) fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..=9 => format!("{seconds:.1} s"),
+        10..=59 => format!("{whole} s"),
+        60..=3_599 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3_600, whole % 3_600 / 60),
+    }
+}
+
+/// A point in time, to the second, UTC.
+pub(crate) fn time(at: Timestamp) -> String {
+    let text = at.to_string();
+    let to_the_second = text.split('.').next().unwrap_or(&text);
+    format!("{} UTC", to_the_second.replace('T', " "))
+}
+
+/// Text on one line, cut at `limit` characters.
+pub(crate) fn one_line(text: &str, limit: usize) -> String {
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if flat.chars().count() <= limit {
+        return flat;
+    }
+    let cut: String = flat.chars().take(limit.saturating_sub(3)).collect();
+    format!("{cut}...")
+}
+
+/// Text with every line moved to the right.
+pub(crate) fn indented(text: &str, by: &str) -> String {
+    text.lines()
+        .map(|line| format!("{by}{line}").trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_read_well() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(1_234_567), "1 234 567");
+        assert_eq!(dollars(0.0), "$0.00");
+        assert_eq!(dollars(0.012_34), "$0.0123");
+        assert_eq!(duration(3.21), "3.2 s");
+        assert_eq!(duration(125.0), "2 min 05 s");
+        assert_eq!(duration(7_260.0), "2 h 01 min");
+        assert_eq!(one_line("a\n  b  c", 20), "a b c");
+        assert_eq!(one_line("abcdefghij", 6), "abc...");
+        assert_eq!(time(Timestamp(0)), "1970-01-01 00:00:00 UTC");
+    }
+}

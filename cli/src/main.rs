@@ -1,0 +1,52 @@
+//! The `gepa` binary: evolves prompts from the command line, and shows what came of it.
+
+mod arguments;
+mod candidates;
+mod command;
+mod curve;
+mod error;
+mod export;
+mod feed;
+mod format;
+mod output;
+mod progress;
+mod records;
+mod report;
+mod statistics;
+mod surroundings;
+mod word_diff;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+use crate::error::CommandError;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match obey(arguments.command) {
+        Ok(code) => code,
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where stderr is gone as well, the exit code has to do.
+            let _ = writeln!(std::io::stderr(), "{error}");
+            error.exit_code()
+        }
+    }
+}
+
+fn obey(command: Command) -> Result<ExitCode, CommandError> {
+    match command {
+        Command::Run(arguments) => command::run(&arguments),
+        Command::Check(arguments) => command::check(&arguments),
+        Command::Runs(arguments) => command::runs(&arguments),
+        Command::Show(arguments) => command::show(&arguments),
+        Command::Best(arguments) => command::best(&arguments),
+        Command::Diff(arguments) => command::diff(&arguments),
+        Command::Export(arguments) => command::export(&arguments),
+        Command::Doctor(arguments) => command::doctor(&arguments),
+        Command::Schema => command::schema(),
+    }
+}

@@ -1,0 +1,101 @@
+//! A block of four lines on a terminal, redrawn in place. A progress-bar library would bring its own
+//! drawing thread for what are four lines and two escape sequences.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use gepa_engine::Event;
+
+use super::{Standing, View};
+use crate::format::{count, dollars, duration, one_line, score};
+
+const BAR: usize = 24;
+
+#[derive(Default)]
+pub(super) struct Block {
+    lines_drawn: usize,
+}
+
+impl View for Block {
+    fn events(&mut self, _events: &[Event], _standing: &Standing) {}
+
+    fn tick(&mut self, standing: &Standing) {
+        let lines = lines(standing);
+        let mut text = String::new();
+        if self.lines_drawn > 0 {
+            let _ = write!(text, "\x1b[{}A", self.lines_drawn);
+        }
+        // Without wrapping, a line longer than the terminal is wide is cut instead of breaking the block.
+        text.push_str("\x1b[?7l");
+        for line in &lines {
+            let _ = writeln!(text, "\r{line}\x1b[K");
+        }
+        text.push_str("\x1b[?7h");
+        self.lines_drawn = lines.len();
+        // One write, so that no half-drawn block is ever seen.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+}
+
+fn lines(standing: &Standing) -> Vec<String> {
+    let counters = &standing.counters;
+    let phase = if standing.is_validating {
+        "validating"
+    } else {
+        "searching"
+    };
+    let best = match (standing.best, standing.baseline) {
+        (Some(best), Some(baseline)) => {
+            format!("{} ({:+.3} on the seed)", score(best), best - baseline)
+        }
+        _ => "the seed is being scored".to_owned(),
+    };
+    let mut lines = vec![
+        format!(
+            "{}  {phase}, {}",
+            standing.name,
+            duration(standing.seconds())
+        ),
+        format!(
+            "best    {best}   front {}   accepted {} of {} tried",
+            standing.front_size, counters.candidates_accepted, counters.trials_tried
+        ),
+        budget(standing),
+        format!(
+            "spent   {} tokens   {}   {} reflection calls   {} failed rollouts",
+            count(counters.total_tokens),
+            dollars(counters.total_cost_usd()),
+            counters.reflection_calls,
+            counters.failed_rollouts
+        ),
+    ];
+    if let Some(failure) = &standing.last_failure {
+        lines.push(format!("last failure: {}", one_line(failure, 120)));
+    }
+    lines
+}
+
+fn budget(standing: &Standing) -> String {
+    let rate = standing.rate();
+    let Some(nearest) = standing.nearest_limit() else {
+        let rollouts = count(standing.counters.total_rollouts);
+        return format!("budget  {rollouts} rollouts, {rate:.1}/s; ends without improvement");
+    };
+    let filled = (nearest.share() * BAR as f64) as usize;
+    let bar = format!("{}{}", "#".repeat(filled), "-".repeat(BAR - filled));
+    let figure = |value: f64| match nearest.name {
+        "dollars" => dollars(value),
+        _ => count(value as u64),
+    };
+    let left = match standing.seconds_left() {
+        Some(seconds) if !standing.is_validating => format!(", about {} left", duration(seconds)),
+        _ => String::new(),
+    };
+    format!(
+        "budget  [{bar}] {} of {} {} used, {} left   {rate:.1} rollouts/s{left}",
+        figure(nearest.used),
+        figure(nearest.limit),
+        nearest.name,
+        figure(nearest.left())
+    )
+}

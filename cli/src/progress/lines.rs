@@ -1,0 +1,106 @@
+//! A line per event that a person would want to hear of.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use gepa_engine::{CandidateAccepted, Event, EventBody, ValidationResult};
+
+use super::{Standing, View};
+use crate::format::{count, duration, one_line, score};
+
+/// Longest text quoted from a failure.
+const QUOTED: usize = 160;
+
+pub(super) struct Lines;
+
+impl View for Lines {
+    fn events(&mut self, events: &[Event], standing: &Standing) {
+        let mut text = String::new();
+        for event in events {
+            if let Some(line) = line(&event.body, standing) {
+                let at = duration(standing.seconds());
+                let _ = writeln!(text, "[{at:>9}] {line}");
+            }
+        }
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+}
+
+fn line(body: &EventBody, standing: &Standing) -> Option<String> {
+    match body {
+        EventBody::RunStarted(started) => Some(format!(
+            "began `{}`: {} train, {} pareto, {} validation examples",
+            standing.name, started.train, started.pareto, started.validation
+        )),
+        EventBody::RunResumed(_) => Some(format!(
+            "resumed `{}` after {} rollouts",
+            standing.name,
+            count(standing.counters.total_rollouts)
+        )),
+        EventBody::CandidateAccepted(accepted) => Some(acceptance(accepted)),
+        EventBody::SnapshotTaken(snapshot) => Some(format!(
+            "snapshot {} ({}): best is candidate {}",
+            snapshot.ordinal,
+            snapshot.tag.as_str(),
+            snapshot.best
+        )),
+        EventBody::StopDecided(stop) => Some(format!("search ends, {}", stop.reason)),
+        EventBody::RunFinished(finished) if !finished.validation.is_empty() => {
+            let results: Vec<String> = finished.validation.iter().map(validation).collect();
+            Some(format!("validation: {}", results.join(", ")))
+        }
+        EventBody::RolloutSettled(rollout) if rollout.outcome.scored().is_none() => {
+            let failed = standing.counters.failed_rollouts;
+            let message = standing.last_failure.as_deref()?;
+            // Each doubling is news; every single failure is not.
+            failed.is_power_of_two().then(|| {
+                format!(
+                    "{failed} of {} rollouts failed so far, the last with {}",
+                    standing.counters.total_rollouts,
+                    one_line(message, QUOTED)
+                )
+            })
+        }
+        EventBody::RunInterrupted(interrupted) => {
+            Some(format!("interrupted: {}", interrupted.reason))
+        }
+        _ => None,
+    }
+}
+
+fn validation(result: &ValidationResult) -> String {
+    let whose = match result.rank {
+        None => "baseline".to_owned(),
+        Some(_) => format!("candidate {}", result.candidate),
+    };
+    match result.mean_score {
+        Some(mean) => format!("{whose} {}", score(mean)),
+        None => format!("{whose} without a score, as every rollout failed"),
+    }
+}
+
+fn acceptance(accepted: &CandidateAccepted) -> String {
+    let mean = score(accepted.mean_score);
+    if accepted.index.0 == 0 {
+        let examples = accepted.scores.len();
+        return format!("the seed scores {mean} on {examples} pareto examples");
+    }
+    let parents: Vec<String> = accepted.parents.iter().map(ToString::to_string).collect();
+    let standing = if accepted.best {
+        "the best so far"
+    } else {
+        "accepted"
+    };
+    format!(
+        "candidate {} ({} of {}): {mean}, {standing}; front {}, {} rollouts",
+        accepted.index,
+        accepted.origin.as_str(),
+        if parents.is_empty() {
+            "nothing".to_owned()
+        } else {
+            parents.join(" and ")
+        },
+        accepted.front.len(),
+        count(accepted.committed_rollouts)
+    )
+}

@@ -1,0 +1,63 @@
+//! Watching a run: a fold of its events, and the three ways of showing it.
+
+mod block;
+mod json;
+mod lines;
+mod standing;
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use gepa_engine::{Event, RunId, StoreError};
+use tokio::time::MissedTickBehavior;
+
+use crate::arguments::LogForm;
+use crate::feed::Feed;
+
+pub(crate) use standing::{Limits, Standing};
+
+/// How often a block is redrawn.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// A way of showing a run. Where standard error is gone, nothing is shown and the run goes on.
+trait View: Send {
+    /// Shows events that have just been counted.
+    fn events(&mut self, events: &[Event], standing: &Standing);
+
+    /// Time has passed.
+    fn tick(&mut self, _standing: &Standing) {}
+}
+
+/// Shows a run until its events end.
+pub(crate) async fn follow(
+    run: RunId,
+    mut feed: Feed,
+    mut standing: Standing,
+    form: LogForm,
+) -> Result<(), StoreError> {
+    let mut view = view_for(run, form);
+    let mut redraw = tokio::time::interval(REDRAW);
+    redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            events = feed.next() => {
+                let Some(events) = events? else { break };
+                for event in events.iter() {
+                    standing.count(event);
+                }
+                view.events(&events, &standing);
+            }
+            _ = redraw.tick() => view.tick(&standing),
+        }
+    }
+    view.tick(&standing);
+    Ok(())
+}
+
+fn view_for(run: RunId, form: LogForm) -> Box<dyn View> {
+    match form {
+        LogForm::Json => Box::new(json::JsonLines::new(run)),
+        LogForm::Human if std::io::stderr().is_terminal() => Box::new(block::Block::default()),
+        LogForm::Human => Box::new(lines::Lines),
+    }
+}

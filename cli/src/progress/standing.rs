@@ -1,0 +1,160 @@
+//! How a run stands, folded from its events.
+
+use std::time::Instant;
+
+use gepa_engine::config::{BudgetSettings, Config};
+use gepa_engine::record::RunRow;
+use gepa_engine::{Counters, Event, EventBody};
+use gepa_evaluation::Outcome;
+
+/// The limits of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits(BudgetSettings);
+
+/// A limit that the run approaches, and how far it has come.
+pub(crate) struct Nearest {
+    pub(crate) name: &'static str,
+    pub(crate) used: f64,
+    pub(crate) limit: f64,
+}
+
+/// How a run stands.
+pub(crate) struct Standing {
+    pub(crate) name: String,
+    pub(crate) counters: Counters,
+    pub(crate) baseline: Option<f64>,
+    pub(crate) best: Option<f64>,
+    pub(crate) front_size: u64,
+    pub(crate) is_validating: bool,
+    /// What the last failed rollout said.
+    pub(crate) last_failure: Option<String>,
+    limits: Limits,
+    began: Instant,
+    earlier_seconds: f64,
+    rollouts_before: u64,
+    done_before: f64,
+}
+
+impl Limits {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self(config.settings().budget.clone())
+    }
+
+    /// The limit with the largest part used; reaching any of them ends the search.
+    fn nearest(&self, counters: &Counters, seconds: f64) -> Option<Nearest> {
+        let Self(budget) = self;
+        let whole = |value: Option<u64>| value.map(|value| value as f64);
+        let all = [
+            (
+                "rollouts",
+                counters.total_rollouts as f64,
+                whole(budget.max_rollouts),
+            ),
+            (
+                "reflection calls",
+                counters.reflection_calls as f64,
+                whole(budget.max_reflection_calls),
+            ),
+            (
+                "tokens",
+                counters.total_tokens as f64,
+                whole(budget.max_tokens),
+            ),
+            ("dollars", counters.total_cost_usd(), budget.max_cost_usd),
+            (
+                "iterations",
+                counters.iterations as f64,
+                whole(budget.max_iterations),
+            ),
+            ("seconds", seconds, budget.max_seconds),
+        ];
+        all.into_iter()
+            .filter_map(|(name, used, limit)| {
+                let limit = limit.filter(|limit| *limit > 0.0)?;
+                Some(Nearest { name, used, limit })
+            })
+            .max_by(|left, right| left.share().total_cmp(&right.share()))
+    }
+}
+
+impl Nearest {
+    /// The part used, from 0 to 1.
+    pub(crate) fn share(&self) -> f64 {
+        (self.used / self.limit).min(1.0)
+    }
+
+    /// What is left.
+    pub(crate) fn left(&self) -> f64 {
+        (self.limit - self.used).max(0.0)
+    }
+}
+
+impl Standing {
+    /// Where a run stands before this process works on it.
+    pub(crate) fn new(run: &RunRow, limits: Limits) -> Self {
+        let summary = &run.summary;
+        let before = limits.nearest(&summary.counters, summary.active_seconds);
+        Self {
+            name: run.name.clone(),
+            counters: summary.counters.clone(),
+            baseline: summary.baseline_score,
+            best: summary.best_score,
+            front_size: summary.front_size,
+            is_validating: false,
+            last_failure: None,
+            limits,
+            began: Instant::now(),
+            earlier_seconds: summary.active_seconds,
+            rollouts_before: summary.counters.total_rollouts,
+            done_before: before.map_or(0.0, |nearest| nearest.share()),
+        }
+    }
+
+    /// Counts one event.
+    pub(crate) fn count(&mut self, event: &Event) {
+        self.counters.count(&event.body);
+        match &event.body {
+            EventBody::CandidateAccepted(accepted) => {
+                if accepted.index.0 == 0 {
+                    self.baseline = Some(accepted.mean_score);
+                }
+                if accepted.best || self.best.is_none() {
+                    self.best = Some(accepted.mean_score);
+                }
+                self.front_size = accepted.front.len() as u64;
+            }
+            EventBody::StopDecided(_) => self.is_validating = true,
+            EventBody::RolloutSettled(rollout) => {
+                if let Outcome::Failed(failure) = &rollout.outcome {
+                    let kind = failure.kind.as_str();
+                    self.last_failure = Some(format!("{kind}: {}", failure.message));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Seconds this process has worked on the run.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+
+    /// Rollouts a second in this process.
+    pub(crate) fn rate(&self) -> f64 {
+        let here = self.counters.total_rollouts - self.rollouts_before;
+        here as f64 / self.seconds().max(0.001)
+    }
+
+    /// The limit that will end the search, as far as can be told.
+    pub(crate) fn nearest_limit(&self) -> Option<Nearest> {
+        let seconds = self.earlier_seconds + self.seconds();
+        self.limits.nearest(&self.counters, seconds)
+    }
+
+    /// Seconds until that limit is reached at the pace so far.
+    pub(crate) fn seconds_left(&self) -> Option<f64> {
+        let share = self.nearest_limit()?.share();
+        let here = share - self.done_before;
+        (here > 0.01).then(|| self.seconds() * (1.0 - share) / here)
+    }
+}

@@ -1,0 +1,226 @@
+//! What an export writes: the columns of each kind, and a row's values in their order.
+
+use gepa_engine::record::{CandidateRow, RolloutRow, RunRow, TrialRow};
+use gepa_engine::{Event, RunId};
+use gepa_evaluation::Usage;
+use serde_json::{Map, Value, json};
+
+pub(crate) const ROLLOUT_COLUMNS: &[&str] = &[
+    "run_id",
+    "trial_id",
+    "candidate_id",
+    "phase",
+    "stage",
+    "iteration",
+    "trial_index",
+    "seed",
+    "attempts",
+    "outcome",
+    "score",
+    "error",
+    "prompt_tokens",
+    "completion_tokens",
+    "unknown_tokens",
+    "tokens",
+    "cost_usd",
+    "started_at",
+    "finished_at",
+];
+
+/// Tokens and cost are those of policy and judge together, so that they add up to the counters.
+pub(crate) fn rollout(row: &RolloutRow) -> Vec<Value> {
+    let usage = row.usage + row.judge_usage;
+    vec![
+        json!(row.run_id),
+        json!(row.trial_id),
+        json!(row.candidate_id),
+        json!(row.phase),
+        json!(row.stage),
+        json!(row.key.iteration),
+        json!(row.key.index),
+        json!(row.example),
+        json!(row.attempts),
+        json!(row.outcome()),
+        json!(row.score),
+        json!(row.error),
+        json!(usage.prompt_tokens),
+        json!(usage.completion_tokens),
+        json!(usage.unknown_tokens),
+        json!(usage.total_tokens()),
+        json!(usage.cost.dollars()),
+        json!(row.started_at.to_string()),
+        json!(row.finished_at.to_string()),
+    ]
+}
+
+pub(crate) const TRIAL_COLUMNS: &[&str] = &[
+    "run_id",
+    "trial_id",
+    "candidate_id",
+    "phase",
+    "stage",
+    "iteration",
+    "trial_index",
+    "seeds",
+    "executed",
+    "reused",
+    "scored",
+    "failed",
+    "mean_score",
+    "prompt_tokens",
+    "completion_tokens",
+    "unknown_tokens",
+    "tokens",
+    "cost_usd",
+    "started_at",
+    "finished_at",
+];
+
+pub(crate) fn trial(row: &TrialRow) -> Vec<Value> {
+    let usage: &Usage = &row.usage;
+    vec![
+        json!(row.run_id),
+        json!(row.trial_id),
+        json!(row.candidate_id),
+        json!(row.phase),
+        json!(row.stage),
+        json!(row.key.iteration),
+        json!(row.key.index),
+        json!(row.examples),
+        json!(row.executed),
+        json!(row.reused),
+        json!(row.scored),
+        json!(row.failed),
+        json!(row.mean_score),
+        json!(usage.prompt_tokens),
+        json!(usage.completion_tokens),
+        json!(usage.unknown_tokens),
+        json!(usage.total_tokens()),
+        json!(usage.cost.dollars()),
+        json!(row.started_at.to_string()),
+        json!(row.finished_at.map(|at| at.to_string())),
+    ]
+}
+
+pub(crate) const CANDIDATE_COLUMNS: &[&str] = &[
+    "run_id",
+    "candidate_id",
+    "index",
+    "iteration",
+    "origin",
+    "parents",
+    "status",
+    "close_reason",
+    "score",
+    "mean_score",
+    "validation_score",
+    "gate",
+    "scores",
+    "objectives",
+    "validation_scores",
+    "created_at",
+    "components",
+    "messages",
+];
+
+pub(crate) fn candidate(run: &RunRow, row: &CandidateRow) -> Vec<Value> {
+    vec![
+        json!(row.run_id),
+        json!(row.candidate_id),
+        json!(row.index),
+        json!(row.iteration),
+        json!(row.origin),
+        json!(row.parents),
+        json!(row.status),
+        json!(row.close_reason),
+        json!(row.score()),
+        json!(row.mean_score),
+        json!(row.validation_score),
+        json!(row.gate),
+        json!(row.scores),
+        json!(row.objectives),
+        json!(row.validation_scores),
+        json!(row.created_at.to_string()),
+        components(row),
+        messages(run, row),
+    ]
+}
+
+/// A candidate's texts by component.
+pub(crate) fn components(row: &CandidateRow) -> Value {
+    let texts = row.components.components().iter();
+    let map: Map<String, Value> = texts
+        .map(|(name, text)| (name.to_string(), json!(&**text)))
+        .collect();
+    Value::Object(map)
+}
+
+/// A candidate's messages, wildcards left as `{name}`.
+pub(crate) fn messages(run: &RunRow, row: &CandidateRow) -> Value {
+    let sections = run.template.sections(&row.components);
+    let list: Vec<Value> = sections
+        .into_iter()
+        .map(|section| json!({"role": section.role, "content": section.content}))
+        .collect();
+    Value::Array(list)
+}
+
+pub(crate) const EVENT_COLUMNS: &[&str] = &["run_id", "seq", "at", "kind", "body"];
+
+pub(crate) fn event(run: &RunId, event: &Event) -> Vec<Value> {
+    vec![
+        json!(run),
+        json!(event.seq),
+        json!(event.at.to_string()),
+        json!(event.body.kind()),
+        json!(event.body),
+    ]
+}
+
+/// Columns and values as one object.
+pub(crate) fn object(columns: &[&str], values: Vec<Value>) -> Map<String, Value> {
+    columns
+        .iter()
+        .map(|column| (*column).to_owned())
+        .zip(values)
+        .collect()
+}
+
+/// Every counter and score of a run.
+pub(crate) fn stats(run: &RunRow) -> Map<String, Value> {
+    let summary = &run.summary;
+    let mut stats = Map::new();
+    stats.insert("run_id".to_owned(), json!(run.run_id));
+    stats.insert("name".to_owned(), json!(run.name));
+    stats.insert("status".to_owned(), json!(summary.status));
+    if let Value::Object(counters) = json!(summary.counters) {
+        stats.extend(counters);
+    }
+    let reason = summary.stop_reason.as_ref();
+    let further = [
+        ("baseline_score", json!(summary.baseline_score)),
+        ("best_score", json!(summary.best_score)),
+        (
+            "baseline_validation_score",
+            json!(summary.baseline_validation_score),
+        ),
+        (
+            "best_validation_score",
+            json!(summary.best_validation_score),
+        ),
+        ("front_size", json!(summary.front_size)),
+        ("snapshots", json!(summary.snapshots)),
+        ("policy_model", json!(run.policy_model)),
+        ("policy_provider", json!(run.policy_provider)),
+        (
+            "stop_reason",
+            json!(reason.map(gepa_engine::StopReason::as_str)),
+        ),
+        ("stop_detail", json!(reason.map(ToString::to_string))),
+        ("interruption", json!(summary.interruption)),
+        ("total_time_seconds", json!(summary.active_seconds)),
+        ("total_cost_usd", json!(summary.counters.total_cost_usd())),
+    ];
+    stats.extend(further.map(|(name, value)| (name.to_owned(), value)));
+    stats
+}

@@ -1,0 +1,125 @@
+//! A run as a person reads it.
+
+mod prompt;
+mod scores;
+mod spending;
+
+use std::io::{self, Write};
+
+use gepa_engine::record::{CandidateRow, RunRow, RunStatus, SnapshotRow};
+
+use crate::candidates::best;
+use crate::curve;
+use crate::format::{duration, time};
+
+pub(crate) use prompt::write_prompt;
+
+/// Everything about a run.
+pub(crate) fn write_run(
+    out: &mut dyn Write,
+    run: &RunRow,
+    is_claimed: bool,
+    candidates: &[CandidateRow],
+    snapshots: &[SnapshotRow],
+) -> io::Result<()> {
+    write_head(out, run, is_claimed)?;
+    write_best(out, run, candidates)?;
+    scores::write_comparison(out, run, candidates)?;
+    curve::write_curve(out, snapshots, candidates)?;
+    spending::write_counters(out, run)?;
+    spending::write_usage(out, run)
+}
+
+/// What a run came to, in a few lines.
+pub(crate) fn write_summary(
+    out: &mut dyn Write,
+    run: &RunRow,
+    candidates: &[CandidateRow],
+) -> io::Result<()> {
+    writeln!(out)?;
+    writeln!(out, "{}", ending(run, false))?;
+    scores::write_comparison(out, run, candidates)?;
+    spending::write_totals(out, run)
+}
+
+fn write_head(out: &mut dyn Write, run: &RunRow, is_claimed: bool) -> io::Result<()> {
+    let summary = &run.summary;
+    writeln!(out, "run       {}  `{}`", run.run_id, run.name)?;
+    writeln!(out, "status    {}", status(run, is_claimed))?;
+    writeln!(out, "ended     {}", ending(run, is_claimed))?;
+    let worked = duration(summary.active_seconds);
+    writeln!(
+        out,
+        "created   {}, worked on for {worked}",
+        time(run.created_at)
+    )?;
+    writeln!(out, "policy    {}", policy(run))
+}
+
+/// The status, with what it means where that is not plain.
+pub(crate) fn status(run: &RunRow, is_claimed: bool) -> String {
+    let name = run.summary.status.as_str();
+    match run.summary.status {
+        RunStatus::Running | RunStatus::Queued if !is_claimed => {
+            format!(
+                "{name}, but no process works on it: it was killed; `gepa run --resume {}` goes on",
+                run.run_id
+            )
+        }
+        RunStatus::Interrupted if is_claimed => format!("{name}, being resumed"),
+        _ => name.to_owned(),
+    }
+}
+
+fn ending(run: &RunRow, is_claimed: bool) -> String {
+    let summary = &run.summary;
+    match (&summary.stop_reason, &summary.interruption) {
+        (_, Some(interruption)) => {
+            format!(
+                "interrupted: {interruption}; `gepa run --resume {}` goes on",
+                run.run_id
+            )
+        }
+        (Some(reason), None) => reason.to_string(),
+        (None, None) if is_claimed => "not yet, it is being worked on".to_owned(),
+        (None, None) => format!("not yet; `gepa run --resume {}` goes on", run.run_id),
+    }
+}
+
+fn policy(run: &RunRow) -> String {
+    if run.policy_model == "none" {
+        return "no model; the evaluator runs candidates itself".to_owned();
+    }
+    format!("{} of {}", run.policy_model, run.policy_provider)
+}
+
+fn write_best(out: &mut dyn Write, run: &RunRow, candidates: &[CandidateRow]) -> io::Result<()> {
+    let Some(best) = best(run, candidates) else {
+        return writeln!(out, "\nbest prompt: none yet, the seed has no pareto score");
+    };
+    let id = best.candidate_id.short();
+    match best.index {
+        Some(index) if index.0 == 0 => {
+            writeln!(
+                out,
+                "\nbest prompt: the baseline itself ({id}), nothing scored higher"
+            )?;
+        }
+        _ => {
+            let parents: Vec<String> = best.parents.iter().map(ToString::to_string).collect();
+            let index = best.index.unwrap_or_default();
+            writeln!(
+                out,
+                "\nbest prompt: candidate {index} ({id}), {} of {}, iteration {}",
+                best.origin.as_str(),
+                if parents.is_empty() {
+                    "no parent".to_owned()
+                } else {
+                    parents.join(" and ")
+                },
+                best.iteration
+            )?;
+        }
+    }
+    write_prompt(out, run, best, "  ")
+}

@@ -1,0 +1,108 @@
+//! Baseline against best, on the pareto set and on the held-out set.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use gepa_engine::record::{CandidateRow, RunRow, RunStatus};
+
+use crate::candidates::best;
+use crate::format::{difference, estimate};
+use crate::statistics::{mean_interval, paired_interval};
+
+type Scores = [Option<f64>];
+
+/// Both comparisons.
+pub(super) fn write_comparison(
+    out: &mut dyn Write,
+    run: &RunRow,
+    candidates: &[CandidateRow],
+) -> io::Result<()> {
+    let baseline = candidates.first();
+    let best = best(run, candidates);
+    let pareto = |row: Option<&CandidateRow>| row.and_then(|row| row.scores.clone());
+    writeln!(out, "\npareto set ({} examples)", run.pareto.len())?;
+    match (pareto(baseline), pareto(best)) {
+        (Some(before), Some(after)) => write_set(out, &before, &after, is_same(baseline, best))?,
+        _ => writeln!(out, "  not scored: {}", why_unscored(run))?,
+    }
+    let held_out = |row: Option<&CandidateRow>| row.and_then(|row| row.validation_scores.clone());
+    writeln!(
+        out,
+        "\nvalidation set ({} examples, held out)",
+        run.validation.len()
+    )?;
+    match (held_out(baseline), held_out(best)) {
+        (Some(before), Some(after)) => write_set(out, &before, &after, is_same(baseline, best)),
+        _ => writeln!(out, "  not run: {}", why_unvalidated(run)),
+    }
+}
+
+fn is_same(baseline: Option<&CandidateRow>, best: Option<&CandidateRow>) -> bool {
+    baseline.map(|row| row.candidate_id) == best.map(|row| row.candidate_id)
+}
+
+fn write_set(
+    out: &mut dyn Write,
+    before: &Scores,
+    after: &Scores,
+    is_same: bool,
+) -> io::Result<()> {
+    writeln!(out, "  baseline    {}", mean_of(before))?;
+    if is_same {
+        return writeln!(
+            out,
+            "  best        the same: the baseline is the best candidate"
+        );
+    }
+    writeln!(out, "  best        {}", mean_of(after))?;
+    let pairs: Vec<(f64, f64)> = before
+        .iter()
+        .zip(after)
+        .filter_map(|(left, right)| Some(((*left)?, (*right)?)))
+        .collect();
+    let gain = match paired_interval(&pairs) {
+        Some(found) => difference(found),
+        None => format!(
+            "not known: {} examples have both scores, an interval needs more",
+            pairs.len()
+        ),
+    };
+    writeln!(out, "  difference  {gain}")
+}
+
+fn mean_of(scores: &Scores) -> String {
+    let known: Vec<f64> = scores.iter().copied().flatten().collect();
+    let failed = scores.len() - known.len();
+    let mut text = match (mean_interval(&known), known.first()) {
+        (Some(found), _) => estimate(found),
+        (None, Some(only)) => format!("{only:.3}  from a single example, which gives no interval"),
+        (None, None) => "no score: every rollout failed".to_owned(),
+    };
+    if failed > 0 && !known.is_empty() {
+        let _ = write!(text, "; {failed} failed and count in no mean");
+    }
+    text
+}
+
+fn why_unscored(run: &RunRow) -> &'static str {
+    match run.summary.status {
+        RunStatus::Queued => "the run has not begun",
+        RunStatus::Running => "the seed is still being scored",
+        RunStatus::Interrupted => "the run was interrupted before the seed was scored",
+        _ => "the seed's rollouts failed",
+    }
+}
+
+fn why_unvalidated(run: &RunRow) -> String {
+    if run.validation.is_empty() {
+        return "the configuration has no validation examples".to_owned();
+    }
+    match run.summary.status {
+        RunStatus::Queued => "the run has not begun".to_owned(),
+        RunStatus::Running => "it comes after the search, which has not ended".to_owned(),
+        RunStatus::Interrupted => "the run was interrupted before it".to_owned(),
+        RunStatus::Failed => "the run failed before it".to_owned(),
+        _ if run.summary.validation.is_empty() => "the run ended without it".to_owned(),
+        _ => "the best candidate was not among those validated".to_owned(),
+    }
+}

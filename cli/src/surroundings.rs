@@ -1,0 +1,84 @@
+//! What a command finds around it: the environment, the store, a run.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+
+use gepa_engine::Store;
+use gepa_engine::record::RunRow;
+use gepa_evaluation::Environment;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::arguments::{RunReference, StoreArguments};
+use crate::error::CommandError;
+
+const DEFAULT_STORE: &str = "sqlite://.gepa/gepa.db";
+const STORE_VARIABLE: &str = "GEPA_STORE";
+const ENVIRONMENT_FILE: &str = ".env";
+
+/// The process environment with `.env` behind it.
+pub(crate) fn environment() -> Result<Environment, CommandError> {
+    Ok(Environment::of_process().overlaid_with(Path::new(ENVIRONMENT_FILE))?)
+}
+
+/// Where runs are stored.
+pub(crate) fn store_url(arguments: &StoreArguments, environment: &Environment) -> String {
+    let named = arguments.store.as_deref();
+    let url = named.or_else(|| environment.get(STORE_VARIABLE));
+    url.unwrap_or(DEFAULT_STORE).to_owned()
+}
+
+/// A store that must exist already; commands that only read create nothing.
+pub(crate) fn existing_store(arguments: &StoreArguments) -> Result<Arc<dyn Store>, CommandError> {
+    let url = store_url(arguments, &environment()?);
+    Ok(gepa_store::open_existing(&url)?)
+}
+
+/// Works on the current thread: enough for commands that read.
+pub(crate) fn block_on<T>(
+    work: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
+    let runtime: Runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(CommandError::Runtime)?;
+    runtime.block_on(work)
+}
+
+/// Opens the store and finds the run a command is about.
+pub(crate) async fn find(
+    reference: &RunReference,
+) -> Result<(Arc<dyn Store>, RunRow), CommandError> {
+    let store = existing_store(&reference.store)?;
+    let run = find_run(&*store, &reference.run).await?;
+    Ok((store, run))
+}
+
+/// The run of this id, the only one whose id begins like this, or the latest.
+pub(crate) async fn find_run(store: &dyn Store, text: &str) -> Result<RunRow, CommandError> {
+    let mut runs = store.runs().await?;
+    if text == "latest" {
+        let none = || {
+            CommandError::Missing("the store has no runs yet; start one with `gepa run`".to_owned())
+        };
+        return runs.pop().ok_or_else(none);
+    }
+    if let Some(position) = runs.iter().position(|run| run.run_id.as_str() == text) {
+        return Ok(runs.swap_remove(position));
+    }
+    let begins = |run: &RunRow| {
+        let id = run.run_id.as_str();
+        id.starts_with(text) || id.trim_start_matches("pl_").starts_with(text)
+    };
+    let mut matching: Vec<RunRow> = runs.into_iter().filter(begins).collect();
+    match (matching.pop(), matching.len()) {
+        (Some(run), 0) if !text.is_empty() => Ok(run),
+        (Some(_), others) => Err(CommandError::Usage(format!(
+            "`{text}` is the beginning of {} run ids; give more of it (`gepa runs` lists them)",
+            others + 1
+        ))),
+        (None, _) => Err(CommandError::Usage(format!(
+            "no run is called `{text}`; `gepa runs` lists those there are"
+        ))),
+    }
+}

@@ -1,0 +1,66 @@
+//! What changed between two texts, word by word, in a form that survives without colour.
+
+use similar::{ChangeTag, TextDiff};
+
+/// `[-removed-]` and `{+added+}` within the text that stayed.
+pub(crate) fn word_diff(before: &str, after: &str, has_colour: bool) -> String {
+    let diff = TextDiff::from_words(before, after);
+    let mut runs: Vec<(ChangeTag, String)> = Vec::new();
+    for change in diff.iter_all_changes() {
+        match runs.last_mut() {
+            Some((tag, text)) if *tag == change.tag() => text.push_str(change.value()),
+            _ => runs.push((change.tag(), change.value().to_owned())),
+        }
+    }
+    runs.into_iter()
+        .map(|(tag, text)| match tag {
+            ChangeTag::Equal => text,
+            ChangeTag::Delete if text.trim().is_empty() => String::new(),
+            ChangeTag::Delete => marked("[-", &text, "-]", "31", has_colour),
+            ChangeTag::Insert => marked("{+", &text, "+}", "32", has_colour),
+        })
+        .collect()
+}
+
+/// White space at the edges stays outside of the markers, so that lines still end where they end.
+fn marked(open: &str, text: &str, close: &str, colour: &str, has_colour: bool) -> String {
+    let inner = text.trim();
+    if inner.is_empty() {
+        return text.to_owned();
+    }
+    let start = text.len() - text.trim_start().len();
+    let (lead, tail) = (&text[..start], &text[start + inner.len()..]);
+    if has_colour {
+        format!("{lead}\x1b[{colour}m{open}{inner}{close}\x1b[0m{tail}")
+    } else {
+        format!("{lead}{open}{inner}{close}{tail}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(before: &str, after: &str, expected: &str) {
+        assert_eq!(word_diff(before, after, false), expected);
+    }
+
+    #[test]
+    fn words_are_marked_where_they_changed() {
+        check(
+            "say yes or no",
+            "say maybe or no",
+            "say [-yes-]{+maybe+} or no",
+        );
+        check("a b", "a b c d", "a b {+c d+}");
+        check("same", "same", "same");
+        check("", "all new", "{+all new+}");
+    }
+
+    #[test]
+    fn colour_is_added_to_the_markers_not_put_in_their_place() {
+        let text = word_diff("a", "b", true);
+        assert_eq!(text, "\x1b[31m[-a-]\x1b[0m\x1b[32m{+b+}\x1b[0m");
+    }
+}

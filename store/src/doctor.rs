@@ -1,0 +1,254 @@
+//! Proving that the tables are what the journal says.
+
+use std::fmt;
+
+use gepa_engine::record::{RunRow, RunSummary};
+use gepa_engine::{RunId, Seq, Store, StoreError};
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::MemoryStore;
+
+/// Events or rollouts held at a time.
+const PAGE: usize = 4_096;
+
+/// A place where a table differs from the journal.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// The table.
+    pub table: &'static str,
+    /// The row.
+    pub key: String,
+    /// The column; empty if the whole row, or the whole table, is meant.
+    pub column: String,
+    /// What is stored; `None` for a missing row or column, the error where it cannot be read.
+    pub stored: Option<Value>,
+    /// What the journal says; `None` if it knows of no such row or column.
+    pub rebuilt: Option<Value>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = |value: &Option<Value>| match value {
+            Some(value) => shortened(&value.to_string()),
+            None => "nothing".to_owned(),
+        };
+        write!(formatter, "{} {}", self.table, self.key)?;
+        if !self.column.is_empty() {
+            write!(formatter, ", {}", self.column)?;
+        }
+        let (stored, rebuilt) = (show(&self.stored), show(&self.rebuilt));
+        write!(
+            formatter,
+            ": {stored} is stored, the journal says {rebuilt}"
+        )
+    }
+}
+
+/// Derives every row of a run anew from its journal and compares it with what is stored.
+///
+/// The run should not be written meanwhile. An error means that the journal itself cannot be read
+/// or does not make sense; then nothing can be rebuilt.
+pub async fn rebuild(store: &dyn Store, run: &RunId) -> Result<Vec<Difference>, StoreError> {
+    let row = store.run(run).await?;
+    let rebuilt = MemoryStore::new();
+    let begun = RunRow {
+        summary: RunSummary::default(),
+        ..row.clone()
+    };
+    rebuilt.create_run(begun).await?;
+    replay(store, &rebuilt, run).await?;
+
+    let mut findings = Findings::default();
+    findings.compare(
+        "runs",
+        &["run_id"],
+        Ok(vec![row]),
+        &[rebuilt.run(run).await?],
+    );
+    findings.compare(
+        "candidates",
+        &["iteration"],
+        store.candidates(run).await,
+        &rebuilt.candidates(run).await?,
+    );
+    findings.compare(
+        "trials",
+        &["trial_id"],
+        store.trials(run).await,
+        &rebuilt.trials(run).await?,
+    );
+    compare_rollouts(store, &rebuilt, run, &mut findings).await?;
+    findings.compare(
+        "reflections",
+        &["seq"],
+        store.reflections(run).await,
+        &rebuilt.reflections(run).await?,
+    );
+    findings.compare(
+        "snapshots",
+        &["snapshot_id"],
+        store.snapshots(run).await,
+        &rebuilt.snapshots(run).await?,
+    );
+    findings.compare(
+        "artifacts",
+        &["snapshot_id", "label"],
+        store.artifacts(run).await,
+        &rebuilt.artifacts(run).await?,
+    );
+    Ok(findings.0)
+}
+
+async fn replay(from: &dyn Store, to: &MemoryStore, run: &RunId) -> Result<(), StoreError> {
+    let mut last = Seq(0);
+    loop {
+        let page = from.events(run, last, PAGE).await?;
+        let Some(end) = page.last().map(|event| event.seq) else {
+            return Ok(());
+        };
+        to.append(run, last, page.into()).await?;
+        last = end;
+    }
+}
+
+/// Rollouts are many: compared by ranges of events rather than all at once.
+async fn compare_rollouts(
+    store: &dyn Store,
+    rebuilt: &MemoryStore,
+    run: &RunId,
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    let mut last = Seq(0);
+    loop {
+        let expected = rebuilt.rollouts(run, last, PAGE).await?;
+        // After the last row expected, any row stored is one too many.
+        let end = if expected.len() < PAGE {
+            Seq(u64::MAX)
+        } else {
+            expected.last().map_or(Seq(u64::MAX), |row| row.seq)
+        };
+        let stored = store.rollouts(run, last, PAGE).await.map(|mut rows| {
+            rows.retain(|row| row.seq <= end);
+            rows
+        });
+        let readable = stored.is_ok();
+        findings.compare("rollouts", &["seq"], stored, &expected);
+        if end == Seq(u64::MAX) || !readable {
+            return Ok(());
+        }
+        last = end;
+    }
+}
+
+#[derive(Default)]
+struct Findings(Vec<Difference>);
+
+impl Findings {
+    /// Compares two versions of a table, whose rows are told apart by the columns `key`.
+    fn compare<T: Serialize + PartialEq>(
+        &mut self,
+        table: &'static str,
+        key: &[&str],
+        stored: Result<Vec<T>, StoreError>,
+        rebuilt: &[T],
+    ) {
+        match stored {
+            Ok(rows) if rows == rebuilt => {}
+            Ok(rows) => self.compare_rows(table, key, &rows, rebuilt),
+            Err(error) => {
+                let rows = Value::String(format!("{} rows", rebuilt.len()));
+                let unreadable = Value::String(error.to_string());
+                self.add(table, "", "", Some(unreadable), Some(rows));
+            }
+        }
+    }
+
+    fn compare_rows<T: Serialize>(
+        &mut self,
+        table: &'static str,
+        key: &[&str],
+        stored: &[T],
+        rebuilt: &[T],
+    ) {
+        let known = self.0.len();
+        let mut left: IndexMap<String, Value> = keyed(stored, key).collect();
+        for (row_key, expected) in keyed(rebuilt, key) {
+            match left.shift_remove(&row_key) {
+                Some(found) => self.compare_columns(table, &row_key, &found, &expected),
+                None => self.add(table, &row_key, "", None, Some(expected)),
+            }
+        }
+        for (row_key, found) in left {
+            self.add(table, &row_key, "", Some(found), None);
+        }
+        if self.0.len() == known {
+            // The same rows, yet not the same table: they are in another order, or repeated.
+            let orders = [stored, rebuilt].map(|rows| keyed(rows, key).map(|(name, _)| name));
+            let [found, expected] = orders.map(|names| Some(names.collect::<Vec<_>>().into()));
+            self.add(table, "", "order", found, expected);
+        }
+    }
+
+    fn compare_columns(&mut self, table: &'static str, key: &str, stored: &Value, rebuilt: &Value) {
+        let (Some(found), Some(expected)) = (stored.as_object(), rebuilt.as_object()) else {
+            return;
+        };
+        for (column, value) in expected {
+            let other = found.get(column);
+            if other != Some(value) {
+                self.add(table, key, column, other.cloned(), Some(value.clone()));
+            }
+        }
+        for (column, value) in found {
+            if !expected.contains_key(column) {
+                self.add(table, key, column, Some(value.clone()), None);
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        table: &'static str,
+        key: &str,
+        column: &str,
+        stored: Option<Value>,
+        rebuilt: Option<Value>,
+    ) {
+        self.0.push(Difference {
+            table,
+            key: key.to_owned(),
+            column: column.to_owned(),
+            stored,
+            rebuilt,
+        });
+    }
+}
+
+fn keyed<'a, T: Serialize>(
+    rows: &'a [T],
+    key: &'a [&'a str],
+) -> impl Iterator<Item = (String, Value)> + 'a {
+    rows.iter().map(move |row| {
+        // Rows are plain data; one that were not would show as a row without columns.
+        let columns = serde_json::to_value(row).unwrap_or_default();
+        let parts: Vec<String> = key
+            .iter()
+            .map(|column| match &columns[*column] {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            })
+            .collect();
+        (parts.join(" "), columns)
+    })
+}
+
+fn shortened(text: &str) -> String {
+    const LIMIT: usize = 200;
+    let mut shown: String = text.chars().take(LIMIT).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}

@@ -1,0 +1,12 @@
+//! Tests of the `gepa` binary from the outside, as people and scripts use it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod accounting;
+mod broken_configs;
+mod config_reference;
+mod exit_codes;
+mod interruptions;
+mod outputs;
+mod store_checks;
+mod support;

@@ -1,0 +1,283 @@
+//! What is printed where, for people and for programs.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::support::{Server, Workspace, answer};
+
+fn finished_run() -> (Workspace, Server) {
+    let server = Server::start();
+    let workspace = Workspace::with_model(&server.base_url(), 150);
+    workspace.succeed(&["run", "config.toml"]);
+    (workspace, server)
+}
+
+#[test]
+fn stdout_of_a_run_is_its_id_and_stderr_the_summary() {
+    let workspace = Workspace::with_rulebook();
+    let finished = workspace.gepa(&["run", "config.toml"]);
+    let run = finished.stdout.trim_end();
+    assert!(
+        run.starts_with("pl_") && run.len() >= 19 && !run.contains('\n'),
+        "{run}"
+    );
+    for wanted in [
+        "the seed scores",
+        "search ends, rollout budget",
+        "validation: baseline",
+        "difference",
+        "gepa show",
+    ] {
+        assert!(
+            finished.stderr.contains(wanted),
+            "{wanted}: {}",
+            finished.stderr
+        );
+    }
+}
+
+#[test]
+fn json_logs_are_the_journal_and_end_with_the_stats() {
+    let workspace = Workspace::with_rulebook();
+    let finished = workspace.gepa(&["run", "config.toml", "--log", "json"]);
+    assert_eq!(finished.code, Some(0));
+    let logged: Vec<Value> = finished
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(logged, workspace.export("events"));
+    let printed: Vec<&str> = finished.stdout.lines().collect();
+    assert_eq!(printed.len(), 2);
+    let stats: Value = serde_json::from_str(printed[1]).unwrap();
+    assert_eq!(stats, workspace.stats());
+    assert_eq!(stats["run_id"], printed[0]);
+}
+
+#[test]
+fn csv_and_json_lines_hold_the_same_rows() {
+    let (workspace, _server) = finished_run();
+    for what in [
+        "trials",
+        "rollouts",
+        "candidates",
+        "snapshots",
+        "events",
+        "stats",
+    ] {
+        let rows = workspace.export(what);
+        let text = workspace.succeed(&["export", "latest", "--what", what, "--format", "csv"]);
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let columns: Vec<String> = reader
+            .headers()
+            .unwrap()
+            .iter()
+            .map(str::to_owned)
+            .collect();
+        let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(records.len(), rows.len(), "{what}");
+        for (record, row) in records.iter().zip(&rows) {
+            assert_eq!(
+                columns,
+                row.as_object().unwrap().keys().cloned().collect::<Vec<_>>(),
+                "{what}"
+            );
+            for (cell, value) in record.iter().zip(row.as_object().unwrap().values()) {
+                match value {
+                    Value::Null => assert_eq!(cell, ""),
+                    Value::String(text) => assert_eq!(cell, text),
+                    other => assert_eq!(&serde_json::from_str::<Value>(cell).unwrap(), other),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn exported_rollouts_have_the_columns_promised() {
+    let (workspace, _server) = finished_run();
+    let promised = "run_id trial_id candidate_id phase stage iteration trial_index seed attempts outcome score error \
+        prompt_tokens completion_tokens unknown_tokens tokens cost_usd started_at finished_at";
+    for row in workspace.export("rollouts") {
+        let keys: Vec<&str> = row
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(keys, promised.split_whitespace().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn candidates_can_be_had_best_first() {
+    let (workspace, _server) = finished_run();
+    let text = workspace.succeed(&[
+        "export",
+        "latest",
+        "--what",
+        "candidates",
+        "--sort",
+        "score",
+    ]);
+    let scores: Vec<f64> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).unwrap()["score"].as_f64())
+        .collect();
+    assert!(
+        scores.len() > 2 && scores.is_sorted_by(|left, right| left >= right),
+        "{scores:?}"
+    );
+}
+
+#[test]
+fn snapshots_are_complete_when_exported() {
+    let (workspace, _server) = finished_run();
+    let snapshots = workspace.export("snapshots");
+    assert!(snapshots.len() >= 3, "a seed, a rise and the end");
+    for snapshot in snapshots {
+        assert!(
+            snapshot["messages"][0]["content"]
+                .as_str()
+                .unwrap()
+                .starts_with("Answer yes or no.")
+        );
+        assert!(snapshot["score"].is_f64() && snapshot["token_count"].as_u64() > Some(0));
+        assert!(
+            !snapshot["payload"]["archive"]
+                .as_array()
+                .unwrap()
+                .is_empty()
+        );
+        assert!(snapshot["payload"]["best_prompt_messages"][0]["content"].is_string());
+    }
+}
+
+#[test]
+fn best_prints_the_prompt_and_nothing_else() {
+    let (workspace, _server) = finished_run();
+    let text = workspace.succeed(&["best", "latest"]);
+    assert!(
+        text.starts_with("[system: instruction]\nAnswer yes or no."),
+        "{text}"
+    );
+    assert!(text.ends_with("[user]\nage: {age}\n"), "{text}");
+    let json: Value =
+        serde_json::from_str(&workspace.succeed(&["best", "latest", "--format", "json"])).unwrap();
+    assert_eq!(json["score"], workspace.stats()["best_score"]);
+    assert!(text.contains(json["components"]["instruction"].as_str().unwrap()));
+}
+
+#[test]
+fn a_diff_marks_words_and_lists_what_was_won_with_the_answers() {
+    let (workspace, _server) = finished_run();
+    let text = workspace.succeed(&["diff", "latest", "baseline", "best"]);
+    assert!(text.contains("{+") && text.contains("rule 1"), "{text}");
+    assert!(!text.contains('\x1b'), "no colour outside of a terminal");
+    let best: Value =
+        serde_json::from_str(&workspace.succeed(&["best", "latest", "--format", "json"])).unwrap();
+    let instruction = best["components"]["instruction"].as_str().unwrap();
+    let mut lines = text.lines();
+    let mut won = 0;
+    while let Some(line) = lines.next() {
+        let Some(rest) = line.strip_prefix("  + won   age-") else {
+            continue;
+        };
+        let age = rest.split_whitespace().next().unwrap();
+        let question = format!("age: {age}");
+        let before = format!("      - {}", answer("Answer yes or no.", &question));
+        let after = format!("      + {}", answer(instruction, &question));
+        assert_eq!(
+            (lines.next(), lines.next()),
+            (Some(before.as_str()), Some(after.as_str()))
+        );
+        won += 1;
+    }
+    let counted: usize = text
+        .lines()
+        .filter_map(|line| {
+            line.split_once(" set: ")?
+                .1
+                .split_once(" won")?
+                .0
+                .parse::<usize>()
+                .ok()
+        })
+        .sum();
+    assert!(
+        won > 0 && won == counted,
+        "{won} listed, {counted} counted: {text}"
+    );
+    let same = workspace.succeed(&["diff", "latest", "0", "baseline"]);
+    assert!(
+        same.contains("unchanged: instruction, user") && same.contains("0 won, 0 lost"),
+        "{same}"
+    );
+}
+
+#[test]
+fn a_run_is_found_by_id_by_its_beginning_and_as_the_latest() {
+    let workspace = Workspace::with_rulebook();
+    let run = workspace.succeed(&["run", "config.toml"]).trim().to_owned();
+    let listed = workspace.succeed(&["runs"]);
+    assert!(
+        listed.contains(&run) && listed.contains("succeeded") && !listed.contains("N/A"),
+        "{listed}"
+    );
+    for reference in [run.as_str(), &run[..20], &run[3..20], "latest"] {
+        let shown = workspace.succeed(&["show", reference]);
+        assert!(shown.contains(&run), "{reference}");
+    }
+    workspace.succeed(&["run", "config.toml"]);
+    let ambiguous = workspace.gepa(&["show", "pl_"]);
+    assert_eq!(ambiguous.code, Some(2));
+    assert!(
+        ambiguous.stderr.contains("the beginning of 2 run ids"),
+        "{}",
+        ambiguous.stderr
+    );
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_the_program_quietly() {
+    let (workspace, _server) = finished_run();
+    let mut command = workspace.command(&["export", "latest", "--what", "snapshots"]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut reader = BufReader::with_capacity(64, child.stdout.take().unwrap());
+    reader.read_line(&mut line).unwrap();
+    drop(reader);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+#[test]
+fn the_store_is_where_the_variable_the_file_or_the_argument_says() {
+    let mut workspace = Workspace::with_rulebook();
+    workspace.write(".env", "GEPA_STORE=sqlite://from-file.db\n");
+    workspace.succeed(&["run", "config.toml"]);
+    assert!(workspace.path().join("from-file.db").exists());
+    workspace.set_variable("GEPA_STORE", "sqlite://from-variable.db");
+    workspace.succeed(&["run", "config.toml"]);
+    assert!(workspace.path().join("from-variable.db").exists());
+    workspace.succeed(&["run", "config.toml", "--store", "sqlite://from-argument.db"]);
+    assert!(workspace.path().join("from-argument.db").exists());
+    assert!(!workspace.path().join(".gepa").exists());
+}
+
+#[test]
+fn the_version_and_the_help_are_printed() {
+    let workspace = Workspace::new();
+    assert_eq!(
+        workspace.succeed(&["--version"]),
+        format!("gepa {}\n", env!("CARGO_PKG_VERSION"))
+    );
+    assert!(workspace.succeed(&["--help"]).contains("130  interrupted"));
+}

@@ -1,0 +1,79 @@
+//! A model behind a loopback address: the more rules an instruction holds, the more it gets right,
+//! and as the reflection model it adds one.
+
+use std::time::Duration;
+
+use gepa_evaluation::testing::{FaultPlan, Ledger, ModelCall, ModelReply, ModelServer};
+use tokio::runtime::Runtime;
+
+/// How the built-in reflection prompt begins.
+const REFLECTION: &str = "You improve the instructions";
+
+/// A server with the threads it runs on.
+pub(crate) struct Server {
+    server: ModelServer,
+    runtime: Runtime,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Self::with(FaultPlan::none(), Duration::ZERO)
+    }
+
+    pub(crate) fn with(faults: FaultPlan, latency: Duration) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let server = ModelServer::answering(reply)
+            .faults(faults)
+            .latency(latency)
+            .keeping(100_000);
+        let server = runtime.block_on(server.start()).unwrap();
+        Self { server, runtime }
+    }
+
+    pub(crate) fn base_url(&self) -> String {
+        self.server.base_url()
+    }
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.server.ledger()
+    }
+
+    /// Waits until the books satisfy a condition.
+    pub(crate) fn wait_until(&self, condition: impl Fn(&Ledger) -> bool) {
+        self.runtime.block_on(async {
+            while !condition(&self.server.ledger()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+    }
+}
+
+fn reply(call: &ModelCall) -> ModelReply {
+    if call.last_message().starts_with(REFLECTION) {
+        let present = call
+            .last_message()
+            .split("```")
+            .nth(1)
+            .unwrap_or_default()
+            .trim();
+        let next = present.matches("rule").count() + 1;
+        return ModelReply::text(format!("Better:\n```\n{present}\nrule {next}\n```"));
+    }
+    ModelReply::text(answer(call.message(0), call.last_message()))
+}
+
+/// What the policy answers: right for ages that as many rules as there are cover.
+pub(crate) fn answer(instruction: &str, question: &str) -> &'static str {
+    let age: usize = question
+        .trim_start_matches("age: ")
+        .trim()
+        .parse()
+        .unwrap_or_default();
+    let rules = instruction.matches("rule").count();
+    let is_covered = age * 7 % 10 < 3 + 2 * rules;
+    if is_covered == (age > 50) {
+        "yes"
+    } else {
+        "no"
+    }
+}
