@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use gepa_engine::record::{
     ArtifactRow, CandidateRow, ReflectionRow, RolloutRow, RunRow, RunStatus, SnapshotRow, TrialRow,
 };
-use gepa_engine::{Claim, Event, RunEnd, RunError, RunId, Seq, StopReason, Store, StoreError};
+use gepa_engine::{
+    Claim, Event, EventBody, RunEnd, RunError, RunId, Seq, StopReason, Store, StoreError,
+};
 use gepa_evaluation::{Evaluation, FailureKind, Outcome};
 
 use crate::probe::{Probe, seven_tokens};
@@ -277,16 +279,19 @@ async fn a_store_that_fails_ends_the_run_with_its_error_and_loses_no_decision() 
             matches!(error, RunError::Store(StoreError::Storage(_))),
             "{error}"
         );
+        let stored = journal(&inner, &run).await.len();
         let again = world
             .builder(&inner, Probe::new().shared())
             .resume(run.clone())
             .await
             .unwrap();
         again.finish().await.unwrap();
-        assert_eq!(
-            decisions(&journal(&inner, &run).await),
-            expected,
-            "after {appends} appends"
-        );
+        let events = journal(&inner, &run).await;
+        assert_eq!(decisions(&events), expected, "after {appends} appends");
+        // Whatever follows the gap, the time in it was nobody's work.
+        if stored > 0 {
+            let next = &events[stored].body;
+            assert!(matches!(next, EventBody::RunResumed(_)), "{}", next.kind());
+        }
     }
 }

@@ -11,4 +11,5 @@ mod records;
 mod reflections;
 mod resume;
 mod search;
+mod token_budget;
 mod world;

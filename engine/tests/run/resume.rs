@@ -237,27 +237,3 @@ async fn what_a_provider_charged_before_it_went_down_is_accounted_for() {
     assert_eq!(result.run.summary.counters.failed_rollouts, 0);
     check_sums(&store, &result).await;
 }
-
-#[tokio::test]
-async fn the_time_between_two_processes_is_nobodys_work() {
-    let world = World::new();
-    let store = memory();
-    let handle = world
-        .builder(&store, Probe::new().waiting(slow).shared())
-        .start()
-        .await
-        .unwrap();
-    let run = handle.run_id().clone();
-    tokio::time::sleep(Duration::from_millis(5)).await;
-    handle.control().abort("test");
-    handle.finish().await.unwrap();
-    let before = journal(&store, &run).await.len();
-    let handle = world
-        .builder(&store, Probe::new().shared())
-        .resume(run.clone())
-        .await
-        .unwrap();
-    handle.finish().await.unwrap();
-    let events = journal(&store, &run).await;
-    assert!(matches!(events[before].body, EventBody::RunResumed(_)));
-}
