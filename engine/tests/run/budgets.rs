@@ -91,10 +91,10 @@ async fn tokens_and_cost_stay_within_their_limits_with_and_without_known_bounds(
 #[tokio::test]
 async fn a_time_limit_ends_the_search_in_time_for_the_final_scoring() {
     let budget = BudgetSettings {
-        max_seconds: Some(0.6),
+        max_seconds: Some(1.5),
         ..BudgetSettings::default()
     };
-    let probe = Probe::new().waiting(|_| Duration::from_millis(5));
+    let probe = Probe::new().waiting(|_| Duration::from_millis(20));
     let finished = within(budget, probe).await;
     assert_eq!(reason(&finished), "time_budget");
     assert!(finished.result.run.summary.best_validation_score.is_some());
