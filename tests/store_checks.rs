@@ -13,7 +13,7 @@ fn the_doctor_finds_and_repairs_a_row_that_differs_from_the_journal() {
     let workspace = Workspace::with_rulebook();
     workspace.succeed(&["run", "config.toml"]);
     let clean = workspace.succeed(&["doctor"]);
-    assert!(clean.contains("1 runs checked, nothing wrong"), "{clean}");
+    assert!(clean.contains("runs checked: 1, nothing wrong"), "{clean}");
 
     let database = Connection::open(workspace.path().join(".gepa/gepa.db")).unwrap();
     let changed = database

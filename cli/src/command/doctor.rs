@@ -52,9 +52,9 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> Result<ExitCode, CommandErr
         }
         let checked = runs.len();
         if wrong == 0 {
-            writeln!(out, "{checked} runs checked, nothing wrong")?;
+            writeln!(out, "runs checked: {checked}, nothing wrong")?;
         } else {
-            writeln!(out, "{checked} runs checked, {wrong} differences")?;
+            writeln!(out, "runs checked: {checked}, differences: {wrong}")?;
             if !arguments.repair {
                 writeln!(
                     out,
