@@ -8,6 +8,7 @@ pub mod dataset;
 mod environment;
 mod evaluator;
 mod example;
+pub mod interceptor;
 mod llm;
 mod model;
 mod outcome;
@@ -15,7 +16,9 @@ pub mod process;
 mod prompt;
 pub mod rulebook;
 pub mod scorer;
+mod services;
 mod stage;
+pub mod task_app;
 mod usage;
 
 #[cfg(feature = "testing")]
@@ -35,5 +38,6 @@ pub use model::{
 };
 pub use outcome::{Failure, FailureKind, Outcome, Scored};
 pub use prompt::{PromptMessage, PromptTemplate, Section, wildcards_in};
+pub use services::Services;
 pub use stage::{Phase, Stage};
 pub use usage::{MicroUsd, Purpose, Usage, UsageBound};

@@ -26,9 +26,15 @@ impl Outcome {
 
     /// A failure.
     pub fn failed(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self::Failed(Failure::new(kind, message))
+    }
+
+    /// A permanent failure that every other rollout of the run would share: a wrong key, a wrong
+    /// address. The run ends at once instead of failing one rollout after the other.
+    pub fn fatal(message: impl Into<String>) -> Self {
         Self::Failed(Failure {
-            kind,
-            message: message.into(),
+            fatal: true,
+            ..Failure::new(FailureKind::Permanent, message)
         })
     }
 
@@ -101,6 +107,20 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What went wrong, for people.
     pub message: String,
+    /// Every other rollout of the run would fail alike, so the run ends at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fatal: bool,
+}
+
+impl Failure {
+    /// A failure of this rollout alone.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            fatal: false,
+        }
+    }
 }
 
 /// The kinds of failure; only transient ones and timeouts are worth another attempt.

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use gepa_engine::record::{CandidateRow, RunRow, render_snapshot};
+use gepa_engine::record::{CandidateRow, RunRow, render_snapshot, statistics};
 use gepa_engine::{Seq, Store};
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::export::RowWriter;
 use crate::output::stdout;
 use crate::records::{
     CANDIDATE_COLUMNS, EVENT_COLUMNS, ROLLOUT_COLUMNS, TRIAL_COLUMNS, candidate, event, rollout,
-    stats, trial,
+    trial,
 };
 use crate::surroundings::{block_on, find};
 
@@ -36,7 +36,7 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
     block_on(async {
         let (store, run) = find(&arguments.run).await?;
         let sink = stdout();
-        let stats = stats(&run);
+        let stats = statistics(&run);
         let columns: Vec<String> = match arguments.what {
             ExportKind::Trials => owned(TRIAL_COLUMNS),
             ExportKind::Rollouts => owned(ROLLOUT_COLUMNS),

@@ -5,16 +5,16 @@ use std::process::ExitCode;
 
 use gepa_engine::config::{Config, TaskConfig};
 use gepa_engine::{Plan, PlanRow, RunError};
-use gepa_evaluation::Models;
+use gepa_evaluation::Services;
 
 use crate::error::{CommandError, EXIT_BUDGET};
 use crate::format::{count, dollars};
 use crate::output::stdout;
 
 /// Prints what a run can cost; creates nothing and spends nothing.
-pub(crate) async fn plan(task: &TaskConfig, models: &Models) -> Result<ExitCode, CommandError> {
+pub(crate) async fn plan(task: &TaskConfig, services: &Services) -> Result<ExitCode, CommandError> {
     // Without its models the plan still tells the rollouts, which is what is refused by.
-    let connected = task.connect(models).await;
+    let connected = task.connect(services).await;
     if let Err(error) = &connected {
         let _ = writeln!(io::stderr(), "{error}\nthe plan is without tokens and cost");
     }

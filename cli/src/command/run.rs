@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use gepa_engine::config::{ConfigSource, TaskConfig};
-use gepa_engine::record::RunRow;
+use gepa_engine::record::{RunRow, statistics};
 use gepa_engine::{Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, Store};
-use gepa_evaluation::{Environment, Models};
+use gepa_evaluation::{Environment, Services};
 use tokio::runtime::Runtime;
 
 use crate::arguments::{LogForm, RunArguments};
@@ -19,23 +19,22 @@ use crate::error::{CommandError, EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_PROVIDER_
 use crate::feed::Feed;
 use crate::output::stdout;
 use crate::progress::{Limits, Standing, follow};
-use crate::records::stats;
 use crate::report::write_summary;
 use crate::surroundings::{environment, find_run, store_url};
 use signals::Signals;
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CommandError> {
     let environment = environment()?;
-    let models = Models::new(environment.clone());
+    let services = Services::new(environment.clone());
     if let (Some(file), None) = (&arguments.config, &arguments.resume) {
         let task = source(file, &environment, arguments).load()?;
         let runtime = runtime()?;
         if arguments.plan {
-            return runtime.block_on(plan(&task, &models));
+            return runtime.block_on(plan(&task, &services));
         }
-        return runtime.block_on(begin(task, &models, &environment, arguments));
+        return runtime.block_on(begin(task, &services, &environment, arguments));
     }
-    runtime()?.block_on(resume(&models, &environment, arguments))
+    runtime()?.block_on(resume(&services, &environment, arguments))
 }
 
 fn runtime() -> Result<Runtime, CommandError> {
@@ -56,16 +55,16 @@ fn source<'a>(
 
 async fn begin(
     task: TaskConfig,
-    models: &Models,
+    services: &Services,
     environment: &Environment,
     arguments: &RunArguments,
 ) -> Result<ExitCode, CommandError> {
-    task.check_models(models)?;
+    task.check_models(&services.models)?;
     // From here on a signal is heard, and obeyed once there is a run.
     let signals = Signals::new().map_err(CommandError::Runtime)?;
     let store = gepa_store::open(&store_url(&arguments.store, environment))?;
     let limits = Limits::of(&task.config);
-    let builder = builder(task, models, &store).await?;
+    let builder = builder(task, services, &store).await?;
     let handle = builder.start().await?;
     announce(handle.run_id())?;
     let run = store.run(handle.run_id()).await?;
@@ -78,7 +77,7 @@ async fn begin(
 }
 
 async fn resume(
-    models: &Models,
+    services: &Services,
     environment: &Environment,
     arguments: &RunArguments,
 ) -> Result<ExitCode, CommandError> {
@@ -91,10 +90,10 @@ async fn resume(
         Some(file) => source(file, environment, arguments).load()?,
         None => source(Path::new(""), environment, arguments).load_stored(&run.config)?,
     };
-    task.check_models(models)?;
+    task.check_models(&services.models)?;
     let signals = Signals::new().map_err(CommandError::Runtime)?;
     let limits = Limits::of(&task.config);
-    let builder = builder(task, models, &store).await?;
+    let builder = builder(task, services, &store).await?;
     announce(&run.run_id)?;
     let handle = builder.resume(run.run_id.clone()).await?;
     watch(handle, signals, store, &run, limits, arguments).await
@@ -102,10 +101,10 @@ async fn resume(
 
 async fn builder(
     task: TaskConfig,
-    models: &Models,
+    services: &Services,
     store: &Arc<dyn Store>,
 ) -> Result<RunBuilder, CommandError> {
-    let connected = task.connect(models).await?;
+    let connected = task.connect(services).await?;
     Ok(Run::builder(task.config)
         .described_as(task.described)
         .store(Arc::clone(store))
@@ -151,7 +150,7 @@ async fn watch(
     let candidates = store.candidates(&result.run.run_id).await?;
     if arguments.log == LogForm::Json {
         let mut out = stdout();
-        serde_json::to_writer(&mut out, &stats(&result.run))?;
+        serde_json::to_writer(&mut out, &statistics(&result.run))?;
         writeln!(out)?;
         out.flush()?;
     } else {

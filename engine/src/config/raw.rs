@@ -3,6 +3,7 @@
 use gepa_evaluation::dataset::DatasetSettings;
 use gepa_evaluation::process::ProcessSettings;
 use gepa_evaluation::scorer::ScorerSettings;
+use gepa_evaluation::task_app::TaskAppSettings;
 use gepa_evaluation::{ExampleId, ModelSettings, PriceSettings, ProviderSettings};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -151,6 +152,8 @@ pub enum EvaluatorSettings {
     Dataset(DatasetTaskSettings),
     /// A program of any language, started once and spoken to in JSON lines.
     Process(ProcessSettings),
+    /// An HTTP task app; its model calls go through the embedded interceptor.
+    TaskApp(TaskAppSettings),
 }
 
 /// `[evaluator]` with `kind = "dataset"`.

@@ -11,7 +11,7 @@ use gepa_evaluation::rulebook::RulebookModel;
 use gepa_evaluation::scorer::{Scorer, ScorerSettings};
 use gepa_evaluation::{
     Evaluator, ExampleId, LanguageModel, ModelSettings, Models, PromptMessage, PromptTemplate,
-    wildcards_in,
+    Services, wildcards_in,
 };
 
 use super::document::ConfigDocument;
@@ -140,8 +140,8 @@ impl TaskConfig {
     }
 
     /// Connects the models and builds the evaluator; starts its processes, calls no model.
-    pub async fn connect(&self, models: &Models) -> Result<ConnectedTask, ConfigError> {
-        let connected = self.connect_parts(models).await;
+    pub async fn connect(&self, services: &Services) -> Result<ConnectedTask, ConfigError> {
+        let connected = self.connect_parts(services).await;
         connected.map_err(|problems| self.document.locate_all(problems))
     }
 
@@ -156,7 +156,8 @@ impl TaskConfig {
         ]
     }
 
-    async fn connect_parts(&self, models: &Models) -> Result<ConnectedTask, Vec<Problem>> {
+    async fn connect_parts(&self, services: &Services) -> Result<ConnectedTask, Vec<Problem>> {
+        let models = &services.models;
         let reflection = self.raw.reflection_model.as_ref().map_or_else(
             || ("policy", self.raw.policy.as_ref()),
             |settings| ("reflection_model", Some(settings)),
@@ -167,6 +168,10 @@ impl TaskConfig {
                 let dataset = self.dataset.clone();
                 let started = ProcessEvaluator::start(settings, &self.directory, dataset).await;
                 Arc::new(started.map_err(|error| problem("evaluator.command", &error))?)
+            }
+            EvaluatorSettings::TaskApp(_) => {
+                let message = "is a task app, which this build cannot run yet";
+                return Err(vec![Problem::new("evaluator", message)]);
             }
             EvaluatorSettings::Dataset(settings) => {
                 let policy = self.model(models, "policy", self.raw.policy.as_ref())?;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
-use gepa_evaluation::{ExampleId, Failure, FailureKind, Outcome, PromptTemplate, Scored, Usage};
+use gepa_evaluation::{ExampleId, FailureKind, Outcome, PromptTemplate, Scored, Usage};
 use serde_json::Value;
 
 use super::{Core, Work};
@@ -80,10 +80,7 @@ impl World {
                     work.example
                 ));
                 let outcome = if self.failing && noise.is_multiple_of(11) {
-                    Outcome::Failed(Failure {
-                        kind: FailureKind::Transient,
-                        message: "overloaded".to_owned(),
-                    })
+                    Outcome::failed(FailureKind::Transient, "overloaded")
                 } else {
                     let length: usize = work.candidate.components().values().map(|t| t.len()).sum();
                     let threshold = 30 + 6 * length.min(10) as u64;

@@ -3,6 +3,7 @@
 mod project;
 mod rows;
 mod snapshot;
+mod statistics;
 
 pub use project::{Change, Projector};
 pub use rows::{
@@ -12,3 +13,4 @@ pub use rows::{
 pub use snapshot::{
     ArchiveItem, BestPrompt, SnapshotPayload, SnapshotView, render_snapshot, token_estimate,
 };
+pub use statistics::statistics;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gepa_engine::config::ConfigSource;
 use gepa_engine::{Run, RunEnd};
-use gepa_evaluation::{Environment, Models};
+use gepa_evaluation::{Environment, Services};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_heart_disease_config_beats_its_baseline_on_held_out_records() {
@@ -17,7 +17,7 @@ async fn the_heart_disease_config_beats_its_baseline_on_held_out_records() {
     };
     let task = source.load().unwrap();
     let parts = task
-        .connect(&Models::new(environment.clone()))
+        .connect(&Services::new(environment.clone()))
         .await
         .unwrap();
     let run = Run::builder(task.config)

@@ -69,9 +69,9 @@ impl Worker {
         self.last_id += 1;
         let timeout_seconds = launch.timeout.as_secs_f64();
         let line = RequestLine::new(self.last_id, request, row, timeout_seconds);
-        let mut bytes = serde_json::to_vec(&line).map_err(|error| Failure {
-            kind: FailureKind::Permanent,
-            message: format!("the request cannot be written as JSON: {error}"),
+        let mut bytes = serde_json::to_vec(&line).map_err(|error| {
+            let message = format!("the request cannot be written as JSON: {error}");
+            Failure::new(FailureKind::Permanent, message)
         })?;
         bytes.push(b'\n');
         let exchange = self.exchange(&bytes, launch.max_line_bytes);
@@ -152,10 +152,7 @@ impl Worker {
     async fn fail(&mut self, kind: FailureKind, message: String) -> Failure {
         self.group.kill();
         let stderr = self.stderr.quote().await;
-        Failure {
-            kind,
-            message: format!("{message}{stderr}"),
-        }
+        Failure::new(kind, format!("{message}{stderr}"))
     }
 }
 

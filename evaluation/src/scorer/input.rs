@@ -60,10 +60,7 @@ pub(super) fn pass_or_fail(passed: bool, feedback: String) -> Verdict {
 }
 
 pub(super) fn failure(kind: FailureKind, message: impl Into<String>) -> Failure {
-    Failure {
-        kind,
-        message: message.into(),
-    }
+    Failure::new(kind, message)
 }
 
 /// The expected answer, or a failure that names the row.

@@ -44,7 +44,7 @@ pub(crate) async fn check_failure(settings: ProcessSettings, kind: FailureKind, 
 }
 
 pub(crate) fn check_failed(outcome: &Outcome, expected: FailureKind, parts: &[&str]) {
-    let Outcome::Failed(Failure { kind, message }) = outcome else {
+    let Outcome::Failed(Failure { kind, message, .. }) = outcome else {
         panic!("expected a failure, got {outcome:?}");
     };
     assert_eq!(*kind, expected, "{message}");

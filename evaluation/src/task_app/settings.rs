@@ -1,0 +1,65 @@
+//! What a config says about a task app.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// An HTTP task app that runs candidates on its own examples, addressed by seed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TaskAppSettings {
+    /// The app's address, `http://` or `https://`.
+    pub url: String,
+    /// The variable that holds the app's key.
+    #[serde(default = "default_api_key_env")]
+    pub api_key_env: String,
+    /// The environment's name, as the app knows it.
+    pub env_name: String,
+    /// Passed to every rollout as `env.config`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub env_config: Map<String, Value>,
+    /// Passed to every rollout as `policy.policy_name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_name: Option<String>,
+    /// Passed to every rollout inside `policy.config`, beside model, provider and limits.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub policy_config: Map<String, Value>,
+    /// The split that seeds of the train and pareto sets address; the app's default if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+    /// The split that seeds of the validation set address; `split` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_split: Option<String>,
+    /// The modules of a pipeline in the order of their model calls; empty for apps that make one
+    /// kind of call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pipeline: Vec<PipelineModule>,
+    /// Seconds the interceptor takes at most to answer a call of the app; below the app's own limit
+    /// for its model calls.
+    #[serde(default = "default_answer_seconds")]
+    pub answer_seconds: f64,
+    /// Take the app's rollouts to be repeatable, so that known outcomes are reused.
+    #[serde(default)]
+    pub deterministic: bool,
+}
+
+/// One module of a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PipelineModule {
+    /// The component that holds its instruction, and its name in the app.
+    pub component: String,
+    /// The text the app sends for it unless told otherwise, by which its calls are known; its calls
+    /// are known by their order where this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
+}
+
+fn default_api_key_env() -> String {
+    "ENVIRONMENT_API_KEY".to_owned()
+}
+
+/// The shortest limit known of an app is 30 seconds.
+fn default_answer_seconds() -> f64 {
+    25.0
+}
