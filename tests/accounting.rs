@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::support::{Server, Workspace, number, sum};
 
-/// Counters, exported rows, the last snapshot and what `show` prints all agree.
+/// Counters are the sums over the exported rows, whether the run is over or not.
 #[track_caller]
-fn check_agreement(workspace: &Workspace) -> Value {
+pub(crate) fn check_rows(workspace: &Workspace) -> Value {
     let stats = workspace.stats();
     let rollouts = workspace.export("rollouts");
     let trials = workspace.export("trials");
@@ -47,7 +47,13 @@ fn check_agreement(workspace: &Workspace) -> Value {
         number(&stats, "total_tokens")
     );
     check_cost(&stats, &rollouts);
+    stats
+}
 
+/// Counters, exported rows, the last snapshot and what `show` prints all agree.
+#[track_caller]
+pub(crate) fn check_agreement(workspace: &Workspace) -> Value {
+    let stats = check_rows(workspace);
     let snapshot = workspace.export("snapshots").pop().unwrap();
     let shown = workspace.succeed(&["show", "latest"]);
     assert!(!shown.contains("N/A"), "{shown}");

@@ -5,6 +5,7 @@
 mod accounting;
 mod broken_configs;
 mod config_reference;
+mod crashes;
 mod exit_codes;
 mod interruptions;
 mod outputs;

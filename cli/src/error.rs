@@ -32,6 +32,13 @@ pub(crate) enum CommandError {
     Output(#[from] io::Error),
     #[error("error: cannot start: {0}; the system refuses threads or files, raise its limits")]
     Runtime(io::Error),
+    /// A run under way could not go on.
+    #[error("error: {error}\ngo on with: {resume}")]
+    Stopped {
+        error: RunError,
+        /// The command that takes it up again.
+        resume: String,
+    },
     /// What was typed does not fit the store's content.
     #[error("error: {0}")]
     Usage(String),

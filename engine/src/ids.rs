@@ -4,7 +4,9 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Instant;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `pl_` and at least 16 lowercase hexadecimal digits; unique, and sorted by time of creation.
@@ -94,9 +96,13 @@ impl fmt::Display for Seq {
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The system's clock.
+    /// The system's clock; within a process it never goes backwards.
     pub fn now() -> Self {
-        Self(jiff::Timestamp::now().as_microsecond())
+        static CLOCK: Mutex<Option<SteadyClock>> = Mutex::new(None);
+        let (wall, instant) = (jiff::Timestamp::now().as_microsecond(), Instant::now());
+        let mut clock = CLOCK.lock();
+        let clock = clock.get_or_insert(SteadyClock { wall, instant });
+        Self(clock.read(wall, instant))
     }
 
     /// Seconds from `earlier` to here; zero if the clock went backwards.
@@ -112,6 +118,30 @@ impl fmt::Display for Timestamp {
             Ok(time) => write!(formatter, "{time:.6}"),
             Err(_) => write!(formatter, "{}us", self.0),
         }
+    }
+}
+
+/// Wall-clock time that goes on steadily when someone sets the clock back. Set forward it follows:
+/// that is what waking up from sleep looks like.
+#[derive(Clone, Copy, Debug)]
+struct SteadyClock {
+    /// Microseconds since the epoch at `instant`.
+    wall: i64,
+    instant: Instant,
+}
+
+impl SteadyClock {
+    /// Differences up to this are the two clocks' rounding and drift, in microseconds.
+    const DRIFT: i64 = 1_000_000;
+
+    fn read(&mut self, wall: i64, instant: Instant) -> i64 {
+        let elapsed = instant.saturating_duration_since(self.instant).as_micros();
+        let steady = self.wall.saturating_add(elapsed as i64);
+        if wall <= steady.saturating_add(Self::DRIFT) {
+            return steady;
+        }
+        *self = Self { wall, instant };
+        wall
     }
 }
 
@@ -140,6 +170,21 @@ pub fn snapshot_id(run: &RunId, ordinal: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_set_back_goes_on_and_one_set_forward_is_followed() {
+        let (start, second) = (Instant::now(), 1_000_000);
+        let later = |seconds| start + std::time::Duration::from_secs(seconds);
+        let mut clock = SteadyClock {
+            wall: 1_000 * second,
+            instant: start,
+        };
+        assert_eq!(clock.read(1_001 * second, later(1)), 1_001 * second);
+        assert_eq!(clock.read(2 * second, later(2)), 1_002 * second);
+        assert_eq!(clock.read(1_003 * second, later(3)), 1_003 * second);
+        assert_eq!(clock.read(5_000 * second, later(4)), 5_000 * second);
+        assert_eq!(clock.read(1_005 * second, later(5)), 5_001 * second);
+    }
 
     #[test]
     fn run_ids_are_well_formed_and_parse() {

@@ -142,10 +142,13 @@ async fn watch(
     let listening = tokio::spawn(signals.steer(handle.control()));
     let (finished, followed) = tokio::join!(
         handle.finish(),
-        follow(run_id, feed, standing, arguments.log)
+        follow(run_id.clone(), feed, standing, arguments.log)
     );
     listening.abort();
-    let result = finished?;
+    let result = finished.map_err(|error| CommandError::Stopped {
+        error,
+        resume: resume_command(&run_id, arguments),
+    })?;
     followed?;
     let candidates = store.candidates(&result.run.run_id).await?;
     if arguments.log == LogForm::Json {
@@ -168,13 +171,21 @@ fn write_next_steps(
     arguments: &RunArguments,
 ) -> io::Result<()> {
     let run = &result.run.run_id;
-    let store = arguments.store.store.as_ref();
-    let store = store.map_or_else(String::new, |url| format!(" --store {url}"));
     if matches!(result.end, RunEnd::Interrupted { .. }) {
-        return writeln!(out, "\ngo on with: gepa run --resume {run}{store}");
+        return writeln!(out, "\ngo on with: {}", resume_command(run, arguments));
     }
+    let store = store_option(arguments);
     writeln!(out, "\nbest prompt:  gepa best {run}{store}")?;
     writeln!(out, "everything:   gepa show {run}{store}")
+}
+
+fn resume_command(run: &RunId, arguments: &RunArguments) -> String {
+    format!("gepa run --resume {run}{}", store_option(arguments))
+}
+
+fn store_option(arguments: &RunArguments) -> String {
+    let store = arguments.store.store.as_ref();
+    store.map_or_else(String::new, |url| format!(" --store {url}"))
 }
 
 fn exit_code(end: &RunEnd) -> ExitCode {

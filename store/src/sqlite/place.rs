@@ -36,10 +36,8 @@ impl Place {
     pub(super) fn explain(&self, error: &rusqlite::Error) -> StoreError {
         let advice = match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt) => {
-                return StoreError::Damaged {
-                    what: self.to_string(),
-                    detail: error.to_string(),
-                };
+                "its file is damaged; put a backup in its place, or see what `sqlite3 FILE .recover` \
+                 gets out of it"
             }
             Some(ErrorCode::NotADatabase) => "it is not a database; name another store",
             Some(ErrorCode::DiskFull) => "the disk is full; free some space and resume the run",

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use gepa_engine::{RunId, Seq, Store, StoreError};
+use gepa_engine::{Event, RunId, Seq, Store, StoreError, Timestamp};
 use gepa_store::{SqliteStore, rebuild};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -155,4 +155,30 @@ async fn a_torn_log_leaves_a_prefix_of_the_journal() {
     }
     assert!(lengths.len() > 10, "{lengths:?}");
     assert!(lengths.contains(&journal().len()));
+}
+
+/// Order is the numbers', never the clock's: a clock set back changes times and nothing else.
+#[tokio::test]
+async fn a_clock_that_jumps_backwards_costs_no_event() {
+    let folder = TempDir::new().unwrap();
+    let store = SqliteStore::open(folder.path().join("runs.db")).unwrap();
+    let run: RunId = RUN.parse().unwrap();
+    store.create_run(run_row(RUN)).await.unwrap();
+    let day = 86_400_000_000;
+    let jumping: Vec<Event> = journal()
+        .iter()
+        .map(|event| Event {
+            at: Timestamp(event.at.0 - i64::from(event.seq.0 % 7 == 0) * day),
+            ..event.clone()
+        })
+        .collect();
+    let mut last = Seq(0);
+    for batch in jumping.chunks(4) {
+        store.append(&run, last, batch.into()).await.unwrap();
+        last = batch[batch.len() - 1].seq;
+    }
+    let stored = everything(&store, &run).await;
+    assert_eq!(stored.events, jumping);
+    assert!(stored.run.summary.active_seconds >= 0.0);
+    assert_eq!(rebuild(&store, &run).await.unwrap(), []);
 }
