@@ -9,5 +9,6 @@ mod crashes;
 mod exit_codes;
 mod interruptions;
 mod outputs;
+mod replays;
 mod store_checks;
 mod support;

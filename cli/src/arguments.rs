@@ -24,6 +24,15 @@ on stderr, as `gepa export --what events` writes it, and the last line on stdout
 
 The first Ctrl-C finishes the calls in flight, the second drops them; both can be resumed.";
 
+const REPLAY_NOTES: &str = "\
+Without `--set` every recorded decision is made again and compared; the exit code is 2 if one comes
+out otherwise.
+
+With `--set` two questions are answered from what the run recorded. Along the recorded path: which
+parents and gates would have come out otherwise, the archive being as it was. On a path of its own:
+how far the other settings would have come before they needed a rollout or a reflection that the run
+never bought.";
+
 /// Evolves prompts against an evaluator, and answers for every token it spent.
 #[derive(Debug, Parser)]
 #[command(name = "gepa", version, after_help = EXIT_CODES)]
@@ -51,6 +60,10 @@ pub(crate) enum Command {
     Export(ExportArguments),
     /// Check the store against its journals, and the environment
     Doctor(DoctorArguments),
+    /// Decide a run again from its journal, without any call; with `--set`, what other settings would
+    /// have chosen
+    #[command(after_help = REPLAY_NOTES)]
+    Replay(ReplayArguments),
     /// Print the JSON schema of config files
     Schema,
 }
@@ -192,6 +205,15 @@ pub(crate) struct DoctorArguments {
     /// Write what the journal says over tables that differ from it
     #[arg(long)]
     pub(crate) repair: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArguments {
+    #[command(flatten)]
+    pub(crate) run: RunReference,
+    /// Ask what another setting would have chosen, for example `--set search.parent=current_best`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
 }
 
 #[cfg(test)]

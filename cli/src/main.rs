@@ -47,6 +47,7 @@ fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Diff(arguments) => command::diff(&arguments),
         Command::Export(arguments) => command::export(&arguments),
         Command::Doctor(arguments) => command::doctor(&arguments),
+        Command::Replay(arguments) => command::replay(&arguments),
         Command::Schema => command::schema(),
     }
 }

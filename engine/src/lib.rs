@@ -46,6 +46,7 @@ mod plan;
 mod random;
 pub mod record;
 pub mod reflection;
+pub mod replay;
 mod run;
 pub mod search;
 mod stop;

@@ -1,7 +1,7 @@
 //! The engine's own settings, section by section; defaults are those of the reference algorithm
 //! where it has the same knob.
 
-use gepa_archive::Frontier;
+use gepa_archive::{Frontier, ParentSelector};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -120,6 +120,22 @@ impl Default for SearchSettings {
             archive_min_score: None,
             reuse_outcomes: None,
             allow_overlap: Vec::new(),
+        }
+    }
+}
+
+impl SearchSettings {
+    /// The archive's selector for these settings.
+    pub(crate) fn selector(&self) -> ParentSelector {
+        match self.parent {
+            ParentSelection::Pareto => ParentSelector::Pareto,
+            ParentSelection::CurrentBest => ParentSelector::CurrentBest,
+            ParentSelection::EpsilonGreedy => ParentSelector::EpsilonGreedy {
+                epsilon: self.epsilon,
+            },
+            ParentSelection::TopKPareto => ParentSelector::TopKPareto {
+                k: self.top_k as usize,
+            },
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gepa_archive::{Candidate, CandidateIndex, MergePlan, Origin, ParentSelector, plan_merge};
+use gepa_archive::{Candidate, CandidateIndex, MergePlan, Origin, plan_merge};
 use gepa_evaluation::{ExampleId, Stage};
 
 use super::ledger::Reservation;
@@ -10,7 +10,7 @@ use super::order::Issue;
 use super::proposal::{CHILD_TRIAL, PARENT_TRIAL, Proposal, Rewrite, RewriteState, Verdict};
 use super::trial::Trial;
 use super::{Core, Part};
-use crate::config::{ComponentSelection, ParentSelection};
+use crate::config::ComponentSelection;
 use crate::event::{CandidateProposed, EventBody, ProposalIssued, StopDecided};
 use crate::ids::TrialKey;
 use crate::random::DrawPurpose;
@@ -268,17 +268,7 @@ impl Core {
     }
 
     fn select_parent(&mut self, iteration: u64) -> CandidateIndex {
-        let search = &self.config.settings().search;
-        let selector = match search.parent {
-            ParentSelection::Pareto => ParentSelector::Pareto,
-            ParentSelection::CurrentBest => ParentSelector::CurrentBest,
-            ParentSelection::EpsilonGreedy => ParentSelector::EpsilonGreedy {
-                epsilon: search.epsilon,
-            },
-            ParentSelection::TopKPareto => ParentSelector::TopKPareto {
-                k: search.top_k as usize,
-            },
-        };
+        let selector = self.config.settings().search.selector();
         let mut draw = self.random.stream(DrawPurpose::Parent, iteration);
         self.archive
             .select(&selector, &mut *draw)

@@ -16,4 +16,5 @@ pub use builder::{Run, RunBuilder};
 pub use error::RunError;
 pub use handle::{RunControl, RunHandle};
 pub use observe::Observe;
+pub(crate) use replay::Replay;
 pub use result::{RunEnd, RunResult};

@@ -7,19 +7,19 @@ use crate::core::Core;
 use crate::event::{Event, EventBody};
 
 /// Feeds a journal to a core that has just begun, checking every decision against the journal's.
-pub(super) struct Replay {
+pub(crate) struct Replay {
     core: Core,
     expected: VecDeque<EventBody>,
 }
 
 impl Replay {
-    pub(super) fn new(mut core: Core) -> Self {
+    pub(crate) fn new(mut core: Core) -> Self {
         let expected = core.take_decisions().into();
         Self { core, expected }
     }
 
     /// Takes the next stored event in.
-    pub(super) fn take_in(&mut self, event: &Event) -> Result<(), RunError> {
+    pub(crate) fn take_in(&mut self, event: &Event) -> Result<(), RunError> {
         if event.body.is_fact() {
             self.core.settle(&event.body);
             self.expected.extend(self.core.take_decisions());
@@ -38,7 +38,7 @@ impl Replay {
     }
 
     /// The state, and the decisions that did not reach the journal before the process ended.
-    pub(super) fn finish(self) -> (Core, Vec<EventBody>) {
+    pub(crate) fn finish(self) -> (Core, Vec<EventBody>) {
         (self.core, self.expected.into())
     }
 }

@@ -1,0 +1,120 @@
+//! What other settings would have chosen at every choice of the recorded run.
+
+use gepa_archive::{
+    Archive, ArchiveSettings, CandidateIndex, InstanceIndex, InstanceScore, Origin, ScoreRow,
+};
+use gepa_evaluation::{ExampleId, Stage};
+
+use super::data::{Recorded, candidates_of};
+use crate::config::Config;
+use crate::event::{CandidateAccepted, Event, EventBody};
+use crate::random::{ChaChaStreams, DrawPurpose, RandomSource};
+
+/// Second opinions along the recorded path.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Along {
+    /// Parents that were chosen for reflection.
+    pub parents: u64,
+    /// Where another one would have been chosen.
+    pub other_parents: Vec<OtherChoice<CandidateIndex>>,
+    /// Gates that compared a child with its parent.
+    pub gates: u64,
+    /// Where the child would have fared otherwise.
+    pub other_gates: Vec<OtherChoice<bool>>,
+}
+
+/// A choice that would have come out otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherChoice<T> {
+    /// The iteration.
+    pub iteration: u64,
+    /// What was chosen.
+    pub recorded: T,
+    /// What would have been chosen.
+    pub instead: T,
+}
+
+impl Along {
+    /// Asks `config` at every choice in `events`; `pareto` is the recorded pareto set.
+    pub(super) fn of(
+        events: &[Event],
+        recorded: &Recorded,
+        pareto: &[ExampleId],
+        config: &Config,
+    ) -> Self {
+        let search = &config.settings().search;
+        let mut random = ChaChaStreams::new(config.settings().run.seed);
+        let candidates = candidates_of(events);
+        let mut archive = Archive::new(ArchiveSettings {
+            frontier: search.frontier,
+            max_size: search.archive_max_size.map(|size| size as usize),
+            min_score: search.archive_min_score,
+        });
+        let mut along = Self::default();
+        for event in events {
+            match &event.body {
+                EventBody::ProposalIssued(issued) if issued.origin == Origin::Reflection => {
+                    let Some(recorded) = issued.parents.first().copied() else {
+                        continue;
+                    };
+                    let iteration = issued.iteration;
+                    let mut draw = random.stream(DrawPurpose::Parent, iteration);
+                    let instead = archive
+                        .select(&search.selector(), &mut *draw)
+                        .unwrap_or_default();
+                    along.parents += 1;
+                    if instead != recorded {
+                        along.other_parents.push(OtherChoice {
+                            iteration,
+                            recorded,
+                            instead,
+                        });
+                    }
+                }
+                EventBody::GateDecided(gate) if !recorded.is_merge(gate.iteration) => {
+                    let (parent, child) = (gate.parent_sum, gate.child_sum);
+                    let instead = search.acceptance.passes(parent, child);
+                    along.gates += 1;
+                    if instead != gate.passed {
+                        along.other_gates.push(OtherChoice {
+                            iteration: gate.iteration,
+                            recorded: gate.passed,
+                            instead,
+                        });
+                    }
+                }
+                EventBody::CandidateAccepted(accepted) => {
+                    let row = score_row(accepted, recorded, pareto);
+                    let candidate = candidates.get(&accepted.candidate).cloned();
+                    if let (Some(row), Some(candidate)) = (row, candidate) {
+                        let parents = accepted.parents.clone();
+                        // A journal whose rows do not fit has been refused before this is asked.
+                        let _ = archive.insert(candidate, parents, accepted.origin, &row);
+                    }
+                }
+                _ => {}
+            }
+        }
+        along
+    }
+}
+
+fn score_row(
+    accepted: &CandidateAccepted,
+    recorded: &Recorded,
+    pareto: &[ExampleId],
+) -> Option<ScoreRow> {
+    let instances = accepted.scores.iter().zip(pareto).enumerate();
+    let scores = instances.filter_map(|(position, (score, example))| {
+        let outcome = recorded.outcome(Stage::Pareto, accepted.candidate, example);
+        let scored = outcome.and_then(|outcome| outcome.scored());
+        Some(InstanceScore {
+            instance: InstanceIndex(position as u32),
+            score: (*score)?,
+            objectives: scored
+                .map(|scored| scored.objectives.clone())
+                .unwrap_or_default(),
+        })
+    });
+    ScoreRow::new(scores.collect()).ok()
+}

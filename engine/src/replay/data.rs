@@ -1,0 +1,220 @@
+//! What a journal holds, by what one would ask for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gepa_archive::{Candidate, CandidateIndex, ContentId};
+use gepa_evaluation::{ExampleId, Outcome, Stage};
+use indexmap::IndexMap;
+
+use crate::event::{
+    CandidateInjected, Event, EventBody, ProposalIssued, ReflectionSettled, RolloutSettled,
+};
+
+/// The facts of a run, findable by content: what another path needs may have been bought for
+/// another trial.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    rollouts: HashMap<(Use, ContentId, ExampleId), Arc<RolloutSettled>>,
+    reflections: HashMap<ReflectionKey, Arc<ReflectionSettled>>,
+    /// Candidates from outside, each with the number of iterations begun before it came.
+    pub(super) injected: Vec<(usize, CandidateInjected)>,
+    /// What became of each iteration.
+    pub(super) courses: IndexMap<u64, Course>,
+}
+
+/// What an outcome was bought for; an evaluator need not give the same one for every use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Use {
+    Minibatch,
+    Pareto,
+    Validation,
+}
+
+/// What a reflection was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ReflectionKey {
+    pub(super) parent: ContentId,
+    pub(super) batch: Vec<ExampleId>,
+    pub(super) component: String,
+    pub(super) attempt: u32,
+}
+
+/// An iteration as decided.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Course {
+    pub(super) parents: Vec<ContentId>,
+    pub(super) batch: Vec<ExampleId>,
+    pub(super) child: Option<ContentId>,
+    pub(super) passed: Option<bool>,
+    pub(super) is_accepted: bool,
+}
+
+/// Follows decisions and keeps each iteration's course.
+#[derive(Debug, Default)]
+pub(super) struct Courses {
+    members: Vec<ContentId>,
+    pub(super) by_iteration: IndexMap<u64, Course>,
+}
+
+impl Recorded {
+    pub(super) fn of(events: &[Event]) -> Self {
+        let mut recorded = Self::default();
+        let mut courses = Courses::default();
+        for event in events {
+            courses.take_in(&event.body);
+            match &event.body {
+                EventBody::RolloutSettled(settled) => recorded.keep_rollout(settled),
+                EventBody::CandidateInjected(injected) => {
+                    let begun = courses.by_iteration.len();
+                    recorded.injected.push((begun, injected.clone()));
+                }
+                EventBody::ReflectionSettled(settled) => {
+                    if let Some(key) = courses.reflection_key(settled) {
+                        recorded
+                            .reflections
+                            .entry(key)
+                            .or_insert_with(|| Arc::new((**settled).clone()));
+                    }
+                }
+                _ => {}
+            }
+        }
+        recorded.courses = courses.by_iteration;
+        recorded
+    }
+
+    /// A rollout of this candidate on this example, for this purpose if there is one.
+    pub(super) fn rollout(
+        &self,
+        stage: Stage,
+        candidate: ContentId,
+        example: &ExampleId,
+    ) -> Option<&Arc<RolloutSettled>> {
+        let first = Use::of(stage);
+        let others = [Use::Pareto, Use::Minibatch, Use::Validation];
+        std::iter::once(first)
+            .chain(others)
+            .find_map(|used| self.rollouts.get(&(used, candidate, example.clone())))
+    }
+
+    pub(super) fn outcome(
+        &self,
+        stage: Stage,
+        candidate: ContentId,
+        example: &ExampleId,
+    ) -> Option<&Outcome> {
+        self.rollout(stage, candidate, example)
+            .map(|settled| &settled.outcome)
+    }
+
+    /// Whether this iteration was a merge, whose gate has a rule of its own.
+    pub(super) fn is_merge(&self, iteration: u64) -> bool {
+        let course = self.courses.get(&iteration);
+        course.is_some_and(|course| course.parents.len() > 1)
+    }
+
+    pub(super) fn reflection(&self, key: &ReflectionKey) -> Option<&Arc<ReflectionSettled>> {
+        self.reflections.get(key)
+    }
+
+    /// The latest outcome counts: one that was tried again replaces the failure before it.
+    fn keep_rollout(&mut self, settled: &RolloutSettled) {
+        let key = (
+            Use::of(settled.stage),
+            settled.candidate,
+            settled.example.clone(),
+        );
+        self.rollouts.insert(key, Arc::new(settled.clone()));
+    }
+}
+
+impl Courses {
+    pub(super) fn take_in(&mut self, event: &EventBody) {
+        match event {
+            EventBody::ProposalIssued(issued) => self.issue(issued),
+            EventBody::CandidateProposed(proposed) => {
+                self.course(proposed.iteration).child = Some(proposed.candidate.content_id());
+            }
+            EventBody::GateDecided(gate) => self.course(gate.iteration).passed = Some(gate.passed),
+            EventBody::CandidateAccepted(accepted) => {
+                self.members.push(accepted.candidate);
+                if accepted.iteration > 0 {
+                    self.course(accepted.iteration).is_accepted = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What a reflection of this iteration is asked.
+    pub(super) fn key_of(
+        &self,
+        iteration: u64,
+        component: &str,
+        attempt: u32,
+    ) -> Option<ReflectionKey> {
+        let course = self.by_iteration.get(&iteration)?;
+        Some(ReflectionKey {
+            parent: *course.parents.first()?,
+            batch: course.batch.clone(),
+            component: component.to_owned(),
+            attempt,
+        })
+    }
+
+    /// The index of a member of the archive.
+    pub(super) fn index_of(&self, candidate: ContentId) -> Option<CandidateIndex> {
+        let position = self.members.iter().position(|member| *member == candidate);
+        position.map(|position| CandidateIndex(position as u32))
+    }
+
+    fn reflection_key(&self, settled: &ReflectionSettled) -> Option<ReflectionKey> {
+        self.key_of(settled.iteration, &settled.component, settled.attempt)
+    }
+
+    fn issue(&mut self, issued: &ProposalIssued) {
+        let parents = issued
+            .parents
+            .iter()
+            .filter_map(|parent| self.members.get(parent.position()).copied())
+            .collect();
+        let course = Course {
+            parents,
+            batch: issued.examples.clone(),
+            ..Course::default()
+        };
+        self.by_iteration.insert(issued.iteration, course);
+    }
+
+    fn course(&mut self, iteration: u64) -> &mut Course {
+        self.by_iteration.entry(iteration).or_default()
+    }
+}
+
+impl Use {
+    fn of(stage: Stage) -> Self {
+        match stage {
+            Stage::Seed | Stage::Pareto => Self::Pareto,
+            Stage::ValidationBaseline | Stage::ValidationTopK => Self::Validation,
+            _ => Self::Minibatch,
+        }
+    }
+}
+
+/// Every candidate's texts, by content.
+pub(super) fn candidates_of(events: &[Event]) -> HashMap<ContentId, Arc<Candidate>> {
+    let mut candidates = HashMap::new();
+    for event in events {
+        let candidate = match &event.body {
+            EventBody::RunStarted(started) => &started.seed,
+            EventBody::CandidateProposed(proposed) => &proposed.candidate,
+            EventBody::CandidateInjected(injected) => &injected.candidate,
+            _ => continue,
+        };
+        candidates
+            .entry(candidate.content_id())
+            .or_insert_with(|| Arc::new(candidate.clone()));
+    }
+    candidates
+}

@@ -1,0 +1,217 @@
+//! Other settings on a path of their own, for as long as the recorded data reach.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use gepa_archive::ContentId;
+use gepa_evaluation::ExampleId;
+
+use super::data::{Course, Courses, Recorded};
+use crate::config::Config;
+use crate::core::{Core, ReflectionWork, RolloutWork, Work};
+use crate::event::{EventBody, ReflectionSettled, RolloutSettled};
+use crate::random::ChaChaStreams;
+use crate::stop::StopReason;
+
+/// How far the other settings came, and how they went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnPath {
+    /// Iterations begun.
+    pub iterations: u64,
+    /// Of these, from the first on, decided to the end and exactly as recorded.
+    pub as_recorded: u64,
+    /// Candidates accepted besides the seed.
+    pub accepted: u64,
+    /// The best mean pareto score reached.
+    pub best_score: Option<f64>,
+    /// How it ended.
+    pub end: PathEnd,
+}
+
+/// How a path ended.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum PathEnd {
+    /// It needed nothing that was not recorded.
+    Finished(StopReason),
+    /// Something was needed that the recorded run never bought.
+    DataEnds {
+        /// The iteration that needed it; `None` for the final scoring.
+        iteration: Option<u64>,
+        /// What it was, for people.
+        missing: String,
+    },
+}
+
+/// A core fed from records.
+struct Walk<'a> {
+    core: Core,
+    recorded: &'a Recorded,
+    courses: Courses,
+    queue: VecDeque<Work>,
+    /// Injected candidates taken in so far.
+    injected: usize,
+    missing: Option<(u64, String)>,
+}
+
+impl OwnPath {
+    pub(super) fn of(recorded: &Recorded, config: &Config, reuse: bool) -> Self {
+        let random = Box::new(ChaChaStreams::new(config.settings().run.seed));
+        let mut walk = Walk {
+            core: Core::start(Arc::new(config.clone()), reuse, random),
+            recorded,
+            courses: Courses::default(),
+            queue: VecDeque::new(),
+            injected: 0,
+            missing: None,
+        };
+        walk.take_out();
+        while let Some(work) = walk.queue.pop_front() {
+            walk.inject();
+            walk.answer(&work);
+        }
+        walk.conclude()
+    }
+}
+
+impl Walk<'_> {
+    /// Candidates from outside come when as many iterations have begun as in the record.
+    fn inject(&mut self) {
+        while let Some((begun, injected)) = self.recorded.injected.get(self.injected)
+            && *begun <= self.courses.by_iteration.len()
+        {
+            self.injected += 1;
+            self.core
+                .settle(&EventBody::CandidateInjected(injected.clone()));
+            self.take_out();
+        }
+    }
+
+    fn answer(&mut self, work: &Work) {
+        let (iteration, fact) = match work {
+            Work::Rollout(work) => (work.trial.iteration, self.rollout(work)),
+            Work::Reflection(work) => (work.iteration, self.reflection(work)),
+            Work::DropQueued => return,
+        };
+        match fact {
+            Ok(fact) => {
+                self.core.settle(&fact);
+                self.take_out();
+            }
+            Err(what) => {
+                let is_first = self
+                    .missing
+                    .as_ref()
+                    .is_none_or(|(first, _)| iteration < *first);
+                if is_first {
+                    self.missing = Some((iteration, what));
+                }
+            }
+        }
+    }
+
+    fn take_out(&mut self) {
+        for decision in self.core.take_decisions() {
+            self.courses.take_in(&decision);
+        }
+        for work in self.core.take_work() {
+            if matches!(work, Work::DropQueued) {
+                self.queue.clear();
+            } else {
+                self.queue.push_back(work);
+            }
+        }
+    }
+
+    fn rollout(&self, work: &RolloutWork) -> Result<EventBody, String> {
+        let candidate = work.candidate.content_id();
+        let known = self.recorded.rollout(work.stage, candidate, &work.example);
+        let Some(known) = known else {
+            return Err(format!(
+                "no rollout of {} on example {} was recorded",
+                self.name(candidate),
+                work.example
+            ));
+        };
+        Ok(EventBody::RolloutSettled(Box::new(RolloutSettled {
+            trial: work.trial,
+            stage: work.stage,
+            position: work.position as u32,
+            again: work.again,
+            ..(**known).clone()
+        })))
+    }
+
+    fn reflection(&self, work: &ReflectionWork) -> Result<EventBody, String> {
+        let key = self
+            .courses
+            .key_of(work.iteration, &work.component, work.attempt);
+        let known = key.as_ref().and_then(|key| self.recorded.reflection(key));
+        let Some(known) = known else {
+            let asked = key.map(|key| (self.name(key.parent), listed(&key.batch)));
+            let (parent, batch) = asked.unwrap_or_default();
+            return Err(format!(
+                "no reflection on `{}` of {parent} after examples {batch} was recorded",
+                work.component
+            ));
+        };
+        Ok(EventBody::ReflectionSettled(Box::new(ReflectionSettled {
+            iteration: work.iteration,
+            ..(**known).clone()
+        })))
+    }
+
+    /// A candidate as people find it: by its index, or as the child of an iteration.
+    fn name(&self, candidate: ContentId) -> String {
+        if let Some(index) = self.courses.index_of(candidate) {
+            return format!("candidate {index}");
+        }
+        let mut courses = self.courses.by_iteration.iter();
+        let child = courses.find(|(_, course)| course.child == Some(candidate));
+        child.map_or_else(
+            || format!("candidate {candidate}"),
+            |(iteration, _)| format!("the child of iteration {iteration}"),
+        )
+    }
+
+    fn conclude(self) -> OwnPath {
+        let archive = self.core.archive();
+        let as_recorded = self
+            .courses
+            .by_iteration
+            .iter()
+            .take_while(|(iteration, course)| self.recorded.has_course(**iteration, course))
+            .count();
+        let best = archive.best().and_then(|best| archive.get(best));
+        let end = match (self.core.is_finished(), self.missing) {
+            (false, Some((iteration, missing))) => PathEnd::DataEnds {
+                iteration: (!self.core.is_validating()).then_some(iteration),
+                missing,
+            },
+            _ => PathEnd::Finished(
+                self.core
+                    .stop_reason()
+                    .cloned()
+                    .unwrap_or(StopReason::Requested),
+            ),
+        };
+        OwnPath {
+            iterations: self.courses.by_iteration.len() as u64,
+            as_recorded: as_recorded as u64,
+            accepted: archive.len().saturating_sub(1) as u64,
+            best_score: best.map(|entry| entry.mean),
+            end,
+        }
+    }
+}
+
+impl Recorded {
+    fn has_course(&self, iteration: u64, course: &Course) -> bool {
+        self.courses.get(&iteration) == Some(course)
+    }
+}
+
+fn listed(examples: &[ExampleId]) -> String {
+    let names: Vec<String> = examples.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}

@@ -1,0 +1,77 @@
+//! The same decisions from the same facts.
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::core::Core;
+use crate::event::Event;
+use crate::ids::{RunId, Seq};
+use crate::random::ChaChaStreams;
+use crate::run::{Replay, RunError};
+use crate::store::Store;
+
+/// Events read from the store at once.
+const PAGE: usize = 10_000;
+
+/// What was made again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Facts taken from the journal.
+    pub facts: u64,
+    /// Decisions made again, each equal to the recorded one.
+    pub decisions: u64,
+    /// Decisions that follow from the facts and are not in the journal: those of a run that was cut
+    /// off.
+    pub pending: u64,
+    /// Whether the run took known outcomes instead of evaluating again.
+    pub reuse: bool,
+}
+
+/// Decides a run again and compares; the configuration must be the one it was started with.
+///
+/// # Errors
+///
+/// [`RunError::Diverged`] names the first decision that comes out otherwise.
+pub async fn verify(store: &dyn Store, run: &RunId, config: &Config) -> Result<Verified, RunError> {
+    let events = read_all(store, run).await?;
+    follow(&events, config)
+}
+
+/// Whether outcomes were reused depends on the evaluator, which is not asked here: the journal fits
+/// one of the two.
+pub(super) fn follow(events: &[Event], config: &Config) -> Result<Verified, RunError> {
+    match config.settings().search.reuse_outcomes {
+        Some(reuse) => follow_with(events, config, reuse),
+        None => follow_with(events, config, true)
+            .or_else(|first| follow_with(events, config, false).map_err(|_| first)),
+    }
+}
+
+fn follow_with(events: &[Event], config: &Config, reuse: bool) -> Result<Verified, RunError> {
+    let random = Box::new(ChaChaStreams::new(config.settings().run.seed));
+    let core = Core::start(Arc::new(config.clone()), reuse, random);
+    let mut replay = Replay::new(core);
+    for event in events {
+        replay.take_in(event)?;
+    }
+    let (_, pending) = replay.finish();
+    let facts = events.iter().filter(|event| event.body.is_fact()).count() as u64;
+    Ok(Verified {
+        facts,
+        decisions: events.len() as u64 - facts,
+        pending: pending.len() as u64,
+        reuse,
+    })
+}
+
+pub(super) async fn read_all(store: &dyn Store, run: &RunId) -> Result<Vec<Event>, RunError> {
+    let mut events: Vec<Event> = Vec::new();
+    loop {
+        let last = events.last().map_or(Seq(0), |event| event.seq);
+        let page = store.events(run, last, PAGE).await?;
+        if page.is_empty() {
+            return Ok(events);
+        }
+        events.extend(page);
+    }
+}
