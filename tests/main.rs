@@ -10,5 +10,6 @@ mod exit_codes;
 mod interruptions;
 mod outputs;
 mod replays;
+mod secrets;
 mod store_checks;
 mod support;

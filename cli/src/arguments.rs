@@ -15,7 +15,8 @@ Exit codes:
   130  interrupted; resume the run when you like
 
 Data goes to stdout, everything meant for people to stderr. GEPA_STORE names the default store;
-it and all keys are read from the environment, then from `.env` in the current directory.";
+it and all keys are read from the environment, then from `.env` in the current directory.
+GEPA_LOG=info (or debug, trace, a filter) writes logs to stderr, GEPA_LOG_FORMAT=json as JSON.";
 
 const RUN_NOTES: &str = "\
 The first line on stdout is the run's id. With `--log json` each event is one JSON object per line

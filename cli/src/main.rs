@@ -8,6 +8,7 @@ mod error;
 mod export;
 mod feed;
 mod format;
+mod logging;
 mod output;
 mod progress;
 mod records;
@@ -26,7 +27,7 @@ use crate::error::CommandError;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match obey(arguments.command) {
+    match logging::begin(None).and_then(|()| obey(arguments.command)) {
         Ok(code) => code,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {

@@ -2,19 +2,18 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use gepa_evaluation::{
-    ChatRequest, Completion, Evaluation, Evaluator, FailureKind, LanguageModel, Message,
-    ModelError, ModelErrorKind, Outcome, Purpose, RolloutRequest, Stage, Usage, UsageBound,
+    ChatRequest, Evaluation, Evaluator, FailureKind, LanguageModel, Message, Outcome, Purpose,
+    RolloutRequest, Stage, Usage, UsageBound,
 };
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::call::{Call, Done, evaluate, reflect};
 use super::facts::{RolloutJob, reflection_returned};
 use super::spend::{Admission, SpendGate, Spender};
 use crate::config::Settings;
@@ -65,23 +64,6 @@ enum Flow {
 struct Flight {
     call: Call,
     granted: UsageBound,
-}
-
-enum Call {
-    Rollout(Box<RolloutJob>),
-    Reflection {
-        work: Box<ReflectionWork>,
-        started_at: Timestamp,
-    },
-}
-
-/// What a task comes back with.
-enum Done {
-    Rollout {
-        evaluation: Box<Evaluation>,
-        seconds: f64,
-    },
-    Reflection(Result<Completion, ModelError>),
 }
 
 /// What came of waiting for work.
@@ -310,11 +292,7 @@ impl Dispatcher {
                 messages,
                 purpose: Purpose::Reflection,
             };
-            let reply = AssertUnwindSafe(reflector.complete(request))
-                .catch_unwind()
-                .instrument(span)
-                .await;
-            Done::Reflection(reply.unwrap_or_else(|_| Err(panicked())))
+            Done::Reflection(reflect(&*reflector, request).instrument(span).await)
         });
         true
     }
@@ -340,7 +318,8 @@ impl Dispatcher {
         self.flights.insert(id, Flight { call, granted });
     }
 
-    /// Tasks catch panics themselves, so only those cut off end in an error.
+    /// Tasks cut off end in an error; so do those in which something around the evaluator or the
+    /// model panicked, such as whoever listens to spans.
     fn take_in(&mut self, joined: Result<(task::Id, Done), JoinError>) -> Returned {
         let id = match &joined {
             Ok((id, _)) => *id,
@@ -349,7 +328,11 @@ impl Dispatcher {
         let Some(Flight { call, granted }) = self.flights.remove(&id) else {
             return Returned::Nothing;
         };
-        match (call, joined.ok().map(|(_, done)| done)) {
+        let done = match joined {
+            Ok((_, done)) => Some(done),
+            Err(error) => error.is_panic().then(|| call.panicked()),
+        };
+        match (call, done) {
             (
                 Call::Rollout(job),
                 Some(Done::Rollout {
@@ -457,36 +440,9 @@ fn priority(stage: Stage) -> u8 {
     }
 }
 
-async fn evaluate(
-    evaluator: &dyn Evaluator,
-    request: RolloutRequest,
-    timeout: Duration,
-) -> Evaluation {
-    let guarded = AssertUnwindSafe(evaluator.evaluate(request)).catch_unwind();
-    match tokio::time::timeout(timeout, guarded).await {
-        Ok(Ok(evaluation)) => evaluation,
-        Ok(Err(_)) => Evaluation::free(Outcome::failed(
-            FailureKind::Permanent,
-            "the evaluator panicked",
-        )),
-        Err(_) => {
-            let message = format!("no result within {} s", timeout.as_secs_f64());
-            Evaluation::free(Outcome::failed(FailureKind::Timeout, message))
-        }
-    }
-}
-
 async fn rest_until(instant: Option<Instant>) {
     match instant {
         Some(instant) => tokio::time::sleep_until(instant).await,
         None => std::future::pending().await,
-    }
-}
-
-fn panicked() -> ModelError {
-    ModelError {
-        kind: ModelErrorKind::Permanent,
-        message: "the reflection model panicked".to_owned(),
-        usage: Usage::default(),
     }
 }

@@ -1,6 +1,7 @@
 //! Runs: put together, started or resumed, steered, watched, concluded.
 
 mod builder;
+mod call;
 mod dispatch;
 mod driver;
 mod error;

@@ -6,6 +6,7 @@ mod concurrency;
 mod endings;
 mod failures;
 mod main_job;
+mod panics;
 mod probe;
 mod records;
 mod reflections;
