@@ -61,8 +61,8 @@ impl Plan {
         let floor = bounds.row(
             Some(floor_rollouts),
             validation,
-            Some(1),
-            Some(calls_each),
+            Some(config.generation_size()),
+            Some(calls_each * config.generation_size()),
             1.0,
         );
 
