@@ -96,3 +96,18 @@ impl Memory {
         })
     }
 }
+
+#[cfg(test)]
+impl Memory {
+    /// From here on parents are evaluated again, as the reference implementation does.
+    pub(crate) fn forget_for_parents(&mut self) {
+        self.pareto.extend(self.minibatch.drain());
+    }
+
+    /// Takes in an outcome that no trial bought.
+    pub(crate) fn note(&mut self, content: ContentId, example: &ExampleId, outcome: Arc<Outcome>) {
+        if self.reuse {
+            self.pareto.insert((content, example.clone()), outcome);
+        }
+    }
+}

@@ -5,6 +5,8 @@
 //! and the schedules' guarantees possible.
 
 mod commit;
+#[cfg(test)]
+mod conformance;
 mod failures;
 mod finish;
 mod generation;
