@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use gepa_archive::Frontier;
 use gepa_archive::testing::World;
@@ -20,6 +21,9 @@ pub(super) struct Recording {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Header {
     pub(super) name: String,
+    /// Records hold some of their fields only.
+    #[serde(default)]
+    pub(super) partial: bool,
     pub(super) config: ReferenceConfig,
     pub(super) world: World,
     pub(super) components: Vec<String>,
@@ -103,11 +107,41 @@ impl ReferenceConfig {
 pub(super) fn files() -> Vec<PathBuf> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance");
     let directory = std::env::var_os("GEPA_CONFORMANCE_DIR").map_or(beside, PathBuf::from);
-    let Ok(entries) = fs::read_dir(directory) else {
-        let reason = "no conformance recordings, set GEPA_CONFORMANCE_DIR to their directory";
-        writeln!(io::stderr(), "SKIPPED: {reason}").expect("standard error is open");
+    if directory.is_dir() {
+        return files_in(&directory);
+    }
+    report_skip("no conformance recordings, set GEPA_CONFORMANCE_DIR to their directory");
+    Vec::new()
+}
+
+/// Runs the reference itself records now, in `folder`; none, and a word about it, where it is not
+/// installed.
+pub(super) fn fresh_files(folder: &Path, count: u32) -> Vec<PathBuf> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
+    let python = tests.join(".venv/bin/python");
+    let has_reference = Command::new(&python)
+        .args(["-c", "import gepa"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !has_reference {
+        report_skip(
+            "no `gepa` in tests/.venv, run tests/peers/setup.sh to record fresh runs of it",
+        );
         return Vec::new();
-    };
+    }
+    let output = Command::new(python)
+        .arg(tests.join("peers/record.py"))
+        .arg(folder)
+        .args(["0", &count.to_string()])
+        .output()
+        .expect("a program that can be started");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
+    files_in(folder)
+}
+
+fn files_in(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a readable directory");
     let mut files: Vec<PathBuf> = entries
         .map(|entry| entry.expect("a readable directory").path())
         .filter(|path| path.extension().is_some_and(|name| name == "jsonl"))
@@ -115,4 +149,9 @@ pub(super) fn files() -> Vec<PathBuf> {
     files.sort();
     assert!(!files.is_empty(), "the directory holds no recording");
     files
+}
+
+/// Says so even where the test harness captures what passing tests print.
+fn report_skip(reason: &str) {
+    writeln!(io::stderr(), "SKIPPED: {reason}").expect("standard error is open");
 }
