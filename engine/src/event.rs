@@ -192,7 +192,8 @@ pub struct ProposalIssued {
     pub parents: Vec<CandidateIndex>,
     /// The examples the gate will compare on.
     pub examples: Vec<ExampleId>,
-    /// The components to rewrite.
+    /// The components to rewrite. Where a sibling in the generation with the same parent turns out to
+    /// need no reflection, its turn goes to the next.
     pub components: Vec<String>,
 }
 
@@ -301,6 +302,8 @@ pub struct ProposalClosed {
 pub enum CloseReason {
     /// The child was not better on the minibatch.
     Gate,
+    /// It passed the gate, but other children of its generation rose more.
+    Outranked,
     /// The parent's minibatch was perfect already.
     Perfect,
     /// No rollout of the parent had a score to reflect on.

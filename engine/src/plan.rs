@@ -61,8 +61,8 @@ impl Plan {
         let floor = bounds.row(
             Some(floor_rollouts),
             validation,
-            Some(1),
-            Some(calls_each),
+            Some(config.generation_size()),
+            Some(calls_each * config.generation_size()),
             1.0,
         );
 
@@ -92,18 +92,23 @@ impl Plan {
             LIKELY_SHARE_OF_BOUND,
         );
 
+        // A generation that has begun is finished.
+        let most_iterations = budget
+            .max_iterations
+            .map(|count| count.saturating_add(config.generation_size() - 1));
         let most_rollouts = [
             budget.max_rollouts,
-            budget
-                .max_iterations
-                .map(|count| pareto + validation + count * config.proposal_rollouts()),
+            most_iterations.map(|count| {
+                let proposals = count.saturating_mul(config.proposal_rollouts());
+                proposals.saturating_add(pareto + validation)
+            }),
         ]
         .into_iter()
         .flatten()
         .min();
         let cheapest = minibatches.max(1.0) / 2.0;
         let most_proposals = [
-            budget.max_iterations,
+            most_iterations,
             budget
                 .max_rollouts
                 .map(|limit| (for_search(limit) / cheapest) as u64),

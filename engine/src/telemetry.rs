@@ -101,6 +101,7 @@ fn spend(phase: Phase, purpose: Purpose, usage: &Usage) {
 fn close_label(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::Gate => "gate",
+        CloseReason::Outranked => "outranked",
         CloseReason::Perfect => "perfect",
         CloseReason::NoScores => "no_scores",
         CloseReason::NothingToCompare => "nothing_to_compare",

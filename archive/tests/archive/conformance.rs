@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gepa_archive::testing::MersenneTwister;
+use gepa_archive::testing::{MersenneTwister, World};
 use gepa_archive::{
     Archive, ArchiveSettings, Candidate, CandidateIndex, FrontKey, Frontier, InstanceIndex,
     InstanceScore, MergeLog, MergeSettings, Origin, ParentSelector, ScoreRow, plan_merge,
@@ -16,7 +16,6 @@ use gepa_archive::{
 use serde_json::{Value, json};
 
 use crate::skipping::report_skip;
-use crate::world::World;
 
 pub(crate) fn directory() -> Option<PathBuf> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance");
@@ -93,7 +92,7 @@ impl Replay {
         };
         let mut replay = Self {
             name: header["name"].as_str().unwrap().to_owned(),
-            world: World::from_header(&header["world"]),
+            world: serde_json::from_value(header["world"].clone()).unwrap(),
             components: strings(&header["components"]),
             val_ids: numbers(&header["val_ids"]),
             archive: Archive::new(ArchiveSettings {
@@ -241,7 +240,7 @@ impl Replay {
                 score: self.world.score(numerators[at]),
                 objectives: self
                     .world
-                    .objective_scores(texts, self.val_ids[at])
+                    .objective_scores(texts, self.world.validation_key(self.val_ids[at]))
                     .into_iter()
                     .map(|(name, score)| (Arc::from(name), score))
                     .collect(),

@@ -27,5 +27,3 @@ mod rows;
 mod selection;
 #[cfg(test)]
 mod skipping;
-#[cfg(test)]
-mod world;

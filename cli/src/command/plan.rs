@@ -35,7 +35,7 @@ pub(crate) fn refusal(config: &Config) -> RunError {
         limit: config.settings().budget.max_rollouts.unwrap_or_default(),
         floor: config.floor_rollouts(),
         seed: config.sets().pareto.len() as u64,
-        proposal: config.proposal_rollouts(),
+        proposal: config.generation_rollouts(),
         validation: config.validation_rollouts(),
     }
 }

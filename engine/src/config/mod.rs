@@ -18,8 +18,8 @@ pub use raw::{
 pub use resolved::{Config, ExampleSets};
 pub use schema::config_schema;
 pub use settings::{
-    Acceptance, BudgetSettings, ComponentSelection, MergeSettings, Overlap, ParentSelection,
-    ReflectionSettings, RolloutSettings, RunSettings, ScheduleKind, SearchSettings, Settings,
-    ValidationSettings,
+    Acceptance, BudgetSettings, ComponentSelection, Duplicates, MergeSettings, Overlap,
+    ParentSelection, ReflectionSettings, RolloutSettings, RunSettings, ScheduleKind,
+    SearchSettings, Settings, ValidationSettings,
 };
 pub use task::{ConnectedTask, TaskConfig};

@@ -7,8 +7,11 @@ use gepa_evaluation::{ExampleId, PromptTemplate, wildcards_in};
 use indexmap::IndexMap;
 
 use super::problem::Problem;
-use super::settings::{Overlap, Settings};
+use super::settings::{Overlap, SearchSettings, Settings};
 use crate::reflection::Template;
+
+/// Most proposals of one generation: a typing error must not fill the memory.
+const LARGEST_GENERATION: u32 = 10_000;
 
 /// The three example sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +48,7 @@ impl Config {
     ) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         check_numbers(&settings, &mut problems);
+        check_generation(&settings.search, &mut problems);
         check_sets(&sets, &settings.search.allow_overlap, &mut problems);
         check_prompt(&seed, &prompt, &mut problems);
         let templates = compile_templates(&seed, &settings, &mut problems);
@@ -121,9 +125,22 @@ impl Config {
         2 * u64::from(self.settings.search.minibatch_size) + self.sets.pareto.len() as u64
     }
 
+    /// Proposals of one generation.
+    pub fn generation_size(&self) -> u64 {
+        let search = &self.settings.search;
+        u64::from(search.parents_per_generation) * u64::from(search.batches_per_parent)
+    }
+
+    /// Rollouts a generation needs for one of its children to be tried to the end: the minibatches
+    /// of all, one pareto set.
+    pub fn generation_rollouts(&self) -> u64 {
+        let others = 2 * u64::from(self.settings.search.minibatch_size);
+        self.proposal_rollouts() + (self.generation_size() - 1) * others
+    }
+
     /// The smallest rollout budget with which one proposal can be tried to the end.
     pub fn floor_rollouts(&self) -> u64 {
-        self.sets.pareto.len() as u64 + self.proposal_rollouts() + self.validation_rollouts()
+        self.sets.pareto.len() as u64 + self.generation_rollouts() + self.validation_rollouts()
     }
 }
 
@@ -223,6 +240,31 @@ fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
         if !holds {
             problems.push(Problem::new(key, message));
         }
+    }
+}
+
+fn check_generation(search: &SearchSettings, problems: &mut Vec<Problem>) {
+    let (parents, batches) = (search.parents_per_generation, search.batches_per_parent);
+    let keep = search.keep_best.unwrap_or(1);
+    let at_least_one = [
+        (parents, "search.parents_per_generation"),
+        (batches, "search.batches_per_parent"),
+        (keep, "search.keep_best"),
+    ];
+    for (value, key) in at_least_one {
+        if value == 0 {
+            problems.push(Problem::new(key, "must be at least 1"));
+        }
+    }
+    let size = parents.checked_mul(batches);
+    if size.is_none_or(|size| size > LARGEST_GENERATION) {
+        problems.push(Problem::new(
+            "search.batches_per_parent",
+            format!(
+                "makes more than {LARGEST_GENERATION} proposals with `search.parents_per_generation`; \
+                 make one of them smaller"
+            ),
+        ));
     }
 }
 

@@ -36,9 +36,10 @@ pub struct RunSettings {
     /// `ordered`: decisions are committed in issue order, so the lineage depends on the two lags
     /// and never on timing. `free`: decisions are committed as results arrive.
     pub schedule: ScheduleKind,
-    /// Proposals whose gates may be undecided when another begins; 1 waits for each.
+    /// Generations whose gates may be undecided when another begins; 1 waits for each. A generation
+    /// is a single proposal unless `search` says otherwise.
     pub gate_lag: u32,
-    /// Proposals whose pareto scores may be open when another begins; at least `gate_lag`.
+    /// Generations whose pareto scores may be open when another begins; at least `gate_lag`.
     /// Both lags at 1 are the sequential algorithm.
     pub pareto_lag: u32,
     /// Rollouts in flight at once, over all proposals.
@@ -84,10 +85,20 @@ pub struct SearchSettings {
     pub frontier: Frontier,
     /// Training examples per proposal.
     pub minibatch_size: u32,
+    /// Parents drawn per generation, independently and with replacement. The proposals of a
+    /// generation are decided on together.
+    pub parents_per_generation: u32,
+    /// Minibatches tried per parent drawn; each is a proposal.
+    pub batches_per_parent: u32,
+    /// Most children of a generation that go on to the pareto set: those whose sums rose most. All
+    /// that pass the gate if absent.
+    pub keep_best: Option<u32>,
     /// Which components a reflection rewrites.
     pub components: ComponentSelection,
     /// When a child goes on from its minibatch to the pareto set.
     pub acceptance: Acceptance,
+    /// What becomes of a child that equals its parent or a candidate known already.
+    pub duplicates: Duplicates,
     /// Skip reflection when every minibatch score of the parent is at least `perfect_score`.
     pub skip_perfect: bool,
     /// The score that cannot be bettered.
@@ -112,8 +123,12 @@ impl Default for SearchSettings {
             top_k: 5,
             frontier: Frontier::Instance,
             minibatch_size: 3,
+            parents_per_generation: 1,
+            batches_per_parent: 1,
+            keep_best: None,
             components: ComponentSelection::RoundRobin,
             acceptance: Acceptance::StrictImprovement,
+            duplicates: Duplicates::Skip,
             skip_perfect: true,
             perfect_score: 1.0,
             archive_max_size: None,
@@ -186,6 +201,18 @@ pub enum Acceptance {
     StrictImprovement,
     /// Its sum of scores is not smaller than its parent's.
     ImprovementOrEqual,
+}
+
+/// What becomes of a child that equals its parent or a candidate known already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Duplicates {
+    /// It is not evaluated; the proposal ends.
+    #[default]
+    Skip,
+    /// It is tried like any other, and may enter the archive beside its equal; only within one
+    /// generation equals are dropped. This is what the reference implementation does.
+    Keep,
 }
 
 impl Acceptance {
@@ -322,7 +349,7 @@ pub struct BudgetSettings {
     pub max_cost_usd: Option<f64>,
     /// Seconds of work, the validation's share included.
     pub max_seconds: Option<f64>,
-    /// Iterations.
+    /// Iterations, each one proposal. A generation that has begun is finished.
     pub max_iterations: Option<u64>,
     /// Candidates in the archive.
     pub max_candidates: Option<u32>,

@@ -1,5 +1,7 @@
 //! The decisions that change the archive, in the order the schedule fixes.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use gepa_archive::{
@@ -7,11 +9,12 @@ use gepa_archive::{
 };
 use gepa_evaluation::Stage;
 
+use super::generation::Turns;
 use super::ledger::Reservation;
 use super::proposal::{Comparison, PARETO_TRIAL, Proposal, Verdict};
 use super::trial::Trial;
 use super::{Core, Part};
-use crate::config::ComponentSelection;
+use crate::config::Duplicates;
 use crate::event::{
     CandidateAccepted, CloseReason, EventBody, GateDecided, ProposalClosed, SnapshotTag,
     SnapshotTaken,
@@ -42,11 +45,49 @@ impl Core {
         }
     }
 
-    /// Commits what the gate said.
-    pub(super) fn commit_gate(&mut self, iteration: u64) {
-        let Some(mut proposal) = self.open.remove(&iteration) else {
-            return;
-        };
+    /// Commits what the gates of a generation said.
+    pub(super) fn commit_gates(&mut self, siblings: Range<u64>) {
+        let mut passed = Vec::new();
+        let mut turns = BTreeMap::new();
+        for iteration in siblings {
+            let Some(mut proposal) = self.open.remove(&iteration) else {
+                continue;
+            };
+            Turns::note(&mut turns, &proposal);
+            self.settle_gate(&mut proposal);
+            match proposal.verdict.take() {
+                Some(Verdict::Pass(comparison)) => {
+                    self.journal_gate(&proposal, comparison, true);
+                    passed.push((proposal, comparison));
+                }
+                Some(Verdict::Close(reason, detail, comparison)) => {
+                    self.journal_gate(&proposal, comparison, false);
+                    self.close(iteration, reason, detail);
+                }
+                None => {}
+            }
+        }
+        self.give_turns_back(&turns);
+        for (rank, mut proposal) in self.keep_best(passed).into_iter().enumerate() {
+            proposal.rank = rank;
+            self.go_on_to_pareto(proposal);
+        }
+        self.stop_on_failures();
+    }
+
+    /// Commits the pareto scores of the kept children of a generation.
+    pub(super) fn commit_pareto(&mut self, siblings: Range<u64>) {
+        let mut kept: Vec<Proposal> = siblings
+            .filter_map(|iteration| self.open.remove(&iteration))
+            .collect();
+        kept.sort_by_key(|proposal| proposal.rank);
+        for proposal in kept {
+            self.commit_child(proposal);
+        }
+        self.stop_on_failures();
+    }
+
+    fn settle_gate(&mut self, proposal: &mut Proposal) {
         let used = proposal.gate_usage();
         self.ledger
             .settle(std::mem::take(&mut proposal.reserved), used);
@@ -56,30 +97,17 @@ impl Core {
         {
             self.failures.count(trial);
         }
-        self.remember_parent(&proposal);
-        self.count_fruitless(&proposal, used.rollouts);
-        match proposal.verdict.take() {
-            Some(Verdict::Pass(comparison)) => {
-                self.journal_gate(&proposal, comparison, true);
-                self.go_on_to_pareto(proposal);
-            }
-            Some(Verdict::Close(reason, detail, comparison)) => {
-                self.journal_gate(&proposal, comparison, false);
-                if matches!(reason, CloseReason::Perfect | CloseReason::NoScores) {
-                    self.give_turn_back(&proposal);
-                }
-                self.close(iteration, reason, detail);
-            }
-            None => {}
+        if let Some(trial) = &proposal.parent_trial {
+            self.memory.remember(trial);
         }
-        self.stop_on_failures();
+        if let Some(trial) = &proposal.child_trial {
+            self.memory.remember_undecided(trial);
+        }
+        self.count_fruitless(proposal, used.rollouts);
     }
 
-    /// Commits the pareto scores of a child that passed its gate.
-    pub(super) fn commit_pareto(&mut self, iteration: u64) {
-        let Some(mut proposal) = self.open.remove(&iteration) else {
-            return;
-        };
+    fn commit_child(&mut self, mut proposal: Proposal) {
+        let iteration = proposal.iteration;
         let reserved = std::mem::take(&mut proposal.reserved);
         let (Some(trial), Some(child)) = (proposal.pareto_trial.take(), proposal.child.take())
         else {
@@ -93,6 +121,7 @@ impl Core {
             },
         );
         self.failures.count(&trial);
+        self.memory.remember(&trial);
         let parents = proposal.parents.clone();
         let accepted = if self.too_many_failed(&trial) {
             None
@@ -100,13 +129,14 @@ impl Core {
             self.accept(iteration, proposal.origin, parents, child, &trial)
         };
         match accepted {
-            Some(insertion) => {
-                self.remember_child(insertion.index, proposal.child_trial.as_ref());
+            Some(_) => {
+                if let Some(trial) = &proposal.child_trial {
+                    self.memory.remember(trial);
+                }
                 self.count_merge(proposal.origin);
             }
             None => self.close(iteration, CloseReason::TooManyFailures, String::new()),
         }
-        self.stop_on_failures();
     }
 
     pub(super) fn close(&mut self, iteration: u64, reason: CloseReason, detail: String) {
@@ -135,7 +165,7 @@ impl Core {
         let Some(child) = proposal.child.clone() else {
             return;
         };
-        if let Some(detail) = self.twin_of(&child) {
+        if let Some(detail) = self.twin_of(&child, proposal.generation) {
             self.close(iteration, CloseReason::Duplicate, detail);
             return;
         }
@@ -144,12 +174,10 @@ impl Core {
             index: PARETO_TRIAL,
         };
         let pareto = self.config.sets().pareto.clone();
+        let content = child.content_id();
         let trial = Trial::new(key, Stage::Pareto, child, pareto, |example| {
-            let gate_trial = proposal.child_trial.as_ref().filter(|_| self.reuse)?;
-            let mut bought = gate_trial.bought();
-            bought
-                .find(|(known, outcome)| *known == example && outcome.scored().is_some())
-                .map(|(_, outcome)| Arc::clone(outcome))
+            let gate = proposal.child_trial.as_ref();
+            self.memory.of_child(content, example, gate)
         });
         if !self.ledger.covers_rollouts(trial.open()) {
             let detail = "the rest of the budget is promised to earlier proposals".to_owned();
@@ -171,15 +199,17 @@ impl Core {
     }
 
     /// The same candidate in the archive, or on its way there.
-    fn twin_of(&self, child: &Candidate) -> Option<String> {
+    fn twin_of(&self, child: &Candidate, generation: u64) -> Option<String> {
         let content_id = child.content_id();
-        if let Some(twin) = self.contents.get(&content_id) {
+        let skips = self.config.settings().search.duplicates == Duplicates::Skip;
+        if let Some(twin) = self.contents.get(&content_id).filter(|_| skips) {
             return Some(format!("it is candidate {twin}"));
         }
         let on_its_way = self
             .open
             .values()
-            .filter(|proposal| proposal.gate_committed);
+            .filter(|proposal| proposal.gate_committed)
+            .filter(|proposal| skips || proposal.generation == generation);
         on_its_way
             .filter(|proposal| {
                 proposal
@@ -199,13 +229,13 @@ impl Core {
         candidate: Arc<Candidate>,
         trial: &Trial,
     ) -> Option<Insertion> {
-        let row = ScoreRow::new(instance_scores(trial)).ok()?;
+        let row = ScoreRow::new(instance_scores(trial, &self.instances)).ok()?;
         let content_id = candidate.content_id();
         let insertion = self
             .archive
             .insert(candidate, parents.clone(), origin, &row)
             .ok()?;
-        self.contents.insert(content_id, insertion.index);
+        self.contents.entry(content_id).or_insert(insertion.index);
         let cursor = parents
             .iter()
             .map(|parent| self.cursors[parent.position()])
@@ -297,51 +327,6 @@ impl Core {
         }
     }
 
-    /// A skipped iteration does not use up its parent's turn (reference algorithm 1.9).
-    fn give_turn_back(&mut self, proposal: &Proposal) {
-        let round_robin =
-            self.config.settings().search.components == ComponentSelection::RoundRobin;
-        let (true, Some(parent)) = (round_robin, proposal.parents.first()) else {
-            return;
-        };
-        let components = self.config.seed().components();
-        let taken = proposal
-            .rewrites
-            .first()
-            .and_then(|r| components.get_index_of(&*r.component));
-        let cursor = &mut self.cursors[parent.position()];
-        if let Some(taken) = taken
-            && *cursor == (taken + 1) % components.len()
-        {
-            *cursor = taken;
-        }
-    }
-
-    fn remember_parent(&mut self, proposal: &Proposal) {
-        if let (Some(parent), Some(trial)) = (proposal.parents.first(), &proposal.parent_trial) {
-            self.remember(*parent, trial);
-        }
-    }
-
-    fn remember_child(&mut self, index: CandidateIndex, trial: Option<&Trial>) {
-        if let Some(trial) = trial.filter(|trial| trial.stage == Stage::MinibatchChild) {
-            self.remember(index, trial);
-        }
-    }
-
-    fn remember(&mut self, candidate: CandidateIndex, trial: &Trial) {
-        if !self.reuse {
-            return;
-        }
-        for (example, outcome) in trial
-            .bought()
-            .filter(|(_, outcome)| outcome.scored().is_some())
-        {
-            self.known
-                .insert((candidate, example.clone()), Arc::clone(outcome));
-        }
-    }
-
     fn count_merge(&mut self, origin: Origin) {
         let most = u64::from(self.config.settings().merge.max_invocations);
         match origin {
@@ -360,12 +345,13 @@ impl Core {
     }
 }
 
-fn instance_scores(trial: &Trial) -> Vec<InstanceScore> {
-    (0..trial.examples.len())
+fn instance_scores(trial: &Trial, instances: &[InstanceIndex]) -> Vec<InstanceScore> {
+    trial
+        .obtained()
         .filter_map(|position| {
             let scored = trial.scored(position)?;
             Some(InstanceScore {
-                instance: InstanceIndex(position as u32),
+                instance: instances[position],
                 score: scored.score,
                 objectives: scored.objectives.clone(),
             })

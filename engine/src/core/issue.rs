@@ -1,5 +1,6 @@
-//! Beginning an iteration: whether, from whom, and on what.
+//! Beginning a generation: whether, from whom, and on what.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use gepa_archive::{Candidate, CandidateIndex, MergePlan, Origin, plan_merge};
@@ -10,7 +11,7 @@ use super::order::Issue;
 use super::proposal::{CHILD_TRIAL, PARENT_TRIAL, Proposal, Rewrite, RewriteState, Verdict};
 use super::trial::Trial;
 use super::{Core, Part};
-use crate::config::ComponentSelection;
+use crate::config::{ComponentSelection, Duplicates};
 use crate::event::{CandidateProposed, EventBody, ProposalIssued, StopDecided};
 use crate::ids::TrialKey;
 use crate::random::DrawPurpose;
@@ -25,7 +26,7 @@ const IDLE_EPOCHS: u64 = 3;
 const FEWEST_IDLE: u64 = 50;
 
 impl Core {
-    /// Begins the next iteration, if the conditions and the budget allow one.
+    /// Begins the next generation, if the conditions and the budget allow one.
     pub(super) fn issue(&mut self) -> Issue {
         if let Some(reason) = self.reached_condition() {
             self.stop_issuing(reason);
@@ -41,8 +42,9 @@ impl Core {
         let iteration = self.next_iteration;
         self.next_iteration += 1;
         if !self.issue_injected(iteration) && !self.issue_merge(iteration) {
-            self.issue_reflection(iteration);
+            self.issue_reflections(iteration);
         }
+        self.next_generation += 1;
         Issue::Issued
     }
 
@@ -108,9 +110,9 @@ impl Core {
             .then_some(StopReason::NothingLeft { iterations })
     }
 
-    /// Why another proposal cannot be paid to its end.
+    /// Why another generation cannot be paid to its end.
     fn unaffordable(&self) -> Option<StopReason> {
-        let needed = self.config.proposal_rollouts();
+        let needed = self.config.generation_rollouts();
         let settled = self.ledger.settled();
         if let Some(limit) = self.ledger.rollout_limit()
             && !self.ledger.covers_rollouts(needed)
@@ -121,7 +123,7 @@ impl Core {
                 needed,
             });
         }
-        let reflections = self.reflections_per_proposal();
+        let reflections = self.reflections_per_proposal() * self.config.generation_size();
         if let Some(limit) = self.ledger.reflection_limit()
             && !self.ledger.covers(Reservation {
                 rollouts: 0,
@@ -149,7 +151,7 @@ impl Core {
         let Some(candidate) = self.injected.pop_front() else {
             return false;
         };
-        let mut proposal = Proposal::new(iteration, Origin::Injected, self.archive.len());
+        let mut proposal = self.proposal(iteration, Origin::Injected);
         self.announce(&proposal, Vec::new());
         self.propose(&mut proposal, Arc::new(candidate));
         proposal.verdict = Some(Verdict::Pass(None));
@@ -178,7 +180,7 @@ impl Core {
         let plan = plan_merge(&self.archive, &mut self.merge.log, floor, &mut *draw);
         drop(draw);
         match plan {
-            Some(plan) if !self.contents.contains_key(&plan.candidate.content_id()) => {
+            Some(plan) if !self.is_duplicate(&plan.candidate) => {
                 self.gate_merge(iteration, plan);
                 true
             }
@@ -187,12 +189,12 @@ impl Core {
     }
 
     fn gate_merge(&mut self, iteration: u64, plan: MergePlan) {
-        let mut proposal = Proposal::new(iteration, Origin::Merge, self.archive.len());
+        let mut proposal = self.proposal(iteration, Origin::Merge);
         proposal.parents = plan.parents.to_vec();
         for instance in &plan.subset {
-            proposal
-                .batch
-                .push(self.config.sets().pareto[instance.0 as usize].clone());
+            let position = self.instances.iter().position(|one| one == instance);
+            let example = position.map(|at| self.config.sets().pareto[at].clone());
+            proposal.batch.extend(example);
             let score = |parent| self.archive.score(parent, *instance).unwrap_or_default();
             proposal.merge_scores.push(plan.parents.map(score));
         }
@@ -208,17 +210,47 @@ impl Core {
             iteration,
             index: CHILD_TRIAL,
         };
-        let trial = Trial::new(key, Stage::MergeGate, child, proposal.batch.clone(), |_| {
-            None
+        let content = child.content_id();
+        let batch = proposal.batch.clone();
+        let trial = Trial::new(key, Stage::MergeGate, child, batch, |example| {
+            self.memory.of_child(content, example, None)
         });
         self.order_trial(&trial);
+        let complete = trial.is_complete();
         proposal.child_trial = Some(trial);
+        if complete {
+            self.child_done(&mut proposal);
+        }
         self.open.insert(iteration, proposal);
     }
 
-    fn issue_reflection(&mut self, iteration: u64) {
-        let parent = self.select_parent(iteration);
-        let positions = self.sampler.batch(iteration, 0, &mut *self.random);
+    /// A generation of reflections: for each parent drawn, so many minibatches. Draws come in the
+    /// order parent, its minibatches, next parent.
+    fn issue_reflections(&mut self, first: u64) {
+        let search = &self.config.settings().search;
+        let (parents, batches) = (search.parents_per_generation, search.batches_per_parent);
+        let siblings = first..first + self.config.generation_size();
+        self.next_iteration = siblings.end;
+        let mut tasks = siblings.clone();
+        for _ in 0..parents {
+            let parent = self.select_parent(tasks.start);
+            for iteration in tasks.by_ref().take(batches as usize) {
+                let chunk = iteration - first;
+                self.issue_reflection(iteration, &siblings, parent, chunk);
+            }
+        }
+        self.judge_parents(siblings);
+    }
+
+    fn issue_reflection(
+        &mut self,
+        iteration: u64,
+        siblings: &Range<u64>,
+        parent: CandidateIndex,
+        chunk: u64,
+    ) {
+        let generation = self.next_generation;
+        let positions = self.sampler.batch(generation, chunk, &mut *self.random);
         let train = &self.config.sets().train;
         let batch: Vec<ExampleId> = positions.into_iter().map(|at| train[at].clone()).collect();
         let candidate = self
@@ -226,7 +258,9 @@ impl Core {
             .get(parent)
             .map(|entry| Arc::clone(&entry.candidate));
         let candidate = candidate.unwrap_or_else(|| Arc::clone(self.config.seed()));
+        let turn = self.cursors.get(parent.position()).copied();
         let components = self.take_components(parent);
+        let content = candidate.content_id();
         let key = TrialKey {
             iteration,
             index: PARENT_TRIAL,
@@ -236,16 +270,12 @@ impl Core {
             Stage::MinibatchParent,
             candidate,
             batch.clone(),
-            |example| {
-                let known = self
-                    .reuse
-                    .then(|| self.known.get(&(parent, example.clone())))
-                    .flatten();
-                known.cloned()
-            },
+            |example| self.memory.of_parent(content, example),
         );
 
-        let mut proposal = Proposal::new(iteration, Origin::Reflection, self.archive.len());
+        let mut proposal = self.proposal(iteration, Origin::Reflection);
+        proposal.siblings = siblings.clone();
+        proposal.turn = turn.filter(|_| components.len() == 1);
         proposal.parents = vec![parent];
         proposal.rewrites = components.iter().cloned().map(Rewrite::new).collect();
         proposal.reserved = Reservation {
@@ -259,12 +289,20 @@ impl Core {
             components.iter().map(ToString::to_string).collect(),
         );
         self.order_trial(&trial);
-        let complete = trial.is_complete();
-        proposal.parent_trial = Some(trial);
-        if complete {
-            self.parent_done(&mut proposal);
+        if trial.is_complete() {
+            self.finish_trial(Some(&trial));
         }
+        proposal.parent_trial = Some(trial);
         self.open.insert(iteration, proposal);
+    }
+
+    fn proposal(&self, iteration: u64, origin: Origin) -> Proposal {
+        Proposal::new(self.next_generation, iteration, origin, self.archive.len())
+    }
+
+    fn is_duplicate(&self, candidate: &Candidate) -> bool {
+        self.config.settings().search.duplicates == Duplicates::Skip
+            && self.contents.contains_key(&candidate.content_id())
     }
 
     fn select_parent(&mut self, iteration: u64) -> CandidateIndex {

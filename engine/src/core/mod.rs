@@ -5,10 +5,14 @@
 //! and the schedules' guarantees possible.
 
 mod commit;
+#[cfg(test)]
+mod conformance;
 mod failures;
 mod finish;
+mod generation;
 mod issue;
 mod ledger;
+mod memory;
 mod order;
 mod progress;
 mod proposal;
@@ -21,8 +25,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use gepa_archive::{Archive, ArchiveSettings, Candidate, CandidateIndex, ContentId, MergeLog};
-use gepa_evaluation::{ExampleId, Outcome, Stage};
+use gepa_archive::{
+    Archive, ArchiveSettings, Candidate, CandidateIndex, ContentId, InstanceIndex, MergeLog,
+};
+use gepa_evaluation::{ExampleId, Stage};
 
 use crate::config::Config;
 use crate::counters::Counters;
@@ -33,6 +39,7 @@ use crate::search::EpochShuffled;
 use crate::stop::StopReason;
 use failures::FailureWindow;
 use ledger::{Ledger, Reservation};
+use memory::Memory;
 use proposal::Proposal;
 use trial::Trial;
 use work::rollouts_of;
@@ -42,21 +49,22 @@ pub(crate) use work::{ReflectionWork, RolloutWork, Work};
 /// A run's state.
 pub(crate) struct Core {
     config: Arc<Config>,
-    /// Whether known outcomes stand in for evaluating again.
-    reuse: bool,
     random: Box<dyn RandomSource>,
     sampler: EpochShuffled,
     archive: Archive,
+    /// The archive's name of each pareto example, by position: its rank by id, so that what a merge
+    /// draws does not depend on the order in which the set is listed.
+    instances: Vec<InstanceIndex>,
     /// Content of every member of the archive.
     contents: HashMap<ContentId, CandidateIndex>,
     /// The component whose turn it is, by candidate.
     cursors: Vec<usize>,
-    /// Training outcomes of members of the archive, as far as decided on.
-    known: HashMap<(CandidateIndex, ExampleId), Arc<Outcome>>,
+    memory: Memory,
     merge: MergeState,
     injected: VecDeque<Candidate>,
     open: BTreeMap<u64, Proposal>,
     next_iteration: u64,
+    next_generation: u64,
     /// Iterations decided on since the best score last rose.
     since_best: u64,
     fruitless: Fruitless,
@@ -123,7 +131,6 @@ impl Core {
             None
         });
         let mut core = Self {
-            reuse,
             random,
             sampler: EpochShuffled::new(
                 config.sets().train.len(),
@@ -134,13 +141,15 @@ impl Core {
                 max_size: settings.search.archive_max_size.map(|size| size as usize),
                 min_score: settings.search.archive_min_score,
             }),
+            instances: ranks(&config.sets().pareto),
             contents: HashMap::new(),
             cursors: Vec::new(),
-            known: HashMap::new(),
+            memory: Memory::new(reuse, settings.search.duplicates),
             merge: MergeState::default(),
             injected: VecDeque::new(),
             open: BTreeMap::new(),
             next_iteration: 1,
+            next_generation: 1,
             since_best: 0,
             fruitless: Fruitless::default(),
             ledger: Ledger::new(rollout_limit, settings.budget.max_reflection_calls),
@@ -178,6 +187,11 @@ impl Core {
 
     /// Takes a fact in and makes every decision that follows from it.
     pub(crate) fn settle(&mut self, fact: &EventBody) {
+        self.take_in(fact);
+        self.advance();
+    }
+
+    fn take_in(&mut self, fact: &EventBody) {
         self.counters.count(fact);
         match fact {
             EventBody::RolloutSettled(settled) => self.settle_rollout(settled),
@@ -191,7 +205,6 @@ impl Core {
             EventBody::RunResumed(_) => self.reopen_retryable(),
             _ => {}
         }
-        self.advance();
     }
 
     /// The decisions made since the last call, in order.
@@ -305,6 +318,17 @@ impl Core {
         self.decide(trial.started());
         self.work.extend(rollouts_of(trial));
     }
+}
+
+/// The rank of each id among all, by position.
+fn ranks(ids: &[ExampleId]) -> Vec<InstanceIndex> {
+    let mut positions: Vec<usize> = (0..ids.len()).collect();
+    positions.sort_by_key(|position| &ids[*position]);
+    let mut ranks = vec![InstanceIndex(0); ids.len()];
+    for (rank, position) in positions.into_iter().enumerate() {
+        ranks[position] = InstanceIndex(rank as u32);
+    }
+    ranks
 }
 
 impl fmt::Debug for Core {

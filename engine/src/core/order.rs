@@ -1,20 +1,22 @@
 //! Which decision comes next: the schedules.
 //!
-//! *Ordered*: gates and pareto scores are committed in issue order, and a proposal is issued exactly
+//! *Ordered*: gates and pareto scores are committed in issue order, and a generation is issued exactly
 //! when the gates `gate_lag` back and the pareto scores `pareto_lag` back have been committed, no
 //! earlier and no later. What a proposal knows therefore depends on the two lags only.
 //!
-//! *Free*: whatever is ready is committed; a proposal is issued as soon as fewer gates and fewer
-//! pareto scores than the lags are open.
+//! *Free*: whatever is ready is committed; a generation is issued as soon as fewer gates and fewer
+//! pareto scores than the lags are open. Lags count generations; most hold a single proposal.
+
+use std::ops::Range;
 
 use super::{Core, Part};
 use crate::config::ScheduleKind;
 
 /// The decisions whose order a schedule fixes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
-    CommitGate(u64),
-    CommitPareto(u64),
+    CommitGates(Range<u64>),
+    CommitPareto(Range<u64>),
 }
 
 /// What came of trying to issue a proposal.
@@ -32,11 +34,7 @@ impl Core {
     pub(super) fn advance(&mut self) {
         self.commit_seed_if_complete();
         while matches!(self.part, Part::Searching | Part::Draining) {
-            let progressed = match self.config.settings().run.schedule {
-                ScheduleKind::Ordered => self.ordered_step(),
-                ScheduleKind::Free => self.free_step(),
-            };
-            if !progressed {
+            if !self.step() {
                 break;
             }
         }
@@ -44,25 +42,34 @@ impl Core {
         self.finish_if_validated();
     }
 
+    /// Makes the next decision, if it can be made now.
+    pub(super) fn step(&mut self) -> bool {
+        match self.config.settings().run.schedule {
+            ScheduleKind::Ordered => self.ordered_step(),
+            ScheduleKind::Free => self.free_step(),
+        }
+    }
+
     fn ordered_step(&mut self) -> bool {
         let run = &self.config.settings().run;
         let (gate_lag, pareto_lag) = (u64::from(run.gate_lag), u64::from(run.pareto_lag));
         let gate = self.open.values().find(|proposal| !proposal.gate_committed);
         let pareto = self.open.values().find(|proposal| proposal.gate_committed);
-        let gate_due = gate.map(|p| ((p.iteration + gate_lag, 0), Step::CommitGate(p.iteration)));
+        let gate_due = gate.map(|p| {
+            let step = Step::CommitGates(p.siblings.clone());
+            ((p.generation + gate_lag, 0), step)
+        });
         let pareto_due = pareto.map(|p| {
-            (
-                (p.iteration + pareto_lag, 1),
-                Step::CommitPareto(p.iteration),
-            )
+            let step = Step::CommitPareto(p.siblings.clone());
+            ((p.generation + pareto_lag, 1), step)
         });
         let first_due = [gate_due, pareto_due]
             .into_iter()
             .flatten()
             .min_by_key(|(due, _)| *due);
-        let issue_due = (self.next_iteration, 2);
+        let issue_due = (self.next_generation, 2);
         let searching = matches!(self.part, Part::Searching);
-        if searching && first_due.is_none_or(|(due, _)| due > issue_due) {
+        if searching && first_due.as_ref().is_none_or(|(due, _)| *due > issue_due) {
             match self.issue() {
                 Issue::Issued | Issue::Stopped => return true,
                 Issue::Blocked => {}
@@ -73,10 +80,11 @@ impl Core {
 
     fn free_step(&mut self) -> bool {
         let ready = self.open.values().find_map(|proposal| {
-            if proposal.gate_is_ready() {
-                Some(Step::CommitGate(proposal.iteration))
-            } else if proposal.pareto_is_ready() {
-                Some(Step::CommitPareto(proposal.iteration))
+            let siblings = &proposal.siblings;
+            if proposal.gate_is_ready() && self.gates_are_ready(siblings) {
+                Some(Step::CommitGates(siblings.clone()))
+            } else if proposal.pareto_is_ready() && self.paretos_are_ready(siblings) {
+                Some(Step::CommitPareto(siblings.clone()))
             } else {
                 None
             }
@@ -85,25 +93,29 @@ impl Core {
             return self.commit_if_ready(step);
         }
         let run = &self.config.settings().run;
-        let open_gates = self
+        let mut open_gates: Vec<u64> = self
             .open
             .values()
             .filter(|proposal| !proposal.gate_committed)
-            .count();
+            .map(|proposal| proposal.generation)
+            .collect();
+        let mut open: Vec<u64> = self.open.values().map(|p| p.generation).collect();
+        open_gates.dedup();
+        open.dedup();
         let has_room =
-            open_gates < run.gate_lag as usize && self.open.len() < run.pareto_lag as usize;
+            open_gates.len() < run.gate_lag as usize && open.len() < run.pareto_lag as usize;
         let searching = matches!(self.part, Part::Searching);
         searching && has_room && self.issue() != Issue::Blocked
     }
 
     fn commit_if_ready(&mut self, step: Step) -> bool {
         match step {
-            Step::CommitGate(iteration) if self.open[&iteration].gate_is_ready() => {
-                self.commit_gate(iteration);
+            Step::CommitGates(siblings) if self.gates_are_ready(&siblings) => {
+                self.commit_gates(siblings);
                 true
             }
-            Step::CommitPareto(iteration) if self.open[&iteration].pareto_is_ready() => {
-                self.commit_pareto(iteration);
+            Step::CommitPareto(siblings) if self.paretos_are_ready(&siblings) => {
+                self.commit_pareto(siblings);
                 true
             }
             _ => false,

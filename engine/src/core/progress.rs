@@ -12,6 +12,7 @@ use super::proposal::{
 };
 use super::trial::Trial;
 use super::work::{ReflectionWork, Work};
+use crate::config::Duplicates;
 use crate::event::{CloseReason, ReflectionSettled, RolloutSettled};
 use crate::ids::TrialKey;
 use crate::reflection::{ExampleRecord, TextRules, example_record};
@@ -25,14 +26,18 @@ impl Core {
         let filled = proposal.trial_mut(index).is_some_and(|trial| {
             trial.settle(settled.position as usize, outcome) && trial.is_complete()
         });
+        let siblings = proposal.siblings.clone();
         if filled {
             match index {
-                PARENT_TRIAL => self.parent_done(&mut proposal),
+                PARENT_TRIAL => self.finish_trial(proposal.parent_trial.as_ref()),
                 CHILD_TRIAL => self.child_done(&mut proposal),
                 _ => self.finish_trial(proposal.pareto_trial.as_ref()),
             }
         }
         self.open.insert(iteration, proposal);
+        if filled && index == PARENT_TRIAL {
+            self.judge_parents(siblings);
+        }
     }
 
     pub(super) fn settle_reflection(&mut self, settled: &ReflectionSettled) {
@@ -54,8 +59,7 @@ impl Core {
     }
 
     /// The parent's traces are there: reflect, unless there is nothing to learn from them.
-    pub(super) fn parent_done(&mut self, proposal: &mut Proposal) {
-        self.finish_trial(proposal.parent_trial.as_ref());
+    pub(super) fn judge_parent(&mut self, proposal: &mut Proposal) {
         let Some(trial) = &proposal.parent_trial else {
             return;
         };
@@ -126,7 +130,13 @@ impl Core {
         // The components come from the candidate itself, so replacing them cannot fail.
         let child = parent_trial.candidate.with_texts(texts).map(Arc::new);
         let child = child.unwrap_or_else(|_| Arc::clone(&parent_trial.candidate));
-        if child.content_id() == parent_trial.candidate.content_id() {
+        let skips_duplicates = self.config.settings().search.duplicates == Duplicates::Skip;
+        let unchanged = child.content_id() == parent_trial.candidate.content_id();
+        let untouched = proposal
+            .rewrites
+            .iter()
+            .all(|rewrite| rewrite.state == RewriteState::Failed);
+        if untouched || (unchanged && skips_duplicates) {
             let complaint = proposal
                 .rewrites
                 .iter()
@@ -140,7 +150,9 @@ impl Core {
             return;
         }
         let twin = self.contents.get(&child.content_id());
-        if let Some(twin) = twin.filter(|twin| twin.position() < proposal.known_pool) {
+        if let Some(twin) =
+            twin.filter(|twin| skips_duplicates && twin.position() < proposal.known_pool)
+        {
             let detail = format!("the new text makes it candidate {twin}");
             proposal.verdict = Some(Verdict::Close(CloseReason::Duplicate, detail, None));
             return;
@@ -165,7 +177,7 @@ impl Core {
         proposal.child_trial = Some(trial);
     }
 
-    fn child_done(&mut self, proposal: &mut Proposal) {
+    pub(super) fn child_done(&mut self, proposal: &mut Proposal) {
         self.finish_trial(proposal.child_trial.as_ref());
         let Some(comparison) = compare(proposal) else {
             return;
@@ -186,7 +198,7 @@ impl Core {
         });
     }
 
-    fn finish_trial(&mut self, trial: Option<&Trial>) {
+    pub(super) fn finish_trial(&mut self, trial: Option<&Trial>) {
         if let Some(trial) = trial {
             self.decide(trial.finished());
         }
@@ -223,6 +235,7 @@ impl Core {
             prompt,
             rules: TextRules {
                 current,
+                may_repeat: self.config.settings().search.duplicates == Duplicates::Keep,
                 wildcards: self.config.required_wildcards(component).to_vec(),
                 max_chars: settings.max_text_chars as usize,
             },

@@ -1,5 +1,6 @@
 //! A proposal in flight: from its parents to the decision about its child.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use gepa_archive::{Candidate, CandidateIndex, Origin};
@@ -18,6 +19,11 @@ pub(crate) const PARETO_TRIAL: u32 = 2;
 #[derive(Debug)]
 pub(crate) struct Proposal {
     pub(crate) iteration: u64,
+    pub(crate) generation: u64,
+    /// The iterations of its generation.
+    pub(crate) siblings: Range<u64>,
+    /// Its place among the kept children of its generation.
+    pub(crate) rank: usize,
     pub(crate) origin: Origin,
     pub(crate) parents: Vec<CandidateIndex>,
     /// The examples of the gate.
@@ -25,6 +31,8 @@ pub(crate) struct Proposal {
     /// What each parent of a merge scored on them, by position.
     pub(crate) merge_scores: Vec<[f64; 2]>,
     pub(crate) rewrites: Vec<Rewrite>,
+    /// The turn it took of its parent, where components are rewritten in turn.
+    pub(crate) turn: Option<usize>,
     /// Size of the archive when it was issued: what it may know of it.
     pub(crate) known_pool: usize,
     pub(crate) child: Option<Arc<Candidate>>,
@@ -79,15 +87,20 @@ pub(crate) struct Comparison {
 }
 
 impl Proposal {
-    pub(crate) fn new(iteration: u64, origin: Origin, known_pool: usize) -> Self {
+    /// A proposal that is a generation of its own.
+    pub(crate) fn new(generation: u64, iteration: u64, origin: Origin, known_pool: usize) -> Self {
         Self {
             iteration,
+            generation,
+            siblings: iteration..iteration + 1,
+            rank: 0,
             origin,
             known_pool,
             parents: Vec::new(),
             batch: Vec::new(),
             merge_scores: Vec::new(),
             rewrites: Vec::new(),
+            turn: None,
             child: None,
             parent_trial: None,
             child_trial: None,

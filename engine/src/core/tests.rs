@@ -20,14 +20,14 @@ fn ids(from: u64, count: u64) -> Vec<ExampleId> {
     (from..from + count).map(ExampleId::Seed).collect()
 }
 
-struct World {
-    settings: Settings,
-    failing: bool,
+pub(super) struct World {
+    pub(super) settings: Settings,
+    pub(super) failing: bool,
     seed: u64,
 }
 
 impl World {
-    fn new(gate_lag: u32, pareto_lag: u32) -> Self {
+    pub(super) fn new(gate_lag: u32, pareto_lag: u32) -> Self {
         let settings = Settings {
             run: RunSettings {
                 gate_lag,
@@ -55,7 +55,7 @@ impl World {
         }
     }
 
-    fn core(&self) -> Core {
+    pub(super) fn core(&self) -> Core {
         let seed = Candidate::new([("plan", "a"), ("act", "b")]).unwrap();
         let sets = ExampleSets {
             train: ids(0, 20),
@@ -138,7 +138,7 @@ impl World {
     }
 
     /// Runs to the end; `pick` chooses which open piece of work is answered next.
-    fn run(&self, mut pick: impl FnMut(usize) -> usize) -> Journal {
+    pub(super) fn run(&self, mut pick: impl FnMut(usize) -> usize) -> Journal {
         let mut core = self.core();
         let mut journal = Journal {
             entries: core.take_decisions(),
@@ -162,13 +162,13 @@ impl World {
     }
 }
 
-struct Journal {
-    entries: Vec<EventBody>,
+pub(super) struct Journal {
+    pub(super) entries: Vec<EventBody>,
 }
 
 impl Journal {
     /// The decisions without the order in which independent ones happened to be made.
-    fn decisions(&self) -> Vec<String> {
+    pub(super) fn decisions(&self) -> Vec<String> {
         let mut decisions: Vec<String> = self
             .entries
             .iter()
@@ -179,7 +179,7 @@ impl Journal {
         decisions
     }
 
-    fn count(&self, of: impl Fn(&EventBody) -> bool) -> usize {
+    pub(super) fn count(&self, of: impl Fn(&EventBody) -> bool) -> usize {
         self.entries.iter().filter(|entry| of(entry)).count()
     }
 }
@@ -192,7 +192,7 @@ fn hash(text: &str) -> u64 {
     )
 }
 
-fn shuffler(seed: u64) -> impl FnMut(usize) -> usize {
+pub(super) fn shuffler(seed: u64) -> impl FnMut(usize) -> usize {
     let mut source = ChaChaStreams::new(seed);
     let mut draws = 0;
     move |open| {

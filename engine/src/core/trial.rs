@@ -180,6 +180,14 @@ impl Trial {
             })
     }
 
+    /// Positions whose outcomes were known, then those that were bought: the order in which the
+    /// scores were obtained.
+    pub(crate) fn obtained(&self) -> impl Iterator<Item = usize> + '_ {
+        let was_known = |at: &usize| matches!(self.slots[*at], Slot::Reused(_));
+        let known = (0..self.slots.len()).filter(was_known);
+        known.chain((0..self.slots.len()).filter(move |at| !was_known(at)))
+    }
+
     fn outcome(&self, position: usize) -> Option<&Arc<Outcome>> {
         match self.slots.get(position)? {
             Slot::Open { .. } => None,

@@ -4,6 +4,8 @@
 use gepa_evaluation::Scored;
 use serde_json::{Map, Value};
 
+use super::scalars::{scalar_text, trimmed};
+
 /// Headings and values of one example, in order.
 pub type ExampleRecord = Vec<(String, Value)>;
 
@@ -104,20 +106,9 @@ fn render_value(text: &mut String, value: &Value, level: usize, longest_value: u
             }
         }
         scalar => {
-            push_cut(text, scalar_text(scalar).trim(), longest_value);
+            push_cut(text, trimmed(&scalar_text(scalar)), longest_value);
             text.push_str("\n\n");
         }
-    }
-}
-
-/// Scalars read as Python prints them, which is what prompts recorded with the reference hold.
-fn scalar_text(value: &Value) -> String {
-    match value {
-        Value::String(string) => string.clone(),
-        Value::Bool(true) => "True".to_owned(),
-        Value::Bool(false) => "False".to_owned(),
-        Value::Null => "None".to_owned(),
-        other => other.to_string(),
     }
 }
 
@@ -158,6 +149,11 @@ mod tests {
         check(
             json!({"A": {"x": 1, "y": [true, null]}}),
             "# Example 1\n## A\n### x\n1\n\n### y\n#### Item 1\nTrue\n\n#### Item 2\nNone\n\n",
+        );
+        check(
+            json!({"A": [1e-5, 0.0001, 1e16, 1e15]}),
+            "# Example 1\n## A\n### Item 1\n1e-05\n\n### Item 2\n0.0001\n\n### Item 3\n1e+16\n\n\
+             ### Item 4\n1000000000000000.0\n\n",
         );
         check(json!({"A": {}, "B": []}), "# Example 1\n## A\n\n## B\n\n");
         check(

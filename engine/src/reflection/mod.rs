@@ -1,7 +1,10 @@
 //! Reflection: what the model is shown, and which of its replies become a new text.
 
 mod examples;
+#[cfg(test)]
+mod peers;
 mod reply;
+mod scalars;
 mod template;
 
 pub(crate) use examples::example_record;

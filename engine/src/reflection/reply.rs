@@ -12,6 +12,8 @@ use crate::event::{ReflectionFailure, ReflectionFailureKind};
 pub struct TextRules {
     /// The text it replaces.
     pub current: Arc<str>,
+    /// Whether the new text may be the present one.
+    pub may_repeat: bool,
     /// Wildcards it must keep.
     pub wildcards: Vec<Arc<str>>,
     /// Most characters.
@@ -53,7 +55,7 @@ pub fn read_reply(reply: &str, rules: &TextRules) -> Result<String, ReflectionFa
     if text.is_empty() {
         return fail(ReflectionFailureKind::Empty, "the fenced block is empty");
     }
-    if text == rules.current.trim() {
+    if !rules.may_repeat && text == rules.current.trim() {
         return fail(
             ReflectionFailureKind::Unchanged,
             "the new text is the present one",
@@ -119,6 +121,7 @@ mod tests {
     fn check(reply: &str, expected: Result<&str, ReflectionFailureKind>) {
         let rules = TextRules {
             current: "old text".into(),
+            may_repeat: false,
             wildcards: vec!["q".into()],
             max_chars: 40,
         };
@@ -165,6 +168,7 @@ mod tests {
     fn a_truncated_or_refused_reply_is_never_a_prompt() {
         let rules = TextRules {
             current: "old".into(),
+            may_repeat: false,
             wildcards: vec![],
             max_chars: 100,
         };

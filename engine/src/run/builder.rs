@@ -162,7 +162,7 @@ impl RunBuilder {
             limit,
             floor,
             seed: config.sets().pareto.len() as u64,
-            proposal: config.proposal_rollouts(),
+            proposal: config.generation_rollouts(),
             validation: config.validation_rollouts(),
         })
     }

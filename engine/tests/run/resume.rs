@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use gepa_engine::config::Duplicates;
 use gepa_engine::{EventBody, RunEnd, RunId, RunResult, Store};
 use gepa_evaluation::{Evaluation, FailureKind, Outcome, RolloutRequest};
 
@@ -63,7 +64,10 @@ async fn with_stops(world: &World, store: &Arc<dyn Store>, abort: bool, flaws: b
 }
 
 async fn check(store: Arc<dyn Store>, abort: bool, flaws: bool) {
-    let world = World::new();
+    check_in(&World::new(), store, abort, flaws).await;
+}
+
+async fn check_in(world: &World, store: Arc<dyn Store>, abort: bool, flaws: bool) {
     let answer = if flaws {
         flaky
     } else {
@@ -72,7 +76,7 @@ async fn check(store: Arc<dyn Store>, abort: bool, flaws: bool) {
     let whole = world.finish(Probe::new().answering(answer).shared()).await;
     let expected = decisions(&whole.journal().await);
 
-    let result = with_stops(&world, &store, abort, flaws).await;
+    let result = with_stops(world, &store, abort, flaws).await;
     let events = journal(&store, &result.run.run_id).await;
     assert!(count(&events, |body| matches!(body, EventBody::RunResumed(_))) > 1);
     let made = decisions(&events);
@@ -116,6 +120,20 @@ async fn an_aborted_run_in_sqlite_goes_on_as_if_it_had_never_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("x.db").display());
     check(gepa_store::open(&url).unwrap(), true, true).await;
+}
+
+#[tokio::test]
+async fn a_run_in_generations_goes_on_as_if_it_had_never_stopped() {
+    let mut world = World::new();
+    world.settings.search.parents_per_generation = 2;
+    world.settings.search.batches_per_parent = 2;
+    world.settings.search.keep_best = Some(2);
+    world.settings.search.duplicates = Duplicates::Keep;
+    world.settings.search.reuse_outcomes = Some(true);
+    world.settings.merge.enabled = true;
+    world.settings.run.gate_lag = 2;
+    world.settings.run.pareto_lag = 3;
+    check_in(&world, memory(), true, true).await;
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Generators for tests: the reference implementation's, and plain word lists.
+//! The generator of the reference implementation.
 
 use crate::Draw;
 
