@@ -68,7 +68,8 @@ fn event(value: &Value) -> String {
     format!("data: {value}\n\n")
 }
 
-fn delta(delta: Value, finish: Option<&str>) -> Value {
+fn delta(delta: impl Into<Value>, finish: Option<&str>) -> Value {
+    let delta: Value = delta.into();
     let choice = json!({"index": 0, "delta": delta, "finish_reason": finish});
     json!({"object": "chat.completion.chunk", "choices": [choice]})
 }
