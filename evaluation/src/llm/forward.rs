@@ -145,6 +145,18 @@ impl ChatModel {
         }
     }
 
+    /// Waits while the provider is down or has asked for a pause, for callers whose own callers
+    /// cannot wait for long; the error is that of an outage longer than `outage_seconds`.
+    pub async fn until_available(&self) -> Result<(), ModelError> {
+        let spending = Spending::default();
+        let outage = self.limiter.opened().await;
+        outage.map_err(|outage| {
+            let history = CallHistory::new(&spending);
+            let end = self.gave_up(outage, &history);
+            history.into_error(end).error
+        })
+    }
+
     async fn run(
         &self,
         body: &Value,
