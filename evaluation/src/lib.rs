@@ -29,8 +29,8 @@ pub use environment::{Environment, EnvironmentError};
 pub use evaluator::{Evaluation, Evaluator, EvaluatorInfo, RolloutRequest};
 pub use example::ExampleId;
 pub use llm::{
-    ChatModel, ForwardError, MaxTokensField, ModelSettings, ModelSetupError, Models, PriceSettings,
-    ProviderSettings, RawReply, RetryTiming,
+    ApiKey, ChatModel, ForwardError, MaxTokensField, ModelSettings, ModelSetupError, Models,
+    PriceSettings, ProviderSettings, RawReply, RetryTiming, Spending, StreamEnd, StreamedReply,
 };
 pub use model::{
     ChatRequest, Completion, FinishReason, LanguageModel, Message, ModelError, ModelErrorKind,

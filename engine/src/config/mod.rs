@@ -8,6 +8,7 @@ mod resolved;
 mod schema;
 mod settings;
 mod task;
+mod task_app;
 
 pub use load::ConfigSource;
 pub use problem::{ConfigError, LocatedProblem, Origin, Problem};
