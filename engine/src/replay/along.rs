@@ -51,6 +51,9 @@ impl Along {
             min_score: search.archive_min_score,
         });
         let mut along = Self::default();
+        // A parent is drawn once for all its minibatches of a generation.
+        let mut batches_left = 0;
+        let mut instead = CandidateIndex::default();
         for event in events {
             match &event.body {
                 EventBody::ProposalIssued(issued) if issued.origin == Origin::Reflection => {
@@ -58,10 +61,14 @@ impl Along {
                         continue;
                     };
                     let iteration = issued.iteration;
-                    let mut draw = random.stream(DrawPurpose::Parent, iteration);
-                    let instead = archive
-                        .select(&search.selector(), &mut *draw)
-                        .unwrap_or_default();
+                    if batches_left == 0 {
+                        batches_left = search.batches_per_parent;
+                        let mut draw = random.stream(DrawPurpose::Parent, iteration);
+                        instead = archive
+                            .select(&search.selector(), &mut *draw)
+                            .unwrap_or_default();
+                    }
+                    batches_left -= 1;
                     along.parents += 1;
                     if instead != recorded {
                         along.other_parents.push(OtherChoice {
