@@ -5,6 +5,7 @@
 //! [`LanguageModel`](crate::LanguageModel) on top. [`Models`] connects settings to all of it.
 
 mod api_key;
+mod assembly;
 mod attempt;
 mod backoff;
 mod chat;
@@ -23,6 +24,8 @@ mod stream;
 mod telemetry;
 
 pub use api_key::ApiKey;
+#[cfg(feature = "testing")]
+pub(crate) use assembly::Assembly;
 pub(crate) use attempt::innermost;
 pub use backoff::RetryTiming;
 pub use chat::ChatModel;
@@ -30,6 +33,8 @@ pub(crate) use endpoint::is_loopback;
 pub use forward::{ForwardError, RawReply};
 pub use models::Models;
 pub(crate) use models::{ClientKind, build_client};
+#[cfg(feature = "testing")]
+pub(crate) use reply::Reply;
 pub use settings::{MaxTokensField, ModelSettings, PriceSettings, ProviderSettings};
 pub use setup_error::ModelSetupError;
 pub use spending::Spending;

@@ -9,7 +9,7 @@ pub(super) const MOST_TOKENS: u64 = 1 << 40;
 
 /// A reply that is a completion.
 #[derive(Clone, Debug)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     pub(super) body: Vec<u8>,
     /// An object with at least one choice.
     pub(super) json: Value,
@@ -17,7 +17,7 @@ pub(super) struct Reply {
 
 /// A success status around something else.
 #[derive(Clone, Debug)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     NotACompletion(&'static str),
     /// An error in disguise, with the status it should have had.
     Error {
@@ -28,7 +28,7 @@ pub(super) enum Unreadable {
 
 /// Tokens as the provider counted them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ReportedTokens {
+pub(crate) enum ReportedTokens {
     Counted {
         prompt: u64,
         completion: u64,
@@ -40,7 +40,7 @@ pub(super) enum ReportedTokens {
 }
 
 impl Reply {
-    pub(super) fn parse(body: Vec<u8>) -> Result<Self, Unreadable> {
+    pub(crate) fn parse(body: Vec<u8>) -> Result<Self, Unreadable> {
         let json: Value = serde_json::from_slice(&body)
             .map_err(|_| Unreadable::NotACompletion("the reply is not valid JSON"))?;
         if let Some(error) = json.get("error").filter(|error| !error.is_null()) {
@@ -61,7 +61,7 @@ impl Reply {
         Ok(Self { body, json })
     }
 
-    pub(super) fn reported_tokens(&self) -> ReportedTokens {
+    pub(crate) fn reported_tokens(&self) -> ReportedTokens {
         let count = |pointer| {
             let number = self.json.pointer(pointer).and_then(Value::as_u64);
             number.filter(|tokens| *tokens <= MOST_TOKENS)
@@ -84,7 +84,7 @@ impl Reply {
     }
 
     /// The first choice's text.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.json
             .pointer("/choices/0/message/content")
             .map(text_of)
@@ -101,7 +101,7 @@ impl Reply {
     }
 
     /// Why the first choice ended.
-    pub(super) fn finish_reason(&self) -> FinishReason {
+    pub(crate) fn finish_reason(&self) -> FinishReason {
         let refusal = self.json.pointer("/choices/0/message/refusal");
         if refusal
             .and_then(Value::as_str)
@@ -114,7 +114,7 @@ impl Reply {
     }
 
     /// About how many tokens all choices have, for replies that do not say.
-    pub(super) fn estimated_completion_tokens(&self) -> u64 {
+    pub(crate) fn estimated_completion_tokens(&self) -> u64 {
         let choices = self.json.get("choices").and_then(Value::as_array);
         let characters = choices
             .into_iter()

@@ -7,14 +7,13 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::assembly::{Assembly, BadLine, Taken};
 use super::attempt::{LARGEST_REPLY, begin, innermost};
 use super::chat::ChatModel;
 use super::fault::AttemptFault;
 use super::forward::{CallHistory, ForwardError, expected_completion_tokens};
 use super::limiter::{Permit, Report};
-use super::reply::{
-    Reply, ReportedTokens, estimated_prompt_tokens, finish_reason_of, text_of, tokens_for,
-};
+use super::reply::estimated_prompt_tokens;
 use super::spending::Spending;
 use super::telemetry::AttemptTimer;
 use crate::{FinishReason, ModelError, Purpose};
@@ -35,10 +34,7 @@ pub struct StreamedReply {
     /// The beginning of a line whose end has not arrived.
     partial: Vec<u8>,
     received: usize,
-    reported: ReportedTokens,
-    finish_word: Option<String>,
-    text: String,
-    tool_calls: Vec<Value>,
+    assembly: Assembly,
     is_over: bool,
 }
 
@@ -93,10 +89,7 @@ impl ChatModel {
                         must_end_at: Instant::now() + self.timeouts.whole,
                         partial: Vec::new(),
                         received: 0,
-                        reported: ReportedTokens::Absent,
-                        finish_word: None,
-                        text: String::new(),
-                        tool_calls: Vec::new(),
+                        assembly: Assembly::new(),
                         is_over: false,
                     };
                     reply.partial = first;
@@ -179,11 +172,7 @@ impl StreamedReply {
 
     /// What has arrived.
     pub fn end(&self) -> StreamEnd {
-        StreamEnd {
-            text: self.text.clone(),
-            tool_calls: self.tool_calls.clone(),
-            finish_reason: finish_reason_of(self.finish_word.as_deref()),
-        }
+        self.assembly.end()
     }
 
     /// Whether the reply has arrived whole and its cost is settled.
@@ -193,87 +182,31 @@ impl StreamedReply {
 
     fn read(&mut self, lines: &[u8]) -> Result<(), ModelError> {
         for line in lines.split(|byte| *byte == b'\n') {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let Some(data) = line.strip_prefix(b"data:") else {
-                continue;
-            };
-            let data = data.trim_ascii();
-            if data == b"[DONE]" {
-                self.settle();
-                continue;
+            match self.assembly.take_line(line) {
+                Ok(Taken::Nothing | Taken::Piece { tokens: 0 }) => {}
+                Ok(Taken::Piece { tokens }) => self.spending.received(tokens),
+                Ok(Taken::Done) => self.settle(),
+                Err(bad) => {
+                    let to = self.model.addressee();
+                    let fault = match bad {
+                        BadLine::NotJson => {
+                            AttemptFault::unreadable(to, "a line of the stream is not JSON")
+                        }
+                        BadLine::Error { status, data } => {
+                            AttemptFault::from_status(to, status, data, None)
+                        }
+                    };
+                    return Err(self.broke(fault));
+                }
             }
-            let Ok(chunk) = serde_json::from_slice::<Value>(data) else {
-                let to = self.model.addressee();
-                let fault = AttemptFault::unreadable(to, "a line of the stream is not JSON");
-                return Err(self.broke(fault));
-            };
-            if chunk.get("error").is_some_and(|error| !error.is_null()) {
-                let code = chunk.pointer("/error/code").and_then(Value::as_u64);
-                let status = code.filter(|code| (400..600).contains(code)).unwrap_or(500);
-                let to = self.model.addressee();
-                let fault = AttemptFault::from_status(to, status as u16, data, None);
-                return Err(self.broke(fault));
-            }
-            self.take(chunk);
         }
         Ok(())
-    }
-
-    fn take(&mut self, chunk: Value) {
-        if let Some(word) = chunk
-            .pointer("/choices/0/finish_reason")
-            .and_then(Value::as_str)
-        {
-            self.finish_word = Some(word.to_owned());
-        }
-        if let Some(delta) = chunk.pointer("/choices/0/delta") {
-            let said = delta.get("content").map(text_of).unwrap_or_default();
-            self.text.push_str(&said);
-            let pieces = delta.get("tool_calls").and_then(Value::as_array);
-            for piece in pieces.into_iter().flatten() {
-                self.take_tool_call(piece);
-            }
-            if !said.is_empty() {
-                self.spending.received(tokens_for(said.chars().count()));
-            }
-        }
-        let reply = Reply {
-            body: Vec::new(),
-            json: chunk,
-        };
-        let reported = reply.reported_tokens();
-        if reported != ReportedTokens::Absent {
-            self.reported = reported;
-        }
-    }
-
-    /// The name comes with the first piece of a call, its arguments in any number of pieces.
-    fn take_tool_call(&mut self, piece: &Value) {
-        const MOST_CALLS: usize = 256;
-        let index = piece.get("index").and_then(Value::as_u64).unwrap_or(0) as usize;
-        if index >= MOST_CALLS {
-            return;
-        }
-        while self.tool_calls.len() <= index {
-            let empty = json!({"type": "function", "function": {"name": "", "arguments": ""}});
-            self.tool_calls.push(empty);
-        }
-        let call = &mut self.tool_calls[index];
-        if let Some(id) = piece.get("id") {
-            call["id"] = id.clone();
-        }
-        for field in ["name", "arguments"] {
-            if let Some(more) = piece["function"].get(field).and_then(Value::as_str) {
-                let so_far = call["function"][field].as_str().unwrap_or_default();
-                call["function"][field] = Value::from(format!("{so_far}{more}"));
-            }
-        }
     }
 
     /// The connection ended: well, if the provider had said that the reply is complete.
     fn ended(&mut self) -> Result<Option<Vec<u8>>, ModelError> {
         self.is_over = true;
-        if self.open.is_some() && self.finish_word.is_none() {
+        if self.open.is_some() && !self.assembly.is_ended() {
             let fault = AttemptFault::truncated(self.model.addressee(), "the stream ended early");
             return Err(self.broke(fault));
         }
@@ -286,13 +219,8 @@ impl StreamedReply {
         let Some((permit, timer)) = self.open.take() else {
             return;
         };
-        let arguments: usize = self
-            .tool_calls
-            .iter()
-            .map(|call| call.to_string().len())
-            .sum();
-        let estimate = self.prompt_tokens + tokens_for(self.text.chars().count() + arguments);
-        let usage = self.model.usage_from(self.reported, estimate);
+        let estimate = self.prompt_tokens + self.assembly.estimated_tokens();
+        let usage = self.model.usage_from(self.assembly.reported, estimate);
         timer.ended("ok");
         self.model.meter.tokens(&usage);
         self.spending.attempt_ended(usage);

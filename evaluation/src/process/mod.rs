@@ -16,5 +16,7 @@ pub use evaluator::ProcessEvaluator;
 pub(crate) use group::ChildGroup;
 pub(crate) use lines::{StderrTail, watch_stderr};
 pub use protocol::PROTOCOL_VERSION;
+#[cfg(feature = "testing")]
+pub(crate) use protocol::{check_hello, read_reply};
 pub use settings::ProcessSettings;
 pub(crate) use settings::{absolute, program_path};

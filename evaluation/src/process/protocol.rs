@@ -105,7 +105,7 @@ struct ReplyUsage {
 }
 
 /// Checks the first line of a process; says what is wrong with it otherwise.
-pub(super) fn check_hello(line: &[u8]) -> Result<(), String> {
+pub(crate) fn check_hello(line: &[u8]) -> Result<(), String> {
     let hello: HelloLine = parse(line, r#"its first line must be {"protocol": 1}"#)?;
     if hello.protocol == PROTOCOL_VERSION {
         return Ok(());
@@ -117,7 +117,7 @@ pub(super) fn check_hello(line: &[u8]) -> Result<(), String> {
 }
 
 /// Reads the reply to request `id`; says what is wrong with it otherwise.
-pub(super) fn read_reply(line: &[u8], id: u64) -> Result<Evaluation, String> {
+pub(crate) fn read_reply(line: &[u8], id: u64) -> Result<Evaluation, String> {
     let reply: ReplyLine = parse(
         line,
         "every line on stdout must be one reply; print anything else on stderr",

@@ -18,4 +18,6 @@ mod verdict;
 
 pub use error::TaskAppError;
 pub use evaluator::{TaskAppEvaluator, TaskAppParts};
+#[cfg(feature = "testing")]
+pub(crate) use response::RolloutResponse;
 pub use settings::{PipelineModule, TaskAppSettings};

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 /// What a response says.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct RolloutResponse {
-    pub(super) reward: f64,
+pub(crate) struct RolloutResponse {
+    pub(crate) reward: f64,
     pub(super) objectives: IndexMap<Arc<str>, f64>,
     /// The `info` of each step, in order.
     pub(super) infos: Vec<Map<String, Value>>,
@@ -29,7 +29,7 @@ const REWARDS: [&str; 7] = [
 
 impl RolloutResponse {
     /// Reads a body; the error says what is missing.
-    pub(super) fn read(body: &[u8]) -> Result<Self, String> {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
         let json: Value = serde_json::from_slice(body)
             .map_err(|error| format!("the app's response is not valid JSON: {error}"))?;
         let reward = reward_of(&json).ok_or_else(|| {

@@ -1,5 +1,6 @@
 //! Fakes that ship with the traits: exact, instant, and never mistaken for a model.
 
+pub mod decoding;
 mod fixed_evaluator;
 mod model_server;
 mod scripted_model;
