@@ -46,7 +46,8 @@ impl RawReply {
     /// The body with `usage` in it: the provider's, or else the estimate, all of it as completion
     /// tokens beyond those of the prompt.
     pub fn body_with_usage(&self) -> Vec<u8> {
-        if self.json.get("usage").is_some_and(Value::is_object) {
+        let counted = self.json.pointer("/usage/prompt_tokens");
+        if counted.is_some_and(Value::is_u64) {
             return self.body.clone();
         }
         let mut json = self.json.clone();
