@@ -144,6 +144,28 @@ fn every_problem_is_reported_at_once() {
 }
 
 #[test]
+fn a_generation_has_proposals_and_not_too_many() {
+    let workspace = Workspace::with_rulebook();
+    let check = |settings: [&str; 2]| {
+        let [first, second] = settings;
+        let checked = workspace.gepa(&["check", "config.toml", "--set", first, "--set", second]);
+        assert_eq!(checked.code, Some(2));
+        checked.stderr
+    };
+    let complaint = check(["search.parents_per_generation=0", "search.keep_best=0"]);
+    assert!(complaint.contains("`search.parents_per_generation` must be at least 1"));
+    assert!(complaint.contains("`search.keep_best` must be at least 1"));
+    let complaint = check([
+        "search.parents_per_generation=200",
+        "search.batches_per_parent=100",
+    ]);
+    assert!(
+        complaint.contains("more than 10000 proposals"),
+        "{complaint}"
+    );
+}
+
+#[test]
 fn a_config_that_is_not_there_is_named() {
     let finished = Workspace::new().gepa(&["check", "nowhere.toml"]);
     assert_eq!(
