@@ -321,7 +321,7 @@ impl Core {
 }
 
 /// The rank of each id among all, by position.
-fn ranks(ids: &[ExampleId]) -> Vec<InstanceIndex> {
+pub(crate) fn ranks(ids: &[ExampleId]) -> Vec<InstanceIndex> {
     let mut positions: Vec<usize> = (0..ids.len()).collect();
     positions.sort_by_key(|position| &ids[*position]);
     let mut ranks = vec![InstanceIndex(0); ids.len()];

@@ -1,12 +1,11 @@
 //! What other settings would have chosen at every choice of the recorded run.
 
-use gepa_archive::{
-    Archive, ArchiveSettings, CandidateIndex, InstanceIndex, InstanceScore, Origin, ScoreRow,
-};
+use gepa_archive::{Archive, ArchiveSettings, CandidateIndex, InstanceScore, Origin, ScoreRow};
 use gepa_evaluation::{ExampleId, Stage};
 
 use super::data::{Recorded, candidates_of};
 use crate::config::Config;
+use crate::core::ranks;
 use crate::event::{CandidateAccepted, Event, EventBody};
 use crate::random::{ChaChaStreams, DrawPurpose, RandomSource};
 
@@ -111,13 +110,16 @@ fn score_row(
     recorded: &Recorded,
     pareto: &[ExampleId],
 ) -> Option<ScoreRow> {
-    let instances = accepted.scores.iter().zip(pareto).enumerate();
-    let scores = instances.filter_map(|(position, (score, example))| {
-        let outcome = recorded.outcome(Stage::Pareto, accepted.candidate, example);
+    let instances = ranks(pareto);
+    // Sums are taken in the order in which the core takes them: known outcomes first.
+    let (bought, known): (Vec<usize>, Vec<usize>) =
+        (0..pareto.len()).partition(|position| recorded.was_bought(accepted.iteration, *position));
+    let scores = known.into_iter().chain(bought).filter_map(|position| {
+        let outcome = recorded.outcome(Stage::Pareto, accepted.candidate, &pareto[position]);
         let scored = outcome.and_then(|outcome| outcome.scored());
         Some(InstanceScore {
-            instance: InstanceIndex(position as u32),
-            score: (*score)?,
+            instance: instances[position],
+            score: (*accepted.scores.get(position)?)?,
             objectives: scored
                 .map(|scored| scored.objectives.clone())
                 .unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! What a journal holds, by what one would ask for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use gepa_archive::{Candidate, CandidateIndex, ContentId};
@@ -16,6 +16,8 @@ use crate::event::{
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
     rollouts: HashMap<(Use, ContentId, ExampleId), Arc<RolloutSettled>>,
+    /// Positions of the pareto set that were executed, by iteration.
+    bought: HashMap<u64, BTreeSet<usize>>,
     reflections: HashMap<ReflectionKey, Arc<ReflectionSettled>>,
     /// Candidates from outside, each with the number of iterations begun before it came.
     pub(super) injected: Vec<(usize, CandidateInjected)>,
@@ -108,6 +110,12 @@ impl Recorded {
             .map(|settled| &settled.outcome)
     }
 
+    /// Whether this position of an iteration's pareto trial was executed rather than known.
+    pub(super) fn was_bought(&self, iteration: u64, position: usize) -> bool {
+        let positions = self.bought.get(&iteration);
+        positions.is_some_and(|positions| positions.contains(&position))
+    }
+
     /// Whether this iteration was a merge, whose gate has a rule of its own.
     pub(super) fn is_merge(&self, iteration: u64) -> bool {
         let course = self.courses.get(&iteration);
@@ -125,6 +133,10 @@ impl Recorded {
             settled.candidate,
             settled.example.clone(),
         );
+        if key.0 == Use::Pareto {
+            let positions = self.bought.entry(settled.trial.iteration).or_default();
+            positions.insert(settled.position as usize);
+        }
         self.rollouts.insert(key, Arc::new(settled.clone()));
     }
 }
