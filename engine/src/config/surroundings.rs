@@ -48,6 +48,11 @@ impl TaskConfig {
         &self.described["settings"]
     }
 
+    /// Whether the task app's key was given; otherwise it is looked up in the environment.
+    pub fn has_task_app_key(&self) -> bool {
+        self.task_app_key.is_some()
+    }
+
     /// The same with a key for the task app that is held in memory only.
     #[must_use]
     pub fn with_task_app_key(mut self, key: ApiKey) -> Self {

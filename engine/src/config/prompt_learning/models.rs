@@ -43,12 +43,12 @@ pub(super) fn read_policy(reader: &mut Reader<'_>) -> Option<ModelSettings> {
     reader.link("policy.provider", POLICY_PROVIDER);
     let provider = provider(reader, POLICY_PROVIDER);
     let model = reader.text(POLICY_MODEL);
-    for (is_missing, spellings) in [
-        (provider.is_none(), POLICY_PROVIDER),
-        (model.is_none(), POLICY_MODEL),
+    for (spellings, key) in [
+        (POLICY_PROVIDER, "policy.provider"),
+        (POLICY_MODEL, "policy.model"),
     ] {
-        let key = reader.key(spellings);
-        if is_missing && reader.find(spellings).is_none() {
+        if reader.find(spellings).is_none() {
+            let key = reader.full(key);
             reader.refuse(&key, "is missing; name the policy's `provider` and `model`");
         }
     }
