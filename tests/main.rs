@@ -10,3 +10,4 @@ mod interruptions;
 mod outputs;
 mod store_checks;
 mod support;
+mod train;

@@ -1,8 +1,13 @@
 //! What can be typed after `gepa`.
 
+mod train;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use train::TRAIN_NOTES;
+pub(crate) use train::TrainArguments;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -51,6 +56,9 @@ pub(crate) enum Command {
     Export(ExportArguments),
     /// Check the store against its journals, and the environment
     Doctor(DoctorArguments),
+    /// Run a prompt-learning job and write its result files, as job queues call it
+    #[command(after_help = TRAIN_NOTES)]
+    Train(Box<TrainArguments>),
     /// Print the JSON schema of config files
     Schema,
 }

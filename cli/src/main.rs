@@ -12,6 +12,7 @@ mod output;
 mod progress;
 mod records;
 mod report;
+mod signals;
 mod statistics;
 mod surroundings;
 mod word_diff;
@@ -47,6 +48,7 @@ fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Diff(arguments) => command::diff(&arguments),
         Command::Export(arguments) => command::export(&arguments),
         Command::Doctor(arguments) => command::doctor(&arguments),
+        Command::Train(arguments) => command::train(&arguments),
         Command::Schema => command::schema(),
     }
 }

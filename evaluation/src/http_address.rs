@@ -43,6 +43,16 @@ impl HttpAddress {
         self.url.origin().ascii_serialization()
     }
 
+    /// Whether the host is this machine: `localhost`, or a loopback address.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.url.host_str().unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost"
+            || address
+                .parse()
+                .is_ok_and(|address: IpAddr| address.is_loopback())
+    }
+
     /// Whether the host is written as a link-local address or is one that serves a cloud's metadata.
     /// Names are not looked up.
     pub fn is_link_local(&self) -> bool {

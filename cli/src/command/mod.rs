@@ -10,6 +10,7 @@ mod run;
 mod runs;
 mod schema;
 mod show;
+mod train;
 
 pub(crate) use best::best;
 pub(crate) use check::check;
@@ -20,3 +21,4 @@ pub(crate) use run::run;
 pub(crate) use runs::runs;
 pub(crate) use schema::schema;
 pub(crate) use show::show;
+pub(crate) use train::train;

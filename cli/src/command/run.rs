@@ -1,7 +1,5 @@
 //! `gepa run`
 
-mod signals;
-
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,8 +18,8 @@ use crate::feed::Feed;
 use crate::output::stdout;
 use crate::progress::{Limits, Standing, follow};
 use crate::report::write_summary;
+use crate::signals::Signals;
 use crate::surroundings::{environment, find_run, show_notes, store_url};
-use signals::Signals;
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CommandError> {
     let environment = environment()?;
@@ -180,13 +178,18 @@ fn write_next_steps(
 }
 
 fn exit_code(end: &RunEnd) -> ExitCode {
+    failure_code(end).map_or(ExitCode::SUCCESS, ExitCode::from)
+}
+
+/// The exit code of an end that is no success.
+pub(crate) fn failure_code(end: &RunEnd) -> Option<u8> {
     match end {
         RunEnd::Interrupted {
             provider_down: true,
             ..
-        } => ExitCode::from(EXIT_PROVIDER_DOWN),
-        RunEnd::Interrupted { .. } => ExitCode::from(EXIT_INTERRUPTED),
-        RunEnd::Finished(reason) if reason.is_failure() => ExitCode::from(EXIT_FAILURES),
-        _ => ExitCode::SUCCESS,
+        } => Some(EXIT_PROVIDER_DOWN),
+        RunEnd::Interrupted { .. } => Some(EXIT_INTERRUPTED),
+        RunEnd::Finished(reason) if reason.is_failure() => Some(EXIT_FAILURES),
+        _ => None,
     }
 }

@@ -5,9 +5,7 @@ use gepa_evaluation::{Environment, HttpAddress, ModelSettings, ProviderSettings,
 
 use super::problem::Problem;
 use super::raw::{EvaluatorSettings, RawConfig};
-
-/// The only variable of the environment a submitted config may name, besides the providers' own.
-const TASK_APP_KEY: &str = "ENVIRONMENT_API_KEY";
+use super::surroundings::TASK_APP_KEY;
 
 const LOCAL_FILE: &str = "names a local file, which a submitted config may not";
 const LOCAL_COMMAND: &str =

@@ -8,6 +8,9 @@ use super::problem::LocatedProblem;
 use super::raw::RawConfig;
 use super::task::TaskConfig;
 
+/// The variable that holds the task app's key unless it is given.
+pub(super) const TASK_APP_KEY: &str = "ENVIRONMENT_API_KEY";
+
 /// What a config was loaded with.
 #[derive(Debug)]
 pub(super) struct Surroundings {
@@ -48,15 +51,26 @@ impl TaskConfig {
         &self.described["settings"]
     }
 
+    /// As [`config_body`](Self::config_body), with the task app's key in it: what a client submits to
+    /// a backend it trusts with that key. For our own dialect it is the same.
+    pub fn submission_body(&self) -> serde_json::Value {
+        let mut body = self.config_body().clone();
+        if body.get("algorithm").is_some() {
+            body = serde_json::json!({"prompt_learning": body});
+        }
+        let given = self.task_app_key.as_ref().map(ApiKey::reveal);
+        let key = given.or_else(|| self.environment().get(TASK_APP_KEY));
+        let job = body
+            .get_mut("prompt_learning")
+            .and_then(|job| job.as_object_mut());
+        if let (Some(job), Some(key)) = (job, key) {
+            job.insert("task_app_api_key".to_owned(), key.into());
+        }
+        body
+    }
+
     /// Whether the task app's key was given; otherwise it is looked up in the environment.
     pub fn has_task_app_key(&self) -> bool {
         self.task_app_key.is_some()
-    }
-
-    /// The same with a key for the task app that is held in memory only.
-    #[must_use]
-    pub fn with_task_app_key(mut self, key: ApiKey) -> Self {
-        self.task_app_key = Some(key);
-        self
     }
 }

@@ -39,8 +39,8 @@ pub struct TaskConfig {
     evaluator: EvaluatorSettings,
     dataset: Option<Arc<Dataset>>,
     document: ConfigDocument,
-    /// The task app's key, where it was given rather than named.
-    pub(crate) task_app_key: Option<ApiKey>,
+    /// Handed over in memory, for callers whose key is in no environment.
+    pub(super) task_app_key: Option<ApiKey>,
     pub(super) surroundings: Surroundings,
 }
 
@@ -118,6 +118,13 @@ impl TaskConfig {
                 Err(document.locate_all(problems))
             }
         }
+    }
+
+    /// Uses this key for the task app instead of the environment's.
+    #[must_use]
+    pub fn with_task_app_key(mut self, key: ApiKey) -> Self {
+        self.task_app_key = Some(key);
+        self
     }
 
     /// The policy as `provider/model`, where the evaluator uses one.

@@ -4,6 +4,7 @@ mod project;
 mod rows;
 mod snapshot;
 mod statistics;
+mod status;
 
 pub use project::{Change, Projector};
 pub use rows::{
@@ -14,3 +15,4 @@ pub use snapshot::{
     ArchiveItem, BestPrompt, SnapshotPayload, SnapshotView, render_snapshot, token_estimate,
 };
 pub use statistics::statistics;
+pub use status::JobStatus;

@@ -4,14 +4,19 @@ use std::fmt;
 
 use reqwest::header::HeaderValue;
 
-/// A key. Compares and orders by content, prints as a placeholder.
+/// The key of a provider or a task app. Compares and orders by content, prints as a placeholder.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ApiKey(String);
 
 impl ApiKey {
-    /// A key from its text.
+    /// A key with this text.
     pub fn new(text: &str) -> Self {
         Self(text.to_owned())
+    }
+
+    /// The text itself, for handing the key to whom it belongs.
+    pub fn reveal(&self) -> &str {
+        &self.0
     }
 
     /// The `Authorization` header, marked sensitive; `None` where no header can carry the key.

@@ -7,6 +7,7 @@ use toml::{Table, Value};
 use super::expand::{expand, names_variable, sole_variable};
 use super::spellings::{ALL, ENV_FILE};
 use crate::config::problem::Problem;
+use crate::config::surroundings::TASK_APP_KEY;
 
 /// Where the dialect's keys stand in a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +21,7 @@ pub(in crate::config) enum Dialect {
 /// Keys that accompany overrides without being any.
 const NO_OVERRIDES: [&str; 4] = ["backend", "task_url", "metadata", "auto_start"];
 
-const TASK_APP_KEY: &str = "task_app_api_key";
-/// The variable that holds it unless it is given.
-const KEY_VARIABLE: &str = "ENVIRONMENT_API_KEY";
+const KEY_OF_APP: &str = "task_app_api_key";
 
 impl Dialect {
     /// The dialect a document is written in; `None` for our own.
@@ -80,7 +79,7 @@ impl Dialect {
         environment: &Environment,
         is_submitted: bool,
     ) -> Result<Option<ApiKey>, Problem> {
-        let key = self.full(TASK_APP_KEY);
+        let key = self.full(KEY_OF_APP);
         let Some(value) = find(table, &key) else {
             return Ok(None);
         };
@@ -88,8 +87,8 @@ impl Dialect {
             remove(table, &key);
             return Err(Problem::new(key, "must be a string"));
         };
-        if is_submitted && names_variable(&text) && sole_variable(&text) != Some(KEY_VARIABLE) {
-            let message = format!("may name no variable but {KEY_VARIABLE} in a submitted job");
+        if is_submitted && names_variable(&text) && sole_variable(&text) != Some(TASK_APP_KEY) {
+            let message = format!("may name no variable but {TASK_APP_KEY} in a submitted job");
             return Err(Problem::new(key, message));
         }
         let expanded =
@@ -104,7 +103,7 @@ impl Dialect {
     /// Takes out whatever else looks like a secret; gives the keys it stood under.
     pub(in crate::config) fn take_secrets(self, table: &mut Table) -> Vec<String> {
         let mut taken = Vec::new();
-        let own = self.full(TASK_APP_KEY);
+        let own = self.full(KEY_OF_APP);
         take_secrets_below("", table, &own, &mut taken);
         taken
     }
