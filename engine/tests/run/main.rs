@@ -11,5 +11,6 @@ mod records;
 mod reflections;
 mod resume;
 mod search;
+mod steering;
 mod token_budget;
 mod world;

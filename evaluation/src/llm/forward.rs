@@ -247,6 +247,7 @@ fn error_label((kind, _): &(ModelErrorKind, String)) -> &'static str {
     match kind {
         ModelErrorKind::Transient => "transient",
         ModelErrorKind::Permanent => "permanent",
+        ModelErrorKind::KeyRejected => "key_rejected",
         ModelErrorKind::Timeout => "timeout",
         ModelErrorKind::Refused => "refused",
         ModelErrorKind::ProviderDown => "provider_down",
