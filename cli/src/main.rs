@@ -10,7 +10,6 @@ mod feed;
 mod format;
 mod output;
 mod progress;
-mod records;
 mod report;
 mod statistics;
 mod surroundings;
@@ -46,6 +45,7 @@ fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Best(arguments) => command::best(&arguments),
         Command::Diff(arguments) => command::diff(&arguments),
         Command::Export(arguments) => command::export(&arguments),
+        Command::Serve(arguments) => command::serve(&arguments),
         Command::Doctor(arguments) => command::doctor(&arguments),
         Command::Schema => command::schema(),
     }

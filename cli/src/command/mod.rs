@@ -9,6 +9,7 @@ mod plan;
 mod run;
 mod runs;
 mod schema;
+mod serve;
 mod show;
 
 pub(crate) use best::best;
@@ -19,4 +20,5 @@ pub(crate) use export::export;
 pub(crate) use run::run;
 pub(crate) use runs::runs;
 pub(crate) use schema::schema;
+pub(crate) use serve::serve;
 pub(crate) use show::show;

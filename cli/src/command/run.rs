@@ -21,7 +21,7 @@ use crate::output::stdout;
 use crate::progress::{Limits, Standing, follow};
 use crate::report::write_summary;
 use crate::surroundings::{environment, find_run, store_url};
-use signals::Signals;
+pub(super) use signals::Signals;
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CommandError> {
     let environment = environment()?;
@@ -96,6 +96,10 @@ async fn resume(
     let builder = builder(task, services, &store).await?;
     announce(&run.run_id)?;
     let handle = builder.resume(run.run_id.clone()).await?;
+    if run.summary.paused {
+        // Whoever takes it up by hand wants it to go on.
+        handle.control().resume();
+    }
     watch(handle, signals, store, &run, limits, arguments).await
 }
 

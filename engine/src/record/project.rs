@@ -186,15 +186,11 @@ impl Projector {
     fn steer(&mut self, body: &EventBody, at: Timestamp) {
         match body {
             EventBody::RunResumed(_) => {
-                self.summary.status = if self.summary.paused {
-                    RunStatus::Paused
-                } else {
-                    RunStatus::Running
-                };
+                self.summary.status = self.unless_paused(RunStatus::Running);
                 self.summary.interruption = None;
             }
             EventBody::RunInterrupted(interrupted) => {
-                self.summary.status = RunStatus::Interrupted;
+                self.summary.status = self.unless_paused(RunStatus::Interrupted);
                 self.summary.interruption = Some(interrupted.reason.clone());
             }
             EventBody::RunPaused => {
@@ -208,6 +204,15 @@ impl Projector {
             EventBody::StopDecided(stop) => self.summary.stop_reason = Some(stop.reason.clone()),
             EventBody::RunAbandoned(abandoned) => self.end(&abandoned.reason, at),
             _ => {}
+        }
+    }
+
+    /// A pause outlasts the processes that work on a run.
+    fn unless_paused(&self, status: RunStatus) -> RunStatus {
+        if self.summary.paused {
+            RunStatus::Paused
+        } else {
+            status
         }
     }
 

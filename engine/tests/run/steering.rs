@@ -138,15 +138,18 @@ async fn a_pause_survives_the_process_and_changes_no_decision() {
     handle.control().pause();
     handle.control().interrupt("test");
     handle.finish().await.unwrap();
-    assert_eq!(status(&store, &run).await, RunStatus::Interrupted);
+    assert_eq!(status(&store, &run).await, RunStatus::Paused);
 
     let idle = Probe::new().shared();
     let handle = world.builder(&store, Arc::clone(&idle) as _);
     let handle = handle.resume(run.clone()).await.unwrap();
-    while status(&store, &run).await != RunStatus::Paused {
+    let resumed = |body: &EventBody| matches!(body, EventBody::RunResumed(_));
+    while count(&journal(&store, &run).await, resumed) == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+    tokio::time::sleep(Duration::from_millis(10)).await;
     assert_eq!(idle.begun(), 0);
+    assert_eq!(status(&store, &run).await, RunStatus::Paused);
     handle.control().resume();
     let result = handle.finish().await.unwrap();
     assert!(matches!(result.end, RunEnd::Finished(_)));
