@@ -8,6 +8,7 @@ pub mod dataset;
 mod environment;
 mod evaluator;
 mod example;
+mod http_address;
 pub mod interceptor;
 mod llm;
 mod model;
@@ -28,9 +29,10 @@ pub use cpu::{CpuBound, CpuEvaluator, run_cpu};
 pub use environment::{Environment, EnvironmentError};
 pub use evaluator::{Evaluation, Evaluator, EvaluatorInfo, RolloutRequest};
 pub use example::ExampleId;
+pub use http_address::{AddressError, HttpAddress};
 pub use llm::{
-    ChatModel, ForwardError, MaxTokensField, ModelSettings, ModelSetupError, Models, PriceSettings,
-    ProviderSettings, RawReply, RetryTiming,
+    ApiKey, ChatModel, ForwardError, MaxTokensField, ModelSettings, ModelSetupError, Models,
+    PriceSettings, ProviderSettings, RawReply, RetryTiming, known_providers, public_base_url,
 };
 pub use model::{
     ChatRequest, Completion, FinishReason, LanguageModel, Message, ModelError, ModelErrorKind,

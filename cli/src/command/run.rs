@@ -20,21 +20,22 @@ use crate::feed::Feed;
 use crate::output::stdout;
 use crate::progress::{Limits, Standing, follow};
 use crate::report::write_summary;
-use crate::surroundings::{environment, find_run, store_url};
+use crate::surroundings::{environment, find_run, show_notes, store_url};
 pub(super) use signals::Signals;
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CommandError> {
     let environment = environment()?;
-    let services = Services::new(environment.clone());
     if let (Some(file), None) = (&arguments.config, &arguments.resume) {
         let task = source(file, &environment, arguments).load()?;
+        show_notes(&task);
+        let services = Services::new(task.environment().clone());
         let runtime = runtime()?;
         if arguments.plan {
             return runtime.block_on(plan(&task, &services));
         }
         return runtime.block_on(begin(task, &services, &environment, arguments));
     }
-    runtime()?.block_on(resume(&services, &environment, arguments))
+    runtime()?.block_on(resume(&environment, arguments))
 }
 
 fn runtime() -> Result<Runtime, CommandError> {
@@ -77,7 +78,6 @@ async fn begin(
 }
 
 async fn resume(
-    services: &Services,
     environment: &Environment,
     arguments: &RunArguments,
 ) -> Result<ExitCode, CommandError> {
@@ -90,10 +90,12 @@ async fn resume(
         Some(file) => source(file, environment, arguments).load()?,
         None => source(Path::new(""), environment, arguments).load_stored(&run.config)?,
     };
+    show_notes(&task);
+    let services = Services::new(task.environment().clone());
     task.check_models(&services.models)?;
     let signals = Signals::new().map_err(CommandError::Runtime)?;
     let limits = Limits::of(&task.config);
-    let builder = builder(task, services, &store).await?;
+    let builder = builder(task, &services, &store).await?;
     announce(&run.run_id)?;
     let handle = builder.resume(run.run_id.clone()).await?;
     if run.summary.paused {

@@ -10,8 +10,8 @@ use gepa_evaluation::process::ProcessEvaluator;
 use gepa_evaluation::rulebook::RulebookModel;
 use gepa_evaluation::scorer::{Scorer, ScorerSettings};
 use gepa_evaluation::{
-    Evaluator, ExampleId, LanguageModel, ModelSettings, Models, PromptMessage, PromptTemplate,
-    Services, wildcards_in,
+    ApiKey, Evaluator, ExampleId, LanguageModel, ModelSettings, Models, PromptMessage,
+    PromptTemplate, Services, wildcards_in,
 };
 
 use super::document::ConfigDocument;
@@ -19,6 +19,7 @@ use super::problem::{ConfigError, Problem};
 use super::raw::{EvaluatorSettings, ExampleItem, MessageSettings, RawConfig};
 use super::resolved::{Config, ExampleSets};
 use super::settings::Settings;
+use super::surroundings::Surroundings;
 
 /// Largest text file a config may refer to, in bytes.
 const MAX_TEXT_FILE: u64 = 4 << 20;
@@ -34,10 +35,13 @@ pub struct TaskConfig {
     /// What is stored with the run: the values in force and the folder paths start from.
     pub described: serde_json::Value,
     directory: PathBuf,
-    raw: RawConfig,
+    pub(super) raw: RawConfig,
     evaluator: EvaluatorSettings,
     dataset: Option<Arc<Dataset>>,
     document: ConfigDocument,
+    /// The task app's key, where it was given rather than named.
+    pub(crate) task_app_key: Option<ApiKey>,
+    pub(super) surroundings: Surroundings,
 }
 
 /// The parts of a task that talk to the world.
@@ -62,6 +66,7 @@ impl TaskConfig {
         directory: PathBuf,
         described: serde_json::Value,
         document: ConfigDocument,
+        surroundings: Surroundings,
     ) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
         let evaluator = raw.evaluator.clone().unwrap_or_else(|| {
@@ -98,6 +103,8 @@ impl TaskConfig {
                 evaluator,
                 dataset: dataset.map(Arc::new),
                 document,
+                task_app_key: None,
+                surroundings,
             }),
             Ok(_) => Err(document.locate_all(problems)),
             Err(more) => {

@@ -4,12 +4,13 @@ use std::fmt;
 
 use reqwest::header::HeaderValue;
 
-/// A provider's key. Compares and orders by content, prints as a placeholder.
+/// A key. Compares and orders by content, prints as a placeholder.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ApiKey(String);
+pub struct ApiKey(String);
 
 impl ApiKey {
-    pub(super) fn new(text: &str) -> Self {
+    /// A key from its text.
+    pub fn new(text: &str) -> Self {
         Self(text.to_owned())
     }
 

@@ -20,8 +20,10 @@ mod settings;
 mod setup_error;
 mod telemetry;
 
+pub use api_key::ApiKey;
 pub use backoff::RetryTiming;
 pub use chat::ChatModel;
+pub use endpoint::{known_providers, public_base_url};
 pub use forward::{ForwardError, RawReply};
 pub use models::Models;
 pub use settings::{MaxTokensField, ModelSettings, PriceSettings, ProviderSettings};
