@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gepa_evaluation::{ApiKey, Environment};
+use gepa_evaluation::Environment;
 
 use super::problem::LocatedProblem;
 use super::raw::RawConfig;
@@ -51,12 +51,5 @@ impl TaskConfig {
     /// Whether the task app's key was given; otherwise it is looked up in the environment.
     pub fn has_task_app_key(&self) -> bool {
         self.task_app_key.is_some()
-    }
-
-    /// The same with a key for the task app that is held in memory only.
-    #[must_use]
-    pub fn with_task_app_key(mut self, key: ApiKey) -> Self {
-        self.task_app_key = Some(key);
-        self
     }
 }
