@@ -10,4 +10,8 @@ mod interruptions;
 mod outputs;
 mod store_checks;
 mod support;
+#[path = "../evaluation/tests/task_app/app.rs"]
+#[expect(dead_code, reason = "only its well-behaved side is needed here")]
+mod task_app;
+mod task_app_runs;
 mod train;

@@ -2,6 +2,8 @@
 
 mod train;
 
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -29,6 +31,11 @@ on stderr, as `gepa export --what events` writes it, and the last line on stdout
 
 The first Ctrl-C finishes the calls in flight, the second drops them; both can be resumed.";
 
+const SERVE_NOTES: &str = "\
+GEPA_API_KEY is the key every request but /health must carry; without one the server listens on
+loopback only. The address it listens on is printed on stderr. A signal interrupts the jobs; a
+server started again on the same store goes on with them.";
+
 /// Evolves prompts against an evaluator, and answers for every token it spent.
 #[derive(Debug, Parser)]
 #[command(name = "gepa", version, after_help = EXIT_CODES)]
@@ -54,6 +61,9 @@ pub(crate) enum Command {
     Diff(DiffArguments),
     /// Write a run's data
     Export(ExportArguments),
+    /// Work on jobs submitted over HTTP, and answer for the runs of a store
+    #[command(after_help = SERVE_NOTES)]
+    Serve(ServeArguments),
     /// Check the store against its journals, and the environment
     Doctor(DoctorArguments),
     /// Run a prompt-learning job and write its result files, as job queues call it
@@ -188,6 +198,21 @@ pub(crate) enum ExportForm {
 pub(crate) enum CandidateOrder {
     Iteration,
     Score,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
+    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    /// Jobs that run at a time; others wait their turn
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub(crate) max_jobs: NonZeroUsize,
+    /// Minutes a job waits for a provider or task app that is down before it fails
+    #[arg(long, value_name = "M", default_value = "30")]
+    pub(crate) outage_minutes: u64,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,6 @@ mod feed;
 mod format;
 mod output;
 mod progress;
-mod records;
 mod report;
 mod signals;
 mod statistics;
@@ -47,6 +46,7 @@ fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Best(arguments) => command::best(&arguments),
         Command::Diff(arguments) => command::diff(&arguments),
         Command::Export(arguments) => command::export(&arguments),
+        Command::Serve(arguments) => command::serve(&arguments),
         Command::Doctor(arguments) => command::doctor(&arguments),
         Command::Train(arguments) => command::train(&arguments),
         Command::Schema => command::schema(),

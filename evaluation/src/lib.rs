@@ -32,7 +32,8 @@ pub use example::ExampleId;
 pub use http_address::{AddressError, HttpAddress};
 pub use llm::{
     ApiKey, ChatModel, ForwardError, MaxTokensField, ModelSettings, ModelSetupError, Models,
-    PriceSettings, ProviderSettings, RawReply, RetryTiming, known_providers, public_base_url,
+    PriceSettings, ProviderSettings, RawReply, RetryTiming, Spending, StreamEnd, StreamedReply,
+    known_providers, public_base_url,
 };
 pub use model::{
     ChatRequest, Completion, FinishReason, LanguageModel, Message, ModelError, ModelErrorKind,

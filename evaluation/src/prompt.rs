@@ -131,14 +131,15 @@ fn fill_wildcards<'v>(pattern: &str, value: &impl Fn(&str) -> Option<&'v str>) -
     filled
 }
 
-enum Part<'a> {
+/// A piece of a pattern.
+pub(crate) enum Part<'a> {
     Text(&'a str),
     Wildcard(&'a str),
 }
 
 /// A wildcard is `{name}` with a name of letters, digits, `_`, `-` and `.`; every other brace is text,
 /// so JSON in a prompt stays what it is.
-fn split_wildcards(pattern: &str) -> impl Iterator<Item = Part<'_>> {
+pub(crate) fn split_wildcards(pattern: &str) -> impl Iterator<Item = Part<'_>> {
     let mut rest = pattern;
     std::iter::from_fn(move || {
         if rest.is_empty() {

@@ -9,6 +9,7 @@ mod plan;
 mod run;
 mod runs;
 mod schema;
+mod serve;
 mod show;
 mod train;
 
@@ -20,5 +21,6 @@ pub(crate) use export::export;
 pub(crate) use run::run;
 pub(crate) use runs::runs;
 pub(crate) use schema::schema;
+pub(crate) use serve::serve;
 pub(crate) use show::show;
 pub(crate) use train::train;

@@ -96,6 +96,10 @@ async fn resume(
     let builder = builder(task, &services, &store).await?;
     announce(&run.run_id)?;
     let handle = builder.resume(run.run_id.clone()).await?;
+    if run.summary.paused {
+        // Whoever takes it up by hand wants it to go on.
+        handle.control().resume();
+    }
     watch(handle, signals, store, &run, limits, arguments).await
 }
 

@@ -14,6 +14,7 @@ mod settings;
 mod submitted;
 mod surroundings;
 mod task;
+mod task_app;
 
 pub use load::ConfigSource;
 pub use problem::{ConfigError, LocatedProblem, Origin, Problem};

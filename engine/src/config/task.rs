@@ -20,12 +20,13 @@ use super::raw::{EvaluatorSettings, ExampleItem, MessageSettings, RawConfig};
 use super::resolved::{Config, ExampleSets};
 use super::settings::Settings;
 use super::surroundings::Surroundings;
+use super::task_app;
 
 /// Largest text file a config may refer to, in bytes.
 const MAX_TEXT_FILE: u64 = 4 << 20;
 
 /// The provider that needs no network.
-const RULEBOOK: &str = "rulebook";
+pub(super) const RULEBOOK: &str = "rulebook";
 
 /// A task as a config file describes it, checked.
 #[derive(Debug)]
@@ -73,11 +74,13 @@ impl TaskConfig {
             EvaluatorSettings::Dataset(super::raw::DatasetTaskSettings::default())
         });
         check_parts(&raw, &evaluator, &mut problems);
+        task_app::check_parts(&raw, &evaluator, &mut problems);
         let dataset = load_dataset(&raw, &directory, &mut problems);
         let sets = example_sets(&raw, dataset.as_ref(), &mut problems);
         let prompt = read_prompt(&raw, &directory, &mut problems);
         check_wildcards(&prompt, dataset.as_ref(), &mut problems);
         let seed = seed_candidate(&raw, &prompt, &mut problems);
+        task_app::check_pipeline(&evaluator, seed.as_ref(), &mut problems);
         let mut settings = Settings {
             run: raw.run.clone(),
             search: raw.search.clone(),
@@ -183,9 +186,8 @@ impl TaskConfig {
                 let started = ProcessEvaluator::start(settings, &self.directory, dataset).await;
                 Arc::new(started.map_err(|error| problem("evaluator.command", &error))?)
             }
-            EvaluatorSettings::TaskApp(_) => {
-                let message = "is a task app, which this build cannot run yet";
-                return Err(vec![Problem::new("evaluator", message)]);
+            EvaluatorSettings::TaskApp(settings) => {
+                Arc::new(self.task_app_evaluator(settings, services).await?)
             }
             EvaluatorSettings::Dataset(settings) => {
                 let policy = self.model(models, "policy", self.raw.policy.as_ref())?;
@@ -246,7 +248,7 @@ impl TaskConfig {
     }
 }
 
-fn problem(key: &str, error: &dyn std::error::Error) -> Vec<Problem> {
+pub(super) fn problem(key: &str, error: &dyn std::error::Error) -> Vec<Problem> {
     vec![Problem::new(key, format!("does not work: {error}"))]
 }
 

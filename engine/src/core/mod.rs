@@ -187,6 +187,7 @@ impl Core {
                 self.injected.push_back(injected.candidate.clone());
             }
             EventBody::StopRequested(request) => self.stop_at_once(request.reason.clone()),
+            EventBody::RunAbandoned(abandoned) => self.abandon(&abandoned.reason),
             EventBody::RunResumed(_) if self.has_failed() => self.finish(),
             EventBody::RunResumed(_) => self.reopen_retryable(),
             _ => {}
@@ -247,6 +248,12 @@ impl Core {
     }
 
     fn settle_rollout(&mut self, settled: &RolloutSettled) {
+        if let Outcome::Failed(failure) = &settled.outcome
+            && failure.fatal
+        {
+            self.give_up_on_rollouts(&failure.message);
+            return;
+        }
         let position = settled.position as usize;
         let outcome = Arc::new(settled.outcome.clone());
         match &mut self.part {

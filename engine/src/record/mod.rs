@@ -1,5 +1,6 @@
 //! What can be asked about a run: rows, each a function of the journal.
 
+pub mod columns;
 mod project;
 mod rows;
 mod snapshot;

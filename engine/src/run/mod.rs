@@ -1,5 +1,6 @@
 //! Runs: put together, started or resumed, steered, watched, concluded.
 
+mod abandon;
 mod builder;
 mod dispatch;
 mod driver;
@@ -12,6 +13,7 @@ mod replay;
 mod result;
 mod spend;
 
+pub use abandon::abandon;
 pub use builder::{Run, RunBuilder};
 pub use error::RunError;
 pub use handle::{RunControl, RunHandle};

@@ -12,5 +12,6 @@ mod reflections;
 mod resume;
 mod search;
 mod status;
+mod steering;
 mod token_budget;
 mod world;

@@ -1,26 +1,26 @@
 //! Stands between task apps and model providers: puts candidates into what the apps send.
+//!
+//! A rollout attempt opens a [`Lease`], whose address the app is told to send its model calls to.
+//! Each call is changed by the [`substitution`](SubstitutionPlan), forwarded with the run's policy
+//! through the limits all runs share, answered within the app's patience, and written down. What a
+//! rollout is worth is judged from that record, since apps may hide what went wrong.
 
-use crate::Environment;
+mod answer;
+mod body;
+mod call;
+mod error;
+mod lease;
+mod listener;
+mod record;
+mod registry;
+mod route;
+mod service;
+mod streaming;
+mod substitution;
+mod telemetry;
 
-/// The variable that names the address to listen on; a free loopback port if it is not set.
-const LISTEN_VARIABLE: &str = "GEPA_INTERCEPTOR_LISTEN";
-
-/// The interceptor of a process; binds its address when a run first needs it.
-#[derive(Clone, Debug)]
-pub struct Interceptor {
-    listen: Option<String>,
-}
-
-impl Interceptor {
-    /// An interceptor that will listen where `GEPA_INTERCEPTOR_LISTEN` says.
-    pub fn new(environment: &Environment) -> Self {
-        Self {
-            listen: environment.get(LISTEN_VARIABLE).map(str::to_owned),
-        }
-    }
-
-    /// Where it will listen, if the environment says so.
-    pub fn listen(&self) -> Option<&str> {
-        self.listen.as_deref()
-    }
-}
+pub use error::InterceptorError;
+pub use lease::{Lease, LeaseTerms};
+pub use record::{CallOutcome, CallRecord};
+pub use service::Interceptor;
+pub use substitution::{Placed, Refusal, Rule, Substitution, SubstitutionPlan};

@@ -20,16 +20,37 @@ impl ApiKey {
     }
 
     /// The `Authorization` header, marked sensitive; `None` where no header can carry the key.
-    pub(super) fn bearer(&self) -> Option<HeaderValue> {
-        let mut header = HeaderValue::from_str(&format!("Bearer {}", self.0)).ok()?;
-        header.set_sensitive(true);
-        Some(header)
+    pub(crate) fn bearer(&self) -> Option<HeaderValue> {
+        sensitive(&format!("Bearer {}", self.0))
+    }
+
+    /// The key alone as a header, marked sensitive; `None` where no header can carry it.
+    pub(crate) fn plain(&self) -> Option<HeaderValue> {
+        sensitive(&self.0)
     }
 
     /// `text` without the key in it.
-    pub(super) fn scrubbed(&self, text: &str) -> String {
+    pub(crate) fn scrubbed(&self, text: &str) -> String {
+        if self.0.is_empty() {
+            return text.to_owned();
+        }
         text.replace(&self.0, "[key]")
     }
+
+    /// `text` without the key and without its first `length` characters, which some servers quote.
+    pub(crate) fn scrubbed_with_start(&self, text: &str, length: usize) -> String {
+        let scrubbed = self.scrubbed(text);
+        match self.0.char_indices().nth(length) {
+            Some((end, _)) => scrubbed.replace(&self.0[..end], "[key]"),
+            None => scrubbed,
+        }
+    }
+}
+
+fn sensitive(text: &str) -> Option<HeaderValue> {
+    let mut header = HeaderValue::from_str(text).ok()?;
+    header.set_sensitive(true);
+    Some(header)
 }
 
 impl fmt::Debug for ApiKey {

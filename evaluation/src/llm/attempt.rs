@@ -12,7 +12,7 @@ use super::reply::{Reply, Unreadable};
 use super::retry_after::retry_after;
 
 /// Largest reply that is read.
-const LARGEST_REPLY: usize = 32 * 1024 * 1024;
+pub(super) const LARGEST_REPLY: usize = 32 * 1024 * 1024;
 
 /// Largest error body that is read.
 const LARGEST_COMPLAINT: usize = 64 * 1024;
@@ -43,6 +43,21 @@ async fn exchange(
     body: Vec<u8>,
     timeouts: Timeouts,
 ) -> Result<Reply, AttemptFault> {
+    let response = begin(client, to, body, timeouts.first_byte).await?;
+    let bytes = read_reply(to, response).await?;
+    Reply::parse(bytes).map_err(|unreadable| match unreadable {
+        Unreadable::NotACompletion(reason) => AttemptFault::unreadable(to, reason),
+        Unreadable::Error { status, body } => AttemptFault::from_status(to, status, &body, None),
+    })
+}
+
+/// Posts `body` and waits for a success status.
+pub(super) async fn begin(
+    client: &Client,
+    to: Addressee<'_>,
+    body: Vec<u8>,
+    first_byte: Duration,
+) -> Result<Response, AttemptFault> {
     let url = format!("{}/chat/completions", to.endpoint.base_url);
     let mut request = client
         .post(url)
@@ -51,19 +66,15 @@ async fn exchange(
     if let Some(authorization) = &to.endpoint.authorization {
         request = request.header(reqwest::header::AUTHORIZATION, authorization.clone());
     }
-    let response = match timeout(timeouts.first_byte, request.send()).await {
+    let response = match timeout(first_byte, request.send()).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Err(sending_failed(to, error)),
-        Err(_) => return Err(AttemptFault::timeout(to, "first byte", timeouts.first_byte)),
+        Err(_) => return Err(AttemptFault::timeout(to, "first byte", first_byte)),
     };
     if !response.status().is_success() {
         return Err(complaint(to, response).await);
     }
-    let bytes = read_reply(to, response).await?;
-    Reply::parse(bytes).map_err(|unreadable| match unreadable {
-        Unreadable::NotACompletion(reason) => AttemptFault::unreadable(to, reason),
-        Unreadable::Error { status, body } => AttemptFault::from_status(to, status, &body, None),
-    })
+    Ok(response)
 }
 
 fn sending_failed(to: Addressee<'_>, error: reqwest::Error) -> AttemptFault {
@@ -119,7 +130,7 @@ async fn read_reply(to: Addressee<'_>, mut response: Response) -> Result<Vec<u8>
 }
 
 /// The cause at the bottom, which names what happened; the layers above it only say where.
-fn innermost(error: &reqwest::Error) -> String {
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn Error = error;
     while let Some(source) = cause.source() {
         cause = source;

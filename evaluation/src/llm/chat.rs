@@ -106,6 +106,50 @@ impl ChatModel {
         Value::Object(body)
     }
 
+    /// The body that forwards another program's request to this model: what these settings say wins,
+    /// what they leave open stays as it was sent. Only one limit on the reply's length goes out,
+    /// under the name this provider knows.
+    pub fn proxied_body(&self, mut sent: Map<String, Value>) -> Value {
+        let settings = &self.settings;
+        let limits = ["max_completion_tokens", "max_tokens"];
+        let sent_limit = limits
+            .map(|name| sent.shift_remove(name))
+            .into_iter()
+            .flatten()
+            .find(|limit| !limit.is_null());
+        let has_limit_of_its_own = limits.iter().any(|name| settings.extra.contains_key(*name));
+        let limit = settings.max_tokens.map(Value::from).or(sent_limit);
+        let optional = [
+            ("model", Some(json!(settings.model))),
+            ("temperature", settings.temperature.map(Value::from)),
+            ("top_p", settings.top_p.map(Value::from)),
+            ("seed", settings.seed.map(Value::from)),
+            (
+                self.max_tokens_name(),
+                limit.filter(|_| !has_limit_of_its_own),
+            ),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                sent.insert(name.to_owned(), value);
+            }
+        }
+        for (name, value) in &settings.extra {
+            sent.insert(name.clone(), value.clone());
+        }
+        Value::Object(sent)
+    }
+
+    /// What this model was connected with.
+    pub fn settings(&self) -> &ModelSettings {
+        &self.settings
+    }
+
+    /// Whether the provider counts as down at this moment.
+    pub fn is_provider_down(&self) -> bool {
+        self.limiter.is_down()
+    }
+
     pub(super) fn addressee(&self) -> Addressee<'_> {
         Addressee {
             provider: &self.settings.provider,

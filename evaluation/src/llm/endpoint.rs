@@ -254,7 +254,8 @@ fn is_version(segment: &str) -> bool {
     characters.next() == Some('v') && characters.next().is_some_and(|c| c.is_ascii_digit())
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether an address is on this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"

@@ -11,7 +11,8 @@ use super::limiter::{Outage, Permit, Report};
 use super::prices::Price;
 use super::reply::{MOST_TOKENS, Reply, ReportedTokens, estimated_prompt_tokens};
 use super::settings::ASSUMED_COMPLETION_TOKENS;
-use crate::{ModelError, ModelErrorKind, Purpose, Usage};
+use super::spending::Spending;
+use crate::{Completion, ModelError, ModelErrorKind, Purpose, Usage};
 
 /// Attempts at most where each of them may have been paid for without bringing anything.
 const MOST_UNREADABLE: u32 = 3;
@@ -27,6 +28,39 @@ pub struct RawReply {
     pub usage: Usage,
 }
 
+impl RawReply {
+    /// The first choice's text, tool calls and end, with what was spent.
+    pub fn completion(&self) -> Completion {
+        let reply = Reply {
+            body: Vec::new(),
+            json: self.json.clone(),
+        };
+        Completion {
+            text: reply.text(),
+            finish_reason: reply.finish_reason(),
+            tool_calls: reply.tool_calls(),
+            usage: self.usage,
+        }
+    }
+
+    /// The body with `usage` in it: the provider's, or else the estimate, all of it as completion
+    /// tokens beyond those of the prompt.
+    pub fn body_with_usage(&self) -> Vec<u8> {
+        if self.json.get("usage").is_some_and(Value::is_object) {
+            return self.body.clone();
+        }
+        let mut json = self.json.clone();
+        let total = self.usage.total_tokens();
+        json["usage"] = serde_json::json!({
+            "prompt_tokens": 0,
+            "completion_tokens": total,
+            "total_tokens": total,
+            "estimated": true,
+        });
+        json.to_string().into_bytes()
+    }
+}
+
 /// A request that brought no completion.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{error}")]
@@ -40,57 +74,85 @@ pub struct ForwardError {
 }
 
 /// What one call has gone through so far.
-#[derive(Debug, Default)]
-struct CallHistory {
-    usage: Usage,
+#[derive(Debug)]
+pub(super) struct CallHistory<'a> {
+    pub(super) spending: &'a Spending,
     failed_attempts: u32,
     unreadable_replies: u32,
     last_fault: Option<AttemptFault>,
+}
+
+impl<'a> CallHistory<'a> {
+    pub(super) fn new(spending: &'a Spending) -> Self {
+        Self {
+            spending,
+            failed_attempts: 0,
+            unreadable_replies: 0,
+            last_fault: None,
+        }
+    }
+
+    /// The end of a call that brought nothing.
+    pub(super) fn into_error(self, (kind, message): (ModelErrorKind, String)) -> ForwardError {
+        let answer = self.last_fault.and_then(|fault| fault.answer);
+        ForwardError {
+            error: ModelError {
+                kind,
+                message,
+                usage: self.spending.usage(),
+            },
+            status: answer.as_ref().map(|answer| answer.status),
+            body: answer.map(|answer| answer.body).unwrap_or_default(),
+        }
+    }
 }
 
 impl ChatModel {
     /// Sends `body`, a chat completions request, and answers with the reply; retries what may pass.
     ///
     /// The body goes out as it is, its `model` included; this model's settings add nothing but
-    /// address, key, timeouts, limits and prices. Streamed replies are not supported.
+    /// address, key, timeouts, limits and prices. For streamed replies there is
+    /// [`forward_streamed`](Self::forward_streamed).
     pub async fn forward(&self, body: &Value, purpose: Purpose) -> Result<RawReply, ForwardError> {
+        self.forward_watched(body, purpose, &Spending::default())
+            .await
+    }
+
+    /// As [`forward`](Self::forward), keeping `spending` up to date, so that the cost of a call is
+    /// known even if its future is dropped.
+    pub async fn forward_watched(
+        &self,
+        body: &Value,
+        purpose: Purpose,
+        spending: &Spending,
+    ) -> Result<RawReply, ForwardError> {
         let span = self.meter.call_span(purpose);
-        let mut history = CallHistory::default();
+        let mut history = CallHistory::new(spending);
         let result = self.run(body, &mut history).instrument(span.clone()).await;
-        span.record("attempts", history.usage.calls);
+        let usage = spending.usage();
+        span.record("attempts", usage.calls);
         span.record(
             "outcome",
             result.as_ref().map_or_else(error_label, |_| "ok"),
         );
-        let usage = history.usage;
         match result {
             Ok(reply) => Ok(RawReply {
                 body: reply.body,
                 json: reply.json,
                 usage,
             }),
-            Err((kind, message)) => {
-                let answer = history.last_fault.and_then(|fault| fault.answer);
-                Err(ForwardError {
-                    error: ModelError {
-                        kind,
-                        message,
-                        usage,
-                    },
-                    status: answer.as_ref().map(|answer| answer.status),
-                    body: answer.map(|answer| answer.body).unwrap_or_default(),
-                })
-            }
+            Err(end) => Err(history.into_error(end)),
         }
     }
 
     async fn run(
         &self,
         body: &Value,
-        history: &mut CallHistory,
+        history: &mut CallHistory<'_>,
     ) -> Result<Reply, (ModelErrorKind, String)> {
         if body.get("stream").and_then(Value::as_bool) == Some(true) {
-            let message = "streamed replies are not supported: send the request without `stream`";
+            let message = "a streamed reply was asked for where a whole one is expected: send the \
+                           request without `stream`";
             return Err((ModelErrorKind::Permanent, message.to_owned()));
         }
         let bytes = body.to_string().into_bytes();
@@ -112,7 +174,7 @@ impl ChatModel {
         }
     }
 
-    async fn permit(&self, expected_tokens: u64) -> Result<Permit, Outage> {
+    pub(super) async fn permit(&self, expected_tokens: u64) -> Result<Permit, Outage> {
         let asked = Instant::now();
         let permit = self.limiter.acquire(expected_tokens).await;
         self.meter.waited(asked.elapsed());
@@ -125,23 +187,24 @@ impl ChatModel {
         bytes: Vec<u8>,
         permit: Permit,
         prompt_tokens: u64,
-        history: &mut CallHistory,
+        history: &mut CallHistory<'_>,
     ) -> Result<Reply, AttemptFault> {
         let timer = self.meter.attempt();
+        history.spending.attempt_started(prompt_tokens);
         let result = attempt(&self.client, self.addressee(), bytes, self.timeouts).await;
         let report = match &result {
             Ok(reply) => {
                 timer.ended("ok");
                 let usage = self.usage_of(reply, prompt_tokens);
                 self.meter.tokens(&usage);
-                history.usage += usage;
+                history.spending.attempt_ended(usage);
                 Report::Completed {
                     tokens: usage.total_tokens(),
                 }
             }
             Err(fault) => {
                 timer.ended(fault.outcome);
-                history.usage.calls += u64::from(fault.was_sent);
+                history.spending.attempt_failed(fault.was_sent);
                 fault.report
             }
         };
@@ -151,11 +214,11 @@ impl ChatModel {
     }
 
     /// Waits before the next attempt, or says that there is none.
-    async fn consider(
+    pub(super) async fn consider(
         &self,
         fault: AttemptFault,
         was_probe: bool,
-        history: &mut CallHistory,
+        history: &mut CallHistory<'_>,
     ) -> Result<(), (ModelErrorKind, String)> {
         tracing::debug!(
             provider = %self.settings.provider,
@@ -190,7 +253,11 @@ impl ChatModel {
         Ok(())
     }
 
-    fn gave_up(&self, outage: Outage, history: &CallHistory) -> (ModelErrorKind, String) {
+    pub(super) fn gave_up(
+        &self,
+        outage: Outage,
+        history: &CallHistory<'_>,
+    ) -> (ModelErrorKind, String) {
         let provider = &self.settings.provider;
         let mut message = match outage {
             Outage::Unreachable { lasted } => format!(
@@ -211,6 +278,12 @@ impl ChatModel {
     }
 
     fn usage_of(&self, reply: &Reply, prompt_tokens: u64) -> Usage {
+        let estimate = prompt_tokens + reply.estimated_completion_tokens();
+        self.usage_from(reply.reported_tokens(), estimate)
+    }
+
+    /// What one completion cost; `estimate` counts where nothing was reported.
+    pub(super) fn usage_from(&self, reported: ReportedTokens, estimate: u64) -> Usage {
         let calls = 1;
         let estimated = |unknown_tokens| Usage {
             calls,
@@ -218,10 +291,8 @@ impl ChatModel {
             unpriced_calls: u64::from(!self.price.is_some_and(Price::is_free)),
             ..Usage::default()
         };
-        match reply.reported_tokens() {
-            ReportedTokens::Absent => {
-                estimated(prompt_tokens + reply.estimated_completion_tokens())
-            }
+        match reported {
+            ReportedTokens::Absent => estimated(estimate),
             ReportedTokens::Total(total) => estimated(total),
             ReportedTokens::Counted {
                 prompt,
@@ -243,10 +314,11 @@ impl ChatModel {
     }
 }
 
-fn error_label((kind, _): &(ModelErrorKind, String)) -> &'static str {
+pub(super) fn error_label((kind, _): &(ModelErrorKind, String)) -> &'static str {
     match kind {
         ModelErrorKind::Transient => "transient",
         ModelErrorKind::Permanent => "permanent",
+        ModelErrorKind::KeyRejected => "key_rejected",
         ModelErrorKind::Timeout => "timeout",
         ModelErrorKind::Refused => "refused",
         ModelErrorKind::ProviderDown => "provider_down",
@@ -254,7 +326,7 @@ fn error_label((kind, _): &(ModelErrorKind, String)) -> &'static str {
 }
 
 /// What a request reserves of the tokens per minute for its reply; corrected afterwards.
-fn expected_completion_tokens(body: &Value) -> u64 {
+pub(super) fn expected_completion_tokens(body: &Value) -> u64 {
     ["max_completion_tokens", "max_tokens"]
         .iter()
         .find_map(|field| body.get(field)?.as_u64())

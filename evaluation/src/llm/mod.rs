@@ -18,15 +18,22 @@ mod reply;
 mod retry_after;
 mod settings;
 mod setup_error;
+mod spending;
+mod stream;
 mod telemetry;
 
 pub use api_key::ApiKey;
+pub(crate) use attempt::innermost;
 pub use backoff::RetryTiming;
 pub use chat::ChatModel;
+pub(crate) use endpoint::is_loopback;
 pub use endpoint::{known_providers, public_base_url};
 pub use forward::{ForwardError, RawReply};
 pub use models::Models;
+pub(crate) use models::{ClientKind, build_client};
 pub use settings::{MaxTokensField, ModelSettings, PriceSettings, ProviderSettings};
 pub use setup_error::ModelSetupError;
+pub use spending::Spending;
+pub use stream::{StreamEnd, StreamedReply};
 
 use crate::Environment;

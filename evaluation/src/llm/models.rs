@@ -45,10 +45,10 @@ type LimiterKey = (String, Option<ApiKey>);
 
 /// What has to be decided when an HTTP client is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct ClientKind {
-    connect_timeout: Duration,
-    is_encrypted: bool,
-    is_loopback: bool,
+pub(crate) struct ClientKind {
+    pub(crate) connect_timeout: Duration,
+    pub(crate) is_encrypted: bool,
+    pub(crate) is_loopback: bool,
 }
 
 impl Models {
@@ -65,6 +65,11 @@ impl Models {
             clients: Mutex::default(),
             limiters: Mutex::default(),
         }
+    }
+
+    /// Where keys and addresses come from.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
     }
 
     /// Connects a model of any provider, the rulebook included. Sends nothing: a wrong key or model shows at the first call.
@@ -147,7 +152,7 @@ impl Models {
         if let Some(client) = clients.get(&kind) {
             return Ok(client.clone());
         }
-        let client = build_client(kind)?;
+        let client = build_client(kind).map_err(ModelSetupError::HttpClient)?;
         clients.insert(kind, client.clone());
         Ok(client)
     }
@@ -197,7 +202,8 @@ fn provider_settings(
         .unwrap_or_default()
 }
 
-fn build_client(kind: ClientKind) -> Result<Client, ModelSetupError> {
+/// A client that follows no redirects; the error is why it cannot be built.
+pub(crate) fn build_client(kind: ClientKind) -> Result<Client, String> {
     if CryptoProvider::get_default().is_none() {
         // Losing the race to another installer is as good as winning it.
         let _ = ring::default_provider().install_default();
@@ -216,9 +222,7 @@ fn build_client(kind: ClientKind) -> Result<Client, ModelSetupError> {
     if kind.is_loopback {
         builder = builder.no_proxy();
     }
-    builder
-        .build()
-        .map_err(|error| ModelSetupError::HttpClient(error.to_string()))
+    builder.build().map_err(|error| error.to_string())
 }
 
 fn seconds(setting: Option<f64>, default: f64) -> Duration {

@@ -110,14 +110,7 @@ impl Reply {
             return FinishReason::Refusal;
         }
         let reason = self.json.pointer("/choices/0/finish_reason");
-        match reason.and_then(Value::as_str) {
-            Some("stop") => FinishReason::Stop,
-            Some("length") => FinishReason::Length,
-            Some("content_filter" | "refusal") => FinishReason::Refusal,
-            Some("tool_calls" | "function_call") => FinishReason::ToolCalls,
-            Some(other) => FinishReason::Other(other.to_owned()),
-            None => FinishReason::Other("missing".to_owned()),
-        }
+        finish_reason_of(reason.and_then(Value::as_str))
     }
 
     /// About how many tokens all choices have, for replies that do not say.
@@ -141,6 +134,18 @@ impl Reply {
     }
 }
 
+/// A provider's word for why a choice ended.
+pub(super) fn finish_reason_of(word: Option<&str>) -> FinishReason {
+    match word {
+        Some("stop") => FinishReason::Stop,
+        Some("length") => FinishReason::Length,
+        Some("content_filter" | "refusal") => FinishReason::Refusal,
+        Some("tool_calls" | "function_call") => FinishReason::ToolCalls,
+        Some(other) => FinishReason::Other(other.to_owned()),
+        None => FinishReason::Other("missing".to_owned()),
+    }
+}
+
 /// About how many tokens the messages of a request have.
 pub(super) fn estimated_prompt_tokens(request: &Value) -> u64 {
     let messages = request.get("messages").and_then(Value::as_array);
@@ -154,12 +159,12 @@ pub(super) fn estimated_prompt_tokens(request: &Value) -> u64 {
 }
 
 /// Four characters a token, at least one token.
-fn tokens_for(characters: usize) -> u64 {
+pub(super) fn tokens_for(characters: usize) -> u64 {
     (characters as u64).div_ceil(4).max(1)
 }
 
 /// A message's content: a text, or a list of parts of which some are text.
-fn text_of(content: &Value) -> String {
+pub(super) fn text_of(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
         Value::Array(parts) => parts

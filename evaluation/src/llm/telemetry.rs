@@ -33,8 +33,8 @@ pub(super) struct Meter {
 
 /// An attempt under way; dropped without an outcome it counts as cancelled.
 #[derive(Debug)]
-pub(super) struct AttemptTimer<'a> {
-    meter: &'a Meter,
+pub(super) struct AttemptTimer {
+    meter: Meter,
     started: Instant,
     outcome: &'static str,
 }
@@ -66,10 +66,10 @@ impl Meter {
             .record(wait.as_secs_f64());
     }
 
-    pub(super) fn attempt(&self) -> AttemptTimer<'_> {
+    pub(super) fn attempt(&self) -> AttemptTimer {
         self.in_flight().increment(1.0);
         AttemptTimer {
-            meter: self,
+            meter: self.clone(),
             started: Instant::now(),
             outcome: "cancelled",
         }
@@ -102,13 +102,13 @@ impl Meter {
     }
 }
 
-impl AttemptTimer<'_> {
+impl AttemptTimer {
     pub(super) fn ended(mut self, outcome: &'static str) {
         self.outcome = outcome;
     }
 }
 
-impl Drop for AttemptTimer<'_> {
+impl Drop for AttemptTimer {
     fn drop(&mut self) {
         self.meter.in_flight().decrement(1.0);
         let provider = || Arc::clone(&self.meter.provider);

@@ -18,7 +18,7 @@ pub struct TaskAppSettings {
     /// Passed to every rollout as `env.config`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub env_config: Map<String, Value>,
-    /// Passed to every rollout as `policy.policy_name`.
+    /// Passed to every rollout as `policy.policy_name`; the environment's name if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_name: Option<String>,
     /// Passed to every rollout inside `policy.config`, beside model, provider and limits.

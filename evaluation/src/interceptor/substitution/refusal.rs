@@ -1,0 +1,31 @@
+//! Why a candidate could not be put into a call.
+
+use std::sync::Arc;
+
+/// A call that must not reach the provider: its reply would say nothing about the candidate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Nothing in the call has anything to do with the candidate. Every rollout would share this.
+    #[error(
+        "nothing of the candidate could be put into the app's call: the app sent {sent}, the \
+         config expects {expected}; make the patterns of `[prompt]` those the app sends"
+    )]
+    NothingMatched {
+        /// The beginnings of the app's messages.
+        sent: String,
+        /// The beginnings of the patterns.
+        expected: String,
+    },
+    /// The only message the candidate could enter has no values for its wildcards.
+    #[error(
+        "the text of component `{component}` names wildcards that the app's message has no values \
+         for: {missing}"
+    )]
+    MissingValues {
+        /// The component.
+        component: Arc<str>,
+        /// The wildcards.
+        missing: String,
+    },
+}

@@ -1,0 +1,318 @@
+//! Streamed completions: passed on line by line, with the same limits, retries and usage.
+
+use std::sync::Arc;
+
+use reqwest::Response;
+use reqwest::header::CONTENT_TYPE;
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::attempt::{LARGEST_REPLY, begin, innermost};
+use super::chat::ChatModel;
+use super::fault::AttemptFault;
+use super::forward::{CallHistory, ForwardError, expected_completion_tokens};
+use super::limiter::{Permit, Report};
+use super::reply::{
+    Reply, ReportedTokens, estimated_prompt_tokens, finish_reason_of, text_of, tokens_for,
+};
+use super::spending::Spending;
+use super::telemetry::AttemptTimer;
+use crate::{FinishReason, ModelError, Purpose};
+
+/// Longest line of a stream, in bytes.
+const LONGEST_LINE: usize = 1024 * 1024;
+
+/// A completion that is still arriving.
+#[derive(Debug)]
+pub struct StreamedReply {
+    model: Arc<ChatModel>,
+    response: Response,
+    /// Until the reply has ended.
+    open: Option<(Permit, AttemptTimer)>,
+    spending: Arc<Spending>,
+    prompt_tokens: u64,
+    must_end_at: Instant,
+    /// The beginning of a line whose end has not arrived.
+    partial: Vec<u8>,
+    received: usize,
+    reported: ReportedTokens,
+    finish_word: Option<String>,
+    text: String,
+    tool_calls: Vec<Value>,
+    is_over: bool,
+}
+
+/// What a stream has brought so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamEnd {
+    /// The assistant's text.
+    pub text: String,
+    /// The tool calls, put together from their pieces.
+    pub tool_calls: Vec<Value>,
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+}
+
+impl ChatModel {
+    /// Sends `body` with `stream` set and answers once the reply begins; retries what may pass until
+    /// then. The reply has to be read to its end; dropped before, its cost is an estimate.
+    pub async fn forward_streamed(
+        self: &Arc<Self>,
+        body: &Value,
+        purpose: Purpose,
+        spending: Arc<Spending>,
+    ) -> Result<StreamedReply, ForwardError> {
+        let mut body = body.clone();
+        body["stream"] = Value::Bool(true);
+        body["stream_options"] = json!({"include_usage": true});
+        let bytes = body.to_string().into_bytes();
+        let prompt_tokens = estimated_prompt_tokens(&body);
+        let expected_tokens = prompt_tokens + expected_completion_tokens(&body);
+        tracing::debug!(purpose = purpose.as_str(), "streamed call");
+        let watched = Arc::clone(&spending);
+        let mut history = CallHistory::new(&watched);
+        loop {
+            let permit = match self.permit(expected_tokens).await {
+                Ok(permit) => permit,
+                Err(outage) => {
+                    let end = self.gave_up(outage, &history);
+                    return Err(history.into_error(end));
+                }
+            };
+            let is_probe = permit.is_probe();
+            let timer = self.meter.attempt();
+            spending.attempt_started(prompt_tokens);
+            match self.begin_stream(bytes.clone()).await {
+                Ok((response, first)) => {
+                    let mut reply = StreamedReply {
+                        model: Arc::clone(self),
+                        response,
+                        open: Some((permit, timer)),
+                        spending,
+                        prompt_tokens,
+                        must_end_at: Instant::now() + self.timeouts.whole,
+                        partial: Vec::new(),
+                        received: 0,
+                        reported: ReportedTokens::Absent,
+                        finish_word: None,
+                        text: String::new(),
+                        tool_calls: Vec::new(),
+                        is_over: false,
+                    };
+                    reply.partial = first;
+                    return Ok(reply);
+                }
+                Err(fault) => {
+                    timer.ended(fault.outcome);
+                    spending.attempt_failed(fault.was_sent);
+                    permit.finish(fault.report);
+                    self.meter.breaker(self.limiter.is_down());
+                    if let Err(end) = self.consider(fault, is_probe, &mut history).await {
+                        return Err(history.into_error(end));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A stream with its first bytes.
+    async fn begin_stream(&self, body: Vec<u8>) -> Result<(Response, Vec<u8>), AttemptFault> {
+        let to = self.addressee();
+        let first_byte = self.timeouts.first_byte;
+        let mut response = begin(&self.client, to, body, first_byte).await?;
+        let kind = response.headers().get(CONTENT_TYPE);
+        let is_stream = kind
+            .and_then(|kind| kind.to_str().ok())
+            .is_some_and(|kind| kind.starts_with("text/event-stream"));
+        if !is_stream {
+            let reason = "the reply is not an event stream";
+            return Err(AttemptFault::unreadable(to, reason));
+        }
+        match timeout(first_byte, response.chunk()).await {
+            Ok(Ok(Some(first))) => Ok((response, first.to_vec())),
+            Ok(Ok(None)) => Err(AttemptFault::truncated(to, "nothing arrived")),
+            Ok(Err(error)) => Err(AttemptFault::truncated(to, &innermost(&error))),
+            Err(_) => Err(AttemptFault::timeout(to, "first byte", first_byte)),
+        }
+    }
+}
+
+impl StreamedReply {
+    /// The next whole lines as the provider sent them; `None` after the last one.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ModelError> {
+        loop {
+            if let Some(end) = self.partial.iter().rposition(|byte| *byte == b'\n') {
+                let rest = self.partial.split_off(end + 1);
+                let lines = std::mem::replace(&mut self.partial, rest);
+                self.read(&lines)?;
+                return Ok(Some(lines));
+            }
+            if self.partial.len() > LONGEST_LINE || self.received > LARGEST_REPLY {
+                let message = format!(
+                    "the streamed reply of provider `{}` is too long; lower `max_tokens`",
+                    self.model.settings.provider
+                );
+                return Err(self.broke(AttemptFault::hopeless("too_large", message)));
+            }
+            if self.is_over {
+                return Ok(None);
+            }
+            match timeout_at(self.must_end_at, self.response.chunk()).await {
+                Ok(Ok(Some(chunk))) => {
+                    self.received += chunk.len();
+                    self.partial.extend_from_slice(&chunk);
+                }
+                Ok(Ok(None)) => return self.ended(),
+                Ok(Err(error)) => {
+                    let fault = AttemptFault::truncated(self.model.addressee(), &innermost(&error));
+                    return Err(self.broke(fault));
+                }
+                Err(_) => {
+                    let whole = self.model.timeouts.whole;
+                    let fault =
+                        AttemptFault::timeout(self.model.addressee(), "complete reply", whole);
+                    return Err(self.broke(fault));
+                }
+            }
+        }
+    }
+
+    /// What has arrived.
+    pub fn end(&self) -> StreamEnd {
+        StreamEnd {
+            text: self.text.clone(),
+            tool_calls: self.tool_calls.clone(),
+            finish_reason: finish_reason_of(self.finish_word.as_deref()),
+        }
+    }
+
+    /// Whether the reply has arrived whole and its cost is settled.
+    pub fn is_complete(&self) -> bool {
+        self.open.is_none()
+    }
+
+    fn read(&mut self, lines: &[u8]) -> Result<(), ModelError> {
+        for line in lines.split(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let Some(data) = line.strip_prefix(b"data:") else {
+                continue;
+            };
+            let data = data.trim_ascii();
+            if data == b"[DONE]" {
+                self.settle();
+                continue;
+            }
+            let Ok(chunk) = serde_json::from_slice::<Value>(data) else {
+                let to = self.model.addressee();
+                let fault = AttemptFault::unreadable(to, "a line of the stream is not JSON");
+                return Err(self.broke(fault));
+            };
+            if chunk.get("error").is_some_and(|error| !error.is_null()) {
+                let code = chunk.pointer("/error/code").and_then(Value::as_u64);
+                let status = code.filter(|code| (400..600).contains(code)).unwrap_or(500);
+                let to = self.model.addressee();
+                let fault = AttemptFault::from_status(to, status as u16, data, None);
+                return Err(self.broke(fault));
+            }
+            self.take(chunk);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, chunk: Value) {
+        if let Some(word) = chunk
+            .pointer("/choices/0/finish_reason")
+            .and_then(Value::as_str)
+        {
+            self.finish_word = Some(word.to_owned());
+        }
+        if let Some(delta) = chunk.pointer("/choices/0/delta") {
+            let said = delta.get("content").map(text_of).unwrap_or_default();
+            self.text.push_str(&said);
+            let pieces = delta.get("tool_calls").and_then(Value::as_array);
+            for piece in pieces.into_iter().flatten() {
+                self.take_tool_call(piece);
+            }
+            if !said.is_empty() {
+                self.spending.received(tokens_for(said.chars().count()));
+            }
+        }
+        let reply = Reply {
+            body: Vec::new(),
+            json: chunk,
+        };
+        let reported = reply.reported_tokens();
+        if reported != ReportedTokens::Absent {
+            self.reported = reported;
+        }
+    }
+
+    /// The name comes with the first piece of a call, its arguments in any number of pieces.
+    fn take_tool_call(&mut self, piece: &Value) {
+        const MOST_CALLS: usize = 256;
+        let index = piece.get("index").and_then(Value::as_u64).unwrap_or(0) as usize;
+        if index >= MOST_CALLS {
+            return;
+        }
+        while self.tool_calls.len() <= index {
+            let empty = json!({"type": "function", "function": {"name": "", "arguments": ""}});
+            self.tool_calls.push(empty);
+        }
+        let call = &mut self.tool_calls[index];
+        if let Some(id) = piece.get("id") {
+            call["id"] = id.clone();
+        }
+        for field in ["name", "arguments"] {
+            if let Some(more) = piece["function"].get(field).and_then(Value::as_str) {
+                let so_far = call["function"][field].as_str().unwrap_or_default();
+                call["function"][field] = Value::from(format!("{so_far}{more}"));
+            }
+        }
+    }
+
+    /// The connection ended: well, if the provider had said that the reply is complete.
+    fn ended(&mut self) -> Result<Option<Vec<u8>>, ModelError> {
+        self.is_over = true;
+        if self.open.is_some() && self.finish_word.is_none() {
+            let fault = AttemptFault::truncated(self.model.addressee(), "the stream ended early");
+            return Err(self.broke(fault));
+        }
+        self.settle();
+        let rest = std::mem::take(&mut self.partial);
+        Ok((!rest.is_empty()).then_some(rest))
+    }
+
+    fn settle(&mut self) {
+        let Some((permit, timer)) = self.open.take() else {
+            return;
+        };
+        let arguments: usize = self
+            .tool_calls
+            .iter()
+            .map(|call| call.to_string().len())
+            .sum();
+        let estimate = self.prompt_tokens + tokens_for(self.text.chars().count() + arguments);
+        let usage = self.model.usage_from(self.reported, estimate);
+        timer.ended("ok");
+        self.model.meter.tokens(&usage);
+        self.spending.attempt_ended(usage);
+        permit.finish(Report::Completed {
+            tokens: usage.total_tokens(),
+        });
+        self.model.meter.breaker(self.model.limiter.is_down());
+    }
+
+    /// Ends the attempt; what had arrived by then stays an estimate.
+    fn broke(&mut self, fault: AttemptFault) -> ModelError {
+        self.is_over = true;
+        if let Some((permit, timer)) = self.open.take() {
+            timer.ended(fault.outcome);
+            permit.finish(fault.report);
+        }
+        ModelError {
+            kind: fault.kind,
+            message: fault.message,
+            usage: self.spending.usage(),
+        }
+    }
+}

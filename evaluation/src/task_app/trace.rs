@@ -1,0 +1,117 @@
+//! What reflection sees of a rollout, from what went over the wire.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::interceptor::{CallOutcome, CallRecord};
+
+/// Headings of an example's record.
+const INPUTS: &str = "Inputs";
+const OUTPUTS: &str = "Generated Outputs";
+const COMPONENTS: &str = "components";
+
+/// What the model produced in a call: its text, else the arguments of its tool calls.
+pub(super) fn output_of(call: &CallRecord) -> Option<String> {
+    let CallOutcome::Answered {
+        text, tool_calls, ..
+    } = &call.outcome
+    else {
+        return None;
+    };
+    if !text.trim().is_empty() || tool_calls.is_empty() {
+        return Some(text.clone());
+    }
+    let arguments: Vec<&str> = tool_calls
+        .iter()
+        .filter_map(|call| call.pointer("/function/arguments")?.as_str())
+        .collect();
+    Some(if arguments.len() == tool_calls.len() {
+        arguments.join("\n")
+    } else {
+        Value::Array(tool_calls.clone()).to_string()
+    })
+}
+
+/// The record of a rollout; in a pipeline each component also gets that of its own calls.
+pub(super) fn trace_of(calls: &[CallRecord]) -> Value {
+    let answered: Vec<&CallRecord> = calls.iter().filter(|call| call.is_answered()).collect();
+    let mut trace = record_of(&answered);
+    let mut components = Map::new();
+    for call in &answered {
+        let Some(component) = &call.module else {
+            continue;
+        };
+        if !components.contains_key(&**component) {
+            let own: Vec<&CallRecord> = answered
+                .iter()
+                .copied()
+                .filter(|call| call.module.as_ref() == Some(component))
+                .collect();
+            components.insert(component.to_string(), Value::Object(record_of(&own)));
+        }
+    }
+    if !components.is_empty() {
+        trace.insert(COMPONENTS.to_owned(), Value::Object(components));
+    }
+    Value::Object(trace)
+}
+
+/// What went in first and what came out; of several calls every output.
+fn record_of(calls: &[&CallRecord]) -> Map<String, Value> {
+    let mut record = Map::new();
+    if let Some(first) = calls.first() {
+        record.insert(INPUTS.to_owned(), inputs_of(first));
+    }
+    let outputs: Vec<Value> = calls
+        .iter()
+        .filter_map(|call| output_of(call).map(Value::from))
+        .collect();
+    let outputs = match outputs.as_slice() {
+        [one] => one.clone(),
+        _ => Value::Array(outputs),
+    };
+    record.insert(OUTPUTS.to_owned(), outputs);
+    record
+}
+
+/// The values of the app's wildcards; where none are known, what the user's messages say.
+fn inputs_of(call: &CallRecord) -> Value {
+    let mut inputs = Map::new();
+    let values = call.substitution.as_ref().map(|found| &found.values);
+    for (name, value) in values.into_iter().flatten() {
+        add_input(&mut inputs, name, value);
+    }
+    if inputs.is_empty() {
+        let texts: Vec<&str> = call.user_texts().collect();
+        let name: Arc<str> = "message".into();
+        add_input(&mut inputs, &name, &texts.join("\n\n"));
+    }
+    Value::Object(inputs)
+}
+
+/// Adds a value; the fields of a text that lists them as `name: value` lines by their own names.
+fn add_input(inputs: &mut Map<String, Value>, name: &str, text: &str) {
+    let (fields, rest): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| field_of(line).is_some());
+    if fields.len() < 2 {
+        inputs.insert(name.to_owned(), Value::from(text));
+        return;
+    }
+    for (field, value) in fields.into_iter().filter_map(field_of) {
+        inputs.insert(field.to_owned(), Value::from(value));
+    }
+    let rest = rest.join("\n");
+    if !rest.trim().is_empty() {
+        inputs.insert(name.to_owned(), Value::from(rest.trim()));
+    }
+}
+
+fn field_of(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once(':')?;
+    let is_name = !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+    (is_name && !value.trim().is_empty()).then(|| (name, value.trim()))
+}
