@@ -7,6 +7,7 @@ mod broken_configs;
 mod config_reference;
 mod exit_codes;
 mod interruptions;
+mod jobs;
 mod outputs;
 mod store_checks;
 mod support;
