@@ -8,6 +8,7 @@ mod config_reference;
 mod exit_codes;
 mod interruptions;
 mod outputs;
+mod serving;
 mod store_checks;
 mod support;
 #[path = "../evaluation/tests/task_app/app.rs"]
