@@ -9,6 +9,7 @@ mod exit_codes;
 mod interruptions;
 mod jobs;
 mod outputs;
+mod serving;
 mod store_checks;
 mod support;
 #[path = "../evaluation/tests/task_app/app.rs"]

@@ -80,6 +80,12 @@ impl Candidates {
         self.rows.get(&iteration)
     }
 
+    /// The parts of the seed's prompt.
+    pub(super) fn seed_sections(&self, template: &PromptTemplate) -> Vec<Section> {
+        let seed = self.of_iteration(0);
+        seed.map_or_else(Vec::new, |seed| template.sections(&seed.row.components))
+    }
+
     pub(super) fn member(&self, index: CandidateIndex) -> Option<&CandidateRow> {
         let iteration = self.members.get(&index)?;
         self.rows.get(iteration).map(|tried| &tried.row)
@@ -107,12 +113,35 @@ impl Candidates {
     }
 }
 
-/// A prompt in the form job clients read, under both names they know for its parts.
-pub(super) fn object(sections: &[Section]) -> Value {
+/// A prompt in the form job clients read, under both names they know for its parts, and as what it
+/// replaces of the seed.
+pub(super) fn object(sections: &[Section], seed: &[Section]) -> Value {
+    let replaced = replacements(sections, seed);
     json!({
         "type": "template",
-        "data": {"sections": sections, "prompt_sections": sections},
+        "data": {
+            "sections": sections,
+            "prompt_sections": sections,
+            "text_replacements": replaced,
+        },
+        "text_replacements": replaced,
     })
+}
+
+/// Where a prompt differs from the seed.
+pub(super) fn replacements(sections: &[Section], seed: &[Section]) -> Vec<Value> {
+    let pairs = sections.iter().zip(seed);
+    let changed = pairs.filter(|(part, before)| part.content != before.content);
+    changed
+        .map(|(part, before)| {
+            json!({
+                "old_text": before.content,
+                "new_text": part.content,
+                "apply_to_role": part.role,
+                "position": part.order,
+            })
+        })
+        .collect()
 }
 
 /// A prompt as one text: `[role | name]` and the content, part by part.

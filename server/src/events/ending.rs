@@ -4,10 +4,10 @@ use gepa_archive::CandidateIndex;
 use gepa_engine::record::{CandidateRow, RunStatus, RunSummary};
 use gepa_engine::{RunId, StopReason, UsageShare};
 use gepa_evaluation::{ExampleId, PromptTemplate, Purpose, Section};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::candidates::{Candidates, full_text, length, object, prompt};
-use super::envelope::{Draft, Level};
+use super::envelope::{Draft, Level, present};
 
 /// Most members of the archive repeated in `final.results`, best first; every candidate is among
 /// the attempted ones.
@@ -79,18 +79,15 @@ impl Ending<'_> {
             } else {
                 format!("candidate {}", result.candidate)
             };
-            let mut data = json!({
+            // A baseline of rank 0 would be taken for the best score.
+            let rank = rank_of(result.candidate).filter(|_| !is_baseline);
+            let data = json!({
+                "rank": rank.map(|rank| rank + 1),
                 "accuracy": accuracy,
                 "instance_scores": result.scores,
                 "is_baseline": is_baseline,
                 "candidate_id": self.candidates.member(result.candidate).map(|r| r.candidate_id),
             });
-            // A baseline of rank 0 would be taken for the best score.
-            if let (Some(rank), false, Some(data)) =
-                (rank_of(result.candidate), is_baseline, data.as_object_mut())
-            {
-                data.insert("rank".to_owned(), json!(rank + 1));
-            }
             let message = format!("Validation of {whose}: {accuracy:.4}");
             Some(Draft::new(
                 "prompt.learning.validation.scored",
@@ -103,28 +100,24 @@ impl Ending<'_> {
 
     fn validation_summary(&self) -> Option<Draft> {
         let baseline = self.summary.validation.first()?;
-        let entry = |accuracy: Option<f64>| {
-            let mut entry = Map::new();
-            if let Some(accuracy) = accuracy {
-                entry.insert("accuracy".to_owned(), json!(accuracy));
-            }
-            entry.insert("seeds".to_owned(), json!(self.validation));
-            entry
-        };
-        let results: Vec<Map<String, Value>> = self
+        let seeds = self.validation;
+        let results: Vec<Value> = self
             .ranked()
             .into_iter()
             .zip(1_u32..)
-            .filter(|(row, _)| row.validation_score.is_some())
-            .map(|(row, rank)| {
-                let mut result = entry(row.validation_score);
-                result.insert("rank".to_owned(), json!(rank));
-                result.insert("candidate_id".to_owned(), json!(row.candidate_id));
-                result
+            .filter_map(|(row, rank)| {
+                let accuracy = row.validation_score?;
+                Some(json!({
+                    "rank": rank,
+                    "accuracy": accuracy,
+                    "seeds": seeds,
+                    "candidate_id": row.candidate_id,
+                }))
             })
             .collect();
+        let baseline = present(json!({"accuracy": baseline.mean_score, "seeds": seeds}));
         let message = format!("Validation of {} candidates", results.len());
-        let data = json!({"baseline": entry(baseline.mean_score), "results": results});
+        let data = json!({"baseline": baseline, "results": results});
         Some(Draft::new(
             "prompt.learning.validation.summary",
             message,
@@ -136,16 +129,14 @@ impl Ending<'_> {
         let ranked = self.ranked().into_iter().zip(1_u32..);
         let top = ranked.map(|(row, rank)| {
             let sections = self.sections(row);
-            let mut data = json!({
+            let data = json!({
                 "rank": rank,
                 "candidate_id": row.candidate_id,
                 "train_accuracy": row.mean_score,
+                "val_accuracy": row.validation_score,
                 "template": {"sections": sections, "prompt_sections": sections},
                 "full_text": full_text(&sections),
             });
-            if let (Some(score), Some(data)) = (row.validation_score, data.as_object_mut()) {
-                data.insert("val_accuracy".to_owned(), json!(score));
-            }
             let message = format!("Prompt of rank {rank}");
             Draft::new("prompt.learning.top.prompt.content", message, data)
         });
@@ -165,17 +156,18 @@ impl Ending<'_> {
     }
 
     fn final_results(&self) -> Draft {
+        let seed = self.candidates.seed_sections(self.template);
         let attempted: Vec<Value> = self
             .candidates
             .all()
-            .map(|row| self.attempted(row))
+            .map(|row| self.attempted(row, &seed))
             .collect();
         let ranked = self.candidates.ranked();
         let optimized: Vec<Value> = ranked
             .into_iter()
             .take(MOST_OPTIMIZED)
             .zip(1_usize..)
-            .map(|(row, rank)| self.optimized(row, rank))
+            .map(|(row, rank)| self.optimized(row, rank, &seed))
             .collect();
         let validation: Vec<Value> = self
             .ranked()
@@ -202,28 +194,21 @@ impl Ending<'_> {
     }
 
     /// A candidate without any score has no accuracy, rather than one of zero.
-    fn attempted(&self, row: &CandidateRow) -> Value {
+    fn attempted(&self, row: &CandidateRow, seed: &[Section]) -> Value {
         let sections = self.sections(row);
-        let mut data = json!({
+        present(json!({
             "candidate_id": row.candidate_id,
             "iteration": row.iteration,
             "status": row.status.as_str(),
             "close_reason": row.close_reason,
+            "accuracy": row.score(),
+            "instance_scores": row.scores,
             "prompt_length": length(&sections),
-            "object": object(&sections),
-        });
-        if let Some(data) = data.as_object_mut() {
-            if let Some(score) = row.score() {
-                data.insert("accuracy".to_owned(), json!(score));
-            }
-            if let Some(scores) = &row.scores {
-                data.insert("instance_scores".to_owned(), json!(scores));
-            }
-        }
-        data
+            "object": object(&sections, seed),
+        }))
     }
 
-    fn optimized(&self, row: &CandidateRow, rank: usize) -> Value {
+    fn optimized(&self, row: &CandidateRow, rank: usize, seed: &[Section]) -> Value {
         let sections = self.sections(row);
         json!({
             "rank": rank,
@@ -234,7 +219,7 @@ impl Ending<'_> {
                 "instance_scores": row.scores,
             },
             "payload_kind": "template",
-            "object": object(&sections),
+            "object": object(&sections, seed),
             "instance_scores": row.scores,
             "template": {"sections": sections, "prompt_sections": sections},
         })

@@ -37,7 +37,7 @@ impl Draft {
             kind,
             message: message.into(),
             level: Level::Info,
-            data,
+            data: present(data),
         }
     }
 
@@ -68,5 +68,17 @@ impl Draft {
             kind: self.kind,
             text: envelope.to_string().into(),
         }
+    }
+}
+
+/// The same object without the fields that have no value: clients format what is there, and fall
+/// back where nothing is.
+pub(super) fn present(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let known = fields.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(known.collect())
+        }
+        other => other,
     }
 }

@@ -9,7 +9,7 @@ use gepa_engine::{
 use gepa_evaluation::{ExampleId, Phase, PromptTemplate, Stage};
 use serde_json::{Value, json};
 
-use super::candidates::{Candidates, full_text};
+use super::candidates::{Candidates, full_text, replacements};
 use super::ending::Ending;
 use super::envelope::{ApiEvent, Draft, Level};
 use super::pace::ProgressPace;
@@ -223,6 +223,8 @@ impl EventFold {
         };
         let origin = proposed.origin.as_str();
         let sections = self.template.sections(&proposed.candidate);
+        let seed = self.candidates.seed_sections(&self.template);
+        let replaced = replacements(&sections, &seed);
         let parent = proposed.parents.first();
         let parent = parent.and_then(|index| self.candidates.member(*index));
         let changed: Vec<&str> = proposed
@@ -242,7 +244,7 @@ impl EventFold {
                 "transformation_id": tried.row.candidate_id,
                 "parent_id": parent.map(|row| row.candidate_id),
                 "transformation_text": full_text(&sections),
-                "transformation_dict": {"sections": sections},
+                "transformation_dict": {"sections": sections, "text_replacements": replaced},
                 "mutation_params": {"components": changed, "parents": proposed.parents},
             }),
         )]

@@ -1,16 +1,15 @@
 //! Jobs of configs, connected to the process's models and interceptor.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gepa_engine::config::{ConfigError, TaskConfig};
+use gepa_engine::config::{ConfigError, ConfigSource, SubmittedConfig, TaskConfig};
 use gepa_engine::record::RunRow;
 use gepa_evaluation::{Environment, Services};
 use serde_json::{Map, Value};
 
-use super::mark::JobMark;
 use super::source::{JobSource, PreparedJob};
-use super::submission::{Submission, load_stored, load_submission};
 
 /// Makes jobs of configs, with keys and addresses of one environment.
 #[derive(Debug)]
@@ -28,19 +27,14 @@ impl ConfiguredJobs {
         }
     }
 
-    async fn prepare(
-        &self,
-        task: TaskConfig,
-        config_body: Value,
-        notes: Vec<String>,
-    ) -> Result<PreparedJob, ConfigError> {
+    async fn prepare(&self, task: TaskConfig) -> Result<PreparedJob, ConfigError> {
         task.check_models(&self.services.models)?;
         let connected = task.connect(&self.services).await?;
         Ok(PreparedJob {
+            config_body: task.config_body().clone(),
+            notes: task.notes().iter().map(ToString::to_string).collect(),
             config: task.config,
             described: task.described,
-            config_body,
-            notes,
             evaluator: connected.evaluator,
             reflection_model: connected.reflection_model,
         })
@@ -54,19 +48,20 @@ impl JobSource for ConfiguredJobs {
         config_body: &Value,
         overrides: &Map<String, Value>,
     ) -> Result<PreparedJob, ConfigError> {
-        let Submission {
-            task,
-            config_body,
-            notes,
-        } = load_submission(config_body, overrides, &self.environment)?;
-        self.prepare(task, config_body, notes).await
+        let submitted = SubmittedConfig {
+            body: config_body,
+            overrides,
+            environment: &self.environment,
+        };
+        self.prepare(submitted.load()?).await
     }
 
     async fn stored(&self, run: &RunRow) -> Result<PreparedJob, ConfigError> {
-        let mark = JobMark::of(run);
-        let (config_body, notes) =
-            mark.map_or_else(Default::default, |mark| (mark.config_body, mark.notes));
-        let task = load_stored(&run.config, &self.environment)?;
-        self.prepare(task, config_body, notes).await
+        let source = ConfigSource {
+            file: Path::new(""),
+            environment: &self.environment,
+            overrides: &[],
+        };
+        self.prepare(source.load_stored(&run.config)?).await
     }
 }

@@ -6,7 +6,6 @@ mod mark;
 mod outage;
 mod slots;
 mod source;
-mod submission;
 mod supervisor;
 
 pub use configured::ConfiguredJobs;

@@ -41,7 +41,8 @@ fn check_envelopes(events: &[Value]) {
             let text = event[field].as_str().unwrap();
             assert!(!text.is_empty(), "{field} of {event}");
         }
-        assert!(event["data"].is_object(), "{event}");
+        let data = event["data"].as_object().unwrap();
+        assert!(data.values().all(|value| !value.is_null()), "{event}");
     }
 }
 
@@ -173,6 +174,9 @@ async fn the_last_events_say_everything_the_job_came_to() {
             2
         );
         assert!((0.0..=1.0).contains(&candidate["accuracy"].as_f64().unwrap()));
+        let replaced = candidate["object"]["text_replacements"].as_array().unwrap();
+        assert_eq!(replaced.is_empty(), candidate["iteration"] == 0);
+        assert!(replaced.iter().all(|one| one["old_text"] == "Answer."));
     }
     let optimized = results["optimized_candidates"].as_array().unwrap();
     assert_eq!(optimized[0]["rank"], 1);
