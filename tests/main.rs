@@ -8,12 +8,15 @@ mod config_reference;
 mod crashes;
 mod exit_codes;
 mod interruptions;
+mod jobs;
 mod outputs;
 mod replays;
 mod secrets;
+mod serving;
 mod store_checks;
 mod support;
 #[path = "../evaluation/tests/task_app/app.rs"]
 #[expect(dead_code, reason = "only its well-behaved side is needed here")]
 mod task_app;
 mod task_app_runs;
+mod train;

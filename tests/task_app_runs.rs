@@ -12,15 +12,15 @@ use crate::task_app::{APP_KEY, FakeApp, Family, Quirk, SYSTEM};
 const REFLECTION: &str = "You improve the instructions";
 
 /// An app, its model, and a folder with the config of a run.
-struct World {
-    app: FakeApp,
-    model: ModelServer,
-    workspace: Workspace,
+pub(crate) struct World {
+    pub(crate) app: FakeApp,
+    pub(crate) model: ModelServer,
+    pub(crate) workspace: Workspace,
     _runtime: Runtime,
 }
 
 impl World {
-    fn new(family: Family, faults: FaultPlan) -> Self {
+    pub(crate) fn new(family: Family, faults: FaultPlan) -> Self {
         let runtime = Runtime::new().unwrap();
         // Installs the TLS provider that HTTP clients insist on.
         let settings = gepa_evaluation::ModelSettings::new("ollama", "none");

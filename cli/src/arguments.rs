@@ -1,8 +1,15 @@
 //! What can be typed after `gepa`.
 
+mod train;
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use train::TRAIN_NOTES;
+pub(crate) use train::TrainArguments;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -34,6 +41,11 @@ parents and gates would have come out otherwise, the archive being as it was. On
 how far the other settings would have come before they needed a rollout or a reflection that the run
 never bought.";
 
+const SERVE_NOTES: &str = "\
+GEPA_API_KEY is the key every request but /health must carry; without one the server listens on
+loopback only. The address it listens on is printed on stderr. A signal interrupts the jobs; a
+server started again on the same store goes on with them.";
+
 /// Evolves prompts against an evaluator, and answers for every token it spent.
 #[derive(Debug, Parser)]
 #[command(name = "gepa", version, after_help = EXIT_CODES)]
@@ -59,12 +71,18 @@ pub(crate) enum Command {
     Diff(DiffArguments),
     /// Write a run's data
     Export(ExportArguments),
+    /// Work on jobs submitted over HTTP, and answer for the runs of a store
+    #[command(after_help = SERVE_NOTES)]
+    Serve(ServeArguments),
     /// Check the store against its journals, and the environment
     Doctor(DoctorArguments),
     /// Decide a run again from its journal, without any call; with `--set`, what other settings would
     /// have chosen
     #[command(after_help = REPLAY_NOTES)]
     Replay(ReplayArguments),
+    /// Run a prompt-learning job and write its result files, as job queues call it
+    #[command(after_help = TRAIN_NOTES)]
+    Train(Box<TrainArguments>),
     /// Print the JSON schema of config files
     Schema,
 }
@@ -194,6 +212,21 @@ pub(crate) enum ExportForm {
 pub(crate) enum CandidateOrder {
     Iteration,
     Score,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
+    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    /// Jobs that run at a time; others wait their turn
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub(crate) max_jobs: NonZeroUsize,
+    /// Minutes a job waits for a provider or task app that is down before it fails
+    #[arg(long, value_name = "M", default_value = "30")]
+    pub(crate) outage_minutes: u64,
 }
 
 #[derive(Debug, Args)]

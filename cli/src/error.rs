@@ -42,6 +42,12 @@ pub(crate) enum CommandError {
     /// What was typed does not fit the store's content.
     #[error("error: {0}")]
     Usage(String),
+    /// The backend answers, but not as one.
+    #[error("error: {0}")]
+    Backend(String),
+    /// The backend does not answer, or is overwhelmed.
+    #[error("error: {0}; check its address and try again")]
+    Unreachable(String),
     /// What was asked for is not there (yet).
     #[error("error: {0}")]
     Missing(String),
@@ -58,8 +64,14 @@ impl CommandError {
                 ExitCode::from(EXIT_USAGE)
             }
             Self::Run(RunError::BudgetTooSmall { .. }) => ExitCode::from(EXIT_BUDGET),
+            Self::Unreachable(_) => ExitCode::from(EXIT_PROVIDER_DOWN),
             _ => ExitCode::FAILURE,
         }
+    }
+
+    /// Whether the same call may succeed later.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable(_))
     }
 
     /// Whoever read the output has seen enough.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::arguments::ExportForm;
 use crate::error::CommandError;
-use crate::records::object;
+use gepa_engine::record::columns::object;
 
 /// Writes rows of one kind, one at a time.
 pub(crate) struct RowWriter<W: Write> {

@@ -11,8 +11,8 @@ mod format;
 mod logging;
 mod output;
 mod progress;
-mod records;
 mod report;
+mod signals;
 mod statistics;
 mod surroundings;
 mod word_diff;
@@ -47,8 +47,10 @@ fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Best(arguments) => command::best(&arguments),
         Command::Diff(arguments) => command::diff(&arguments),
         Command::Export(arguments) => command::export(&arguments),
+        Command::Serve(arguments) => command::serve(&arguments),
         Command::Doctor(arguments) => command::doctor(&arguments),
         Command::Replay(arguments) => command::replay(&arguments),
+        Command::Train(arguments) => command::train(&arguments),
         Command::Schema => command::schema(),
     }
 }

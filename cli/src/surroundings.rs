@@ -1,10 +1,12 @@
 //! What a command finds around it: the environment, the store, a run.
 
 use std::future::Future;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use gepa_engine::Store;
+use gepa_engine::config::TaskConfig;
 use gepa_engine::record::RunRow;
 use gepa_evaluation::Environment;
 use tokio::runtime::{Builder, Runtime};
@@ -19,6 +21,13 @@ const ENVIRONMENT_FILE: &str = ".env";
 /// The process environment with `.env` behind it.
 pub(crate) fn environment() -> Result<Environment, CommandError> {
     Ok(Environment::of_process().overlaid_with(Path::new(ENVIRONMENT_FILE))?)
+}
+
+/// What whoever wrote the config should know, a line each on stderr.
+pub(crate) fn show_notes(task: &TaskConfig) {
+    for note in task.notes() {
+        let _ = writeln!(std::io::stderr(), "note: {note}");
+    }
 }
 
 /// Where runs are stored.

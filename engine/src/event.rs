@@ -38,8 +38,15 @@ pub enum EventBody {
     RunResumed(RunResumed),
     /// Fact: the process stopped before the run was finished; it can be resumed.
     RunInterrupted(RunInterrupted),
+    /// Fact: someone asked that nothing further be started for now.
+    RunPaused,
+    /// Fact: someone asked the run to go on after a pause.
+    RunContinued,
     /// Fact: someone asked the run to end early, or a limit outside the schedule was reached.
     StopRequested(StopRequested),
+    /// Fact: whoever supervises the run ended it while no process worked on it. What was in flight
+    /// stays undecided.
+    RunAbandoned(RunAbandoned),
     /// Fact: someone handed in a candidate.
     CandidateInjected(CandidateInjected),
     /// Decision: a candidate will be evaluated.
@@ -108,6 +115,13 @@ pub struct RunInterrupted {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StopRequested {
     /// Why the run shall end.
+    pub reason: StopReason,
+}
+
+/// An end without any further decision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunAbandoned {
+    /// Why the run is over.
     pub reason: StopReason,
 }
 
@@ -251,6 +265,15 @@ pub enum ReflectionFailureKind {
     LostWildcard,
     /// The call itself failed.
     Model,
+    /// The provider refused the key: no call with it will ever work.
+    KeyRejected,
+}
+
+impl ReflectionFailureKind {
+    /// Whether every other reflection of the run would fail alike.
+    pub fn is_fatal(self) -> bool {
+        self == Self::KeyRejected
+    }
 }
 
 /// A new candidate.
@@ -434,7 +457,10 @@ impl EventBody {
             self,
             Self::RunResumed(_)
                 | Self::RunInterrupted(_)
+                | Self::RunPaused
+                | Self::RunContinued
                 | Self::StopRequested(_)
+                | Self::RunAbandoned(_)
                 | Self::CandidateInjected(_)
                 | Self::RolloutSettled(_)
                 | Self::RolloutSuspended(_)
@@ -448,7 +474,10 @@ impl EventBody {
             Self::RunStarted(_) => "run_started",
             Self::RunResumed(_) => "run_resumed",
             Self::RunInterrupted(_) => "run_interrupted",
+            Self::RunPaused => "run_paused",
+            Self::RunContinued => "run_continued",
             Self::StopRequested(_) => "stop_requested",
+            Self::RunAbandoned(_) => "run_abandoned",
             Self::CandidateInjected(_) => "candidate_injected",
             Self::TrialStarted(_) => "trial_started",
             Self::RolloutSettled(_) => "rollout_settled",

@@ -59,6 +59,8 @@ pub use event::*;
 pub use ids::{BadRunId, RunId, Seq, Timestamp, TrialKey, snapshot_id};
 pub use plan::{Plan, PlanRow};
 pub use random::{ChaChaStreams, DrawPurpose, RandomSource};
-pub use run::{Observe, Run, RunBuilder, RunControl, RunEnd, RunError, RunHandle, RunResult};
+pub use run::{
+    Observe, Run, RunBuilder, RunControl, RunEnd, RunError, RunHandle, RunResult, abandon,
+};
 pub use stop::StopReason;
 pub use store::{Claim, Store, StoreError};

@@ -83,6 +83,25 @@ pub enum StopReason {
     },
     /// Someone asked for it.
     Requested,
+    /// Someone asked that it end at once, without a final scoring.
+    Cancelled,
+    /// Nothing was executed, so there is no result whatever else ended the run.
+    NoRollouts {
+        /// What ended it.
+        cause: String,
+    },
+    /// A provider or task app was down for longer than whoever supervises the run allows.
+    Outage {
+        /// Minutes it was waited for.
+        minutes: u64,
+        /// What was seen the last time.
+        message: String,
+    },
+    /// The run could not be taken up again: its configuration, a key or its journal is unusable.
+    Unusable {
+        /// What is wrong.
+        message: String,
+    },
     /// Too many rollouts failed for the result to mean anything.
     EvaluatorFailures {
         /// Failed rollouts among the last ones.
@@ -110,6 +129,10 @@ impl StopReason {
             Self::NothingLeft { .. } => "nothing_left",
             Self::ReflectionFailures { .. } => "reflection_failures",
             Self::Requested => "requested",
+            Self::Cancelled => "cancelled",
+            Self::NoRollouts { .. } => "no_rollouts",
+            Self::Outage { .. } => "outage",
+            Self::Unusable { .. } => "unusable",
             Self::EvaluatorFailures { .. } => "evaluator_failures",
         }
     }
@@ -118,7 +141,11 @@ impl StopReason {
     pub fn is_failure(&self) -> bool {
         matches!(
             self,
-            Self::EvaluatorFailures { .. } | Self::ReflectionFailures { accepted: 0, .. }
+            Self::EvaluatorFailures { .. }
+                | Self::ReflectionFailures { accepted: 0, .. }
+                | Self::NoRollouts { .. }
+                | Self::Outage { .. }
+                | Self::Unusable { .. }
         )
     }
 }
@@ -182,6 +209,20 @@ impl fmt::Display for StopReason {
                 "the reflection model gave no usable text in {iterations} iterations in a row, the last time: {message}"
             ),
             Self::Requested => formatter.write_str("stopped on request"),
+            Self::Cancelled => formatter.write_str("cancelled on request"),
+            Self::NoRollouts { cause } => {
+                write!(
+                    formatter,
+                    "no rollout was executed, so there is no result; ended by: {cause}"
+                )
+            }
+            Self::Outage { minutes, message } => write!(
+                formatter,
+                "waited {minutes} min for a provider or task app that is down: {message}"
+            ),
+            Self::Unusable { message } => {
+                write!(formatter, "the run could not be taken up again: {message}")
+            }
             Self::EvaluatorFailures {
                 failed,
                 of,

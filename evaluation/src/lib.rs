@@ -8,6 +8,7 @@ pub mod dataset;
 mod environment;
 mod evaluator;
 mod example;
+mod http_address;
 pub mod interceptor;
 mod llm;
 mod model;
@@ -28,9 +29,11 @@ pub use cpu::{CpuBound, CpuEvaluator, run_cpu};
 pub use environment::{Environment, EnvironmentError};
 pub use evaluator::{Evaluation, Evaluator, EvaluatorInfo, RolloutRequest};
 pub use example::ExampleId;
+pub use http_address::{AddressError, HttpAddress};
 pub use llm::{
     ApiKey, ChatModel, ForwardError, MaxTokensField, ModelSettings, ModelSetupError, Models,
     PriceSettings, ProviderSettings, RawReply, RetryTiming, Spending, StreamEnd, StreamedReply,
+    known_providers, public_base_url,
 };
 pub use model::{
     ChatRequest, Completion, FinishReason, LanguageModel, Message, ModelError, ModelErrorKind,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{FailureKind, Purpose, Usage, UsageBound};
+use crate::{Failure, FailureKind, Purpose, Usage, UsageBound};
 
 /// Completes chats.
 ///
@@ -110,14 +110,27 @@ pub struct ModelError {
     pub usage: Usage,
 }
 
+impl ModelError {
+    /// The failure of a rollout that ended on this error. One whose key was refused ends the run:
+    /// every other rollout would fail alike.
+    pub fn into_failure(self) -> Failure {
+        Failure {
+            fatal: self.kind == ModelErrorKind::KeyRejected,
+            ..Failure::new(self.kind.failure_kind(), self.message)
+        }
+    }
+}
+
 /// The kinds of model failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ModelErrorKind {
     /// Retries were used up on something that usually passes.
     Transient,
-    /// The request will never work: bad key, unknown model, malformed request.
+    /// The request will never work: unknown model, malformed request.
     Permanent,
+    /// The provider refused the key: no call with it will ever work.
+    KeyRejected,
     /// No answer in the time allowed.
     Timeout,
     /// The provider declined this content.
@@ -131,7 +144,7 @@ impl ModelErrorKind {
     pub fn failure_kind(self) -> FailureKind {
         match self {
             Self::Transient | Self::ProviderDown => FailureKind::Transient,
-            Self::Permanent => FailureKind::Permanent,
+            Self::Permanent | Self::KeyRejected => FailureKind::Permanent,
             Self::Timeout => FailureKind::Timeout,
             Self::Refused => FailureKind::Refused,
         }

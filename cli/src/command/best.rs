@@ -10,9 +10,9 @@ use crate::arguments::{BestArguments, PromptForm};
 use crate::candidates::{best as best_of, nothing_scored};
 use crate::error::CommandError;
 use crate::output::stdout;
-use crate::records::{components, messages};
 use crate::report::write_prompt;
 use crate::surroundings::{block_on, find};
+use gepa_engine::record::columns::{components, messages};
 
 pub(crate) fn best(arguments: &BestArguments) -> Result<ExitCode, CommandError> {
     block_on(async {

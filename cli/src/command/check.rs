@@ -11,7 +11,7 @@ use crate::arguments::CheckArguments;
 use crate::command::plan::refusal;
 use crate::error::{CommandError, EXIT_BUDGET};
 use crate::output::stdout;
-use crate::surroundings::environment;
+use crate::surroundings::{environment, show_notes};
 
 pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, CommandError> {
     let environment = environment()?;
@@ -21,7 +21,8 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, CommandError
         overrides: &arguments.overrides,
     };
     let task = source.load()?;
-    task.check_models(&Models::new(environment.clone()))?;
+    show_notes(&task);
+    task.check_models(&Models::new(task.environment().clone()))?;
     let mut out = stdout();
     write_summary(&mut out, &task)?;
     out.flush()?;

@@ -11,11 +11,11 @@ use crate::arguments::{CandidateOrder, ExportArguments, ExportKind};
 use crate::error::CommandError;
 use crate::export::RowWriter;
 use crate::output::stdout;
-use crate::records::{
+use crate::surroundings::{block_on, find};
+use gepa_engine::record::columns::{
     CANDIDATE_COLUMNS, EVENT_COLUMNS, ROLLOUT_COLUMNS, TRIAL_COLUMNS, candidate, event, rollout,
     trial,
 };
-use crate::surroundings::{block_on, find};
 
 /// Rows read from the store at once.
 const PAGE: usize = 1_000;

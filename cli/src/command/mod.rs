@@ -10,7 +10,9 @@ mod replay;
 mod run;
 mod runs;
 mod schema;
+mod serve;
 mod show;
+mod train;
 
 pub(crate) use best::best;
 pub(crate) use check::check;
@@ -21,4 +23,6 @@ pub(crate) use replay::replay;
 pub(crate) use run::run;
 pub(crate) use runs::runs;
 pub(crate) use schema::schema;
+pub(crate) use serve::serve;
 pub(crate) use show::show;
+pub(crate) use train::train;

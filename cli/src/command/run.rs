@@ -1,7 +1,5 @@
 //! `gepa run`
 
-mod signals;
-
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,21 +18,22 @@ use crate::feed::Feed;
 use crate::output::stdout;
 use crate::progress::{Limits, Standing, follow};
 use crate::report::write_summary;
-use crate::surroundings::{environment, find_run, store_url};
-use signals::Signals;
+use crate::signals::Signals;
+use crate::surroundings::{environment, find_run, show_notes, store_url};
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CommandError> {
     let environment = environment()?;
-    let services = Services::new(environment.clone());
     if let (Some(file), None) = (&arguments.config, &arguments.resume) {
         let task = source(file, &environment, arguments).load()?;
+        show_notes(&task);
+        let services = Services::new(task.environment().clone());
         let runtime = runtime()?;
         if arguments.plan {
             return runtime.block_on(plan(&task, &services));
         }
         return runtime.block_on(begin(task, &services, &environment, arguments));
     }
-    runtime()?.block_on(resume(&services, &environment, arguments))
+    runtime()?.block_on(resume(&environment, arguments))
 }
 
 fn runtime() -> Result<Runtime, CommandError> {
@@ -77,7 +76,6 @@ async fn begin(
 }
 
 async fn resume(
-    services: &Services,
     environment: &Environment,
     arguments: &RunArguments,
 ) -> Result<ExitCode, CommandError> {
@@ -90,12 +88,18 @@ async fn resume(
         Some(file) => source(file, environment, arguments).load()?,
         None => source(Path::new(""), environment, arguments).load_stored(&run.config)?,
     };
+    show_notes(&task);
+    let services = Services::new(task.environment().clone());
     task.check_models(&services.models)?;
     let signals = Signals::new().map_err(CommandError::Runtime)?;
     let limits = Limits::of(&task.config);
-    let builder = builder(task, services, &store).await?;
+    let builder = builder(task, &services, &store).await?;
     announce(&run.run_id)?;
     let handle = builder.resume(run.run_id.clone()).await?;
+    if run.summary.paused {
+        // Whoever takes it up by hand wants it to go on.
+        handle.control().resume();
+    }
     watch(handle, signals, store, &run, limits, arguments).await
 }
 
@@ -189,13 +193,18 @@ fn store_option(arguments: &RunArguments) -> String {
 }
 
 fn exit_code(end: &RunEnd) -> ExitCode {
+    failure_code(end).map_or(ExitCode::SUCCESS, ExitCode::from)
+}
+
+/// The exit code of an end that is no success.
+pub(crate) fn failure_code(end: &RunEnd) -> Option<u8> {
     match end {
         RunEnd::Interrupted {
             provider_down: true,
             ..
-        } => ExitCode::from(EXIT_PROVIDER_DOWN),
-        RunEnd::Interrupted { .. } => ExitCode::from(EXIT_INTERRUPTED),
-        RunEnd::Finished(reason) if reason.is_failure() => ExitCode::from(EXIT_FAILURES),
-        _ => ExitCode::SUCCESS,
+        } => Some(EXIT_PROVIDER_DOWN),
+        RunEnd::Interrupted { .. } => Some(EXIT_INTERRUPTED),
+        RunEnd::Finished(reason) if reason.is_failure() => Some(EXIT_FAILURES),
+        _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use gepa_engine::{Event, RunId};
 
 use super::{Standing, View};
-use crate::records::{EVENT_COLUMNS, event, object};
+use gepa_engine::record::columns::{EVENT_COLUMNS, event, object};
 
 pub(super) struct JsonLines {
     run: RunId,

@@ -64,6 +64,9 @@ fn line(body: &EventBody, standing: &Standing) -> Option<String> {
         EventBody::RunInterrupted(interrupted) => {
             Some(format!("interrupted: {}", interrupted.reason))
         }
+        EventBody::RunPaused => Some("paused".to_owned()),
+        EventBody::RunContinued => Some("goes on after the pause".to_owned()),
+        EventBody::RunAbandoned(abandoned) => Some(format!("abandoned: {}", abandoned.reason)),
         _ => None,
     }
 }

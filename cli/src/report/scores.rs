@@ -88,7 +88,9 @@ fn why_unscored(run: &RunRow) -> &'static str {
     match run.summary.status {
         RunStatus::Queued => "the run has not begun",
         RunStatus::Running => "the seed is still being scored",
+        RunStatus::Paused => "the run is paused before the seed was scored",
         RunStatus::Interrupted => "the run was interrupted before the seed was scored",
+        RunStatus::Cancelled => "the run was cancelled before the seed was scored",
         _ => "the seed's rollouts failed",
     }
 }
@@ -102,6 +104,8 @@ fn why_unvalidated(run: &RunRow) -> String {
         RunStatus::Running => "it comes after the search, which has not ended".to_owned(),
         RunStatus::Interrupted => "the run was interrupted before it".to_owned(),
         RunStatus::Failed => "the run failed before it".to_owned(),
+        RunStatus::Cancelled => "the run was cancelled before it".to_owned(),
+        RunStatus::Paused => "the run is paused before it".to_owned(),
         _ if run.summary.validation.is_empty() => "the run ended without it".to_owned(),
         _ => "the best candidate was not among those validated".to_owned(),
     }

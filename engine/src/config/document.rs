@@ -4,15 +4,27 @@ use toml::{Table, Value};
 use toml_edit::{Document, Item};
 
 use super::problem::{ConfigError, LocatedProblem, Origin, Problem};
+use super::prompt_learning::{Dialect, KeyMap, begins_with, find};
 
 /// A config text and the values in force.
-#[derive(Debug)]
 pub(super) struct ConfigDocument {
     file: String,
     text: String,
     spans: Document<String>,
     pub(super) table: Table,
+    /// Where values came from that are typed in another dialect.
+    pub(super) keys: KeyMap,
     overridden: Vec<(String, Origin)>,
+}
+
+/// The text may hold a key that belongs in no log.
+impl std::fmt::Debug for ConfigDocument {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ConfigDocument")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ConfigDocument {
@@ -35,6 +47,7 @@ impl ConfigDocument {
             text: text.to_owned(),
             spans,
             table,
+            keys: KeyMap::default(),
             overridden: Vec::new(),
         })
     }
@@ -46,7 +59,9 @@ impl ConfigDocument {
         Ok(document)
     }
 
-    /// Lays one value over what is there; tables on the way are made where they are missing.
+    /// Lays one value over what is there; tables on the way are made where they are missing. In the
+    /// dialect of jobs a table is laid into the one that is there, and every other spelling of what
+    /// was set gives way.
     pub(super) fn set(
         &mut self,
         key: &str,
@@ -65,6 +80,7 @@ impl ConfigDocument {
         if parts.iter().any(|part| part.is_empty()) {
             return refuse("is no dotted key; write it as `section.key=value`".to_owned());
         }
+        let dialect = Dialect::of(&self.table);
         let (last, tables) = parts.split_last().unwrap_or((&"", &[]));
         let mut table = &mut self.table;
         for part in tables {
@@ -76,18 +92,30 @@ impl ConfigDocument {
                 _ => return refuse(format!("goes through `{part}`, which is not a table")),
             }
         }
-        table.insert((*last).to_owned(), value);
-        self.overridden.push((key.to_owned(), origin));
+        let key = parts.join(".");
+        match dialect {
+            None => {
+                table.insert((*last).to_owned(), value);
+            }
+            Some(dialect) => {
+                lay_into(table, last, value.clone());
+                dialect.settle_override(&mut self.table, &key, &value);
+            }
+        }
+        self.overridden.push((key, origin));
         Ok(())
     }
 
     /// Says where a problem lies.
-    pub(super) fn locate(&self, problem: Problem) -> LocatedProblem {
+    pub(super) fn locate(&self, mut problem: Problem) -> LocatedProblem {
+        if find(&self.table, &problem.key).is_none() {
+            problem.key = self.keys.typed(&problem.key);
+        }
         let overridden = self
             .overridden
             .iter()
             .rev()
-            .find(|(key, _)| *key == problem.key);
+            .find(|(key, _)| begins_with(&problem.key, key));
         if let Some((_, origin)) = overridden {
             let origin = origin.clone();
             return LocatedProblem {
@@ -140,6 +168,20 @@ impl ConfigDocument {
             }
         }
         line
+    }
+}
+
+/// Puts a value into a table; a table goes into the one that is there.
+pub(super) fn lay_into(table: &mut Table, name: &str, value: Value) {
+    match (table.get_mut(name), value) {
+        (Some(Value::Table(present)), Value::Table(further)) => {
+            for (name, inner) in further {
+                lay_into(present, &name, inner);
+            }
+        }
+        (_, value) => {
+            table.insert(name.to_owned(), value);
+        }
     }
 }
 

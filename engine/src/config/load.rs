@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use gepa_evaluation::Environment;
-use serde_json::json;
 use toml::{Table, Value};
 
 use super::document::ConfigDocument;
 use super::problem::{ConfigError, LocatedProblem, Origin, Problem};
-use super::raw::RawConfig;
-use super::schema::{keys_at, nearest};
+use super::prompt_learning::Dialect;
+use super::resolution::Resolution;
+use super::submitted::SubmittedConfig;
 use super::task::TaskConfig;
 
 /// Prefix of environment variables that override keys: `GEPA__BUDGET__MAX_ROLLOUTS=100`.
@@ -44,6 +44,16 @@ impl ConfigSource<'_> {
     pub fn load_stored(&self, stored: &serde_json::Value) -> Result<TaskConfig, ConfigError> {
         let name = "stored config";
         let settings = stored.get("settings").cloned().unwrap_or_default();
+        if SubmittedConfig::marks(stored) {
+            let overrides = serde_json::Map::new();
+            let environment = self.environment;
+            return SubmittedConfig {
+                body: &settings,
+                overrides: &overrides,
+                environment,
+            }
+            .load();
+        }
         let table: Table = serde_json::from_value(settings).map_err(|error| {
             whole_file(
                 name,
@@ -64,14 +74,7 @@ impl ConfigSource<'_> {
         directory: PathBuf,
     ) -> Result<TaskConfig, ConfigError> {
         self.lay_over(&mut document)?;
-        let raw = read_raw(&document)?;
-        let stored_directory =
-            std::path::absolute(&directory).unwrap_or_else(|_| directory.clone());
-        let described = json!({
-            "directory": stored_directory,
-            "settings": document.table,
-        });
-        TaskConfig::resolve(raw, directory, described, document)
+        Resolution::of_file(self.environment, directory).resolve(document)
     }
 
     fn lay_over(&self, document: &mut ConfigDocument) -> Result<(), ConfigError> {
@@ -94,7 +97,10 @@ impl ConfigSource<'_> {
                     problem: Problem::new(item.as_str(), "has no value; write `section.key=value`"),
                 }));
             };
-            document.set(key.trim(), parse_value(value), Origin::Set)?;
+            let is_job = Dialect::of(&document.table).is_some();
+            if !(is_job && Dialect::is_no_override(key.trim())) {
+                document.set(key.trim(), parse_value(value), Origin::Set)?;
+            }
         }
         Ok(())
     }
@@ -107,59 +113,7 @@ fn parse_value(text: &str) -> Value {
     value.unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
-fn read_raw(document: &ConfigDocument) -> Result<RawConfig, ConfigError> {
-    let mut unknown: Vec<String> = Vec::new();
-    let mut track = serde_path_to_error::Track::new();
-    let value = Value::Table(document.table.clone());
-    let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
-    let mut collect = |path: serde_ignored::Path<'_>| unknown.push(plain_path(&path.to_string()));
-    let raw = serde_ignored::deserialize::<_, _, RawConfig>(tracked, &mut collect);
-    let mut problems: Vec<Problem> = unknown.iter().map(|key| unknown_key(key)).collect();
-    match raw {
-        Ok(raw) if problems.is_empty() => return Ok(raw),
-        Ok(_) => {}
-        Err(error) => problems.push(wrong_value(&plain_path(&track.path().to_string()), &error)),
-    }
-    Err(document.locate_all(problems))
-}
-
-/// Libraries write optional and newtype steps as `?`; people do not type them.
-fn plain_path(path: &str) -> String {
-    let parts: Vec<&str> = path
-        .split('.')
-        .filter(|part| !matches!(*part, "" | "?"))
-        .collect();
-    parts.join(".").replace(".[", "[")
-}
-
-fn unknown_key(path: &str) -> Problem {
-    let (table, key) = path.rsplit_once('.').unwrap_or(("", path));
-    let keys = keys_at(table);
-    let message = match nearest(key, &keys) {
-        Some(known) => format!("is not a known key; did you mean `{known}`?"),
-        None => format!("is not a known key; known here: {}", keys.join(", ")),
-    };
-    Problem::new(path, message)
-}
-
-fn wrong_value(path: &str, error: &toml::de::Error) -> Problem {
-    let message = error.message().trim_end();
-    // Tagged tables refuse unknown keys themselves, in these words.
-    let unknown = message
-        .strip_prefix("unknown field `")
-        .and_then(|rest| rest.split_once('`'));
-    if let Some((key, _)) = unknown {
-        let full = if path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{path}.{key}")
-        };
-        return unknown_key(&full);
-    }
-    Problem::new(path, format!("has a wrong value: {message}"))
-}
-
-fn whole_file(file: &str, message: String) -> ConfigError {
+pub(super) fn whole_file(file: &str, message: String) -> ConfigError {
     ConfigError::one(LocatedProblem {
         file: file.to_owned(),
         line: None,

@@ -3,10 +3,16 @@
 mod document;
 mod load;
 mod problem;
+mod prompt_learning;
 mod raw;
+mod read;
+mod resolution;
 mod resolved;
+mod restrict;
 mod schema;
 mod settings;
+mod submitted;
+mod surroundings;
 mod task;
 mod task_app;
 
@@ -23,4 +29,5 @@ pub use settings::{
     ParentSelection, ReflectionSettings, RolloutSettings, RunSettings, ScheduleKind,
     SearchSettings, Settings, ValidationSettings,
 };
+pub use submitted::SubmittedConfig;
 pub use task::{ConnectedTask, TaskConfig};

@@ -40,9 +40,11 @@ pub enum Origin {
     Set,
     /// The environment variable of this name.
     Environment(String),
+    /// The overrides submitted with a job.
+    Override,
 }
 
-/// A problem and the place to mend it.
+/// A problem, or a note, and the place to mend it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocatedProblem {
     /// The file.
@@ -61,6 +63,7 @@ impl fmt::Display for LocatedProblem {
             (Origin::File, Some(line)) => write!(formatter, "{}:{line}: ", self.file)?,
             (Origin::File, None) => write!(formatter, "{}: ", self.file)?,
             (Origin::Set, _) => formatter.write_str("--set: ")?,
+            (Origin::Override, _) => formatter.write_str("overrides: ")?,
             (Origin::Environment(name), _) => write!(formatter, "environment {name}: ")?,
         }
         self.problem.fmt(formatter)

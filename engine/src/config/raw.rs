@@ -115,6 +115,12 @@ impl<'de> Deserialize<'de> for ExampleItem {
     }
 }
 
+impl From<ExampleId> for ExampleItem {
+    fn from(id: ExampleId) -> Self {
+        Self(id)
+    }
+}
+
 impl ExampleItem {
     /// The ids it stands for; a range has no end of its own: `"0..3"` is 0, 1 and 2.
     pub fn ids(&self) -> Result<Vec<ExampleId>, String> {

@@ -19,6 +19,7 @@ use super::problem::{ConfigError, Problem};
 use super::raw::{EvaluatorSettings, ExampleItem, MessageSettings, RawConfig};
 use super::resolved::{Config, ExampleSets};
 use super::settings::Settings;
+use super::surroundings::Surroundings;
 use super::task_app;
 
 /// Largest text file a config may refer to, in bytes.
@@ -41,6 +42,7 @@ pub struct TaskConfig {
     document: ConfigDocument,
     /// Handed over in memory, for callers whose key is in no environment.
     pub(super) task_app_key: Option<ApiKey>,
+    pub(super) surroundings: Surroundings,
 }
 
 /// The parts of a task that talk to the world.
@@ -65,6 +67,7 @@ impl TaskConfig {
         directory: PathBuf,
         described: serde_json::Value,
         document: ConfigDocument,
+        surroundings: Surroundings,
     ) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
         let evaluator = raw.evaluator.clone().unwrap_or_else(|| {
@@ -104,6 +107,7 @@ impl TaskConfig {
                 dataset: dataset.map(Arc::new),
                 document,
                 task_app_key: None,
+                surroundings,
             }),
             Ok(_) => Err(document.locate_all(problems)),
             Err(more) => {

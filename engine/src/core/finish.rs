@@ -25,6 +25,9 @@ impl Core {
             }
             Part::Validating(_) => {
                 self.work.push(Work::DropQueued);
+                if reason == StopReason::Cancelled {
+                    self.decide_to_stop(reason);
+                }
                 self.finish();
                 return;
             }
@@ -32,24 +35,63 @@ impl Core {
         }
         self.work.push(Work::DropQueued);
         self.close_open();
-        if self.stop.is_none() {
-            self.decide(EventBody::StopDecided(StopDecided {
-                reason: reason.clone(),
-            }));
-            self.stop = Some(reason);
+        if self.stop.is_none() || reason == StopReason::Cancelled {
+            self.decide_to_stop(reason);
         }
         self.part = Part::Draining;
+    }
+
+    /// Ends the run as failed on a failure that every other rollout would share.
+    pub(super) fn give_up_on_rollouts(&mut self, message: &str) {
+        if matches!(self.part, Part::Failed | Part::Finished) {
+            return;
+        }
+        self.give_up(StopReason::EvaluatorFailures {
+            failed: self.counters.failed_rollouts,
+            of: self.counters.total_rollouts,
+            message: message.to_owned(),
+        });
+    }
+
+    /// Ends the search on a failure that every other reflection would share; as failed, where there
+    /// is nothing to show for it yet.
+    pub(super) fn give_up_on_reflection(&mut self, message: &str) {
+        if !matches!(self.part, Part::Searching) {
+            return;
+        }
+        let accepted = self.archive.len().saturating_sub(1) as u64;
+        let reason = StopReason::ReflectionFailures {
+            iterations: self.fruitless.unreflected + 1,
+            accepted,
+            message: message.to_owned(),
+        };
+        if reason.is_failure() {
+            self.give_up(reason);
+        } else {
+            self.stop_issuing(reason);
+        }
+    }
+
+    /// Someone else ended the run; there is nothing left to decide.
+    pub(super) fn abandon(&mut self, reason: &StopReason) {
+        self.open.clear();
+        self.stop = Some(reason.clone());
+        self.part = Part::Finished;
     }
 
     /// Ends the run as failed: nothing further is decided, but the end waits until everything in
     /// flight has returned, so that the final figures hold it.
     pub(super) fn give_up(&mut self, reason: StopReason) {
         self.close_open();
+        self.decide_to_stop(reason);
+        self.part = Part::Failed;
+    }
+
+    fn decide_to_stop(&mut self, reason: StopReason) {
         self.decide(EventBody::StopDecided(StopDecided {
             reason: reason.clone(),
         }));
         self.stop = Some(reason);
-        self.part = Part::Failed;
     }
 
     fn close_open(&mut self) {
@@ -72,9 +114,11 @@ impl Core {
         if !matches!(self.part, Part::Draining) || !self.open.is_empty() {
             return;
         }
-        let failed = self.stop.as_ref().is_some_and(StopReason::is_failure);
+        let unvalidated =
+            |reason: &StopReason| reason.is_failure() || *reason == StopReason::Cancelled;
+        let ends_here = self.stop.as_ref().is_some_and(unvalidated);
         let held_out = self.config.sets().validation.clone();
-        if failed || held_out.is_empty() || self.archive.is_empty() {
+        if ends_here || held_out.is_empty() || self.archive.is_empty() {
             self.finish();
             return;
         }
@@ -140,6 +184,7 @@ impl Core {
             })
             .collect();
         let best = self.archive.best();
+        self.admit_that_nothing_was_executed();
         let finished = RunFinished {
             stop_reason: self.stop.clone().unwrap_or(StopReason::Requested),
             best,
@@ -149,6 +194,16 @@ impl Core {
         self.decide(EventBody::RunFinished(Box::new(finished)));
         if let Some(best) = best {
             self.snapshot(SnapshotTag::Final, best);
+        }
+    }
+
+    /// A run without a single rollout has no result, and its reason says so.
+    fn admit_that_nothing_was_executed(&mut self) {
+        let reason = self.stop.clone().unwrap_or(StopReason::Requested);
+        let is_told = reason.is_failure() || reason == StopReason::Cancelled;
+        if self.counters.total_rollouts == 0 && !is_told {
+            let cause = reason.to_string();
+            self.stop = Some(StopReason::NoRollouts { cause });
         }
     }
 }

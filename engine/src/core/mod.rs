@@ -28,7 +28,7 @@ use std::sync::Arc;
 use gepa_archive::{
     Archive, ArchiveSettings, Candidate, CandidateIndex, ContentId, InstanceIndex, MergeLog,
 };
-use gepa_evaluation::{ExampleId, Stage};
+use gepa_evaluation::{ExampleId, Outcome, Stage};
 
 use crate::config::Config;
 use crate::counters::Counters;
@@ -201,6 +201,7 @@ impl Core {
                 self.injected.push_back(injected.candidate.clone());
             }
             EventBody::StopRequested(request) => self.stop_at_once(request.reason.clone()),
+            EventBody::RunAbandoned(abandoned) => self.abandon(&abandoned.reason),
             EventBody::RunResumed(_) if self.has_failed() => self.finish(),
             EventBody::RunResumed(_) => self.reopen_retryable(),
             _ => {}
@@ -260,6 +261,12 @@ impl Core {
     }
 
     fn settle_rollout(&mut self, settled: &RolloutSettled) {
+        if let Outcome::Failed(failure) = &settled.outcome
+            && failure.fatal
+        {
+            self.give_up_on_rollouts(&failure.message);
+            return;
+        }
         let position = settled.position as usize;
         let outcome = Arc::new(settled.outcome.clone());
         match &mut self.part {

@@ -46,6 +46,9 @@ impl Core {
         };
         self.apply_reflection(&mut proposal, settled);
         self.open.insert(settled.iteration, proposal);
+        if let Some(failure) = settled.failure.as_ref().filter(|f| f.kind.is_fatal()) {
+            self.give_up_on_reflection(&failure.message);
+        }
     }
 
     /// The reflection calls of a proposal that have no answer yet.
@@ -99,7 +102,8 @@ impl Core {
             rewrite.complaint = failure
                 .map(|failure| failure.message.clone())
                 .unwrap_or_default();
-            if rewrite.attempts < max_attempts {
+            let is_fatal = failure.is_some_and(|failure| failure.kind.is_fatal());
+            if rewrite.attempts < max_attempts && !is_fatal {
                 rewrite.attempts += 1;
                 let order = self.reflection_order(proposal, &proposal.rewrites[at]);
                 self.work.push(order);

@@ -1,9 +1,11 @@
 //! What can be asked about a run: rows, each a function of the journal.
 
+pub mod columns;
 mod project;
 mod rows;
 mod snapshot;
 mod statistics;
+mod status;
 
 pub use project::{Change, Projector};
 pub use rows::{
@@ -14,3 +16,4 @@ pub use snapshot::{
     ArchiveItem, BestPrompt, SnapshotPayload, SnapshotView, render_snapshot, token_estimate,
 };
 pub use statistics::statistics;
+pub use status::JobStatus;

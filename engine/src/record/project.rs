@@ -13,6 +13,7 @@ use crate::event::{
     ValidationResult,
 };
 use crate::ids::{RunId, Seq, Timestamp, TrialKey, snapshot_id};
+use crate::stop::StopReason;
 
 /// One change of the tables.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,16 +105,6 @@ impl Projector {
                 let row = self.candidate_row(0, &started.seed, Origin::Seed, at);
                 vec![Change::Candidate(Box::new(row))]
             }
-            EventBody::RunResumed(_) => {
-                self.summary.status = RunStatus::Running;
-                self.summary.interruption = None;
-                Vec::new()
-            }
-            EventBody::RunInterrupted(interrupted) => {
-                self.summary.status = RunStatus::Interrupted;
-                self.summary.interruption = Some(interrupted.reason.clone());
-                Vec::new()
-            }
             EventBody::CandidateProposed(proposed) => {
                 let mut row = self.candidate_row(
                     proposed.iteration,
@@ -183,20 +174,54 @@ impl Projector {
             }
             EventBody::CandidateAccepted(accepted) => self.accepted(accepted, seq),
             EventBody::SnapshotTaken(taken) => self.snapshot(taken, event, &candidate),
-            EventBody::StopDecided(stop) => {
-                self.summary.stop_reason = Some(stop.reason.clone());
+            EventBody::RunFinished(finished) => self.finished(finished, at),
+            other => {
+                self.steer(other, at);
                 Vec::new()
             }
-            EventBody::RunFinished(finished) => self.finished(finished, at),
-            EventBody::StopRequested(_)
-            | EventBody::CandidateInjected(_)
-            | EventBody::ProposalIssued(_) => Vec::new(),
         }
     }
 
-    /// Time between an interruption (or a kill) and the resumption is nobody's work.
+    /// Events that change how the run stands, and no row.
+    fn steer(&mut self, body: &EventBody, at: Timestamp) {
+        match body {
+            EventBody::RunResumed(_) => {
+                self.summary.status = self.unless_paused(RunStatus::Running);
+                self.summary.interruption = None;
+            }
+            EventBody::RunInterrupted(interrupted) => {
+                self.summary.status = self.unless_paused(RunStatus::Interrupted);
+                self.summary.interruption = Some(interrupted.reason.clone());
+            }
+            EventBody::RunPaused => {
+                self.summary.paused = true;
+                self.summary.status = RunStatus::Paused;
+            }
+            EventBody::RunContinued => {
+                self.summary.paused = false;
+                self.summary.status = RunStatus::Running;
+            }
+            EventBody::StopDecided(stop) => self.summary.stop_reason = Some(stop.reason.clone()),
+            EventBody::RunAbandoned(abandoned) => self.end(&abandoned.reason, at),
+            _ => {}
+        }
+    }
+
+    /// A pause outlasts the processes that work on a run.
+    fn unless_paused(&self, status: RunStatus) -> RunStatus {
+        if self.summary.paused {
+            RunStatus::Paused
+        } else {
+            status
+        }
+    }
+
+    /// Time between an interruption (or a kill) and the resumption is nobody's work, nor is a pause.
     fn advance_clock(&mut self, event: &Event) {
-        let waited = matches!(event.body, EventBody::RunResumed(_));
+        let waited = matches!(
+            event.body,
+            EventBody::RunResumed(_) | EventBody::RunContinued | EventBody::RunAbandoned(_)
+        );
         if let (Some(updated_at), false) = (self.summary.updated_at, waited) {
             self.summary.active_seconds += event.at.seconds_since(updated_at);
         }
@@ -320,15 +345,11 @@ impl Projector {
     }
 
     fn finished(&mut self, finished: &RunFinished, at: Timestamp) -> Vec<Change> {
+        self.end(&finished.stop_reason, at);
         // Without a candidate there is no result, whatever ended the run.
-        let failed = finished.stop_reason.is_failure() || finished.best.is_none();
-        self.summary.status = if failed {
-            RunStatus::Failed
-        } else {
-            RunStatus::Succeeded
-        };
-        self.summary.stop_reason = Some(finished.stop_reason.clone());
-        self.summary.finished_at = Some(at);
+        if finished.best.is_none() && self.summary.status == RunStatus::Succeeded {
+            self.summary.status = RunStatus::Failed;
+        }
         self.summary.validation.clone_from(&finished.validation);
         let score_of = |wanted: Option<CandidateIndex>| {
             finished
@@ -345,5 +366,17 @@ impl Projector {
             .cloned()
             .map(Change::Validated)
             .collect()
+    }
+
+    fn end(&mut self, reason: &StopReason, at: Timestamp) {
+        self.summary.status = match reason {
+            StopReason::Cancelled => RunStatus::Cancelled,
+            reason if reason.is_failure() => RunStatus::Failed,
+            _ => RunStatus::Succeeded,
+        };
+        self.summary.paused = false;
+        self.summary.interruption = None;
+        self.summary.stop_reason = Some(reason.clone());
+        self.summary.finished_at = Some(at);
     }
 }

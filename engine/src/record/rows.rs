@@ -67,6 +67,9 @@ pub struct RunSummary {
     pub front_size: u64,
     /// Why it stopped; `None` while it runs.
     pub stop_reason: Option<StopReason>,
+    /// Whether someone asked that nothing be started for now; survives interruptions.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
     /// Why it was interrupted, if it was and has not been resumed.
     pub interruption: Option<String>,
     /// Validation results, baseline first.
@@ -85,12 +88,16 @@ pub enum RunStatus {
     Queued,
     /// Under way, or its process was killed; the claim tells which.
     Running,
+    /// Nothing is started until someone asks it to go on.
+    Paused,
     /// Stopped by a signal or because the provider was down; resumable.
     Interrupted,
     /// Finished with a result.
     Succeeded,
     /// Finished without one.
     Failed,
+    /// Ended at once because someone asked for it.
+    Cancelled,
 }
 
 impl RunStatus {
@@ -99,10 +106,17 @@ impl RunStatus {
         match self {
             Self::Queued => "queued",
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Interrupted => "interrupted",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
         }
+    }
+
+    /// Whether the run is over for good.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }
 }
 

@@ -119,7 +119,16 @@ impl RunBuilder {
         Ok(parts.launch(core, claim, &run.summary, decisions, orders, false))
     }
 
-    /// Takes a stored run up where its journal ends; the configuration must be the one it was
+    /// Stores the run without starting it; [`resume`](Self::resume) begins it.
+    pub async fn create(self) -> Result<RunRow, RunError> {
+        self.check_budget()?;
+        let (parts, _) = self.into_parts()?;
+        let run = parts.run_row();
+        parts.store.create_run(run.clone()).await?;
+        Ok(run)
+    }
+
+    /// Takes a stored run up where its journal ends, be it at its very beginning; the configuration must be the one it was
     /// started with. A finished run gives its result again.
     pub async fn resume(mut self, run_id: RunId) -> Result<RunHandle, RunError> {
         self.run_id = Some(run_id.clone());
@@ -136,15 +145,17 @@ impl RunBuilder {
                 replay.take_in(event)?;
             }
         }
-        let (core, mut pending) = replay.finish();
+        let (mut core, mut pending) = replay.finish();
+        if last == Seq(0) {
+            let orders = core.take_work();
+            return Ok(parts.launch(core, claim, &run.summary, pending, orders, false));
+        }
         let going_on = !core.is_finished() || !pending.is_empty();
         if going_on {
             let engine_version = env!("CARGO_PKG_VERSION").to_owned();
             let resumed = EventBody::RunResumed(RunResumed { engine_version });
-            // Right after the last event, so that the time in between is counted as nobody's work;
-            // a journal without events begins with `RunStarted` nevertheless.
-            let place = if last == Seq(0) { pending.len() } else { 0 };
-            pending.insert(place, resumed);
+            // Right after the last event, so that the time in between is counted as nobody's work.
+            pending.insert(0, resumed);
         }
         Ok(parts.launch(core, claim, &run.summary, pending, Vec::new(), going_on))
     }
@@ -271,6 +282,10 @@ impl Parts {
         for order in orders {
             dispatcher.order(order);
         }
+        if stored.paused {
+            dispatcher.pause();
+        }
+        let began = Instant::now();
         let mut journal = Journal::new(Arc::clone(&self.store), self.run_id.clone(), stored.seq);
         for event in pending {
             journal.push(event);
@@ -288,7 +303,9 @@ impl Parts {
             clock: Clock {
                 limit_seconds: settings.budget.max_seconds,
                 earlier_seconds: stored.active_seconds,
-                began: Instant::now(),
+                began,
+                paused_seconds: 0.0,
+                paused_since: stored.paused.then_some(began),
             },
             resuming,
             ending: None,

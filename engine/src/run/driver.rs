@@ -45,6 +45,10 @@ pub(super) struct Clock {
     /// Seconds earlier processes worked on it.
     pub(super) earlier_seconds: f64,
     pub(super) began: Instant,
+    /// Seconds this process spent paused, pauses that are over.
+    pub(super) paused_seconds: f64,
+    /// Since when it has been paused.
+    pub(super) paused_since: Option<Instant>,
 }
 
 /// An end that waits for the calls in flight.
@@ -61,8 +65,25 @@ pub(super) enum Ending {
 }
 
 impl Clock {
+    /// Seconds of work; a pause is none.
     fn elapsed_seconds(&self) -> f64 {
-        self.earlier_seconds + self.began.elapsed().as_secs_f64()
+        let until = self.paused_since.unwrap_or_else(Instant::now);
+        let seconds = until.saturating_duration_since(self.began).as_secs_f64();
+        self.earlier_seconds + seconds - self.paused_seconds
+    }
+
+    fn is_paused(&self) -> bool {
+        self.paused_since.is_some()
+    }
+
+    fn pause(&mut self) {
+        self.paused_since = Some(Instant::now());
+    }
+
+    fn go_on(&mut self) {
+        if let Some(since) = self.paused_since.take() {
+            self.paused_seconds += since.elapsed().as_secs_f64();
+        }
     }
 
     fn is_up(&self) -> bool {
@@ -177,10 +198,16 @@ impl Driver {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Pause => self.dispatcher.pause(),
-            Command::Resume if self.ending.is_none() => self.dispatcher.open(),
-            Command::Resume => {}
-            Command::Stop => self.end_soon(Ending::Stop(StopReason::Requested)),
+            Command::Pause => self.pause(),
+            Command::Resume => self.go_on(),
+            Command::Stop => {
+                self.go_on();
+                self.end_soon(Ending::Stop(StopReason::Requested));
+            }
+            Command::Cancel => {
+                self.dispatcher.abort();
+                self.end_soon(Ending::Stop(StopReason::Cancelled));
+            }
             Command::Interrupt(reason) => {
                 self.end_soon(Ending::Interrupt {
                     reason,
@@ -213,16 +240,35 @@ impl Driver {
         }
     }
 
-    /// An interruption takes the place of a stop; the first of each kind counts.
+    fn pause(&mut self) {
+        if self.clock.is_paused() || self.ending.is_some() || self.core.is_finished() {
+            return;
+        }
+        self.clock.pause();
+        self.dispatcher.pause();
+        self.journal.push(EventBody::RunPaused);
+    }
+
+    fn go_on(&mut self) {
+        if !self.clock.is_paused() || self.ending.is_some() {
+            return;
+        }
+        self.clock.go_on();
+        self.dispatcher.open();
+        self.journal.push(EventBody::RunContinued);
+    }
+
+    /// An interruption takes the place of a stop, and a cancellation of either; the first of each
+    /// kind counts.
     fn end_soon(&mut self, ending: Ending) {
-        let replaces = matches!(
-            (&self.ending, &ending),
-            (None, _)
-                | (
-                    Some(Ending::Stop(_) | Ending::Stopping),
-                    Ending::Interrupt { .. }
-                )
-        );
+        let cancels = matches!(&ending, Ending::Stop(StopReason::Cancelled));
+        let interrupts = matches!(&ending, Ending::Interrupt { .. });
+        let replaces = match &self.ending {
+            None => true,
+            Some(Ending::Stop(StopReason::Cancelled) | Ending::Leaving { .. }) => false,
+            Some(Ending::Stop(_) | Ending::Stopping) => cancels || interrupts,
+            Some(Ending::Interrupt { .. }) => cancels,
+        };
         if self.core.is_finished() || !replaces {
             return;
         }

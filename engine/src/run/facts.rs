@@ -86,6 +86,7 @@ pub(super) fn reflection_returned(
         Err(error) => {
             let kind = match error.kind {
                 ModelErrorKind::Refused => ReflectionFailureKind::Refused,
+                ModelErrorKind::KeyRejected => ReflectionFailureKind::KeyRejected,
                 _ => ReflectionFailureKind::Model,
             };
             let failure = ReflectionFailure {

@@ -17,6 +17,7 @@ pub(super) enum Command {
     Pause,
     Resume,
     Stop,
+    Cancel,
     Interrupt(String),
     Abort(String),
     Inject(Box<Candidate>),
@@ -61,7 +62,8 @@ impl RunHandle {
 }
 
 impl RunControl {
-    /// Starts no further call until [`resume`](Self::resume); those in flight are finished.
+    /// Starts no further call until [`resume`](Self::resume); those in flight are finished. Recorded
+    /// in the journal: a process that takes the run up again finds it paused.
     pub fn pause(&self) {
         self.send(Command::Pause);
     }
@@ -74,6 +76,11 @@ impl RunControl {
     /// Ends the search early: calls in flight are finished, then the final validation runs.
     pub fn stop(&self) {
         self.send(Command::Stop);
+    }
+
+    /// Drops calls in flight and ends the run for good, without a final scoring.
+    pub fn cancel(&self) {
+        self.send(Command::Cancel);
     }
 
     /// Finishes calls in flight and ends the process's work; the run can be resumed.

@@ -1,5 +1,6 @@
 //! Runs: put together, started or resumed, steered, watched, concluded.
 
+mod abandon;
 mod builder;
 mod call;
 mod dispatch;
@@ -13,6 +14,7 @@ mod replay;
 mod result;
 mod spend;
 
+pub use abandon::abandon;
 pub use builder::{Run, RunBuilder};
 pub use error::RunError;
 pub use handle::{RunControl, RunHandle};

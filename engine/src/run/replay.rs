@@ -24,6 +24,10 @@ impl Replay {
             self.core.settle(&event.body);
             self.expected.extend(self.core.take_decisions());
             self.core.take_work();
+            if matches!(event.body, EventBody::RunAbandoned(_)) {
+                // What was decided but never stored will not be.
+                self.expected.clear();
+            }
             return Ok(());
         }
         let made_again = self.expected.pop_front();

@@ -3,7 +3,7 @@
 use gepa_archive::CandidateIndex;
 use gepa_evaluation::Message;
 
-use crate::record::{CandidateRow, RunRow};
+use crate::record::{CandidateRow, JobStatus, RunRow};
 use crate::stop::StopReason;
 
 /// The end of a process's work on a run.
@@ -21,6 +21,11 @@ pub struct RunResult {
 }
 
 impl RunResult {
+    /// How the run stands, in the form a queue of jobs keeps.
+    pub fn status(&self) -> JobStatus {
+        JobStatus::of(&self.run)
+    }
+
     /// The best candidate's index in the archive.
     pub fn best_index(&self) -> Option<CandidateIndex> {
         self.run.summary.best

@@ -12,5 +12,7 @@ mod records;
 mod reflections;
 mod resume;
 mod search;
+mod status;
+mod steering;
 mod token_budget;
 mod world;

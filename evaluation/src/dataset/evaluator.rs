@@ -78,10 +78,10 @@ impl DatasetEvaluator {
             Ok(completion) => completion,
             Err(error) => {
                 return Evaluation {
-                    outcome: Outcome::failed(error.kind.failure_kind(), error.message),
                     usage: error.usage,
                     judge_usage: Usage::default(),
                     provider_down: error.kind == ModelErrorKind::ProviderDown,
+                    outcome: Outcome::Failed(error.into_failure()),
                 };
             }
         };

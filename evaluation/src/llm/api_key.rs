@@ -14,6 +14,11 @@ impl ApiKey {
         Self(text.to_owned())
     }
 
+    /// The text itself, for handing the key to whom it belongs.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
     /// The `Authorization` header, marked sensitive; `None` where no header can carry the key.
     pub(crate) fn bearer(&self) -> Option<HeaderValue> {
         sensitive(&format!("Bearer {}", self.0))

@@ -83,6 +83,16 @@ pub(super) fn canonical_name(provider: &str) -> &str {
     known(provider).map_or(provider, |known| known.name)
 }
 
+/// The providers whose address is built in, under the names they are kept by.
+pub fn known_providers() -> impl Iterator<Item = &'static str> {
+    KNOWN_PROVIDERS.iter().map(|known| known.name)
+}
+
+/// The built-in address of a provider; `None` for one that is not known.
+pub fn public_base_url(provider: &str) -> Option<&'static str> {
+    known(provider).map(|known| known.base_url)
+}
+
 /// The field that carries the limit on a reply's length.
 pub(super) fn max_tokens_field(settings: &ModelSettings) -> MaxTokensField {
     let by_provider = known(&settings.provider).map(|known| known.max_tokens_field);

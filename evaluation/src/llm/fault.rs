@@ -184,7 +184,10 @@ impl AttemptFault {
             },
             401 | 403 => {
                 let variable = &endpoint.key_variable;
-                Self::hopeless("rejected", format!("{said}; check the key in {variable}"))
+                Self {
+                    kind: ModelErrorKind::KeyRejected,
+                    ..Self::hopeless("rejected", format!("{said}; check the key in {variable}"))
+                }
             }
             404 => {
                 let base_url = &endpoint.base_url;

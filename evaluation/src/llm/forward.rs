@@ -331,6 +331,7 @@ pub(super) fn error_label((kind, _): &(ModelErrorKind, String)) -> &'static str 
     match kind {
         ModelErrorKind::Transient => "transient",
         ModelErrorKind::Permanent => "permanent",
+        ModelErrorKind::KeyRejected => "key_rejected",
         ModelErrorKind::Timeout => "timeout",
         ModelErrorKind::Refused => "refused",
         ModelErrorKind::ProviderDown => "provider_down",

@@ -30,6 +30,7 @@ pub(crate) use attempt::innermost;
 pub use backoff::RetryTiming;
 pub use chat::ChatModel;
 pub(crate) use endpoint::is_loopback;
+pub use endpoint::{known_providers, public_base_url};
 pub use forward::{ForwardError, RawReply};
 pub use models::Models;
 pub(crate) use models::{ClientKind, build_client};

@@ -88,14 +88,18 @@ impl JudgeScorer {
                 usage: completion.usage,
                 provider_down: false,
             },
-            Err(error) => Judgement {
-                verdict: Err(failure(
-                    error.kind.failure_kind(),
-                    format!("the judge failed: {}", error.message),
-                )),
-                usage: error.usage,
-                provider_down: error.kind == ModelErrorKind::ProviderDown,
-            },
+            Err(error) => {
+                let (usage, kind) = (error.usage, error.kind);
+                let failure = error.into_failure();
+                Judgement {
+                    verdict: Err(Failure {
+                        message: format!("the judge failed: {}", failure.message),
+                        ..failure
+                    }),
+                    usage,
+                    provider_down: kind == ModelErrorKind::ProviderDown,
+                }
+            }
         }
     }
 

@@ -48,7 +48,7 @@ pub(super) fn trouble(calls: &[CallRecord]) -> Option<CallTrouble> {
             // A wrong key, a model that does not exist, an account without money.
             let is_shared = matches!(status, Some(401..=404 | 429));
             Some(CallTrouble::Failed(Failure {
-                fatal: *kind == ModelErrorKind::Permanent && is_shared,
+                fatal: kind.failure_kind() == FailureKind::Permanent && is_shared,
                 ..Failure::new(kind.failure_kind(), message)
             }))
         }

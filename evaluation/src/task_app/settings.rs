@@ -43,6 +43,25 @@ pub struct TaskAppSettings {
     pub deterministic: bool,
 }
 
+impl TaskAppSettings {
+    /// Settings with everything but the address and the environment's name left at its default.
+    pub fn new(url: impl Into<String>, env_name: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            api_key_env: default_api_key_env(),
+            env_name: env_name.into(),
+            env_config: Map::new(),
+            policy_name: None,
+            policy_config: Map::new(),
+            split: None,
+            validation_split: None,
+            pipeline: Vec::new(),
+            answer_seconds: default_answer_seconds(),
+            deterministic: false,
+        }
+    }
+}
+
 /// One module of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

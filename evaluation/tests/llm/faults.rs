@@ -157,7 +157,8 @@ async fn what_can_never_work_is_tried_once_and_explained() {
     )
     .await;
     let key = rejected(401, "invalid_api_key", "incorrect key");
-    check_ends(key, permanent, 1, &["401", "incorrect key", "GROQ_API_KEY"]).await;
+    let refused = ModelErrorKind::KeyRejected;
+    check_ends(key, refused, 1, &["401", "incorrect key", "GROQ_API_KEY"]).await;
     let model = rejected(404, "model_not_found", "no such model");
     check_ends(
         model,

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gepa_engine::{Event, EventBody, RunId, Seq, Store, StoreError, TrialKey};
+use gepa_engine::record::RunStatus;
+use gepa_engine::{
+    Event, EventBody, RunAbandoned, RunId, Seq, StopReason, Store, StoreError, TrialKey,
+};
 use gepa_evaluation::Stage;
 use gepa_store::{MemoryStore, SqliteStore, rebuild};
 use tempfile::TempDir;
@@ -42,6 +45,7 @@ on_every_store!(
     readers_see_whole_batches_only,
     runs_written_at_once_do_not_mix,
     the_doctor_finds_nothing_wrong,
+    pauses_and_ends_from_outside_show_in_the_status,
 );
 
 fn sqlite_store() -> (TempDir, Arc<dyn Store>) {
@@ -327,4 +331,30 @@ async fn the_doctor_finds_nothing_wrong(store: Arc<dyn Store>) {
 
 fn key(iteration: u64, index: u32) -> TrialKey {
     TrialKey { iteration, index }
+}
+
+/// Events younger than the script, which is the fixture of format 1.
+async fn pauses_and_ends_from_outside_show_in_the_status(store: Arc<dyn Store>) {
+    let run = scripted(&*store).await;
+    let at = store.run(&run).await.unwrap().summary.seq;
+    let reason = StopReason::Cancelled;
+    let steps = [
+        (EventBody::RunPaused, RunStatus::Paused),
+        (EventBody::RunContinued, RunStatus::Running),
+        (
+            EventBody::RunAbandoned(RunAbandoned { reason }),
+            RunStatus::Cancelled,
+        ),
+    ];
+    for (place, (body, expected)) in (at.0..).zip(steps) {
+        let events = number(place + 1, vec![body]);
+        store.append(&run, Seq(place), events).await.unwrap();
+        let summary = store.run(&run).await.unwrap().summary;
+        assert_eq!(summary.status, expected);
+        assert_eq!(summary.paused, expected == RunStatus::Paused);
+    }
+    let read = store.events(&run, at, 3).await.unwrap();
+    let kinds: Vec<&str> = read.iter().map(|event| event.body.kind()).collect();
+    assert_eq!(kinds, ["run_paused", "run_continued", "run_abandoned"]);
+    assert_eq!(rebuild(&*store, &run).await.unwrap(), []);
 }

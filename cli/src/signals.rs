@@ -6,7 +6,7 @@ use gepa_engine::RunControl;
 
 impl Signals {
     /// The first signal lets calls in flight finish, the second drops them.
-    pub(super) async fn steer(mut self, control: RunControl) {
+    pub(crate) async fn steer(mut self, control: RunControl) {
         self.next().await;
         say(
             "finishing the calls in flight; once more to drop them. The run can be resumed either way",
@@ -23,14 +23,14 @@ fn say(text: &str) {
 }
 
 #[cfg(unix)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
 impl Signals {
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(crate) fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -38,7 +38,7 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -47,7 +47,7 @@ impl Signals {
 }
 
 #[cfg(not(unix))]
-pub(super) struct Signals;
+pub(crate) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
@@ -55,11 +55,11 @@ impl Signals {
         clippy::unnecessary_wraps,
         reason = "the same shape as where it can fail"
     )]
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(crate) fn new() -> std::io::Result<Self> {
         Ok(Self)
     }
 
-    async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         let _ = tokio::signal::ctrl_c().await;
     }
 }

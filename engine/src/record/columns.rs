@@ -1,11 +1,14 @@
-//! What an export writes: the columns of each kind, and a row's values in their order.
+//! Rows as everyone outside sees them: the columns of each kind, and a row's values in their order.
 
-use gepa_engine::record::{CandidateRow, RolloutRow, RunRow, TrialRow};
-use gepa_engine::{Event, RunId};
 use gepa_evaluation::Usage;
 use serde_json::{Map, Value, json};
 
-pub(crate) const ROLLOUT_COLUMNS: &[&str] = &[
+use super::rows::{CandidateRow, RolloutRow, RunRow, TrialRow};
+use crate::event::Event;
+use crate::ids::RunId;
+
+/// The columns of a rollout.
+pub const ROLLOUT_COLUMNS: &[&str] = &[
     "run_id",
     "trial_id",
     "candidate_id",
@@ -28,7 +31,7 @@ pub(crate) const ROLLOUT_COLUMNS: &[&str] = &[
 ];
 
 /// Tokens and cost are those of policy and judge together, so that they add up to the counters.
-pub(crate) fn rollout(row: &RolloutRow) -> Vec<Value> {
+pub fn rollout(row: &RolloutRow) -> Vec<Value> {
     let usage = row.usage + row.judge_usage;
     vec![
         json!(row.run_id),
@@ -53,7 +56,8 @@ pub(crate) fn rollout(row: &RolloutRow) -> Vec<Value> {
     ]
 }
 
-pub(crate) const TRIAL_COLUMNS: &[&str] = &[
+/// The columns of a trial.
+pub const TRIAL_COLUMNS: &[&str] = &[
     "run_id",
     "trial_id",
     "candidate_id",
@@ -76,7 +80,8 @@ pub(crate) const TRIAL_COLUMNS: &[&str] = &[
     "finished_at",
 ];
 
-pub(crate) fn trial(row: &TrialRow) -> Vec<Value> {
+/// A trial's values; tokens and cost are sums over its executed rollouts.
+pub fn trial(row: &TrialRow) -> Vec<Value> {
     let usage: &Usage = &row.usage;
     vec![
         json!(row.run_id),
@@ -102,7 +107,8 @@ pub(crate) fn trial(row: &TrialRow) -> Vec<Value> {
     ]
 }
 
-pub(crate) const CANDIDATE_COLUMNS: &[&str] = &[
+/// The columns of a candidate.
+pub const CANDIDATE_COLUMNS: &[&str] = &[
     "run_id",
     "candidate_id",
     "index",
@@ -123,7 +129,8 @@ pub(crate) const CANDIDATE_COLUMNS: &[&str] = &[
     "messages",
 ];
 
-pub(crate) fn candidate(run: &RunRow, row: &CandidateRow) -> Vec<Value> {
+/// A candidate's values, its texts last.
+pub fn candidate(run: &RunRow, row: &CandidateRow) -> Vec<Value> {
     vec![
         json!(row.run_id),
         json!(row.candidate_id),
@@ -147,7 +154,7 @@ pub(crate) fn candidate(run: &RunRow, row: &CandidateRow) -> Vec<Value> {
 }
 
 /// A candidate's texts by component.
-pub(crate) fn components(row: &CandidateRow) -> Value {
+pub fn components(row: &CandidateRow) -> Value {
     let texts = row.components.components().iter();
     let map: Map<String, Value> = texts
         .map(|(name, text)| (name.to_string(), json!(&**text)))
@@ -156,7 +163,7 @@ pub(crate) fn components(row: &CandidateRow) -> Value {
 }
 
 /// A candidate's messages, wildcards left as `{name}`.
-pub(crate) fn messages(run: &RunRow, row: &CandidateRow) -> Value {
+pub fn messages(run: &RunRow, row: &CandidateRow) -> Value {
     let sections = run.template.sections(&row.components);
     let list: Vec<Value> = sections
         .into_iter()
@@ -165,9 +172,11 @@ pub(crate) fn messages(run: &RunRow, row: &CandidateRow) -> Value {
     Value::Array(list)
 }
 
-pub(crate) const EVENT_COLUMNS: &[&str] = &["run_id", "seq", "at", "kind", "body"];
+/// The columns of an event.
+pub const EVENT_COLUMNS: &[&str] = &["run_id", "seq", "at", "kind", "body"];
 
-pub(crate) fn event(run: &RunId, event: &Event) -> Vec<Value> {
+/// An event's values.
+pub fn event(run: &RunId, event: &Event) -> Vec<Value> {
     vec![
         json!(run),
         json!(event.seq),
@@ -178,7 +187,7 @@ pub(crate) fn event(run: &RunId, event: &Event) -> Vec<Value> {
 }
 
 /// Columns and values as one object.
-pub(crate) fn object(columns: &[&str], values: Vec<Value>) -> Map<String, Value> {
+pub fn object(columns: &[&str], values: Vec<Value>) -> Map<String, Value> {
     columns
         .iter()
         .map(|column| (*column).to_owned())

@@ -1,0 +1,85 @@
+//! `gepa serve`
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gepa_evaluation::{Environment, Services};
+use gepa_server::{ConfiguredJobs, OutageSettings, Server, ServerSettings};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use crate::arguments::ServeArguments;
+
+use crate::error::CommandError;
+use crate::signals::Signals;
+use crate::surroundings::{environment, store_url};
+
+/// The key of the server.
+const KEY_VARIABLE: &str = "GEPA_API_KEY";
+
+pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, CommandError> {
+    let environment = environment()?;
+    let settings = settings(arguments, &environment);
+    let address = arguments.listen;
+    if settings.api_key.is_none() && !address.ip().is_loopback() {
+        return Err(CommandError::Usage(format!(
+            "{address} can be reached by others, so a key is needed; set {KEY_VARIABLE}, or listen on 127.0.0.1"
+        )));
+    }
+    let runtime = Runtime::new().map_err(CommandError::Runtime)?;
+    runtime.block_on(listen(arguments, environment, settings))
+}
+
+fn settings(arguments: &ServeArguments, environment: &Environment) -> ServerSettings {
+    ServerSettings {
+        max_jobs: arguments.max_jobs.get(),
+        outage: OutageSettings {
+            allowed: Duration::from_mins(arguments.outage_minutes),
+            ..OutageSettings::default()
+        },
+        api_key: environment.get(KEY_VARIABLE).map(str::to_owned),
+        ..ServerSettings::default()
+    }
+}
+
+async fn listen(
+    arguments: &ServeArguments,
+    environment: Environment,
+    settings: ServerSettings,
+) -> Result<ExitCode, CommandError> {
+    let mut signals = Signals::new().map_err(CommandError::Runtime)?;
+    let store = gepa_store::open(&store_url(&arguments.store, &environment))?;
+    let bind = |error: io::Error| {
+        CommandError::Usage(format!(
+            "cannot listen on {}: {error}; name another address with --listen",
+            arguments.listen
+        ))
+    };
+    let listener = TcpListener::bind(arguments.listen).await.map_err(bind)?;
+    let address: SocketAddr = listener.local_addr().map_err(bind)?;
+    let services = Arc::new(Services::new(environment.clone()));
+    let jobs = Arc::new(ConfiguredJobs::new(environment, services));
+    let server = Arc::new(Server::start(store, jobs, settings).await?);
+    say(&format!("listening on http://{address}"));
+    let answering = tokio::spawn({
+        let server = Arc::clone(&server);
+        async move { server.serve(listener).await }
+    });
+    signals.next().await;
+    say("interrupting the jobs; a server started again on this store goes on with them");
+    tokio::select! {
+        () = server.shut_down() => {}
+        () = signals.next() => say("leaving at once"),
+    }
+    // Connections still open have nothing more to say.
+    answering.abort();
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say(text: &str) {
+    // Where stderr is gone the server goes on all the same.
+    let _ = writeln!(io::stderr(), "{text}");
+}

@@ -1,0 +1,119 @@
+//! Talking to a backend's HTTP API.
+
+use std::time::Duration;
+
+use gepa_evaluation::{Environment, HttpAddress};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Client, RequestBuilder};
+use rustls::crypto::{CryptoProvider, ring};
+use serde_json::Value;
+
+use crate::error::CommandError;
+
+/// Where the key is looked for.
+const KEYS: [&str; 2] = ["SYNTH_API_KEY", "GEPA_API_KEY"];
+const CALL_SECONDS: u64 = 120;
+/// Longest part of an answer that is quoted.
+const QUOTED: usize = 2_000;
+
+/// A backend.
+#[derive(Debug)]
+pub(super) struct Backend {
+    client: Client,
+    base: String,
+    authorization: Option<HeaderValue>,
+}
+
+impl Backend {
+    /// A backend at an address with or without `/api` behind it.
+    pub(super) fn new(url: &str, environment: &Environment) -> Result<Self, CommandError> {
+        let address = HttpAddress::parse(url)
+            .map_err(|error| CommandError::Usage(format!("`--backend` {error}")))?;
+        if CryptoProvider::get_default().is_none() {
+            // Losing the race to another installer is as good as winning it.
+            let _ = ring::default_provider().install_default();
+        }
+        let mut builder = Client::builder()
+            .timeout(Duration::from_secs(CALL_SECONDS))
+            .user_agent(concat!("gepa/", env!("CARGO_PKG_VERSION")));
+        if address.is_loopback() {
+            builder = builder.no_proxy().tls_certs_only([]);
+        }
+        let client = builder
+            .build()
+            .map_err(|error| CommandError::Backend(error.to_string()))?;
+        let root = url.trim().trim_end_matches('/');
+        let root = root.strip_suffix("/api").unwrap_or(root);
+        let key = KEYS.iter().find_map(|name| environment.get(name));
+        let authorization = key.map(authorization).transpose()?;
+        Ok(Self {
+            client,
+            base: format!("{root}/api"),
+            authorization,
+        })
+    }
+
+    /// The address paths are put behind.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Value, CommandError> {
+        self.send(self.client.get(format!("{}{path}", self.base)))
+            .await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, CommandError> {
+        self.send(self.client.post(format!("{}{path}", self.base)).json(body))
+            .await
+    }
+
+    async fn send(&self, mut request: RequestBuilder) -> Result<Value, CommandError> {
+        if let Some(key) = &self.authorization {
+            request = request.header(AUTHORIZATION, key.clone());
+        }
+        let unreachable = |error: reqwest::Error| {
+            let message = format!(
+                "the backend {} does not answer: {}",
+                self.base,
+                root_cause(&error)
+            );
+            CommandError::Unreachable(message)
+        };
+        let answer = request.send().await.map_err(unreachable)?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(unreachable)?;
+        if status.is_success() {
+            return serde_json::from_str(&text).map_err(|_| {
+                CommandError::Backend(format!(
+                    "the backend {} answers with something that is no JSON",
+                    self.base
+                ))
+            });
+        }
+        let quoted: String = text.chars().take(QUOTED).collect();
+        let message = format!("the backend {} answers {status}: {quoted}", self.base);
+        Err(match status.as_u16() {
+            401 | 403 => CommandError::Usage(format!("{message}; set {} to its key", KEYS[0])),
+            400 | 404 | 413 | 422 => CommandError::Usage(message),
+            429 | 500.. => CommandError::Unreachable(message),
+            _ => CommandError::Backend(message),
+        })
+    }
+}
+
+fn authorization(key: &str) -> Result<HeaderValue, CommandError> {
+    let mut header = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| {
+        CommandError::Usage(format!("{} holds characters no header can carry", KEYS[0]))
+    })?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,133 @@
+//! A job in this process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gepa_engine::config::TaskConfig;
+use gepa_engine::record::{RunSummary, render_snapshot, statistics};
+use gepa_engine::{Run, RunEnd, RunId, RunResult, Store, StoreError};
+use gepa_evaluation::Services;
+use serde_json::Value;
+
+use super::announce::{Announcer, Progress};
+use super::history::History;
+use super::outcome::Outcome;
+use crate::arguments::TrainArguments;
+use crate::command::run::failure_code;
+use crate::error::CommandError;
+use crate::feed::Feed;
+use crate::progress::{Limits, Standing};
+use crate::signals::Signals;
+use crate::surroundings::store_url;
+
+/// How often progress is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Runs the job to its end.
+pub(super) async fn run(
+    task: TaskConfig,
+    arguments: &TrainArguments,
+) -> Result<Outcome, CommandError> {
+    let services = Services::new(task.environment().clone());
+    task.check_models(&services.models)?;
+    let signals = Signals::new().map_err(CommandError::Runtime)?;
+    let store = gepa_store::open(&store_url(&arguments.store, task.environment()))?;
+    let limits = Limits::of(&task.config);
+    let budget = task.config.settings().budget.max_rollouts;
+    let connected = task.connect(&services).await?;
+    let handle = Run::builder(task.config)
+        .described_as(task.described)
+        .store(Arc::clone(&store))
+        .evaluator(connected.evaluator)
+        .reflection_model(connected.reflection_model)
+        .start()
+        .await?;
+    let run_id = handle.run_id().clone();
+    let mut announcer = Announcer::begin(run_id.as_str())?;
+    let mut fresh = store.run(&run_id).await?;
+    fresh.summary = RunSummary::default();
+    let feed = Feed::new(
+        run_id.clone(),
+        Arc::clone(&store),
+        handle.subscribe(),
+        fresh.summary.seq,
+    );
+    let mut standing = Standing::new(&fresh, limits);
+    let listening = tokio::spawn(signals.steer(handle.control()));
+    let (finished, followed) = tokio::join!(
+        handle.finish(),
+        follow(feed, &mut standing, &mut announcer, budget)
+    );
+    listening.abort();
+    let result = finished?;
+    followed?;
+    announcer.end(&progress(&standing, budget))?;
+    outcome(&*store, &result).await
+}
+
+async fn follow(
+    mut feed: Feed,
+    standing: &mut Standing,
+    announcer: &mut Announcer,
+    budget: Option<u64>,
+) -> Result<(), CommandError> {
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        tokio::select! {
+            events = feed.next() => {
+                let Some(events) = events? else { return Ok(()) };
+                for event in events.iter() {
+                    standing.count(event);
+                }
+            }
+            _ = look.tick() => announcer.tell(&progress(standing, budget))?,
+        }
+    }
+}
+
+fn progress(standing: &Standing, budget: Option<u64>) -> Progress {
+    Progress {
+        completed: standing.counters.total_rollouts,
+        total: budget,
+        trials: standing.counters.trials_tried,
+        best_score: standing.best,
+        eta_seconds: standing.seconds_left(),
+    }
+}
+
+async fn outcome(store: &dyn Store, result: &RunResult) -> Result<Outcome, CommandError> {
+    let run = &result.run;
+    let summary = &run.summary;
+    let reason = match &result.end {
+        RunEnd::Finished(reason) => reason.to_string(),
+        RunEnd::Interrupted { reason, .. } => {
+            format!("{reason}; go on with `gepa run --resume {}`", run.run_id)
+        }
+        _ => "it ended".to_owned(),
+    };
+    let ended_at = summary
+        .finished_at
+        .or(summary.updated_at)
+        .unwrap_or(run.created_at);
+    Ok(Outcome {
+        job_id: run.run_id.to_string(),
+        status: summary.status.as_str().to_owned(),
+        reason: Some(reason),
+        failure_code: failure_code(&result.end),
+        ended_at: ended_at.to_string(),
+        stats: statistics(run),
+        history: history(store, &run.run_id).await?,
+    })
+}
+
+async fn history(store: &dyn Store, run_id: &RunId) -> Result<History, StoreError> {
+    let run = store.run(run_id).await?;
+    let candidates = store.candidates(run_id).await?;
+    let mut history = History::default();
+    for snapshot in store.snapshots(run_id).await? {
+        if let Some(view) = render_snapshot(&run, &snapshot, &candidates) {
+            history.add(serde_json::to_value(view).unwrap_or(Value::Null));
+        }
+    }
+    Ok(history)
+}

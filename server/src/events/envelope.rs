@@ -1,0 +1,84 @@
+//! The shape every event has.
+
+use std::sync::Arc;
+
+use gepa_engine::{RunId, Timestamp};
+use serde_json::{Value, json};
+
+/// An event before it has its number.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) kind: &'static str,
+    /// Never empty: one empty message makes a poller drop the whole page.
+    pub(super) message: String,
+    pub(super) level: Level,
+    pub(super) data: Value,
+}
+
+/// How much an event matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Info,
+    Warning,
+    Error,
+}
+
+/// An event as it is sent, serialised once.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiEvent {
+    pub(crate) seq: u64,
+    pub(crate) kind: &'static str,
+    pub(crate) text: Arc<str>,
+}
+
+impl Draft {
+    pub(super) fn new(kind: &'static str, message: impl Into<String>, data: Value) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            level: Level::Info,
+            data: present(data),
+        }
+    }
+
+    pub(super) fn at_level(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+
+    pub(super) fn numbered(self, job: &RunId, seq: u64, at: Timestamp) -> ApiEvent {
+        let time = at.to_string();
+        let level = match self.level {
+            Level::Info => "info",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        };
+        let envelope = json!({
+            "seq": seq,
+            "type": self.kind,
+            "message": self.message,
+            "level": level,
+            "job_id": job,
+            "created_at": time,
+            "timestamp": time,
+            "data": self.data,
+        });
+        ApiEvent {
+            seq,
+            kind: self.kind,
+            text: envelope.to_string().into(),
+        }
+    }
+}
+
+/// The same object without the fields that have no value: clients format what is there, and fall
+/// back where nothing is.
+pub(super) fn present(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let known = fields.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(known.collect())
+        }
+        other => other,
+    }
+}

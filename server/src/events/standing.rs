@@ -1,0 +1,91 @@
+//! Where a run stands, as `prompt.learning.progress` tells it.
+
+use gepa_engine::record::RunSummary;
+use gepa_evaluation::Phase;
+use serde_json::{Map, Value, json};
+
+/// What progress is measured against.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    /// The rollout budget, where there is one.
+    pub(super) budget: Option<u64>,
+    /// Rollouts ordered so far: what there is to do where no budget says so.
+    pub(super) ordered: u64,
+    /// Trials of the final scoring, begun and finished.
+    pub(super) validation_begun: u64,
+    pub(super) validation_finished: u64,
+    /// The largest share shown so far; a share never falls.
+    pub(super) shown: f64,
+}
+
+impl Standing {
+    /// Progress as a sentence and as data. Every number keeps the range clients insist on.
+    pub(super) fn describe(&mut self, summary: &RunSummary) -> (String, Value) {
+        let counters = &summary.counters;
+        let completed = counters.total_rollouts;
+        let total = self.budget.unwrap_or(self.ordered).max(completed).max(1);
+        let share = completed as f64 / total as f64;
+        self.shown = if summary.status.is_terminal() {
+            1.0
+        } else {
+            self.shown.max(share)
+        };
+        let elapsed = summary.active_seconds;
+        let remaining = (total - completed) as f64;
+        let is_over = summary.status.is_terminal();
+        let eta = if completed == 0 || is_over {
+            0.0
+        } else {
+            remaining * elapsed / completed as f64
+        };
+        let rollout_tokens = counters.rollouts_prompt_tokens
+            + counters.rollouts_completion_tokens
+            + counters.rollouts_unknown_tokens;
+        let mut data = json!({
+            "rollouts_completed": completed,
+            "rollouts_total": total,
+            "rollout_budget_display": total,
+            "rollouts_remaining": total - completed,
+            "percent_rollouts": share,
+            "percent_overall": self.shown,
+            "transformations_tried": counters.trials_tried.saturating_sub(1),
+            "trials_tried": counters.trials_tried,
+            "total_trials_evaluated": counters.total_trials_evaluated,
+            "rollout_tokens_used": rollout_tokens,
+            "total_tokens": counters.total_tokens,
+            "total_cost_usd": counters.total_cost_usd(),
+            "elapsed_seconds": elapsed as u64,
+            "eta_seconds": eta,
+            "phase": self.phase().as_str(),
+        });
+        if let Value::Object(data) = &mut data {
+            self.add_what_may_be_unknown(summary, data);
+        }
+        let message = format!(
+            "Progress: rollouts={completed}/{total} ({:.0}%) elapsed={elapsed:.0}s eta={eta:.0}s",
+            share * 100.0
+        );
+        (message, data)
+    }
+
+    fn add_what_may_be_unknown(&self, summary: &RunSummary, data: &mut Map<String, Value>) {
+        // Clients refuse a score outside 0..1; one that has none is left out.
+        let best = summary.best_score.filter(|s| (0.0..=1.0).contains(s));
+        if let Some(best) = best {
+            data.insert("best_score".to_owned(), json!(best));
+        }
+        if self.validation_begun > 0 {
+            let current = (self.validation_finished + 1).min(self.validation_begun);
+            data.insert("validation_candidate".to_owned(), json!(current));
+            data.insert("validation_total".to_owned(), json!(self.validation_begun));
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        if self.validation_begun > 0 {
+            Phase::Validation
+        } else {
+            Phase::Optimization
+        }
+    }
+}

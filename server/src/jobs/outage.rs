@@ -1,0 +1,81 @@
+//! Waiting for what is down: longer each time, and not for ever.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How an outage is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutageSettings {
+    /// The first pause before a job is tried again.
+    pub first_pause: Duration,
+    /// The longest pause; they double up to here.
+    pub longest_pause: Duration,
+    /// How long a job may make no progress before it fails.
+    pub allowed: Duration,
+}
+
+impl Default for OutageSettings {
+    fn default() -> Self {
+        Self {
+            first_pause: Duration::from_secs(5),
+            longest_pause: Duration::from_mins(1),
+            allowed: Duration::from_mins(30),
+        }
+    }
+}
+
+/// The outage a job is in, if it is in one.
+#[derive(Debug, Default)]
+pub(super) struct Outage {
+    since: Option<Instant>,
+    pauses: u32,
+    /// What the job had executed when it was interrupted last.
+    executed: u64,
+}
+
+impl Outage {
+    /// The next pause; `None` once the job has waited long enough. A job that `executed` more than
+    /// before is in another outage than the last one.
+    pub(super) fn pause(
+        &mut self,
+        executed: u64,
+        now: Instant,
+        settings: &OutageSettings,
+    ) -> Option<Duration> {
+        if executed > self.executed {
+            *self = Self {
+                executed,
+                ..Self::default()
+            };
+        }
+        let since = *self.since.get_or_insert(now);
+        if now.duration_since(since) >= settings.allowed {
+            return None;
+        }
+        let doubled = settings.first_pause * 2_u32.pow(self.pauses.min(16));
+        self.pauses += 1;
+        Some(doubled.min(settings.longest_pause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_until_the_outage_has_lasted_too_long() {
+        let settings = OutageSettings::default();
+        let mut outage = Outage::default();
+        let mut pauses = Vec::new();
+        let mut now = Instant::now();
+        while let Some(pause) = outage.pause(7, now, &settings) {
+            pauses.push(pause.as_secs());
+            now += pause;
+        }
+        assert_eq!(pauses[..6], [5, 10, 20, 40, 60, 60]);
+        let waited: u64 = pauses.iter().sum();
+        assert!((30 * 60..32 * 60).contains(&waited), "{waited}");
+        assert_eq!(outage.pause(8, now, &settings), Some(settings.first_pause));
+    }
+}

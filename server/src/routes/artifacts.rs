@@ -1,0 +1,88 @@
+//! Prompts: of a job, of all jobs, and snapshots in full.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use gepa_engine::RunId;
+use gepa_engine::record::RunRow;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::query::Asked;
+use crate::failure::Failure;
+use crate::server::App;
+use crate::views;
+
+/// Prompts listed where nothing else is asked for.
+const DEFAULT_LIMIT: usize = 100;
+
+/// Which artifacts to list.
+#[derive(Debug, Deserialize)]
+pub(super) struct Listing {
+    r#type: Option<String>,
+    status: Option<String>,
+    limit: Option<usize>,
+}
+
+/// The prompts of jobs that succeeded, newest first; models are what other services make.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Asked(listing): Asked<Listing>,
+) -> Result<Json<Value>, Failure> {
+    let runs = app.store.runs().await?;
+    let status = listing.status.as_deref().unwrap_or("succeeded");
+    let kind = listing.r#type.as_deref().unwrap_or("all");
+    let wanted = matches!(kind, "all" | "prompt" | "prompts");
+    let matching = |run: &&RunRow| wanted && run.summary.status.as_str() == status;
+    let prompts: Vec<Value> = runs
+        .iter()
+        .rev()
+        .filter(matching)
+        .take(listing.limit.unwrap_or(DEFAULT_LIMIT))
+        .map(views::prompt_entry)
+        .collect();
+    let summary = json!({"total_count": prompts.len(), "prompts_count": prompts.len()});
+    Ok(Json(json!({
+        "fine_tuned_models": [],
+        "rl_models": [],
+        "prompts": prompts,
+        "summary": summary,
+    })))
+}
+
+pub(super) async fn of_job(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    let snapshots = of(&app, &id).await?;
+    Ok(Json(Value::Array(views::artifacts(&snapshots))))
+}
+
+pub(super) async fn snapshots(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    let snapshots = of(&app, &id).await?;
+    Ok(Json(json!({"snapshots": snapshots.render_all()})))
+}
+
+pub(super) async fn snapshot(
+    State(app): State<Arc<App>>,
+    Path((id, snapshot_id)): Path<(String, String)>,
+) -> Result<Json<Value>, Failure> {
+    let snapshots = of(&app, &id).await?;
+    let found = views::find_snapshot(&snapshots, &snapshot_id);
+    found.map(Json).ok_or_else(|| {
+        let message =
+            format!("job `{id}` has no snapshot `{snapshot_id}`; its artifacts list them");
+        Failure::new(StatusCode::NOT_FOUND, message)
+    })
+}
+
+async fn of(app: &App, id: &str) -> Result<views::Snapshots, Failure> {
+    let job: RunId = id.parse()?;
+    let run = app.store.run(&job).await?;
+    Ok(views::snapshots(&*app.store, run).await?)
+}

@@ -1,0 +1,168 @@
+//! Jobs: submitted, listed, shown, steered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use gepa_engine::RunId;
+use gepa_engine::record::{RunRow, RunStatus};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::query::Asked;
+use crate::failure::Failure;
+use crate::jobs::JobCommand;
+use crate::server::App;
+use crate::views::{JobContext, best_snapshot, job_detail, job_entry, snapshots};
+
+/// Largest submission, in bytes.
+const MAX_BODY: usize = 4 << 20;
+/// A command is answered once it shows, or after this.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+type Shared = State<Arc<App>>;
+
+/// A submission.
+#[derive(Debug, Deserialize)]
+struct Submission {
+    algorithm: String,
+    config_body: Value,
+    #[serde(default)]
+    overrides: Option<Map<String, Value>>,
+    #[serde(default)]
+    auto_start: Option<bool>,
+}
+
+/// Which jobs to list.
+#[derive(Debug, Deserialize)]
+pub(super) struct Listing {
+    status: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn create(
+    State(app): Shared,
+    body: Body,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| {
+        let message = format!("the body could not be read; it may have {MAX_BODY} bytes");
+        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    })?;
+    let submission: Submission = serde_json::from_slice(&bytes)
+        .map_err(|error| problem("", format!("the body is no submission: {error}")))?;
+    if submission.algorithm != "gepa" {
+        let message = format!("is `{}`; this server runs `gepa`", submission.algorithm);
+        return Err(problem("algorithm", message));
+    }
+    if submission.auto_start == Some(false) {
+        let message = "is false; jobs start as soon as there is a slot, leave it out";
+        return Err(problem("auto_start", message.to_owned()));
+    }
+    let overrides = submission.overrides.unwrap_or_default();
+    let submitted = app.supervisor.submit(&submission.config_body, &overrides);
+    let run = submitted.await?;
+    let body = json!({
+        "job_id": run.run_id,
+        "id": run.run_id,
+        "status": run.summary.status.as_str(),
+    });
+    Ok((StatusCode::CREATED, Json(body)))
+}
+
+/// The newest first.
+pub(super) async fn list(
+    State(app): Shared,
+    Asked(listing): Asked<Listing>,
+) -> Result<Json<Value>, Failure> {
+    let runs = app.store.runs().await?;
+    let wanted = |run: &&RunRow| {
+        let status = listing.status.as_deref();
+        status.is_none_or(|status| run.summary.status.as_str() == status)
+    };
+    let matching: Vec<&RunRow> = runs.iter().rev().filter(wanted).collect();
+    let shown = matching.iter().take(listing.limit.unwrap_or(usize::MAX));
+    let jobs: Vec<Map<String, Value>> = shown
+        .map(|run| {
+            let waiting_for = app.supervisor.waiting_for(&run.run_id);
+            job_entry(run, waiting_for.as_deref())
+        })
+        .collect();
+    Ok(Json(json!({"jobs": jobs, "total_count": matching.len()})))
+}
+
+pub(super) async fn detail(
+    State(app): Shared,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    let job: RunId = id.parse()?;
+    let run = app.store.run(&job).await?;
+    let mut context = JobContext {
+        waiting_for: app.supervisor.waiting_for(&job),
+        best: None,
+    };
+    if run.summary.best.is_none() {
+        return Ok(Json(job_detail(&run, context)));
+    }
+    let snapshots = snapshots(&*app.store, run).await?;
+    context.best = best_snapshot(&snapshots);
+    Ok(Json(job_detail(&snapshots.run, context)))
+}
+
+pub(super) async fn cancel(
+    State(app): Shared,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    steer(&app, &id, JobCommand::Cancel, RunStatus::is_terminal).await
+}
+
+pub(super) async fn pause(
+    State(app): Shared,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    let is_paused = |status| status == RunStatus::Paused;
+    steer(&app, &id, JobCommand::Pause, is_paused).await
+}
+
+pub(super) async fn resume(
+    State(app): Shared,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    let goes_on = |status| status != RunStatus::Paused;
+    steer(&app, &id, JobCommand::Resume, goes_on).await
+}
+
+/// Passes a command on, and answers with the status once it shows what was asked for.
+async fn steer(
+    app: &App,
+    id: &str,
+    command: JobCommand,
+    shows: impl Fn(RunStatus) -> bool,
+) -> Result<Json<Value>, Failure> {
+    let job: RunId = id.parse()?;
+    app.supervisor.command(&job, command).await?;
+    let mut waited = Duration::ZERO;
+    loop {
+        let status = app.store.run(&job).await?.summary.status;
+        if shows(status) || status.is_terminal() || waited >= PATIENCE {
+            let waiting_for = app.supervisor.waiting_for(&job);
+            return Ok(Json(json!({
+                "job_id": job, "status": status.as_str(), "waiting_for": waiting_for,
+            })));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+        waited += LOOK_AGAIN;
+    }
+}
+
+fn problem(key: &str, message: String) -> Failure {
+    let text = if key.is_empty() {
+        message.clone()
+    } else {
+        format!("`{key}` {message}")
+    };
+    Failure::unusable(text, vec![(key.to_owned(), message)])
+}

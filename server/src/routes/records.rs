@@ -1,0 +1,113 @@
+//! A job's rows: trials, rollouts, candidates.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use gepa_engine::record::columns;
+use gepa_engine::{RunId, Seq};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::query::Asked;
+use crate::failure::Failure;
+use crate::server::App;
+
+/// Most rollouts in one answer.
+const MAX_ROLLOUTS: usize = 10_000;
+
+/// Which rollouts to answer with.
+#[derive(Debug, Deserialize)]
+pub(super) struct Window {
+    after: Option<u64>,
+    limit: Option<usize>,
+}
+
+/// In which order, and how many.
+#[derive(Debug, Deserialize)]
+pub(super) struct Order {
+    sort: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn trials(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    let job: RunId = id.parse()?;
+    let rows = app.store.trials(&job).await?;
+    let rows = rows.iter();
+    let trials: Vec<Map<String, Value>> = rows
+        .map(|row| {
+            for_job(
+                &job,
+                columns::object(columns::TRIAL_COLUMNS, columns::trial(row)),
+            )
+        })
+        .collect();
+    Ok(Json(json!({"trials": trials})))
+}
+
+pub(super) async fn rollouts(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Asked(window): Asked<Window>,
+) -> Result<Json<Value>, Failure> {
+    let job: RunId = id.parse()?;
+    let after = window.after.unwrap_or_default();
+    let limit = window.limit.unwrap_or(MAX_ROLLOUTS).min(MAX_ROLLOUTS);
+    let rows = app.store.rollouts(&job, Seq(after), limit + 1).await?;
+    let shown = &rows[..rows.len().min(limit)];
+    let next = shown.last().map_or(after, |row| row.seq.0);
+    let rollouts: Vec<Map<String, Value>> = shown
+        .iter()
+        .map(|row| {
+            let object = columns::object(columns::ROLLOUT_COLUMNS, columns::rollout(row));
+            for_job(&job, object)
+        })
+        .collect();
+    Ok(Json(json!({
+        "rollouts": rollouts,
+        "has_more": rows.len() > limit,
+        "next_after": next,
+    })))
+}
+
+pub(super) async fn candidates(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Asked(order): Asked<Order>,
+) -> Result<Json<Value>, Failure> {
+    let job: RunId = id.parse()?;
+    let run = app.store.run(&job).await?;
+    let mut rows = app.store.candidates(&job).await?;
+    match order.sort.as_deref().unwrap_or("iteration") {
+        "iteration" => {}
+        "score" => rows.sort_by(|left, right| {
+            // Candidates without a score come last.
+            let score = |score: Option<f64>| score.unwrap_or(f64::NEG_INFINITY);
+            score(right.score()).total_cmp(&score(left.score()))
+        }),
+        other => {
+            let message = format!("cannot sort by `{other}`; `iteration` and `score` are known");
+            return Err(Failure::new(StatusCode::BAD_REQUEST, message));
+        }
+    }
+    let shown = rows.iter().take(order.limit.unwrap_or(usize::MAX));
+    let candidates: Vec<Map<String, Value>> = shown
+        .map(|row| {
+            let values = columns::candidate(&run, row);
+            for_job(&job, columns::object(columns::CANDIDATE_COLUMNS, values))
+        })
+        .collect();
+    Ok(Json(
+        json!({"candidates": candidates, "total_count": rows.len()}),
+    ))
+}
+
+/// The same row, with the run under the name job clients use.
+fn for_job(job: &RunId, mut row: Map<String, Value>) -> Map<String, Value> {
+    row.insert("job_id".to_owned(), json!(job));
+    row
+}

@@ -1,0 +1,45 @@
+//! What a server is told.
+
+use std::fmt;
+
+use crate::jobs::OutageSettings;
+
+/// Bounds and the key of a server.
+#[derive(Clone)]
+pub struct ServerSettings {
+    /// Jobs that run at a time, at least 1.
+    pub max_jobs: usize,
+    /// Jobs that may wait; further submissions are refused.
+    pub max_queued: usize,
+    /// Event streams open at a time.
+    pub max_streams: usize,
+    /// How a provider or task app that is down is waited for.
+    pub outage: OutageSettings,
+    /// The key every request but `/health` must carry; without one everyone is let in.
+    pub api_key: Option<String>,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            max_jobs: 4,
+            max_queued: 1_000,
+            max_streams: 256,
+            outage: OutageSettings::default(),
+            api_key: None,
+        }
+    }
+}
+
+impl fmt::Debug for ServerSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ServerSettings")
+            .field("max_jobs", &self.max_jobs)
+            .field("max_queued", &self.max_queued)
+            .field("max_streams", &self.max_streams)
+            .field("outage", &self.outage)
+            .field("has_key", &self.api_key.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,17 @@
+//! A server over loopback: jobs of scripted evaluators, from submission to every answer.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "scripts are written where they are used"
+)]
+
+mod access;
+mod client;
+mod envelope;
+mod restarts;
+mod results;
+mod steering;
+mod streams;
+mod submissions;
+mod world;

@@ -1,0 +1,128 @@
+//! Cancelling, pausing, outages.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use gepa_server::{OutageSettings, ServerSettings};
+use serde_json::json;
+
+use crate::client::{JOBS, get, post, until};
+use crate::world::{Ledger, alone, listen, memory, quick};
+
+#[tokio::test]
+async fn a_cancelled_job_ends_at_once_and_stays_ended() {
+    let server = alone().await;
+    let job = server.submit(json!({"budget": 400, "pause_ms": 30})).await;
+    until(server.address, &job, &["running"]).await;
+    let path = format!("{JOBS}/{job}/cancel");
+    let answer = post(server.address, &path, json!({})).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(answer.json()["status"], "cancelled");
+    let detail = get(server.address, &format!("{JOBS}/{job}")).await;
+    assert_eq!(detail["metadata"]["stats"]["stop_reason"], "cancelled");
+    let events = get(server.address, &format!("{JOBS}/{job}/events")).await;
+    let last = events["events"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["type"], "prompt.learning.cancelled");
+    let again = post(server.address, &path, json!({})).await;
+    assert_eq!(again.status, 409);
+    let unknown = format!("{JOBS}/pl_0123456789abcdef/cancel");
+    assert_eq!(post(server.address, &unknown, json!({})).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_queued_job_can_be_cancelled_but_not_paused() {
+    let settings = ServerSettings {
+        max_jobs: 1,
+        ..quick()
+    };
+    let server = listen(memory(), &Arc::<Ledger>::default(), settings).await;
+    server.submit(json!({"budget": 400, "pause_ms": 50})).await;
+    let queued = server.submit(json!({"budget": 60})).await;
+    let refused = post(server.address, &format!("{JOBS}/{queued}/pause"), json!({})).await;
+    assert_eq!(refused.status, 409);
+    let answer = post(
+        server.address,
+        &format!("{JOBS}/{queued}/cancel"),
+        json!({}),
+    )
+    .await;
+    assert_eq!(answer.json()["status"], "cancelled");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_paused_job_gives_its_slot_to_the_next_and_goes_on_later() {
+    let settings = ServerSettings {
+        max_jobs: 1,
+        ..quick()
+    };
+    let server = listen(memory(), &Arc::<Ledger>::default(), settings).await;
+    let first = server.submit(json!({"budget": 150, "pause_ms": 5})).await;
+    let second = server.submit(json!({"budget": 60})).await;
+    until(server.address, &first, &["running"]).await;
+    let paused = post(server.address, &format!("{JOBS}/{first}/pause"), json!({})).await;
+    assert_eq!(paused.json()["status"], "paused");
+    until(server.address, &second, &["succeeded"]).await;
+    let detail = get(server.address, &format!("{JOBS}/{first}")).await;
+    assert_eq!(detail["status"], "paused");
+    assert_eq!(detail["waiting_for"], "someone to resume it");
+    let resumed = post(server.address, &format!("{JOBS}/{first}/resume"), json!({})).await;
+    assert_eq!(resumed.json()["status"], "running");
+    until(server.address, &first, &["succeeded"]).await;
+}
+
+#[tokio::test]
+async fn an_outage_is_waited_out_and_nothing_is_bought_twice() {
+    let ledger = Arc::<Ledger>::default();
+    let server = listen(memory(), &ledger, quick()).await;
+    ledger.outages.store(6, Ordering::SeqCst);
+    let job = server.submit(json!({"budget": 80})).await;
+    let detail = until(server.address, &job, &["succeeded", "failed"]).await;
+    assert_eq!(detail["status"], "succeeded");
+    assert_eq!(ledger.ended.lock().unwrap().values().max(), Some(&1));
+    let events = get(server.address, &format!("{JOBS}/{job}/events")).await;
+    let warned = events["events"].as_array().unwrap().iter();
+    let warnings = warned.filter(|event| event["type"] == "prompt.learning.interrupted");
+    assert_eq!(warnings.count(), 1);
+}
+
+#[tokio::test]
+async fn an_outage_that_lasts_too_long_fails_the_job_with_what_was_seen() {
+    let ledger = Arc::<Ledger>::default();
+    let settings = ServerSettings {
+        outage: OutageSettings {
+            first_pause: Duration::from_millis(30),
+            longest_pause: Duration::from_millis(30),
+            allowed: Duration::from_millis(300),
+        },
+        ..quick()
+    };
+    let server = listen(memory(), &ledger, settings).await;
+    ledger.outages.store(usize::MAX, Ordering::SeqCst);
+    let job = server.submit(json!({"budget": 80})).await;
+    let mut reasons = Vec::new();
+    let detail = loop {
+        let detail = get(server.address, &format!("{JOBS}/{job}")).await;
+        reasons.extend(detail["waiting_for"].as_str().map(str::to_owned));
+        if detail["status"] == "failed" {
+            break detail;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert!(
+        reasons
+            .iter()
+            .any(|reason| reason.contains("connection refused"))
+    );
+    assert!(
+        detail["error"]
+            .as_str()
+            .unwrap()
+            .contains("connection refused")
+    );
+    assert_eq!(detail["metadata"]["stats"]["stop_reason"], "outage");
+    let events = get(server.address, &format!("{JOBS}/{job}/events")).await;
+    let last = events["events"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["type"], "prompt.learning.failed");
+}

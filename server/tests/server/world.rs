@@ -1,0 +1,279 @@
+//! A server with jobs whose evaluators do as the submission says.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gepa_archive::Candidate;
+use gepa_engine::config::{BudgetSettings, ConfigError, LocatedProblem, Origin, Problem};
+use gepa_engine::record::RunRow;
+use gepa_engine::{Config, ExampleSets, Settings, Store};
+use gepa_evaluation::testing::ScriptedModel;
+use gepa_evaluation::{
+    Evaluation, Evaluator, EvaluatorInfo, ExampleId, FailureKind, Outcome, PromptMessage,
+    PromptTemplate, RolloutRequest, Usage,
+};
+use gepa_server::{JobSource, OutageSettings, PreparedJob, Server, ServerSettings};
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::client::{JOBS, post};
+
+/// What all jobs of a test share, across servers.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    /// Calls that ran to their end, by trial and example.
+    pub(crate) ended: Mutex<BTreeMap<(String, String), u32>>,
+    pub(crate) running: AtomicUsize,
+    pub(crate) most_running: AtomicUsize,
+    /// Names of the jobs in the order of their first rollouts.
+    pub(crate) begun: Mutex<Vec<String>>,
+    /// Rollouts answer that their provider is down while this is above zero.
+    pub(crate) outages: AtomicUsize,
+}
+
+/// Jobs made of a few numbers.
+pub(crate) struct Scripted(pub(crate) Arc<Ledger>);
+
+#[async_trait]
+impl JobSource for Scripted {
+    async fn submitted(
+        &self,
+        config_body: &Value,
+        overrides: &Map<String, Value>,
+    ) -> Result<PreparedJob, ConfigError> {
+        let mut body = config_body.clone();
+        for (key, value) in overrides {
+            body[key] = value.clone();
+        }
+        self.prepare(body)
+    }
+
+    async fn stored(&self, run: &RunRow) -> Result<PreparedJob, ConfigError> {
+        self.prepare(run.config["script"].clone())
+    }
+}
+
+impl Scripted {
+    fn prepare(&self, script: Value) -> Result<PreparedJob, ConfigError> {
+        if script["unusable"] == true {
+            return Err(problem("unusable", "is true, so nothing can be done"));
+        }
+        let ids = |range: std::ops::Range<u64>| range.map(ExampleId::Seed).collect();
+        let sets = ExampleSets {
+            train: ids(0..10),
+            pareto: ids(10..16),
+            validation: ids(20..24),
+        };
+        let mut settings = Settings {
+            budget: BudgetSettings {
+                max_rollouts: Some(script["budget"].as_u64().unwrap_or(120)),
+                ..BudgetSettings::default()
+            },
+            ..Settings::default()
+        };
+        let name = script["name"].as_str().unwrap_or("job");
+        name.clone_into(&mut settings.run.name);
+        let seed = Candidate::new([("instruction", "Answer.")]).unwrap();
+        let prompt = PromptTemplate {
+            messages: vec![
+                PromptMessage {
+                    role: "system".to_owned(),
+                    component: Some("instruction".to_owned()),
+                    pattern: "Answer.".to_owned(),
+                },
+                PromptMessage {
+                    role: "user".to_owned(),
+                    component: None,
+                    pattern: "Question: {question}".to_owned(),
+                },
+            ],
+        };
+        let config = Config::new(seed, prompt, sets, settings)
+            .map_err(|problems| problem(&problems[0].key, &problems[0].message))?;
+        Ok(PreparedJob {
+            config,
+            described: json!({"script": script}),
+            config_body: script.clone(),
+            notes: vec!["`crossover_rate` is not used".to_owned()],
+            evaluator: Arc::new(Player {
+                pause: Duration::from_millis(script["pause_ms"].as_u64().unwrap_or(0)),
+                name: name.to_owned(),
+                fatal: script["fatal"] == true,
+                ledger: Arc::clone(&self.0),
+            }),
+            reflection_model: Arc::new(ScriptedModel::answering(|request| {
+                let noise = hash(&request.messages[0].content);
+                let length = (noise % 9) as usize;
+                format!("```\n{}{:x}\n```", "x".repeat(length), noise % 4_096)
+            })),
+        })
+    }
+}
+
+fn problem(key: &str, message: &str) -> ConfigError {
+    ConfigError {
+        problems: vec![LocatedProblem {
+            file: "submitted config".to_owned(),
+            line: None,
+            origin: Origin::File,
+            problem: Problem::new(key, message),
+        }],
+    }
+}
+
+/// Scores longer prompts better, after a pause.
+struct Player {
+    pause: Duration,
+    name: String,
+    fatal: bool,
+    ledger: Arc<Ledger>,
+}
+
+#[async_trait]
+impl Evaluator for Player {
+    async fn evaluate(&self, request: RolloutRequest) -> Evaluation {
+        {
+            let mut begun = self.ledger.begun.lock().unwrap();
+            if !begun.contains(&self.name) {
+                begun.push(self.name.clone());
+            }
+        }
+        let down = |left: usize| left.checked_sub(1);
+        let outages = &self.ledger.outages;
+        if outages
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, down)
+            .is_ok()
+        {
+            let mut evaluation = Evaluation::free(Outcome::failed(
+                FailureKind::Transient,
+                "connection refused",
+            ));
+            evaluation.provider_down = true;
+            return evaluation;
+        }
+        let running = self.ledger.running.fetch_add(1, Ordering::SeqCst) + 1;
+        self.ledger
+            .most_running
+            .fetch_max(running, Ordering::SeqCst);
+        tokio::time::sleep(self.pause).await;
+        self.ledger.running.fetch_sub(1, Ordering::SeqCst);
+        let key = (request.trial_id.to_string(), request.example.to_string());
+        *self.ledger.ended.lock().unwrap().entry(key).or_default() += 1;
+        if self.fatal {
+            return Evaluation::free(Outcome::fatal("the task app refused the key"));
+        }
+        let text = request.candidate.text("instruction").unwrap();
+        let noise = hash(&format!("{text}{}", request.example)) % 100;
+        let threshold = 20 + 4 * (text.len() as u64).min(15);
+        let usage = Usage {
+            calls: 1,
+            prompt_tokens: 5,
+            completion_tokens: 2,
+            cost: gepa_evaluation::MicroUsd(10),
+            ..Usage::default()
+        };
+        let score = f64::from(u8::from(noise < threshold));
+        Evaluation::with_usage(Outcome::score(score), usage)
+    }
+
+    fn is_deterministic(&self) -> bool {
+        true
+    }
+
+    fn info(&self) -> EvaluatorInfo {
+        EvaluatorInfo {
+            kind: "scripted".to_owned(),
+            policy_provider: "groq".to_owned(),
+            policy_model: "llama".to_owned(),
+        }
+    }
+}
+
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    }) >> 7
+}
+
+/// A server that listens.
+pub(crate) struct Listening {
+    pub(crate) address: SocketAddr,
+    pub(crate) server: Arc<Server>,
+    answering: JoinHandle<std::io::Result<()>>,
+}
+
+impl Listening {
+    /// Ends the server as a signal would.
+    pub(crate) async fn stop(self) {
+        self.server.shut_down().await;
+        self.answering.await.unwrap().unwrap();
+    }
+
+    pub(crate) async fn submit(&self, script: Value) -> String {
+        submit(self.address, script).await
+    }
+}
+
+pub(crate) async fn submit(address: SocketAddr, script: Value) -> String {
+    let answer = post(address, JOBS, submission(script)).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    let body = answer.json();
+    assert_eq!(body["status"], "queued");
+    assert_eq!(body["id"], body["job_id"]);
+    body["job_id"].as_str().unwrap().to_owned()
+}
+
+pub(crate) fn submission(script: Value) -> Value {
+    json!({
+        "algorithm": "gepa",
+        "config_body": script,
+        "overrides": {},
+        "metadata": {"backend_base_url": "http://127.0.0.1/api"},
+        "auto_start": true,
+    })
+}
+
+pub(crate) fn memory() -> Arc<dyn Store> {
+    gepa_store::open("memory:").unwrap()
+}
+
+pub(crate) fn quick() -> ServerSettings {
+    ServerSettings {
+        outage: OutageSettings {
+            first_pause: Duration::from_millis(5),
+            longest_pause: Duration::from_millis(20),
+            allowed: Duration::from_mins(30),
+        },
+        ..ServerSettings::default()
+    }
+}
+
+pub(crate) async fn listen(
+    store: Arc<dyn Store>,
+    ledger: &Arc<Ledger>,
+    settings: ServerSettings,
+) -> Listening {
+    let source = Arc::new(Scripted(Arc::clone(ledger)));
+    let server = Arc::new(Server::start(store, source, settings).await.unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let answering = tokio::spawn({
+        let server = Arc::clone(&server);
+        async move { server.serve(listener).await }
+    });
+    Listening {
+        address,
+        server,
+        answering,
+    }
+}
+
+/// A server on a store of its own.
+pub(crate) async fn alone() -> Listening {
+    listen(memory(), &Arc::default(), quick()).await
+}

@@ -1,0 +1,204 @@
+//! Prompt-learning jobs from their file to their result files: a task app, its model, this binary.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+
+use gepa_evaluation::testing::FaultPlan;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::support::{Workspace, number};
+use crate::task_app::{Family, SYSTEM};
+use crate::task_app_runs::World;
+
+/// A job for the app, with the client's own spellings.
+fn job(app: &str) -> String {
+    format!(
+        r#"[prompt_learning]
+algorithm = "gepa"
+task_app_url = "{app}"
+task_app_api_key = "${{ENVIRONMENT_API_KEY}}"
+env_file_path = "../.env"
+results_folder = "out"
+
+[[prompt_learning.initial_prompt.messages]]
+role = "system"
+pattern = "{SYSTEM}"
+order = 0
+
+[prompt_learning.policy]
+inference_mode = "synth_hosted"
+model = "model-of-the-file"
+provider = "local"
+temperature = 0.0
+max_completion_tokens = 16
+
+[prompt_learning.gepa]
+env_name = "fake"
+
+[prompt_learning.gepa.rollout]
+budget = 150
+max_concurrent = 4
+minibatch_size = 3
+
+[prompt_learning.gepa.evaluation]
+train_seeds = {{ start = 0, end = 20 }}
+val_seeds = [20, 21, 22, 23, 24, 25, 26, 27, 28, 29]
+validation_pool = "train"
+validation_top_k = 2
+
+[prompt_learning.gepa.mutation]
+llm_model = "mutation-model"
+llm_provider = "local"
+
+[display]
+tui = false
+"#
+    )
+}
+
+fn world() -> World {
+    let mut world = World::new(Family::Swallowing, FaultPlan::none());
+    world.workspace.write("job.toml", &job(&world.app.url()));
+    world
+        .workspace
+        .set_variable("LOCAL_API_BASE", &world.model.base_url());
+    world
+}
+
+const OVERRIDES: [&str; 4] = [
+    "--set",
+    "prompt_learning.policy.model=\"model-of-the-override\"",
+    "--set",
+    "prompt_learning.gepa.rollout.budget=120",
+];
+
+#[track_caller]
+fn result_json(workspace: &Workspace, kind: &str) -> Value {
+    let names = std::fs::read_dir(workspace.path().join("out")).unwrap();
+    let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let name = names
+        .find(|name| name.contains(kind))
+        .unwrap_or_else(|| panic!("no {kind}"));
+    serde_json::from_str(&workspace.read(&format!("out/{name}"))).unwrap()
+}
+
+/// The figures everyone reads, and the app's and the model's own books.
+#[track_caller]
+fn check_results(world: &World, stdout: &str) {
+    let stats = result_json(&world.workspace, "_stats_");
+    assert_eq!(stats["policy_model"], "model-of-the-override");
+    assert_eq!(stats["baseline_validation_score"], 0.5, "{stats}");
+    assert_eq!(stats["best_validation_score"], 1.0, "{stats}");
+    let rollouts = number(&stats, "total_rollouts");
+    assert!(rollouts <= 120);
+    assert_eq!(rollouts, world.app.rollouts().len() as u64);
+    let ledger = world.model.ledger();
+    let spent = number(&stats, "rollouts_prompt_tokens") + number(&stats, "mutation_prompt_tokens");
+    assert_eq!(spent, ledger.prompt_tokens);
+    assert_eq!(stats["eval_n"], 10);
+    let curve = result_json(&world.workspace, "learning_curve");
+    let points = curve["curve"].as_array().unwrap();
+    assert_eq!(points[0]["performance"], 0.5);
+    assert_eq!(points[0]["template"]["sections"][0]["content"], SYSTEM);
+    let last = points.last().unwrap();
+    assert_eq!(last["performance"], 1.0);
+    assert_eq!(last["rollout_count"], stats["total_rollouts"]);
+    assert_eq!(
+        last["template"]["sections"][0]["content"],
+        "Good instructions."
+    );
+    let best = result_json(&world.workspace, "best_prompt");
+    assert_eq!(best["messages"][0]["content"], "Good instructions.");
+    assert!(
+        stdout.contains("Baseline score: 0.5000\nBest score: 1.0000\n"),
+        "{stdout}"
+    );
+    assert!(
+        stdout.contains(&format!("rollouts={rollouts}/{rollouts} (100%)")),
+        "{stdout}"
+    );
+}
+
+#[test]
+fn a_job_runs_in_this_process_from_file_to_files() {
+    let world = world();
+    let stdout = world
+        .workspace
+        .succeed(&[&["train", "--config", "job.toml"][..], &OVERRIDES].concat());
+    check_results(&world, &stdout);
+}
+
+/// `gepa serve`, ended with the test.
+struct Serving {
+    child: Child,
+    url: String,
+}
+
+impl Serving {
+    fn start(workspace: &Workspace) -> Self {
+        let mut command = workspace.command(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        stderr.read_line(&mut line).unwrap();
+        let at = line
+            .find("http://")
+            .unwrap_or_else(|| panic!("no address in {line:?}"));
+        let url: String = line[at..]
+            .chars()
+            .take_while(|c| !c.is_whitespace())
+            .collect();
+        // What it says later must find a reader.
+        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        Self {
+            child,
+            url: url.trim_end_matches(['/', ',', ';']).to_owned(),
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let id = i32::try_from(self.child.id()).unwrap();
+        let _ = kill_process(Pid::from_raw(id).unwrap(), Signal::TERM);
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_same_job_on_a_server_leaves_the_same_results() {
+    let world = world();
+    let serving = Serving::start(&world.workspace);
+    let submit = [
+        "train",
+        "job.toml",
+        "--backend",
+        &serving.url,
+        "--poll-interval",
+        "0.1",
+    ];
+    let stdout = world.workspace.succeed(&[&submit[..], &OVERRIDES].concat());
+    check_results(&world, &stdout);
+}
+
+#[test]
+fn a_job_a_server_may_not_run_is_answered_with_its_reason() {
+    let world = world();
+    let serving = Serving::start(&world.workspace);
+    let set = "prompt_learning.gepa.mutation.llm_inference_url=\"http://evil.example/v1\"";
+    let finished =
+        world
+            .workspace
+            .gepa(&["train", "job.toml", "--backend", &serving.url, "--set", set]);
+    assert_eq!(finished.code, Some(2), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("send its key nowhere else"),
+        "{}",
+        finished.stderr
+    );
+}
