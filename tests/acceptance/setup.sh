@@ -28,6 +28,6 @@ fi
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
     --requirement "$here/requirements.txt" --constraint "$here/constraints.txt" \
     || skip "pip could not install the packages of tests/acceptance/requirements.txt"
-"$venv/bin/python" -c 'import celery, crafter, datasets, sklearn, synth_ai' \
+"$venv/bin/python" -c 'import celery, crafter, datasets, sklearn, synth_ai' 2>/dev/null \
     || skip "a package of tests/acceptance/requirements.txt does not import"
 echo "$wanted" >"$stamp"
