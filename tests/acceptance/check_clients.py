@@ -65,10 +65,10 @@ def cli_trains(context: Context) -> str:
 def cli_artifacts(context: Context) -> str:
     job = ran(context, "heartdisease")
     listing = clients.start_cli_command(context.world, "artifacts", "list", "--type", "prompts")
+    showing = clients.start_cli_command(context.world, "artifacts", "show", job.job_id)
     code = listing.wait(60)
     text = listing.log.read_text(encoding="utf-8", errors="replace")
     expect(code == 0 and job.job_id[:12] in text, f"exit {code}; {listing.tail()}")
-    showing = clients.start_cli_command(context.world, "artifacts", "show", job.job_id)
     code = showing.wait(60)
     text = showing.log.read_text(encoding="utf-8", errors="replace")
     expect(code == 0, f"exit {code}; {showing.tail()}")

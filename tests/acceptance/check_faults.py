@@ -161,8 +161,9 @@ def waits_for(context: Context, job_id: str, seconds: float = 90) -> str:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         detail = context.world.backend.job(job_id)
-        if detail.get("waiting_for"):
-            return str(detail["waiting_for"])
+        waiting_for = str(detail.get("waiting_for"))
+        if "down" in waiting_for:
+            return waiting_for
         expect(detail["status"] not in ("failed", "succeeded"), f"{detail['status']}: {detail.get('error')}")
         time.sleep(0.2)
     raise AssertionError(f"{job_id} does not say that it waits: {detail['status']}")

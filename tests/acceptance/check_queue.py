@@ -74,11 +74,13 @@ def queued(context: Context, task: str) -> Queued:
 def experiments_run(context: Context) -> str:
     world = context.world
     before = world.model_server.ledger()
+    started = {}
     for task, overrides in OVERRIDES.items():
         folder = configs.deep_folder(world.folder, f"queue_{task}")
         config = configs.place(task, world.proxies[task].url, folder)
         job = {"job_type": "gepa", "config_path": str(config), "config_overrides": overrides}
-        running = clients.start_queue(world, [job], f"{world.gepa} train")
+        started[task] = (clients.start_queue(world, [job], f"{world.gepa} train"), config)
+    for task, (running, config) in started.items():
         written = running.returned(200)
         context.jobs[f"queue {task}"] = Queued(context, task, written, config)
     total = sum(queued(context, task).status["total_tokens"] for task in OVERRIDES)

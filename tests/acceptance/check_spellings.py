@@ -6,7 +6,7 @@ from typing import Any
 
 import configs
 from checks import Context, check, equal, expect
-from submissions import body_of, finished, post
+from submissions import body_of, finished, post, submitted
 
 Json = Any
 
@@ -38,26 +38,24 @@ def ranges(body: dict[str, Json]) -> None:
     evaluation["val_seeds"] = {"start": 30, "end": 44, "step": 2}
 
 
-@check("row 21: eval_n is right under every spelling of the seeds")
+@check("row 21: eval_n is right under every spelling of the seeds, and after an override")
 def eval_n_under_spellings(context: Context) -> str:
-    shown = []
+    expected = {}
     for spell in (nested, older_nested, flat, ranges):
         body = body_of(context)
         spell(body)
-        detail = finished(context, body)
-        expect(detail["status"] == "succeeded", f"{spell.__name__}: {detail.get('error')}")
-        stats = detail["metadata"]["stats"]
-        shown.append(equal(f"{spell.__name__} eval_n", stats["eval_n"], "seeds", 7))
-        expect(stats["total_rollouts"] <= 80, stats["total_rollouts"])
-    return "; ".join(shown)
-
-
-@check("row 21: eval_n is right after an override")
-def eval_n_after_override(context: Context) -> str:
+        expected[submitted(context, body)] = (spell.__name__, 7)
     overrides = {"prompt_learning.gepa.evaluation.val_seeds": list(range(50, 61))}
-    detail = finished(context, body_of(context), overrides)
-    expect(detail["status"] == "succeeded", detail.get("error"))
-    return equal("eval_n", detail["metadata"]["stats"]["eval_n"], "overriding seeds", 11)
+    expected[submitted(context, body_of(context), overrides)] = ("overridden", 11)
+    shown = []
+    for job_id, (name, seeds) in expected.items():
+        detail = context.world.backend.wait_for(job_id, 120)
+        expect(detail["status"] == "succeeded", f"{name}: {detail.get('error')}")
+        stats = detail["metadata"]["stats"]
+        equal("eval_n", stats["eval_n"], "eval_seeds_n", stats["eval_seeds_n"])
+        expect(stats["total_rollouts"] <= 80, stats["total_rollouts"])
+        shown.append(equal(f"{name} eval_n", stats["eval_n"], "seeds", seeds))
+    return "; ".join(shown)
 
 
 @check("row 27: an override of an unknown path is applied and reported, a known one always counts")
@@ -84,7 +82,8 @@ def no_substitution(context: Context) -> str:
         {"role": "user", "pattern": "Nothing the app says: {features} is like this.", "order": 0}
     ]
     detail = finished(context, body)
-    expect(detail["status"] == "failed" and "substitut" in detail["error"], detail["error"])
+    says_so = "nothing of the candidate could be put into" in str(detail["error"])
+    expect(detail["status"] == "failed" and says_so, detail["error"])
     equal("scored rollouts' best", detail["best_score"], "none", None)
     failed_event(context, detail)
     return f"failed: {detail['error']}"

@@ -17,10 +17,12 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
 import check_jobs  # noqa: E402, F401  declared first: later checks look at these jobs
 import check_artifacts  # noqa: E402, F401
 import check_counters  # noqa: E402, F401
+import check_live  # noqa: E402, F401
 import check_spellings  # noqa: E402, F401
 import check_clients  # noqa: E402, F401
 import check_queue  # noqa: E402, F401
