@@ -7,7 +7,7 @@ mod scripted_model;
 
 pub use fixed_evaluator::FixedEvaluator;
 pub use model_server::{
-    Fault, FaultPlan, Ledger, ModelCall, ModelReply, ModelServer, ModelServerBuilder,
-    ReportedUsage, RetryAfter,
+    Behaviour, Fault, FaultPlan, Ledger, ModelCall, ModelCount, ModelReply, ModelServer,
+    ModelServerBuilder, ReportedUsage, RetryAfter,
 };
 pub use scripted_model::ScriptedModel;

@@ -63,3 +63,69 @@ async fn malformed_requests_close_the_connection_and_are_not_booked() {
     }
     assert_eq!(server.ledger().calls_received, 0);
 }
+
+async fn posted(server: &ModelServer, path: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    talk(server, &request).await
+}
+
+#[tokio::test]
+async fn a_controlled_server_changes_its_ways_and_shows_its_books() {
+    let server = ModelServer::echoing().controlled().start().await.unwrap();
+    let call = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
+    let ask = |headers| posted(&server, "/v1/chat/completions", headers, call);
+    assert!(ask("").await.contains("200 Status"));
+    let wanted = r#"{"fault":{"status":429,"retry_after":2},"every":2,"models":["m"]}"#;
+    let set = posted(&server, "/control", "", wanted).await;
+    assert!(set.contains("\"from_call\":1"), "{set}");
+    assert!(ask("").await.contains("200 Status"));
+    let limited = ask("").await;
+    assert!(limited.contains("429 Status") && limited.contains("retry-after: 2"));
+    posted(&server, "/control", "", r#"{"required_key":"k"}"#).await;
+    assert!(
+        ask("Authorization: Bearer j\r\n")
+            .await
+            .contains("401 Status")
+    );
+    assert!(
+        ask("Authorization: Bearer k\r\n")
+            .await
+            .contains("200 Status")
+    );
+    posted(
+        &server,
+        "/control",
+        "",
+        r#"{"fault":{"name":"missing_usage"}}"#,
+    )
+    .await;
+    assert!(!ask("").await.contains("prompt_tokens"));
+    let refused = posted(&server, "/control", "", r#"{"faults":1}"#).await;
+    assert!(refused.contains("400 Status"), "{refused}");
+
+    let books = talk(
+        &server,
+        "GET /ledger?calls=1 HTTP/1.1\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    let (_, books) = books.split_once("\r\n\r\n").unwrap();
+    let books: serde_json::Value = serde_json::from_str(books).unwrap();
+    assert_eq!(
+        [
+            &books["calls"],
+            &books["calls_answered"],
+            &books["calls_without_usage"]
+        ],
+        [6, 4, 1]
+    );
+    assert_eq!(
+        books["by_status"],
+        serde_json::json!({"200": 4, "401": 1, "429": 1})
+    );
+    assert_eq!(books["by_model"]["m"]["tokens"], books["total_tokens"]);
+    assert_eq!(books["last_calls"].as_array().unwrap().len(), 1);
+    assert!(!books.to_string().contains("Bearer"), "{books}");
+}

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use super::answer::{Answer, Ending};
+use super::control;
 use super::fault::Fault;
 use super::ledger::OpenCall;
 use super::request::{Incoming, ModelCall, Request};
@@ -42,6 +43,11 @@ async fn handle(
         let list = json!({"object": "list", "data": [{"id": "loopback", "object": "model"}]});
         return send(incoming, &Answer::json(200, &list), shared, None).await;
     }
+    if shared.is_controlled
+        && let Some(answer) = control::answer(&request, shared)
+    {
+        return send(incoming, &answer, shared, None).await;
+    }
     if request.method != "POST" || !route.ends_with("/chat/completions") {
         let answer = Answer::error(404, "not_found", "only POST .../chat/completions is served");
         return send(incoming, &answer, shared, None).await;
@@ -53,8 +59,9 @@ async fn handle(
         body: serde_json::from_slice(&request.body).unwrap_or(Value::Null),
     };
     let open = OpenCall::received(shared, &mut call);
-    let fault = shared.faults.fault(call.index);
-    let mut wait = (shared.latency)(&call);
+    let behaviour = Arc::clone(&shared.behaviour.lock());
+    let fault = behaviour.fault(&call);
+    let mut wait = (shared.latency)(&call) + behaviour.latency;
     if let Some(Fault::SlowFirstByte(delay)) = fault {
         wait += *delay;
     }
@@ -92,7 +99,7 @@ async fn send(
                 .write_all(&[head.as_bytes(), most].concat())
                 .await?;
             if let Some(mut call) = open {
-                call.answered(answer.status, answer.usage);
+                call.answered(answer);
             }
             incoming.stream.write_all(last).await?;
             return Ok(true);

@@ -1,6 +1,7 @@
 //! What can go wrong on purpose.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 /// One way of misbehaving.
@@ -69,6 +70,7 @@ pub enum RetryAfter {
 pub struct FaultPlan {
     by_index: BTreeMap<u64, Fault>,
     from_index: Option<(u64, Fault)>,
+    every: Option<(u64, Fault)>,
     seed: u64,
     by_chance: Vec<(f64, Fault)>,
 }
@@ -121,6 +123,13 @@ impl FaultPlan {
         self
     }
 
+    /// Every `nth` call goes wrong, the one with index `nth - 1` first, unless planned otherwise.
+    #[must_use]
+    pub fn every(mut self, nth: NonZeroU64, fault: Fault) -> Self {
+        self.every = Some((nth.get(), fault));
+        self
+    }
+
     /// Each remaining call goes wrong with a probability. May be called for several faults, whose
     /// probabilities add up; the seed of the last call counts for all of them.
     #[must_use]
@@ -136,6 +145,11 @@ impl FaultPlan {
         }
         if let Some((from, fault)) = &self.from_index
             && index >= *from
+        {
+            return Some(fault);
+        }
+        if let Some((nth, fault)) = &self.every
+            && (index + 1).is_multiple_of(*nth)
         {
             return Some(fault);
         }
@@ -176,6 +190,15 @@ mod tests {
         };
         assert!((1_850..2_150).contains(&count(Fault::InvalidJson)));
         assert!((880..1_120).contains(&count(Fault::TruncatedBody)));
+    }
+
+    #[test]
+    fn every_third_call_goes_wrong() {
+        let plan = FaultPlan::none().every(NonZeroU64::new(3).unwrap(), Fault::NoChoices);
+        let wrong: Vec<u64> = (0..9)
+            .filter(|index| plan.fault(*index).is_some())
+            .collect();
+        assert_eq!(wrong, [2, 5, 8]);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The server's own account of what it was asked and what it answered.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::reply::ReportedUsage;
+use super::answer::Answer;
 use super::request::ModelCall;
 use super::server::Shared;
 
@@ -24,8 +24,25 @@ pub struct Ledger {
     pub in_flight: usize,
     /// Most calls that were ever under way at once.
     pub max_in_flight: usize,
+    /// Calls answered in full without usage.
+    pub calls_without_usage: u64,
+    /// Complete answers by status.
+    pub by_status: BTreeMap<u16, u64>,
+    /// The same by the model that was asked for.
+    pub by_model: BTreeMap<String, ModelCount>,
     /// The latest calls, oldest first.
     pub recent: Vec<ModelCall>,
+}
+
+/// One model's part of a ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ModelCount {
+    /// Calls that arrived whole.
+    pub calls_received: u64,
+    /// Calls answered with status 200 and a complete body.
+    pub calls_answered: u64,
+    /// Prompt and completion tokens reported.
+    pub tokens: u64,
 }
 
 /// The ledger while it is written.
@@ -39,6 +56,7 @@ pub(super) struct Books {
 /// A call under way; leaves the books' in-flight count when it is dropped.
 pub(super) struct OpenCall {
     shared: Arc<Shared>,
+    model: String,
     is_open: bool,
 }
 
@@ -67,28 +85,38 @@ impl OpenCall {
         books.ledger.calls_received += 1;
         books.ledger.in_flight += 1;
         books.ledger.max_in_flight = books.ledger.max_in_flight.max(books.ledger.in_flight);
+        let model = call.model().to_owned();
+        let count = books.ledger.by_model.entry(model.clone()).or_default();
+        count.calls_received += 1;
         books.recent.push_back(call.clone());
         if books.recent.len() > books.keep {
             books.recent.pop_front();
         }
         Self {
             shared: Arc::clone(shared),
+            model,
             is_open: true,
         }
     }
 
     /// Books a complete answer, just before its last byte leaves.
-    pub(super) fn answered(&mut self, status: u16, usage: Option<ReportedUsage>) {
+    pub(super) fn answered(&mut self, answer: &Answer) {
         self.close();
-        if status != 200 {
+        let mut books = self.shared.books.lock();
+        let ledger = &mut books.ledger;
+        *ledger.by_status.entry(answer.status).or_default() += 1;
+        if answer.status != 200 {
             return;
         }
-        let mut books = self.shared.books.lock();
-        let usage = usage.unwrap_or_default();
-        books.ledger.calls_answered += 1;
-        books.ledger.prompt_tokens += usage.prompt_tokens;
-        books.ledger.completion_tokens += usage.completion_tokens;
-        books.ledger.cached_tokens += usage.cached_tokens;
+        ledger.calls_answered += 1;
+        ledger.calls_without_usage += u64::from(answer.usage.is_none());
+        let usage = answer.usage.unwrap_or_default();
+        ledger.prompt_tokens += usage.prompt_tokens;
+        ledger.completion_tokens += usage.completion_tokens;
+        ledger.cached_tokens += usage.cached_tokens;
+        let count = ledger.by_model.entry(self.model.clone()).or_default();
+        count.calls_answered += 1;
+        count.tokens += usage.prompt_tokens + usage.completion_tokens;
     }
 
     fn close(&mut self) {

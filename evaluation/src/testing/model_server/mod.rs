@@ -2,7 +2,9 @@
 //! its own, so that a client's account can be checked against it.
 
 mod answer;
+mod behaviour;
 mod connection;
+mod control;
 mod fault;
 mod http_date;
 mod ledger;
@@ -10,8 +12,9 @@ mod reply;
 mod request;
 mod server;
 
+pub use behaviour::Behaviour;
 pub use fault::{Fault, FaultPlan, RetryAfter};
-pub use ledger::Ledger;
+pub use ledger::{Ledger, ModelCount};
 pub use reply::{ModelReply, ReportedUsage};
 pub use request::ModelCall;
 pub use server::{ModelServer, ModelServerBuilder};

@@ -56,6 +56,20 @@ impl ModelCall {
         last.map(content).unwrap_or_default()
     }
 
+    /// The model asked for; empty where none is named.
+    pub fn model(&self) -> &str {
+        let model = self.body.get("model").and_then(Value::as_str);
+        model.unwrap_or_default()
+    }
+
+    /// Role and text of every message.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.messages().iter().map(|message| {
+            let role = message.get("role").and_then(Value::as_str);
+            (role.unwrap_or_default(), content(message))
+        })
+    }
+
     pub(super) fn prompt_characters(&self) -> usize {
         let messages = self.messages().iter();
         messages

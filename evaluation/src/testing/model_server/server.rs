@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::behaviour::Behaviour;
 use super::connection;
 use super::fault::FaultPlan;
 use super::ledger::{Books, Ledger};
@@ -38,8 +39,9 @@ type Latency = Box<dyn Fn(&ModelCall) -> Duration + Send + Sync>;
 pub(super) struct Shared {
     pub(super) handler: Handler,
     pub(super) latency: Latency,
-    pub(super) faults: FaultPlan,
+    pub(super) behaviour: Mutex<Arc<Behaviour>>,
     pub(super) is_chunked: bool,
+    pub(super) is_controlled: bool,
     pub(super) books: Mutex<Books>,
 }
 
@@ -57,8 +59,9 @@ impl ModelServer {
             shared: Shared {
                 handler: Box::new(handler),
                 latency: Box::new(|_| Duration::ZERO),
-                faults: FaultPlan::default(),
+                behaviour: Mutex::default(),
                 is_chunked: false,
+                is_controlled: false,
                 books: Mutex::new(Books::keeping(64)),
             },
         }
@@ -90,8 +93,8 @@ impl Drop for ModelServer {
 impl ModelServerBuilder {
     /// What goes wrong, and when.
     #[must_use]
-    pub fn faults(mut self, plan: FaultPlan) -> Self {
-        self.shared.faults = plan;
+    pub fn faults(self, plan: FaultPlan) -> Self {
+        *self.shared.behaviour.lock() = Arc::new(Behaviour::with_faults(plan));
         self
     }
 
@@ -115,6 +118,14 @@ impl ModelServerBuilder {
     #[must_use]
     pub fn chunked(mut self) -> Self {
         self.shared.is_chunked = true;
+        self
+    }
+
+    /// Also serves `GET /ledger?calls=N`, the books with the last N calls, and `POST /control`,
+    /// which replaces how the server behaves; see [`Behaviour`].
+    #[must_use]
+    pub fn controlled(mut self) -> Self {
+        self.shared.is_controlled = true;
         self
     }
 
@@ -154,7 +165,7 @@ impl fmt::Debug for Shared {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("ModelServer")
-            .field("faults", &self.faults)
+            .field("behaviour", &self.behaviour)
             .field("books", &self.books)
             .finish_non_exhaustive()
     }
