@@ -121,6 +121,23 @@ fn check_results(world: &World, stdout: &str) {
 }
 
 #[test]
+fn a_job_is_checked_and_planned_with_its_notes() {
+    let world = world();
+    for command in [&["check", "job.toml"][..], &["run", "job.toml", "--plan"]] {
+        let finished = world.workspace.gepa(command);
+        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+        assert!(
+            finished
+                .stderr
+                .starts_with("note: job.toml:5: `prompt_learning.env_file_path` names ../.env"),
+            "{}",
+            finished.stderr
+        );
+    }
+    assert_eq!(world.model.ledger().calls_received, 0);
+}
+
+#[test]
 fn a_job_runs_in_this_process_from_file_to_files() {
     let world = world();
     let stdout = world
