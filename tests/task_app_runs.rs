@@ -155,3 +155,39 @@ fn an_app_that_is_down_ends_the_process_with_six() {
         finished.stderr
     );
 }
+
+#[test]
+fn a_config_that_suits_no_task_app_is_answered_with_what_to_change() {
+    let world = World::new(Family::Swallowing, FaultPlan::none());
+    let text = world.workspace.read("config.toml");
+    let changes = [
+        (
+            "\"10..20\"",
+            "\"row-1\"",
+            "`examples.pareto` holds `row-1`; a task app's examples are seeds",
+        ),
+        (
+            "\"local\"",
+            "\"rulebook\"",
+            "`policy.provider` is `rulebook`, which cannot answer",
+        ),
+        (
+            "[policy]",
+            "[judge]",
+            "`policy` is missing; the evaluator `task_app` needs a model",
+        ),
+        (
+            "[examples]",
+            "pipeline = [{ component = \"x\" }]\n\n[examples]",
+            "`evaluator.pipeline[0].component` is `x`, which is no component; there are: system",
+        ),
+    ];
+    for (from, to, expected) in changes {
+        world
+            .workspace
+            .write("changed.toml", &text.replace(from, to));
+        let checked = world.workspace.gepa(&["check", "changed.toml"]);
+        assert_eq!(checked.code, Some(2));
+        assert!(checked.stderr.contains(expected), "{}", checked.stderr);
+    }
+}

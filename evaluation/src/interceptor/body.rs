@@ -53,12 +53,15 @@ impl BodyMemory {
         let kib = u32::try_from(most.div_ceil(1024).max(1)).map_err(|_| Unread::TooLarge)?;
         let reading = async {
             let memory = Arc::clone(&self.0).acquire_many_owned(kib).await;
-            let memory = memory.map_err(|_| Unread::Broken)?;
+            let mut memory = memory.map_err(|_| Unread::Broken)?;
             match Limited::new(body, LARGEST_BODY).collect().await {
-                Ok(collected) => Ok(ReadBody {
-                    bytes: collected.to_bytes().to_vec(),
-                    memory,
-                }),
+                Ok(collected) => {
+                    let bytes = collected.to_bytes().to_vec();
+                    // A body that did not say its length had to be given room for the largest.
+                    let needed = bytes.len().div_ceil(1024).max(1);
+                    drop(memory.split((kib as usize).saturating_sub(needed)));
+                    Ok(ReadBody { bytes, memory })
+                }
                 Err(error) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
                 Err(_) => Err(Unread::Broken),
             }

@@ -1,5 +1,6 @@
 //! The right of one rollout attempt to call the model.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,6 @@ pub struct LeaseTerms {
 }
 
 /// An address for one rollout attempt. Dropped, its id is dead and calls under way end.
-#[derive(Debug)]
 pub struct Lease {
     pub(super) registry: Arc<Registry>,
     pub(super) state: Arc<LeaseState>,
@@ -50,6 +50,16 @@ impl Lease {
     pub fn close(self) -> Vec<CallRecord> {
         self.registry.remove(&self.trial_id);
         self.state.end()
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address is a credential.
+        formatter
+            .debug_struct("Lease")
+            .field("trace_id", &self.trace_id)
+            .finish_non_exhaustive()
     }
 }
 

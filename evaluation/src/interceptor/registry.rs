@@ -17,7 +17,7 @@ const MOST_CALLS: usize = 4096;
 const MOST_KEPT_BYTES: usize = 8 * 1024 * 1024;
 
 /// Looks leases up by their ids.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Registry {
     leases: Mutex<HashMap<String, Arc<LeaseState>>>,
 }

@@ -46,7 +46,8 @@ impl RawReply {
     /// The body with `usage` in it: the provider's, or else the estimate, all of it as completion
     /// tokens beyond those of the prompt.
     pub fn body_with_usage(&self) -> Vec<u8> {
-        if self.json.get("usage").is_some_and(Value::is_object) {
+        let counted = self.json.pointer("/usage/prompt_tokens");
+        if counted.is_some_and(Value::is_u64) {
             return self.body.clone();
         }
         let mut json = self.json.clone();
@@ -143,6 +144,18 @@ impl ChatModel {
             }),
             Err(end) => Err(history.into_error(end)),
         }
+    }
+
+    /// Waits while the provider is down or has asked for a pause, for callers whose own callers
+    /// cannot wait for long; the error is that of an outage longer than `outage_seconds`.
+    pub async fn until_available(&self) -> Result<(), ModelError> {
+        let spending = Spending::default();
+        let outage = self.limiter.opened().await;
+        outage.map_err(|outage| {
+            let history = CallHistory::new(&spending);
+            let end = self.gave_up(outage, &history);
+            history.into_error(end).error
+        })
     }
 
     async fn run(

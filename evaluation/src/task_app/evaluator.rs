@@ -103,6 +103,13 @@ impl TaskAppEvaluator {
         if let Err(error) = self.preflight().await {
             return not_ready(&error, is_last_attempt);
         }
+        // The app waits for a reply as long as it likes, which may be less than an outage lasts.
+        if let Err(error) = self.policy.until_available().await {
+            return Evaluation {
+                provider_down: true,
+                ..Evaluation::free(Outcome::failed(error.kind.failure_kind(), error.message))
+            };
+        }
         let terms = LeaseTerms {
             plan: Arc::clone(&self.plan),
             candidate: Arc::clone(&request.candidate),

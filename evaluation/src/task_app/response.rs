@@ -124,6 +124,9 @@ fn lost_reply(step: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::super::feedback::feedback;
     use super::*;
 
     fn check_reward(body: &str, expected: Option<f64>) {
@@ -176,5 +179,50 @@ mod tests {
             read.objectives,
             IndexMap::from([(Arc::from("brevity"), 0.5)])
         );
+    }
+
+    /// The recorded answers of real apps, from the optional folder beside the workspace or where
+    /// `SHARED_SYNTH` says; none, said aloud, without it.
+    fn recorded(app: &str) -> Vec<Value> {
+        let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/synth");
+        let folder = std::env::var_os("SHARED_SYNTH").map_or_else(beside, PathBuf::from);
+        let file = folder.join(format!("captures/taskapp_{app}.json"));
+        let Ok(text) = std::fs::read_to_string(&file) else {
+            println!("SKIPPED: {} is not there", file.display());
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        collect_responses(&serde_json::from_str(&text).unwrap(), &mut found);
+        assert!(found.len() > 1, "{app}: {} answers", found.len());
+        found
+    }
+
+    fn collect_responses(value: &Value, found: &mut Vec<Value>) {
+        if value.get("trajectories").is_some() && value.get("metrics").is_some() {
+            found.push(value.clone());
+            return;
+        }
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| collect_responses(item, found)),
+            Value::Object(fields) => fields
+                .values()
+                .for_each(|item| collect_responses(item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn recorded_answers_have_the_reward_and_the_feedback_of_their_apps() {
+        for app in ["heartdisease", "iris", "banking77", "banking77_pipeline"] {
+            for response in recorded(app) {
+                let read = RolloutResponse::read(response.to_string().as_bytes()).unwrap();
+                let expected = response["metrics"]["mean_return"].as_f64();
+                assert_eq!(Some(read.reward), expected, "{app}");
+                let told = feedback(&read.infos, read.reward);
+                assert!(told.contains("the expected answer is `"), "{app}: {told}");
+                let info = &response["trajectories"][0]["steps"][0]["info"];
+                assert_eq!(read.error.is_some(), !info["error"].is_null(), "{app}");
+            }
+        }
     }
 }

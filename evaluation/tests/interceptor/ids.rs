@@ -110,9 +110,9 @@ async fn an_address_that_cannot_be_bound_names_the_variable() {
 }
 
 #[tokio::test]
-async fn debug_output_shows_no_trial_id_of_others() {
+async fn debug_output_shows_no_trial_id() {
     let server = ModelServer::echoing().start().await.unwrap();
     let interceptor = interceptor();
-    let _lease = lease(&interceptor, policy(&server)).await;
-    assert!(!format!("{interceptor:?}").contains("gepa-"));
+    let lease = lease(&interceptor, policy(&server)).await;
+    assert!(!format!("{interceptor:?} {lease:?}").contains("gepa-"));
 }

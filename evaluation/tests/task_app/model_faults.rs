@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use gepa_evaluation::testing::{Fault, FaultPlan};
-use gepa_evaluation::{FailureKind, RolloutRequest};
+use gepa_evaluation::testing::{Fault, FaultPlan, RetryAfter};
+use gepa_evaluation::{Evaluator, FailureKind, RolloutRequest};
 
 use crate::app::{Family, Quirk};
 use crate::support::{MODEL_KEY, World, always, check_books, failure, good, rollout, scored};
@@ -108,4 +108,17 @@ async fn the_providers_key_is_in_no_message() {
         let evaluation = world.run().await;
         assert!(!failure(&evaluation).message.contains(MODEL_KEY));
     }
+}
+
+#[tokio::test]
+async fn a_pause_the_provider_asks_for_is_sat_out_before_the_next_rollout() {
+    let pause = Fault::status_with_retry_after(429, RetryAfter::Seconds(1));
+    let faults = FaultPlan::none().at(0, pause);
+    let mut world = World::new(Family::Swallowing, Quirk::None, faults).await;
+    world.settings.answer_seconds = 0.5;
+    let evaluator = world.connect().await.unwrap();
+    let first = evaluator.evaluate(rollout(good(true), 3)).await;
+    assert_eq!(failure(&first).kind, FailureKind::Timeout);
+    let second = evaluator.evaluate(rollout(good(true), 3)).await;
+    assert_eq!(scored(&second).score, 1.0);
 }

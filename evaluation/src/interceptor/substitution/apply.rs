@@ -125,10 +125,12 @@ impl SubstitutionPlan {
             if found.iter().any(|one| one.at == at) {
                 continue;
             }
-            let unused = self
-                .of_role(role_of(&messages[at]))
-                .filter(|planned| !is_used(&found, *planned));
-            let best = unused.filter_map(|planned| {
+            let role = role_of(&messages[at]);
+            // In a conversation every turn may have the same form; there is one system message.
+            let free = self
+                .of_role(role)
+                .filter(|planned| role != "system" || !is_used(&found, *planned));
+            let best = free.filter_map(|planned| {
                 let pattern = &self.messages[planned].baseline;
                 let (range, values) = pattern.find_within(text)?;
                 Some((pattern.literal_length(), planned, (range, values)))

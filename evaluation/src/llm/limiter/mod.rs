@@ -113,6 +113,24 @@ impl Limiter {
         }
     }
 
+    /// Waits while the provider is down or has asked for a pause, without standing in line.
+    pub(super) async fn opened(&self) -> Result<(), Outage> {
+        // Notices are for the head of the line, so whoever waits here has to look.
+        const LOOK_EVERY: Duration = Duration::from_millis(50);
+        loop {
+            let now = Instant::now();
+            let closed = self.state.lock().closed(now);
+            match closed {
+                None | Some(Admission::Admitted(_)) => return Ok(()),
+                Some(Admission::Down(outage)) => return Err(outage),
+                Some(Admission::WaitForChange) => sleep_until(now + LOOK_EVERY).await,
+                Some(Admission::WaitUntil(instant)) => {
+                    sleep_until(instant.min(now + LOOK_EVERY)).await;
+                }
+            }
+        }
+    }
+
     /// Whether the breaker is open.
     pub(super) fn is_down(&self) -> bool {
         self.state.lock().is_down()

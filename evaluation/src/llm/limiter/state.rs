@@ -90,6 +90,23 @@ impl LimiterState {
         if obstacle == Obstacle::Nothing {
             return Admission::Admitted(self.start(passage == Passage::AsProbe, tokens, now));
         }
+        self.delay(obstacle, now)
+    }
+
+    /// What every call has to wait for at this moment, however small: a pause the provider asked for,
+    /// or an outage. `None` if a call could go out as far as these are concerned, be it as a probe.
+    pub(super) fn closed(&mut self, now: Instant) -> Option<Admission> {
+        let obstacle = match self.breaker.passage(now) {
+            Passage::Blocked(Some(until)) => Obstacle::Until(until),
+            Passage::Blocked(None) => Obstacle::OtherCalls,
+            Passage::Free | Passage::AsProbe => {
+                Obstacle::Until(self.paused_until.filter(|until| *until > now)?)
+            }
+        };
+        Some(self.delay(obstacle, now))
+    }
+
+    fn delay(&self, obstacle: Obstacle, now: Instant) -> Admission {
         let paused_for = self
             .paused_until
             .map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
