@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::{Workspace, number};
-use crate::task_app::{Family, SYSTEM};
+use crate::task_app::{CALIBRATOR, CLASSIFIER, Family, SYSTEM};
 use crate::task_app_runs::World;
 
 /// A job for the app, with the client's own spellings.
@@ -121,12 +121,56 @@ fn check_results(world: &World, stdout: &str) {
 }
 
 #[test]
+fn a_job_is_checked_and_planned_with_its_notes() {
+    let world = world();
+    for command in [&["check", "job.toml"][..], &["run", "job.toml", "--plan"]] {
+        let finished = world.workspace.gepa(command);
+        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+        assert!(
+            finished
+                .stderr
+                .starts_with("note: job.toml:5: `prompt_learning.env_file_path` names ../.env"),
+            "{}",
+            finished.stderr
+        );
+    }
+    assert_eq!(world.model.ledger().calls_received, 0);
+}
+
+#[test]
 fn a_job_runs_in_this_process_from_file_to_files() {
     let world = world();
     let stdout = world
         .workspace
         .succeed(&[&["train", "--config", "job.toml"][..], &OVERRIDES].concat());
     check_results(&world, &stdout);
+}
+
+#[test]
+fn a_pipelines_modules_evolve_one_by_one() {
+    let mut world = World::new(Family::Pipeline, FaultPlan::none());
+    let placeholder = format!("pattern = \"{SYSTEM}\"");
+    let modules = format!(
+        "pattern = \"A placeholder.\"\norder = 0\n\n[prompt_learning.initial_prompt.metadata]\npipeline_modules = [\n  \
+         {{ name = \"classifier\", instruction_text = \"{CLASSIFIER}\" }},\n  \
+         {{ name = \"calibrator\", instruction_text = \"{CALIBRATOR}\" }},\n]\n\n\
+         [[prompt_learning.gepa.modules]]\nmodule_id = \"classifier\"\n\n\
+         [[prompt_learning.gepa.modules]]\nmodule_id = \"calibrator\""
+    );
+    let text = job(&world.app.url()).replace(&format!("{placeholder}\norder = 0"), &modules);
+    world.workspace.write("job.toml", &text);
+    world
+        .workspace
+        .set_variable("LOCAL_API_BASE", &world.model.base_url());
+    world.workspace.succeed(&["train", "job.toml"]);
+    let best = result_json(&world.workspace, "best_prompt");
+    let sections = best["sections"].as_array().unwrap();
+    assert_eq!(sections.len(), 2, "the placeholder is sent nowhere: {best}");
+    assert_eq!(sections[0]["name"], "classifier");
+    assert_eq!(sections[1]["content"], "Good instructions.");
+    let stats = result_json(&world.workspace, "_stats_");
+    assert_eq!(2 * number(&stats, "total_rollouts"), world.app.calls());
+    assert_eq!(stats["best_score"], 1.0, "{stats}");
 }
 
 /// `gepa serve`, ended with the test.

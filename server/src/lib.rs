@@ -9,6 +9,7 @@ mod auth;
 mod events;
 mod failure;
 mod jobs;
+mod listener;
 mod routes;
 mod server;
 mod settings;

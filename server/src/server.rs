@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::events::{Feeds, Streams};
 use crate::jobs::{JobSource, Supervisor};
+use crate::listener;
 use crate::routes;
 use crate::settings::ServerSettings;
 use crate::telemetry;
@@ -64,15 +65,9 @@ impl Server {
     }
 
     /// Answers on a listener until [`shut_down`](Self::shut_down) has been called.
-    pub async fn serve(&self, listener: TcpListener) -> std::io::Result<()> {
-        let mut closing = self.app.supervisor.closing();
-        let closed = async move {
-            // The sender lives as long as the server does.
-            let _ = closing.wait_for(|closing| *closing).await;
-        };
-        axum::serve(listener, self.router())
-            .with_graceful_shutdown(closed)
-            .await
+    pub async fn serve(&self, listener: TcpListener) {
+        let closing = self.app.supervisor.closing();
+        listener::serve(listener, self.router(), closing).await;
     }
 
     /// Interrupts every job and waits until all are stored; a server started later goes on with

@@ -41,7 +41,7 @@ async fn write_line(
     run: &RunRow,
 ) -> Result<(), CommandError> {
     let summary = &run.summary;
-    let is_open = matches!(summary.status, RunStatus::Running | RunStatus::Queued);
+    let is_open = summary.status == RunStatus::Running;
     let was_killed = is_open && !store.is_claimed(&run.run_id).await?;
     let status = if was_killed {
         "killed"

@@ -70,12 +70,15 @@ async fn listen(
     });
     signals.next().await;
     say("interrupting the jobs; a server started again on this store goes on with them");
+    let ended = async {
+        server.shut_down().await;
+        // The answers under way are given first; a panic there is no reason to stay.
+        let _ = answering.await;
+    };
     tokio::select! {
-        () = server.shut_down() => {}
+        () = ended => {}
         () = signals.next() => say("leaving at once"),
     }
-    // Connections still open have nothing more to say.
-    answering.abort();
     Ok(ExitCode::SUCCESS)
 }
 

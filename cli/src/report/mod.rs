@@ -60,7 +60,13 @@ fn write_head(out: &mut dyn Write, run: &RunRow, is_claimed: bool) -> io::Result
 pub(crate) fn status(run: &RunRow, is_claimed: bool) -> String {
     let name = run.summary.status.as_str();
     match run.summary.status {
-        RunStatus::Running | RunStatus::Queued if !is_claimed => {
+        RunStatus::Queued if !is_claimed => {
+            format!(
+                "{name}; the server of this store takes it up, or `gepa run --resume {}`",
+                run.run_id
+            )
+        }
+        RunStatus::Running if !is_claimed => {
             format!(
                 "{name}, but no process works on it: it was killed; `gepa run --resume {}` goes on",
                 run.run_id

@@ -70,7 +70,10 @@ impl JobStatus {
     /// Reads a run's row.
     pub fn of(run: &RunRow) -> Self {
         let (summary, counters) = (&run.summary, &run.summary.counters);
-        let is_over = matches!(summary.status, RunStatus::Succeeded | RunStatus::Failed);
+        let is_over = matches!(
+            summary.status,
+            RunStatus::Succeeded | RunStatus::Failed | RunStatus::Cancelled
+        );
         Self {
             policy: format!("{}/{}", run.policy_provider, run.policy_model),
             environment: environment(run),

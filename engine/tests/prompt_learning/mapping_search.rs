@@ -173,6 +173,11 @@ fn sizes_and_seeds_of_the_search_are_taken() {
         &json!(10),
     );
     check(
+        set!("gepa.archive.max_size=0"),
+        "/search/archive_max_size",
+        &Value::Null,
+    );
+    check(
         set!("gepa.archive.min_score_threshold=0.0"),
         "/search/archive_min_score",
         &Value::Null,

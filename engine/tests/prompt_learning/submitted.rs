@@ -183,7 +183,7 @@ fn local_files_and_commands_are_refused() {
 
 #[test]
 fn folders_and_files_of_variables_have_no_effect() {
-    let task = submit(json!({"prompt_learning.results_folder": "/tmp/x", "prompt_learning.env_file_path": "/etc/passwd"})).unwrap();
+    let task = submit(json!({"prompt_learning.results_folder": "/elsewhere", "prompt_learning.env_file_path": "/etc/passwd"})).unwrap();
     assert_eq!(task.results_folder(), None);
     assert_eq!(task.notes().len(), 2, "{:?}", task.notes());
 }

@@ -123,3 +123,51 @@ async fn runs_of_other_programs_are_shown_and_left_alone() {
     let events = get(server.address, &format!("{JOBS}/{job}/events")).await;
     assert_eq!(events["events"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_job_another_process_works_on_is_waited_for() {
+    let folder = TempDir::new().unwrap();
+    let ledger = Arc::<Ledger>::default();
+    let server = listen(open(&folder), &ledger, quick()).await;
+    let job = server.submit(json!({"budget": 100, "pause_ms": 5})).await;
+    until(server.address, &job, &["running"]).await;
+    server.stop().await;
+
+    let store = open(&folder);
+    let claim = store.claim(&job.parse().unwrap()).await.unwrap();
+    let server = listen(store, &ledger, quick()).await;
+    let waits = |detail: &Value| {
+        let reason = detail["waiting_for"].as_str();
+        reason.is_some_and(|reason| reason.contains("works on it"))
+    };
+    while !waits(&get(server.address, &format!("{JOBS}/{job}")).await) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(claim);
+    until(server.address, &job, &["succeeded"]).await;
+    assert_eq!(ledger.ended.lock().unwrap().values().max(), Some(&1));
+}
+
+#[tokio::test]
+async fn the_same_journal_gives_the_same_events_however_it_is_read() {
+    let folder = TempDir::new().unwrap();
+    let ledger = Arc::<Ledger>::default();
+    let server = listen(open(&folder), &ledger, quick()).await;
+    let job = server.submit(json!({"budget": 120, "pause_ms": 2})).await;
+    let path = format!("{JOBS}/{job}/events");
+    let mut followed: Vec<Value> = Vec::new();
+    loop {
+        // Read as it grows, a little at a time.
+        let since = followed.len();
+        let page = get(server.address, &format!("{path}?since_seq={since}&limit=3")).await;
+        followed.extend(page["events"].as_array().unwrap().clone());
+        let last = followed.last().map(|event| event["type"].clone());
+        if last == Some(json!("prompt.learning.gepa.complete")) {
+            break;
+        }
+    }
+    server.stop().await;
+    let server = listen(open(&folder), &ledger, quick()).await;
+    let whole = get(server.address, &path).await;
+    assert_eq!(whole["events"], Value::Array(followed));
+}

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use gepa_server::ServerSettings;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::client::{JOBS, ask, get, post, until};
 use crate::world::{Ledger, alone, listen, memory, quick, submission};
@@ -59,6 +60,22 @@ async fn a_body_that_is_too_large_or_no_json_is_refused() {
     let answer = ask(server.address, "POST", JOBS, "", Some("{\"algorithm\":")).await;
     assert_eq!(answer.status, 422);
     assert!(answer.is_json());
+}
+
+#[tokio::test]
+async fn a_request_whose_head_is_too_large_is_refused() {
+    let server = alone().await;
+    let header = format!("x-padding: {}\r\n", "x".repeat(200 << 10));
+    let mut stream = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
+    let request = format!("GET /health HTTP/1.1\r\nhost: test\r\n{header}\r\n");
+    // The server may answer and close before it has read everything.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut reply = Vec::new();
+    let _ = stream.read_to_end(&mut reply).await;
+    assert!(!reply.starts_with(b"HTTP/1.1 200"));
+    assert_eq!(get(server.address, "/health").await["status"], "ok");
 }
 
 #[tokio::test]

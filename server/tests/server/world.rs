@@ -204,14 +204,14 @@ fn hash(text: &str) -> u64 {
 pub(crate) struct Listening {
     pub(crate) address: SocketAddr,
     pub(crate) server: Arc<Server>,
-    answering: JoinHandle<std::io::Result<()>>,
+    answering: JoinHandle<()>,
 }
 
 impl Listening {
     /// Ends the server as a signal would.
     pub(crate) async fn stop(self) {
         self.server.shut_down().await;
-        self.answering.await.unwrap().unwrap();
+        self.answering.await.unwrap();
     }
 
     pub(crate) async fn submit(&self, script: Value) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gepa_evaluation::{Environment, HttpAddress};
+use gepa_evaluation::{ApiKey, Environment, HttpAddress};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, RequestBuilder};
 use rustls::crypto::{CryptoProvider, ring};
@@ -21,7 +21,7 @@ const QUOTED: usize = 2_000;
 pub(super) struct Backend {
     client: Client,
     base: String,
-    authorization: Option<HeaderValue>,
+    key: Option<ApiKey>,
 }
 
 impl Backend {
@@ -45,11 +45,10 @@ impl Backend {
         let root = url.trim().trim_end_matches('/');
         let root = root.strip_suffix("/api").unwrap_or(root);
         let key = KEYS.iter().find_map(|name| environment.get(name));
-        let authorization = key.map(authorization).transpose()?;
         Ok(Self {
             client,
             base: format!("{root}/api"),
-            authorization,
+            key: key.map(ApiKey::new),
         })
     }
 
@@ -69,8 +68,8 @@ impl Backend {
     }
 
     async fn send(&self, mut request: RequestBuilder) -> Result<Value, CommandError> {
-        if let Some(key) = &self.authorization {
-            request = request.header(AUTHORIZATION, key.clone());
+        if let Some(key) = &self.key {
+            request = request.header(AUTHORIZATION, authorization(key)?);
         }
         let unreachable = |error: reqwest::Error| {
             let message = format!(
@@ -91,6 +90,11 @@ impl Backend {
                 ))
             });
         }
+        // A backend may quote what it was sent, the key among it.
+        let text = match &self.key {
+            Some(key) => text.replace(key.reveal(), "[key]"),
+            None => text,
+        };
         let quoted: String = text.chars().take(QUOTED).collect();
         let message = format!("the backend {} answers {status}: {quoted}", self.base);
         Err(match status.as_u16() {
@@ -102,8 +106,8 @@ impl Backend {
     }
 }
 
-fn authorization(key: &str) -> Result<HeaderValue, CommandError> {
-    let mut header = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| {
+fn authorization(key: &ApiKey) -> Result<HeaderValue, CommandError> {
+    let mut header = HeaderValue::from_str(&format!("Bearer {}", key.reveal())).map_err(|_| {
         CommandError::Usage(format!("{} holds characters no header can carry", KEYS[0]))
     })?;
     header.set_sensitive(true);

@@ -15,7 +15,7 @@ const DEFAULT_GENERATIONS: u64 = 10;
 const DEFAULT_CHILDREN: u64 = 5;
 const DEFAULT_INITIAL_SIZE: u64 = 20;
 const DEFAULT_PATIENCE: u64 = 3;
-const DEFAULT_ARCHIVE_SIZE: u32 = 64;
+const DEFAULT_ARCHIVE_SIZE: u64 = 64;
 const DEFAULT_RATE: f64 = 0.3;
 const DEFAULT_PRESSURE: f64 = 1.0;
 const DEFAULT_CROSSOVER: f64 = 0.5;
@@ -138,8 +138,11 @@ fn read_archive(reader: &mut Reader<'_>, raw: &mut RawConfig) {
     reader.link("search.archive_max_size", ARCHIVE_SIZE);
     let threshold: Spellings = &["gepa.archive.min_score_threshold"];
     reader.link("search.archive_min_score", threshold);
-    raw.search.archive_max_size =
-        Some(reader.count32(ARCHIVE_SIZE).unwrap_or(DEFAULT_ARCHIVE_SIZE));
+    let size = reader
+        .count(ARCHIVE_SIZE, 0)
+        .unwrap_or(DEFAULT_ARCHIVE_SIZE);
+    // Clients let 0 pass; an archive without a place would end every search.
+    raw.search.archive_max_size = (size > 0).then(|| u32::try_from(size).unwrap_or(u32::MAX));
     let least = reader.number(threshold, "a number", |_| true);
     raw.search.archive_min_score = least.filter(|least| *least != 0.0);
     let eps = reader.number(PARETO_EPS, "a number between 0 and 1", |number| {

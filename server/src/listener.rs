@@ -1,0 +1,88 @@
+//! Accepting connections, a bounded number of them, each within limits.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// Connections served at once; further ones wait to be accepted.
+const MOST_CONNECTIONS: usize = 1_024;
+/// How long the head of a request may take, idle time between requests included.
+const HEAD_TIME: Duration = Duration::from_mins(1);
+/// Largest head of a request, in bytes.
+const LARGEST_HEAD: usize = 64 << 10;
+/// A pause where accepting fails: out of file descriptors, most likely.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long answers under way may take once the server ends.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// Answers on `listener` until `closing`, then until the answers under way are given.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    mut closing: watch::Receiver<bool>,
+) {
+    let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = closed(&mut closing) => break,
+            accepted = async {
+                let slot = Arc::clone(&slots).acquire_owned().await;
+                (slot, listener.accept().await)
+            } => accepted,
+        };
+        match accepted {
+            (slot, Ok((stream, _))) => {
+                let (router, closing) = (router.clone(), closing.clone());
+                connections.spawn(async move {
+                    connection(stream, router, closing).await;
+                    drop(slot);
+                });
+            }
+            (_, Err(error)) => {
+                tracing::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+        while connections.try_join_next().is_some() {}
+    }
+    let last = async { while connections.join_next().await.is_some() {} };
+    // Those that take longer are cut off.
+    let _ = tokio::time::timeout(LAST_ANSWERS, last).await;
+}
+
+async fn connection(stream: TcpStream, router: Router, mut closing: watch::Receiver<bool>) {
+    // Events are small and wanted at once.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut served = pin!(served);
+    let result = tokio::select! {
+        result = served.as_mut() => result,
+        () = closed(&mut closing) => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!("a connection ended: {error}");
+    }
+}
+
+async fn closed(closing: &mut watch::Receiver<bool>) {
+    // Without a sender there is no server any more either.
+    let _ = closing.wait_for(|closing| *closing).await;
+}
