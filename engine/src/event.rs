@@ -443,6 +443,7 @@ pub struct ValidationResult {
     /// The candidate.
     pub candidate: CandidateIndex,
     /// Its rank by pareto score, from 1; `None` for the baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<u32>,
     /// Mean over its scored validation examples; `None` where all failed.
     pub mean_score: Option<f64>,

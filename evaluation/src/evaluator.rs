@@ -33,6 +33,11 @@ pub trait Evaluator: Send + Sync {
         None
     }
 
+    /// What rollouts have to wait for at this moment, for people; `None` if nothing is in their way.
+    fn obstacle(&self) -> Option<String> {
+        None
+    }
+
     /// What runs here, for records and reports.
     fn info(&self) -> EvaluatorInfo;
 }

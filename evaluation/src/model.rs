@@ -27,6 +27,11 @@ pub trait LanguageModel: Send + Sync {
         false
     }
 
+    /// What calls have to wait for at this moment, for people; `None` if nothing is in their way.
+    fn obstacle(&self) -> Option<String> {
+        None
+    }
+
     /// What model this is.
     fn info(&self) -> ModelInfo;
 }

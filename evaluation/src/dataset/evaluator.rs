@@ -199,6 +199,10 @@ impl Evaluator for DatasetEvaluator {
         })
     }
 
+    fn obstacle(&self) -> Option<String> {
+        self.policy.obstacle()
+    }
+
     fn info(&self) -> EvaluatorInfo {
         let policy = self.policy.info();
         EvaluatorInfo {

@@ -74,6 +74,15 @@ impl LanguageModel for ChatModel {
         })
     }
 
+    fn obstacle(&self) -> Option<String> {
+        self.is_provider_down().then(|| {
+            format!(
+                "provider `{}` at {}, which is down",
+                self.settings.provider, self.endpoint.base_url
+            )
+        })
+    }
+
     fn info(&self) -> ModelInfo {
         ModelInfo {
             provider: self.settings.provider.clone(),

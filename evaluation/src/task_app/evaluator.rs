@@ -17,7 +17,7 @@ use super::verdict::{Circumstances, judge};
 use crate::interceptor::{Interceptor, LeaseTerms, SubstitutionPlan};
 use crate::{
     ApiKey, ChatModel, Environment, Evaluation, Evaluator, EvaluatorInfo, ExampleId, FailureKind,
-    Outcome, PromptTemplate, RolloutRequest,
+    LanguageModel, Outcome, PromptTemplate, RolloutRequest,
 };
 
 /// Longest time an answer to a model call may take; a day is no limit anybody means.
@@ -149,6 +149,10 @@ impl Evaluator for TaskAppEvaluator {
 
     fn is_deterministic(&self) -> bool {
         self.settings.deterministic
+    }
+
+    fn obstacle(&self) -> Option<String> {
+        self.policy.obstacle()
     }
 
     fn info(&self) -> EvaluatorInfo {

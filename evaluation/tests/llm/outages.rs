@@ -71,6 +71,8 @@ async fn a_provider_that_comes_back_is_found_by_the_next_call() {
     let model = connect(&server, 0.05);
     let error = model.complete(request("hello?")).await.unwrap_err();
     assert_eq!(error.kind, ModelErrorKind::ProviderDown, "{error}");
+    let obstacle = model.obstacle().unwrap();
+    assert!(obstacle.contains("is down"), "{obstacle}");
     drop(server);
     let revived = loop {
         // The old listener closes as soon as its task is gone.
@@ -82,5 +84,6 @@ async fn a_provider_that_comes_back_is_found_by_the_next_call() {
     tokio::time::sleep(fast().probe_at_least_every).await;
     let completion = model.complete(request("welcome back")).await.unwrap();
     assert_eq!(completion.text, "welcome back");
+    assert_eq!(model.obstacle(), None);
     assert_eq!(revived.ledger().calls_answered, 1);
 }

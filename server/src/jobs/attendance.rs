@@ -25,8 +25,25 @@ const DRAIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct Condition {
     pub(super) is_queued: bool,
-    pub(super) is_running: bool,
-    pub(super) waiting_for: Option<String>,
+    /// What runs, while it does.
+    running: Option<PreparedJob>,
+    waiting_for: Option<String>,
+}
+
+impl Condition {
+    pub(super) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// What the job waits for: its turn, or what is down, where the job or a call of it waits.
+    pub(super) fn waiting_for(&self) -> Option<String> {
+        let of_calls = || {
+            let running = self.running.as_ref()?;
+            let policy = running.evaluator.obstacle();
+            policy.or_else(|| running.reflection_model.obstacle())
+        };
+        self.waiting_for.clone().or_else(of_calls)
+    }
 }
 
 /// The task that owns a job.
@@ -172,7 +189,7 @@ impl Attendance {
         let Some(handle) = started else {
             return Step::Leave;
         };
-        self.show(|condition| condition.is_running = true);
+        self.show_running(None);
         let (result, cancelled) = self.watch(handle, slot).await;
         match result {
             Ok(result) => match result.end {
@@ -247,7 +264,7 @@ impl Attendance {
                 Woken::Done(Passed::Turn(next)) => {
                     slot = Some(next);
                     place = None;
-                    self.show(|condition| condition.is_running = true);
+                    self.show_running(None);
                     control.resume();
                 }
                 Woken::Command(JobCommand::Cancel) => {
@@ -259,18 +276,12 @@ impl Attendance {
                     // Others may run meanwhile.
                     slot = None;
                     place = None;
-                    self.show(|condition| {
-                        condition.is_running = true;
-                        condition.waiting_for = Some("someone to resume it".to_owned());
-                    });
+                    self.show_running(Some("someone to resume it"));
                 }
                 Woken::Command(JobCommand::Resume) => {
                     if slot.is_none() && place.is_none() {
                         place = Some(self.shared.slots.enter(self.ticket));
-                        self.show(|condition| {
-                            condition.is_running = true;
-                            condition.waiting_for = Some("a free slot".to_owned());
-                        });
+                        self.show_running(Some("a free slot"));
                     }
                 }
                 Woken::Closing => {
@@ -327,6 +338,13 @@ impl Attendance {
             Some(command) = self.commands.recv() => Woken::Command(command),
             _ = self.closing.changed() => Woken::Closing,
         }
+    }
+
+    fn show_running(&self, waiting_for: Option<&str>) {
+        self.show(|condition| {
+            condition.running.clone_from(&self.prepared);
+            condition.waiting_for = waiting_for.map(str::to_owned);
+        });
     }
 
     fn show(&self, change: impl FnOnce(&mut Condition)) {

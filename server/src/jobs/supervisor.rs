@@ -138,7 +138,7 @@ impl Supervisor {
         }
         let jobs = self.shared.jobs.lock();
         let attended = jobs.get(job).ok_or(CommandError::Elsewhere)?;
-        if command == JobCommand::Pause && !attended.condition.lock().is_running {
+        if command == JobCommand::Pause && !attended.condition.lock().is_running() {
             return Err(CommandError::NotRunning);
         }
         // A job that has ended meanwhile has nobody to receive it, and needs nobody.
@@ -150,7 +150,7 @@ impl Supervisor {
     pub(crate) fn waiting_for(&self, job: &RunId) -> Option<String> {
         let jobs = self.shared.jobs.lock();
         let condition = jobs.get(job)?.condition.lock();
-        condition.waiting_for.clone()
+        condition.waiting_for()
     }
 
     /// Changes to `true` when the server ends.

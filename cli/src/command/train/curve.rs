@@ -2,8 +2,8 @@
 //!
 //! Readers take the first `performance` as the baseline and the highest as the best. Both must come
 //! from the same examples, so all of a curve's `performance` are of one kind: held-out scores where a
-//! final validation ran, pareto scores otherwise. A candidate without a score of that kind keeps its
-//! pareto score under `pareto_score`, and has no `performance`.
+//! final validation ran, pareto scores otherwise. Candidates without a score of that kind are no
+//! points of the curve; they stand beside it with their pareto scores.
 
 use serde_json::{Value, json};
 
@@ -17,6 +17,8 @@ const FINAL: &str = "final";
 #[derive(Debug)]
 pub(super) struct Curve {
     pub(super) points: Vec<Value>,
+    /// Improvements on the way that were not validated.
+    pub(super) improvements: Vec<Value>,
     /// `validation` or `pareto`.
     pub(super) kind: &'static str,
     pub(super) baseline: Option<f64>,
@@ -33,6 +35,7 @@ pub(super) fn curve(outcome: &Outcome) -> Curve {
     let held_out = held_out.and_then(|baseline| baseline.score);
     let total = outcome.rollouts();
     let mut points = Vec::new();
+    let mut improvements = Vec::new();
     let mut performances = Vec::new();
     for (position, point) in history.points.iter().enumerate() {
         let is_baseline = point.tag == SEED || (position == 0 && point.tag != FINAL);
@@ -43,8 +46,14 @@ pub(super) fn curve(outcome: &Outcome) -> Curve {
             Some(score) => is_baseline.then_some(score),
             None => point.score,
         };
-        performances.extend(performance);
-        points.push(of_snapshot(point, performance, is_baseline, total));
+        let entry = of_snapshot(point, performance, is_baseline, total);
+        match performance {
+            Some(performance) => {
+                performances.push(performance);
+                points.push(entry);
+            }
+            None => improvements.push(entry),
+        }
     }
     if held_out.is_some() {
         let mut candidates: Vec<&Validated> = history
@@ -54,8 +63,10 @@ pub(super) fn curve(outcome: &Outcome) -> Curve {
             .collect();
         candidates.sort_by_key(|result| std::cmp::Reverse(result.rank));
         for result in candidates {
-            performances.extend(result.score);
-            points.push(of_validation(outcome, result));
+            if let Some(score) = result.score {
+                performances.push(score);
+                points.push(of_validation(outcome, result));
+            }
         }
     } else if let Some(last) = points.last_mut() {
         // Readers take the last point's count as the run's.
@@ -64,6 +75,7 @@ pub(super) fn curve(outcome: &Outcome) -> Curve {
     }
     Curve {
         points,
+        improvements,
         kind: if held_out.is_some() {
             "validation"
         } else {

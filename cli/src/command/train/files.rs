@@ -49,6 +49,7 @@ fn learning_curve(outcome: &Outcome, curve: &Curve) -> Value {
         "job_id": outcome.job_id,
         "score_kind": curve.kind,
         "curve": curve.points,
+        "improvements": curve.improvements,
     });
     if outcome.rollouts() > 0 {
         file["total_rollouts"] = json!(outcome.rollouts());
