@@ -1,0 +1,30 @@
+//! What models, task apps and child processes answer.
+
+use gepa_evaluation::testing::decoding;
+
+pub(crate) fn task_app_response(data: &[u8]) {
+    // Scores that are no numbers are refused later, with all others; reading must not fail on them.
+    let _ = decoding::task_app_response(data);
+}
+
+pub(crate) fn provider_reply(data: &[u8]) {
+    if let Some((text, tokens)) = decoding::provider_reply(data) {
+        assert!(tokens > 0 && text.len() <= data.len() * 4);
+    }
+}
+
+pub(crate) fn event_stream(data: &[u8]) {
+    let end = decoding::event_stream(data);
+    // An escape in JSON is longer than what it stands for, a replaced byte at most three times.
+    assert!(end.text.len() <= data.len() * 3);
+    assert!(end.tool_calls.len() <= 256);
+}
+
+pub(crate) fn process_line(data: &[u8]) {
+    let _ = decoding::process_hello(data);
+    if let Ok(evaluation) = decoding::process_reply(data, 1)
+        && let Some(scored) = evaluation.outcome.scored()
+    {
+        assert!(scored.score.is_finite());
+    }
+}
