@@ -147,13 +147,26 @@ def app_down(context: Context) -> str:
 def provider_down(context: Context) -> str:
     with Surroundings(context, fault={"name": "down"}) as surroundings:
         job_id = submitted(context, body_of(context))
-        waited = waits_for(context, job_id)
+        said = while_down(context, job_id)
         surroundings.recover()
         detail = context.world.backend.wait_for(job_id, 120)
         zeros_are_the_apps(context, job_id)
     scored, failed = failures_are_no_zeros(context, job_id)
     expect(detail["status"] == "succeeded", f"{detail['status']}: {detail.get('error')}")
-    return f"waited for {waited}; then succeeded, {scored} scored, {failed} failed"
+    return f"{said}; then succeeded, {scored} scored, {failed} failed"
+
+
+def while_down(context: Context, job_id: str, seconds: float = 20) -> str:
+    """What the job says over some time without a provider; nothing may be scored or given up."""
+    deadline = time.monotonic() + seconds
+    while True:
+        detail = context.world.backend.job(job_id)
+        scored, failed = failures_are_no_zeros(context, job_id)
+        text = f"{detail['status']}, waits for {detail['waiting_for']}, {scored} scored, {failed} failed"
+        expect(detail["status"] not in ("failed", "succeeded") and scored == 0, text)
+        if time.monotonic() > deadline:
+            return f"after {seconds:.0f} s {text}"
+        time.sleep(0.5)
 
 
 def waits_for(context: Context, job_id: str, seconds: float = 90) -> str:
