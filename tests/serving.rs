@@ -15,12 +15,12 @@ use tokio::runtime::Runtime;
 use crate::support::{Workspace, number};
 use crate::task_app::{APP_KEY, FakeApp, Family, Quirk, SYSTEM, USER};
 
-const JOBS: &str = "/api/prompt-learning/online/jobs";
+pub(crate) const JOBS: &str = "/api/prompt-learning/online/jobs";
 const PROVIDER_KEY: &str = "provider-key-marker-9d5e";
-const SERVER_KEY: &str = "server-key-marker-51ac";
+pub(crate) const SERVER_KEY: &str = "server-key-marker-51ac";
 
 /// An app, its model, and a folder for the server.
-struct World {
+pub(crate) struct World {
     app: FakeApp,
     model: ModelServer,
     workspace: Workspace,
@@ -28,13 +28,13 @@ struct World {
 }
 
 /// A server under way.
-struct Serving {
-    child: Child,
-    address: String,
+pub(crate) struct Serving {
+    pub(crate) child: Child,
+    pub(crate) address: String,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let runtime = Runtime::new().unwrap();
         // Installs the TLS provider that HTTP clients insist on.
         let settings = gepa_evaluation::ModelSettings::new("ollama", "none");
@@ -59,7 +59,7 @@ impl World {
         }
     }
 
-    fn serve(&self) -> Serving {
+    pub(crate) fn serve(&self) -> Serving {
         let mut command = self
             .workspace
             .command(&["serve", "--listen", "127.0.0.1:0"]);
@@ -75,7 +75,7 @@ impl World {
     }
 
     /// A submission as the recorded client makes it.
-    fn submission(&self, budget: u64) -> Value {
+    pub(crate) fn submission(&self, budget: u64) -> Value {
         let seeds = |range: std::ops::Range<u64>| range.collect::<Vec<_>>();
         json!({
             "algorithm": "gepa",
@@ -122,7 +122,7 @@ impl World {
 }
 
 impl Serving {
-    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
              authorization: Bearer {SERVER_KEY}\r\ncontent-length: {}\r\n\r\n{body}",
@@ -140,13 +140,13 @@ impl Serving {
         )
     }
 
-    fn submit(&self, submission: &Value) -> String {
+    pub(crate) fn submit(&self, submission: &Value) -> String {
         let (status, body) = self.ask("POST", JOBS, &submission.to_string());
         assert_eq!(status, 201, "{body}");
         body["job_id"].as_str().unwrap().to_owned()
     }
 
-    fn until(&self, job: &str, done: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn until(&self, job: &str, done: impl Fn(&Value) -> bool) -> Value {
         for _ in 0..3_000 {
             let (_, detail) = self.ask("GET", &format!("{JOBS}/{job}"), "");
             if done(&detail) {
@@ -157,10 +157,18 @@ impl Serving {
         panic!("job {job} never got there");
     }
 
-    fn terminate(mut self) {
+    pub(crate) fn terminate(mut self) {
         let id = i32::try_from(self.child.id()).unwrap();
         kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
+    }
+}
+
+/// A test that failed leaves no server behind, which would hold on to its output.
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -185,11 +193,11 @@ fn reply(call: &ModelCall) -> ModelReply {
     reply
 }
 
-fn is_over(detail: &Value) -> bool {
+pub(crate) fn is_over(detail: &Value) -> bool {
     ["succeeded", "failed"].contains(&detail["status"].as_str().unwrap())
 }
 
-fn check_books(world: &World, detail: &Value) {
+pub(crate) fn check_books(world: &World, detail: &Value) {
     assert_eq!(detail["status"], "succeeded", "{}", detail["error"]);
     let stats = &detail["metadata"]["stats"];
     let rollouts = number(stats, "total_rollouts");

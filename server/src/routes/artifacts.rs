@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use gepa_engine::RunId;
 use gepa_engine::record::RunRow;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::query::Asked;
+use super::query::{Asked, Named};
 use crate::failure::Failure;
 use crate::server::App;
 use crate::views;
@@ -54,7 +54,7 @@ pub(super) async fn list(
 
 pub(super) async fn of_job(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<Value>, Failure> {
     let snapshots = of(&app, &id).await?;
     Ok(Json(Value::Array(views::artifacts(&snapshots))))
@@ -62,7 +62,7 @@ pub(super) async fn of_job(
 
 pub(super) async fn snapshots(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<Value>, Failure> {
     let snapshots = of(&app, &id).await?;
     Ok(Json(json!({"snapshots": snapshots.render_all()})))
@@ -70,7 +70,7 @@ pub(super) async fn snapshots(
 
 pub(super) async fn snapshot(
     State(app): State<Arc<App>>,
-    Path((id, snapshot_id)): Path<(String, String)>,
+    Named((id, snapshot_id)): Named<(String, String)>,
 ) -> Result<Json<Value>, Failure> {
     let snapshots = of(&app, &id).await?;
     let found = views::find_snapshot(&snapshots, &snapshot_id);

@@ -4,14 +4,14 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use gepa_engine::RunId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::query::Asked;
+use super::query::{Asked, Named};
 use crate::failure::Failure;
 use crate::server::App;
 
@@ -31,7 +31,7 @@ pub(super) struct Window {
 
 pub(super) async fn page(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Asked(window): Asked<Window>,
 ) -> Result<Response, Failure> {
     let job: RunId = id.parse()?;
@@ -59,7 +59,7 @@ pub(super) async fn page(
 
 pub(super) async fn stream(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Asked(window): Asked<Window>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
@@ -81,7 +81,7 @@ pub(super) async fn stream(
 /// The last points; a step is the number of the candidate scored on the whole set.
 pub(super) async fn metrics(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Asked(window): Asked<Window>,
 ) -> Result<Json<Value>, Failure> {
     let job: RunId = id.parse()?;

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use gepa_engine::RunId;
 use gepa_engine::record::{RunRow, RunStatus};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::query::Asked;
+use super::query::{Asked, Named};
 use crate::failure::Failure;
 use crate::jobs::JobCommand;
 use crate::server::App;
@@ -96,7 +96,7 @@ pub(super) async fn list(
 
 pub(super) async fn detail(
     State(app): Shared,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<Value>, Failure> {
     let job: RunId = id.parse()?;
     let run = app.store.run(&job).await?;
@@ -114,14 +114,14 @@ pub(super) async fn detail(
 
 pub(super) async fn cancel(
     State(app): Shared,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<Value>, Failure> {
     steer(&app, &id, JobCommand::Cancel, RunStatus::is_terminal).await
 }
 
 pub(super) async fn pause(
     State(app): Shared,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<Value>, Failure> {
     let is_paused = |status| status == RunStatus::Paused;
     steer(&app, &id, JobCommand::Pause, is_paused).await
@@ -129,7 +129,7 @@ pub(super) async fn pause(
 
 pub(super) async fn resume(
     State(app): Shared,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<Value>, Failure> {
     let goes_on = |status| status != RunStatus::Paused;
     steer(&app, &id, JobCommand::Resume, goes_on).await

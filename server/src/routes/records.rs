@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use gepa_engine::record::columns;
 use gepa_engine::{RunId, Seq};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::query::Asked;
+use super::query::{Asked, Named};
 use crate::failure::Failure;
 use crate::server::App;
 
@@ -33,7 +33,7 @@ pub(super) struct Order {
 
 pub(super) async fn trials(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<Value>, Failure> {
     let job: RunId = id.parse()?;
     let rows = app.store.trials(&job).await?;
@@ -51,7 +51,7 @@ pub(super) async fn trials(
 
 pub(super) async fn rollouts(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Asked(window): Asked<Window>,
 ) -> Result<Json<Value>, Failure> {
     let job: RunId = id.parse()?;
@@ -76,7 +76,7 @@ pub(super) async fn rollouts(
 
 pub(super) async fn candidates(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Asked(order): Asked<Order>,
 ) -> Result<Json<Value>, Failure> {
     let job: RunId = id.parse()?;

@@ -44,7 +44,8 @@ pub(crate) fn query(data: &[u8]) {
         let bytes = to_bytes(response.into_body(), LARGEST_ANSWER).await;
         let bytes = bytes.expect("answers are bounded");
         if is_json && !bytes.is_empty() {
-            serde_json::from_slice::<serde_json::Value>(&bytes).expect("what is called JSON is JSON");
+            serde_json::from_slice::<serde_json::Value>(&bytes)
+                .expect("what is called JSON is JSON");
         }
         assert!(
             status.as_u16() != 500,

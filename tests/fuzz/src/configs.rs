@@ -22,7 +22,11 @@ fn config_file() -> &'static PathBuf {
     static FILE: OnceLock<PathBuf> = OnceLock::new();
     FILE.get_or_init(|| {
         let memory = PathBuf::from("/dev/shm");
-        let folder = if memory.is_dir() { memory } else { std::env::temp_dir() };
+        let folder = if memory.is_dir() {
+            memory
+        } else {
+            std::env::temp_dir()
+        };
         let folder = folder.join(format!("gepa-fuzz-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder for the config");
         folder.join("config.toml")
@@ -34,7 +38,10 @@ pub(crate) fn file(data: &[u8]) {
         return;
     };
     // Reading other files is what these keys are for; which ones must not be left to chance.
-    if ["path", "_file", "spec"].iter().any(|key| text.contains(key)) {
+    if ["path", "_file", "spec"]
+        .iter()
+        .any(|key| text.contains(key))
+    {
         return;
     }
     let file = config_file();

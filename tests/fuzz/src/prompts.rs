@@ -38,7 +38,10 @@ pub(crate) fn placeholders(data: &[u8]) {
         return;
     };
     let unfilled = template.render(&candidate, |_| None);
-    assert_eq!(unfilled[0].content, pattern, "nothing to put in changes nothing");
+    assert_eq!(
+        unfilled[0].content, pattern,
+        "nothing to put in changes nothing"
+    );
     let wildcards = wildcards_in(pattern);
     let filled = template.render(&candidate, |_| Some(value));
     if wildcards.is_empty() {
