@@ -40,6 +40,7 @@
 pub mod config;
 mod core;
 mod counters;
+mod decode;
 mod event;
 mod ids;
 mod plan;

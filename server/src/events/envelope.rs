@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use gepa_engine::{RunId, Timestamp};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 /// An event before it has its number.
 #[derive(Clone, Debug)]
@@ -31,6 +32,20 @@ pub(crate) struct ApiEvent {
     pub(crate) text: Arc<str>,
 }
 
+/// Borrows everything: a job can have many thousands of events.
+#[derive(Serialize)]
+struct Envelope<'e> {
+    seq: u64,
+    #[serde(rename = "type")]
+    kind: &'e str,
+    message: &'e str,
+    level: &'e str,
+    job_id: &'e RunId,
+    created_at: &'e str,
+    timestamp: &'e str,
+    data: &'e Value,
+}
+
 impl Draft {
     pub(super) fn new(kind: &'static str, message: impl Into<String>, data: Value) -> Self {
         Self {
@@ -53,32 +68,30 @@ impl Draft {
             Level::Warning => "warning",
             Level::Error => "error",
         };
-        let envelope = json!({
-            "seq": seq,
-            "type": self.kind,
-            "message": self.message,
-            "level": level,
-            "job_id": job,
-            "created_at": time,
-            "timestamp": time,
-            "data": self.data,
-        });
+        let envelope = Envelope {
+            seq,
+            kind: self.kind,
+            message: &self.message,
+            level,
+            job_id: job,
+            created_at: &time,
+            timestamp: &time,
+            data: &self.data,
+        };
+        let text = serde_json::to_string(&envelope).expect("texts, numbers and JSON become JSON");
         ApiEvent {
             seq,
             kind: self.kind,
-            text: envelope.to_string().into(),
+            text: text.into(),
         }
     }
 }
 
 /// The same object without the fields that have no value: clients format what is there, and fall
 /// back where nothing is.
-pub(super) fn present(value: Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let known = fields.into_iter().filter(|(_, value)| !value.is_null());
-            Value::Object(known.collect())
-        }
-        other => other,
+pub(super) fn present(mut value: Value) -> Value {
+    if let Value::Object(fields) = &mut value {
+        fields.retain(|_, value| !value.is_null());
     }
+    value
 }

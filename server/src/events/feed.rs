@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use gepa_engine::{Event, RunId, Seq, Store, StoreError};
+use gepa_evaluation::run_cpu;
 use parking_lot::Mutex;
 
 use super::envelope::ApiEvent;
 use super::fold::{EventFold, MetricPoint};
 
 /// Journal events read from the store at once.
-const PAGE: usize = 2_000;
+const PAGE: usize = 1_000;
+/// Fewer events than this are folded at once: less than a millisecond of work.
+const FEW: usize = 64;
 /// Jobs whose events are kept.
 const MOST_JOBS: usize = 64;
 
@@ -89,7 +92,11 @@ impl Feeds {
 
 impl Feed {
     /// Up to `limit` events after `since`, as the store has them now.
-    pub(crate) async fn page(&self, since: u64, limit: usize) -> Result<Page, StoreError> {
+    pub(crate) async fn page(
+        self: &Arc<Self>,
+        since: u64,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
         self.catch_up().await?;
         let state = self.state.lock();
         // Events are numbered from 1 without gaps.
@@ -105,20 +112,41 @@ impl Feed {
     }
 
     /// The last `limit` points of the curve.
-    pub(crate) async fn points(&self, limit: usize) -> Result<Vec<MetricPoint>, StoreError> {
+    pub(crate) async fn points(
+        self: &Arc<Self>,
+        limit: usize,
+    ) -> Result<Vec<MetricPoint>, StoreError> {
         self.catch_up().await?;
         let state = self.state.lock();
         let points = state.fold.points();
         Ok(points[points.len().saturating_sub(limit)..].to_vec())
     }
 
-    async fn catch_up(&self) -> Result<(), StoreError> {
-        while let Some(last) = self.position() {
-            let page = self.store.events(&self.job, last, PAGE).await?;
-            self.take_in(&page);
-            if page.len() < PAGE {
+    /// Folds one page while the next is read.
+    async fn catch_up(self: &Arc<Self>) -> Result<(), StoreError> {
+        let Some(mut last) = self.position() else {
+            return Ok(());
+        };
+        let mut page = self.store.events(&self.job, last, PAGE).await?;
+        while let Some(end) = page.last() {
+            last = end.seq;
+            let is_full = page.len() == PAGE;
+            if page.len() < FEW {
+                self.take_in(&page);
                 break;
             }
+            let feed = Arc::clone(self);
+            let fold = run_cpu(move || feed.take_in(&page));
+            if !is_full {
+                fold.await;
+                break;
+            }
+            let (next, folded) = tokio::join!(self.store.events(&self.job, last, PAGE), fold);
+            if folded.is_none() {
+                // What follows does not fit what was not taken in; the next question begins there.
+                break;
+            }
+            page = next?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use gepa_archive::CandidateIndex;
 use gepa_engine::record::{
     ArtifactRow, CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow,
 };
-use gepa_engine::{Event, EventBody, RunId, Seq, StoreError, Timestamp};
+use gepa_engine::{Event, RunId, Seq, StoreError, Timestamp};
 use rusqlite::{Connection, Params, params};
 
 use super::decode::{candidate_row, check_format, failure, key, rollout_row, run_row};
@@ -83,8 +83,8 @@ pub(super) fn events(
         params![number.key(after), number.end(), int(limit as u64)],
         |columns| {
             let (seq, at) = (columns.seq()?, columns.time()?);
-            let body: EventBody = columns
-                .json()
+            let body = columns
+                .event()
                 .map_err(|error| error.of(format_args!("event {seq}")))?;
             Ok(Event { seq, at, body })
         },

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use gepa_archive::ContentId;
-use gepa_engine::{RunId, Seq, SnapshotTag, Timestamp};
+use gepa_engine::{EventBody, RunId, Seq, SnapshotTag, Timestamp};
 use gepa_evaluation::{ExampleId, FailureKind, MicroUsd, Usage};
 use rusqlite::Row;
 use rusqlite::types::{FromSql, ToSqlOutput, Value, ValueRef};
@@ -140,6 +140,13 @@ impl<'row, 'stmt> Columns<'row, 'stmt> {
         let column = self.advance();
         let stored = self.text(column)?;
         serde_json::from_str(stored).map_err(|error| self.bad(column, &error))
+    }
+
+    /// What happened in an event.
+    pub(super) fn event(&mut self) -> Result<EventBody, RowError> {
+        let column = self.advance();
+        let stored = self.text(column)?;
+        EventBody::from_json(stored).map_err(|error| self.bad(column, &error))
     }
 
     pub(super) fn optional_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>, RowError> {
