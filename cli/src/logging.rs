@@ -12,10 +12,9 @@ const FILTER_VARIABLE: &str = "GEPA_LOG";
 /// `text` or `json`.
 const FORM_VARIABLE: &str = "GEPA_LOG_FORMAT";
 
-/// Starts logging if the environment asks for it, or by `default` where a command has one.
-pub(crate) fn begin(default: Option<&str>) -> Result<(), CommandError> {
-    let asked = std::env::var(FILTER_VARIABLE).ok();
-    let Some(filter) = asked.as_deref().or(default) else {
+/// Starts logging if the environment asks for it.
+pub(crate) fn begin() -> Result<(), CommandError> {
+    let Ok(filter) = std::env::var(FILTER_VARIABLE) else {
         return Ok(());
     };
     let filter = EnvFilter::builder().parse(filter).map_err(|error| {

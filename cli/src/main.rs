@@ -27,7 +27,7 @@ use crate::error::CommandError;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match logging::begin(None).and_then(|()| obey(arguments.command)) {
+    match logging::begin().and_then(|()| obey(arguments.command)) {
         Ok(code) => code,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
