@@ -1,0 +1,55 @@
+//! Draws that are functions of what they are for: no generator, no order.
+
+use std::f64::consts::TAU;
+
+/// A place draws are made at; further numbers lead to further places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Key(u64);
+
+impl Key {
+    pub(super) fn of_text(text: &str) -> Self {
+        let digest = blake3::hash(text.as_bytes());
+        let head = digest.as_bytes().first_chunk().copied();
+        Self(u64::from_le_bytes(head.unwrap_or_default()))
+    }
+
+    pub(super) fn with(self, number: u64) -> Self {
+        Self(mixed(self.0.rotate_left(23) ^ mixed(number)))
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        self.with(other.0)
+    }
+
+    /// Uniform in 0 to 1, without 1.
+    pub(super) fn unit(self) -> f64 {
+        (mixed(self.0) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    pub(super) fn happens(self, probability: f64) -> bool {
+        self.unit() < probability
+    }
+
+    /// Below `count`; 0 where there is nothing to choose from.
+    pub(super) fn below(self, count: usize) -> usize {
+        ((self.unit() * count as f64) as usize).min(count.saturating_sub(1))
+    }
+
+    pub(super) fn chosen<T: Copy>(self, among: &[T]) -> Option<T> {
+        among.get(self.below(among.len())).copied()
+    }
+
+    /// Standard normal (Box and Muller, 1958).
+    pub(super) fn normal(self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        radius * (TAU * self.with(1).unit()).cos()
+    }
+}
+
+/// The finalizer of splitmix64 (Steele, Lea and Flood, 2014).
+fn mixed(word: u64) -> u64 {
+    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}

@@ -1,0 +1,203 @@
+//! Families of worlds: what differs between tasks, in numbers.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A kind of task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// Every right rule helps and nothing hurts: the best candidate is always the best parent.
+    Additive,
+    /// Rules that hurt some kinds of items, and pairs that hurt each other.
+    Interference,
+    /// A reflection model that loses old rules when it rewrites.
+    Forgetting,
+    /// A seed prompt whose wording spoils the form of many right answers.
+    FormatTrap,
+    /// Answers that differ from call to call.
+    Noisy,
+    /// No rule helps: the right result is the seed prompt.
+    NothingLearnable,
+    /// A mixture that nothing is ever tuned on.
+    HeldOut,
+}
+
+/// There is no such family.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no family of worlds is called `{0}`; there are: {names}", names = names())]
+pub struct UnknownFamily(String);
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Additive,
+        Self::Interference,
+        Self::Forgetting,
+        Self::FormatTrap,
+        Self::Noisy,
+        Self::NothingLearnable,
+        Self::HeldOut,
+    ];
+
+    /// The name used in URLs and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Additive => "additive",
+            Self::Interference => "interference",
+            Self::Forgetting => "forgetting",
+            Self::FormatTrap => "format_trap",
+            Self::Noisy => "noisy",
+            Self::NothingLearnable => "nothing_learnable",
+            Self::HeldOut => "held_out",
+        }
+    }
+
+    pub(super) fn nature(self) -> Nature {
+        let usual = Nature::USUAL;
+        match self {
+            Self::Additive => Nature {
+                harm: 0.0,
+                broaden: 0.0,
+                hallucinate: 0.12,
+                ..usual
+            },
+            Self::Interference => Nature {
+                clashing: 0.5,
+                clash: 1.6,
+                conflicts: 6,
+                conflict: 1.8,
+                ..usual
+            },
+            Self::Forgetting => Nature {
+                forget: 0.16,
+                ..usual
+            },
+            Self::FormatTrap => Nature {
+                trap: 0.45,
+                ..usual
+            },
+            Self::Noisy => Nature {
+                resampled: 0.35,
+                ..usual
+            },
+            Self::NothingLearnable => Nature {
+                weight: 0.0,
+                ..usual
+            },
+            Self::HeldOut => Nature {
+                rules: 18,
+                commonest: 0.16,
+                rarer: 0.94,
+                weight: 1.7,
+                clashing: 0.25,
+                clash: 1.2,
+                conflicts: 3,
+                conflict: 1.2,
+                forget: 0.08,
+                trap: 0.15,
+                hit: 0.4,
+                resampled: 0.05,
+                ..usual
+            },
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Family {
+    type Err = UnknownFamily;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let family = Self::ALL.into_iter().find(|family| family.as_str() == name);
+        family.ok_or_else(|| UnknownFamily(name.to_owned()))
+    }
+}
+
+/// The numbers behind a family. Abilities, weights and harms are in units of ability; the rest are
+/// probabilities unless they say otherwise.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Nature {
+    /// Hidden rules; at most 64.
+    pub(super) rules: usize,
+    /// How many items need the commonest rule, as a share.
+    pub(super) commonest: f64,
+    /// By what factor each further rule is rarer.
+    pub(super) rarer: f64,
+    /// What a rule is worth to an item that needs it.
+    pub(super) weight: f64,
+    /// Mean difficulty of an item that needs no rule.
+    pub(super) difficulty: f64,
+    /// Standard deviation of difficulties.
+    pub(super) spread: f64,
+    /// Mean discrimination.
+    pub(super) discrimination: f64,
+    /// A right answer without any ability.
+    pub(super) chance: f64,
+    /// Share of the rules that hurt one kind of items.
+    pub(super) clashing: f64,
+    /// How much they do.
+    pub(super) clash: f64,
+    /// Pairs of rules that hurt each other, as a number.
+    pub(super) conflicts: usize,
+    /// How much they do.
+    pub(super) conflict: f64,
+    /// What a rule of the wrong kind does to one kind of items.
+    pub(super) harm: f64,
+    /// What a thousand characters beyond the free ones cost.
+    pub(super) length: f64,
+    /// A right answer comes in the wrong form while the trap stands in the prompt.
+    pub(super) trap: f64,
+    /// An answer is drawn anew when the prompt's wording changes.
+    pub(super) reworded: f64,
+    /// An answer is drawn anew with every call.
+    pub(super) resampled: f64,
+    /// The reflection model finds a missing rule in a failure.
+    pub(super) hit: f64,
+    /// It over-generalizes it.
+    pub(super) broaden: f64,
+    /// It makes up a rule.
+    pub(super) hallucinate: f64,
+    /// It notes the single case.
+    pub(super) remark: f64,
+    /// It loses an old line while rewriting.
+    pub(super) forget: f64,
+    /// Its reply has no complete block.
+    pub(super) broken_fence: f64,
+}
+
+impl Nature {
+    const USUAL: Self = Self {
+        rules: 14,
+        commonest: 0.16,
+        rarer: 0.93,
+        weight: 2.0,
+        difficulty: -0.8,
+        spread: 0.8,
+        discrimination: 1.6,
+        chance: 0.1,
+        clashing: 0.15,
+        clash: 1.0,
+        conflicts: 1,
+        conflict: 1.0,
+        harm: 0.8,
+        length: 0.15,
+        trap: 0.0,
+        reworded: 0.12,
+        resampled: 0.0,
+        hit: 0.3,
+        broaden: 0.12,
+        hallucinate: 0.15,
+        remark: 0.2,
+        forget: 0.04,
+        broken_fence: 0.03,
+    };
+}
+
+fn names() -> String {
+    Family::ALL.map(Family::as_str).join(", ")
+}

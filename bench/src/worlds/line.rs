@@ -1,0 +1,51 @@
+//! The lines a reflection model can write in a world: the whole vocabulary of its prompts.
+
+use super::item::Split;
+use super::wording::{self, HABITS, IDLE, TRAP, WORDINGS};
+use super::world::World;
+
+/// One line of a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Line {
+    /// A right rule, in one of its wordings.
+    Rule(usize, usize),
+    /// A rule for everything that should be for one cue only.
+    Broad(usize),
+    /// A rule that is made up.
+    Habit(usize),
+    /// A line that does nothing.
+    Idle(usize),
+    /// The line that spoils the form of answers.
+    Trap,
+    /// A note on a single item.
+    Remark(Split, usize),
+}
+
+impl Line {
+    pub(super) fn text(self, world: &World) -> String {
+        let rules = world.rules();
+        match self {
+            Self::Rule(number, wording) => {
+                wording::rule(rules[number].cue, rules[number].action, wording)
+            }
+            Self::Broad(number) => wording::broad(rules[number].action),
+            Self::Habit(number) => HABITS[number].to_owned(),
+            Self::Idle(number) => IDLE[number].to_owned(),
+            Self::Trap => TRAP.to_owned(),
+            Self::Remark(split, index) => {
+                let item = &world.items(split)[index];
+                wording::remark(&item.id, item.answer)
+            }
+        }
+    }
+}
+
+/// Every line but remarks.
+pub(super) fn vocabulary(rules: usize) -> impl Iterator<Item = Line> {
+    let wordings = (0..rules).flat_map(|rule| (0..WORDINGS).map(move |way| Line::Rule(rule, way)));
+    wordings
+        .chain((0..rules).map(Line::Broad))
+        .chain((0..HABITS.len()).map(Line::Habit))
+        .chain((0..IDLE.len()).map(Line::Idle))
+        .chain([Line::Trap])
+}

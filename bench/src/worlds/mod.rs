@@ -1,0 +1,31 @@
+//! Simulated worlds: tasks with hidden rules, a policy model that obeys the rules it finds in its
+//! prompt, and a reflection model that only knows the failures it is shown.
+//!
+//! A world is a pure function of its family and a seed, so that engines can be compared on equal
+//! terms and a score can be known exactly. The same world answers over HTTP ([`WorldServer`]) and in
+//! process ([`WorldEvaluator`], [`WorldReflector`]).
+
+mod conditions;
+mod draws;
+mod family;
+mod item;
+mod line;
+mod model;
+mod reading;
+mod reflector;
+mod server;
+mod shown;
+mod tally;
+mod twin;
+mod wording;
+mod world;
+
+pub use conditions::{Conditions, Faults, OverCapacity};
+pub use family::{Family, UnknownFamily};
+pub use item::{Item, Split};
+pub use model::{Answer, Role, WorldModel};
+pub use reading::Reading;
+pub use server::{Books, WorldServer};
+pub use tally::Tally;
+pub use twin::{WorldEvaluator, WorldReflector, twins};
+pub use world::{LARGEST_SET, World};

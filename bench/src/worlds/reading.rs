@@ -1,0 +1,97 @@
+//! What a policy makes of a prompt.
+
+use std::collections::BTreeSet;
+
+use super::draws::Key;
+use super::item::Split;
+use super::line::Line;
+use super::world::World;
+
+/// The rules a prompt holds, wherever they stand in it. A rule that stands there twice, be it in other
+/// words, counts once; one that follows `never` or `do not` counts against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Where draws for this wording are made.
+    pub(super) key: Key,
+    /// Right rules, as bits.
+    pub(super) rules: u64,
+    /// Negated ones, as bits.
+    pub(super) negated: u64,
+    /// Rules taken too broadly, as bits.
+    pub(super) broad: u64,
+    /// Rules that are made up, as bits.
+    pub(super) habits: u64,
+    pub(super) trapped: bool,
+    /// Items with a note of their own.
+    pub(super) remarks: BTreeSet<(Split, usize)>,
+    pub(super) chars: usize,
+}
+
+const NEGATIONS: [&str; 4] = ["never", "never:", "do not", "do not:"];
+const REMARK: &str = "the request ";
+
+impl Reading {
+    pub(super) fn of(world: &World, prompt: &str) -> Self {
+        let text = plain(prompt);
+        let mut reading = Self {
+            key: Key::of_text(&text),
+            rules: 0,
+            negated: 0,
+            broad: 0,
+            habits: 0,
+            trapped: false,
+            remarks: remarks(world, &text),
+            chars: text.chars().count(),
+        };
+        for (phrase, line) in world.phrases() {
+            for (at, _) in text.match_indices(phrase.as_str()) {
+                reading.take(*line, is_negated(&text[..at]));
+            }
+        }
+        reading.rules &= !reading.negated;
+        reading
+    }
+
+    /// How many right rules the prompt holds.
+    pub fn right_rules(&self) -> u32 {
+        self.rules.count_ones()
+    }
+
+    fn take(&mut self, line: Line, negated: bool) {
+        match (line, negated) {
+            (Line::Rule(rule, _), false) => self.rules |= 1 << rule,
+            (Line::Rule(rule, _), true) => self.negated |= 1 << rule,
+            (Line::Broad(rule), false) => self.broad |= 1 << rule,
+            (Line::Habit(habit), false) => self.habits |= 1 << habit,
+            (Line::Trap, false) => self.trapped = true,
+            _ => {}
+        }
+    }
+}
+
+/// Lower case, with single spaces.
+pub(super) fn plain(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").to_lowercase()
+}
+
+fn is_negated(before: &str) -> bool {
+    let before = before.trim_end();
+    NEGATIONS.iter().any(|word| before.ends_with(word))
+}
+
+fn remarks(world: &World, text: &str) -> BTreeSet<(Split, usize)> {
+    let places = text.match_indices(REMARK);
+    let noted = places.filter_map(|(at, _)| {
+        let mut words = text[at + REMARK.len()..].split(' ');
+        let id = words.next()?.to_uppercase();
+        let rest: Vec<&str> = words.take(3).collect();
+        let item = world.item(&id)?;
+        let label = match rest.as_slice() {
+            ["is", "answered", label] => label.trim_end_matches('.'),
+            _ => return None,
+        };
+        (label == item.answer).then_some((item.split, item.index))
+    });
+    noted.collect()
+}

@@ -1,0 +1,160 @@
+//! The books of one run, kept by the server and therefore the truth.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::state::Run;
+use crate::worlds::{Answer, Role};
+
+/// What one run has had from the server. A call is booked before the last byte of its answer leaves.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Books {
+    /// Answers of the policy that left whole.
+    pub policy_calls: u64,
+    /// Answers of the reflection model that left whole.
+    pub reflector_calls: u64,
+    /// Tokens of the chats so answered.
+    pub prompt_tokens: u64,
+    /// Tokens of these answers.
+    pub completion_tokens: u64,
+    /// Calls that got a fault instead of a whole answer, and calls that were malformed.
+    pub errors: u64,
+    /// Calls refused for lack of capacity or because of a rate limit.
+    pub rejected: u64,
+    /// Calls being worked on.
+    pub in_flight: u64,
+    /// Most of them at once.
+    pub max_in_flight: u64,
+    /// Seconds of work on calls, waiting for a place not included.
+    pub model_seconds: f64,
+    /// When the first call arrived, in milliseconds since 1970; 0 before.
+    pub first_at_ms: u64,
+    /// When work on a call last ended, in milliseconds since 1970; 0 before.
+    pub last_at_ms: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pages: Mutex<Pages>,
+}
+
+#[derive(Debug, Default)]
+struct Pages {
+    books: Books,
+    began: Option<Instant>,
+    timeline: Vec<(Role, f64, f64)>,
+}
+
+/// How a call ended.
+pub(super) enum Ending<'a> {
+    Answered(&'a Answer),
+    Failed,
+}
+
+/// A call that is being worked on. One that is dropped was given up by its client and is booked as an
+/// error.
+pub(super) struct OpenCall {
+    run: Arc<Run>,
+    role: Role,
+    began: Instant,
+    is_closed: bool,
+}
+
+impl Ledger {
+    pub(super) fn books(&self) -> Books {
+        self.pages.lock().books.clone()
+    }
+
+    /// Role, begin and end of the work on every call, in milliseconds since the run's first call.
+    pub(super) fn timeline(&self) -> Vec<(&'static str, f64, f64)> {
+        let pages = self.pages.lock();
+        let spans = pages.timeline.iter();
+        spans
+            .map(|(role, begin, end)| (role.as_str(), *begin, *end))
+            .collect()
+    }
+
+    /// Notes that a call has arrived.
+    pub(super) fn arrived(&self) {
+        let mut pages = self.pages.lock();
+        if pages.began.is_none() {
+            pages.began = Some(Instant::now());
+            pages.books.first_at_ms = now_ms();
+        }
+    }
+
+    pub(super) fn rejected(&self) {
+        self.pages.lock().books.rejected += 1;
+    }
+
+    pub(super) fn malformed(&self) {
+        self.pages.lock().books.errors += 1;
+    }
+}
+
+impl OpenCall {
+    pub(super) fn begin(run: Arc<Run>, role: Role) -> Self {
+        {
+            let mut pages = run.ledger.pages.lock();
+            let books = &mut pages.books;
+            books.in_flight += 1;
+            books.max_in_flight = books.max_in_flight.max(books.in_flight);
+        }
+        Self {
+            run,
+            role,
+            began: Instant::now(),
+            is_closed: false,
+        }
+    }
+
+    pub(super) fn end(mut self, ending: &Ending<'_>) {
+        self.close(ending);
+    }
+
+    fn close(&mut self, ending: &Ending<'_>) {
+        self.is_closed = true;
+        let ended = Instant::now();
+        let mut pages = self.run.ledger.pages.lock();
+        let first = pages.began.unwrap_or(self.began);
+        let since = |at: Instant| milliseconds(at.saturating_duration_since(first));
+        let span = (self.role, since(self.began), since(ended));
+        pages.timeline.push(span);
+        let books = &mut pages.books;
+        books.in_flight -= 1;
+        books.model_seconds += (ended - self.began).as_secs_f64();
+        books.last_at_ms = now_ms();
+        match ending {
+            Ending::Failed => books.errors += 1,
+            Ending::Answered(answer) => {
+                match self.role {
+                    Role::Policy => books.policy_calls += 1,
+                    Role::Reflector => books.reflector_calls += 1,
+                }
+                books.prompt_tokens += answer.prompt_tokens;
+                books.completion_tokens += answer.completion_tokens;
+            }
+        }
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        if !self.is_closed {
+            self.close(&Ending::Failed);
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as u64)
+}

@@ -1,0 +1,123 @@
+//! What a reflection model sees in a prompt, whatever its template.
+
+use super::item::Item;
+use super::line::Line;
+use super::wording::{self, LABELS, SPOILT};
+use super::world::World;
+
+/// The present instruction and the failures in a reflection prompt.
+#[derive(Debug)]
+pub(super) struct Shown<'a> {
+    /// The lines of the present instruction beyond its opening, in order.
+    pub(super) lines: Vec<Line>,
+    /// Items whose replies were judged wrong, in order.
+    pub(super) failures: Vec<&'a Item>,
+    /// Some reply had the wrong form.
+    pub(super) spoilt: bool,
+    /// How many different new texts are asked for.
+    pub(super) wanted: usize,
+}
+
+const NUMBERS: [&str; 9] = [
+    "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+];
+/// What there can be several of, asked for in one reply.
+const TEXTS: [&str; 6] = [
+    "blocks",
+    "alternatives",
+    "versions",
+    "texts",
+    "hypotheses",
+    "instructions",
+];
+const MOST_WANTED: usize = 16;
+/// How far a number may stand before what it counts, in words.
+const REACH: usize = 4;
+
+impl<'a> Shown<'a> {
+    pub(super) fn in_prompt(world: &'a World, prompt: &str) -> Self {
+        let mut lines = Vec::new();
+        let mut rest = String::new();
+        for text in prompt.split('\n').flat_map(|line| line.split("\\n")) {
+            match line_of(world, text) {
+                Some(line) if lines.contains(&line) => {}
+                Some(line) => lines.push(line),
+                None => {
+                    rest.push_str(text);
+                    rest.push('\n');
+                }
+            }
+        }
+        Self {
+            lines,
+            failures: failures(world, &rest),
+            spoilt: rest.contains(SPOILT),
+            wanted: wanted(&rest),
+        }
+    }
+}
+
+/// The line of the world's vocabulary that a line of text is, bullets and quotes aside.
+fn line_of(world: &World, text: &str) -> Option<Line> {
+    let text = text.trim_matches(|c: char| !c.is_alphanumeric());
+    let phrase = format!("{}.", text.to_lowercase());
+    let known = world.phrases().iter().find(|(known, _)| *known == phrase);
+    if let Some((_, line)) = known {
+        return Some(*line);
+    }
+    let id = text.strip_prefix("The request ")?.split(' ').next()?;
+    let item = world.item(id)?;
+    let remark = wording::remark(&item.id, item.answer);
+    (remark.strip_suffix('.') == Some(text)).then_some(Line::Remark(item.split, item.index))
+}
+
+/// The items between whose marker and the next one a wrong reply can be seen.
+fn failures<'a>(world: &'a World, text: &str) -> Vec<&'a Item> {
+    let mut failures: Vec<&Item> = Vec::new();
+    for segment in text.split("[item ").skip(1) {
+        let Some((id, shown)) = segment.split_once(']') else {
+            continue;
+        };
+        let Some(item) = world.item(id) else { continue };
+        let is_new = !failures.iter().any(|known| known.id == item.id);
+        if is_new && shows_failure(item, shown) {
+            failures.push(item);
+        }
+    }
+    failures
+}
+
+/// Clients say in their own words what was wrong; a wrong label beside the item says it as well.
+fn shows_failure(item: &Item, shown: &str) -> bool {
+    if shown.contains(&item.feedback_wrong) {
+        return true;
+    }
+    if shown.contains(&item.feedback_right) {
+        return false;
+    }
+    let has_other_label = shown
+        .split(|c: char| !c.is_alphanumeric())
+        .any(|word| word != item.answer && LABELS.contains(&word));
+    has_other_label || shown.contains(SPOILT)
+}
+
+/// The largest number that counts texts, 1 where there is none.
+fn wanted(text: &str) -> usize {
+    let words: Vec<&str> = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let counted = words.iter().enumerate().filter_map(|(at, word)| {
+        let number = number(word)?;
+        let following = &words[at + 1..words.len().min(at + 1 + REACH)];
+        let counts_texts = following.iter().any(|word| TEXTS.contains(word));
+        (counts_texts && number <= MOST_WANTED).then_some(number)
+    });
+    counted.max().unwrap_or(1).max(1)
+}
+
+fn number(word: &str) -> Option<usize> {
+    let lower = word.to_lowercase();
+    let named = NUMBERS.iter().position(|known| *known == lower);
+    named.map(|at| at + 2).or_else(|| word.parse().ok())
+}

@@ -1,0 +1,50 @@
+//! How often a run has asked the same thing.
+
+use std::collections::BTreeMap;
+
+use gepa_evaluation::Message;
+use parking_lot::Mutex;
+
+use super::draws::Key;
+use super::model::Role;
+
+/// Counts of equal calls within one run: the attempts decide latency and faults, the answers decide
+/// which draw a repeated call gets. Equal calls are interchangeable, so no order of arrival matters.
+#[derive(Debug, Default)]
+pub struct Tally {
+    counts: Mutex<BTreeMap<Key, Counts>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    attempts: u64,
+    answers: u64,
+}
+
+impl Tally {
+    /// Counts an attempt; gives the attempts before it.
+    pub(super) fn attempt(&self, call: Key) -> u64 {
+        let mut counts = self.counts.lock();
+        let counts = counts.entry(call).or_default();
+        counts.attempts += 1;
+        counts.attempts - 1
+    }
+
+    /// Counts an answer; gives the answers before it.
+    pub(super) fn answer(&self, call: Key) -> u64 {
+        let mut counts = self.counts.lock();
+        let counts = counts.entry(call).or_default();
+        counts.answers += 1;
+        counts.answers - 1
+    }
+}
+
+/// Where the draws of a call are made.
+pub(super) fn call_key(role: Role, messages: &[Message]) -> Key {
+    messages
+        .iter()
+        .flat_map(|message| [message.role.as_str(), message.content.as_str()])
+        .fold(Key::of_text(role.as_str()), |key, text| {
+            key.and(Key::of_text(text))
+        })
+}

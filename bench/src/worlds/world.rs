@@ -1,0 +1,267 @@
+//! A world: its hidden rules, its items, and how likely each is answered rightly.
+
+use super::draws::Key;
+use super::family::{Family, Nature};
+use super::item::{Item, Split, bits};
+use super::line::{Line, vocabulary};
+use super::reading::Reading;
+use super::wording::{ACTIONS, CUES, KINDS, LABELS, OPENING, SPOILT, TRAP};
+
+/// Items of each set; a client takes as many of the first ones as it wants.
+pub const LARGEST_SET: usize = 500;
+
+/// What a broad rule is worth of the right one.
+const BROAD_SHARE: f64 = 0.7;
+/// What a note on an item is worth to it.
+const REMARK_WORTH: f64 = 4.0;
+/// Characters of a prompt that cost nothing.
+const FREE_CHARS: f64 = 500.0;
+
+/// A task with hidden rules: a pure function of its family and seed.
+#[derive(Debug)]
+pub struct World {
+    family: Family,
+    seed: u64,
+    nature: Nature,
+    key: Key,
+    rules: Vec<Rule>,
+    /// Pairs that hurt each other.
+    conflicts: Vec<(usize, usize)>,
+    sets: [Vec<Item>; 4],
+    seed_prompt: String,
+    /// Every line but remarks, in the form prompts are searched for them.
+    phrases: Vec<(String, Line)>,
+}
+
+/// A hidden rule.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    pub(super) cue: &'static str,
+    pub(super) action: &'static str,
+    /// How many items need it, as a share.
+    pub(super) frequency: f64,
+    /// The kind of items it hurts, right as it is.
+    clashes_with: Option<usize>,
+    /// The kind of items it hurts when taken too broadly.
+    broad_victim: usize,
+}
+
+impl World {
+    /// The world of this family and seed.
+    pub fn new(family: Family, seed: u64) -> Self {
+        let nature = family.nature();
+        let key = Key::of_text(family.as_str()).with(seed);
+        let rules = rules(key.with(1), &nature);
+        let conflicts = conflicts(key.with(2), &nature);
+        let sets = Split::ALL.map(|split| {
+            let indices = 0..LARGEST_SET;
+            let items = indices.map(|index| Item::new(key, &nature, &rules, split, index));
+            items.collect()
+        });
+        let trap = (nature.trap > 0.0).then_some(TRAP);
+        let opening: Vec<&str> = OPENING.into_iter().chain(trap).collect();
+        let mut world = Self {
+            family,
+            seed,
+            nature,
+            key,
+            rules,
+            conflicts,
+            sets,
+            seed_prompt: opening.join("\n"),
+            phrases: Vec::new(),
+        };
+        let lines = vocabulary(world.rules.len());
+        world.phrases = lines
+            .map(|line| (line.text(&world).to_lowercase(), line))
+            .collect();
+        world
+    }
+
+    /// Its family.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// Its seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The prompt every search begins with.
+    pub fn seed_prompt(&self) -> &str {
+        &self.seed_prompt
+    }
+
+    /// All items of a set, [`LARGEST_SET`] of them.
+    pub fn items(&self, split: Split) -> &[Item] {
+        &self.sets[split as usize]
+    }
+
+    /// The item with this id.
+    pub fn item(&self, id: &str) -> Option<&Item> {
+        let (_, number) = id.split_once('-')?;
+        let index = number.parse::<usize>().ok()?.checked_sub(1)?;
+        let candidates = self.sets.iter().filter_map(|items| items.get(index));
+        candidates.into_iter().find(|item| item.id == id)
+    }
+
+    /// What a policy makes of a prompt.
+    pub fn read(&self, prompt: &str) -> Reading {
+        Reading::of(self, prompt)
+    }
+
+    /// How likely the policy answers an item rightly, over all draws; 0 to 1.
+    pub fn probability(&self, reading: &Reading, item: &Item) -> f64 {
+        self.knows(reading, item) * (1.0 - self.spoils(reading))
+    }
+
+    /// The mean probability over the first `count` items of a set: the exact score of a prompt. Over
+    /// [`Split::Test`] and [`LARGEST_SET`] it is the truth about the prompt.
+    pub fn expected(&self, reading: &Reading, split: Split, count: usize) -> f64 {
+        let items = &self.items(split)[..count.min(LARGEST_SET)];
+        let sum: f64 = items
+            .iter()
+            .map(|item| self.probability(reading, item))
+            .sum();
+        sum / items.len() as f64
+    }
+
+    /// The policy's reply on an item. `sample` counts earlier replies to the same call; it matters
+    /// only in families whose answers differ from call to call.
+    pub fn reply(&self, reading: &Reading, item: &Item, sample: u64) -> String {
+        let knows = self.knows(reading, item);
+        let place = item.key.and(reading.key);
+        // Between prompts most draws are shared, as those of real models are: two prompts that
+        // differ in a line answer most items alike.
+        let draw = if place.with(1).happens(self.nature.resampled) {
+            place.with(2).with(sample)
+        } else if place.with(3).happens(self.nature.reworded) {
+            place.with(4)
+        } else {
+            item.key.with(5)
+        };
+        let draw = draw.unit();
+        if draw < knows * (1.0 - self.spoils(reading)) {
+            item.answer.to_owned()
+        } else if draw < knows {
+            format!("{SPOILT} {}", item.answer)
+        } else {
+            let others: Vec<&str> = LABELS
+                .into_iter()
+                .filter(|label| *label != item.answer)
+                .collect();
+            let other = place.with(6).chosen(&others).unwrap_or_default();
+            other.to_owned()
+        }
+    }
+
+    /// Whether the same call always gets the same reply.
+    pub fn is_deterministic(&self) -> bool {
+        self.nature.resampled == 0.0
+    }
+
+    pub(super) fn nature(&self) -> &Nature {
+        &self.nature
+    }
+
+    pub(super) fn key(&self) -> Key {
+        self.key
+    }
+
+    pub(super) fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    pub(super) fn phrases(&self) -> &[(String, Line)] {
+        &self.phrases
+    }
+
+    /// The three-parameter logistic model of item response theory (Birnbaum, 1968).
+    fn knows(&self, reading: &Reading, item: &Item) -> f64 {
+        let distance = self.ability(reading, item) - item.difficulty;
+        let grasp = 1.0 / (1.0 + (-item.discrimination * distance).exp());
+        self.nature.chance + (1.0 - self.nature.chance) * grasp
+    }
+
+    fn spoils(&self, reading: &Reading) -> f64 {
+        if reading.trapped {
+            self.nature.trap
+        } else {
+            0.0
+        }
+    }
+
+    fn ability(&self, reading: &Reading, item: &Item) -> f64 {
+        let nature = &self.nature;
+        let needed = |rules: u64| f64::from((rules & item.required).count_ones());
+        let helped = needed(reading.rules) + BROAD_SHARE * needed(reading.broad & !reading.rules);
+        let mut ability = nature.weight * (helped - needed(reading.negated));
+        for number in bits(reading.rules) {
+            if self.rules[number].clashes_with == Some(item.kind) {
+                ability -= nature.clash;
+            }
+        }
+        for number in bits(reading.broad & !item.required) {
+            if self.rules[number].broad_victim == item.kind {
+                ability -= nature.harm;
+            }
+        }
+        for number in bits(reading.habits) {
+            if self.habit_victim(number) == item.kind {
+                ability -= nature.harm;
+            }
+        }
+        for (one, other) in &self.conflicts {
+            let both = 1 << one | 1 << other;
+            if reading.rules & both == both && item.required & both != 0 {
+                ability -= nature.conflict;
+            }
+        }
+        if reading.remarks.contains(&(item.split, item.index)) {
+            ability += REMARK_WORTH;
+        }
+        let surplus = (reading.chars as f64 - FREE_CHARS).max(0.0);
+        ability - nature.length * surplus / 1_000.0
+    }
+
+    fn habit_victim(&self, habit: usize) -> usize {
+        self.key.with(3).with(habit as u64).below(KINDS.len())
+    }
+}
+
+fn rules(key: Key, nature: &Nature) -> Vec<Rule> {
+    let cues = shuffled(key.with(1), CUES);
+    let actions = shuffled(key.with(2), ACTIONS);
+    let numbered = cues.into_iter().zip(actions).take(nature.rules).enumerate();
+    let rule = |(number, (cue, action)): (usize, (&'static str, &'static str))| {
+        let place = key.with(3).with(number as u64);
+        let clashes = place.with(1).happens(nature.clashing);
+        Rule {
+            cue,
+            action,
+            frequency: nature.commonest * nature.rarer.powi(number as i32),
+            clashes_with: clashes.then(|| place.with(2).below(KINDS.len())),
+            broad_victim: place.with(3).below(KINDS.len()),
+        }
+    };
+    numbered.map(rule).collect()
+}
+
+fn conflicts(key: Key, nature: &Nature) -> Vec<(usize, usize)> {
+    let pair = |number: usize| {
+        let place = key.with(number as u64);
+        let one = place.with(1).below(nature.rules);
+        let other = place.with(2).below(nature.rules - 1);
+        // Skips `one`, so that the two differ.
+        (one, if other < one { other } else { other + 1 })
+    };
+    (0..nature.conflicts).map(pair).collect()
+}
+
+fn shuffled<const N: usize>(key: Key, mut words: [&'static str; N]) -> [&'static str; N] {
+    for last in (1..N).rev() {
+        words.swap(last, key.with(last as u64).below(last + 1));
+    }
+    words
+}
