@@ -1,4 +1,6 @@
 //! The simulated worlds: what they promise to those who measure against them.
 
+#![cfg(test)]
+
 mod client;
 mod server;

@@ -1,0 +1,92 @@
+//! A run of the engine in a world, in process.
+
+use std::sync::Arc;
+
+use gepa_archive::{Candidate, CandidateError};
+use gepa_engine::{
+    Config, Event, ExampleSets, Problem, Run, RunError, RunResult, Seq, Settings, StoreError,
+};
+use gepa_evaluation::{ExampleId, PromptTemplate};
+
+use super::conditions::Conditions;
+use super::item::Split;
+use super::twin::twins;
+use super::world::World;
+
+/// What is run: a world, how long its models take, and everything the engine can be told.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// The task.
+    pub world: Arc<World>,
+    /// How long its models take; nothing else of them applies in process.
+    pub conditions: Conditions,
+    /// The engine's settings.
+    pub settings: Settings,
+    /// Items for minibatches.
+    pub train: usize,
+    /// Items for the fronts.
+    pub pareto: usize,
+    /// Items held out.
+    pub validation: usize,
+}
+
+/// A search that is over.
+#[derive(Debug)]
+pub struct Searched {
+    /// What it came to.
+    pub result: RunResult,
+    /// Everything that happened in it.
+    pub journal: Vec<Event>,
+}
+
+/// Why a search could not be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SearchError {
+    /// The settings do not hold together.
+    #[error("the settings do not hold together: {0:?}")]
+    Settings(Vec<Problem>),
+    /// The seed prompt is none.
+    #[error(transparent)]
+    Candidate(#[from] CandidateError),
+    /// The run failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Search {
+    /// Runs it to its end in a memory of its own.
+    pub async fn finish(&self) -> Result<Searched, SearchError> {
+        let store = gepa_store::open("memory:")?;
+        let conditions = self.conditions.clone();
+        let (evaluator, reflector) = twins(Arc::clone(&self.world), conditions);
+        let run = Run::builder(self.config()?)
+            .store(Arc::clone(&store))
+            .evaluator(Arc::new(evaluator))
+            .reflection_model(Arc::new(reflector))
+            .start()
+            .await?;
+        let result = run.finish().await?;
+        let journal = store.events(&result.run.run_id, Seq(0), usize::MAX).await?;
+        Ok(Searched { result, journal })
+    }
+
+    fn config(&self) -> Result<Config, SearchError> {
+        let seed = Candidate::new([("instruction", self.world.seed_prompt())])?;
+        let sets = ExampleSets {
+            train: self.ids(Split::Train, self.train),
+            pareto: self.ids(Split::Pareto, self.pareto),
+            validation: self.ids(Split::Validation, self.validation),
+        };
+        let settings = self.settings.clone();
+        Config::new(seed, PromptTemplate::default(), sets, settings).map_err(SearchError::Settings)
+    }
+
+    fn ids(&self, split: Split, count: usize) -> Vec<ExampleId> {
+        let items = self.world.items(split).iter().take(count);
+        items.map(|item| item.id.as_str().into()).collect()
+    }
+}
