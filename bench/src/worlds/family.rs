@@ -58,14 +58,16 @@ impl Family {
             Self::Additive => Nature {
                 harm: 0.0,
                 broaden: 0.0,
-                hallucinate: 0.12,
+                conflicts: 0.0,
+                clashing: 0.0,
                 ..usual
             },
             Self::Interference => Nature {
-                clashing: 0.5,
-                clash: 1.6,
-                conflicts: 6,
-                conflict: 1.8,
+                decoys: 1,
+                decoy_frequency: 0.3,
+                decoy_conflicts: 1.0,
+                conflicts: 0.0,
+                conflict: 2.4,
                 ..usual
             },
             Self::Forgetting => Nature {
@@ -82,16 +84,16 @@ impl Family {
             },
             Self::NothingLearnable => Nature {
                 weight: 0.0,
+                difficulty: -0.2,
                 ..usual
             },
             Self::HeldOut => Nature {
                 rules: 18,
-                commonest: 0.16,
-                rarer: 0.94,
-                weight: 1.7,
+                commonest: 0.12,
+                rarer: 0.95,
+                weight: 2.2,
                 clashing: 0.25,
-                clash: 1.2,
-                conflicts: 3,
+                conflicts: 0.04,
                 conflict: 1.2,
                 forget: 0.08,
                 trap: 0.15,
@@ -142,9 +144,15 @@ pub(super) struct Nature {
     pub(super) clashing: f64,
     /// How much they do.
     pub(super) clash: f64,
-    /// Pairs of rules that hurt each other, as a number.
-    pub(super) conflicts: usize,
-    /// How much they do.
+    /// Decoys, as a number: common rules that take well at first and then stand in the way of others.
+    pub(super) decoys: usize,
+    /// How many items need a decoy, as a share.
+    pub(super) decoy_frequency: f64,
+    /// Two rules of which one is a decoy hurt each other.
+    pub(super) decoy_conflicts: f64,
+    /// Two other rules do.
+    pub(super) conflicts: f64,
+    /// How much that costs items that need one of the two.
     pub(super) conflict: f64,
     /// What a rule of the wrong kind does to one kind of items.
     pub(super) harm: f64,
@@ -172,27 +180,30 @@ pub(super) struct Nature {
 
 impl Nature {
     const USUAL: Self = Self {
-        rules: 14,
-        commonest: 0.16,
-        rarer: 0.93,
-        weight: 2.0,
-        difficulty: -0.8,
+        rules: 10,
+        commonest: 0.18,
+        rarer: 0.9,
+        weight: 2.4,
+        difficulty: -1.1,
         spread: 0.8,
         discrimination: 1.6,
         chance: 0.1,
         clashing: 0.15,
         clash: 1.0,
-        conflicts: 1,
+        decoys: 0,
+        decoy_frequency: 0.0,
+        decoy_conflicts: 0.0,
+        conflicts: 0.01,
         conflict: 1.0,
         harm: 0.8,
         length: 0.15,
         trap: 0.0,
-        reworded: 0.12,
+        reworded: 0.1,
         resampled: 0.0,
-        hit: 0.3,
+        hit: 0.4,
         broaden: 0.12,
         hallucinate: 0.15,
-        remark: 0.2,
+        remark: 0.12,
         forget: 0.04,
         broken_fence: 0.03,
     };

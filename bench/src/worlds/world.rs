@@ -240,7 +240,11 @@ fn rules(key: Key, nature: &Nature) -> Vec<Rule> {
         Rule {
             cue,
             action,
-            frequency: nature.commonest * nature.rarer.powi(number as i32),
+            frequency: if number < nature.decoys {
+                nature.decoy_frequency
+            } else {
+                nature.commonest * nature.rarer.powi(number as i32)
+            },
             clashes_with: clashes.then(|| place.with(2).below(KINDS.len())),
             broad_victim: place.with(3).below(KINDS.len()),
         }
@@ -249,14 +253,18 @@ fn rules(key: Key, nature: &Nature) -> Vec<Rule> {
 }
 
 fn conflicts(key: Key, nature: &Nature) -> Vec<(usize, usize)> {
-    let pair = |number: usize| {
-        let place = key.with(number as u64);
-        let one = place.with(1).below(nature.rules);
-        let other = place.with(2).below(nature.rules - 1);
-        // Skips `one`, so that the two differ.
-        (one, if other < one { other } else { other + 1 })
-    };
-    (0..nature.conflicts).map(pair).collect()
+    let all = (0..nature.rules).flat_map(|one| (0..one).map(move |other| (other, one)));
+    let conflicting = all.filter(|(one, other)| {
+        let probability = if *one < nature.decoys {
+            nature.decoy_conflicts
+        } else {
+            nature.conflicts
+        };
+        key.with(*one as u64)
+            .with(*other as u64)
+            .happens(probability)
+    });
+    conflicting.collect()
 }
 
 fn shuffled<const N: usize>(key: Key, mut words: [&'static str; N]) -> [&'static str; N] {
