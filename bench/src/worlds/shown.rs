@@ -71,7 +71,7 @@ fn line_of(world: &World, text: &str) -> Option<Line> {
     (remark.strip_suffix('.') == Some(text)).then_some(Line::Remark(item.split, item.index))
 }
 
-/// The items between whose marker and the next one a wrong reply can be seen.
+/// The items that were answered wrongly, in the order of their markers.
 fn failures<'a>(world: &'a World, text: &str) -> Vec<&'a Item> {
     let mut failures: Vec<&Item> = Vec::new();
     for segment in text.split("[item ").skip(1) {
@@ -80,19 +80,20 @@ fn failures<'a>(world: &'a World, text: &str) -> Vec<&'a Item> {
         };
         let Some(item) = world.item(id) else { continue };
         let is_new = !failures.iter().any(|known| known.id == item.id);
-        if is_new && shows_failure(item, shown) {
+        if is_new && shows_failure(item, text, shown) {
             failures.push(item);
         }
     }
     failures
 }
 
-/// Clients say in their own words what was wrong; a wrong label beside the item says it as well.
-fn shows_failure(item: &Item, shown: &str) -> bool {
-    if shown.contains(&item.feedback_wrong) {
+/// The item's own feedback says it, wherever it stands. Some clients judge in words of their own: then a
+/// wrong label between the item's marker and the next one says it.
+fn shows_failure(item: &Item, text: &str, shown: &str) -> bool {
+    if text.contains(&item.feedback_wrong) {
         return true;
     }
-    if shown.contains(&item.feedback_right) {
+    if text.contains(&item.feedback_right) {
         return false;
     }
     let has_other_label = shown

@@ -151,7 +151,7 @@ impl World {
                 .into_iter()
                 .filter(|label| *label != item.answer)
                 .collect();
-            let other = place.with(6).chosen(&others).unwrap_or_default();
+            let other = item.key.with(6).chosen(&others).unwrap_or_default();
             other.to_owned()
         }
     }
@@ -159,6 +159,17 @@ impl World {
     /// Whether the same call always gets the same reply.
     pub fn is_deterministic(&self) -> bool {
         self.nature.resampled == 0.0
+    }
+
+    /// The hidden rules in their first wording: what a search would have to find.
+    pub fn hidden_rules(&self) -> Vec<String> {
+        let rules = 0..self.rules.len();
+        rules.map(|rule| Line::Rule(rule, 0).text(self)).collect()
+    }
+
+    /// The hidden rules an item needs, as numbers in [`hidden_rules`](Self::hidden_rules).
+    pub fn needs(&self, item: &Item) -> Vec<usize> {
+        bits(item.required).collect()
     }
 
     pub(super) fn nature(&self) -> &Nature {

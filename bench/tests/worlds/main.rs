@@ -3,4 +3,8 @@
 #![cfg(test)]
 
 mod client;
+mod models;
+mod reflection;
 mod server;
+mod truth;
+mod twin;
