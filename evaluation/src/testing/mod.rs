@@ -7,7 +7,10 @@ mod scripted_model;
 
 pub use fixed_evaluator::FixedEvaluator;
 pub use model_server::{
-    Behaviour, Fault, FaultPlan, Ledger, ModelCall, ModelCount, ModelReply, ModelServer,
-    ModelServerBuilder, ReportedUsage, RetryAfter,
+    Behaviour, CapacityPlan, Demand, Fault, FaultPlan, Ledger, ModelCall, ModelCount, ModelReply,
+    ModelServer, ModelServerBuilder, Overload, Period, PeriodBooks, ReportedUsage, RetryAfter,
+    oracle,
 };
+#[cfg(test)]
+pub(crate) use model_server::{Capacity, Verdict};
 pub use scripted_model::ScriptedModel;

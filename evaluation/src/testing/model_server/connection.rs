@@ -13,6 +13,7 @@ use super::answer::{Answer, Ending};
 use super::control;
 use super::fault::Fault;
 use super::ledger::OpenCall;
+use super::place::Place;
 use super::request::{Incoming, ModelCall, Request};
 use super::server::Shared;
 
@@ -61,7 +62,11 @@ async fn handle(
     let open = OpenCall::received(shared, &mut call);
     let behaviour = Arc::clone(&shared.behaviour.lock());
     let fault = behaviour.fault(&call);
-    let mut wait = (shared.latency)(&call) + behaviour.latency;
+    let place = match Place::of(&call, shared) {
+        Ok(place) => place,
+        Err(refusal) => return send(incoming, &refusal, shared, Some(open)).await,
+    };
+    let mut wait = (shared.latency)(&call) + behaviour.latency + place.wait;
     if let Some(Fault::SlowFirstByte(delay)) = fault {
         wait += *delay;
     }
@@ -69,6 +74,7 @@ async fn handle(
         return Ok(false);
     }
     let answer = Answer::to(&call, fault, shared);
+    place.served();
     send(incoming, &answer, shared, Some(open)).await
 }
 

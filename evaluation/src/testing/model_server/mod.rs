@@ -3,16 +3,21 @@
 
 mod answer;
 mod behaviour;
+mod capacity;
 mod connection;
 mod control;
 mod fault;
 mod http_date;
 mod ledger;
+mod place;
 mod reply;
 mod request;
 mod server;
 
 pub use behaviour::Behaviour;
+#[cfg(test)]
+pub(crate) use capacity::{Capacity, Verdict};
+pub use capacity::{CapacityPlan, Demand, Overload, Period, PeriodBooks, oracle};
 pub use fault::{Fault, FaultPlan, RetryAfter};
 pub use ledger::{Ledger, ModelCount};
 pub use reply::{ModelReply, ReportedUsage};

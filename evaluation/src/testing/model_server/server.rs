@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::behaviour::Behaviour;
+use super::capacity::{Capacity, CapacityPlan, PeriodBooks};
 use super::connection;
 use super::fault::FaultPlan;
 use super::ledger::{Books, Ledger};
@@ -40,6 +41,7 @@ pub(super) struct Shared {
     pub(super) handler: Handler,
     pub(super) latency: Latency,
     pub(super) behaviour: Mutex<Arc<Behaviour>>,
+    pub(super) capacity: Option<Mutex<Capacity>>,
     pub(super) is_chunked: bool,
     pub(super) is_controlled: bool,
     pub(super) books: Mutex<Books>,
@@ -60,6 +62,7 @@ impl ModelServer {
                 handler: Box::new(handler),
                 latency: Box::new(|_| Duration::ZERO),
                 behaviour: Mutex::default(),
+                capacity: None,
                 is_chunked: false,
                 is_controlled: false,
                 books: Mutex::new(Books::keeping(64)),
@@ -84,6 +87,15 @@ impl ModelServer {
     }
 }
 
+impl ModelServer {
+    /// What happened in each period of the [`capacity`](ModelServerBuilder::capacity); empty without
+    /// one.
+    pub fn periods(&self) -> Vec<PeriodBooks> {
+        let capacity = self.shared.capacity.as_ref();
+        capacity.map_or_else(Vec::new, |capacity| capacity.lock().books().to_vec())
+    }
+}
+
 impl Drop for ModelServer {
     fn drop(&mut self) {
         self.accepting.abort();
@@ -95,6 +107,14 @@ impl ModelServerBuilder {
     #[must_use]
     pub fn faults(self, plan: FaultPlan) -> Self {
         *self.shared.behaviour.lock() = Arc::new(Behaviour::with_faults(plan));
+        self
+    }
+
+    /// How much the server can take; it serves calls in the plan's times, besides any latency, and
+    /// refuses or queues what is beyond it.
+    #[must_use]
+    pub fn capacity(mut self, plan: CapacityPlan) -> Self {
+        self.shared.capacity = Some(Mutex::new(Capacity::new(plan)));
         self
     }
 
