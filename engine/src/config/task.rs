@@ -174,7 +174,7 @@ impl TaskConfig {
     }
 
     async fn connect_parts(&self, services: &Services) -> Result<ConnectedTask, Vec<Problem>> {
-        let models = &services.models;
+        let models = &services.models.for_run();
         let reflection = self.raw.reflection_model.as_ref().map_or_else(
             || ("policy", self.raw.policy.as_ref()),
             |settings| ("reflection_model", Some(settings)),
@@ -187,7 +187,7 @@ impl TaskConfig {
                 Arc::new(started.map_err(|error| problem("evaluator.command", &error))?)
             }
             EvaluatorSettings::TaskApp(settings) => {
-                Arc::new(self.task_app_evaluator(settings, services).await?)
+                Arc::new(self.task_app_evaluator(settings, models, services).await?)
             }
             EvaluatorSettings::Dataset(settings) => {
                 let policy = self.model(models, "policy", self.raw.policy.as_ref())?;

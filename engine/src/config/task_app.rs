@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gepa_archive::Candidate;
 use gepa_evaluation::task_app::{TaskAppEvaluator, TaskAppParts, TaskAppSettings};
-use gepa_evaluation::{ExampleId, Services};
+use gepa_evaluation::{ExampleId, Models, Services};
 
 use super::problem::Problem;
 use super::raw::{EvaluatorSettings, RawConfig};
@@ -20,13 +20,13 @@ impl TaskConfig {
     pub(super) async fn task_app_evaluator(
         &self,
         settings: &TaskAppSettings,
+        models: &Models,
         services: &Services,
     ) -> Result<TaskAppEvaluator, Vec<Problem>> {
         let Some(policy) = &self.raw.policy else {
             return Err(vec![Problem::new("policy", POLICY_MISSING)]);
         };
-        let policy = services
-            .models
+        let policy = models
             .connect_chat(policy, &self.raw.providers, &self.raw.prices)
             .map_err(|error| problem("policy", &error))?;
         let rollouts = &self.raw.rollouts;
@@ -41,7 +41,7 @@ impl TaskConfig {
             rollout_limit: Duration::from_secs_f64(limit),
             attempts: rollouts.max_attempts,
         };
-        let connected = TaskAppEvaluator::connect(parts, services.models.environment()).await;
+        let connected = TaskAppEvaluator::connect(parts, models.environment()).await;
         connected.map_err(|error| problem("evaluator", &error))
     }
 }

@@ -10,12 +10,14 @@ use super::attempt::Timeouts;
 use super::backoff::Backoff;
 use super::endpoint::{Endpoint, max_tokens_field};
 use super::fault::Addressee;
-use super::limiter::Limiter;
+use super::limiter::{Kind, Limiter, Line};
 use super::prices::Price;
 use super::reply::Reply;
 use super::settings::{ASSUMED_COMPLETION_TOKENS, MaxTokensField, ModelSettings};
 use super::telemetry::Meter;
-use crate::{ChatRequest, Completion, LanguageModel, Message, ModelError, ModelInfo, UsageBound};
+use crate::{
+    ChatRequest, Completion, LanguageModel, Message, ModelError, ModelInfo, Purpose, UsageBound,
+};
 
 /// Tokens a chat format puts around a message, and around the whole, at most.
 const TOKENS_AROUND: u64 = 16;
@@ -27,12 +29,40 @@ pub struct ChatModel {
     pub(super) settings: ModelSettings,
     pub(super) endpoint: Endpoint,
     pub(super) client: Client,
-    pub(super) limiter: Arc<Limiter>,
+    pub(super) line: Arc<Line>,
+    pub(super) kinds: Kinds,
     pub(super) backoff: Backoff,
     pub(super) price: Option<Price>,
     pub(super) timeouts: Timeouts,
     pub(super) max_attempts: u32,
     pub(super) meter: Meter,
+}
+
+/// The limiter's kinds of calls to one model: a reflection takes many times as long as a rollout.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kinds {
+    rollout: Kind,
+    reflection: Kind,
+    judge: Kind,
+}
+
+impl Kinds {
+    pub(super) fn new(limiter: &Limiter, model: &str) -> Self {
+        let kind = |purpose: Purpose| limiter.kind(&format!("{model} {}", purpose.as_str()));
+        Self {
+            rollout: kind(Purpose::Rollout),
+            reflection: kind(Purpose::Reflection),
+            judge: kind(Purpose::Judge),
+        }
+    }
+
+    pub(super) fn of(self, purpose: Purpose) -> Kind {
+        match purpose {
+            Purpose::Rollout => self.rollout,
+            Purpose::Reflection => self.reflection,
+            Purpose::Judge => self.judge,
+        }
+    }
 }
 
 #[async_trait]
@@ -156,7 +186,7 @@ impl ChatModel {
 
     /// Whether the provider counts as down at this moment.
     pub fn is_provider_down(&self) -> bool {
-        self.limiter.is_down()
+        self.line.limiter().is_down()
     }
 
     pub(super) fn addressee(&self) -> Addressee<'_> {

@@ -129,7 +129,10 @@ impl ChatModel {
     ) -> Result<RawReply, ForwardError> {
         let span = self.meter.call_span(purpose);
         let mut history = CallHistory::new(spending);
-        let result = self.run(body, &mut history).instrument(span.clone()).await;
+        let result = self
+            .run(body, purpose, &mut history)
+            .instrument(span.clone())
+            .await;
         let usage = spending.usage();
         span.record("attempts", usage.calls);
         span.record(
@@ -150,7 +153,7 @@ impl ChatModel {
     /// cannot wait for long; the error is that of an outage longer than `outage_seconds`.
     pub async fn until_available(&self) -> Result<(), ModelError> {
         let spending = Spending::default();
-        let outage = self.limiter.opened().await;
+        let outage = self.line.limiter().opened().await;
         outage.map_err(|outage| {
             let history = CallHistory::new(&spending);
             let end = self.gave_up(outage, &history);
@@ -161,6 +164,7 @@ impl ChatModel {
     async fn run(
         &self,
         body: &Value,
+        purpose: Purpose,
         history: &mut CallHistory<'_>,
     ) -> Result<Reply, (ModelErrorKind, String)> {
         if body.get("stream").and_then(Value::as_bool) == Some(true) {
@@ -173,7 +177,7 @@ impl ChatModel {
         let expected_tokens = prompt_tokens + expected_completion_tokens(body);
         loop {
             let permit = self
-                .permit(expected_tokens)
+                .permit(expected_tokens, purpose)
                 .await
                 .map_err(|outage| self.gave_up(outage, history))?;
             let is_probe = permit.is_probe();
@@ -187,9 +191,16 @@ impl ChatModel {
         }
     }
 
-    pub(super) async fn permit(&self, expected_tokens: u64) -> Result<Permit, Outage> {
+    pub(super) async fn permit(
+        &self,
+        expected_tokens: u64,
+        purpose: Purpose,
+    ) -> Result<Permit, Outage> {
         let asked = Instant::now();
-        let permit = self.limiter.acquire(expected_tokens).await;
+        let permit = self
+            .line
+            .acquire(expected_tokens, self.kinds.of(purpose))
+            .await;
         self.meter.waited(asked.elapsed());
         permit
     }
@@ -222,7 +233,7 @@ impl ChatModel {
             }
         };
         permit.finish(report);
-        self.meter.breaker(self.limiter.is_down());
+        self.meter.breaker(self.is_provider_down());
         result
     }
 

@@ -13,9 +13,9 @@ use rustls::crypto::{CryptoProvider, ring};
 use super::api_key::ApiKey;
 use super::attempt::Timeouts;
 use super::backoff::{Backoff, RetryTiming};
-use super::chat::ChatModel;
+use super::chat::{ChatModel, Kinds};
 use super::endpoint::{Endpoint, canonical_name};
-use super::limiter::{Limiter, LimiterSettings};
+use super::limiter::{Limiter, LimiterSettings, Line};
 use super::prices::Price;
 use super::settings::{ModelSettings, PriceSettings, ProviderSettings};
 use super::telemetry::Meter;
@@ -32,9 +32,17 @@ const MAX_ATTEMPTS: u32 = 8;
 const MAX_CONCURRENT: u32 = 64;
 
 /// Connects models. An application makes one and hands it to everything that talks to models: all
-/// runs then share connections, and one limiter per address and key.
+/// runs then share connections, and one limiter per address and key. Each run takes a handle of its
+/// own with [`for_run`](Self::for_run), so that runs get a fair share of what they use together.
 #[derive(Debug)]
 pub struct Models {
+    shared: Arc<Shared>,
+    lines: Mutex<BTreeMap<LimiterKey, Weak<Line>>>,
+}
+
+/// What all runs of a process share.
+#[derive(Debug)]
+struct Shared {
     environment: Environment,
     timing: RetryTiming,
     clients: Mutex<BTreeMap<ClientKind, Client>>,
@@ -60,16 +68,29 @@ impl Models {
     /// As [`new`](Self::new), with another pace of retries and probes.
     pub fn with_timing(environment: Environment, timing: RetryTiming) -> Self {
         Self {
-            environment,
-            timing,
-            clients: Mutex::default(),
-            limiters: Mutex::default(),
+            shared: Arc::new(Shared {
+                environment,
+                timing,
+                clients: Mutex::default(),
+                limiters: Mutex::default(),
+            }),
+            lines: Mutex::default(),
+        }
+    }
+
+    /// The same models for one more run. Where several runs wait for the same address and key, a call
+    /// goes out of each in turn, however many calls another has waiting.
+    #[must_use]
+    pub fn for_run(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            lines: Mutex::default(),
         }
     }
 
     /// Where keys and addresses come from.
     pub fn environment(&self) -> &Environment {
-        &self.environment
+        &self.shared.environment
     }
 
     /// Connects a model of any provider, the rulebook included. Sends nothing: a wrong key or model shows at the first call.
@@ -106,10 +127,12 @@ impl Models {
         let (endpoint, provider) = self.resolve(settings, providers, prices)?;
         let whole = seconds(settings.timeout_seconds, WHOLE_CALL_SECONDS);
         let first_byte = settings.first_byte_timeout_seconds;
+        let line = self.line(&endpoint, &provider);
         Ok(Arc::new(ChatModel {
             client: self.client(settings, &endpoint)?,
-            limiter: self.limiter(&endpoint, &provider),
-            backoff: Backoff::new(self.timing),
+            kinds: Kinds::new(line.limiter(), &settings.model),
+            line,
+            backoff: Backoff::new(self.shared.timing),
             price: Price::find(&settings.provider, &settings.model, prices),
             timeouts: Timeouts {
                 first_byte: first_byte.map_or(whole, Duration::from_secs_f64),
@@ -134,7 +157,7 @@ impl Models {
         for price in prices {
             price.check()?;
         }
-        let endpoint = Endpoint::resolve(settings, &provider, &self.environment)?;
+        let endpoint = Endpoint::resolve(settings, &provider, &self.shared.environment)?;
         Ok((endpoint, provider))
     }
 
@@ -148,7 +171,7 @@ impl Models {
             is_encrypted: endpoint.is_encrypted,
             is_loopback: endpoint.is_loopback,
         };
-        let mut clients = self.clients.lock();
+        let mut clients = self.shared.clients.lock();
         if let Some(client) = clients.get(&kind) {
             return Ok(client.clone());
         }
@@ -157,17 +180,32 @@ impl Models {
         Ok(client)
     }
 
-    fn limiter(&self, endpoint: &Endpoint, provider: &ProviderSettings) -> Arc<Limiter> {
-        let settings = self.limiter_settings(provider);
+    /// The run's line before the limiter of this address and key.
+    fn line(&self, endpoint: &Endpoint, provider: &ProviderSettings) -> Arc<Line> {
         let key = (endpoint.base_url.clone(), endpoint.key.clone());
+        let limiter = self.shared.limiter(&key, provider);
+        let mut lines = self.lines.lock();
+        lines.retain(|_, line| line.strong_count() > 0);
+        if let Some(line) = lines.get(&key).and_then(Weak::upgrade) {
+            return line;
+        }
+        let line = Arc::new(limiter.line());
+        lines.insert(key, Arc::downgrade(&line));
+        line
+    }
+}
+
+impl Shared {
+    fn limiter(&self, key: &LimiterKey, provider: &ProviderSettings) -> Arc<Limiter> {
+        let settings = self.limiter_settings(provider);
         let mut limiters = self.limiters.lock();
         limiters.retain(|_, limiter| limiter.strong_count() > 0);
-        if let Some(limiter) = limiters.get(&key).and_then(Weak::upgrade) {
+        if let Some(limiter) = limiters.get(key).and_then(Weak::upgrade) {
             limiter.tighten(&settings);
             return limiter;
         }
         let limiter = Arc::new(Limiter::new(&settings));
-        limiters.insert(key, Arc::downgrade(&limiter));
+        limiters.insert(key.clone(), Arc::downgrade(&limiter));
         limiter
     }
 

@@ -68,7 +68,7 @@ impl ChatModel {
         let watched = Arc::clone(&spending);
         let mut history = CallHistory::new(&watched);
         loop {
-            let permit = match self.permit(expected_tokens).await {
+            let permit = match self.permit(expected_tokens, purpose).await {
                 Ok(permit) => permit,
                 Err(outage) => {
                     let end = self.gave_up(outage, &history);
@@ -99,7 +99,7 @@ impl ChatModel {
                     timer.ended(fault.outcome);
                     spending.attempt_failed(fault.was_sent);
                     permit.finish(fault.report);
-                    self.meter.breaker(self.limiter.is_down());
+                    self.meter.breaker(self.is_provider_down());
                     if let Err(end) = self.consider(fault, is_probe, &mut history).await {
                         return Err(history.into_error(end));
                     }
@@ -227,7 +227,7 @@ impl StreamedReply {
         permit.finish(Report::Completed {
             tokens: usage.total_tokens(),
         });
-        self.model.meter.breaker(self.model.limiter.is_down());
+        self.model.meter.breaker(self.model.is_provider_down());
     }
 
     /// Ends the attempt; what had arrived by then stays an estimate.

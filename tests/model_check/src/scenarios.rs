@@ -6,15 +6,16 @@ use std::time::Duration;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::oneshot;
 
-use crate::limiter::{Limiter, LimiterSettings, Report};
+use crate::limiter::{Kind, Limiter, LimiterSettings, Line, Outage, Permit, Report};
 
 const LIMIT: usize = 2;
 const CALLS: usize = 4;
 
-/// A limiter and the number of calls under way as the callers count them.
+/// The lines before a limiter and the number of calls under way as the callers count them.
 #[derive(Clone)]
 struct World {
-    limiter: Arc<Limiter>,
+    /// Two runs before one limiter.
+    lines: [Arc<Line>; 2],
     in_flight: Arc<AtomicUsize>,
 }
 
@@ -29,15 +30,16 @@ impl World {
             first_probe_after: minute,
             probe_at_least_every: minute,
         };
+        let limiter = Arc::new(Limiter::new(&settings));
         Self {
-            limiter: Arc::new(Limiter::new(&settings)),
+            lines: [limiter.line(), limiter.line()].map(Arc::new),
             in_flight: Arc::new(AtomicUsize::new(0)),
         }
     }
 
-    /// One call that ends with `report`; `None` drops the permit as a cancelled caller does.
-    async fn call(self, report: Option<Report>) {
-        let permit = self.limiter.acquire(1).await.expect("nothing is down");
+    /// One call of a run that ends with `report`; `None` drops the permit as a cancelled caller does.
+    async fn call(self, run: usize, report: Option<Report>) {
+        let permit = self.acquire(run).await.expect("nothing is down");
         let others = self.in_flight.fetch_add(1, Ordering::SeqCst);
         assert!(others < LIMIT, "{} calls under way", others + 1);
         shuttle::future::yield_now().await;
@@ -48,10 +50,14 @@ impl World {
         }
     }
 
+    async fn acquire(&self, run: usize) -> Result<Permit, Outage> {
+        self.lines[run % 2].acquire(1, Kind::default()).await
+    }
+
     /// As many calls as the limit allows get through one after the other and at once.
     async fn still_works(&self) {
         let calls: Vec<_> = (0..=LIMIT)
-            .map(|_| shuttle::future::spawn(self.clone().call(Some(COMPLETED))))
+            .map(|run| shuttle::future::spawn(self.clone().call(run, Some(COMPLETED))))
             .collect();
         for call in calls {
             call.await.expect("no call fails");
@@ -95,7 +101,7 @@ pub fn cancelled_waiters_leave_the_line() {
         let mut impatient = Vec::new();
         for call in 0..CALLS {
             if call % 2 == 0 {
-                patient.push(shuttle::future::spawn(world.clone().call(Some(COMPLETED))));
+                patient.push(shuttle::future::spawn(world.clone().call(call / 2, Some(COMPLETED))));
                 continue;
             }
             let (leave, left) = oneshot::channel::<()>();
@@ -103,7 +109,7 @@ pub fn cancelled_waiters_leave_the_line() {
             let waiting = shuttle::future::spawn(async move {
                 tokio::select! {
                     _ = left => {}
-                    permit = world.limiter.acquire(1) => drop(permit),
+                    permit = world.acquire(call / 2) => drop(permit),
                 }
             });
             impatient.push((leave, waiting));
@@ -122,7 +128,7 @@ pub fn cancelled_waiters_leave_the_line() {
 
 async fn all(world: &World, report: impl Fn(usize) -> Option<Report>) {
     let calls: Vec<_> = (0..CALLS)
-        .map(|call| shuttle::future::spawn(world.clone().call(report(call))))
+        .map(|call| shuttle::future::spawn(world.clone().call(call, report(call))))
         .collect();
     for call in calls {
         call.await.expect("no call fails");

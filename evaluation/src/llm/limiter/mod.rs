@@ -1,10 +1,16 @@
 //! One limiter per address and key, shared by every model of the process that uses them.
 //!
-//! First come, first served: callers stand in one line, and only its head looks at the limits. A
-//! permit is held for one attempt, never while backing off. Dropping a future at any point gives
-//! back what it held.
+//! Each run stands in a line of its own, first come, first served, and the heads of the lines stand
+//! in one: a call goes out of each run in turn, however many another has waiting. Only the first of
+//! all looks at the limits. A permit is held for one attempt, never while backing off. Dropping a
+//! future at any point gives back what it held.
 
 mod breaker;
+mod chance;
+mod concurrency;
+mod pace;
+mod quota;
+mod slowness;
 mod state;
 mod window;
 
@@ -28,6 +34,10 @@ pub(super) struct LimiterSettings {
     pub(super) first_probe_after: Duration,
     pub(super) probe_at_least_every: Duration,
 }
+
+/// Calls whose durations can be compared with each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Kind(usize);
 
 /// How an attempt ended, as far as the limits are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +71,19 @@ pub(super) enum Outage {
 /// Admits calls one by one.
 #[derive(Debug)]
 pub(super) struct Limiter {
-    /// The head of the line; guards no data.
-    head: Semaphore,
+    /// Which line it is the turn of; guards no data. It serves whoever came first, and a line comes
+    /// back only when its next call does: that is what makes the lines take turns.
+    turn: Semaphore,
     state: Mutex<LimiterState>,
     changed: Notify,
+}
+
+/// The line of one run before a limiter.
+#[derive(Debug)]
+pub(super) struct Line {
+    limiter: Arc<Limiter>,
+    /// The head of the line; guards no data.
+    head: Semaphore,
 }
 
 /// Permission for one attempt.
@@ -77,7 +96,7 @@ pub(super) struct Permit {
 impl Limiter {
     pub(super) fn new(settings: &LimiterSettings) -> Self {
         Self {
-            head: Semaphore::new(1),
+            turn: Semaphore::new(1),
             state: Mutex::new(LimiterState::new(settings)),
             changed: Notify::new(),
         }
@@ -89,11 +108,24 @@ impl Limiter {
         self.changed.notify_one();
     }
 
-    /// Waits in line for an attempt that will use about `tokens` tokens.
-    pub(super) async fn acquire(self: &Arc<Self>, tokens: u64) -> Result<Permit, Outage> {
-        let _head = self.head.acquire().await.expect("the line never closes");
+    /// A line for one more run.
+    pub(super) fn line(self: &Arc<Self>) -> Line {
+        Line {
+            limiter: Arc::clone(self),
+            head: Semaphore::new(1),
+        }
+    }
+
+    /// The kind of calls of this name, whose durations are compared with each other.
+    pub(super) fn kind(&self, name: &str) -> Kind {
+        self.state.lock().kind(name)
+    }
+
+    /// Waits for the turn and for room under all limits.
+    async fn admit(self: &Arc<Self>, tokens: u64, kind: Kind) -> Result<Permit, Outage> {
+        let _turn = self.turn.acquire().await.expect("the line never closes");
         loop {
-            let admission = self.state.lock().admit(tokens, Instant::now());
+            let admission = self.state.lock().admit(tokens, kind, Instant::now());
             match admission {
                 Admission::Admitted(ticket) => {
                     return Ok(Permit {
@@ -143,6 +175,19 @@ impl Limiter {
     }
 }
 
+impl Line {
+    /// Waits in line for an attempt of this kind that will use at most about `tokens` tokens.
+    pub(super) async fn acquire(&self, tokens: u64, kind: Kind) -> Result<Permit, Outage> {
+        let _head = self.head.acquire().await.expect("the line never closes");
+        self.limiter.admit(tokens, kind).await
+    }
+
+    /// The limiter before which it stands.
+    pub(super) fn limiter(&self) -> &Arc<Limiter> {
+        &self.limiter
+    }
+}
+
 impl Permit {
     /// Whether this attempt finds out if the provider is back.
     pub(super) fn is_probe(&self) -> bool {
@@ -165,5 +210,7 @@ impl Drop for Permit {
     }
 }
 
+#[cfg(test)]
+mod search_tests;
 #[cfg(test)]
 mod tests;

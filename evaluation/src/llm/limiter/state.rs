@@ -5,20 +5,20 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::breaker::{Breaker, Passage};
-use super::window::MinuteWindow;
-use super::{LimiterSettings, Outage, Report};
+use super::concurrency::{Admitted, Concurrency, Room};
+use super::quota::{RequestQuota, Reserved, TokenQuota};
+use super::slowness::{Advice, Observed, Slowness};
+use super::{Kind, LimiterSettings, Outage, Report};
 
 /// Everything a limiter knows. Never reads the clock.
 #[derive(Debug)]
 pub(super) struct LimiterState {
     in_flight: usize,
-    max_concurrent: usize,
-    /// How many calls may be under way: adapts between 1 and `max_concurrent`.
-    concurrency: f64,
-    /// Counts the times `concurrency` was lowered: calls admitted before a cut do not cut again.
-    cuts: u64,
-    requests: Option<MinuteWindow>,
-    tokens: Option<MinuteWindow>,
+    concurrency: Concurrency,
+    slowness: Slowness,
+    kinds: Vec<String>,
+    requests: Option<RequestQuota>,
+    tokens: Option<TokenQuota>,
     paused_until: Option<Instant>,
     breaker: Breaker,
     longest_outage: Duration,
@@ -28,9 +28,9 @@ pub(super) struct LimiterState {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {
     pub(super) is_probe: bool,
-    cuts: u64,
-    tokens: u64,
-    token_entry: Option<Instant>,
+    admitted: Admitted,
+    observed: Observed,
+    reserved: Option<Reserved>,
 }
 
 /// The answer to a call that wants to go out.
@@ -56,14 +56,13 @@ enum Obstacle {
 
 impl LimiterState {
     pub(super) fn new(settings: &LimiterSettings) -> Self {
-        let max_concurrent = settings.max_concurrent.max(1);
         Self {
             in_flight: 0,
-            max_concurrent,
-            concurrency: max_concurrent as f64,
-            cuts: 0,
-            requests: settings.requests_per_minute.map(MinuteWindow::new),
-            tokens: settings.tokens_per_minute.map(MinuteWindow::new),
+            concurrency: Concurrency::new(settings.max_concurrent),
+            slowness: Slowness::default(),
+            kinds: Vec::new(),
+            requests: settings.requests_per_minute.map(RequestQuota::new),
+            tokens: settings.tokens_per_minute.map(TokenQuota::new),
             paused_until: None,
             breaker: Breaker::new(settings.first_probe_after, settings.probe_at_least_every),
             longest_outage: settings.longest_outage,
@@ -72,23 +71,38 @@ impl LimiterState {
 
     /// Adopts every limit of `settings` that is stricter than the one in force.
     pub(super) fn tighten(&mut self, settings: &LimiterSettings) {
-        self.max_concurrent = self.max_concurrent.min(settings.max_concurrent.max(1));
-        self.concurrency = self.concurrency.min(self.max_concurrent as f64);
+        self.concurrency.tighten(settings.max_concurrent);
         self.longest_outage = self.longest_outage.min(settings.longest_outage);
-        tighten_window(&mut self.requests, settings.requests_per_minute);
-        tighten_window(&mut self.tokens, settings.tokens_per_minute);
+        match (&mut self.requests, settings.requests_per_minute) {
+            (Some(quota), Some(limit)) => quota.tighten(limit),
+            (quota, limit) => *quota = quota.take().or_else(|| limit.map(RequestQuota::new)),
+        }
+        match (&mut self.tokens, settings.tokens_per_minute) {
+            (Some(quota), Some(limit)) => quota.tighten(limit),
+            (quota, limit) => *quota = quota.take().or_else(|| limit.map(TokenQuota::new)),
+        }
+    }
+
+    /// Calls of one name are expected to take about the same time.
+    pub(super) fn kind(&mut self, name: &str) -> Kind {
+        let known = self.kinds.iter().position(|known| known == name);
+        Kind(known.unwrap_or_else(|| {
+            self.kinds.push(name.to_owned());
+            self.kinds.len() - 1
+        }))
     }
 
     pub(super) fn is_down(&self) -> bool {
         self.breaker.down_since().is_some()
     }
 
-    /// Admits a call that will use about `tokens` tokens, or says what it has to wait for.
-    pub(super) fn admit(&mut self, tokens: u64, now: Instant) -> Admission {
+    /// Admits a call that will use at most about `tokens` tokens, or says what it has to wait for.
+    pub(super) fn admit(&mut self, tokens: u64, kind: Kind, now: Instant) -> Admission {
         let passage = self.breaker.passage(now);
         let obstacle = self.obstacle(passage, tokens, now);
         if obstacle == Obstacle::Nothing {
-            return Admission::Admitted(self.start(passage == Passage::AsProbe, tokens, now));
+            let is_probe = passage == Passage::AsProbe;
+            return Admission::Admitted(self.start(is_probe, tokens, kind, now));
         }
         self.delay(obstacle, now)
     }
@@ -131,26 +145,21 @@ impl LimiterState {
     /// Takes a ticket back.
     pub(super) fn finish(&mut self, ticket: Ticket, report: Report, now: Instant) {
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.compare(&ticket, report, now);
         match report {
             Report::Cancelled => {
                 if ticket.is_probe {
                     self.breaker.probe_abandoned();
                 }
             }
-            Report::Completed { tokens } => {
+            Report::Completed { .. } => {
                 self.breaker.answered();
-                self.raise_concurrency();
-                self.correct_tokens(ticket, tokens, now);
+                self.concurrency.accepted(ticket.admitted, now);
             }
-            Report::Answered => {
-                self.breaker.answered();
-                self.correct_tokens(ticket, 0, now);
-            }
+            Report::Answered => self.breaker.answered(),
             Report::Throttled { retry_after } => {
                 self.breaker.answered();
-                self.cut_concurrency(ticket);
-                self.pause(retry_after, now);
-                self.correct_tokens(ticket, 0, now);
+                self.refused(&ticket, retry_after, now);
             }
             Report::Unavailable {
                 overloaded,
@@ -158,20 +167,20 @@ impl LimiterState {
             } => {
                 self.breaker.failed(ticket.is_probe, now);
                 if overloaded {
-                    self.cut_concurrency(ticket);
+                    self.refused(&ticket, retry_after, now);
                 }
                 self.pause(retry_after, now);
-                self.correct_tokens(ticket, 0, now);
             }
             Report::Interrupted { is_slow } => {
                 if is_slow {
-                    self.cut_concurrency(ticket);
+                    self.concurrency.timed_out(ticket.admitted);
                 }
                 if ticket.is_probe {
                     self.breaker.failed(true, now);
                 }
             }
         }
+        self.settle(&ticket, report, now);
     }
 
     fn obstacle(&mut self, passage: Passage, tokens: u64, now: Instant) -> Obstacle {
@@ -186,49 +195,58 @@ impl LimiterState {
             }
             self.paused_until = None;
         }
-        if self.in_flight >= self.concurrency as usize {
-            return Obstacle::OtherCalls;
-        }
-        let requests_at = self
-            .requests
-            .as_mut()
-            .and_then(|window| window.fits_at(1, now));
+        let room_at = match self.concurrency.room(self.in_flight, now) {
+            Room::Now => None,
+            Room::At(instant) => Some(instant),
+            Room::AfterACall => return Obstacle::OtherCalls,
+        };
+        let requests_at = self.requests.as_mut().and_then(|quota| quota.opens_at(now));
         let tokens_at = self
             .tokens
             .as_mut()
-            .and_then(|window| window.fits_at(tokens, now));
-        requests_at
+            .and_then(|quota| quota.opens_at(tokens, now));
+        room_at
+            .max(requests_at)
             .max(tokens_at)
             .map_or(Obstacle::Nothing, Obstacle::Until)
     }
 
-    fn start(&mut self, is_probe: bool, tokens: u64, now: Instant) -> Ticket {
-        self.in_flight += 1;
+    fn start(&mut self, is_probe: bool, tokens: u64, kind: Kind, now: Instant) -> Ticket {
         if is_probe {
             self.breaker.probe_started();
         }
-        if let Some(window) = &mut self.requests {
-            window.add(1, now);
+        if let Some(quota) = &mut self.requests {
+            quota.take(now);
         }
+        let others = self.in_flight;
+        let admitted = self.concurrency.admit(others);
+        self.in_flight += 1;
         Ticket {
             is_probe,
-            cuts: self.cuts,
-            tokens,
-            token_entry: self.tokens.as_mut().map(|window| window.add(tokens, now)),
+            admitted,
+            observed: self.slowness.admit(kind, others, admitted.is_bound, now),
+            reserved: self.tokens.as_mut().map(|quota| quota.take(tokens, now)),
         }
     }
 
-    /// One more call per round of calls that went well.
-    fn raise_concurrency(&mut self) {
-        let raised = self.concurrency + 1.0 / self.concurrency;
-        self.concurrency = raised.min(self.max_concurrent as f64);
+    /// What the call's duration says about the number of calls under way.
+    fn compare(&mut self, ticket: &Ticket, report: Report, now: Instant) {
+        let was_served = matches!(report, Report::Completed { .. });
+        let level = self.concurrency.level();
+        match self.slowness.ended(ticket.observed, was_served, level, now) {
+            Some(Advice::Fine(in_flight)) => self.concurrency.not_slow(in_flight),
+            Some(Advice::Lower(level)) => self.concurrency.lower(level),
+            Some(Advice::Restore(level)) => self.concurrency.restore(level),
+            None => {}
+        }
     }
 
-    fn cut_concurrency(&mut self, ticket: Ticket) {
-        if ticket.cuts == self.cuts {
-            self.cuts += 1;
-            self.concurrency = (self.concurrency / 2.0).max(1.0);
+    fn refused(&mut self, ticket: &Ticket, retry_after: Option<Duration>, now: Instant) {
+        // A probe of the breaker goes out alone: what is refused then has nothing to do with others.
+        if !ticket.is_probe && self.concurrency.refused(ticket.admitted, retry_after, now) {
+            self.slowness.disturbed();
         }
+        self.pause(retry_after, now);
     }
 
     fn pause(&mut self, retry_after: Option<Duration>, now: Instant) {
@@ -236,17 +254,15 @@ impl LimiterState {
         self.paused_until = self.paused_until.max(until);
     }
 
-    fn correct_tokens(&mut self, ticket: Ticket, actual: u64, now: Instant) {
-        if let (Some(window), Some(entry)) = (&mut self.tokens, ticket.token_entry) {
-            window.correct(entry, ticket.tokens, actual, now);
+    fn settle(&mut self, ticket: &Ticket, report: Report, now: Instant) {
+        let used = match report {
+            Report::Completed { tokens } => tokens,
+            // The provider may have done the work.
+            Report::Cancelled | Report::Interrupted { .. } => return,
+            _ => 0,
+        };
+        if let (Some(quota), Some(reserved)) = (&mut self.tokens, ticket.reserved) {
+            quota.settle(reserved, used, now);
         }
-    }
-}
-
-fn tighten_window(window: &mut Option<MinuteWindow>, limit: Option<u64>) {
-    match (window.as_mut(), limit) {
-        (Some(existing), Some(limit)) => existing.tighten(limit),
-        (None, Some(limit)) => *window = Some(MinuteWindow::new(limit)),
-        (_, None) => {}
     }
 }
