@@ -1,0 +1,77 @@
+//! What the archive went through: acceptances and snapshots.
+
+use gepa_archive::{CandidateIndex, ContentId, Origin};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// A new member of the archive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CandidateAccepted {
+    /// The iteration; 0 for the seed.
+    pub iteration: u64,
+    /// Its index in the archive.
+    pub index: CandidateIndex,
+    /// The candidate.
+    pub candidate: ContentId,
+    /// Its parents.
+    pub parents: Vec<CandidateIndex>,
+    /// How it came to be.
+    pub origin: Origin,
+    /// Mean over its scored pareto examples.
+    pub mean_score: f64,
+    /// Scores in the order of the pareto set; `None` where the rollout failed.
+    pub scores: Vec<Option<f64>>,
+    /// Means of its further objectives.
+    pub objectives: IndexMap<String, f64>,
+    /// Candidates in the front after dominated removal, ascending.
+    pub front: Vec<CandidateIndex>,
+    /// Whether that set changed: an improvement.
+    pub improvement: bool,
+    /// Whether it is the new best by mean score.
+    pub best: bool,
+    /// Candidates that left a bounded archive for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evicted: Vec<CandidateIndex>,
+    /// Rollouts of all iterations committed up to here, this one included.
+    pub committed_rollouts: u64,
+}
+
+/// The recorded state of the archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotTaken {
+    /// Its number within the run, from 1.
+    pub ordinal: u64,
+    /// Why it was taken.
+    pub tag: SnapshotTag,
+    /// The best candidate at the time.
+    pub best: CandidateIndex,
+    /// The accepted candidate that caused it; the best one for the last snapshot.
+    pub subject: CandidateIndex,
+}
+
+/// Why a snapshot was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SnapshotTag {
+    /// The seed's scores are known.
+    Seed,
+    /// The front changed.
+    Improvement,
+    /// The best aggregate score rose.
+    Best,
+    /// The run is over.
+    Final,
+}
+
+impl SnapshotTag {
+    /// The name used in stores and exports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Seed => "seed",
+            Self::Improvement => "improvement",
+            Self::Best => "best_prompt",
+            Self::Final => "final",
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! An iteration from its parents to the decision about its child.
+
+use gepa_archive::{Candidate, CandidateIndex, ContentId, Origin};
+use gepa_evaluation::ExampleId;
+use serde::{Deserialize, Serialize};
+
+/// An iteration's parents and minibatch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProposalIssued {
+    /// The iteration, from 1.
+    pub iteration: u64,
+    /// How its candidate will come to be.
+    pub origin: Origin,
+    /// One parent for a reflection, two for a merge, none for an injected candidate.
+    pub parents: Vec<CandidateIndex>,
+    /// The examples the gate will compare on.
+    pub examples: Vec<ExampleId>,
+    /// The components to rewrite. Where a sibling in the generation with the same parent turns out to
+    /// need no reflection, its turn goes to the next.
+    pub components: Vec<String>,
+}
+
+/// A new candidate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CandidateProposed {
+    /// The iteration.
+    pub iteration: u64,
+    /// How it came to be.
+    pub origin: Origin,
+    /// Its parents in the archive.
+    pub parents: Vec<CandidateIndex>,
+    /// The candidate, complete.
+    pub candidate: Candidate,
+}
+
+/// The comparison at the gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateDecided {
+    /// The iteration.
+    pub iteration: u64,
+    /// The child.
+    pub candidate: ContentId,
+    /// Whether it goes on to the pareto set.
+    pub passed: bool,
+    /// Examples on which both sides have a score; only these are compared.
+    pub compared: u32,
+    /// Sum of the parent's scores on them; for a merge that of the better parent.
+    pub parent_sum: f64,
+    /// Sum of the child's scores on them.
+    pub child_sum: f64,
+}
+
+/// The end of an iteration without an acceptance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProposalClosed {
+    /// The iteration.
+    pub iteration: u64,
+    /// Why.
+    pub reason: CloseReason,
+    /// More about it, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+/// Why an iteration ended without an acceptance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The child was not better on the minibatch.
+    Gate,
+    /// It passed the gate, but other children of its generation rose more.
+    Outranked,
+    /// The parent's minibatch was perfect already.
+    Perfect,
+    /// No rollout of the parent had a score to reflect on.
+    NoScores,
+    /// Parent and child have no scored example in common.
+    NothingToCompare,
+    /// The reflection model gave no usable text.
+    Reflection,
+    /// The candidate is in the archive already.
+    Duplicate,
+    /// The rest of the budget does not cover the pareto set.
+    Budget,
+    /// Too many rollouts on the pareto set failed.
+    TooManyFailures,
+    /// The run stopped first.
+    Stopped,
+}

@@ -1,0 +1,95 @@
+//! A run as a whole: its beginning, what happened to the process that works on it, its end.
+
+use gepa_archive::{Candidate, CandidateIndex};
+use serde::{Deserialize, Serialize};
+
+use crate::counters::Counters;
+use crate::stop::StopReason;
+
+/// The seed and the sizes of the sets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// [`JOURNAL_FORMAT`] of the writer.
+    pub format: u32,
+    /// Version of the engine that started the run.
+    pub engine_version: String,
+    /// The seed candidate.
+    pub seed: Candidate,
+    /// Training examples.
+    pub train: u64,
+    /// Pareto examples.
+    pub pareto: u64,
+    /// Validation examples.
+    pub validation: u64,
+}
+
+/// Who took the run up again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunResumed {
+    /// Version of the engine that resumed.
+    pub engine_version: String,
+}
+
+/// Why the process stopped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunInterrupted {
+    /// What happened, for people.
+    pub reason: String,
+    /// The provider was down, rather than someone interrupting.
+    pub provider_down: bool,
+}
+
+/// An end that did not come from the schedule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StopRequested {
+    /// Why the run shall end.
+    pub reason: StopReason,
+}
+
+/// An end without any further decision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunAbandoned {
+    /// Why the run is over.
+    pub reason: StopReason,
+}
+
+/// A candidate from outside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CandidateInjected {
+    /// The candidate.
+    pub candidate: Candidate,
+}
+
+/// Optimization is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StopDecided {
+    /// Why.
+    pub reason: StopReason,
+}
+
+/// The end, with what was reached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunFinished {
+    /// Why optimization stopped.
+    pub stop_reason: StopReason,
+    /// The best candidate by mean pareto score; `None` where not even the seed could be scored.
+    pub best: Option<CandidateIndex>,
+    /// Baseline first, then the top-k by pareto score.
+    pub validation: Vec<ValidationResult>,
+    /// All counters at the end.
+    pub counters: Counters,
+}
+
+/// One candidate's result on the held-out set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValidationResult {
+    /// The candidate.
+    pub candidate: CandidateIndex,
+    /// Its rank by pareto score, from 1; `None` for the baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u32>,
+    /// Mean over its scored validation examples; `None` where all failed.
+    pub mean_score: Option<f64>,
+    /// Scores in the order of the validation set; `None` where the rollout failed.
+    pub scores: Vec<Option<f64>>,
+}
