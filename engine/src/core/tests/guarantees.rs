@@ -1,0 +1,191 @@
+//! The guarantees of the core, in a small deterministic world.
+
+use serde_json::Value;
+
+use super::super::Work;
+use super::world::{World, shuffler};
+use crate::config::{BudgetSettings, ComponentSelection, ScheduleKind};
+use crate::event::{EventBody, RunResumed};
+
+#[test]
+fn rollouts_never_exceed_the_budget_and_are_all_accounted_for() {
+    for schedule in [ScheduleKind::Ordered, ScheduleKind::Free] {
+        for budget in [60, 100, 333, 700] {
+            let mut world = World::new(6, 12);
+            world.settings.run.schedule = schedule;
+            world.settings.budget.max_rollouts = Some(budget);
+            let journal = world.run(shuffler(budget));
+            let executed = journal.count(|entry| matches!(entry, EventBody::RolloutSettled(_)));
+            assert!(executed as u64 <= budget, "{executed} of {budget}");
+            let Some(EventBody::RunFinished(finished)) = journal
+                .entries
+                .iter()
+                .find(|entry| matches!(entry, EventBody::RunFinished(_)))
+            else {
+                panic!("no end")
+            };
+            let counters = &finished.counters;
+            assert_eq!(counters.total_rollouts, executed as u64);
+            assert_eq!(
+                counters.validation_rollouts_executed,
+                8 * finished.validation.len() as u64
+            );
+            assert_eq!(
+                counters.total_tokens,
+                7 * executed as u64 + 3 * counters.reflection_calls
+            );
+        }
+    }
+}
+
+#[test]
+fn a_run_cut_anywhere_and_replayed_makes_the_same_decisions() {
+    let mut world = World::new(4, 8);
+    world.failing = true;
+    world.settings.search.components = ComponentSelection::All;
+    let whole = world.run(shuffler(9));
+    let facts: Vec<&EventBody> = whole
+        .entries
+        .iter()
+        .filter(|entry| entry.is_fact())
+        .collect();
+    for cut in (0..facts.len()).step_by(17) {
+        let mut core = world.core();
+        let mut remade = core.take_decisions();
+        for fact in &facts[..cut] {
+            core.settle(fact);
+            remade.extend(core.take_decisions());
+        }
+        let stored: Vec<EventBody> = whole
+            .entries
+            .iter()
+            .filter(|entry| !entry.is_fact())
+            .cloned()
+            .collect();
+        assert_eq!(remade[..], stored[..remade.len()], "cut after {cut} facts");
+    }
+}
+
+#[test]
+fn a_resumed_run_orders_exactly_what_is_open_and_tries_passing_failures_again() {
+    let mut world = World::new(2, 4);
+    world.failing = true;
+    let mut core = world.core();
+    let first = core.take_work();
+    let (answered, open) = first.split_at(7);
+    let mut failed = 0;
+    for work in answered {
+        let fact = world.answer(work);
+        if let EventBody::RolloutSettled(settled) = &fact {
+            failed += usize::from(settled.outcome.scored().is_none());
+        }
+        core.settle(&fact);
+    }
+    core.settle(&EventBody::RunResumed(RunResumed {
+        engine_version: "test".to_owned(),
+    }));
+    let orders = core.outstanding();
+    assert_eq!(orders.len(), open.len() + failed);
+    let again = orders
+        .iter()
+        .filter(|work| matches!(work, Work::Rollout(r) if r.again))
+        .count();
+    assert_eq!(again, failed);
+}
+
+#[test]
+fn impossible_merges_never_keep_a_run_from_ending() {
+    let mut world = World::new(1, 1);
+    world.settings.merge.overlap_floor = 1_000;
+    world.settings.merge.max_invocations = 1_000;
+    let journal = world.run(|_| 0);
+    let merges = journal.count(|entry| {
+        matches!(entry, EventBody::ProposalIssued(p) if p.origin == gepa_archive::Origin::Merge)
+    });
+    assert_eq!(merges, 0);
+    assert!(journal.count(|entry| matches!(entry, EventBody::CandidateAccepted(_))) > 1);
+}
+
+#[test]
+fn merges_happen_and_stay_within_their_limit() {
+    let is_merge = |origin| origin == gepa_archive::Origin::Merge;
+    let mut gated = 0;
+    for seed in 0..20 {
+        let mut world = World::new(1, 1);
+        world.seed = seed;
+        world.settings.merge.max_invocations = 2;
+        let journal = world.run(|_| 0);
+        let accepted = journal
+            .count(|entry| matches!(entry, EventBody::CandidateAccepted(a) if is_merge(a.origin)));
+        gated += journal
+            .count(|entry| matches!(entry, EventBody::ProposalIssued(p) if is_merge(p.origin)));
+        assert!(accepted <= 2, "{accepted} merges accepted with seed {seed}");
+    }
+    assert!(gated > 0);
+}
+
+#[test]
+fn known_outcomes_of_a_parent_are_not_bought_again() {
+    let world = World::new(1, 1);
+    let journal = world.run(|_| 0);
+    let mut seen = std::collections::BTreeSet::new();
+    for entry in &journal.entries {
+        let EventBody::RolloutSettled(settled) = entry else {
+            continue;
+        };
+        if settled.stage == gepa_evaluation::Stage::MinibatchParent {
+            let fresh = seen.insert((settled.candidate, settled.example.clone()));
+            assert!(
+                fresh,
+                "{:?} on {} bought twice",
+                settled.candidate, settled.example
+            );
+        }
+    }
+    assert!(!seen.is_empty());
+}
+
+#[test]
+fn every_stop_condition_ends_the_run_with_its_own_reason() {
+    let check = |change: fn(&mut BudgetSettings), expected: &str| {
+        let mut world = World::new(2, 4);
+        world.settings.budget = BudgetSettings {
+            max_rollouts: Some(5_000),
+            ..Default::default()
+        };
+        change(&mut world.settings.budget);
+        let journal = world.run(|_| 0);
+        let stop = journal.entries.iter().find_map(|entry| match entry {
+            EventBody::StopDecided(stop) => Some(stop.reason.clone()),
+            _ => None,
+        });
+        let stop = stop.expect("a run stops for a reason");
+        assert_eq!(stop.as_str(), expected);
+        let value = serde_json::to_value(&stop).unwrap();
+        assert_eq!(value["reason"], Value::from(expected));
+    };
+    check(|budget| budget.max_rollouts = Some(200), "rollout_budget");
+    check(
+        |budget| budget.max_reflection_calls = Some(6),
+        "reflection_budget",
+    );
+    check(|budget| budget.max_iterations = Some(5), "iterations");
+    check(|budget| budget.max_candidates = Some(3), "candidates");
+    check(|budget| budget.target_score = Some(0.1), "target_score");
+    check(
+        |budget| budget.no_improvement_iterations = Some(3),
+        "no_improvement",
+    );
+}
+
+#[test]
+fn a_run_with_nothing_left_to_execute_ends() {
+    let mut world = World::new(1, 1);
+    world.settings.search.perfect_score = 0.0;
+    let journal = world.run(|_| 0);
+    let stop = journal.entries.iter().find_map(|entry| match entry {
+        EventBody::StopDecided(stop) => Some(stop.reason.as_str()),
+        _ => None,
+    });
+    assert_eq!(stop, Some("nothing_left"));
+}

@@ -1,0 +1,135 @@
+//! The ordered schedule's promise, tried thousands of times: whatever order results arrive in, the
+//! journal is the same but for the order of what is independent.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use super::world::{Journal, World, shuffler};
+use crate::config::{ComponentSelection, Duplicates};
+use crate::event::EventBody;
+
+/// Orders of arrival tried per world.
+const SHUFFLES: u64 = 64;
+
+/// Lags, generation as parents, minibatches and children kept, and whether rollouts fail.
+type Shape = ((u32, u32), (u32, u32, Option<u32>), bool);
+
+const SHAPES: [Shape; 12] = [
+    ((1, 1), (1, 1, None), false),
+    ((1, 4), (1, 1, None), true),
+    ((2, 2), (1, 1, None), false),
+    ((3, 9), (1, 1, None), true),
+    ((4, 8), (1, 1, None), false),
+    ((8, 24), (1, 1, None), true),
+    ((16, 48), (1, 1, None), false),
+    ((1, 1), (2, 2, None), true),
+    ((2, 3), (1, 4, Some(1)), false),
+    ((1, 3), (3, 1, Some(2)), true),
+    ((2, 4), (2, 2, Some(2)), false),
+    ((4, 4), (2, 1, None), true),
+];
+
+fn worlds() -> Vec<World> {
+    let mut worlds = Vec::new();
+    for duplicates in [Duplicates::Skip, Duplicates::Keep] {
+        for components in [ComponentSelection::RoundRobin, ComponentSelection::All] {
+            for ((gate_lag, pareto_lag), (parents, batches, keep_best), failing) in SHAPES {
+                let mut world = World::new(gate_lag, pareto_lag);
+                world.failing = failing;
+                world.seed = worlds.len() as u64;
+                world.settings.budget.max_rollouts = Some(260);
+                let search = &mut world.settings.search;
+                search.duplicates = duplicates;
+                search.components = components;
+                search.parents_per_generation = parents;
+                search.batches_per_parent = batches;
+                search.keep_best = keep_best;
+                worlds.push(world);
+            }
+        }
+    }
+    worlds
+}
+
+/// Everything a journal says, without the order in which independent things happened; and the
+/// decisions whose order the schedule fixes, in theirs.
+#[derive(PartialEq)]
+struct Account {
+    entries: Vec<String>,
+    in_order: Vec<String>,
+}
+
+impl Account {
+    fn of(journal: &Journal) -> Self {
+        let text = |entry: &EventBody| serde_json::to_string(entry).unwrap();
+        let mut entries: Vec<String> = journal.entries.iter().map(text).collect();
+        entries.sort_unstable();
+        let is_in_order = |entry: &&EventBody| {
+            matches!(
+                entry,
+                EventBody::ProposalIssued(_)
+                    | EventBody::GateDecided(_)
+                    | EventBody::ProposalClosed(_)
+                    | EventBody::CandidateAccepted(_)
+                    | EventBody::SnapshotTaken(_)
+                    | EventBody::StopDecided(_)
+                    | EventBody::RunFinished(_)
+            )
+        };
+        let in_order = journal.entries.iter().filter(is_in_order).map(text);
+        Self {
+            in_order: in_order.collect(),
+            entries,
+        }
+    }
+
+    fn first_difference<'a>(&'a self, other: &'a Self) -> Option<(&'a String, &'a String)> {
+        let pairs = self.entries.iter().zip(&other.entries);
+        let in_order = self.in_order.iter().zip(&other.in_order);
+        pairs.chain(in_order).find(|(left, right)| left != right)
+    }
+}
+
+/// Results in an order drawn at random; of every four orders one lets what was ordered last come
+/// first almost always, so that what is old waits for very long.
+fn arrival(seed: u64) -> impl FnMut(usize) -> usize {
+    let mut uniform = shuffler(seed);
+    move |open| match seed % 4 {
+        3 if uniform(8) > 0 => open - 1,
+        _ => uniform(open),
+    }
+}
+
+#[test]
+fn no_order_of_results_changes_anything_under_the_ordered_schedule() {
+    let worlds = worlds();
+    let expected: Vec<Account> = worlds
+        .iter()
+        .map(|world| Account::of(&world.run(|_| 0)))
+        .collect();
+    let next = AtomicUsize::new(0);
+    let runs = worlds.len() * SHUFFLES as usize;
+    assert!(runs >= 3_000, "{runs} are too few");
+    let check_next = || {
+        let run = next.fetch_add(1, Ordering::Relaxed);
+        if run >= runs {
+            return false;
+        }
+        let (at, seed) = (run % worlds.len(), (run / worlds.len()) as u64);
+        let world = &worlds[at];
+        let account = Account::of(&world.run(arrival(seed)));
+        assert!(
+            account == expected[at],
+            "world {at}, order {seed}: {:?} under {:?}",
+            account.first_difference(&expected[at]),
+            world.settings
+        );
+        true
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| while check_next() {});
+        }
+    });
+}
