@@ -185,3 +185,13 @@ fn a_wrong_variable_is_named() {
         "environment GEPA__BUDGET__MAX_ROLLOUTS: `budget.max_rollouts` has a wrong value: invalid type: string \"lots\", expected u64\n"
     );
 }
+
+#[test]
+fn speculation_that_depends_on_timing_is_refused_under_the_ordered_schedule() {
+    check(
+        "max_concurrent = 8",
+        "max_concurrent = 8\nspeculate = \"likely\"",
+        "config.toml:5: `run.speculate` cannot be `likely` under the ordered schedule, since what it spends \
+         depends on timing; write `decided`, or set `run.schedule = \"free\"`",
+    );
+}

@@ -157,6 +157,7 @@ fn journal() -> Result<Vec<Event>, Box<dyn std::error::Error>> {
             candidate,
             examples: (0..EVENTS as u64).map(ExampleId::Seed).collect(),
             reused: 0,
+            speculative: false,
         }),
     ];
     bodies.extend((0..EVENTS as u32).map(|position| {

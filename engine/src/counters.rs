@@ -27,6 +27,10 @@ pub struct Counters {
     pub failed_rollouts: u64,
     /// Outcomes taken from earlier trials instead of executing a rollout.
     pub reused_rollouts: u64,
+    /// Rollouts of trials that were ordered before the gate that decides whether they are wanted.
+    pub speculative_rollouts: u64,
+    /// Rollouts of those trials that were executed and not wanted in the end.
+    pub wasted_rollouts: u64,
     /// Validation examples scored per candidate.
     pub eval_n: u64,
     /// Iterations begun.
@@ -73,7 +77,18 @@ impl Counters {
     pub fn count(&mut self, event: &EventBody) {
         match event {
             EventBody::RunStarted(_) | EventBody::CandidateProposed(_) => self.trials_tried += 1,
-            EventBody::TrialStarted(started) => self.reused_rollouts += u64::from(started.reused),
+            EventBody::TrialStarted(started) => {
+                self.reused_rollouts += u64::from(started.reused);
+                if started.speculative {
+                    let ordered = started.examples.len() as u64;
+                    self.speculative_rollouts += ordered.saturating_sub(u64::from(started.reused));
+                }
+            }
+            EventBody::RolloutsDropped(dropped) => {
+                let never_begun = dropped.positions.len() as u64;
+                self.speculative_rollouts = self.speculative_rollouts.saturating_sub(never_begun);
+            }
+            EventBody::ProposalClosed(closed) => self.wasted_rollouts += closed.wasted,
             EventBody::TrialFinished(finished) => {
                 self.total_trials_evaluated += 1;
                 match finished.stage.phase() {

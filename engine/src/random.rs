@@ -14,6 +14,8 @@ pub enum DrawPurpose {
     Minibatch,
     /// Which candidates merge, and how; keyed by iteration.
     Merge,
+    /// Against whom a stale child is tried; keyed by iteration.
+    Regate,
 }
 
 /// Hands out streams. Tests hand out another generator through it.
@@ -41,6 +43,7 @@ impl RandomSource for ChaChaStreams {
             DrawPurpose::Parent => 1_u64,
             DrawPurpose::Minibatch => 2,
             DrawPurpose::Merge => 3,
+            DrawPurpose::Regate => 4,
         };
         let mut generator = ChaCha12Rng::seed_from_u64(self.seed);
         generator.set_stream((purpose_number << 56) | (key & ((1 << 56) - 1)));

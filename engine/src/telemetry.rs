@@ -108,6 +108,7 @@ fn close_label(reason: CloseReason) -> &'static str {
         CloseReason::Reflection => "reflection",
         CloseReason::Duplicate => "duplicate",
         CloseReason::Budget => "budget",
+        CloseReason::Stale => "stale",
         CloseReason::TooManyFailures => "too_many_failures",
         CloseReason::Stopped => "stopped",
     }

@@ -27,7 +27,7 @@ pub use schema::config_schema;
 pub use settings::{
     Acceptance, BudgetSettings, ComponentSelection, Duplicates, MergeSettings, Overlap,
     ParentSelection, ReflectionSettings, RolloutSettings, RunSettings, ScheduleKind,
-    SearchSettings, Settings, ValidationSettings,
+    SearchSettings, Settings, Speculation, StaleChildren, ValidationSettings,
 };
 pub use submitted::SubmittedConfig;
 pub use task::{ConnectedTask, TaskConfig};

@@ -7,7 +7,7 @@ use gepa_evaluation::{ExampleId, PromptTemplate, wildcards_in};
 use indexmap::IndexMap;
 
 use super::problem::Problem;
-use super::settings::{Overlap, SearchSettings, Settings};
+use super::settings::{Overlap, RunSettings, ScheduleKind, SearchSettings, Settings, Speculation};
 use crate::reflection::Template;
 
 /// Most proposals of one generation: a typing error must not fill the memory.
@@ -48,6 +48,7 @@ impl Config {
     ) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         check_numbers(&settings, &mut problems);
+        check_schedule(&settings.run, &mut problems);
         check_generation(&settings.search, &mut problems);
         check_sets(&sets, &settings.search.allow_overlap, &mut problems);
         check_prompt(&seed, &prompt, &mut problems);
@@ -179,11 +180,6 @@ fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
     let between = "must lie between 0 and 1";
     let backoff = rollouts.backoff_seconds;
     let others = [
-        (
-            run.pareto_lag >= run.gate_lag,
-            "run.pareto_lag",
-            "must be at least `run.gate_lag`",
-        ),
         (fraction(search.epsilon), "search.epsilon", between),
         (
             search.perfect_score.is_finite(),
@@ -240,6 +236,22 @@ fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
         if !holds {
             problems.push(Problem::new(key, message));
         }
+    }
+}
+
+fn check_schedule(run: &RunSettings, problems: &mut Vec<Problem>) {
+    if run.pareto_lag < run.gate_lag {
+        problems.push(Problem::new(
+            "run.pareto_lag",
+            "must be at least `run.gate_lag`",
+        ));
+    }
+    if run.speculate == Speculation::Likely && run.schedule == ScheduleKind::Ordered {
+        problems.push(Problem::new(
+            "run.speculate",
+            "cannot be `likely` under the ordered schedule, since what it spends depends on timing; \
+             write `decided`, or set `run.schedule = \"free\"`",
+        ));
     }
 }
 

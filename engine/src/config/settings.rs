@@ -42,6 +42,12 @@ pub struct RunSettings {
     /// Generations whose pareto scores may be open when another begins; at least `gate_lag`.
     /// Both lags at 1 are the sequential algorithm.
     pub pareto_lag: u32,
+    /// Under `free`, what becomes of a child that passes its gate when it is stale: `gate_lag`
+    /// generations or more were issued after its own, or its parent has left the front since. Has no
+    /// effect under `ordered`.
+    pub stale_children: StaleChildren,
+    /// Whether pareto sets begin in idle slots before the gate that decides whether they are wanted.
+    pub speculate: Speculation,
     /// Rollouts in flight at once, over all proposals.
     pub max_concurrent: u32,
 }
@@ -54,6 +60,8 @@ impl Default for RunSettings {
             schedule: ScheduleKind::Ordered,
             gate_lag: 4,
             pareto_lag: 8,
+            stale_children: StaleChildren::Keep,
+            speculate: Speculation::Off,
             max_concurrent: 16,
         }
     }
@@ -68,6 +76,34 @@ pub enum ScheduleKind {
     Ordered,
     /// In the order in which results arrive.
     Free,
+}
+
+/// What becomes of a stale child that passed its gate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StaleChildren {
+    /// It goes on like any other.
+    #[default]
+    Keep,
+    /// It must also do better on its minibatch than a parent drawn from the present archive.
+    Regate,
+    /// Its proposal ends; what was paid for stays in the journal and counts as known.
+    Drop,
+}
+
+/// When pareto sets may begin before the gate is decided on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Speculation {
+    /// Never.
+    #[default]
+    Off,
+    /// Under `ordered`, once nothing but a twin ahead of it can turn the child away. Decisions still
+    /// depend on the two lags only. Has no effect under `free`, where such gates are not kept waiting.
+    Decided,
+    /// Once the minibatch so far has more than the whole sum to beat. What is spent depends on
+    /// timing: only under `free`.
+    Likely,
 }
 
 /// `[search]`: who becomes a parent, on what it is tried, and when its child is kept.

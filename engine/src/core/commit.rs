@@ -7,19 +7,18 @@ use std::sync::Arc;
 use gepa_archive::{
     Candidate, CandidateIndex, Insertion, InstanceIndex, InstanceScore, Origin, ScoreRow,
 };
-use gepa_evaluation::Stage;
 
 use super::generation::Turns;
 use super::ledger::Reservation;
-use super::proposal::{Comparison, PARETO_TRIAL, Proposal, Verdict};
+use super::proposal::{Comparison, Proposal, Unwanted, Verdict};
 use super::trial::Trial;
+use super::work::Work;
 use super::{Core, Part};
 use crate::config::Duplicates;
 use crate::event::{
     CandidateAccepted, CloseReason, EventBody, GateDecided, ProposalClosed, SnapshotTag,
     SnapshotTaken,
 };
-use crate::ids::TrialKey;
 
 impl Core {
     /// The seed enters the archive, or the run fails where it could not be scored.
@@ -58,18 +57,26 @@ impl Core {
             match proposal.verdict.take() {
                 Some(Verdict::Pass(comparison)) => {
                     self.journal_gate(&proposal, comparison, true);
-                    passed.push((proposal, comparison));
+                    match self.dropped_as_stale(&proposal) {
+                        Some(detail) => self.turn_away_stale(proposal, detail),
+                        None => passed.push((proposal, comparison)),
+                    }
                 }
                 Some(Verdict::Close(reason, detail, comparison)) => {
                     self.journal_gate(&proposal, comparison, false);
-                    self.close(iteration, reason, detail);
+                    if reason == CloseReason::Stale {
+                        self.turn_away_stale(proposal, detail);
+                    } else {
+                        self.turn_away(proposal, reason, detail);
+                    }
                 }
                 None => {}
             }
         }
         self.give_turns_back(&turns);
-        for (rank, mut proposal) in self.keep_best(passed).into_iter().enumerate() {
+        for (rank, (mut proposal, comparison)) in self.keep_best(passed).into_iter().enumerate() {
             proposal.rank = rank;
+            proposal.promise = self.promise(&proposal, comparison);
             self.go_on_to_pareto(proposal);
         }
         self.stop_on_failures();
@@ -91,13 +98,15 @@ impl Core {
         let used = proposal.gate_usage();
         self.ledger
             .settle(std::mem::take(&mut proposal.reserved), used);
-        for trial in [&proposal.parent_trial, &proposal.child_trial]
-            .into_iter()
-            .flatten()
-        {
+        if let Some(begun) = &proposal.pareto_trial {
+            proposal.reserved.rollouts = begun.open() + begun.executed();
+            self.ledger.reserve(proposal.reserved);
+        }
+        for trial in proposal.gate_trials() {
             self.failures.count(trial);
         }
-        if let Some(trial) = &proposal.parent_trial {
+        let parents = [proposal.parent_trial.as_ref(), proposal.regate_trial()];
+        for trial in parents.into_iter().flatten() {
             self.memory.remember(trial);
         }
         if let Some(trial) = &proposal.child_trial {
@@ -121,6 +130,13 @@ impl Core {
             },
         );
         self.failures.count(&trial);
+        if let Some(Unwanted { reason, detail, .. }) = proposal.unwanted {
+            if reason != CloseReason::Duplicate {
+                self.memory.remember_turned_away(&trial);
+            }
+            self.close_with_waste(iteration, reason, detail, trial.executed());
+            return;
+        }
         self.memory.remember(&trial);
         let parents = proposal.parents.clone();
         let accepted = if self.too_many_failed(&trial) {
@@ -140,11 +156,23 @@ impl Core {
     }
 
     pub(super) fn close(&mut self, iteration: u64, reason: CloseReason, detail: String) {
+        self.close_with_waste(iteration, reason, detail, 0);
+    }
+
+    /// Ends an iteration for which so many rollouts were executed on the pareto set in vain.
+    pub(super) fn close_with_waste(
+        &mut self,
+        iteration: u64,
+        reason: CloseReason,
+        detail: String,
+        wasted: u64,
+    ) {
         self.since_best += 1;
         self.decide(EventBody::ProposalClosed(ProposalClosed {
             iteration,
             reason,
             detail,
+            wasted,
         }));
     }
 
@@ -166,19 +194,23 @@ impl Core {
             return;
         };
         if let Some(detail) = self.twin_of(&child, proposal.generation) {
-            self.close(iteration, CloseReason::Duplicate, detail);
+            self.turn_away(proposal, CloseReason::Duplicate, detail);
             return;
         }
-        let key = TrialKey {
-            iteration,
-            index: PARETO_TRIAL,
+        let priority = self.pareto_priority(&proposal);
+        if let Some(begun) = &mut proposal.pareto_trial {
+            begun.priority = priority;
+            if !begun.is_complete() {
+                self.work.push(Work::Move(begun.key, priority));
+            }
+            proposal.gate_committed = true;
+            self.open.insert(iteration, proposal);
+            return;
+        }
+        let Some(trial) = self.pareto_trial(&proposal, u64::MAX) else {
+            return;
         };
-        let pareto = self.config.sets().pareto.clone();
-        let content = child.content_id();
-        let trial = Trial::new(key, Stage::Pareto, child, pareto, |example| {
-            let gate = proposal.child_trial.as_ref();
-            self.memory.of_child(content, example, gate)
-        });
+        let trial = trial.with_priority(priority);
         if !self.ledger.covers_rollouts(trial.open()) {
             let detail = "the rest of the budget is promised to earlier proposals".to_owned();
             self.close(iteration, CloseReason::Budget, detail);
@@ -199,7 +231,7 @@ impl Core {
     }
 
     /// The same candidate in the archive, or on its way there.
-    fn twin_of(&self, child: &Candidate, generation: u64) -> Option<String> {
+    pub(super) fn twin_of(&self, child: &Candidate, generation: u64) -> Option<String> {
         let content_id = child.content_id();
         let skips = self.config.settings().search.duplicates == Duplicates::Skip;
         if let Some(twin) = self.contents.get(&content_id).filter(|_| skips) {
@@ -208,7 +240,7 @@ impl Core {
         let on_its_way = self
             .open
             .values()
-            .filter(|proposal| proposal.gate_committed)
+            .filter(|proposal| proposal.is_on_its_way())
             .filter(|proposal| skips || proposal.generation == generation);
         on_its_way
             .filter(|proposal| {
@@ -290,7 +322,12 @@ impl Core {
         }
     }
 
-    fn journal_gate(&mut self, proposal: &Proposal, comparison: Option<Comparison>, passed: bool) {
+    pub(super) fn journal_gate(
+        &mut self,
+        proposal: &Proposal,
+        comparison: Option<Comparison>,
+        passed: bool,
+    ) {
         let (Some(comparison), Some(child)) = (comparison, &proposal.child) else {
             return;
         };
@@ -301,6 +338,7 @@ impl Core {
             compared: comparison.compared,
             parent_sum: comparison.parent_sum,
             child_sum: comparison.child_sum,
+            against: proposal.regate.as_ref().and_then(|regate| regate.rival),
         }));
     }
 

@@ -96,17 +96,22 @@ impl Core {
 
     fn close_open(&mut self) {
         for (iteration, mut proposal) in std::mem::take(&mut self.open) {
-            let mut used = proposal.gate_usage();
-            if proposal.gate_committed {
-                let executed = proposal.pareto_trial.as_ref().map_or(0, Trial::executed);
-                used = super::Reservation {
-                    rollouts: executed,
-                    reflections: 0,
-                };
-            }
+            let mut used = if proposal.gate_committed {
+                super::Reservation::default()
+            } else {
+                proposal.gate_usage()
+            };
+            used.rollouts += proposal.pareto_executed();
             self.ledger
                 .settle(std::mem::take(&mut proposal.reserved), used);
-            self.close(iteration, CloseReason::Stopped, String::new());
+            let wasted = if proposal.is_on_its_way() {
+                0
+            } else {
+                proposal.pareto_executed()
+            };
+            let unwanted = proposal.unwanted.map(|one| (one.reason, one.detail));
+            let (reason, detail) = unwanted.unwrap_or((CloseReason::Stopped, String::new()));
+            self.close_with_waste(iteration, reason, detail, wasted);
         }
     }
 

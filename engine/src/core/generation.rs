@@ -60,20 +60,34 @@ impl Core {
     }
 
     /// The children that go on, in the order in which they will enter the archive.
-    pub(super) fn keep_best(&mut self, mut passed: Vec<Passed>) -> Vec<Proposal> {
-        let most = self.config.settings().search.keep_best;
-        let most = most.map_or(usize::MAX, |most| most as usize);
-        if most != usize::MAX {
-            let gain = |(_, comparison): &Passed| {
-                comparison.map_or(f64::INFINITY, |sums| sums.child_sum - sums.parent_sum)
-            };
-            passed.sort_by(|left, right| gain(right).total_cmp(&gain(left)));
-        }
-        let outranked = passed.split_off(passed.len().min(most));
+    pub(super) fn keep_best(&mut self, mut passed: Vec<Passed>) -> Vec<Passed> {
+        self.best_first(&mut passed, |(_, comparison)| *comparison);
+        let outranked = passed.split_off(passed.len().min(self.most_kept()));
         for (proposal, _) in outranked {
-            self.close(proposal.iteration, CloseReason::Outranked, String::new());
+            self.turn_away(proposal, CloseReason::Outranked, String::new());
         }
-        passed.into_iter().map(|(proposal, _)| proposal).collect()
+        passed
+    }
+
+    /// Most children of a generation that go on.
+    pub(super) fn most_kept(&self) -> usize {
+        let most = self.config.settings().search.keep_best;
+        most.map_or(usize::MAX, |most| most as usize)
+    }
+
+    /// Orders children by their gain, where only some of them go on.
+    pub(super) fn best_first<T>(
+        &self,
+        passed: &mut [T],
+        comparison: impl Fn(&T) -> Option<Comparison>,
+    ) {
+        if self.most_kept() == usize::MAX {
+            return;
+        }
+        let gain = |one: &T| {
+            comparison(one).map_or(f64::INFINITY, |sums| sums.child_sum - sums.parent_sum)
+        };
+        passed.sort_by(|left, right| gain(right).total_cmp(&gain(left)));
     }
 
     /// Skipped tasks do not use up their parent's turns (reference algorithm 1.9), unless others

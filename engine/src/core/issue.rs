@@ -8,6 +8,7 @@ use gepa_evaluation::{ExampleId, Stage};
 
 use super::ledger::Reservation;
 use super::order::Issue;
+use super::priority::Priority;
 use super::proposal::{CHILD_TRIAL, PARENT_TRIAL, Proposal, Rewrite, RewriteState, Verdict};
 use super::trial::Trial;
 use super::{Core, Part};
@@ -45,6 +46,9 @@ impl Core {
             self.issue_reflections(iteration);
         }
         self.next_generation += 1;
+        let siblings = iteration..self.next_iteration;
+        self.reserve_for_speculation(&siblings);
+        self.speculate_on_decided(&siblings);
         Issue::Issued
     }
 
@@ -213,8 +217,9 @@ impl Core {
         let content = child.content_id();
         let batch = proposal.batch.clone();
         let trial = Trial::new(key, Stage::MergeGate, child, batch, |example| {
-            self.memory.of_child(content, example, None)
+            self.memory.of_child(content, example, None, u64::MAX)
         });
+        let trial = trial.with_priority(Priority::gate(&proposal));
         self.order_trial(&trial);
         let complete = trial.is_complete();
         proposal.child_trial = Some(trial);
@@ -233,7 +238,7 @@ impl Core {
         self.next_iteration = siblings.end;
         let mut tasks = siblings.clone();
         for _ in 0..parents {
-            let parent = self.select_parent(tasks.start);
+            let parent = self.select_parent(DrawPurpose::Parent, tasks.start);
             for iteration in tasks.by_ref().take(batches as usize) {
                 let chunk = iteration - first;
                 self.issue_reflection(iteration, &siblings, parent, chunk);
@@ -253,11 +258,7 @@ impl Core {
         let positions = self.sampler.batch(generation, chunk, &mut *self.random);
         let train = &self.config.sets().train;
         let batch: Vec<ExampleId> = positions.into_iter().map(|at| train[at].clone()).collect();
-        let candidate = self
-            .archive
-            .get(parent)
-            .map(|entry| Arc::clone(&entry.candidate));
-        let candidate = candidate.unwrap_or_else(|| Arc::clone(self.config.seed()));
+        let candidate = self.candidate_of(parent);
         let turn = self.cursors.get(parent.position()).copied();
         let components = self.take_components(parent);
         let content = candidate.content_id();
@@ -274,7 +275,9 @@ impl Core {
         );
 
         let mut proposal = self.proposal(iteration, Origin::Reflection);
+        let trial = trial.with_priority(Priority::gate(&proposal));
         proposal.siblings = siblings.clone();
+        proposal.parent_survived = self.archive.survives(parent);
         proposal.turn = turn.filter(|_| components.len() == 1);
         proposal.parents = vec![parent];
         proposal.rewrites = components.iter().cloned().map(Rewrite::new).collect();
@@ -305,12 +308,18 @@ impl Core {
             && self.contents.contains_key(&candidate.content_id())
     }
 
-    fn select_parent(&mut self, iteration: u64) -> CandidateIndex {
+    pub(super) fn select_parent(&mut self, purpose: DrawPurpose, iteration: u64) -> CandidateIndex {
         let selector = self.config.settings().search.selector();
-        let mut draw = self.random.stream(DrawPurpose::Parent, iteration);
+        let mut draw = self.random.stream(purpose, iteration);
         self.archive
             .select(&selector, &mut *draw)
             .unwrap_or_default()
+    }
+
+    pub(super) fn candidate_of(&self, member: CandidateIndex) -> Arc<Candidate> {
+        let entry = self.archive.get(member);
+        let candidate = entry.map_or(self.config.seed(), |entry| &entry.candidate);
+        Arc::clone(candidate)
     }
 
     /// The components to rewrite; a parent's turn moves on at once, so that two proposals in flight

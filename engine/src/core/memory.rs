@@ -9,7 +9,14 @@ use gepa_evaluation::{ExampleId, Outcome, Stage};
 use super::trial::Trial;
 use crate::config::Duplicates;
 
-type Outcomes = HashMap<(ContentId, ExampleId), Arc<Outcome>>;
+type Outcomes = HashMap<(ContentId, ExampleId), Known>;
+
+/// An outcome, and how old the memory was when it first had one.
+#[derive(Debug)]
+struct Known {
+    outcome: Arc<Outcome>,
+    since: u64,
+}
 
 /// Scored outcomes by content and example. Holds only what can be asked for again: where duplicates
 /// are skipped no candidate reaches the pareto set twice, so nothing is kept of rejected children
@@ -18,6 +25,8 @@ type Outcomes = HashMap<(ContentId, ExampleId), Arc<Outcome>>;
 pub(crate) struct Memory {
     reuse: bool,
     duplicates: Duplicates,
+    /// Trials taken in.
+    age: u64,
     /// From minibatches, so with everything a reflection needs.
     minibatch: Outcomes,
     /// From merge gates and the pareto set; only where duplicates are kept.
@@ -29,29 +38,30 @@ impl Memory {
         Self {
             reuse,
             duplicates,
+            age: 0,
             minibatch: Outcomes::new(),
             pareto: Outcomes::new(),
         }
+    }
+
+    /// How much it has taken in.
+    pub(crate) fn age(&self) -> u64 {
+        self.age
     }
 
     /// Takes in what a trial bought. What the seed scored on the pareto set is never asked for: the
     /// reference implementation does not cache it either, and it would change the order of sums.
     pub(crate) fn remember(&mut self, trial: &Trial) {
         let keeps_all = self.duplicates == Duplicates::Keep;
-        let outcomes = match trial.stage {
-            Stage::MinibatchParent | Stage::MinibatchChild => &mut self.minibatch,
-            Stage::MergeGate | Stage::Pareto if keeps_all => &mut self.pareto,
-            _ => return,
-        };
-        if !self.reuse {
-            return;
+        if keeps_all || !matches!(trial.stage, Stage::MergeGate | Stage::Pareto) {
+            self.take_in(trial);
         }
-        let content = trial.candidate.content_id();
-        for (example, outcome) in trial.bought() {
-            if outcome.scored().is_some() {
-                outcomes.insert((content, example.clone()), Arc::clone(outcome));
-            }
-        }
+    }
+
+    /// Takes in what was bought for a child that did not get into the archive for another reason
+    /// than its scores: the same text may be proposed again.
+    pub(crate) fn remember_turned_away(&mut self, trial: &Trial) {
+        self.take_in(trial);
     }
 
     /// Takes in what a child bought that may not get into the archive.
@@ -70,15 +80,18 @@ impl Memory {
         if !self.reuse {
             return None;
         }
-        self.minibatch.get(&(content, example.clone())).cloned()
+        let known = self.minibatch.get(&(content, example.clone()))?;
+        Some(Arc::clone(&known.outcome))
     }
 
-    /// A candidate's outcome on a pareto example; `gate` is the trial of its own gate.
+    /// A candidate's outcome on a pareto example, known at the age `as_of`; `gate` is the trial of
+    /// its own gate.
     pub(crate) fn of_child(
         &self,
         content: ContentId,
         example: &ExampleId,
         gate: Option<&Trial>,
+        as_of: u64,
     ) -> Option<Arc<Outcome>> {
         if !self.reuse {
             return None;
@@ -91,9 +104,33 @@ impl Memory {
         });
         just_bought.or_else(|| {
             let key = (content, example.clone());
-            let known = self.minibatch.get(&key).or_else(|| self.pareto.get(&key));
-            known.cloned()
+            let known = [self.minibatch.get(&key), self.pareto.get(&key)];
+            let mut in_time = known.into_iter().flatten().filter(|k| k.since <= as_of);
+            in_time.next().map(|known| Arc::clone(&known.outcome))
         })
+    }
+
+    fn take_in(&mut self, trial: &Trial) {
+        let outcomes = match trial.stage {
+            Stage::MinibatchParent | Stage::MinibatchChild => &mut self.minibatch,
+            Stage::MergeGate | Stage::Pareto => &mut self.pareto,
+            _ => return,
+        };
+        if !self.reuse {
+            return;
+        }
+        self.age += 1;
+        let content = trial.candidate.content_id();
+        for (example, outcome) in trial.bought() {
+            if outcome.scored().is_some() {
+                let known = outcomes.entry((content, example.clone()));
+                let known = known.or_insert_with(|| Known {
+                    outcome: Arc::clone(outcome),
+                    since: self.age,
+                });
+                known.outcome = Arc::clone(outcome);
+            }
+        }
     }
 }
 
@@ -107,7 +144,9 @@ impl Memory {
     /// Takes in an outcome that no trial bought.
     pub(crate) fn note(&mut self, content: ContentId, example: &ExampleId, outcome: Arc<Outcome>) {
         if self.reuse {
-            self.pareto.insert((content, example.clone()), outcome);
+            let since = self.age;
+            self.pareto
+                .insert((content, example.clone()), Known { outcome, since });
         }
     }
 }

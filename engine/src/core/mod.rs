@@ -14,8 +14,11 @@ mod issue;
 mod ledger;
 mod memory;
 mod order;
+mod priority;
 mod progress;
 mod proposal;
+mod speculation;
+mod staleness;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -44,6 +47,7 @@ use proposal::Proposal;
 use trial::Trial;
 use work::rollouts_of;
 
+pub(crate) use priority::Priority;
 pub(crate) use work::{ReflectionWork, RolloutWork, Work};
 
 /// A run's state.
@@ -196,6 +200,7 @@ impl Core {
         match fact {
             EventBody::RolloutSettled(settled) => self.settle_rollout(settled),
             EventBody::RolloutSuspended(settled) => self.suspend_rollout(settled),
+            EventBody::RolloutsDropped(dropped) => self.drop_rollouts(dropped),
             EventBody::ReflectionSettled(settled) => self.settle_reflection(settled),
             EventBody::CandidateInjected(injected) => {
                 self.injected.push_back(injected.candidate.clone());
@@ -306,6 +311,14 @@ impl Core {
             Part::Validating(trials) => trials.iter_mut().collect(),
             _ => Vec::new(),
         };
+        for proposal in self
+            .open
+            .values_mut()
+            .filter(|proposal| proposal.is_dropping())
+        {
+            // The process that was to say what it dropped is gone, and so is its queue.
+            proposal.trials_mut().for_each(Trial::drop_all_open);
+        }
         let of_proposals = self.open.values_mut().flat_map(Proposal::trials_mut);
         for trial in of_part.into_iter().chain(of_proposals) {
             // A complete trial has been decided on; its failures are part of that decision.

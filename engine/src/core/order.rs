@@ -90,7 +90,10 @@ impl Core {
             }
         });
         if let Some(step) = ready {
-            return self.commit_if_ready(step);
+            return match &step {
+                Step::CommitGates(siblings) if self.begin_regates(siblings) => true,
+                _ => self.commit_if_ready(step),
+            };
         }
         let run = &self.config.settings().run;
         let mut open_gates: Vec<u64> = self

@@ -3,17 +3,18 @@
 
 use std::sync::Arc;
 
-use gepa_archive::Origin;
 use gepa_evaluation::{Outcome, Scored, Stage};
 
 use super::Core;
+use super::priority::Priority;
 use super::proposal::{
-    CHILD_TRIAL, Comparison, PARENT_TRIAL, Proposal, Rewrite, RewriteState, Verdict,
+    CHILD_TRIAL, Comparison, PARENT_TRIAL, PARETO_TRIAL, Proposal, REGATE_TRIAL, Rewrite,
+    RewriteState, Verdict,
 };
 use super::trial::Trial;
 use super::work::{ReflectionWork, Work};
 use crate::config::Duplicates;
-use crate::event::{CloseReason, ReflectionSettled, RolloutSettled};
+use crate::event::{CloseReason, ReflectionSettled, RolloutSettled, RolloutsDropped};
 use crate::ids::TrialKey;
 use crate::reflection::{ExampleRecord, TextRules, example_record};
 
@@ -27,16 +28,30 @@ impl Core {
             trial.settle(settled.position as usize, outcome) && trial.is_complete()
         });
         let siblings = proposal.siblings.clone();
-        if filled {
-            match index {
-                PARENT_TRIAL => self.finish_trial(proposal.parent_trial.as_ref()),
-                CHILD_TRIAL => self.child_done(&mut proposal),
-                _ => self.finish_trial(proposal.pareto_trial.as_ref()),
-            }
+        match index {
+            CHILD_TRIAL if !filled => self.speculate_if_likely(&mut proposal),
+            _ if !filled => {}
+            PARENT_TRIAL => self.finish_trial(proposal.parent_trial.as_ref()),
+            CHILD_TRIAL => self.child_done(&mut proposal),
+            REGATE_TRIAL => self.regate_done(&mut proposal),
+            _ => self.finish_trial(proposal.pareto_trial.as_ref()),
         }
         self.open.insert(iteration, proposal);
         if filled && index == PARENT_TRIAL {
-            self.judge_parents(siblings);
+            self.judge_parents(siblings.clone());
+        }
+        if filled && index != PARETO_TRIAL {
+            self.speculate_on_decided(&siblings);
+        }
+    }
+
+    pub(super) fn drop_rollouts(&mut self, dropped: &RolloutsDropped) {
+        let TrialKey { iteration, index } = dropped.trial;
+        let proposal = self.open.get_mut(&iteration);
+        if let Some(trial) = proposal.and_then(|proposal| proposal.trial_mut(index)) {
+            for position in &dropped.positions {
+                trial.drop_open(*position as usize);
+            }
         }
     }
 
@@ -45,7 +60,9 @@ impl Core {
             return;
         };
         self.apply_reflection(&mut proposal, settled);
+        let siblings = proposal.siblings.clone();
         self.open.insert(settled.iteration, proposal);
+        self.speculate_on_decided(&siblings);
         if let Some(failure) = settled.failure.as_ref().filter(|f| f.kind.is_fatal()) {
             self.give_up_on_reflection(&failure.message);
         }
@@ -176,6 +193,7 @@ impl Core {
             examples,
             |_| None,
         );
+        let trial = trial.with_priority(Priority::gate(proposal));
         self.propose(proposal, child);
         self.order_trial(&trial);
         proposal.child_trial = Some(trial);
@@ -183,15 +201,12 @@ impl Core {
 
     pub(super) fn child_done(&mut self, proposal: &mut Proposal) {
         self.finish_trial(proposal.child_trial.as_ref());
-        let Some(comparison) = compare(proposal) else {
+        let Some(child) = &proposal.child_trial else {
             return;
         };
-        let passed = if proposal.origin == Origin::Merge {
-            comparison.child_sum >= comparison.parent_sum
-        } else {
-            let acceptance = self.config.settings().search.acceptance;
-            acceptance.passes(comparison.parent_sum, comparison.child_sum)
-        };
+        let comparison = compare_with(child, &opposing_scores(proposal));
+        let (parent_sum, child_sum) = (comparison.parent_sum, comparison.child_sum);
+        let passed = self.passes(proposal.origin, parent_sum, child_sum);
         proposal.verdict = Some(if comparison.compared == 0 {
             let detail = "no rollout of the child could be scored".to_owned();
             Verdict::Close(CloseReason::NothingToCompare, detail, None)
@@ -203,7 +218,7 @@ impl Core {
     }
 
     pub(super) fn finish_trial(&mut self, trial: Option<&Trial>) {
-        if let Some(trial) = trial {
+        if let Some(trial) = trial.filter(|trial| !trial.is_cut_short()) {
             self.decide(trial.finished());
         }
     }
@@ -261,32 +276,40 @@ fn records(trial: &Trial, component: &str) -> Vec<ExampleRecord> {
         .collect()
 }
 
-/// Sums over the examples on which both sides have a score.
-fn compare(proposal: &Proposal) -> Option<Comparison> {
-    let child = proposal.child_trial.as_ref()?;
-    let child_scores = child.scores();
+/// What a child's parents scored on the examples of its trial, by position: twice the same for a
+/// single parent.
+pub(super) fn opposing_scores(proposal: &Proposal) -> Vec<[Option<f64>; 2]> {
+    match &proposal.parent_trial {
+        // The child is tried where its parent has a score.
+        Some(parent) => {
+            let scored = parent.scores().into_iter().flatten();
+            scored.map(|score| [Some(score); 2]).collect()
+        }
+        None => proposal
+            .merge_scores
+            .iter()
+            .map(|scores| scores.map(Some))
+            .collect(),
+    }
+}
+
+/// Sums over the examples on which both sides have a score; of two opposing sums the greater.
+pub(super) fn compare_with(child: &Trial, opposing: &[[Option<f64>; 2]]) -> Comparison {
     let mut compared = 0;
     let mut child_sum = 0.0;
     let mut parent_sums = [0.0_f64; 2];
-    let parent_scores: Vec<[f64; 2]> = match &proposal.parent_trial {
-        Some(parent) => parent
-            .scores()
-            .into_iter()
-            .flatten()
-            .map(|score| [score; 2])
-            .collect(),
-        None => proposal.merge_scores.clone(),
-    };
-    for (child_score, parents) in child_scores.into_iter().zip(parent_scores) {
-        let Some(score) = child_score else { continue };
+    for (child_score, scores) in child.scores().into_iter().zip(opposing) {
+        let (Some(score), [Some(first), Some(second)]) = (child_score, scores) else {
+            continue;
+        };
         compared += 1;
         child_sum += score;
-        parent_sums[0] += parents[0];
-        parent_sums[1] += parents[1];
+        parent_sums[0] += first;
+        parent_sums[1] += second;
     }
-    Some(Comparison {
+    Comparison {
         compared,
         parent_sum: parent_sums[0].max(parent_sums[1]),
         child_sum,
-    })
+    }
 }

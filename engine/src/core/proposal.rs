@@ -14,6 +14,7 @@ use crate::event::CloseReason;
 pub(crate) const PARENT_TRIAL: u32 = 0;
 pub(crate) const CHILD_TRIAL: u32 = 1;
 pub(crate) const PARETO_TRIAL: u32 = 2;
+pub(crate) const REGATE_TRIAL: u32 = 3;
 
 /// One iteration's proposal.
 #[derive(Debug)]
@@ -35,6 +36,11 @@ pub(crate) struct Proposal {
     pub(crate) turn: Option<usize>,
     /// Size of the archive when it was issued: what it may know of it.
     pub(crate) known_pool: usize,
+    /// Whether its parent stood on the front then.
+    pub(crate) parent_survived: bool,
+    /// Age of the memory then, if the pareto set was reserved with the minibatches and may begin
+    /// before the gate: what that may take as known.
+    pub(crate) early_as_of: Option<u64>,
     pub(crate) child: Option<Arc<Candidate>>,
     pub(crate) parent_trial: Option<Trial>,
     pub(crate) child_trial: Option<Trial>,
@@ -42,6 +48,12 @@ pub(crate) struct Proposal {
     /// The gate's answer, from when it is known.
     pub(crate) verdict: Option<Verdict>,
     pub(crate) gate_committed: bool,
+    /// What its child seems worth, from when its gate is committed.
+    pub(crate) promise: f64,
+    /// Why it ends once its pareto set, begun too early, has been accounted for.
+    pub(crate) unwanted: Option<Unwanted>,
+    /// The second gate of a stale child, from when one was thought of.
+    pub(crate) regate: Option<Regate>,
     pub(crate) reserved: Reservation,
     /// Reflection calls settled.
     pub(crate) reflections: u64,
@@ -56,6 +68,25 @@ pub(crate) struct Rewrite {
     /// Why the last attempt failed.
     pub(crate) complaint: String,
     pub(crate) state: RewriteState,
+}
+
+/// The end of a proposal whose pareto set was begun too early.
+#[derive(Debug)]
+pub(crate) struct Unwanted {
+    pub(crate) reason: CloseReason,
+    pub(crate) detail: String,
+    /// What has not begun of that set is taken from the queue.
+    pub(crate) is_dropping: bool,
+}
+
+/// The second gate of a stale child. Without a trial the verdict of the first stands.
+#[derive(Debug, Default)]
+pub(crate) struct Regate {
+    /// Who stands in the parent's place, where that counts.
+    pub(crate) rival: Option<CandidateIndex>,
+    pub(crate) trial: Option<Trial>,
+    /// What the first gate compared.
+    pub(crate) first: Option<Comparison>,
 }
 
 /// Where a rewrite stands.
@@ -96,6 +127,8 @@ impl Proposal {
             rank: 0,
             origin,
             known_pool,
+            parent_survived: false,
+            early_as_of: None,
             parents: Vec::new(),
             batch: Vec::new(),
             merge_scores: Vec::new(),
@@ -107,6 +140,9 @@ impl Proposal {
             pareto_trial: None,
             verdict: None,
             gate_committed: false,
+            promise: 0.0,
+            unwanted: None,
+            regate: None,
             reserved: Reservation::default(),
             reflections: 0,
         }
@@ -117,6 +153,10 @@ impl Proposal {
             PARENT_TRIAL => self.parent_trial.as_mut(),
             CHILD_TRIAL => self.child_trial.as_mut(),
             PARETO_TRIAL => self.pareto_trial.as_mut(),
+            REGATE_TRIAL => self
+                .regate
+                .as_mut()
+                .and_then(|regate| regate.trial.as_mut()),
             _ => None,
         }
     }
@@ -129,12 +169,48 @@ impl Proposal {
         ]
         .into_iter()
         .filter_map(Option::as_mut)
+        .chain(
+            self.regate
+                .as_mut()
+                .and_then(|regate| regate.trial.as_mut()),
+        )
     }
 
     pub(crate) fn trials(&self) -> impl Iterator<Item = &Trial> {
         [&self.parent_trial, &self.child_trial, &self.pareto_trial]
             .into_iter()
             .filter_map(Option::as_ref)
+            .chain(self.regate_trial())
+    }
+
+    /// The trials that its gate rests on.
+    pub(crate) fn gate_trials(&self) -> impl Iterator<Item = &Trial> {
+        [&self.parent_trial, &self.child_trial]
+            .into_iter()
+            .filter_map(Option::as_ref)
+            .chain(self.regate_trial())
+    }
+
+    /// The trial of the second gate.
+    pub(crate) fn regate_trial(&self) -> Option<&Trial> {
+        self.regate.as_ref()?.trial.as_ref()
+    }
+
+    /// Whether what has not begun of its pareto set is being taken from the queue.
+    pub(crate) fn is_dropping(&self) -> bool {
+        self.unwanted
+            .as_ref()
+            .is_some_and(|unwanted| unwanted.is_dropping)
+    }
+
+    /// Whether its child is on its way into the archive.
+    pub(crate) fn is_on_its_way(&self) -> bool {
+        self.gate_committed && self.unwanted.is_none()
+    }
+
+    /// Rollouts executed on the pareto set.
+    pub(crate) fn pareto_executed(&self) -> u64 {
+        self.pareto_trial.as_ref().map_or(0, Trial::executed)
     }
 
     /// Whether the gate can be committed.
@@ -149,11 +225,7 @@ impl Proposal {
 
     /// What was used up to the gate: everything but the pareto trial.
     pub(crate) fn gate_usage(&self) -> Reservation {
-        let executed = [&self.parent_trial, &self.child_trial]
-            .into_iter()
-            .flatten()
-            .map(Trial::executed)
-            .sum();
+        let executed = self.gate_trials().map(Trial::executed).sum();
         Reservation {
             rollouts: executed,
             reflections: self.reflections,

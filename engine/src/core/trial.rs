@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gepa_archive::Candidate;
 use gepa_evaluation::{ExampleId, Outcome, Scored, Stage};
 
+use super::priority::Priority;
 use crate::event::{EventBody, TrialFinished, TrialStarted};
 use crate::ids::TrialKey;
 
@@ -15,6 +16,10 @@ pub(crate) struct Trial {
     pub(crate) stage: Stage,
     pub(crate) candidate: Arc<Candidate>,
     pub(crate) examples: Vec<ExampleId>,
+    /// Where its rollouts stand in the queue.
+    pub(crate) priority: Priority,
+    /// It was begun before its gate was committed.
+    pub(crate) speculative: bool,
     slots: Vec<Slot>,
     open: usize,
     executed: u64,
@@ -30,6 +35,8 @@ enum Slot {
     Reused(Arc<Outcome>),
     /// The same example as an earlier position of this trial.
     SameAs(usize),
+    /// Nobody wanted the outcome any more.
+    Dropped,
 }
 
 impl Trial {
@@ -70,10 +77,17 @@ impl Trial {
             stage,
             candidate,
             examples,
+            priority: Priority::ALONE,
+            speculative: false,
             slots,
             open,
             executed: 0,
         }
+    }
+
+    pub(crate) fn with_priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
     }
 
     pub(crate) fn started(&self) -> EventBody {
@@ -83,6 +97,7 @@ impl Trial {
             candidate: self.candidate.content_id(),
             examples: self.examples.clone(),
             reused: (self.slots.len() - self.open) as u32,
+            speculative: self.speculative,
         })
     }
 
@@ -115,6 +130,26 @@ impl Trial {
         if let Some(Slot::Open { again }) = self.slots.get_mut(position) {
             *again = true;
         }
+    }
+
+    /// Gives up a slot that has no outcome.
+    pub(crate) fn drop_open(&mut self, position: usize) {
+        if let Some(slot @ Slot::Open { .. }) = self.slots.get_mut(position) {
+            *slot = Slot::Dropped;
+            self.open -= 1;
+        }
+    }
+
+    /// Gives up every slot that has no outcome.
+    pub(crate) fn drop_all_open(&mut self) {
+        for position in 0..self.slots.len() {
+            self.drop_open(position);
+        }
+    }
+
+    /// Whether slots were given up: such a trial has no result.
+    pub(crate) fn is_cut_short(&self) -> bool {
+        self.slots.iter().any(|slot| matches!(slot, Slot::Dropped))
     }
 
     /// Opens the slots again whose failures another attempt may cure.
@@ -190,7 +225,7 @@ impl Trial {
 
     fn outcome(&self, position: usize) -> Option<&Arc<Outcome>> {
         match self.slots.get(position)? {
-            Slot::Open { .. } => None,
+            Slot::Open { .. } | Slot::Dropped => None,
             Slot::Executed(outcome) | Slot::Reused(outcome) => Some(outcome),
             Slot::SameAs(first) => self.outcome(*first),
         }

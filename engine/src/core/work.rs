@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gepa_archive::Candidate;
 use gepa_evaluation::{ExampleId, Stage};
 
+use super::priority::Priority;
 use super::trial::Trial;
 use crate::ids::TrialKey;
 use crate::reflection::TextRules;
@@ -18,6 +19,10 @@ pub(crate) enum Work {
     Reflection(Box<ReflectionWork>),
     /// Forget everything ordered that has not started.
     DropQueued,
+    /// Forget what has not started of a trial; answered by `RolloutsDropped`, if there was any.
+    DropTrial(TrialKey),
+    /// Give the rollouts of a trial that have not started another place in the queue.
+    Move(TrialKey, Priority),
 }
 
 /// A rollout to run.
@@ -30,6 +35,8 @@ pub(crate) struct RolloutWork {
     pub(crate) example: ExampleId,
     /// The rollout has a settled failure which this replaces.
     pub(crate) again: bool,
+    /// Its place in the queue.
+    pub(crate) priority: Priority,
 }
 
 /// A reflection call to make.
@@ -52,6 +59,7 @@ pub(crate) fn rollouts_of(trial: &Trial) -> impl Iterator<Item = Work> + '_ {
             position,
             example: trial.examples[position].clone(),
             again,
+            priority: trial.priority,
         })
     })
 }

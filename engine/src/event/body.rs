@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CandidateAccepted, CandidateInjected, CandidateProposed, GateDecided, ProposalClosed,
-    ProposalIssued, ReflectionSettled, RolloutSettled, RunAbandoned, RunFinished, RunInterrupted,
-    RunResumed, RunStarted, SnapshotTaken, StopDecided, StopRequested, TrialFinished, TrialStarted,
+    ProposalIssued, ReflectionSettled, RolloutSettled, RolloutsDropped, RunAbandoned, RunFinished,
+    RunInterrupted, RunResumed, RunStarted, SnapshotTaken, StopDecided, StopRequested,
+    TrialFinished, TrialStarted,
 };
 use crate::ids::{Seq, Timestamp};
 
@@ -52,6 +53,8 @@ pub enum EventBody {
     /// Fact: a rollout's attempts so far, the next one left to a resumption. What they cost counts;
     /// no decision uses how they ended.
     RolloutSuspended(Box<RolloutSettled>),
+    /// Fact: rollouts of a speculative trial were taken from the queue before they began.
+    RolloutsDropped(RolloutsDropped),
     /// Decision: every rollout of a trial has its outcome.
     TrialFinished(TrialFinished),
     /// Decision: an iteration begins.
@@ -88,6 +91,7 @@ impl EventBody {
                 | Self::CandidateInjected(_)
                 | Self::RolloutSettled(_)
                 | Self::RolloutSuspended(_)
+                | Self::RolloutsDropped(_)
                 | Self::ReflectionSettled(_)
         )
     }
@@ -106,6 +110,7 @@ impl EventBody {
             Self::TrialStarted(_) => "trial_started",
             Self::RolloutSettled(_) => "rollout_settled",
             Self::RolloutSuspended(_) => "rollout_suspended",
+            Self::RolloutsDropped(_) => "rollouts_dropped",
             Self::TrialFinished(_) => "trial_finished",
             Self::ProposalIssued(_) => "proposal_issued",
             Self::ReflectionSettled(_) => "reflection_settled",

@@ -19,4 +19,4 @@ pub use run::{
     CandidateInjected, RunAbandoned, RunFinished, RunInterrupted, RunResumed, RunStarted,
     StopDecided, StopRequested, ValidationResult,
 };
-pub use trial::{RolloutSettled, TrialFinished, TrialStarted};
+pub use trial::{RolloutSettled, RolloutsDropped, TrialFinished, TrialStarted};

@@ -40,7 +40,7 @@ pub struct GateDecided {
     pub iteration: u64,
     /// The child.
     pub candidate: ContentId,
-    /// Whether it goes on to the pareto set.
+    /// Whether it was good enough to go on to the pareto set.
     pub passed: bool,
     /// Examples on which both sides have a score; only these are compared.
     pub compared: u32,
@@ -48,6 +48,10 @@ pub struct GateDecided {
     pub parent_sum: f64,
     /// Sum of the child's scores on them.
     pub child_sum: f64,
+    /// The candidate a stale child was compared with in its parent's place; `None` at an ordinary
+    /// gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<CandidateIndex>,
 }
 
 /// The end of an iteration without an acceptance.
@@ -60,6 +64,9 @@ pub struct ProposalClosed {
     /// More about it, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// Rollouts executed on the pareto set that were not wanted in the end.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub wasted: u64,
 }
 
 /// Why an iteration ended without an acceptance.
@@ -83,8 +90,19 @@ pub enum CloseReason {
     Duplicate,
     /// The rest of the budget does not cover the pareto set.
     Budget,
+    /// It passed the gate too late: others overtook it or its parent left the front, and
+    /// `run.stale_children` let it go no further.
+    Stale,
     /// Too many rollouts on the pareto set failed.
     TooManyFailures,
     /// The run stopped first.
     Stopped,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

@@ -19,6 +19,18 @@ pub struct TrialStarted {
     pub examples: Vec<ExampleId>,
     /// How many of them have outcomes from earlier trials and will not be executed.
     pub reused: u32,
+    /// It was ordered before the gate that decides whether it is wanted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub speculative: bool,
+}
+
+/// Rollouts of a trial that nobody wants any more and that never began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutsDropped {
+    /// The trial.
+    pub trial: TrialKey,
+    /// Their places within the trial, ascending.
+    pub positions: Vec<u32>,
 }
 
 /// One executed rollout; complete in itself, so that a row needs nothing else.

@@ -9,7 +9,8 @@ use gepa_evaluation::ExampleId;
 use super::data::{Course, Courses, Recorded};
 use crate::config::Config;
 use crate::core::{Core, ReflectionWork, RolloutWork, Work};
-use crate::event::{EventBody, ReflectionSettled, RolloutSettled};
+use crate::event::{EventBody, ReflectionSettled, RolloutSettled, RolloutsDropped};
+use crate::ids::TrialKey;
 use crate::random::ChaChaStreams;
 use crate::stop::StopReason;
 
@@ -91,7 +92,7 @@ impl Walk<'_> {
         let (iteration, fact) = match work {
             Work::Rollout(work) => (work.trial.iteration, self.rollout(work)),
             Work::Reflection(work) => (work.iteration, self.reflection(work)),
-            Work::DropQueued => return,
+            Work::DropQueued | Work::DropTrial(_) | Work::Move(..) => return,
         };
         match fact {
             Ok(fact) => {
@@ -115,11 +116,28 @@ impl Walk<'_> {
             self.courses.take_in(&decision);
         }
         for work in self.core.take_work() {
-            if matches!(work, Work::DropQueued) {
-                self.queue.clear();
-            } else {
-                self.queue.push_back(work);
+            match work {
+                Work::DropQueued => self.queue.clear(),
+                Work::DropTrial(trial) => self.drop_trial(trial),
+                work => self.queue.push_back(work),
             }
+        }
+    }
+
+    /// Takes what is left of a trial from the queue, as a run with a single slot would.
+    fn drop_trial(&mut self, trial: TrialKey) {
+        let mut positions = Vec::new();
+        self.queue.retain(|work| match work {
+            Work::Rollout(rollout) if rollout.trial == trial => {
+                positions.push(rollout.position as u32);
+                false
+            }
+            _ => true,
+        });
+        if !positions.is_empty() {
+            let dropped = RolloutsDropped { trial, positions };
+            self.core.settle(&EventBody::RolloutsDropped(dropped));
+            self.take_out();
         }
     }
 

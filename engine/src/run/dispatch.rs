@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gepa_evaluation::{
     ChatRequest, Evaluation, Evaluator, FailureKind, LanguageModel, Message, Outcome, Purpose,
-    RolloutRequest, Stage, Usage, UsageBound,
+    RolloutRequest, Usage, UsageBound,
 };
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -17,8 +17,8 @@ use super::call::{Call, Done, evaluate, reflect};
 use super::facts::{RolloutJob, reflection_returned};
 use super::spend::{Admission, SpendGate, Spender};
 use crate::config::Settings;
-use crate::core::{ReflectionWork, Work};
-use crate::event::EventBody;
+use crate::core::{Priority, ReflectionWork, Work};
+use crate::event::{EventBody, RolloutsDropped};
 use crate::ids::{RunId, Timestamp, TrialKey};
 use crate::stop::StopReason;
 
@@ -36,7 +36,7 @@ pub(super) struct Dispatcher {
     free_slots: usize,
     free_reflections: usize,
     spend: SpendGate,
-    queue: BTreeMap<(u8, u64, u64), RolloutJob>,
+    queue: BTreeMap<(Priority, u64), RolloutJob>,
     reflections: VecDeque<Box<ReflectionWork>>,
     tasks: JoinSet<Done>,
     flights: HashMap<task::Id, Flight>,
@@ -113,9 +113,11 @@ impl Dispatcher {
         }
     }
 
-    /// Takes an order.
-    pub(super) fn order(&mut self, work: Work) {
+    /// Takes an order; gives what is to be journaled about it at once.
+    pub(super) fn order(&mut self, work: Work) -> Vec<EventBody> {
         match work {
+            Work::DropTrial(trial) => return self.drop_trial(trial),
+            Work::Move(trial, priority) => self.move_trial(trial, priority),
             Work::Rollout(work) => self.enqueue(RolloutJob::new(work)),
             Work::Reflection(work) => self.reflections.push_back(work),
             Work::DropQueued => {
@@ -124,6 +126,7 @@ impl Dispatcher {
                 self.reflections.clear();
             }
         }
+        Vec::new()
     }
 
     /// Starts what fits into free slots and into the budget.
@@ -217,12 +220,48 @@ impl Dispatcher {
 
     fn enqueue(&mut self, job: RolloutJob) {
         self.queued += 1;
-        let key = (
-            priority(job.work.stage),
-            job.work.trial.iteration,
-            self.queued,
-        );
-        self.queue.insert(key, job);
+        self.queue.insert((job.work.priority, self.queued), job);
+    }
+
+    /// What has been attempted is settled as it is; what has not begun is dropped.
+    fn drop_trial(&mut self, trial: TrialKey) -> Vec<EventBody> {
+        let queued = self.queue.extract_if(.., |_, job| job.work.trial == trial);
+        let resting = self
+            .resting
+            .extract_if(.., |_, job| job.work.trial == trial);
+        let unwanted = queued
+            .map(|(_, job)| job)
+            .chain(resting.map(|(_, job)| job));
+        let mut facts = Vec::new();
+        let mut positions = Vec::new();
+        for mut job in unwanted {
+            match job.failure.take() {
+                Some(failure) => facts.push(job.settled(failure)),
+                None => positions.push(job.work.position as u32),
+            }
+        }
+        positions.sort_unstable();
+        if !positions.is_empty() {
+            facts.push(EventBody::RolloutsDropped(RolloutsDropped {
+                trial,
+                positions,
+            }));
+        }
+        facts
+    }
+
+    fn move_trial(&mut self, trial: TrialKey, priority: Priority) {
+        let moved = self.queue.extract_if(.., |_, job| job.work.trial == trial);
+        let moved: Vec<_> = moved.collect();
+        for ((_, place), mut job) in moved {
+            job.work.priority = priority;
+            self.queue.insert((priority, place), job);
+        }
+        for job in self.resting.values_mut() {
+            if job.work.trial == trial {
+                job.work.priority = priority;
+            }
+        }
     }
 
     fn start_rollout(&mut self) -> bool {
@@ -429,14 +468,6 @@ impl Dispatcher {
             trial_index: work.trial.index,
             attempt: job.attempt,
         }
-    }
-}
-
-/// Gates go first: they decide whether anything else is worth its rollouts.
-fn priority(stage: Stage) -> u8 {
-    match stage {
-        Stage::MinibatchParent | Stage::MinibatchChild | Stage::MergeGate => 0,
-        _ => 1,
     }
 }
 

@@ -192,7 +192,9 @@ impl Driver {
 
     fn order_all(&mut self, orders: Vec<Work>) {
         for order in orders {
-            self.dispatcher.order(order);
+            for fact in self.dispatcher.order(order) {
+                self.journal.push(fact);
+            }
         }
     }
 

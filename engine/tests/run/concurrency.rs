@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gepa_engine::Run;
+use gepa_engine::config::{ScheduleKind, Speculation, StaleChildren};
+use gepa_engine::{EventBody, Run};
 use gepa_evaluation::testing::ScriptedModel;
 use gepa_evaluation::{
     ChatRequest, Completion, LanguageModel, ModelError, ModelInfo, RolloutRequest,
 };
 
 use crate::probe::Probe;
-use crate::world::{World, decisions, hash, memory, rewritten};
+use crate::world::{World, count, decisions, hash, memory, rewritten};
 
 fn jitter(request: &RolloutRequest) -> Duration {
     let draw = hash(&format!("{}{}", request.trial_id, request.example));
@@ -30,19 +31,74 @@ async fn no_more_rollouts_are_in_flight_than_allowed_and_as_many_as_allowed() {
     }
 }
 
+/// Worlds whose decisions must not depend on timing.
+fn ordered_worlds() -> Vec<World> {
+    let shapes = [
+        (1, 1, 1, Speculation::Off),
+        (4, 8, 1, Speculation::Off),
+        (4, 12, 1, Speculation::Decided),
+        (2, 4, 3, Speculation::Decided),
+    ];
+    let world = |(gate_lag, pareto_lag, batches, speculate)| {
+        let mut world = World::new();
+        world.settings.merge.enabled = true;
+        world.settings.run.gate_lag = gate_lag;
+        world.settings.run.pareto_lag = pareto_lag;
+        world.settings.run.speculate = speculate;
+        world.settings.search.batches_per_parent = batches;
+        world
+    };
+    shapes.map(world).into()
+}
+
 #[tokio::test]
 async fn the_decisions_are_the_same_at_any_concurrency() {
-    let mut world = World::new();
-    world.settings.merge.enabled = true;
-    let mut expected = None;
-    for allowed in [1, 64] {
-        world.settings.run.max_concurrent = allowed;
-        let probe = Probe::new().waiting(move |request| jitter(request) * allowed.min(3));
-        let finished = world.finish(probe.shared()).await;
-        let made = decisions(&finished.journal().await);
-        let first = expected.get_or_insert_with(|| made.clone());
-        assert_eq!(*first, made, "{allowed} slots");
+    for mut world in ordered_worlds() {
+        let mut expected = None;
+        for allowed in [1, 256] {
+            world.settings.run.max_concurrent = allowed;
+            let probe = Probe::new().waiting(move |request| jitter(request) * allowed.min(3));
+            let finished = world.finish(probe.shared()).await;
+            let journal = finished.journal().await;
+            let executed = |body: &EventBody| matches!(body, EventBody::RolloutSettled(_));
+            let made = (decisions(&journal), count(&journal, executed));
+            let first = expected.get_or_insert_with(|| made.clone());
+            assert_eq!(*first, made, "{allowed} slots, {:?}", world.settings.run);
+        }
     }
+}
+
+#[tokio::test]
+async fn speculative_rollouts_that_nobody_wants_are_dropped_and_accounted_for() {
+    let mut dropped = 0;
+    for seed in 0..12 {
+        let mut world = World::new();
+        world.settings.run.seed = seed;
+        world.settings.run.schedule = ScheduleKind::Free;
+        world.settings.run.stale_children = StaleChildren::Drop;
+        world.settings.run.speculate = Speculation::Likely;
+        world.settings.run.gate_lag = 3;
+        world.settings.run.max_concurrent = 6;
+        let straggling = |request: &RolloutRequest| {
+            let draw = hash(&format!("{}{}", request.trial_id, request.example));
+            jitter(request) * if draw.is_multiple_of(5) { 20 } else { 1 }
+        };
+        let finished = world
+            .finish(Probe::new().waiting(straggling).shared())
+            .await;
+        let journal = finished.journal().await;
+        dropped += count(&journal, |body| {
+            matches!(body, EventBody::RolloutsDropped(_))
+        });
+        let executed = count(&journal, |body| {
+            matches!(body, EventBody::RolloutSettled(_))
+        });
+        let counters = &finished.result.run.summary.counters;
+        assert_eq!(counters.total_rollouts, executed as u64);
+        assert!(executed <= 300, "{executed} rollouts");
+        assert!(counters.wasted_rollouts <= counters.speculative_rollouts);
+    }
+    assert!(dropped > 0, "nothing was dropped in any run");
 }
 
 /// Counts how many calls wait at once.

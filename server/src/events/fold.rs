@@ -133,6 +133,11 @@ impl EventFold {
                 }
                 Vec::new()
             }
+            EventBody::RolloutsDropped(dropped) => {
+                let never_begun = dropped.positions.len() as u64;
+                self.standing.ordered = self.standing.ordered.saturating_sub(never_begun);
+                Vec::new()
+            }
             EventBody::TrialFinished(finished) => self.trial_finished(finished, at),
             EventBody::CandidateProposed(proposed) => self.proposed(proposed),
             EventBody::GateDecided(gate) => self.scored(gate),

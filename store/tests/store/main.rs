@@ -12,3 +12,4 @@ mod projection;
 mod round_trip;
 mod script;
 mod sqlite;
+mod stale;

@@ -58,7 +58,7 @@ pub(crate) fn usage(prompt_tokens: u64) -> Usage {
     }
 }
 
-fn key(iteration: u64, index: u32) -> TrialKey {
+pub(crate) fn key(iteration: u64, index: u32) -> TrialKey {
     TrialKey { iteration, index }
 }
 
@@ -327,6 +327,7 @@ pub(crate) fn started(
         candidate: candidate.content_id(),
         examples: examples(),
         reused,
+        speculative: false,
     })
 }
 
@@ -382,7 +383,7 @@ fn failed() -> Outcome {
     Outcome::failed(FailureKind::Timeout, "no reply within 30 s")
 }
 
-fn issued(iteration: u64, origin: Origin, parents: Vec<CandidateIndex>) -> EventBody {
+pub(crate) fn issued(iteration: u64, origin: Origin, parents: Vec<CandidateIndex>) -> EventBody {
     EventBody::ProposalIssued(ProposalIssued {
         iteration,
         origin,
@@ -409,7 +410,7 @@ fn reflection(iteration: u64, new_text: Option<&str>) -> EventBody {
     }))
 }
 
-fn gate(iteration: u64, candidate: &Candidate, passed: bool) -> EventBody {
+pub(crate) fn gate(iteration: u64, candidate: &Candidate, passed: bool) -> EventBody {
     EventBody::GateDecided(GateDecided {
         iteration,
         candidate: candidate.content_id(),
@@ -417,14 +418,16 @@ fn gate(iteration: u64, candidate: &Candidate, passed: bool) -> EventBody {
         compared: 3,
         parent_sum: 0.1 + 0.2,
         child_sum: if passed { 1.55 } else { 0.1 },
+        against: None,
     })
 }
 
-fn closed(iteration: u64, reason: CloseReason, detail: &str) -> EventBody {
+pub(crate) fn closed(iteration: u64, reason: CloseReason, detail: &str) -> EventBody {
     EventBody::ProposalClosed(ProposalClosed {
         iteration,
         reason,
         detail: detail.to_owned(),
+        wasted: 0,
     })
 }
 

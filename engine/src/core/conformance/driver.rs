@@ -126,7 +126,9 @@ impl Driver {
                 rewrites.push((settled.component.clone(), settled.text.clone()));
                 EventBody::ReflectionSettled(Box::new(settled))
             }
-            Work::DropQueued => panic!("nobody stopped the run"),
+            Work::DropQueued | Work::DropTrial(_) | Work::Move(..) => {
+                panic!("nobody stopped the run, and nothing is speculative")
+            }
         };
         self.core.take_in(&fact);
     }

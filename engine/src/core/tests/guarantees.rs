@@ -3,68 +3,9 @@
 use serde_json::Value;
 
 use super::super::Work;
-use super::world::{World, shuffler};
-use crate::config::{BudgetSettings, ComponentSelection, ScheduleKind};
+use super::world::World;
+use crate::config::BudgetSettings;
 use crate::event::{EventBody, RunResumed};
-
-#[test]
-fn rollouts_never_exceed_the_budget_and_are_all_accounted_for() {
-    for schedule in [ScheduleKind::Ordered, ScheduleKind::Free] {
-        for budget in [60, 100, 333, 700] {
-            let mut world = World::new(6, 12);
-            world.settings.run.schedule = schedule;
-            world.settings.budget.max_rollouts = Some(budget);
-            let journal = world.run(shuffler(budget));
-            let executed = journal.count(|entry| matches!(entry, EventBody::RolloutSettled(_)));
-            assert!(executed as u64 <= budget, "{executed} of {budget}");
-            let Some(EventBody::RunFinished(finished)) = journal
-                .entries
-                .iter()
-                .find(|entry| matches!(entry, EventBody::RunFinished(_)))
-            else {
-                panic!("no end")
-            };
-            let counters = &finished.counters;
-            assert_eq!(counters.total_rollouts, executed as u64);
-            assert_eq!(
-                counters.validation_rollouts_executed,
-                8 * finished.validation.len() as u64
-            );
-            assert_eq!(
-                counters.total_tokens,
-                7 * executed as u64 + 3 * counters.reflection_calls
-            );
-        }
-    }
-}
-
-#[test]
-fn a_run_cut_anywhere_and_replayed_makes_the_same_decisions() {
-    let mut world = World::new(4, 8);
-    world.failing = true;
-    world.settings.search.components = ComponentSelection::All;
-    let whole = world.run(shuffler(9));
-    let facts: Vec<&EventBody> = whole
-        .entries
-        .iter()
-        .filter(|entry| entry.is_fact())
-        .collect();
-    for cut in (0..facts.len()).step_by(17) {
-        let mut core = world.core();
-        let mut remade = core.take_decisions();
-        for fact in &facts[..cut] {
-            core.settle(fact);
-            remade.extend(core.take_decisions());
-        }
-        let stored: Vec<EventBody> = whole
-            .entries
-            .iter()
-            .filter(|entry| !entry.is_fact())
-            .cloned()
-            .collect();
-        assert_eq!(remade[..], stored[..remade.len()], "cut after {cut} facts");
-    }
-}
 
 #[test]
 fn a_resumed_run_orders_exactly_what_is_open_and_tries_passing_failures_again() {

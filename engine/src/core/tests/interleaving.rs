@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::world::{Journal, World, shuffler};
-use crate::config::{ComponentSelection, Duplicates};
+use crate::config::{ComponentSelection, Duplicates, Speculation};
 use crate::event::EventBody;
 
 /// Orders of arrival tried per world.
@@ -32,11 +32,18 @@ const SHAPES: [Shape; 12] = [
 fn worlds() -> Vec<World> {
     let mut worlds = Vec::new();
     for duplicates in [Duplicates::Skip, Duplicates::Keep] {
-        for components in [ComponentSelection::RoundRobin, ComponentSelection::All] {
+        for speculate in [Speculation::Off, Speculation::Decided] {
             for ((gate_lag, pareto_lag), (parents, batches, keep_best), failing) in SHAPES {
                 let mut world = World::new(gate_lag, pareto_lag);
+                let components = if worlds.len() % 3 == 0 {
+                    ComponentSelection::All
+                } else {
+                    ComponentSelection::RoundRobin
+                };
                 world.failing = failing;
+                world.overlapping = worlds.len() % 2 == 0;
                 world.seed = worlds.len() as u64;
+                world.settings.run.speculate = speculate;
                 world.settings.budget.max_rollouts = Some(260);
                 let search = &mut world.settings.search;
                 search.duplicates = duplicates;

@@ -2,6 +2,8 @@
 
 mod guarantees;
 mod interleaving;
+mod priorities;
+mod schedules;
 mod world;
 
 pub(super) use world::{World, shuffler};

@@ -7,10 +7,14 @@ use gepa_evaluation::{ExampleId, FailureKind, Outcome, PromptTemplate, Scored, U
 
 use super::super::{Core, Work};
 use crate::config::{
-    BudgetSettings, Config, ExampleSets, MergeSettings, RunSettings, SearchSettings, Settings,
+    BudgetSettings, Config, ExampleSets, MergeSettings, Overlap, RunSettings, SearchSettings,
+    Settings,
 };
-use crate::event::{EventBody, ReflectionSettled, RolloutSettled};
-use crate::ids::Timestamp;
+use crate::event::{
+    EventBody, ReflectionSettled, RolloutSettled, RolloutsDropped, RunFinished, RunResumed,
+    StopRequested,
+};
+use crate::ids::{Timestamp, TrialKey};
 use crate::random::{ChaChaStreams, DrawPurpose, RandomSource};
 
 fn ids(from: u64, count: u64) -> Vec<ExampleId> {
@@ -20,6 +24,8 @@ fn ids(from: u64, count: u64) -> Vec<ExampleId> {
 pub(crate) struct World {
     pub(crate) settings: Settings,
     pub(crate) failing: bool,
+    /// Some training examples are pareto examples as well.
+    pub(crate) overlapping: bool,
     pub(crate) seed: u64,
 }
 
@@ -33,6 +39,7 @@ impl World {
             },
             search: SearchSettings {
                 skip_perfect: true,
+                allow_overlap: vec![Overlap::TrainPareto],
                 ..SearchSettings::default()
             },
             merge: MergeSettings {
@@ -48,6 +55,7 @@ impl World {
         Self {
             settings,
             failing: false,
+            overlapping: false,
             seed: 3,
         }
     }
@@ -56,7 +64,7 @@ impl World {
         let seed = Candidate::new([("plan", "a"), ("act", "b")]).unwrap();
         let sets = ExampleSets {
             train: ids(0, 20),
-            pareto: ids(100, 12),
+            pareto: ids(if self.overlapping { 14 } else { 100 }, 12),
             validation: ids(200, 8),
         };
         let config = Config::new(seed, PromptTemplate::default(), sets, self.settings.clone());
@@ -130,32 +138,94 @@ impl World {
                     failure: None,
                 }))
             }
-            Work::DropQueued => unreachable!("not a question"),
+            Work::DropQueued | Work::DropTrial(_) | Work::Move(..) => {
+                unreachable!("not a question")
+            }
         }
     }
 
     /// Runs to the end; `pick` chooses which open piece of work is answered next.
-    pub(crate) fn run(&self, mut pick: impl FnMut(usize) -> usize) -> Journal {
+    pub(crate) fn run(&self, pick: impl FnMut(usize) -> usize) -> Journal {
         let mut core = self.core();
-        let mut journal = Journal {
-            entries: core.take_decisions(),
-        };
-        let mut open = core.take_work();
+        let entries = core.take_decisions();
+        let open = core.take_work();
+        self.go_on(core, Journal { entries }, open, pick)
+    }
+
+    /// Takes a run up again of which `facts` are stored, and runs it to the end.
+    pub(crate) fn resume(&self, facts: &[EventBody], pick: impl FnMut(usize) -> usize) -> Journal {
+        let mut core = self.core();
+        let mut entries = core.take_decisions();
+        let resumed = EventBody::RunResumed(RunResumed {
+            engine_version: "test".to_owned(),
+        });
+        for fact in facts.iter().chain([&resumed]) {
+            core.settle(fact);
+            entries.push(fact.clone());
+            entries.extend(core.take_decisions());
+        }
+        let open = core.outstanding();
+        self.go_on(core, Journal { entries }, open, pick)
+    }
+
+    fn go_on(
+        &self,
+        mut core: Core,
+        mut journal: Journal,
+        open: Vec<Work>,
+        mut pick: impl FnMut(usize) -> usize,
+    ) -> Journal {
+        let mut open: Vec<Open> = open.into_iter().map(Open::Work).collect();
         while !core.is_finished() {
+            if open.is_empty() && core.has_failed() {
+                let reason = core.stop_reason().cloned().unwrap();
+                let stop = StopRequested { reason };
+                open.push(Open::Fact(EventBody::StopRequested(stop)));
+            }
             assert!(!open.is_empty(), "the core waits for nothing: {core:?}");
-            let work = open.swap_remove(pick(open.len()));
-            let fact = self.answer(&work);
+            let fact = match open.swap_remove(pick(open.len())) {
+                Open::Work(work) => self.answer(&work),
+                Open::Fact(fact) => fact,
+            };
             core.settle(&fact);
             journal.entries.push(fact);
             journal.entries.extend(core.take_decisions());
             for work in core.take_work() {
                 match work {
                     Work::DropQueued => open.clear(),
-                    work => open.push(work),
+                    Work::DropTrial(trial) => drop_half(&mut open, trial),
+                    Work::Move(..) => {}
+                    work => open.push(Open::Work(work)),
                 }
             }
         }
         journal
+    }
+}
+
+/// What the core waits for.
+enum Open {
+    Work(Work),
+    Fact(EventBody),
+}
+
+/// Every other rollout of the trial is in flight; the others were never begun.
+fn drop_half(open: &mut Vec<Open>, trial: TrialKey) {
+    let mut positions = Vec::new();
+    open.retain(|one| match one {
+        Open::Work(Work::Rollout(work)) if work.trial == trial => {
+            let in_flight = work.position.is_multiple_of(2);
+            if !in_flight {
+                positions.push(work.position as u32);
+            }
+            in_flight
+        }
+        _ => true,
+    });
+    if !positions.is_empty() {
+        positions.sort_unstable();
+        let dropped = RolloutsDropped { trial, positions };
+        open.push(Open::Fact(EventBody::RolloutsDropped(dropped)));
     }
 }
 
@@ -174,6 +244,19 @@ impl Journal {
             .collect();
         decisions.sort();
         decisions
+    }
+
+    pub(crate) fn facts(&self) -> Vec<EventBody> {
+        let facts = self.entries.iter().filter(|entry| entry.is_fact());
+        facts.cloned().collect()
+    }
+
+    pub(crate) fn end(&self) -> &RunFinished {
+        let end = self.entries.iter().find_map(|entry| match entry {
+            EventBody::RunFinished(finished) => Some(&**finished),
+            _ => None,
+        });
+        end.expect("every run ends")
     }
 
     pub(crate) fn count(&self, of: impl Fn(&EventBody) -> bool) -> usize {

@@ -1,0 +1,164 @@
+//! Children that others overtook: only under the free schedule, where nothing else bounds how far
+//! the search moves on while one of them waits for its slowest rollout.
+//!
+//! A child of a reflection is *stale* at its gate if `gate_lag` generations or more were issued after
+//! its own, which the ordered schedule never allows, or if its parent stood on the front when it was
+//! drawn and does not any more. Once it has all its pareto scores it is not asked: the row
+//! is compared with the archive as it is, so there is nothing about it that could be out of date.
+
+use std::ops::Range;
+
+use gepa_archive::Origin;
+use gepa_evaluation::Stage;
+
+use super::Core;
+use super::ledger::Reservation;
+use super::priority::Priority;
+use super::progress::compare_with;
+use super::proposal::{Proposal, REGATE_TRIAL, Regate, Verdict};
+use super::trial::Trial;
+use crate::config::{ScheduleKind, StaleChildren};
+use crate::event::CloseReason;
+use crate::ids::TrialKey;
+use crate::random::DrawPurpose;
+
+impl Core {
+    /// Why a child is too stale to go on, where that ends it.
+    pub(super) fn dropped_as_stale(&self, proposal: &Proposal) -> Option<String> {
+        let drops = self.config.settings().run.stale_children == StaleChildren::Drop;
+        drops.then(|| self.staleness(proposal)).flatten()
+    }
+
+    /// Tries stale children of a generation against the present pool, each once; whether anything
+    /// came of it.
+    pub(super) fn begin_regates(&mut self, siblings: &Range<u64>) -> bool {
+        if self.config.settings().run.stale_children != StaleChildren::Regate {
+            return false;
+        }
+        let mut begun = false;
+        for iteration in siblings.clone() {
+            let Some(mut proposal) = self.open.remove(&iteration) else {
+                continue;
+            };
+            let passed = matches!(proposal.verdict, Some(Verdict::Pass(_)));
+            if passed && proposal.regate.is_none() && self.staleness(&proposal).is_some() {
+                proposal.regate = Some(Regate::default());
+                begun |= self.begin_regate(&mut proposal);
+            }
+            self.open.insert(iteration, proposal);
+        }
+        begun
+    }
+
+    /// Ends a proposal whose child came too late. The same text may be proposed again, so what its
+    /// minibatch told is kept.
+    pub(super) fn turn_away_stale(&mut self, proposal: Proposal, detail: String) {
+        if let Some(trial) = &proposal.child_trial {
+            self.memory.remember_turned_away(trial);
+        }
+        self.turn_away(proposal, CloseReason::Stale, detail);
+    }
+
+    /// What the child scored, against what the candidate drawn in its parent's place did.
+    pub(super) fn regate_done(&mut self, proposal: &mut Proposal) {
+        self.finish_trial(proposal.regate_trial());
+        let (Some(regate), Some(child)) = (&mut proposal.regate, &proposal.child_trial) else {
+            return;
+        };
+        let Some(rival) = &regate.trial else {
+            return;
+        };
+        let rival_scores: Vec<[Option<f64>; 2]> =
+            rival.scores().into_iter().map(|score| [score; 2]).collect();
+        let comparison = compare_with(child, &rival_scores);
+        let acceptance = self.config.settings().search.acceptance;
+        proposal.verdict = Some(if comparison.compared == 0 {
+            // There is no score to beat; what the first gate said stands.
+            regate.rival = None;
+            Verdict::Pass(regate.first)
+        } else if acceptance.passes(comparison.parent_sum, comparison.child_sum) {
+            Verdict::Pass(Some(comparison))
+        } else {
+            let rival = regate.rival.unwrap_or_default();
+            let detail = format!("not better than candidate {rival} on its minibatch");
+            Verdict::Close(CloseReason::Stale, detail, Some(comparison))
+        });
+    }
+
+    /// Why a child is stale, if it is.
+    pub(super) fn staleness(&self, proposal: &Proposal) -> Option<String> {
+        let run = &self.config.settings().run;
+        let is_paid_for = proposal
+            .pareto_trial
+            .as_ref()
+            .is_some_and(Trial::is_complete);
+        if run.schedule == ScheduleKind::Ordered
+            || proposal.origin != Origin::Reflection
+            || is_paid_for
+        {
+            return None;
+        }
+        let since = self.next_generation - 1 - proposal.generation;
+        if since >= u64::from(run.gate_lag) {
+            return Some(format!("{since} generations began after its own"));
+        }
+        let parent = *proposal.parents.first()?;
+        (proposal.parent_survived && !self.archive.survives(parent))
+            .then(|| format!("its parent, candidate {parent}, has left the front"))
+    }
+
+    /// Whether a trial of another parent began. Where its own parent is drawn again, or the budget
+    /// does not cover the trial and the pareto set, the verdict stands.
+    fn begin_regate(&mut self, proposal: &mut Proposal) -> bool {
+        let iteration = proposal.iteration;
+        let index = self.select_parent(DrawPurpose::Regate, iteration);
+        let candidate = self.candidate_of(index);
+        let Some(child) = &proposal.child_trial else {
+            return false;
+        };
+        if proposal.parents.contains(&index) {
+            return false;
+        }
+        let key = TrialKey {
+            iteration,
+            index: REGATE_TRIAL,
+        };
+        let content = candidate.content_id();
+        let trial = Trial::new(
+            key,
+            Stage::MinibatchParent,
+            candidate,
+            child.examples.clone(),
+            |example| self.memory.of_parent(content, example),
+        );
+        let pareto = match &proposal.pareto_trial {
+            Some(_) => 0,
+            None => self.config.sets().pareto.len() as u64,
+        };
+        if !self.ledger.covers_rollouts(trial.open() + pareto) {
+            return false;
+        }
+        let first = match proposal.verdict.take() {
+            Some(Verdict::Pass(comparison)) => comparison,
+            _ => None,
+        };
+        self.journal_gate(proposal, first, true);
+        proposal.reserved.rollouts += trial.open();
+        self.ledger.reserve(Reservation {
+            rollouts: trial.open(),
+            reflections: 0,
+        });
+        let trial = trial.with_priority(Priority::gate(proposal));
+        self.order_trial(&trial);
+        let complete = trial.is_complete();
+        proposal.regate = Some(Regate {
+            rival: Some(index),
+            trial: Some(trial),
+            first,
+        });
+        if complete {
+            self.regate_done(proposal);
+        }
+        true
+    }
+}
