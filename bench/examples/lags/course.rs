@@ -1,0 +1,199 @@
+//! One run on a world, and how its best candidate got better.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gepa_archive::{Candidate, ContentId};
+use gepa_bench::schedules::Mode;
+use gepa_bench::worlds::{Conditions, LARGEST_SET, Split, World, twins};
+use gepa_engine::{Config, Event, EventBody, ExampleSets, Observe, Run, RunId, Settings};
+use gepa_evaluation::{ExampleId, PromptTemplate};
+use parking_lot::Mutex;
+use tokio::runtime::Builder;
+use tokio::time::Instant;
+
+const TRAINING_EXAMPLES: usize = 60;
+
+/// The course of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Course {
+    /// The seed first, then each new best.
+    steps: Vec<Step>,
+    rollouts: u64,
+    /// Seconds of virtual time until the end.
+    pub(crate) seconds: f64,
+    /// Candidates accepted beside the seed.
+    pub(crate) accepted: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    seconds: f64,
+    rollouts: u64,
+    /// Exact, on the hidden test set.
+    test: f64,
+    /// As measured.
+    pareto: f64,
+}
+
+struct Watch {
+    world: Arc<World>,
+    began: Instant,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    texts: HashMap<ContentId, Candidate>,
+    steps: Vec<Step>,
+    rollouts: u64,
+    accepted: u64,
+}
+
+impl Course {
+    pub(crate) fn seed_score(&self) -> f64 {
+        self.steps.first().map_or(0.0, |step| step.test)
+    }
+
+    pub(crate) fn final_score(&self) -> f64 {
+        self.steps.last().map_or(0.0, |step| step.test)
+    }
+
+    /// Averaged over the rollouts of the run.
+    pub(crate) fn mean_score(&self) -> f64 {
+        let ends = self.steps.iter().skip(1).map(|step| step.rollouts);
+        let ends = ends.chain([self.rollouts]);
+        let weighted = self.steps.iter().zip(ends).map(|(step, end)| {
+            let from = if step.rollouts == self.steps[0].rollouts {
+                0
+            } else {
+                step.rollouts
+            };
+            step.test * end.saturating_sub(from) as f64
+        });
+        weighted.sum::<f64>() / self.rollouts as f64
+    }
+
+    /// A pareto score nine tenths of the way from the seed's to the last.
+    pub(crate) fn goal(&self) -> f64 {
+        let (Some(first), Some(last)) = (self.steps.first(), self.steps.last()) else {
+            return 0.0;
+        };
+        first.pareto + 0.9 * (last.pareto - first.pareto)
+    }
+
+    /// When a candidate this good on the pareto set first was there.
+    pub(crate) fn seconds_to(&self, goal: f64) -> Option<f64> {
+        let step = self.steps.iter().find(|step| step.pareto >= goal)?;
+        Some(step.seconds)
+    }
+}
+
+/// Runs the engine once in virtual time.
+pub(crate) fn follow(
+    world: &Arc<World>,
+    mode: &Mode,
+    slots: u32,
+    pareto: usize,
+    rollouts: u64,
+) -> Course {
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O needs nothing of the system");
+    runtime.block_on(run(world, config(world, mode, slots, pareto, rollouts)))
+}
+
+async fn run(world: &Arc<World>, config: Config) -> Course {
+    let conditions = Conditions {
+        policy_ms: 2_000.0,
+        policy_sigma: 0.6,
+        reflector_ms: 20_000.0,
+        reflector_sigma: 0.35,
+        ..Conditions::default()
+    };
+    let (evaluator, reflector) = twins(Arc::clone(world), conditions);
+    let began = Instant::now();
+    let watch = Arc::new(Watch {
+        world: Arc::clone(world),
+        began,
+        seen: Mutex::default(),
+    });
+    let run = Run::builder(config)
+        .store(gepa_store::open("memory:").expect("memory opens"))
+        .evaluator(Arc::new(evaluator))
+        .reflection_model(Arc::new(reflector))
+        .observe(Arc::clone(&watch) as Arc<dyn Observe>)
+        .start()
+        .await
+        .expect("the budget covers a proposal");
+    run.finish().await.expect("memory does not fail");
+    let seconds = began.elapsed().as_secs_f64();
+    let seen = watch.seen.lock();
+    Course {
+        steps: seen.steps.clone(),
+        rollouts: seen.rollouts,
+        seconds,
+        accepted: seen.accepted,
+    }
+}
+
+fn config(world: &World, mode: &Mode, slots: u32, pareto: usize, rollouts: u64) -> Config {
+    let ids = |split, count| {
+        let items = &world.items(split)[..count];
+        items
+            .iter()
+            .map(|item| ExampleId::Name(item.id.as_str().into()))
+            .collect()
+    };
+    let mut settings = Settings::default();
+    settings.run.seed = world.seed();
+    settings.run.max_concurrent = slots;
+    settings.reflection.max_concurrent = 1_000;
+    settings.budget.max_rollouts = Some(rollouts);
+    mode.apply(&mut settings);
+    let sets = ExampleSets {
+        train: ids(Split::Train, TRAINING_EXAMPLES),
+        pareto: ids(Split::Pareto, pareto),
+        validation: Vec::new(),
+    };
+    let seed = Candidate::new([("instruction", world.seed_prompt())]).expect("one component");
+    Config::new(seed, PromptTemplate::default(), sets, settings).expect("valid settings")
+}
+
+impl Observe for Watch {
+    fn on_events(&self, _run: &RunId, events: &[Event]) {
+        let mut seen = self.seen.lock();
+        for event in events {
+            match &event.body {
+                EventBody::RunStarted(started) => {
+                    let first = started.seed.clone();
+                    seen.texts.insert(first.content_id(), first);
+                }
+                EventBody::RolloutSettled(_) => seen.rollouts += 1,
+                EventBody::CandidateProposed(proposed) => {
+                    let candidate = proposed.candidate.clone();
+                    seen.texts.insert(candidate.content_id(), candidate);
+                }
+                EventBody::CandidateAccepted(accepted) => {
+                    seen.accepted += u64::from(accepted.iteration > 0);
+                    if !accepted.best {
+                        continue;
+                    }
+                    let candidate = seen.texts.get(&accepted.candidate);
+                    let text = candidate.and_then(|candidate| candidate.text("instruction"));
+                    let reading = self.world.read(text.map_or("", |text| text));
+                    let step = Step {
+                        seconds: self.began.elapsed().as_secs_f64(),
+                        rollouts: seen.rollouts,
+                        test: self.world.expected(&reading, Split::Test, LARGEST_SET),
+                        pareto: accepted.mean_score,
+                    };
+                    seen.steps.push(step);
+                }
+                _ => {}
+            }
+        }
+    }
+}

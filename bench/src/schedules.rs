@@ -1,0 +1,78 @@
+//! The ways of scheduling that are compared.
+
+use gepa_engine::Settings;
+use gepa_engine::config::{ScheduleKind, Speculation};
+
+/// One way of scheduling.
+#[derive(Clone, Copy, Debug)]
+pub struct Mode {
+    /// What tables call it; two numbers are `gate_lag` and `pareto_lag`.
+    pub name: &'static str,
+    apply: fn(&mut Settings),
+}
+
+impl Mode {
+    /// Sets everything this way of scheduling needs.
+    pub fn apply(&self, settings: &mut Settings) {
+        (self.apply)(settings);
+    }
+}
+
+/// From the sequential algorithm to the widest.
+pub fn modes() -> Vec<Mode> {
+    vec![
+        mode("sequential", |settings| lags(settings, 1, 1)),
+        mode("generations of 4", |settings| generations(settings, 4)),
+        mode("generations of 16", |settings| generations(settings, 16)),
+        mode("ordered 2/2", |settings| lags(settings, 2, 2)),
+        mode("ordered 2/4", |settings| lags(settings, 2, 4)),
+        mode("ordered 3/6", |settings| lags(settings, 3, 6)),
+        mode("ordered 4/4", |settings| lags(settings, 4, 4)),
+        mode("ordered 4/8", |settings| lags(settings, 4, 8)),
+        mode("ordered 8/8", |settings| lags(settings, 8, 8)),
+        mode("ordered 8/16", |settings| lags(settings, 8, 16)),
+        mode("ordered 16/16", |settings| lags(settings, 16, 16)),
+        mode("ordered 16/48", |settings| lags(settings, 16, 48)),
+        mode("ordered 32/32", |settings| lags(settings, 32, 32)),
+        mode("ordered 32/96", |settings| lags(settings, 32, 96)),
+        mode("ordered 64/64", |settings| lags(settings, 64, 64)),
+        mode("ordered 4/4 early", |settings| early(settings, 4, 4)),
+        mode("ordered 4/8 early", |settings| early(settings, 4, 8)),
+        mode("ordered 8/8 early", |settings| early(settings, 8, 8)),
+        mode("ordered 8/16 early", |settings| early(settings, 8, 16)),
+        mode("ordered 16/16 early", |settings| early(settings, 16, 16)),
+        mode("ordered 32/32 early", |settings| early(settings, 32, 32)),
+        mode("ordered 64/64 early", |settings| early(settings, 64, 64)),
+        mode("free 2/4", |settings| free(settings, 2, 4)),
+        mode("free 4/8", |settings| free(settings, 4, 8)),
+        mode("free 8/16", |settings| free(settings, 8, 16)),
+        mode("free 16/16", |settings| free(settings, 16, 16)),
+        mode("free 32/32", |settings| free(settings, 32, 32)),
+        mode("free 64/64", |settings| free(settings, 64, 64)),
+        mode("free 128/128", |settings| free(settings, 128, 128)),
+    ]
+}
+
+fn mode(name: &'static str, apply: fn(&mut Settings)) -> Mode {
+    Mode { name, apply }
+}
+
+fn lags(settings: &mut Settings, gate: u32, pareto: u32) {
+    settings.run.gate_lag = gate;
+    settings.run.pareto_lag = pareto;
+}
+
+fn early(settings: &mut Settings, gate: u32, pareto: u32) {
+    settings.run.speculate = Speculation::Decided;
+    lags(settings, gate, pareto);
+}
+
+fn free(settings: &mut Settings, gate: u32, pareto: u32) {
+    settings.run.schedule = ScheduleKind::Free;
+    lags(settings, gate, pareto);
+}
+
+fn generations(settings: &mut Settings, parents: u32) {
+    lags(settings, 1, 1);
+    settings.search.parents_per_generation = parents;
+}
