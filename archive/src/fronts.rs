@@ -196,6 +196,13 @@ impl FrontTable {
         &self.survivors
     }
 
+    /// Whether a candidate survives or, as long as nobody is taken out, could some day: whether in
+    /// any front of its own no member comes clearly after it.
+    pub(crate) fn may_survive(&self, candidate: u32) -> bool {
+        let mean = self.standings[candidate as usize].mean;
+        bits::slots(&self.membership(candidate)).any(|slot| mean >= self.top_mean[slot])
+    }
+
     /// Whether a candidate survives, as of the last [`FrontTable::settle`].
     pub(crate) fn survives(&self, candidate: u32) -> bool {
         self.standings[candidate as usize].surviving

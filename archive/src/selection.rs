@@ -54,6 +54,30 @@ impl Archive {
     pub fn select(&self, selector: &ParentSelector, draw: &mut dyn Draw) -> Option<CandidateIndex> {
         SelectParent::select(selector, self, draw)
     }
+
+    /// Whether a candidate could be chosen now or after whatever insertions may follow. False is
+    /// final.
+    ///
+    /// Without evictions a front loses members only all at once, to a better value. Its top is the
+    /// last of its members by mean, then first front and index, and only tops survive; so a
+    /// candidate whose mean is below that of the top of each front it is in will never survive.
+    pub fn may_be_selected(&self, candidate: CandidateIndex, selector: &ParentSelector) -> bool {
+        let Some(entry) = self.get(candidate).filter(|entry| !entry.evicted) else {
+            return false;
+        };
+        // An eviction may leave anyone the last of a front.
+        let is_bounded = self.settings.max_size.is_some();
+        let is_best = |best| entry.mean >= self.entry(best).mean;
+        if is_bounded || self.best().is_none_or(is_best) {
+            return true;
+        }
+        match *selector {
+            ParentSelector::Pareto => self.fronts.may_survive(candidate.0),
+            ParentSelector::CurrentBest => false,
+            ParentSelector::EpsilonGreedy { epsilon } => epsilon > 0.0,
+            ParentSelector::TopKPareto { k } => self.top(k).contains(&candidate),
+        }
+    }
 }
 
 fn draw_survivor(

@@ -179,7 +179,7 @@ fn journal() -> Result<Vec<Event>, Box<dyn std::error::Error>> {
                 ..Usage::default()
             },
             judge_usage: Usage::default(),
-            outcome: Outcome::score(1.0),
+            outcome: Arc::new(Outcome::score(1.0)),
         }))
     }));
     let numbered = (1_u64..).zip(bodies).map(|(seq, body)| Event {

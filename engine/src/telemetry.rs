@@ -14,32 +14,92 @@
 //! | `gepa_archive_candidates`, `gepa_front_candidates`, `gepa_best_score` | gauge | none; of the run decided on last |
 
 use gepa_archive::Archive;
-use gepa_evaluation::{Outcome, Phase, Purpose, Usage};
+use gepa_evaluation::{Outcome, Phase, Purpose, Stage, Usage};
 use metrics::{counter, gauge, histogram};
 
-use crate::event::{CloseReason, EventBody};
+use crate::event::{CloseReason, Event, EventBody, RolloutSettled};
 
-/// Counts a stored event.
-pub(crate) fn count(event: &EventBody) {
-    match event {
-        EventBody::RolloutSettled(rollout) | EventBody::RolloutSuspended(rollout) => {
-            let phase = rollout.stage.phase();
-            let outcome = match &rollout.outcome {
-                Outcome::Scored(_) => "scored",
-                Outcome::Failed(failure) => failure.kind.as_str(),
-            };
-            counter!(
-                "gepa_rollouts_total",
-                "phase" => phase.as_str(), "stage" => rollout.stage.as_str(), "outcome" => outcome
-            )
-            .increment(1);
-            counter!("gepa_rollout_attempts_total", "phase" => phase.as_str())
-                .increment(u64::from(rollout.attempts));
-            histogram!("gepa_rollout_seconds", "phase" => phase.as_str())
-                .record(rollout.finished_at.seconds_since(rollout.started_at));
-            spend(phase, Purpose::Rollout, &rollout.usage);
-            spend(phase, Purpose::Judge, &rollout.judge_usage);
+/// Counts a stored batch. Rollouts alike are counted together: looking a metric up costs more than
+/// counting.
+pub(crate) fn count(batch: &[Event]) {
+    let mut kinds: Vec<RolloutKind> = Vec::new();
+    for event in batch {
+        match &event.body {
+            EventBody::RolloutSettled(rollout) | EventBody::RolloutSuspended(rollout) => {
+                RolloutKind::of(&mut kinds, rollout).add(rollout);
+            }
+            other => count_rare(other),
         }
+    }
+    for kind in kinds {
+        kind.report();
+    }
+}
+
+/// Rollouts of a batch that carry the same labels.
+struct RolloutKind {
+    stage: Stage,
+    outcome: &'static str,
+    rollouts: u64,
+    attempts: u64,
+    seconds: Vec<f64>,
+    usage: Usage,
+    judge_usage: Usage,
+}
+
+impl RolloutKind {
+    fn of<'k>(kinds: &'k mut Vec<Self>, rollout: &RolloutSettled) -> &'k mut Self {
+        let stage = rollout.stage;
+        let outcome = match &*rollout.outcome {
+            Outcome::Scored(_) => "scored",
+            Outcome::Failed(failure) => failure.kind.as_str(),
+        };
+        let known = kinds
+            .iter()
+            .position(|kind| kind.stage == stage && kind.outcome == outcome);
+        let at = known.unwrap_or_else(|| {
+            kinds.push(Self {
+                stage,
+                outcome,
+                rollouts: 0,
+                attempts: 0,
+                seconds: Vec::new(),
+                usage: Usage::default(),
+                judge_usage: Usage::default(),
+            });
+            kinds.len() - 1
+        });
+        &mut kinds[at]
+    }
+
+    fn add(&mut self, rollout: &RolloutSettled) {
+        self.rollouts += 1;
+        self.attempts += u64::from(rollout.attempts);
+        let seconds = rollout.finished_at.seconds_since(rollout.started_at);
+        self.seconds.push(seconds);
+        self.usage += rollout.usage;
+        self.judge_usage += rollout.judge_usage;
+    }
+
+    fn report(&self) {
+        let phase = self.stage.phase();
+        counter!(
+            "gepa_rollouts_total",
+            "phase" => phase.as_str(), "stage" => self.stage.as_str(), "outcome" => self.outcome
+        )
+        .increment(self.rollouts);
+        counter!("gepa_rollout_attempts_total", "phase" => phase.as_str()).increment(self.attempts);
+        let histogram = histogram!("gepa_rollout_seconds", "phase" => phase.as_str());
+        for seconds in &self.seconds {
+            histogram.record(*seconds);
+        }
+        spend(phase, Purpose::Rollout, &self.usage);
+        spend(phase, Purpose::Judge, &self.judge_usage);
+    }
+}
+
+fn count_rare(event: &EventBody) {
+    match event {
         EventBody::ReflectionSettled(reflection) => {
             let outcome = if reflection.text.is_some() {
                 "rewritten"

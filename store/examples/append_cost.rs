@@ -155,12 +155,12 @@ fn trial(key: TrialKey, candidate: &Candidate) -> Vec<EventBody> {
                 ..Usage::default()
             },
             judge_usage: Usage::default(),
-            outcome: Outcome::Scored(Scored {
+            outcome: Arc::new(Outcome::Scored(Scored {
                 score: 0.731,
                 feedback: Some("expected `card_arrival`, got `lost_card`".to_owned()),
                 output: Some("lost_card".to_owned()),
                 ..Scored::default()
-            }),
+            })),
         })));
     }
     bodies.push(EventBody::TrialFinished(TrialFinished {

@@ -1,9 +1,13 @@
 //! Fronts, survivors, weights and rankings after every insertion.
 
-use gepa_archive::{Archive, ArchiveSettings, CandidateIndex, Frontier, InstanceIndex, Origin};
+use std::collections::BTreeSet;
+
+use gepa_archive::{
+    Archive, ArchiveSettings, CandidateIndex, Frontier, InstanceIndex, Origin, ParentSelector,
+};
 use proptest::prelude::*;
 
-use crate::generators::{PlainRow, PlainScore, Shape, candidate, rows, score_row};
+use crate::generators::{PlainRow, PlainScore, Shape, Words, candidate, rows, score_row};
 use crate::oracle::{Oracle, OracleInsertion};
 
 pub(crate) fn frontiers() -> impl Strategy<Value = Frontier> {
@@ -225,4 +229,46 @@ fn a_candidate_that_becomes_a_top_by_losing_its_first_front_has_only_what_it_sti
         wide_row(0.0, &[(0, 2.0)]),
     ];
     check(&ArchiveSettings::default(), &rows);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn who_may_not_be_selected_any_more_never_is(
+        frontier in frontiers(),
+        rows in rows(Shape { candidates: 16, instances: 5, highest: 2, coverage: 0.8 }),
+        max_size in prop::sample::select(vec![None, Some(3), Some(6)]),
+        seed in any::<u64>(),
+    ) {
+        let mut archive = Archive::new(ArchiveSettings { frontier, max_size, min_score: None });
+        let selectors = [
+            ParentSelector::Pareto,
+            ParentSelector::CurrentBest,
+            ParentSelector::TopKPareto { k: 3 },
+            ParentSelector::EpsilonGreedy { epsilon: 0.5 },
+        ];
+        let mut words = Words::new(seed);
+        let mut gone = vec![BTreeSet::new(); selectors.len()];
+        for (count, row) in rows.iter().enumerate() {
+            archive
+                .insert(candidate(&count.to_string()), vec![], Origin::Reflection, &score_row(row))
+                .expect("the row is valid");
+            for (selector, gone) in selectors.iter().zip(&mut gone) {
+                for _ in 0..8 {
+                    let chosen = archive.select(selector, &mut words).expect("a parent");
+                    prop_assert!(!gone.contains(&chosen), "{chosen} by {selector:?}");
+                }
+                let no_more = archive
+                    .entries()
+                    .map(|(index, _)| index)
+                    .filter(|index| !archive.may_be_selected(*index, selector));
+                gone.extend(no_more);
+            }
+        }
+        // Under greedy selection everyone below the best is gone.
+        let best = archive.best().and_then(|best| archive.get(best)).expect("a best");
+        let worse = archive.entries().filter(|(_, entry)| entry.mean < best.mean).count();
+        prop_assert!(max_size.is_some() || gone[1].len() == worse);
+    }
 }

@@ -125,7 +125,7 @@ impl Standing {
             }
             EventBody::StopDecided(_) => self.is_validating = true,
             EventBody::RolloutSettled(rollout) => {
-                if let Outcome::Failed(failure) = &rollout.outcome {
+                if let Outcome::Failed(failure) = &*rollout.outcome {
                     let kind = failure.kind.as_str();
                     self.last_failure = Some(format!("{kind}: {}", failure.message));
                 }

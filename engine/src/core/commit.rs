@@ -149,6 +149,7 @@ impl Core {
                 if let Some(trial) = &proposal.child_trial {
                     self.memory.remember(trial);
                 }
+                self.forget_the_childless();
                 self.count_merge(proposal.origin);
             }
             None => self.close(iteration, CloseReason::TooManyFailures, String::new()),
@@ -306,6 +307,16 @@ impl Core {
             self.snapshot(tag, insertion.index);
         }
         Some(insertion)
+    }
+
+    /// Outcomes of members of the archive that will never be parents again are of no more use.
+    fn forget_the_childless(&mut self) {
+        let selector = self.config.settings().search.selector();
+        let (archive, contents) = (&self.archive, &self.contents);
+        self.memory.sweep(|content| {
+            let member = contents.get(content);
+            member.is_none_or(|member| archive.may_be_selected(*member, &selector))
+        });
     }
 
     fn count_fruitless(&mut self, proposal: &Proposal, executed: u64) {

@@ -9,7 +9,11 @@ use gepa_evaluation::{ExampleId, Outcome, Stage};
 use super::trial::Trial;
 use crate::config::Duplicates;
 
-type Outcomes = HashMap<(ContentId, ExampleId), Known>;
+/// Outcomes by content and example.
+type Outcomes = HashMap<ContentId, HashMap<ExampleId, Known>>;
+
+/// Fewer contents than this are not worth looking through.
+const FEWEST_SWEPT: usize = 64;
 
 /// An outcome, and how old the memory was when it first had one.
 #[derive(Debug)]
@@ -19,8 +23,8 @@ struct Known {
 }
 
 /// Scored outcomes by content and example. Holds only what can be asked for again: where duplicates
-/// are skipped no candidate reaches the pareto set twice, so nothing is kept of rejected children
-/// and nothing of the pareto set.
+/// are skipped no candidate reaches the pareto set twice, so nothing is kept of rejected children,
+/// nothing of the pareto set, and nothing of members of the archive that will never be parents again.
 #[derive(Debug)]
 pub(crate) struct Memory {
     reuse: bool,
@@ -31,6 +35,8 @@ pub(crate) struct Memory {
     minibatch: Outcomes,
     /// From merge gates and the pareto set; only where duplicates are kept.
     pareto: Outcomes,
+    /// Contents at which to look for those that are of no more use.
+    sweep_at: usize,
 }
 
 impl Memory {
@@ -41,6 +47,7 @@ impl Memory {
             age: 0,
             minibatch: Outcomes::new(),
             pareto: Outcomes::new(),
+            sweep_at: FEWEST_SWEPT,
         }
     }
 
@@ -56,6 +63,18 @@ impl Memory {
         if keeps_all || !matches!(trial.stage, Stage::MergeGate | Stage::Pareto) {
             self.take_in(trial);
         }
+    }
+
+    /// Forgets contents that `may_be_asked_for` says no to, once enough have come together to make
+    /// looking through them cheap. What is forgotten would never have been asked for.
+    pub(crate) fn sweep(&mut self, may_be_asked_for: impl Fn(&ContentId) -> bool) {
+        // Where duplicates are kept, a child may have the content of any earlier candidate.
+        if self.duplicates == Duplicates::Keep || self.minibatch.len() < self.sweep_at {
+            return;
+        }
+        self.minibatch
+            .retain(|content, _| may_be_asked_for(content));
+        self.sweep_at = (2 * self.minibatch.len()).max(FEWEST_SWEPT);
     }
 
     /// Takes in what was bought for a child that did not get into the archive for another reason
@@ -80,7 +99,7 @@ impl Memory {
         if !self.reuse {
             return None;
         }
-        let known = self.minibatch.get(&(content, example.clone()))?;
+        let known = self.minibatch.get(&content)?.get(example)?;
         Some(Arc::clone(&known.outcome))
     }
 
@@ -103,9 +122,9 @@ impl Memory {
                 .map(|(_, outcome)| Arc::clone(outcome))
         });
         just_bought.or_else(|| {
-            let key = (content, example.clone());
-            let known = [self.minibatch.get(&key), self.pareto.get(&key)];
-            let mut in_time = known.into_iter().flatten().filter(|k| k.since <= as_of);
+            let known = [&self.minibatch, &self.pareto].into_iter();
+            let known = known.filter_map(|outcomes| outcomes.get(&content)?.get(example));
+            let mut in_time = known.filter(|known| known.since <= as_of);
             in_time.next().map(|known| Arc::clone(&known.outcome))
         })
     }
@@ -120,10 +139,10 @@ impl Memory {
             return;
         }
         self.age += 1;
-        let content = trial.candidate.content_id();
+        let of_content = outcomes.entry(trial.candidate.content_id()).or_default();
         for (example, outcome) in trial.bought() {
             if outcome.scored().is_some() {
-                let known = outcomes.entry((content, example.clone()));
+                let known = of_content.entry(example.clone());
                 let known = known.or_insert_with(|| Known {
                     outcome: Arc::clone(outcome),
                     since: self.age,
@@ -138,15 +157,17 @@ impl Memory {
 impl Memory {
     /// From here on parents are evaluated again, as the reference implementation does.
     pub(crate) fn forget_for_parents(&mut self) {
-        self.pareto.extend(self.minibatch.drain());
+        for (content, outcomes) in self.minibatch.drain() {
+            self.pareto.entry(content).or_default().extend(outcomes);
+        }
     }
 
     /// Takes in an outcome that no trial bought.
     pub(crate) fn note(&mut self, content: ContentId, example: &ExampleId, outcome: Arc<Outcome>) {
         if self.reuse {
             let since = self.age;
-            self.pareto
-                .insert((content, example.clone()), Known { outcome, since });
+            let of_content = self.pareto.entry(content).or_default();
+            of_content.insert(example.clone(), Known { outcome, since });
         }
     }
 }

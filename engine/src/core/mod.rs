@@ -191,14 +191,16 @@ impl Core {
 
     /// Takes a fact in and makes every decision that follows from it.
     pub(crate) fn settle(&mut self, fact: &EventBody) {
-        self.take_in(fact);
-        self.advance();
+        if self.take_in(fact) {
+            self.advance();
+        }
     }
 
-    fn take_in(&mut self, fact: &EventBody) {
+    /// Whether a decision may follow: none does while a trial waits for more of its rollouts.
+    fn take_in(&mut self, fact: &EventBody) -> bool {
         self.counters.count(fact);
         match fact {
-            EventBody::RolloutSettled(settled) => self.settle_rollout(settled),
+            EventBody::RolloutSettled(settled) => return self.settle_rollout(settled),
             EventBody::RolloutSuspended(settled) => self.suspend_rollout(settled),
             EventBody::RolloutsDropped(dropped) => self.drop_rollouts(dropped),
             EventBody::ReflectionSettled(settled) => self.settle_reflection(settled),
@@ -211,6 +213,7 @@ impl Core {
             EventBody::RunResumed(_) => self.reopen_retryable(),
             _ => {}
         }
+        true
     }
 
     /// The decisions made since the last call, in order.
@@ -265,26 +268,28 @@ impl Core {
         &self.archive
     }
 
-    fn settle_rollout(&mut self, settled: &RolloutSettled) {
-        if let Outcome::Failed(failure) = &settled.outcome
+    fn settle_rollout(&mut self, settled: &RolloutSettled) -> bool {
+        if let Outcome::Failed(failure) = &*settled.outcome
             && failure.fatal
         {
             self.give_up_on_rollouts(&failure.message);
-            return;
+            return true;
         }
         let position = settled.position as usize;
-        let outcome = Arc::new(settled.outcome.clone());
+        let outcome = Arc::clone(&settled.outcome);
         match &mut self.part {
             Part::Seeding(trial) if settled.trial == trial.key => {
-                trial.settle(position, outcome);
+                trial.settle(position, outcome) && trial.is_complete()
             }
             Part::Validating(trials) => {
                 let trial = trials.iter_mut().find(|trial| trial.key == settled.trial);
-                let Some(trial) = trial else { return };
-                if trial.settle(position, outcome) && trial.is_complete() {
-                    let finished = trial.finished();
-                    self.decide(finished);
+                let Some(trial) = trial else { return false };
+                if !trial.settle(position, outcome) || !trial.is_complete() {
+                    return false;
                 }
+                let finished = trial.finished();
+                self.decide(finished);
+                true
             }
             _ => self.settle_in_proposal(settled, outcome),
         }

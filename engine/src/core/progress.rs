@@ -19,28 +19,50 @@ use crate::ids::TrialKey;
 use crate::reflection::{ExampleRecord, TextRules, example_record};
 
 impl Core {
-    pub(super) fn settle_in_proposal(&mut self, settled: &RolloutSettled, outcome: Arc<Outcome>) {
+    /// Whether the rollout completed its trial.
+    pub(super) fn settle_in_proposal(
+        &mut self,
+        settled: &RolloutSettled,
+        outcome: Arc<Outcome>,
+    ) -> bool {
         let TrialKey { iteration, index } = settled.trial;
+        let proposal = self.open.get_mut(&iteration);
+        let filled = proposal
+            .and_then(|proposal| proposal.trial_mut(index))
+            .is_some_and(|trial| {
+                trial.settle(settled.position as usize, outcome) && trial.is_complete()
+            });
+        if filled {
+            self.go_on_from_trial(settled.trial);
+        } else if index == CHILD_TRIAL {
+            self.go_on_if_likely(iteration);
+        }
+        filled
+    }
+
+    fn go_on_if_likely(&mut self, iteration: u64) {
+        if let Some(mut proposal) = self.open.remove(&iteration) {
+            self.speculate_if_likely(&mut proposal);
+            self.open.insert(iteration, proposal);
+        }
+    }
+
+    fn go_on_from_trial(&mut self, TrialKey { iteration, index }: TrialKey) {
         let Some(mut proposal) = self.open.remove(&iteration) else {
             return;
         };
-        let filled = proposal.trial_mut(index).is_some_and(|trial| {
-            trial.settle(settled.position as usize, outcome) && trial.is_complete()
-        });
         let siblings = proposal.siblings.clone();
         match index {
-            CHILD_TRIAL if !filled => self.speculate_if_likely(&mut proposal),
-            _ if !filled => {}
             PARENT_TRIAL => self.finish_trial(proposal.parent_trial.as_ref()),
             CHILD_TRIAL => self.child_done(&mut proposal),
             REGATE_TRIAL => self.regate_done(&mut proposal),
             _ => self.finish_trial(proposal.pareto_trial.as_ref()),
         }
         self.open.insert(iteration, proposal);
-        if filled && index == PARENT_TRIAL {
+        if index == PARENT_TRIAL {
             self.judge_parents(siblings.clone());
         }
-        if filled && index != PARETO_TRIAL {
+        if index != PARETO_TRIAL {
             self.speculate_on_decided(&siblings);
         }
     }

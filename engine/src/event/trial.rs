@@ -1,5 +1,7 @@
 //! Trials and their rollouts.
 
+use std::sync::Arc;
+
 use gepa_archive::ContentId;
 use gepa_evaluation::{ExampleId, Outcome, Stage, Usage};
 use serde::{Deserialize, Serialize};
@@ -62,8 +64,8 @@ pub struct RolloutSettled {
     /// Spent on judging, all attempts together.
     #[serde(default, skip_serializing_if = "Usage::is_zero")]
     pub judge_usage: Usage,
-    /// How it ended.
-    pub outcome: Outcome,
+    /// How it ended; shared with whoever decides on it.
+    pub outcome: Arc<Outcome>,
 }
 
 /// A trial's result.

@@ -35,7 +35,7 @@ pub fn rollout(row: &RolloutRow) -> Vec<Value> {
     let usage = row.usage + row.judge_usage;
     vec![
         json!(row.run_id),
-        json!(row.trial_id),
+        json!(row.trial_id()),
         json!(row.candidate_id),
         json!(row.phase),
         json!(row.stage),

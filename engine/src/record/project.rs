@@ -259,13 +259,12 @@ impl Projector {
     }
 
     fn rollout_row(&self, settled: &RolloutSettled, seq: Seq) -> RolloutRow {
-        let (score, failure, error) = match &settled.outcome {
+        let (score, failure, error) = match &*settled.outcome {
             Outcome::Scored(scored) => (Some(scored.score), None, None),
             Outcome::Failed(failure) => (None, Some(failure.kind), Some(failure.message.clone())),
         };
         RolloutRow {
             run_id: self.run_id.clone(),
-            trial_id: settled.trial.id(&self.run_id),
             key: settled.trial,
             position: settled.position,
             candidate_id: settled.candidate,

@@ -256,8 +256,6 @@ pub struct TrialRow {
 pub struct RolloutRow {
     /// The run.
     pub run_id: RunId,
-    /// The trial's id.
-    pub trial_id: String,
     /// The trial.
     pub key: TrialKey,
     /// The place of the example in the trial.
@@ -291,6 +289,11 @@ pub struct RolloutRow {
 }
 
 impl RolloutRow {
+    /// The trial's id.
+    pub fn trial_id(&self) -> String {
+        self.key.id(&self.run_id)
+    }
+
     /// `scored`, or the kind of failure.
     pub fn outcome(&self) -> &'static str {
         self.failure.map_or("scored", FailureKind::as_str)

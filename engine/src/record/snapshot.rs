@@ -101,10 +101,12 @@ pub fn render_snapshot(
     snapshot: &SnapshotRow,
     candidates: &[CandidateRow],
 ) -> Option<SnapshotView> {
-    let members: Vec<&CandidateRow> = candidates
+    let mut members: Vec<&CandidateRow> = candidates
         .iter()
         .filter(|row| row.accepted_seq.is_some_and(|seq| seq <= snapshot.seq))
         .collect();
+    // Candidates are listed as they were proposed, which depends on timing.
+    members.sort_by_key(|row| row.index);
     let find = |index| members.iter().copied().find(|row| row.index == Some(index));
     let (best, subject) = (find(snapshot.best)?, find(snapshot.subject)?);
     let archive = members

@@ -107,7 +107,7 @@ impl Recorded {
         example: &ExampleId,
     ) -> Option<&Outcome> {
         self.rollout(stage, candidate, example)
-            .map(|settled| &settled.outcome)
+            .map(|settled| &*settled.outcome)
     }
 
     /// Whether this position of an iteration's pareto trial was executed rather than known.

@@ -1,13 +1,22 @@
 //! One call in flight: what it is, how it is made, and what it comes back with.
 
-use std::panic::AssertUnwindSafe;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::stream::{FuturesUnordered, StreamExt};
 use gepa_evaluation::{
     ChatRequest, Completion, Evaluation, Evaluator, FailureKind, LanguageModel, ModelError,
     ModelErrorKind, Outcome, RolloutRequest, Usage,
 };
+use tokio::sync::mpsc;
+use tokio::task;
+use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use super::facts::RolloutJob;
 use crate::core::ReflectionWork;
@@ -15,20 +24,29 @@ use crate::ids::Timestamp;
 
 /// What is in flight.
 pub(super) enum Call {
-    Rollout(Box<RolloutJob>),
+    Rollout(RolloutJob),
     Reflection {
         work: Box<ReflectionWork>,
         started_at: Timestamp,
     },
 }
 
-/// What a task comes back with.
+/// What a call comes back with.
 pub(super) enum Done {
     Rollout {
-        evaluation: Box<Evaluation>,
+        evaluation: Evaluation,
         seconds: f64,
     },
     Reflection(Result<Completion, ModelError>),
+}
+
+/// A call that is done, by its place among the calls of its task.
+pub(super) type Placed = (usize, Done);
+
+/// A call that is done before the others of its task.
+pub(super) struct Report {
+    pub(super) task: task::Id,
+    pub(super) done: Vec<Placed>,
 }
 
 impl Call {
@@ -36,7 +54,7 @@ impl Call {
     pub(super) fn panicked(&self) -> Done {
         match self {
             Self::Rollout(_) => Done::Rollout {
-                evaluation: Box::new(evaluator_panicked()),
+                evaluation: evaluator_panicked(),
                 seconds: 0.0,
             },
             Self::Reflection { .. } => Done::Reflection(Err(panicked())),
@@ -44,21 +62,53 @@ impl Call {
     }
 }
 
-/// Runs a rollout within the time it may take.
+/// Runs rollouts that share a task, each within the time it may take. Those that need not wait are
+/// done one after the other; where some wait, each is reported as soon as it is done. Returns what
+/// was not reported.
 pub(super) async fn evaluate(
-    evaluator: &dyn Evaluator,
-    request: RolloutRequest,
+    evaluator: Arc<dyn Evaluator>,
+    rollouts: Vec<(RolloutRequest, Span)>,
     timeout: Duration,
-) -> Evaluation {
-    let guarded = AssertUnwindSafe(evaluator.evaluate(request)).catch_unwind();
-    match tokio::time::timeout(timeout, guarded).await {
-        Ok(Ok(evaluation)) => evaluation,
-        Ok(Err(_)) => evaluator_panicked(),
-        Err(_) => {
-            let message = format!("no result within {} s", timeout.as_secs_f64());
-            Evaluation::free(Outcome::failed(FailureKind::Timeout, message))
+    reports: mpsc::UnboundedSender<Report>,
+) -> Vec<Placed> {
+    let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
+    let mut done = Vec::with_capacity(rollouts.len());
+    let mut waiting = Vec::new();
+    let mut begun = Instant::now();
+    for (place, (request, span)) in rollouts.into_iter().enumerate() {
+        let mut context = Context::from_waker(&waker);
+        let first = begin(&*evaluator, request, &span, &mut context);
+        let now = Instant::now();
+        match first {
+            Begun::Done(evaluation) => done.push((place, timed(evaluation, now - begun))),
+            Begun::Waiting(call) => {
+                let rest = finish(call, begun, timeout).instrument(span);
+                let placed = move |evaluation| (place, timed(evaluation, begun.elapsed()));
+                waiting.push(rest.map(placed));
+            }
         }
+        begun = now;
     }
+    if done.is_empty() && waiting.len() == 1 {
+        if let Some(only) = waiting.pop() {
+            done.push(only.await);
+        }
+        return done;
+    }
+    if waiting.is_empty() {
+        return done;
+    }
+    let task = task::id();
+    let report = |done| {
+        // Nobody takes reports any more once the run has been dropped.
+        let _ = reports.send(Report { task, done });
+    };
+    report(done);
+    let mut waiting: FuturesUnordered<_> = waiting.into_iter().collect();
+    while let Some(placed) = waiting.next().await {
+        report(vec![placed]);
+    }
+    Vec::new()
 }
 
 /// Asks the reflection model.
@@ -68,6 +118,53 @@ pub(super) async fn reflect(
 ) -> Result<Completion, ModelError> {
     let guarded = AssertUnwindSafe(model.complete(request)).catch_unwind();
     guarded.await.unwrap_or_else(|_| Err(panicked()))
+}
+
+type Evaluating<'e> = Pin<Box<dyn Future<Output = Evaluation> + Send + 'e>>;
+
+/// How far a rollout got without waiting.
+enum Begun<'e> {
+    Done(Evaluation),
+    Waiting(Evaluating<'e>),
+}
+
+/// Begins a rollout. A panic is its own, wherever in the evaluator it comes from.
+fn begin<'e>(
+    evaluator: &'e dyn Evaluator,
+    request: RolloutRequest,
+    span: &Span,
+    context: &mut Context<'_>,
+) -> Begun<'e> {
+    let attempt = || {
+        let _entered = span.enter();
+        let mut call = evaluator.evaluate(request);
+        match call.as_mut().poll(context) {
+            Poll::Ready(evaluation) => Begun::Done(evaluation),
+            Poll::Pending => Begun::Waiting(call),
+        }
+    };
+    catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| Begun::Done(evaluator_panicked()))
+}
+
+/// Waits for a rollout, as long as it may take.
+async fn finish(call: Evaluating<'_>, begun: Instant, timeout: Duration) -> Evaluation {
+    // Moved in, so that a panic of what is left of it is caught as well.
+    let guarded = AssertUnwindSafe(async move { call.await }).catch_unwind();
+    match tokio::time::timeout_at(begun + timeout, guarded).await {
+        Ok(Ok(evaluation)) => evaluation,
+        Ok(Err(_)) => evaluator_panicked(),
+        Err(_) => {
+            let message = format!("no result within {} s", timeout.as_secs_f64());
+            Evaluation::free(Outcome::failed(FailureKind::Timeout, message))
+        }
+    }
+}
+
+fn timed(evaluation: Evaluation, elapsed: Duration) -> Done {
+    Done::Rollout {
+        evaluation,
+        seconds: elapsed.as_secs_f64(),
+    }
 }
 
 fn evaluator_panicked() -> Evaluation {

@@ -1,7 +1,6 @@
 //! The one pool of slots: rollouts of all proposals, and reflections beside them.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::future::Future;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +8,13 @@ use gepa_evaluation::{
     ChatRequest, Evaluation, Evaluator, FailureKind, LanguageModel, Message, Outcome, Purpose,
     RolloutRequest, Usage, UsageBound,
 };
-use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::call::{Call, Done, evaluate, reflect};
-use super::facts::{RolloutJob, reflection_returned};
+use super::facts::{Earlier, RolloutJob, reflection_returned};
+use super::flights::{Flight, Flights, Landed};
+use super::pace::Pace;
 use super::spend::{Admission, SpendGate, Spender};
 use crate::config::Settings;
 use crate::core::{Priority, ReflectionWork, Work};
@@ -38,16 +38,14 @@ pub(super) struct Dispatcher {
     spend: SpendGate,
     queue: BTreeMap<(Priority, u64), RolloutJob>,
     reflections: VecDeque<Box<ReflectionWork>>,
-    tasks: JoinSet<Done>,
-    flights: HashMap<task::Id, Flight>,
+    flights: Flights,
     /// Rollouts that wait before another attempt, by when they may go on; they hold no slot.
     resting: BTreeMap<(Instant, u64), RolloutJob>,
     queued: u64,
     flow: Flow,
     exhausted: bool,
     last_trial: Option<(TrialKey, Arc<str>)>,
-    rollout_seconds: f64,
-    rollouts_timed: u64,
+    pace: Pace,
 }
 
 /// Whether work is started.
@@ -58,12 +56,6 @@ enum Flow {
     Paused,
     /// Nothing is started, and what would be tried again is suspended.
     Closing,
-}
-
-/// A call in flight. It is kept here rather than in its task, so that a task cut off loses nothing.
-struct Flight {
-    call: Call,
-    granted: UsageBound,
 }
 
 /// What came of waiting for work.
@@ -101,15 +93,13 @@ impl Dispatcher {
             spend,
             queue: BTreeMap::new(),
             reflections: VecDeque::new(),
-            tasks: JoinSet::new(),
-            flights: HashMap::new(),
+            flights: Flights::new(),
             resting: BTreeMap::new(),
             queued: 0,
             flow: Flow::Open,
             exhausted: false,
             last_trial: None,
-            rollout_seconds: 0.0,
-            rollouts_timed: 0,
+            pace: Pace::default(),
         }
     }
 
@@ -135,16 +125,15 @@ impl Dispatcher {
             return;
         }
         while self.free_reflections > 0 && self.start_reflection() {}
-        while self.free_slots > 0 && self.start_rollout() {}
+        let share = self.pace.share();
+        while self.free_slots > 0 && self.start_rollouts(share) {}
     }
 
-    /// Waits for a task, or for a rollout that has rested; pending forever when there is neither.
+    /// Waits for a call, or for a rollout that has rested; pending forever when there is neither.
     pub(super) async fn returned(&mut self) -> Returned {
         let next_rested = self.resting.keys().next().map(|(at, _)| *at);
         tokio::select! {
-            joined = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
-                joined.map_or(Returned::Nothing, |joined| self.take_in(joined))
-            }
+            landed = self.flights.next() => self.take_in(landed),
             () = rest_until(next_rested) => {
                 if let Some((_, job)) = self.resting.pop_first() {
                     self.enqueue(job);
@@ -154,10 +143,10 @@ impl Dispatcher {
         }
     }
 
-    /// A task that is done already.
+    /// A call that is over already.
     pub(super) fn try_returned(&mut self) -> Option<Returned> {
-        let joined = self.tasks.try_join_next_with_id()?;
-        Some(self.take_in(joined))
+        let landed = self.flights.try_next()?;
+        Some(self.take_in(landed))
     }
 
     /// Stops starting work; everything queued stays.
@@ -177,18 +166,19 @@ impl Dispatcher {
     pub(super) fn close(&mut self) -> Vec<EventBody> {
         self.flow = Flow::Closing;
         self.exhausted = false;
+        let now = Timestamp::now();
         let resting = std::mem::take(&mut self.resting).into_values();
         let queued = std::mem::take(&mut self.queue).into_iter();
         let mut facts = Vec::new();
         let mut kept = BTreeMap::new();
         for (key, job) in queued {
-            if job.failure.is_some() {
-                facts.extend(job.suspended());
+            if job.earlier.is_some() {
+                facts.extend(job.suspended(now));
             } else {
                 kept.insert(key, job);
             }
         }
-        facts.extend(resting.filter_map(RolloutJob::suspended));
+        facts.extend(resting.filter_map(|job| job.suspended(now)));
         self.queue = kept;
         facts
     }
@@ -196,12 +186,12 @@ impl Dispatcher {
     /// Ends everything in flight without waiting for it.
     pub(super) fn abort(&mut self) {
         self.flow = Flow::Closing;
-        self.tasks.abort_all();
+        self.flights.abort_all();
     }
 
     /// Whether no call is in flight.
     pub(super) fn is_idle(&self) -> bool {
-        self.tasks.is_empty()
+        self.flights.is_empty()
     }
 
     /// The reason to stop, once the budget for tokens or cost refused a call for good.
@@ -211,11 +201,7 @@ impl Dispatcher {
 
     /// Seconds a rollout took on average.
     pub(super) fn mean_rollout_seconds(&self) -> f64 {
-        if self.rollouts_timed == 0 {
-            0.0
-        } else {
-            self.rollout_seconds / self.rollouts_timed as f64
-        }
+        self.pace.mean_seconds()
     }
 
     fn enqueue(&mut self, job: RolloutJob) {
@@ -232,12 +218,14 @@ impl Dispatcher {
         let unwanted = queued
             .map(|(_, job)| job)
             .chain(resting.map(|(_, job)| job));
+        let now = Timestamp::now();
         let mut facts = Vec::new();
         let mut positions = Vec::new();
-        for mut job in unwanted {
-            match job.failure.take() {
-                Some(failure) => facts.push(job.settled(failure)),
-                None => positions.push(job.work.position as u32),
+        for job in unwanted {
+            let position = job.work.position as u32;
+            match job.given_up(now) {
+                Some(fact) => facts.push(fact),
+                None => positions.push(position),
             }
         }
         positions.sort_unstable();
@@ -264,10 +252,32 @@ impl Dispatcher {
         }
     }
 
-    fn start_rollout(&mut self) -> bool {
-        let Some((key, mut job)) = self.queue.pop_first() else {
+    /// Starts up to `share` rollouts in one task; whether it started any.
+    fn start_rollouts(&mut self, share: usize) -> bool {
+        let now = Timestamp::now();
+        let most = share.min(self.free_slots);
+        let mut requests = Vec::with_capacity(most);
+        let mut flights = Vec::with_capacity(most);
+        while requests.len() < most
+            && let Some((request, flight)) = self.next_rollout(now)
+        {
+            requests.push(request);
+            flights.push(Some(flight));
+        }
+        if requests.is_empty() {
             return false;
-        };
+        }
+        self.free_slots -= requests.len();
+        let evaluator = Arc::clone(&self.evaluator);
+        let reporting = self.flights.reporting();
+        let work = evaluate(evaluator, requests, self.timeout, reporting);
+        self.flights.start(flights, work);
+        true
+    }
+
+    /// The first rollout of the queue, if the budget covers it.
+    fn next_rollout(&mut self, now: Timestamp) -> Option<((RolloutRequest, Span), Flight)> {
+        let (key, mut job) = self.queue.pop_first()?;
         job.attempt += 1;
         let request = self.request(&job);
         let spender = Spender::Rollout(request.phase());
@@ -279,29 +289,17 @@ impl Dispatcher {
         let Some(granted) = self.admit(spender, bound) else {
             job.attempt -= 1;
             self.queue.insert(key, job);
-            return false;
+            return None;
         };
-        self.free_slots -= 1;
-        job.started_at.get_or_insert_with(Timestamp::now);
-        let evaluator = Arc::clone(&self.evaluator);
-        let timeout = self.timeout;
+        job.started_at.get_or_insert(now);
         let span = tracing::debug_span!(
             "rollout",
             trial = %request.trial_id,
             example = %request.example,
             attempt = request.attempt
         );
-        let call = Call::Rollout(Box::new(job));
-        self.spawn(call, granted, async move {
-            let begun = Instant::now();
-            let rollout = evaluate(&*evaluator, request, timeout).instrument(span);
-            let evaluation = rollout.await;
-            Done::Rollout {
-                evaluation: Box::new(evaluation),
-                seconds: begun.elapsed().as_secs_f64(),
-            }
-        });
-        true
+        let call = Call::Rollout(job);
+        Some(((request, span), Flight { call, granted }))
     }
 
     fn start_reflection(&mut self) -> bool {
@@ -326,12 +324,14 @@ impl Dispatcher {
         let span = tracing::debug_span!("reflection", iteration, component);
         let started_at = Timestamp::now();
         let call = Call::Reflection { work, started_at };
-        self.spawn(call, granted, async move {
+        let flight = Flight { call, granted };
+        self.flights.start(vec![Some(flight)], async move {
             let request = ChatRequest {
                 messages,
                 purpose: Purpose::Reflection,
             };
-            Done::Reflection(reflect(&*reflector, request).instrument(span).await)
+            let reply = reflect(&*reflector, request).instrument(span).await;
+            vec![(0, Done::Reflection(reply))]
         });
         true
     }
@@ -347,30 +347,8 @@ impl Dispatcher {
         }
     }
 
-    fn spawn(
-        &mut self,
-        call: Call,
-        granted: UsageBound,
-        work: impl Future<Output = Done> + Send + 'static,
-    ) {
-        let id = self.tasks.spawn(work).id();
-        self.flights.insert(id, Flight { call, granted });
-    }
-
-    /// Tasks cut off end in an error; so do those in which something around the evaluator or the
-    /// model panicked, such as whoever listens to spans.
-    fn take_in(&mut self, joined: Result<(task::Id, Done), JoinError>) -> Returned {
-        let id = match &joined {
-            Ok((id, _)) => *id,
-            Err(error) => error.id(),
-        };
-        let Some(Flight { call, granted }) = self.flights.remove(&id) else {
-            return Returned::Nothing;
-        };
-        let done = match joined {
-            Ok((_, done)) => Some(done),
-            Err(error) => error.is_panic().then(|| call.panicked()),
-        };
+    fn take_in(&mut self, Landed { flight, done, at }: Landed) -> Returned {
+        let Flight { call, granted } = flight;
         match (call, done) {
             (
                 Call::Rollout(job),
@@ -379,15 +357,14 @@ impl Dispatcher {
                     seconds,
                 }),
             ) => {
-                self.rollout_seconds += seconds;
-                self.rollouts_timed += 1;
+                self.pace.note(seconds);
                 let spent = evaluation.usage + evaluation.judge_usage;
                 self.give_slot_back(&job, granted, spent);
-                self.rollout_returned(*job, *evaluation)
+                self.rollout_returned(job, evaluation, at)
             }
             (Call::Rollout(job), _) => {
                 self.give_slot_back(&job, granted, Usage::default());
-                job.suspended().map_or(Returned::Nothing, Returned::Fact)
+                job.suspended(at).map_or(Returned::Nothing, Returned::Fact)
             }
             (Call::Reflection { work, started_at }, Some(Done::Reflection(reply))) => {
                 self.free_reflections += 1;
@@ -413,9 +390,14 @@ impl Dispatcher {
         self.spend.settle(spender, granted, spent);
     }
 
-    fn rollout_returned(&mut self, mut job: RolloutJob, evaluation: Evaluation) -> Returned {
-        job.usage += evaluation.usage;
-        job.judge_usage += evaluation.judge_usage;
+    fn rollout_returned(
+        &mut self,
+        mut job: RolloutJob,
+        evaluation: Evaluation,
+        now: Timestamp,
+    ) -> Returned {
+        let spent = job.spent(evaluation.usage, evaluation.judge_usage);
+        let (usage, judge_usage) = spent;
         let outcome = evaluation.outcome.checked();
         if evaluation.provider_down {
             let reason = match outcome {
@@ -423,22 +405,31 @@ impl Dispatcher {
                 Outcome::Scored(_) => "the provider is down".to_owned(),
             };
             // What the attempts cost is journaled; a rollout that cost nothing is simply open.
-            let is_free = job.usage.is_zero() && job.judge_usage.is_zero();
-            job.failure =
-                (!is_free).then(|| Outcome::failed(FailureKind::Transient, reason.clone()));
+            let is_free = usage.is_zero() && judge_usage.is_zero();
+            job.earlier = (!is_free).then(|| {
+                Box::new(Earlier {
+                    usage,
+                    judge_usage,
+                    failure: Outcome::failed(FailureKind::Transient, reason.clone()),
+                })
+            });
             return Returned::ProviderDown {
                 reason,
-                attempts: job.suspended(),
+                attempts: job.suspended(now),
             };
         }
         let retry = matches!(&outcome, Outcome::Failed(failure) if failure.kind.is_retryable())
             && job.attempt < self.max_attempts;
         if !retry {
-            return Returned::Fact(job.settled(outcome));
+            return Returned::Fact(job.settled(outcome, spent, now));
         }
-        job.failure = Some(outcome);
+        job.earlier = Some(Box::new(Earlier {
+            usage,
+            judge_usage,
+            failure: outcome,
+        }));
         if self.flow == Flow::Closing {
-            return job.suspended().map_or(Returned::Nothing, Returned::Fact);
+            return job.suspended(now).map_or(Returned::Nothing, Returned::Fact);
         }
         let doublings = (job.attempt - 1).min(16);
         let pause = (self.backoff * 2_u32.pow(doublings)).min(MAX_BACKOFF);

@@ -15,7 +15,7 @@ use super::result::RunEnd;
 use crate::config::Config;
 use crate::core::{Core, Work};
 use crate::event::{CandidateInjected, Event, EventBody, RunInterrupted, StopRequested};
-use crate::ids::RunId;
+use crate::ids::{RunId, Timestamp};
 use crate::stop::StopReason;
 use crate::telemetry;
 
@@ -146,16 +146,17 @@ impl Driver {
         for observer in &self.observers {
             observer.on_events(&self.run_id, batch);
         }
+        telemetry::count(batch);
         for event in batch.iter() {
-            telemetry::count(&event.body);
             if event.body.is_fact() {
                 self.core.settle(&event.body);
             }
         }
         // Nobody listening is fine.
         let _ = self.events.send(Arc::clone(batch));
+        let now = Timestamp::now();
         for decision in self.core.take_decisions() {
-            self.journal.push(decision);
+            self.journal.push_at(decision, now);
         }
         let orders = self.core.take_work();
         let resumed = batch

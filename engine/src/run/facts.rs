@@ -1,5 +1,7 @@
 //! From what a call came back with to the fact that is journaled.
 
+use std::sync::Arc;
+
 use gepa_evaluation::{Completion, ModelError, ModelErrorKind, Outcome, Usage};
 
 use super::dispatch::Returned;
@@ -17,10 +19,17 @@ pub(super) struct RolloutJob {
     /// Attempts begun.
     pub(super) attempt: u32,
     pub(super) started_at: Option<Timestamp>,
+    /// What earlier attempts came to, if there were any.
+    pub(super) earlier: Option<Box<Earlier>>,
+}
+
+/// What the attempts at a rollout so far came to.
+#[derive(Debug)]
+pub(super) struct Earlier {
     pub(super) usage: Usage,
     pub(super) judge_usage: Usage,
-    /// What the last attempt said, if there was one.
-    pub(super) failure: Option<Outcome>,
+    /// What the last one said.
+    pub(super) failure: Outcome,
 }
 
 impl RolloutJob {
@@ -29,26 +38,58 @@ impl RolloutJob {
             work,
             attempt: 0,
             started_at: None,
-            usage: Usage::default(),
-            judge_usage: Usage::default(),
-            failure: None,
+            earlier: None,
+        }
+    }
+
+    /// What all attempts have cost, once another one came to this.
+    pub(super) fn spent(&self, usage: Usage, judge_usage: Usage) -> (Usage, Usage) {
+        match &self.earlier {
+            Some(earlier) => (earlier.usage + usage, earlier.judge_usage + judge_usage),
+            None => (usage, judge_usage),
         }
     }
 
     /// The fact of a rollout whose next attempt is left to a resumption; `None` if no attempt has
     /// ended yet.
-    pub(super) fn suspended(mut self) -> Option<EventBody> {
-        let outcome = self.failure.take()?;
-        Some(EventBody::RolloutSuspended(Box::new(self.record(outcome))))
+    pub(super) fn suspended(mut self, now: Timestamp) -> Option<EventBody> {
+        let Earlier {
+            usage,
+            judge_usage,
+            failure,
+        } = *self.earlier.take()?;
+        let record = self.record(failure, usage, judge_usage, now);
+        Some(EventBody::RolloutSuspended(Box::new(record)))
     }
 
-    /// The fact of a rollout that is over.
-    pub(super) fn settled(self, outcome: Outcome) -> EventBody {
-        EventBody::RolloutSettled(Box::new(self.record(outcome)))
+    /// The fact of a rollout that is not tried again; `None` if no attempt has ended yet.
+    pub(super) fn given_up(mut self, now: Timestamp) -> Option<EventBody> {
+        let Earlier {
+            usage,
+            judge_usage,
+            failure,
+        } = *self.earlier.take()?;
+        Some(self.settled(failure, (usage, judge_usage), now))
     }
 
-    fn record(self, outcome: Outcome) -> RolloutSettled {
-        let now = Timestamp::now();
+    /// The fact of a rollout that is over, with what all its attempts have cost.
+    pub(super) fn settled(
+        self,
+        outcome: Outcome,
+        (usage, judge_usage): (Usage, Usage),
+        now: Timestamp,
+    ) -> EventBody {
+        let record = self.record(outcome, usage, judge_usage, now);
+        EventBody::RolloutSettled(Box::new(record))
+    }
+
+    fn record(
+        self,
+        outcome: Outcome,
+        usage: Usage,
+        judge_usage: Usage,
+        now: Timestamp,
+    ) -> RolloutSettled {
         RolloutSettled {
             trial: self.work.trial,
             stage: self.work.stage,
@@ -59,9 +100,9 @@ impl RolloutJob {
             again: self.work.again,
             started_at: self.started_at.unwrap_or(now),
             finished_at: now,
-            usage: self.usage,
-            judge_usage: self.judge_usage,
-            outcome,
+            usage,
+            judge_usage,
+            outcome: Arc::new(outcome),
         }
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Journal {
     store: Arc<dyn Store>,
     run_id: RunId,
     last: Seq,
+    /// Times never go backwards along the journal.
+    last_at: Timestamp,
     pending: Vec<Event>,
     writing: Option<BoxFuture<'static, Written>>,
 }
@@ -29,17 +31,29 @@ impl Journal {
             store,
             run_id,
             last,
+            last_at: Timestamp::default(),
             pending: Vec::new(),
             writing: None,
         }
     }
 
-    /// Numbers an event and queues it.
+    /// Numbers an event of this moment and queues it.
     pub(super) fn push(&mut self, body: EventBody) {
+        // The clock was read when the rollout came back, and reading it costs as much as all this.
+        let at = match &body {
+            EventBody::RolloutSettled(settled) => settled.finished_at,
+            _ => Timestamp::now(),
+        };
+        self.push_at(body, at);
+    }
+
+    /// Numbers an event of a moment just past and queues it.
+    pub(super) fn push_at(&mut self, body: EventBody, at: Timestamp) {
         self.last = Seq(self.last.0 + 1);
+        self.last_at = self.last_at.max(at);
         self.pending.push(Event {
             seq: self.last,
-            at: Timestamp::now(),
+            at: self.last_at,
             body,
         });
     }

@@ -127,7 +127,8 @@ impl Rows {
         if row.failure.is_some() && self.failed.insert(place, row.seq).is_some() {
             return misfit(format!(
                 "rollout {} of trial `{}` has failed before",
-                row.position, row.trial_id
+                row.position,
+                row.trial_id()
             ));
         }
         self.rollouts.push(row);
@@ -140,7 +141,8 @@ impl Rows {
         let Some(earlier) = self.failed.remove(&(row.key, row.position)) else {
             return misfit(format!(
                 "rollout {} of trial `{}` has no failure to replace",
-                row.position, row.trial_id
+                row.position,
+                row.trial_id()
             ));
         };
         if row.failure.is_some() {

@@ -93,7 +93,6 @@ pub(super) fn rollout_row(
     let (all, judge_usage) = (columns.usage()?, columns.usage()?);
     Ok(RolloutRow {
         run_id: run.clone(),
-        trial_id: key.id(run),
         key,
         position,
         candidate_id,

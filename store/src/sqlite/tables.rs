@@ -229,7 +229,8 @@ impl<'c> RunTables<'c> {
         found(changed, || {
             format!(
                 "rollout {} of trial `{}` has no failure to replace",
-                row.position, row.trial_id
+                row.position,
+                row.trial_id()
             )
         })
     }

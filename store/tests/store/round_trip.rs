@@ -67,7 +67,7 @@ prop_compose! {
             finished_at: Timestamp(finished_at),
             usage,
             judge_usage,
-            outcome,
+            outcome: Arc::new(outcome),
         }
     }
 }
@@ -78,7 +78,7 @@ fn journal(rollouts: Vec<RolloutSettled>) -> Arc<[Event]> {
     for (place, rollout) in (0..).zip(rollouts) {
         let again = place % 3 == 2;
         let position = if again { place - 1 } else { place };
-        let failed = Outcome::failed(FailureKind::Transient, "later");
+        let failed = Arc::new(Outcome::failed(FailureKind::Transient, "later"));
         let outcome = if place % 3 == 1 {
             failed
         } else {

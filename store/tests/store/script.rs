@@ -365,7 +365,7 @@ pub(crate) fn rollout(
         } else {
             Usage::default()
         },
-        outcome,
+        outcome: Arc::new(outcome),
     }))
 }
 

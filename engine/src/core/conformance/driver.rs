@@ -169,7 +169,7 @@ impl Driver {
             finished_at: Timestamp(0),
             usage: Usage::default(),
             judge_usage: Usage::default(),
-            outcome,
+            outcome: Arc::new(outcome),
         }
     }
 

@@ -110,7 +110,7 @@ impl World {
                         ..Usage::default()
                     },
                     judge_usage: Usage::default(),
-                    outcome,
+                    outcome: Arc::new(outcome),
                 }))
             }
             Work::Reflection(work) => {
