@@ -76,8 +76,7 @@ impl Core {
         self.give_turns_back(&turns);
         for (rank, (mut proposal, comparison)) in self.keep_best(passed).into_iter().enumerate() {
             proposal.rank = rank;
-            proposal.promise = self.promise(&proposal, comparison);
-            self.go_on_to_pareto(proposal);
+            self.go_on_to_pareto(proposal, comparison);
         }
         self.stop_on_failures();
     }
@@ -189,7 +188,7 @@ impl Core {
         }));
     }
 
-    fn go_on_to_pareto(&mut self, mut proposal: Proposal) {
+    fn go_on_to_pareto(&mut self, mut proposal: Proposal, gate: Option<Comparison>) {
         let iteration = proposal.iteration;
         let Some(child) = proposal.child.clone() else {
             return;
@@ -198,7 +197,7 @@ impl Core {
             self.turn_away(proposal, CloseReason::Duplicate, detail);
             return;
         }
-        let priority = self.pareto_priority(&proposal);
+        let priority = self.pareto_priority(&proposal, gate);
         if let Some(begun) = &mut proposal.pareto_trial {
             begun.priority = priority;
             if !begun.is_complete() {

@@ -17,11 +17,10 @@ pub(crate) struct Priority {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
-    /// The pareto set of the child that promises to become the best.
-    Leader,
-    /// Minibatches: they decide whether anything else is worth its rollouts.
+    /// Minibatches: they decide whether anything else is worth its rollouts, and the reflections
+    /// behind them take longest.
     Gate,
-    /// The other pareto sets.
+    /// Pareto sets of children that passed.
     Pareto,
     /// What nobody has asked for yet: idle slots only.
     Speculative,
@@ -57,9 +56,26 @@ impl Priority {
 }
 
 impl Core {
+    /// Of the pareto set of a child that passed its gate. Under the ordered schedule everyone waits
+    /// for the oldest; under the free one the leader, who promises most, goes first.
+    pub(super) fn pareto_priority(
+        &self,
+        proposal: &Proposal,
+        gate: Option<Comparison>,
+    ) -> Priority {
+        let weakness = match self.config.settings().run.schedule {
+            ScheduleKind::Ordered => 0,
+            ScheduleKind::Free => descending(self.promise(proposal, gate)),
+        };
+        Priority {
+            weakness,
+            ..Priority::of(Class::Pareto, proposal)
+        }
+    }
+
     /// The mean score that a child seems worth: what its best parent has, and what it gained at the
     /// gate. Whoever hands a candidate in wants its scores at once.
-    pub(super) fn promise(&self, proposal: &Proposal, gate: Option<Comparison>) -> f64 {
+    fn promise(&self, proposal: &Proposal, gate: Option<Comparison>) -> f64 {
         let means = proposal.parents.iter().filter_map(|parent| {
             let entry = self.archive.get(*parent)?;
             Some(entry.mean)
@@ -71,28 +87,6 @@ impl Core {
             (sums.child_sum - sums.parent_sum) / f64::from(sums.compared.max(1))
         });
         parent + gained
-    }
-
-    /// Of the pareto set of a child that passed its gate; under the ordered schedule everyone waits
-    /// for the oldest.
-    pub(super) fn pareto_priority(&self, proposal: &Proposal) -> Priority {
-        let promise = proposal.promise;
-        let best = self.archive.best().and_then(|best| self.archive.get(best));
-        let leads = best.is_none_or(|best| promise > best.mean)
-            && self
-                .open
-                .values()
-                .filter(|other| other.is_on_its_way())
-                .all(|other| promise > other.promise);
-        let class = if leads { Class::Leader } else { Class::Pareto };
-        let weakness = match self.config.settings().run.schedule {
-            ScheduleKind::Ordered => 0,
-            ScheduleKind::Free => descending(promise),
-        };
-        Priority {
-            weakness,
-            ..Priority::of(class, proposal)
-        }
     }
 }
 

@@ -48,8 +48,6 @@ pub(crate) struct Proposal {
     /// The gate's answer, from when it is known.
     pub(crate) verdict: Option<Verdict>,
     pub(crate) gate_committed: bool,
-    /// What its child seems worth, from when its gate is committed.
-    pub(crate) promise: f64,
     /// Why it ends once its pareto set, begun too early, has been accounted for.
     pub(crate) unwanted: Option<Unwanted>,
     /// The second gate of a stale child, from when one was thought of.
@@ -140,7 +138,6 @@ impl Proposal {
             pareto_trial: None,
             verdict: None,
             gate_committed: false,
-            promise: 0.0,
             unwanted: None,
             regate: None,
             reserved: Reservation::default(),

@@ -27,20 +27,28 @@ use crate::ids::TrialKey;
 
 impl Core {
     /// Sets the pareto sets of a generation just issued aside, as far as the budget covers them on
-    /// top of the next generation: near its end speculation stops before anything else does.
+    /// top of what may be asked of it until they are given back: the minibatches of all generations
+    /// the lag lets in, and the pareto sets of those that have none set aside. Near the end of a
+    /// budget speculation stops before anything else is held up.
     pub(super) fn reserve_for_speculation(&mut self, siblings: &Range<u64>) {
         if !self.speculates_on_decided() {
             return;
         }
         let pareto = self.config.sets().pareto.len() as u64;
-        let next = self.config.generation_rollouts();
+        let minibatches = self.config.generation_rollouts() - pareto;
+        let to_come = u64::from(self.config.settings().run.gate_lag) * minibatches + pareto;
         let reservation = Reservation {
             rollouts: pareto,
             reflections: 0,
         };
         let as_of = self.memory.age();
         for iteration in siblings.clone() {
-            if !self.ledger.covers_rollouts(pareto + next) {
+            let without = self
+                .open
+                .values()
+                .filter(|proposal| !proposal.gate_committed && proposal.early_as_of.is_none());
+            let needed = without.count() as u64 * pareto + to_come;
+            if !self.ledger.covers_rollouts(needed) {
                 return;
             }
             if let Some(proposal) = self.open.get_mut(&iteration) {

@@ -44,7 +44,7 @@ fn worlds() -> Vec<World> {
                 world.overlapping = worlds.len() % 2 == 0;
                 world.seed = worlds.len() as u64;
                 world.settings.run.speculate = speculate;
-                world.settings.budget.max_rollouts = Some(260);
+                world.settings.budget.max_rollouts = Some(200);
                 let search = &mut world.settings.search;
                 search.duplicates = duplicates;
                 search.components = components;

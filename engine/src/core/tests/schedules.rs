@@ -149,7 +149,7 @@ fn a_killed_run_under_the_ordered_schedule_ends_as_it_would_have() {
 
 /// Runs until stale children have been seen under a policy, and gives the journals.
 fn with_stale_children(policy: StaleChildren, speculate: Speculation) -> Vec<Journal> {
-    let journals = (0..30).map(|seed| {
+    let journals = (0..20).map(|seed| {
         let mut world = World::new(3, 6);
         world.settings.run.schedule = ScheduleKind::Free;
         world.settings.run.stale_children = policy;
