@@ -6,7 +6,8 @@ use gepa_engine::config::{ScheduleKind, Speculation};
 /// One way of scheduling.
 #[derive(Clone, Copy, Debug)]
 pub struct Mode {
-    /// What tables call it; two numbers are `gate_lag` and `pareto_lag`.
+    /// What tables call it; two numbers are `gate_lag` and `pareto_lag`, `early` is
+    /// `speculate = "decided"`.
     pub name: &'static str,
     apply: fn(&mut Settings),
 }
@@ -42,7 +43,9 @@ pub fn modes() -> Vec<Mode> {
         mode("ordered 8/16 early", |settings| early(settings, 8, 16)),
         mode("ordered 16/16 early", |settings| early(settings, 16, 16)),
         mode("ordered 32/32 early", |settings| early(settings, 32, 32)),
+        mode("ordered 32/96 early", |settings| early(settings, 32, 96)),
         mode("ordered 64/64 early", |settings| early(settings, 64, 64)),
+        mode("ordered 64/192 early", |settings| early(settings, 64, 192)),
         mode("free 2/4", |settings| free(settings, 2, 4)),
         mode("free 4/8", |settings| free(settings, 4, 8)),
         mode("free 8/16", |settings| free(settings, 8, 16)),

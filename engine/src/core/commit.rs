@@ -207,7 +207,7 @@ impl Core {
             self.open.insert(iteration, proposal);
             return;
         }
-        let Some(trial) = self.pareto_trial(&proposal, u64::MAX) else {
+        let Some(trial) = self.pareto_trial(&proposal, proposal.as_of) else {
             return;
         };
         let trial = trial.with_priority(priority);

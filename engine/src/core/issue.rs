@@ -19,7 +19,7 @@ use crate::random::DrawPurpose;
 use crate::stop::StopReason;
 
 /// Instances a merge is gated on (reference algorithm 1.11).
-const MERGE_SUBSET: u64 = 5;
+pub(super) const MERGE_SUBSET: u64 = 5;
 
 /// Times every training example was looked at without a rollout before a run gives up.
 const IDLE_EPOCHS: u64 = 3;
@@ -46,9 +46,6 @@ impl Core {
             self.issue_reflections(iteration);
         }
         self.next_generation += 1;
-        let siblings = iteration..self.next_iteration;
-        self.reserve_for_speculation(&siblings);
-        self.speculate_on_decided(&siblings);
         Issue::Issued
     }
 
@@ -300,7 +297,16 @@ impl Core {
     }
 
     fn proposal(&self, iteration: u64, origin: Origin) -> Proposal {
-        Proposal::new(self.next_generation, iteration, origin, self.archive.len())
+        let as_of = if self.begins_decided() {
+            self.memory.age()
+        } else {
+            u64::MAX
+        };
+        Proposal {
+            known_pool: self.archive.len(),
+            as_of,
+            ..Proposal::new(self.next_generation, iteration, origin)
+        }
     }
 
     fn is_duplicate(&self, candidate: &Candidate) -> bool {

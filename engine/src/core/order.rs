@@ -38,6 +38,7 @@ impl Core {
                 break;
             }
         }
+        self.begin_decided();
         self.begin_validation_if_drained();
         self.finish_if_validated();
     }

@@ -8,8 +8,7 @@ use gepa_evaluation::{Outcome, Scored, Stage};
 use super::Core;
 use super::priority::Priority;
 use super::proposal::{
-    CHILD_TRIAL, Comparison, PARENT_TRIAL, PARETO_TRIAL, Proposal, REGATE_TRIAL, Rewrite,
-    RewriteState, Verdict,
+    CHILD_TRIAL, Comparison, PARENT_TRIAL, Proposal, REGATE_TRIAL, Rewrite, RewriteState, Verdict,
 };
 use super::trial::Trial;
 use super::work::{ReflectionWork, Work};
@@ -60,10 +59,7 @@ impl Core {
         }
         self.open.insert(iteration, proposal);
         if index == PARENT_TRIAL {
-            self.judge_parents(siblings.clone());
-        }
-        if index != PARETO_TRIAL {
-            self.speculate_on_decided(&siblings);
+            self.judge_parents(siblings);
         }
     }
 
@@ -82,9 +78,7 @@ impl Core {
             return;
         };
         self.apply_reflection(&mut proposal, settled);
-        let siblings = proposal.siblings.clone();
         self.open.insert(settled.iteration, proposal);
-        self.speculate_on_decided(&siblings);
         if let Some(failure) = settled.failure.as_ref().filter(|f| f.kind.is_fatal()) {
             self.give_up_on_reflection(&failure.message);
         }

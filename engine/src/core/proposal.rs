@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use gepa_archive::{Candidate, CandidateIndex, Origin};
+use gepa_archive::{Candidate, CandidateIndex, ContentId, Origin};
 use gepa_evaluation::ExampleId;
 
 use super::ledger::Reservation;
@@ -38,9 +38,8 @@ pub(crate) struct Proposal {
     pub(crate) known_pool: usize,
     /// Whether its parent stood on the front then.
     pub(crate) parent_survived: bool,
-    /// Age of the memory then, if the pareto set was reserved with the minibatches and may begin
-    /// before the gate: what that may take as known.
-    pub(crate) early_as_of: Option<u64>,
+    /// Age of the memory at which outcomes count as known to its pareto set, whenever that begins.
+    pub(crate) as_of: u64,
     pub(crate) child: Option<Arc<Candidate>>,
     pub(crate) parent_trial: Option<Trial>,
     pub(crate) child_trial: Option<Trial>,
@@ -117,16 +116,16 @@ pub(crate) struct Comparison {
 
 impl Proposal {
     /// A proposal that is a generation of its own.
-    pub(crate) fn new(generation: u64, iteration: u64, origin: Origin, known_pool: usize) -> Self {
+    pub(crate) fn new(generation: u64, iteration: u64, origin: Origin) -> Self {
         Self {
             iteration,
             generation,
             siblings: iteration..iteration + 1,
             rank: 0,
             origin,
-            known_pool,
+            known_pool: 0,
             parent_survived: false,
-            early_as_of: None,
+            as_of: u64::MAX,
             parents: Vec::new(),
             batch: Vec::new(),
             merge_scores: Vec::new(),
@@ -208,6 +207,11 @@ impl Proposal {
     /// Rollouts executed on the pareto set.
     pub(crate) fn pareto_executed(&self) -> u64 {
         self.pareto_trial.as_ref().map_or(0, Trial::executed)
+    }
+
+    /// The content of its child, once there is one.
+    pub(crate) fn content(&self) -> Option<ContentId> {
+        self.child.as_ref().map(|child| child.content_id())
     }
 
     /// Whether the gate can be committed.

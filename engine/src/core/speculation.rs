@@ -1,20 +1,21 @@
 //! Pareto sets evaluated before the gate has been decided on, in slots that would idle.
 //!
-//! `decided` keeps the ordered schedule's promise. Which children it is for, what it reserves and
-//! what it takes as known follow from decisions alone: the pareto set is reserved when the proposal
-//! is issued, outcomes count as known if they were then, and a set that was begun is finished, even
-//! where the gate then finds a twin. Nothing else can turn such a child away: its own verdict and
-//! those of its whole generation are known.
+//! `decided` keeps the ordered schedule's promise: a pareto set begins before its turn only where it
+//! is certain that its turn will come. All gates before it are known, nobody ahead has the same text,
+//! and the budget covers it together with everything that may be asked of the budget until then. What
+//! is decided and what is executed is then the same as without; only the start is earlier.
 //!
 //! `likely` begins while rollouts of the minibatch are still out and stops when it turns out to be
 //! mistaken, so what it spends depends on timing: it is for the free schedule.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use gepa_archive::Origin;
+use gepa_archive::{ContentId, Origin};
 use gepa_evaluation::Stage;
 
 use super::Core;
+use super::issue::MERGE_SUBSET;
 use super::ledger::Reservation;
 use super::priority::Priority;
 use super::progress::{compare_with, opposing_scores};
@@ -26,64 +27,70 @@ use crate::event::CloseReason;
 use crate::ids::TrialKey;
 
 impl Core {
-    /// Sets the pareto sets of a generation just issued aside, as far as the budget covers them on
-    /// top of what may be asked of it until they are given back: the minibatches of all generations
-    /// the lag lets in, and the pareto sets of those that have none set aside. Near the end of a
-    /// budget speculation stops before anything else is held up.
-    pub(super) fn reserve_for_speculation(&mut self, siblings: &Range<u64>) {
-        if !self.speculates_on_decided() {
+    /// Begins the pareto sets of children that will certainly go on once the gates before theirs have
+    /// been committed.
+    pub(super) fn begin_decided(&mut self) {
+        if !self.begins_decided() {
             return;
         }
         let pareto = self.config.sets().pareto.len() as u64;
-        let minibatches = self.config.generation_rollouts() - pareto;
-        let to_come = u64::from(self.config.settings().run.gate_lag) * minibatches + pareto;
-        let reservation = Reservation {
-            rollouts: pareto,
-            reflections: 0,
-        };
-        let as_of = self.memory.age();
-        for iteration in siblings.clone() {
-            let without = self
-                .open
-                .values()
-                .filter(|proposal| !proposal.gate_committed && proposal.early_as_of.is_none());
-            let needed = without.count() as u64 * pareto + to_come;
-            if !self.ledger.covers_rollouts(needed) {
+        let generation = self.config.generation_rollouts();
+        let minibatches = (generation - pareto).max(MERGE_SUBSET);
+        let gate_lag = u64::from(self.config.settings().run.gate_lag);
+        let mut contents: BTreeSet<ContentId> = self
+            .open
+            .values()
+            .filter(|proposal| proposal.gate_committed)
+            .filter_map(Proposal::content)
+            .collect();
+        // Pareto sets that the gates ahead will ask for.
+        let mut promised = 0;
+        let mut undecided = self.open.values().find(|proposal| !proposal.gate_committed);
+        while let Some(first) = undecided {
+            let (siblings, due) = (first.siblings.clone(), first.generation + gate_lag);
+            if !self.gates_are_ready(&siblings) {
                 return;
             }
-            if let Some(proposal) = self.open.get_mut(&iteration) {
-                proposal.reserved.rollouts += pareto;
-                proposal.early_as_of = Some(as_of);
-                self.ledger.reserve(reservation);
+            // As many may be issued before these gates are committed, and each is only issued if the
+            // budget covers one child of it to the end.
+            let to_come = due.saturating_sub(self.next_generation) * minibatches + generation;
+            for iteration in self.will_go_on(&siblings) {
+                let Some(mut proposal) = self.open.remove(&iteration) else {
+                    continue;
+                };
+                if proposal.pareto_trial.is_none() {
+                    promised += pareto;
+                    let fits = self.ledger.covers_rollouts(promised + to_come);
+                    if fits && !self.may_be_twin(&proposal, &contents) {
+                        promised -= pareto;
+                        let as_of = proposal.as_of;
+                        if let Some(trial) = self.pareto_trial(&proposal, as_of) {
+                            self.begin_early(&mut proposal, trial);
+                        }
+                    }
+                }
+                contents.extend(proposal.content());
+                self.open.insert(iteration, proposal);
             }
+            undecided = self.open.range(siblings.end..).next().map(|(_, next)| next);
         }
     }
 
-    /// Orders the pareto sets of the children of a generation that will go on.
-    pub(super) fn speculate_on_decided(&mut self, siblings: &Range<u64>) {
-        if !self.speculates_on_decided() || !self.gates_are_ready(siblings) {
-            return;
-        }
+    /// Whether pareto sets may begin before their turn without changing what is decided. With a
+    /// lag of 1 no gate has another one before it.
+    pub(super) fn begins_decided(&self) -> bool {
+        let run = &self.config.settings().run;
+        run.speculate == Speculation::Decided
+            && run.schedule == ScheduleKind::Ordered
+            && run.gate_lag > 1
+    }
+
+    /// Whether the text could turn out to be known already when the gate is committed.
+    fn may_be_twin(&self, proposal: &Proposal, ahead: &BTreeSet<ContentId>) -> bool {
         let skips = self.config.settings().search.duplicates == Duplicates::Skip;
-        let mut contents = Vec::new();
-        for iteration in self.will_go_on(siblings) {
-            let Some(mut proposal) = self.open.remove(&iteration) else {
-                continue;
-            };
-            if let Some(content) = proposal.child.as_ref().map(|child| child.content_id()) {
-                let twin = self.contents.get(&content);
-                let was_known = twin.is_some_and(|twin| twin.position() < proposal.known_pool);
-                let is_twin = contents.contains(&content) || (was_known && skips);
-                contents.push(content);
-                let as_of = proposal.early_as_of.filter(|_| !is_twin);
-                if let (Some(as_of), None) = (as_of, &proposal.pareto_trial)
-                    && let Some(trial) = self.pareto_trial(&proposal, as_of)
-                {
-                    self.begin_early(&mut proposal, trial);
-                }
-            }
-            self.open.insert(iteration, proposal);
-        }
+        proposal.content().is_none_or(|content| {
+            ahead.contains(&content) || (skips && self.contents.contains_key(&content))
+        })
     }
 
     /// Orders the pareto set of a child that already has more than its parent, whatever the
@@ -101,15 +108,11 @@ impl Core {
         if !self.is_ahead(proposal) || self.is_turned_away(proposal) {
             return;
         }
-        let Some(trial) = self.pareto_trial(proposal, u64::MAX) else {
+        let Some(mut trial) = self.pareto_trial(proposal, u64::MAX) else {
             return;
         };
         if self.ledger.covers_rollouts(trial.open()) {
-            self.ledger.reserve(Reservation {
-                rollouts: trial.open(),
-                reflections: 0,
-            });
-            proposal.reserved.rollouts += trial.open();
+            trial.speculative = true;
             self.begin_early(proposal, trial);
         }
     }
@@ -157,13 +160,12 @@ impl Core {
         }))
     }
 
-    fn speculates_on_decided(&self) -> bool {
-        let run = &self.config.settings().run;
-        run.speculate == Speculation::Decided && run.schedule == ScheduleKind::Ordered
-    }
-
-    fn begin_early(&mut self, proposal: &mut Proposal, mut trial: Trial) {
-        trial.speculative = true;
+    fn begin_early(&mut self, proposal: &mut Proposal, trial: Trial) {
+        proposal.reserved.rollouts += trial.open();
+        self.ledger.reserve(Reservation {
+            rollouts: trial.open(),
+            reflections: 0,
+        });
         let trial = trial.with_priority(Priority::speculative(proposal));
         self.order_trial(&trial);
         if trial.is_complete() {

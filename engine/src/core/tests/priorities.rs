@@ -41,8 +41,11 @@ struct Seen {
 impl Seen {
     fn see(&mut self, decision: &EventBody) {
         match decision {
-            EventBody::TrialStarted(started) if started.speculative => {
-                self.early.insert(started.trial.iteration);
+            EventBody::TrialStarted(started) if started.stage == Stage::Pareto => {
+                let iteration = started.trial.iteration;
+                if !self.promises.contains_key(&iteration) {
+                    self.early.insert(iteration);
+                }
             }
             EventBody::ProposalIssued(issued) => {
                 self.parents
@@ -169,7 +172,7 @@ fn the_oldest_pareto_set_goes_first_in_order_and_the_most_promising_one_freely()
 }
 
 #[test]
-fn speculative_rollouts_start_only_when_nothing_else_waits() {
+fn pareto_sets_ahead_of_their_turn_start_only_when_nothing_else_waits() {
     let mut world = World::new(8, 24);
     world.settings.run.speculate = Speculation::Decided;
     let mut others_first = 0;
