@@ -45,7 +45,7 @@ pub(crate) async fn audit(
         (
             "micro-dollars",
             counted.total_cost_micro_usd,
-            1_000_000 * (ledger.prompt_tokens + 2 * ledger.completion_tokens),
+            1_000_000 * (ledger.prompt_tokens + ledger.completion_tokens),
         ),
         (
             "answered calls",

@@ -24,13 +24,10 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let server = world::server().await?;
     let config = directory.path().join("config.toml");
     std::fs::write(directory.path().join("rows.jsonl"), world::rows())?;
-    std::fs::write(
-        &config,
-        world::config(&server.base_url(), slots, minutes * 60.0),
-    )?;
+    std::fs::write(&config, world::config(&server.base_url(), slots))?;
     let url = format!("sqlite://{}", directory.path().join("gepa.db").display());
     let started = Instant::now();
-    let result = run(&config, &url).await?;
+    let result = run(&config, &url, Duration::from_secs_f64(minutes * 60.0)).await?;
     // The books close when no call is under way any more.
     while server.ledger().in_flight > 0 {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -54,7 +51,13 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::FAILURE)
 }
 
-async fn run(config: &std::path::Path, url: &str) -> Result<RunResult, Box<dyn Error>> {
+/// Works for so long and then lets what is under way come to its end: a hard limit on time would drop
+/// calls whose replies nobody then counts.
+async fn run(
+    config: &std::path::Path,
+    url: &str,
+    lasts: Duration,
+) -> Result<RunResult, Box<dyn Error>> {
     let environment = Environment::default();
     let task = ConfigSource {
         file: config,
@@ -71,7 +74,14 @@ async fn run(config: &std::path::Path, url: &str) -> Result<RunResult, Box<dyn E
         .reflection_model(connected.reflection_model)
         .start()
         .await?;
-    Ok(run.finish().await?)
+    let control = run.control();
+    let stopping = tokio::spawn(async move {
+        tokio::time::sleep(lasts).await;
+        control.stop();
+    });
+    let result = run.finish().await;
+    stopping.abort();
+    Ok(result?)
 }
 
 fn number_after(flag: &str) -> Result<Option<f64>, Box<dyn Error>> {

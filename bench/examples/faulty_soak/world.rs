@@ -62,8 +62,9 @@ pub(crate) fn rows() -> String {
     })
 }
 
-/// Prices are given so that every reply without usage shows as a call without a price.
-pub(crate) fn config(base_url: &str, slots: u32, seconds: f64) -> String {
+/// A dollar a token, so that costs are not rounded; every reply without usage shows as a call without
+/// a price.
+pub(crate) fn config(base_url: &str, slots: u32) -> String {
     format!(
         r#"[run]
 name = "soak"
@@ -94,7 +95,7 @@ pattern = "question: {{question}}"
 kind = "exact"
 
 [budget]
-max_seconds = {seconds}
+max_rollouts = 100000000
 
 [policy]
 provider = "local"
@@ -109,7 +110,7 @@ max_concurrent = {slots}
 provider = "local"
 model = "learner"
 prompt_usd_per_million = 1000000.0
-completion_usd_per_million = 2000000.0
+completion_usd_per_million = 1000000.0
 "#
     )
 }
