@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gepa_evaluation::testing::{Fault, FaultPlan, Ledger};
+use gepa_evaluation::testing::{Fault, FaultPlan, Ledger, RetryAfter};
 use serde_json::Value;
 
 use crate::support::{Server, Workspace, number, sum};
@@ -152,6 +152,57 @@ fn a_provider_that_fails_one_call_in_five_leaves_the_books_right() {
         assert_eq!(row["score"].is_null(), !is_scored, "{row}");
         assert_eq!(row["error"].is_null(), is_scored, "{row}");
     }
+    workspace.succeed(&["doctor"]);
+}
+
+#[test]
+fn every_fault_at_once_before_256_slots_leaves_the_books_right() {
+    let pause = Fault::status_with_retry_after(429, RetryAfter::Seconds(1));
+    let faults = [
+        (0.02, Fault::status(500)),
+        (0.01, Fault::status(503)),
+        (0.01, Fault::status(429)),
+        (0.002, pause),
+        (0.01, Fault::ResetBeforeHeaders),
+        (0.01, Fault::ResetAfterHeaders),
+        (0.01, Fault::TruncatedBody),
+        (0.002, Fault::StalledBody),
+        (0.03, Fault::MissingUsage),
+    ];
+    let plan = faults
+        .into_iter()
+        .fold(FaultPlan::none(), |plan, (chance, fault)| {
+            plan.with_probability(23, chance, fault)
+        });
+    let server = Server::with(plan, Duration::from_millis(20));
+    let workspace = Workspace::with_model(&server.base_url(), 1_000);
+    workspace.succeed(&[
+        "run",
+        "config.toml",
+        "--set",
+        "run.max_concurrent=256",
+        "--set",
+        "run.gate_lag=32",
+        "--set",
+        "run.pareto_lag=64",
+        "--set",
+        "providers.local.max_concurrent=256",
+    ]);
+    let stats = check_agreement(&workspace);
+    let ledger = server.ledger();
+    check_against_books(&stats, &ledger);
+    let sent: u64 = stats["usage"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|share| number(&share["usage"], "calls"))
+        .sum();
+    assert_eq!(sent, ledger.calls_received, "calls, lost replies included");
+    assert_eq!(
+        number(&stats, "unpriced_calls"),
+        ledger.calls_without_usage,
+        "replies without usage"
+    );
     workspace.succeed(&["doctor"]);
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn scenarios(scale: f64) -> Vec<Scenario> {
     let steady = || CapacityPlan::new(vec![calls_at_once(60.0, 40)]);
     let steps = || {
         let capacities = [40, 10, 60, 25];
-        let periods = capacities.map(|capacity| calls_at_once(25.0, capacity));
+        let periods = capacities.map(|capacity| calls_at_once(40.0, capacity));
         CapacityPlan::new(periods.to_vec())
     };
     let sawtooth = (0..60).map(|step| calls_at_once(1.0, 20 + 2 * (step % 20)));
@@ -60,7 +60,7 @@ pub(crate) fn scenarios(scale: f64) -> Vec<Scenario> {
             CapacityPlan::new(vec![
                 calls_at_once(30.0, 40),
                 Period::concurrent(5.0, 0),
-                calls_at_once(30.0, 40),
+                calls_at_once(60.0, 40),
             ]),
         ),
         one_run(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gepa_evaluation::testing::{Fault, FaultPlan, ModelServer, RetryAfter};
+use gepa_evaluation::testing::{Fault, FaultPlan, ModelCall, ModelServer, RetryAfter};
 use gepa_evaluation::{
     Environment, LanguageModel, ModelErrorKind, ModelSettings, Models, ProviderSettings, Usage,
 };
@@ -191,4 +191,37 @@ async fn requests_per_minute_hold_back_calls_beyond_them() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(server.ledger().calls_received, 5);
     calls.abort();
+}
+
+#[tokio::test]
+async fn a_run_with_few_calls_does_not_wait_for_another_with_many() {
+    let server = slow_server().await;
+    let models = models(&server);
+    let run = || {
+        models
+            .for_run()
+            .connect(&settings(), &providers(limited_to(1)), &prices())
+            .unwrap()
+    };
+    let (busy, modest) = (run(), run());
+    let mut calls = JoinSet::new();
+    for _ in 0..20 {
+        let busy = Arc::clone(&busy);
+        calls.spawn(async move { busy.complete(request("busy")).await });
+    }
+    // The line of the busy run stands before the other comes.
+    while server.ledger().calls_received < 2 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..3 {
+        let modest = Arc::clone(&modest);
+        calls.spawn(async move { modest.complete(request("modest")).await });
+    }
+    while let Some(reply) = calls.join_next().await {
+        reply.unwrap().unwrap();
+    }
+    let ledger = server.ledger();
+    let order: Vec<&str> = ledger.recent.iter().map(ModelCall::last_message).collect();
+    let last = order.iter().rposition(|text| *text == "modest").unwrap();
+    assert!(last < 12, "every other call at the latest: {order:?}");
 }

@@ -25,6 +25,9 @@ const GROWTH_A_SECOND: f64 = 1.0;
 /// The same beyond what is known not to slow calls down.
 const GROWTH_IN_THE_DARK: f64 = 0.2;
 
+/// As far as growth may go before it is known whether calls get slow.
+const FIRST_IN_SIGHT: f64 = 64.0;
+
 /// How far growth may go beyond a level at which calls were not slow.
 const LEAP: f64 = 4.0;
 
@@ -35,7 +38,7 @@ const LONGEST_PLATEAU: u32 = 256;
 
 /// A pause the provider asks for costs everybody: one part of the time at most goes into pauses
 /// that probing brings about.
-const PAUSE_PARTS: u32 = 25;
+const PAUSE_PARTS: u32 = 40;
 
 /// What is left of the level after one, two, ... refusals in a row.
 const LEFT_AFTER: [f64; 4] = [1.0, 0.95, 0.75, 0.5];
@@ -122,7 +125,7 @@ impl Concurrency {
             refused_in_a_row: 0,
             held_in_vain: 0,
             plateau: PLATEAU,
-            in_sight: FIRST * LEAP,
+            in_sight: FIRST_IN_SIGHT,
             growth: 1.0,
             quiet_until: None,
             ripe_at: None,
@@ -252,8 +255,7 @@ impl Concurrency {
         self.refused_in_a_row += 1;
         match (self.stage, self.refused_in_a_row) {
             (Stage::Probing, _) => {
-                // Where few calls fit, many accepted ones take long, and a change is noticed late.
-                let longest = PLATEAU.max(self.level as u32 * 12).min(LONGEST_PLATEAU);
+                let longest = longest_plateau(self.level);
                 self.plateau = (self.plateau * 2).min(longest.max(self.plateau));
                 self.hold(others);
             }
@@ -358,6 +360,7 @@ impl Concurrency {
                 self.hold(proven);
             }
             _ => {
+                self.plateau = self.plateau.min(longest_plateau(level));
                 self.level = level;
                 self.stage = Stage::Climbing;
             }
@@ -368,4 +371,9 @@ impl Concurrency {
         self.level = level;
         self.stage = Stage::Holding { left: self.plateau };
     }
+}
+
+/// Where few calls fit, many accepted ones take long, and a change would be noticed late.
+fn longest_plateau(level: f64) -> u32 {
+    PLATEAU.max(level as u32 * 12).min(LONGEST_PLATEAU)
 }
