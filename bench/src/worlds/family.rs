@@ -8,7 +8,7 @@ use std::str::FromStr;
 pub enum Family {
     /// Every right rule helps and nothing hurts: the best candidate is always the best parent.
     Additive,
-    /// Rules that hurt some kinds of items, and pairs that hurt each other.
+    /// Rules that hurt some kinds of items, and a tempting one that spoils all others.
     Interference,
     /// A reflection model that loses old rules when it rewrites.
     Forgetting,
@@ -63,11 +63,14 @@ impl Family {
                 ..usual
             },
             Self::Interference => Nature {
+                clash: 1.8,
                 decoys: 1,
-                decoy_frequency: 0.3,
+                decoy_frequency: 0.36,
                 decoy_conflicts: 1.0,
                 conflicts: 0.0,
-                conflict: 2.4,
+                conflict: 2.8,
+                salience: 0.8,
+                forget: 0.02,
                 ..usual
             },
             Self::Forgetting => Nature {
@@ -79,7 +82,7 @@ impl Family {
                 ..usual
             },
             Self::Noisy => Nature {
-                resampled: 0.35,
+                resampled: 0.25,
                 ..usual
             },
             Self::NothingLearnable => Nature {
@@ -144,15 +147,16 @@ pub(super) struct Nature {
     pub(super) clashing: f64,
     /// How much they do.
     pub(super) clash: f64,
-    /// Decoys, as a number: common rules that take well at first and then stand in the way of others.
+    /// Decoys, as a number: common rules that take well at first, hurt one kind of items, and then stand in
+    /// the way of others.
     pub(super) decoys: usize,
     /// How many items need a decoy, as a share.
     pub(super) decoy_frequency: f64,
-    /// Two rules of which one is a decoy hurt each other.
+    /// A decoy spoils another rule.
     pub(super) decoy_conflicts: f64,
-    /// Two other rules do.
+    /// Any other rule does.
     pub(super) conflicts: f64,
-    /// How much that costs items that need one of the two.
+    /// How much that costs items that need the spoilt one.
     pub(super) conflict: f64,
     /// What a rule of the wrong kind does to one kind of items.
     pub(super) harm: f64,
@@ -166,7 +170,9 @@ pub(super) struct Nature {
     pub(super) resampled: f64,
     /// The reflection model finds a missing rule in a failure.
     pub(super) hit: f64,
-    /// It over-generalizes it.
+    /// It finds a decoy that is missing, while the instruction has no rule yet.
+    pub(super) salience: f64,
+    /// It over-generalizes a missing rule.
     pub(super) broaden: f64,
     /// It makes up a rule.
     pub(super) hallucinate: f64,
@@ -201,6 +207,7 @@ impl Nature {
         reworded: 0.1,
         resampled: 0.0,
         hit: 0.4,
+        salience: 0.0,
         broaden: 0.12,
         hallucinate: 0.15,
         remark: 0.12,

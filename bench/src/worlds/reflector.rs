@@ -112,7 +112,15 @@ impl Writer<'_> {
             ..
         } = nature;
         let draw = place.with(1).unit() * overload;
-        let missing: Vec<usize> = bits(item.required & !self.rules_present()).collect();
+        let present = self.rules_present();
+        let missing: Vec<usize> = bits(item.required & !present).collect();
+        let decoy = missing.iter().find(|rule| **rule < nature.decoys);
+        if let Some(decoy) = decoy
+            && present == 0
+            && place.with(6).happens(nature.salience)
+        {
+            return Some(Line::Rule(*decoy, 0));
+        }
         let rule = place.with(2).chosen(&missing);
         let mut bar = *hit;
         if draw < bar {

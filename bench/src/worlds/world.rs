@@ -25,7 +25,7 @@ pub struct World {
     nature: Nature,
     key: Key,
     rules: Vec<Rule>,
-    /// Pairs that hurt each other.
+    /// Pairs of which the first spoils the second.
     conflicts: Vec<(usize, usize)>,
     sets: [Vec<Item>; 4],
     seed_prompt: String,
@@ -223,9 +223,9 @@ impl World {
                 ability -= nature.harm;
             }
         }
-        for (one, other) in &self.conflicts {
-            let both = 1 << one | 1 << other;
-            if reading.rules & both == both && item.required & both != 0 {
+        for (spoiling, spoilt) in &self.conflicts {
+            let both = 1 << spoiling | 1 << spoilt;
+            if reading.rules & both == both && item.required & 1 << spoilt != 0 {
                 ability -= nature.conflict;
             }
         }
@@ -247,7 +247,7 @@ fn rules(key: Key, nature: &Nature) -> Vec<Rule> {
     let numbered = cues.into_iter().zip(actions).take(nature.rules).enumerate();
     let rule = |(number, (cue, action)): (usize, (&'static str, &'static str))| {
         let place = key.with(3).with(number as u64);
-        let clashes = place.with(1).happens(nature.clashing);
+        let clashes = number < nature.decoys || place.with(1).happens(nature.clashing);
         Rule {
             cue,
             action,
