@@ -18,7 +18,7 @@ pub enum Family {
     Noisy,
     /// No rule helps: the right result is the seed prompt.
     NothingLearnable,
-    /// A mixture that nothing is ever tuned on.
+    /// A mixture that no search is ever tuned on.
     HeldOut,
 }
 
