@@ -156,6 +156,10 @@ impl Memory {
 #[cfg(test)]
 impl Memory {
     /// From here on parents are evaluated again, as the reference implementation does.
+    #[expect(
+        clippy::iter_over_hash_type,
+        reason = "from one map into another, in any order"
+    )]
     pub(crate) fn forget_for_parents(&mut self) {
         for (content, outcomes) in self.minibatch.drain() {
             self.pareto.entry(content).or_default().extend(outcomes);

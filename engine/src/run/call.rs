@@ -123,6 +123,10 @@ pub(super) async fn reflect(
 type Evaluating<'e> = Pin<Box<dyn Future<Output = Evaluation> + Send + 'e>>;
 
 /// How far a rollout got without waiting.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once; a box costs more than the move"
+)]
 enum Begun<'e> {
     Done(Evaluation),
     Waiting(Evaluating<'e>),
@@ -148,7 +152,10 @@ fn begin<'e>(
 
 /// Waits for a rollout, as long as it may take.
 async fn finish(call: Evaluating<'_>, begun: Instant, timeout: Duration) -> Evaluation {
-    // Moved in, so that a panic of what is left of it is caught as well.
+    #[expect(
+        clippy::redundant_async_block,
+        reason = "the call is dropped within it, so that a panic of what is left of it is caught too"
+    )]
     let guarded = AssertUnwindSafe(async move { call.await }).catch_unwind();
     match tokio::time::timeout_at(begun + timeout, guarded).await {
         Ok(Ok(evaluation)) => evaluation,

@@ -194,6 +194,11 @@ impl Dispatcher {
         self.flights.is_empty()
     }
 
+    /// Whether calls are in flight that may well be over in a moment.
+    pub(super) fn is_quick(&self) -> bool {
+        self.pace.share() > 1 && !self.flights.is_empty()
+    }
+
     /// The reason to stop, once the budget for tokens or cost refused a call for good.
     pub(super) fn exhausted(&self) -> Option<StopReason> {
         self.exhausted.then(|| self.spend.reason())

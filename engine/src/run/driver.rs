@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc};
+use tokio::task;
 use tokio::time::Instant;
 
 use super::dispatch::{Dispatcher, Returned};
@@ -101,6 +102,7 @@ impl Driver {
         let mut commands_open = true;
         loop {
             self.dispatcher.start();
+            self.catch_up().await;
             self.end_if_exhausted();
             self.proceed_with_ending();
             self.journal.write();
@@ -112,9 +114,7 @@ impl Driver {
                 written = self.journal.written(), if writing => self.decide_on(&written?),
                 returned = self.dispatcher.returned() => {
                     self.take_in(returned);
-                    while let Some(more) = self.dispatcher.try_returned() {
-                        self.take_in(more);
-                    }
+                    self.take_in_more();
                 }
                 command = self.commands.recv(), if commands_open => match command {
                     Some(command) => self.obey(command),
@@ -123,6 +123,28 @@ impl Driver {
                 _ = tick.tick(), if has_clock => self.look_at_clock(),
             }
         }
+    }
+
+    /// Where rollouts take next to no time, those that can be done now are, so that one write holds
+    /// them all. It ends as soon as nothing comes back at once.
+    async fn catch_up(&mut self) {
+        while self.dispatcher.is_quick() && self.journal.has_room() {
+            task::yield_now().await;
+            if !self.take_in_more() {
+                return;
+            }
+            self.dispatcher.start();
+        }
+    }
+
+    /// Takes in what is over already; whether anything was.
+    fn take_in_more(&mut self) -> bool {
+        let mut any = false;
+        while let Some(more) = self.dispatcher.try_returned() {
+            self.take_in(more);
+            any = true;
+        }
+        any
     }
 
     fn take_in(&mut self, returned: Returned) {

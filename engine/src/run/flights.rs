@@ -28,7 +28,7 @@ pub(super) struct Landed {
 pub(super) struct Flights {
     tasks: JoinSet<Vec<Placed>>,
     /// The calls of each task, by place; `None` once over.
-    flights: HashMap<Id, Vec<Option<Flight>>>,
+    by_task: HashMap<Id, Vec<Option<Flight>>>,
     reporting: mpsc::UnboundedSender<Report>,
     reports: mpsc::UnboundedReceiver<Report>,
     /// Over, but not asked for yet.
@@ -40,7 +40,7 @@ impl Flights {
         let (reporting, reports) = mpsc::unbounded_channel();
         Self {
             tasks: JoinSet::new(),
-            flights: HashMap::new(),
+            by_task: HashMap::new(),
             reporting,
             reports,
             landed: VecDeque::new(),
@@ -59,7 +59,7 @@ impl Flights {
         work: impl Future<Output = Vec<Placed>> + Send + 'static,
     ) {
         let id = self.tasks.spawn(work).id();
-        self.flights.insert(id, flights);
+        self.by_task.insert(id, flights);
     }
 
     /// Whether nothing is in flight, and nothing over that was not asked for.
@@ -99,7 +99,7 @@ impl Flights {
     }
 
     fn take_in(&mut self, Report { task, done }: Report) {
-        if let Some(flights) = self.flights.get_mut(&task) {
+        if let Some(flights) = self.by_task.get_mut(&task) {
             land(flights, done, &mut self.landed);
         }
     }
@@ -115,7 +115,7 @@ impl Flights {
             Ok((id, done)) => (id, done, false),
             Err(error) => (error.id(), Vec::new(), error.is_panic()),
         };
-        let mut flights = self.flights.remove(&id).unwrap_or_default();
+        let mut flights = self.by_task.remove(&id).unwrap_or_default();
         land(&mut flights, done, &mut self.landed);
         let at = Timestamp::now();
         for flight in flights.into_iter().flatten() {

@@ -68,6 +68,11 @@ impl Journal {
         self.writing.is_some()
     }
 
+    /// Whether what waits still fits into one write.
+    pub(super) fn has_room(&self) -> bool {
+        self.pending.len() < MAX_BATCH
+    }
+
     /// Begins a write, if there is something to write and none is under way.
     pub(super) fn write(&mut self) {
         if self.writing.is_some() || self.pending.is_empty() {
