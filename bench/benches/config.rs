@@ -1,0 +1,29 @@
+//! What does reading a config cost, as `gepa check` does: every key there is, and a small one?
+
+use std::hint::black_box;
+use std::path::Path;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use gepa_engine::config::ConfigSource;
+use gepa_evaluation::Environment;
+
+fn load(criterion: &mut Criterion) {
+    let environment = Environment::default();
+    let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
+    let mut group = criterion.benchmark_group("config/load");
+    for name in ["intent.toml", "reference.toml"] {
+        let file = configs.join(name);
+        let source = ConfigSource {
+            file: &file,
+            environment: &environment,
+            overrides: &[],
+        };
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| black_box(source.load().expect("it holds together")));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, load);
+criterion_main!(benches);

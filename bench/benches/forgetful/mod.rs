@@ -1,0 +1,83 @@
+//! A store that keeps nothing but how far the journal goes, so that what memory a run holds is its
+//! own. What was never kept cannot be read back; a run does not until its end.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gepa_engine::record::{
+    ArtifactRow, CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow,
+};
+use gepa_engine::{Claim, Event, RunId, Seq, Store, StoreError};
+use parking_lot::Mutex;
+
+/// Keeps the row of one run.
+#[derive(Debug, Default)]
+pub(crate) struct Forgetful(Mutex<Option<RunRow>>);
+
+#[async_trait]
+impl Store for Forgetful {
+    async fn create_run(&self, run: RunRow) -> Result<(), StoreError> {
+        *self.0.lock() = Some(run);
+        Ok(())
+    }
+
+    async fn claim(&self, _: &RunId) -> Result<Claim, StoreError> {
+        Ok(Claim::new(()))
+    }
+
+    async fn is_claimed(&self, _: &RunId) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn append(&self, run: &RunId, _: Seq, events: Arc<[Event]>) -> Result<(), StoreError> {
+        match (self.0.lock().as_mut(), events.last()) {
+            (Some(row), Some(last)) => {
+                row.summary.seq = last.seq;
+                Ok(())
+            }
+            (None, _) => Err(StoreError::UnknownRun(run.to_string())),
+            (_, None) => Ok(()),
+        }
+    }
+
+    async fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        Ok(self.0.lock().iter().cloned().collect())
+    }
+
+    async fn run(&self, run: &RunId) -> Result<RunRow, StoreError> {
+        let row = self.0.lock().clone();
+        row.ok_or_else(|| StoreError::UnknownRun(run.to_string()))
+    }
+
+    async fn events(&self, _: &RunId, _: Seq, _: usize) -> Result<Vec<Event>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn candidates(&self, _: &RunId) -> Result<Vec<CandidateRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn trials(&self, _: &RunId) -> Result<Vec<TrialRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn rollouts(&self, _: &RunId, _: Seq, _: usize) -> Result<Vec<RolloutRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn reflections(&self, _: &RunId) -> Result<Vec<ReflectionRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn snapshots(&self, _: &RunId) -> Result<Vec<SnapshotRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn artifacts(&self, _: &RunId) -> Result<Vec<ArtifactRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn integrity(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,225 @@
+//! A world in which nothing takes time, so that what is left is the engine's own work.
+//!
+//! Scores are drawn by hash from candidate and example, the reflection model answers every prompt
+//! with a text of its own, and a child that is no worse on its minibatch goes on: about every other
+//! proposal ends in the archive, which therefore grows for as long as it is let.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use gepa_archive::Candidate;
+use gepa_engine::config::{Acceptance, BudgetSettings, RunSettings, SearchSettings};
+use gepa_engine::{
+    Config, Event, EventBody, ExampleSets, Observe, Run, RunBuilder, RunId, Settings, Store,
+};
+use gepa_evaluation::testing::ScriptedModel;
+use gepa_evaluation::{
+    Evaluation, Evaluator, EvaluatorInfo, ExampleId, Outcome, PromptMessage, PromptTemplate,
+    RolloutRequest, Scored,
+};
+use parking_lot::Mutex;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::simulated::Scores;
+
+const TRAIN: u64 = 300;
+
+/// What a run is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct World {
+    pub(crate) scores: Scores,
+    /// Pareto examples.
+    pub(crate) pareto: u64,
+    /// Most candidates in the archive; all if absent.
+    pub(crate) archive_max_size: Option<u32>,
+    /// Whether outcomes say what was expected and what came, as real ones do.
+    pub(crate) explains: bool,
+}
+
+/// Where a run ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Until {
+    Candidates(u32),
+    Rollouts(u64),
+}
+
+impl World {
+    pub(crate) fn new(scores: Scores) -> Self {
+        Self {
+            scores,
+            pareto: 50,
+            archive_max_size: None,
+            explains: false,
+        }
+    }
+
+    /// A run in this world.
+    pub(crate) fn run(self, store: &Arc<dyn Store>, until: Until, seed: u64) -> RunBuilder {
+        let answers = AtomicU64::new(0);
+        let reflector = ScriptedModel::answering(move |_| {
+            let answer = answers.fetch_add(1, Ordering::Relaxed);
+            format!("```\nClassify the query, in manner {answer}.\n```")
+        });
+        Run::builder(self.config(until, seed))
+            .store(Arc::clone(store))
+            .evaluator(Arc::new(Instant { world: self }))
+            .reflection_model(Arc::new(reflector))
+    }
+
+    fn config(self, until: Until, seed: u64) -> Config {
+        let mut budget = BudgetSettings {
+            max_rollouts: Some(100_000_000),
+            ..BudgetSettings::default()
+        };
+        match until {
+            Until::Candidates(count) => budget.max_candidates = Some(count),
+            Until::Rollouts(count) => budget.max_rollouts = Some(count),
+        }
+        let settings = Settings {
+            run: RunSettings {
+                seed,
+                ..RunSettings::default()
+            },
+            search: SearchSettings {
+                acceptance: Acceptance::ImprovementOrEqual,
+                archive_max_size: self.archive_max_size,
+                ..SearchSettings::default()
+            },
+            budget,
+            ..Settings::default()
+        };
+        let text = "Classify the query.";
+        let prompt = PromptTemplate {
+            messages: vec![PromptMessage {
+                role: "system".to_owned(),
+                component: Some("instruction".to_owned()),
+                pattern: text.to_owned(),
+            }],
+        };
+        let sets = ExampleSets {
+            train: ids(0, TRAIN),
+            pareto: ids(TRAIN, self.pareto),
+            validation: Vec::new(),
+        };
+        let candidate = Candidate::new([("instruction", text)]).expect("it has a component");
+        Config::new(candidate, prompt, sets, settings).expect("nothing in it is invalid")
+    }
+}
+
+fn ids(from: u64, count: u64) -> Vec<ExampleId> {
+    (from..from + count).map(ExampleId::Seed).collect()
+}
+
+/// Answers at once.
+struct Instant {
+    world: World,
+}
+
+#[async_trait]
+impl Evaluator for Instant {
+    async fn evaluate(&self, request: RolloutRequest) -> Evaluation {
+        let word = drawn(&request);
+        let score = match self.world.scores {
+            Scores::Binary => (word >> 63) as f64,
+            Scores::Continuous => (word >> 11) as f64 / (1_u64 << 53) as f64,
+        };
+        let mut scored = Scored {
+            score,
+            ..Scored::default()
+        };
+        if self.world.explains {
+            let mut feedback = "expected `card_arrival`, got `".to_owned();
+            // Writing to a string cannot fail.
+            let _ = write!(feedback, "intent_{}`", word % 77);
+            scored.output = Some(format!("intent_{}", word % 77));
+            scored.feedback = Some(feedback);
+            if request.wants_trace() {
+                scored.trace = Some(serde_json::json!({
+                    "Inputs": format!("When will my card number {word} arrive?"),
+                    "Generated Outputs": format!("intent_{}", word % 77),
+                }));
+            }
+        }
+        Evaluation::free(Outcome::Scored(scored))
+    }
+
+    fn is_deterministic(&self) -> bool {
+        true
+    }
+
+    fn info(&self) -> EvaluatorInfo {
+        EvaluatorInfo::without_model("instant")
+    }
+}
+
+/// A word that depends on candidate and example alone.
+pub(crate) fn drawn(request: &RolloutRequest) -> u64 {
+    let content = request.candidate.content_id();
+    let mut word = content.as_bytes()[..8]
+        .iter()
+        .fold(0, |word: u64, byte| (word << 8) | u64::from(*byte));
+    if let ExampleId::Seed(seed) = request.example {
+        word ^= seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+/// Seconds of processor that all threads of this process have used.
+pub(crate) fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// What a run had done and cost at some moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mark {
+    pub(crate) rollouts: u64,
+    pub(crate) candidates: u64,
+    /// Seconds of processor.
+    pub(crate) cpu: f64,
+}
+
+/// Notes a mark at certain sizes of the archive.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    sizes: Vec<u64>,
+    state: Mutex<(Mark, Vec<Mark>)>,
+}
+
+impl Meter {
+    /// A meter for these sizes, ascending.
+    pub(crate) fn at(sizes: Vec<u64>) -> Arc<Self> {
+        Arc::new(Self {
+            sizes,
+            state: Mutex::default(),
+        })
+    }
+
+    /// The marks reached so far, one per size.
+    pub(crate) fn marks(&self) -> Vec<Mark> {
+        self.state.lock().1.clone()
+    }
+}
+
+impl Observe for Meter {
+    fn on_events(&self, _: &RunId, events: &[Event]) {
+        let mut state = self.state.lock();
+        let (now, marks) = &mut *state;
+        for event in events {
+            match &event.body {
+                EventBody::RolloutSettled(_) => now.rollouts += 1,
+                EventBody::CandidateAccepted(_) => now.candidates += 1,
+                _ => {}
+            }
+        }
+        let reached = self.sizes.get(marks.len());
+        if reached.is_some_and(|size| now.candidates >= *size) {
+            now.cpu = cpu_seconds();
+            marks.push(*now);
+        }
+    }
+}

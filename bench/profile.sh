@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Where do the instructions of a rollout go, and how often does it allocate? Counts of two runs of
+# different length, subtracted, so that starting and ending a run is not in them. Needs valgrind.
+#
+# bench/profile.sh [memory|sqlite]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+store=${1:-memory}
+short=10000
+long=30000
+cargo build --release -q -p gepa-bench --example engine_run
+program=${CARGO_TARGET_DIR:-target}/release/examples/engine_run
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+for rollouts in $short $long; do
+    url=memory:
+    [ "$store" = sqlite ] && url=sqlite://$folder/$rollouts.db
+    valgrind --tool=callgrind --callgrind-out-file="$folder/$rollouts.out" \
+        "$program" "$url" $rollouts >"$folder/$rollouts.log" 2>&1
+done
+
+# Calls of the allocator, by whoever calls it.
+allocations() {
+    callgrind_annotate --auto=no --tree=caller --threshold=100 "$1" | awk '
+        /^ *[0-9,]+ \([ 0-9.]+%\)  \*/ {
+            if ($0 ~ /malloc\.c:(malloc|calloc|realloc) \[/) total += calls
+            calls = 0
+        }
+        / < .*\([0-9,]+x\)/ { match($0, /\([0-9,]+x\)/); n = substr($0, RSTART + 1, RLENGTH - 3)
+            gsub(",", "", n); calls += n }
+        /^ *$/ { calls = 0 }
+        END { print total + 0 }'
+}
+instructions() { sed -n 's/^\(summary\|totals\): //p' "$1" | head -1; }
+
+awk -v store="$store" -v rollouts=$((long - short)) \
+    -v i="$(($(instructions "$folder/$long.out") - $(instructions "$folder/$short.out")))" \
+    -v a="$(($(allocations "$folder/$long.out") - $(allocations "$folder/$short.out")))" \
+    'BEGIN { printf "%s: %.0f instructions and %.1f allocations a rollout\n\n", store, i / rollouts, a / rollouts }'
+echo "share of instructions, with what is called, of the longer run:"
+callgrind_annotate --auto=no --inclusive=yes --threshold=100 "$folder/$long.out" |
+    sed -n 's/^ *[0-9,]* (\( *[0-9.]*%\))  *[^:]*:\(.*gepa_[^[]*\).*/\1 \2/p' |
+    sed 's/ *$//' | awk '!seen[$2]++' | head -40

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# How long do `gepa --version` and `gepa check` take, from nothing to gone, beside a program that does
+# nothing? Build first: cargo build --release -p gepa-cli
+#
+# bench/startup.sh [REPETITIONS]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+gepa=${CARGO_TARGET_DIR:-target}/release/gepa
+repetitions=${1:-200}
+
+# Milliseconds of a command, the median and the most of many.
+time_of() {
+    local name=$1
+    shift
+    for ((i = 0; i < repetitions; i++)); do
+        local began=$EPOCHREALTIME
+        "$@" >/dev/null 2>&1
+        local ended=$EPOCHREALTIME
+        echo $((${ended/./} - ${began/./}))
+    done | sort -n | awk -v name="$name" '
+        { times[NR] = $1 }
+        END { printf "%-28s %8.2f %8.2f\n", name, times[int((NR + 1) / 2)] / 1000, times[NR] / 1000 }'
+}
+
+printf '%-28s %8s %8s   ms, %d times each\n' command median most "$repetitions"
+time_of true "$(type -P true)"
+time_of "gepa --version" "$gepa" --version
+for config in intent heart_disease; do
+    time_of "gepa check $config.toml" "$gepa" check "configs/$config.toml"
+done
