@@ -25,6 +25,6 @@ time_of() {
 printf '%-28s %8s %8s   ms, %d times each\n' command median most "$repetitions"
 time_of true "$(type -P true)"
 time_of "gepa --version" "$gepa" --version
-for config in intent heart_disease; do
+for config in heart_disease reference; do
     time_of "gepa check $config.toml" "$gepa" check "configs/$config.toml"
 done

@@ -11,7 +11,7 @@ fn load(criterion: &mut Criterion) {
     let environment = Environment::default();
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
     let mut group = criterion.benchmark_group("config/load");
-    for name in ["intent.toml", "reference.toml"] {
+    for name in ["heart_disease.toml", "reference.toml"] {
         let file = configs.join(name);
         let source = ConfigSource {
             file: &file,

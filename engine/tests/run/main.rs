@@ -12,6 +12,7 @@ mod records;
 mod reflections;
 mod resume;
 mod search;
+mod sharing;
 mod status;
 mod steering;
 mod token_budget;
