@@ -1,8 +1,9 @@
 //! Do evaluators that compute keep every core busy without stalling the run?
 //!
-//! The same work per rollout, through `CpuEvaluator` on rayon's threads, and beside it an evaluator
-//! that waits as long instead. Printed: cores kept busy, and how long the run took to react: from a
-//! candidate handed in to its event, the median and the longest of many.
+//! The same work per rollout, through `CpuEvaluator` on rayon's threads, beside it the work alone on as
+//! many threads as there are cores, and an evaluator that waits as long instead. Printed: cores kept
+//! busy, and how long the run took to react: from a candidate handed in to its event, the median and
+//! the longest of many.
 //!
 //! `cargo run --release -p gepa-bench --example cpu_bound`
 
@@ -43,12 +44,30 @@ async fn main() -> Result<(), Box<dyn Error>> {
          evaluator   wall s  cores busy  reaction ms: median  longest",
         WORK.as_millis()
     )?;
+    alone(rounds, cores.get())?;
     report(
         "computes",
         Arc::new(CpuEvaluator::new(Computing { rounds })),
     )
     .await?;
     report("waits", Arc::new(Waiting)).await
+}
+
+/// The same computations without a run: what the machine has to give at the moment.
+fn alone(rounds: u64, threads: usize) -> Result<(), Box<dyn Error>> {
+    let (began, used) = (Instant::now(), cpu_seconds());
+    std::thread::scope(|scope| {
+        for thread in 0..threads as u64 {
+            scope.spawn(move || {
+                for number in 0..ROLLOUTS / threads as u64 {
+                    black_box(compute(number + thread, rounds));
+                }
+            });
+        }
+    });
+    let (wall, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - used);
+    writeln!(stdout(), "{:10}  {wall:6.2}  {:10.2}", "alone", cpu / wall)?;
+    Ok(())
 }
 
 async fn report(name: &str, evaluator: Arc<dyn Evaluator>) -> Result<(), Box<dyn Error>> {

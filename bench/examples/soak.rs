@@ -72,7 +72,13 @@ async fn soak(name: &str, archive: &str, rollouts: u64) -> Result<(), Box<dyn Er
         every: rollouts / LINES,
         path,
         began: Instant::now(),
-        state: Mutex::default(),
+        state: Mutex::new(State {
+            before: Mark {
+                cpu: cpu_seconds(),
+                ..Mark::default()
+            },
+            ..State::default()
+        }),
     });
     let run = world.run(&store, Until::Rollouts(rollouts), 1);
     let run = run.observe(Arc::clone(&ledger) as _).start().await?;
