@@ -246,7 +246,11 @@ impl Concurrency {
             let is_proven = self.proven.is_some_and(|proven| proven >= self.level);
             self.ramp = (!is_proven).then_some((now + pause, pause));
         }
-        let quiet_until = retry_after.map(|pause| now + pause * PAUSE_PARTS);
+        // Only what trying brought about is a reason to try less.
+        let was_tried = matches!(self.stage, Stage::Probing | Stage::Growing);
+        let quiet_until = retry_after
+            .filter(|_| was_tried)
+            .map(|pause| now + pause * PAUSE_PARTS);
         self.quiet_until = self.quiet_until.max(quiet_until);
         // A call that went out among few is no reason to go down to so few.
         let others = (call.others as f64).clamp(self.level * LEFT_AFTER[3], self.level);
