@@ -62,7 +62,7 @@ impl Plan {
             Some(floor_rollouts),
             validation,
             Some(config.generation_size()),
-            Some(calls_each * config.generation_size()),
+            Some(calls_each * config.generation_reflections()),
             1.0,
         );
 

@@ -7,7 +7,7 @@ use gepa_evaluation::{ExampleId, PromptTemplate, wildcards_in};
 use indexmap::IndexMap;
 
 use super::problem::Problem;
-use super::settings::{Overlap, RunSettings, ScheduleKind, SearchSettings, Settings, Speculation};
+use super::settings::{Overlap, RunSettings, ScheduleKind, Settings, Speculation};
 use crate::reflection::Template;
 
 /// Most proposals of one generation: a typing error must not fill the memory.
@@ -49,7 +49,7 @@ impl Config {
         let mut problems = Vec::new();
         check_numbers(&settings, &mut problems);
         check_schedule(&settings.run, &mut problems);
-        check_generation(&settings.search, &mut problems);
+        check_generation(&settings, &mut problems);
         check_sets(&sets, &settings.search.allow_overlap, &mut problems);
         check_prompt(&seed, &prompt, &mut problems);
         let templates = compile_templates(&seed, &settings, &mut problems);
@@ -128,15 +128,26 @@ impl Config {
 
     /// Proposals of one generation.
     pub fn generation_size(&self) -> u64 {
+        self.generation_reflections() * self.hypotheses()
+    }
+
+    /// Minibatches of one generation on which a parent is run and reflected on.
+    pub fn generation_reflections(&self) -> u64 {
         let search = &self.settings.search;
         u64::from(search.parents_per_generation) * u64::from(search.batches_per_parent)
+    }
+
+    /// Proposals from one reflection.
+    pub(crate) fn hypotheses(&self) -> u64 {
+        u64::from(self.settings.reflection.hypotheses)
     }
 
     /// Rollouts a generation needs for one of its children to be tried to the end: the minibatches
     /// of all, one pareto set.
     pub fn generation_rollouts(&self) -> u64 {
-        let others = 2 * u64::from(self.settings.search.minibatch_size);
-        self.proposal_rollouts() + (self.generation_size() - 1) * others
+        let minibatch = u64::from(self.settings.search.minibatch_size);
+        let tried = self.generation_reflections() + self.generation_size();
+        tried * minibatch + self.sets.pareto.len() as u64
     }
 
     /// The smallest rollout budget with which one proposal can be tried to the end.
@@ -166,6 +177,7 @@ fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
             search.archive_max_size.unwrap_or(1),
             "search.archive_max_size",
         ),
+        (reflection.hypotheses, "reflection.hypotheses"),
         (reflection.max_attempts, "reflection.max_attempts"),
         (
             reflection.max_failures_in_a_row,
@@ -255,7 +267,8 @@ fn check_schedule(run: &RunSettings, problems: &mut Vec<Problem>) {
     }
 }
 
-fn check_generation(search: &SearchSettings, problems: &mut Vec<Problem>) {
+fn check_generation(settings: &Settings, problems: &mut Vec<Problem>) {
+    let search = &settings.search;
     let (parents, batches) = (search.parents_per_generation, search.batches_per_parent);
     let keep = search.keep_best.unwrap_or(1);
     let at_least_one = [
@@ -268,13 +281,15 @@ fn check_generation(search: &SearchSettings, problems: &mut Vec<Problem>) {
             problems.push(Problem::new(key, "must be at least 1"));
         }
     }
-    let size = parents.checked_mul(batches);
+    let size = parents
+        .checked_mul(batches)
+        .and_then(|tasks| tasks.checked_mul(settings.reflection.hypotheses));
     if size.is_none_or(|size| size > LARGEST_GENERATION) {
         problems.push(Problem::new(
             "search.batches_per_parent",
             format!(
-                "makes more than {LARGEST_GENERATION} proposals with `search.parents_per_generation`; \
-                 make one of them smaller"
+                "makes more than {LARGEST_GENERATION} proposals with `search.parents_per_generation` \
+                 and `reflection.hypotheses`; make one of them smaller"
             ),
         ));
     }

@@ -317,6 +317,9 @@ pub struct ReflectionSettings {
     pub template_file: Option<String>,
     /// Prompts for single components, by name.
     pub templates: IndexMap<String, String>,
+    /// Different texts asked for in one call. Each is tried on the minibatch as a proposal of its own,
+    /// and only the best goes on.
+    pub hypotheses: u32,
     /// Calls per component before the proposal is given up.
     pub max_attempts: u32,
     /// Iterations in a row without a usable text before the run stops.
@@ -335,6 +338,7 @@ impl Default for ReflectionSettings {
             template: None,
             template_file: None,
             templates: IndexMap::new(),
+            hypotheses: 1,
             max_attempts: 2,
             max_failures_in_a_row: 10,
             max_concurrent: 8,

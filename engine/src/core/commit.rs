@@ -319,6 +319,9 @@ impl Core {
     }
 
     fn count_fruitless(&mut self, proposal: &Proposal, executed: u64) {
+        if proposal.asker.is_some() {
+            return;
+        }
         let fruitless = &mut self.fruitless;
         fruitless.idle = if executed == 0 { fruitless.idle + 1 } else { 0 };
         match &proposal.verdict {

@@ -9,6 +9,7 @@ use std::ops::Range;
 use gepa_archive::CandidateIndex;
 
 use super::Core;
+use super::hypotheses::gain;
 use super::proposal::{Comparison, Proposal, Verdict};
 use super::trial::Trial;
 use crate::config::ComponentSelection;
@@ -39,7 +40,7 @@ impl Core {
             let Some(mut proposal) = self.open.remove(&iteration) else {
                 continue;
             };
-            if let Some(&parent) = proposal.parents.first() {
+            if let (Some(&parent), None) = (proposal.parents.first(), proposal.asker) {
                 let traced = proposal
                     .parent_trial
                     .as_ref()
@@ -51,6 +52,7 @@ impl Core {
                     if !proposal.parent_is_judged() {
                         self.move_turn_up(&mut proposal, *skipped);
                         self.judge_parent(&mut proposal);
+                        self.end_companions(&proposal);
                     }
                     *skipped += usize::from(proposal.is_skipped());
                 }
@@ -61,8 +63,9 @@ impl Core {
 
     /// The children that go on, in the order in which they will enter the archive.
     pub(super) fn keep_best(&mut self, mut passed: Vec<Passed>) -> Vec<Passed> {
+        let mut outranked = Self::take_lesser(&mut passed, |(one, gate)| (one.reflection(), *gate));
         self.best_first(&mut passed, |(_, comparison)| *comparison);
-        let outranked = passed.split_off(passed.len().min(self.most_kept()));
+        outranked.extend(passed.split_off(passed.len().min(self.most_kept())));
         for (proposal, _) in outranked {
             self.turn_away(proposal, CloseReason::Outranked, String::new());
         }
@@ -84,9 +87,7 @@ impl Core {
         if self.most_kept() == usize::MAX {
             return;
         }
-        let gain = |one: &T| {
-            comparison(one).map_or(f64::INFINITY, |sums| sums.child_sum - sums.parent_sum)
-        };
+        let gain = |one: &T| gain(comparison(one));
         passed.sort_by(|left, right| gain(right).total_cmp(&gain(left)));
     }
 

@@ -124,7 +124,7 @@ impl Core {
                 needed,
             });
         }
-        let reflections = self.reflections_per_proposal() * self.config.generation_size();
+        let reflections = self.reflections_per_proposal() * self.config.generation_reflections();
         if let Some(limit) = self.ledger.reflection_limit()
             && !self.ledger.covers(Reservation {
                 rollouts: 0,
@@ -233,11 +233,13 @@ impl Core {
         let (parents, batches) = (search.parents_per_generation, search.batches_per_parent);
         let siblings = first..first + self.config.generation_size();
         self.next_iteration = siblings.end;
-        let mut tasks = siblings.clone();
+        let mut chunks = 0..self.config.generation_reflections();
+        let hypotheses = self.config.hypotheses();
         for _ in 0..parents {
-            let parent = self.select_parent(DrawPurpose::Parent, tasks.start);
-            for iteration in tasks.by_ref().take(batches as usize) {
-                let chunk = iteration - first;
+            let drawn_for = first + chunks.start * hypotheses;
+            let parent = self.select_parent(DrawPurpose::Parent, drawn_for);
+            for chunk in chunks.by_ref().take(batches as usize) {
+                let iteration = first + chunk * hypotheses;
                 self.issue_reflection(iteration, &siblings, parent, chunk);
             }
         }
@@ -294,9 +296,10 @@ impl Core {
         }
         proposal.parent_trial = Some(trial);
         self.open.insert(iteration, proposal);
+        self.issue_companions(iteration, &components);
     }
 
-    fn proposal(&self, iteration: u64, origin: Origin) -> Proposal {
+    pub(super) fn proposal(&self, iteration: u64, origin: Origin) -> Proposal {
         let as_of = if self.begins_decided() {
             self.memory.age()
         } else {
@@ -347,7 +350,7 @@ impl Core {
         }
     }
 
-    fn announce(&mut self, proposal: &Proposal, components: Vec<String>) {
+    pub(super) fn announce(&mut self, proposal: &Proposal, components: Vec<String>) {
         self.decide(EventBody::ProposalIssued(ProposalIssued {
             iteration: proposal.iteration,
             origin: proposal.origin,
@@ -375,6 +378,7 @@ impl Rewrite {
             component,
             attempts: 0,
             complaint: String::new(),
+            alternatives: Vec::new(),
             state: RewriteState::Waiting,
         }
     }

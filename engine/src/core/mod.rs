@@ -10,6 +10,7 @@ mod conformance;
 mod failures;
 mod finish;
 mod generation;
+mod hypotheses;
 mod issue;
 mod ledger;
 mod memory;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use gepa_archive::ContentId;
 use gepa_evaluation::{Outcome, Scored, Stage};
 
 use super::Core;
@@ -15,7 +16,7 @@ use super::work::{ReflectionWork, Work};
 use crate::config::Duplicates;
 use crate::event::{CloseReason, ReflectionSettled, RolloutSettled, RolloutsDropped};
 use crate::ids::TrialKey;
-use crate::reflection::{ExampleRecord, TextRules, example_record};
+use crate::reflection::{ExampleRecord, TextRules, example_record, request_texts};
 
 impl Core {
     /// Whether the rollout completed its trial.
@@ -129,6 +130,8 @@ impl Core {
         proposal.reflections += 1;
         let rewrite = &mut proposal.rewrites[at];
         if let Some(text) = &settled.text {
+            let further = settled.alternatives.iter();
+            rewrite.alternatives = further.map(|text| text.as_str().into()).collect();
             rewrite.state = RewriteState::Done(text.as_str().into());
         } else {
             let failure = settled.failure.as_ref();
@@ -154,36 +157,54 @@ impl Core {
     }
 
     fn build_child(&mut self, proposal: &mut Proposal) {
-        let Some(parent_trial) = &proposal.parent_trial else {
-            return;
-        };
-        let texts = proposal
+        let texts: Vec<_> = proposal
             .rewrites
             .iter()
             .filter_map(|rewrite| match &rewrite.state {
-                RewriteState::Done(text) => Some((&*rewrite.component, Arc::clone(text))),
+                RewriteState::Done(text) => {
+                    Some((Arc::clone(&rewrite.component), Arc::clone(text)))
+                }
                 _ => None,
-            });
+            })
+            .collect();
+        let complaint = proposal.rewrites.first();
+        let complaint = complaint.map(|rewrite| rewrite.complaint.clone());
+        let is_untouched = texts.is_empty();
+        self.try_texts(proposal, &texts, complaint.unwrap_or_default(), &[]);
+        if is_untouched {
+            self.end_companions(proposal);
+        } else {
+            self.build_companions(proposal);
+        }
+    }
+
+    /// Makes a child of the new texts and tries it, unless there is none, or it is known already or
+    /// among `others`.
+    pub(super) fn try_texts(
+        &mut self,
+        proposal: &mut Proposal,
+        texts: &[(Arc<str>, Arc<str>)],
+        complaint: String,
+        others: &[ContentId],
+    ) {
+        let Some(parent_trial) = &proposal.parent_trial else {
+            return;
+        };
+        let is_untouched = texts.is_empty();
+        let texts = texts.iter().map(|(name, text)| (&**name, Arc::clone(text)));
         // The components come from the candidate itself, so replacing them cannot fail.
         let child = parent_trial.candidate.with_texts(texts).map(Arc::new);
         let child = child.unwrap_or_else(|_| Arc::clone(&parent_trial.candidate));
         let skips_duplicates = self.config.settings().search.duplicates == Duplicates::Skip;
         let unchanged = child.content_id() == parent_trial.candidate.content_id();
-        let untouched = proposal
-            .rewrites
-            .iter()
-            .all(|rewrite| rewrite.state == RewriteState::Failed);
-        if untouched || (unchanged && skips_duplicates) {
-            let complaint = proposal
-                .rewrites
-                .iter()
-                .map(|rewrite| rewrite.complaint.clone())
-                .next();
-            proposal.verdict = Some(Verdict::Close(
-                CloseReason::Reflection,
-                complaint.unwrap_or_default(),
-                None,
-            ));
+        if is_untouched || (unchanged && skips_duplicates) {
+            let verdict = Verdict::Close(CloseReason::Reflection, complaint, None);
+            proposal.verdict = Some(verdict);
+            return;
+        }
+        if others.contains(&child.content_id()) {
+            let detail = "the same reply proposed it already".to_owned();
+            proposal.verdict = Some(Verdict::Close(CloseReason::Duplicate, detail, None));
             return;
         }
         let twin = self.contents.get(&child.content_id());
@@ -263,6 +284,9 @@ impl Core {
                 ". Answer again, with the complete new text inside one ``` block.",
             ]);
         }
+        if settings.hypotheses > 1 {
+            prompt.push_str(&request_texts(settings.hypotheses));
+        }
         Work::Reflection(Box::new(ReflectionWork {
             iteration: proposal.iteration,
             component: Arc::clone(component),
@@ -274,6 +298,7 @@ impl Core {
                 wildcards: self.config.required_wildcards(component).to_vec(),
                 max_chars: settings.max_text_chars as usize,
             },
+            texts: settings.hypotheses,
         }))
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Proposal {
     /// Its place among the kept children of its generation.
     pub(crate) rank: usize,
     pub(crate) origin: Origin,
+    /// Whose reflection it has its text from, if another's.
+    pub(crate) asker: Option<u64>,
     pub(crate) parents: Vec<CandidateIndex>,
     /// The examples of the gate.
     pub(crate) batch: Vec<ExampleId>,
@@ -64,6 +66,8 @@ pub(crate) struct Rewrite {
     pub(crate) attempts: u32,
     /// Why the last attempt failed.
     pub(crate) complaint: String,
+    /// Further texts of the reply.
+    pub(crate) alternatives: Vec<Arc<str>>,
     pub(crate) state: RewriteState,
 }
 
@@ -123,6 +127,7 @@ impl Proposal {
             siblings: iteration..iteration + 1,
             rank: 0,
             origin,
+            asker: None,
             known_pool: 0,
             parent_survived: false,
             as_of: u64::MAX,
@@ -212,6 +217,11 @@ impl Proposal {
     /// The content of its child, once there is one.
     pub(crate) fn content(&self) -> Option<ContentId> {
         self.child.as_ref().map(|child| child.content_id())
+    }
+
+    /// The iteration that asked for its text.
+    pub(crate) fn reflection(&self) -> u64 {
+        self.asker.unwrap_or(self.iteration)
     }
 
     /// Whether the gate can be committed.

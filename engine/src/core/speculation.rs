@@ -100,7 +100,8 @@ impl Core {
         let may_be_outranked = settings
             .search
             .keep_best
-            .is_some_and(|most| u64::from(most) < self.config.generation_size());
+            .is_some_and(|most| u64::from(most) < self.config.generation_size())
+            || settings.reflection.hypotheses > 1;
         let is_known = proposal.verdict.is_some() || proposal.pareto_trial.is_some();
         if settings.run.speculate != Speculation::Likely || may_be_outranked || is_known {
             return;
@@ -179,13 +180,17 @@ impl Core {
         let open = self.open.range(siblings.clone());
         let mut passed: Vec<_> = open
             .filter_map(|(iteration, proposal)| match &proposal.verdict {
-                Some(Verdict::Pass(comparison)) => Some((*iteration, *comparison)),
+                Some(Verdict::Pass(gate)) => Some((*iteration, proposal.reflection(), *gate)),
                 _ => None,
             })
             .collect();
-        self.best_first(&mut passed, |(_, comparison)| *comparison);
+        Self::take_lesser(&mut passed, |(_, asker, gate)| (*asker, *gate));
+        self.best_first(&mut passed, |(_, _, gate)| *gate);
         passed.truncate(self.most_kept());
-        passed.into_iter().map(|(iteration, _)| iteration).collect()
+        passed
+            .into_iter()
+            .map(|(iteration, ..)| iteration)
+            .collect()
     }
 
     /// Whether the outcomes so far exceed the whole sum to beat.

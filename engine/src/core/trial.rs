@@ -85,6 +85,25 @@ impl Trial {
         }
     }
 
+    /// The same trial for another proposal, which buys nothing.
+    pub(crate) fn as_known(&self, key: TrialKey) -> Self {
+        let known = |position| {
+            let outcome = self.outcome(position);
+            outcome.map_or(Slot::Dropped, |outcome| Slot::Reused(Arc::clone(outcome)))
+        };
+        Self {
+            key,
+            stage: self.stage,
+            candidate: Arc::clone(&self.candidate),
+            examples: self.examples.clone(),
+            priority: self.priority,
+            speculative: false,
+            slots: (0..self.slots.len()).map(known).collect(),
+            open: 0,
+            executed: 0,
+        }
+    }
+
     pub(crate) fn with_priority(mut self, priority: Priority) -> Self {
         self.priority = priority;
         self

@@ -47,6 +47,8 @@ pub(crate) struct ReflectionWork {
     pub(crate) attempt: u32,
     pub(crate) prompt: String,
     pub(crate) rules: TextRules,
+    /// Texts asked for.
+    pub(crate) texts: u32,
 }
 
 /// Orders for all open slots of a trial.

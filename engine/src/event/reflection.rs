@@ -25,6 +25,9 @@ pub struct ReflectionSettled {
     pub reply: Option<String>,
     /// The new text, where the reply holds one.
     pub text: Option<String>,
+    /// Further texts, where several were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<String>,
     /// Why there is no new text.
     pub failure: Option<ReflectionFailure>,
 }

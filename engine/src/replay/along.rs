@@ -61,7 +61,7 @@ impl Along {
                     };
                     let iteration = issued.iteration;
                     if batches_left == 0 {
-                        batches_left = search.batches_per_parent;
+                        batches_left = u64::from(search.batches_per_parent) * config.hypotheses();
                         let mut draw = random.stream(DrawPurpose::Parent, iteration);
                         instead = archive
                             .select(&search.selector(), &mut *draw)

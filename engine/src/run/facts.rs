@@ -10,7 +10,7 @@ use crate::event::{
     EventBody, ReflectionFailure, ReflectionFailureKind, ReflectionSettled, RolloutSettled,
 };
 use crate::ids::Timestamp;
-use crate::reflection::read_completion;
+use crate::reflection::read_texts;
 
 /// A rollout on its way, with what its attempts so far have cost.
 #[derive(Debug)]
@@ -113,10 +113,15 @@ pub(super) fn reflection_returned(
     started_at: Timestamp,
     reply: Result<Completion, ModelError>,
 ) -> Returned {
-    let (usage, text, failure, reply) = match reply {
-        Ok(completion) => match read_completion(&completion, &work.rules) {
-            Ok(text) => (completion.usage, Some(text), None, Some(completion.text)),
-            Err(failure) => (completion.usage, None, Some(failure), Some(completion.text)),
+    let (usage, texts, failure, reply) = match reply {
+        Ok(completion) => match read_texts(&completion, &work.rules, work.texts) {
+            Ok(texts) => (completion.usage, texts, None, Some(completion.text)),
+            Err(failure) => (
+                completion.usage,
+                Vec::new(),
+                Some(failure),
+                Some(completion.text),
+            ),
         },
         Err(error) if error.kind == ModelErrorKind::ProviderDown => {
             return Returned::ProviderDown {
@@ -134,9 +139,10 @@ pub(super) fn reflection_returned(
                 kind,
                 message: error.message,
             };
-            (error.usage, None, Some(failure), None)
+            (error.usage, Vec::new(), Some(failure), None)
         }
     };
+    let mut texts = texts.into_iter();
     Returned::Fact(EventBody::ReflectionSettled(Box::new(ReflectionSettled {
         iteration: work.iteration,
         component: work.component.to_string(),
@@ -145,7 +151,8 @@ pub(super) fn reflection_returned(
         finished_at: Timestamp::now(),
         usage,
         reply,
-        text,
+        text: texts.next(),
+        alternatives: texts.collect(),
         failure,
     })))
 }

@@ -34,18 +34,19 @@ async fn no_more_rollouts_are_in_flight_than_allowed_and_as_many_as_allowed() {
 /// Worlds whose decisions must not depend on timing.
 fn ordered_worlds() -> Vec<World> {
     let shapes = [
-        (1, 1, 1, Speculation::Off),
-        (4, 8, 1, Speculation::Off),
-        (4, 12, 1, Speculation::Decided),
-        (2, 4, 3, Speculation::Decided),
+        (1, 1, 1, 1, Speculation::Off),
+        (4, 8, 1, 1, Speculation::Off),
+        (4, 12, 1, 2, Speculation::Decided),
+        (2, 4, 3, 1, Speculation::Decided),
     ];
-    let world = |(gate_lag, pareto_lag, batches, speculate)| {
+    let world = |(gate_lag, pareto_lag, batches, hypotheses, speculate)| {
         let mut world = World::new();
         world.settings.merge.enabled = true;
         world.settings.run.gate_lag = gate_lag;
         world.settings.run.pareto_lag = pareto_lag;
         world.settings.run.speculate = speculate;
         world.settings.search.batches_per_parent = batches;
+        world.settings.reflection.hypotheses = hypotheses;
         world
     };
     shapes.map(world).into()

@@ -160,6 +160,11 @@ pub(crate) fn rewritten(prompt: &str) -> String {
 
 pub(crate) fn rewriter() -> Arc<dyn LanguageModel> {
     Arc::new(ScriptedModel::answering(|request| {
-        rewritten(&request.messages[0].content)
+        let prompt = &request.messages[0].content;
+        if prompt.contains("Write 2 versions") {
+            let other = rewritten(&format!("{prompt} again"));
+            return format!("{}\n{other}", rewritten(prompt));
+        }
+        rewritten(prompt)
     }))
 }

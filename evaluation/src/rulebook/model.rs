@@ -18,6 +18,8 @@ pub struct RulebookModel;
 
 /// The most tokens of rules a reflection can add to what its prompt holds already.
 const LARGEST_GROWTH: u64 = 10_000;
+/// Versions written at most.
+const MOST_VERSIONS: u32 = 16;
 /// The tokens of the sentence before the fence, with room to spare.
 const PREFACE: u64 = 50;
 
@@ -67,8 +69,9 @@ impl LanguageModel for RulebookModel {
             .iter()
             .any(|message| message.content.contains("# Example "));
         let growth = if shows_examples { LARGEST_GROWTH } else { 0 };
+        let versions = u64::from(versions_asked(&joined(messages)));
         Some(UsageBound {
-            tokens: prompt + prompt + PREFACE + growth,
+            tokens: prompt + versions * (prompt + growth) + PREFACE,
             ..UsageBound::default()
         })
     }
@@ -112,12 +115,31 @@ fn reflect(prompt: &str) -> String {
             shown.instruction.trim()
         );
     }
-    let improved = rewrite(&current, &shown.examples, prompt);
-    format!(
-        "I compared the answers with the feedback of {} examples and adjusted the rules to them.\n\n```\n{}\n```",
-        shown.examples.len(),
-        write_prompt(&current.prose, &improved)
-    )
+    let mut reply = format!(
+        "I compared the answers with the feedback of {} examples and adjusted the rules to them.",
+        shown.examples.len()
+    );
+    for version in 0..versions_asked(prompt) {
+        // Other dice choose other conditions.
+        let dice = if version == 0 {
+            prompt.to_owned()
+        } else {
+            format!("{prompt}\nversion {version}")
+        };
+        let improved = rewrite(&current, &shown.examples, &dice);
+        let text = write_prompt(&current.prose, &improved);
+        reply.extend(["\n\n```\n", &text, "\n```"]);
+    }
+    reply
+}
+
+/// How many versions the last lines of the prompt ask for, one where they say nothing.
+fn versions_asked(prompt: &str) -> u32 {
+    let asked = prompt.rsplit_once("\n\nWrite ").map(|(_, rest)| rest);
+    let number = asked.and_then(|rest| rest.split_once(" versions of the new text"));
+    number
+        .and_then(|(number, _)| number.parse().ok())
+        .map_or(1, |number: u32| number.clamp(1, MOST_VERSIONS))
 }
 
 fn joined(messages: &[Message]) -> String {

@@ -215,6 +215,29 @@ async fn the_same_prompt_gets_the_same_reply() {
 }
 
 #[tokio::test]
+async fn as_many_different_versions_are_written_as_are_asked_for() {
+    let shown: String = (1..=3)
+        .map(|number| {
+            let inputs = format!(
+                "### text\nmy card number {number} was lost while i travelled through the north of spain"
+            );
+            record(number, &inputs, "none", "expected `lost_card`")
+        })
+        .collect();
+    let prompt = format!(
+        "```\nName the intent.\n```\n```\n{shown}```\n\nWrite 3 versions of the new text instead of one."
+    );
+    let reply = reflect(&prompt).await;
+    let parts: Vec<&str> = reply.split("```").collect();
+    let texts: std::collections::BTreeSet<&str> =
+        parts.iter().skip(1).step_by(2).copied().collect();
+    assert_eq!(parts.len(), 7, "{reply}");
+    assert_eq!(texts.len(), 3, "{reply}");
+    let bound = RulebookModel.usage_bound(&[Message::new("user", &*prompt)]);
+    assert!((reply.len() / 4) as u64 <= bound.unwrap().tokens);
+}
+
+#[tokio::test]
 async fn a_third_label_turns_one_sum_into_a_sum_per_label() {
     let sheet = "- Add 4 points if the text contains \"free\" (`spam` in 9 of 9 cases).\n\
         Answer `spam` when the points reach 1, otherwise answer `ham`.\n\

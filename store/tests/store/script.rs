@@ -402,6 +402,7 @@ fn reflection(iteration: u64, new_text: Option<&str>) -> EventBody {
         finished_at: Timestamp(1_700_000_002_000_000),
         usage: usage(700 + iteration),
         reply: Some("a reply".to_owned()),
+        alternatives: Vec::new(),
         text: new_text.map(str::to_owned),
         failure: new_text.is_none().then(|| ReflectionFailure {
             kind: ReflectionFailureKind::NoFence,

@@ -211,6 +211,7 @@ impl Driver {
             usage: Usage::default(),
             reply: None,
             text,
+            alternatives: Vec::new(),
             failure: failure.map(|message| ReflectionFailure {
                 kind: ReflectionFailureKind::NoFence,
                 message: message.to_owned(),

@@ -1,6 +1,7 @@
 //! The core without a run around it.
 
 mod guarantees;
+mod hypotheses;
 mod interleaving;
 mod priorities;
 mod schedules;

@@ -10,7 +10,7 @@ use crate::config::{ComponentSelection, ScheduleKind, Speculation, StaleChildren
 use crate::event::{CloseReason, EventBody};
 use crate::ids::TrialKey;
 
-/// Every combination that differs from another.
+/// Every combination that differs from another, and two with several hypotheses.
 fn worlds(gate_lag: u32, pareto_lag: u32) -> Vec<World> {
     use {ScheduleKind as Kind, Speculation as Early, StaleChildren as Stale};
     let combinations = [
@@ -30,7 +30,13 @@ fn worlds(gate_lag: u32, pareto_lag: u32) -> Vec<World> {
         world.settings.run.speculate = speculate;
         world
     };
-    combinations.map(world).into()
+    let mut worlds: Vec<World> = combinations.map(world).into();
+    for combination in [combinations[1], combinations[7]] {
+        let mut several = world(combination);
+        several.settings.reflection.hypotheses = 3;
+        worlds.push(several);
+    }
+    worlds
 }
 
 /// Results in which some iterations wait very long, so that others overtake them.

@@ -115,13 +115,14 @@ impl World {
             }
             Work::Reflection(work) => {
                 let noise = hash(&work.prompt);
-                let text = (!noise.is_multiple_of(7)).then(|| {
-                    format!(
-                        "{}{}",
-                        work.rules.current,
-                        char::from(b'c' + (noise % 20) as u8)
-                    )
-                });
+                let text_of = |number: u32| {
+                    let letter = char::from(b'c' + ((noise >> (5 * number)) % 20) as u8);
+                    format!("{}{letter}", work.rules.current)
+                };
+                let text = (!noise.is_multiple_of(7)).then(|| text_of(0));
+                // Now and then the reply holds fewer texts than were asked for.
+                let most = work.texts.min(1 + (noise % 4) as u32);
+                let alternatives = text.iter().flat_map(|_| (1..most).map(text_of)).collect();
                 EventBody::ReflectionSettled(Box::new(ReflectionSettled {
                     iteration: work.iteration,
                     component: work.component.to_string(),
@@ -135,6 +136,7 @@ impl World {
                     },
                     reply: None,
                     text,
+                    alternatives,
                     failure: None,
                 }))
             }
