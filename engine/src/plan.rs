@@ -66,8 +66,10 @@ impl Plan {
             1.0,
         );
 
-        let minibatches = 2.0 * f64::from(config.settings().search.minibatch_size);
-        let per_proposal = minibatches + LIKELY_ACCEPTANCE * pareto as f64;
+        // The parent's minibatch and the pareto set are shared by all hypotheses of a reflection.
+        let (hypotheses, shared) = (config.hypotheses(), config.hypotheses() as f64);
+        let minibatch = f64::from(config.settings().search.minibatch_size);
+        let per_proposal = minibatch + (minibatch + LIKELY_ACCEPTANCE * pareto as f64) / shared;
         let for_search = |limit: u64| limit.saturating_sub(pareto + validation) as f64;
         let proposals_by_rollouts = budget
             .max_rollouts
@@ -77,7 +79,7 @@ impl Plan {
             budget.max_iterations,
             budget
                 .max_reflection_calls
-                .map(|calls| calls / calls_each.max(1)),
+                .map(|calls| calls / calls_each.max(1) * hypotheses),
         ]
         .into_iter()
         .flatten()
@@ -88,7 +90,7 @@ impl Plan {
             likely_rollouts,
             validation,
             likely_proposals,
-            likely_proposals.map(|count| count * calls_each),
+            likely_proposals.map(|count| count.div_ceil(hypotheses) * calls_each),
             LIKELY_SHARE_OF_BOUND,
         );
 
@@ -106,7 +108,7 @@ impl Plan {
         .into_iter()
         .flatten()
         .min();
-        let cheapest = minibatches.max(1.0) / 2.0;
+        let cheapest = minibatch.max(0.5) / shared;
         let most_proposals = [
             most_iterations,
             budget
@@ -119,7 +121,7 @@ impl Plan {
         let attempts = u64::from(config.settings().reflection.max_attempts);
         let most_calls = [
             budget.max_reflection_calls,
-            most_proposals.map(|count| count * calls_each * attempts),
+            most_proposals.map(|count| count.div_ceil(hypotheses) * calls_each * attempts),
         ]
         .into_iter()
         .flatten()
