@@ -1,0 +1,1 @@
+"""Runs optimizers on simulated worlds and compares what they reach, how fast and at what cost."""

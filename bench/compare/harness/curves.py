@@ -1,0 +1,50 @@
+"""Reading a record's points as a step function: what was the best candidate worth, and when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+SECONDS, CALLS, TOKENS, OBSERVED, TEST, PARETO = range(6)
+"""The columns of a point."""
+
+
+def at(record: dict[str, Any], over: int, places: np.ndarray, column: int = TEST) -> np.ndarray:
+    """The value of a column when `over` (seconds, calls or tokens) has reached each place. The last
+    value holds on: an optimizer that has ended keeps its result."""
+    points = record["points"]
+    known = np.array([point[over] for point in points], dtype=float)
+    values = np.array([point[column] for point in points], dtype=float)
+    index = np.searchsorted(np.maximum.accumulate(known), places, side="right") - 1
+    return values[np.clip(index, 0, None)]
+
+
+def area(record: dict[str, Any]) -> float:
+    """Mean test score over the budget's calls: reaching the same score sooner is worth more."""
+    grid = np.linspace(0.0, record["budget"], 401)
+    return float(at(record, CALLS, grid).mean())
+
+
+def at_share(record: dict[str, Any], share: float) -> float:
+    """Test score when this share of the budget was spent."""
+    return float(at(record, CALLS, np.array([share * record["budget"]]))[0])
+
+
+def seconds_until(record: dict[str, Any], target: float) -> float | None:
+    """Seconds until the best candidate's true pareto score reaches a target; nothing if never."""
+    reached = (point[SECONDS] for point in record["points"] if point[PARETO] >= target - 1e-9)
+    return next(reached, None)
+
+
+def with_derived(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with the measures that follow from its points."""
+    if "points" not in record:
+        return record
+    return record | {
+        "area": area(record),
+        "test_at_25": at_share(record, 0.25),
+        "test_at_50": at_share(record, 0.5),
+        "test_at_100": at_share(record, 1.0),
+        "overshoot": record["policy_calls"] - record["budget"],
+    }

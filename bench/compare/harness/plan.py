@@ -1,0 +1,111 @@
+"""Which runs an experiment consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.server import Latency, World
+from harness.systems import SYSTEMS, System
+
+FAMILIES = (
+    "additive",
+    "interference",
+    "forgetting",
+    "format_trap",
+    "noisy",
+    "nothing_learnable",
+    "held_out",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One system on one world."""
+
+    experiment: str
+    system: System
+    world: World
+    slots: int
+    budget: int
+
+    def key(self) -> str:
+        """Names the run among the records, and on the server."""
+        world = self.world
+        place = f"{world.family}.{world.seed}.{world.pareto}"
+        return f"{self.experiment}.{self.system.name}.{place}.{self.slots}.{self.budget}"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Runs that share a latency, so many of them at once."""
+
+    name: str
+    title: str
+    latency: Latency
+    runs: list[Run]
+    at_once: int
+    limit_seconds: float
+
+
+def equal_rollouts(seeds: int, families: tuple[str, ...], budget: int, pareto: int) -> Experiment:
+    """(A) The same number of policy calls for everyone; latency only as large as order needs it."""
+    names = (
+        "ours",
+        "ours-sequential",
+        "ours-free-16-48",
+        "reference",
+        "reference-4x4",
+        "crate",
+    )
+    runs = [
+        Run("rollouts", SYSTEMS[name], World(family, seed, pareto), 16, budget)
+        for seed in range(seeds)
+        for family in families
+        for name in names
+    ]
+    latency = Latency(4.0, 0.6, 40.0, 0.35)
+    return Experiment("rollouts", "equal rollouts", latency, runs, 3, 300.0)
+
+
+def equal_time(
+    seeds: int, families: tuple[str, ...], slots: tuple[int, ...], budget: int, pareto: int
+) -> Experiment:
+    """(B) Latencies of real models, fifty times faster: what is reached by when. 2 s and 20 s become
+    40 ms and 400 ms."""
+    names = (
+        "ours",
+        "ours-ordered-16-48",
+        "ours-free-16-48",
+        "ours-free-32-96",
+        "ours-sequential",
+        "ours-generations-4x4",
+        "reference",
+        "reference-2x2",
+        "reference-4x4",
+        "reference-8x1",
+        "crate",
+    )
+    runs = [
+        Run("time", SYSTEMS[name], World(family, seed, pareto), wide, budget)
+        for seed in range(seeds)
+        for family in families
+        for wide in slots
+        for name in names
+    ]
+    latency = Latency(40.0, 0.6, 400.0, 0.35)
+    return Experiment("time", "equal time", latency, runs, 6, 600.0)
+
+
+def measured() -> list[Experiment]:
+    """What `docs/benchmarks.md` shows."""
+    return [
+        equal_rollouts(20, FAMILIES, 800, 50),
+        equal_time(20, ("interference", "held_out"), (16, 64), 1500, 100),
+    ]
+
+
+def quick() -> list[Experiment]:
+    """The same paths in a minute, for CI: nothing is claimed from it."""
+    rollouts = equal_rollouts(2, ("interference",), 200, 20)
+    timed = equal_time(1, ("interference",), (16,), 200, 20)
+    return [rollouts, timed]
