@@ -58,7 +58,7 @@ def arguments() -> argparse.Namespace:
 
 def program(text: str) -> Path | None:
     """A program that exists; others are left out of the comparison."""
-    path = Path(text)
+    path = Path(text).absolute()
     return path if text and os.access(path, os.X_OK) else None
 
 

@@ -42,9 +42,20 @@ if ! CARGO_TARGET_DIR=$target/compare_peer cargo build --quiet --profile "$profi
     crate=
 fi
 
+synth=$here/.venv-synth/bin/python
+if [ ! -x "$synth" ] && [ "$profile" = release ]; then
+    echo "installing synth-optimizers, which pip builds from source: this takes minutes" >&2
+fi
+if { [ ! -x "$synth" ] && [ "$profile" = dev ]; } \
+    || ! make_venv "$here/.venv-synth" "$here/requirements-synth.txt"; then
+    missing "synth-optimizers is not installed"
+    synth=
+fi
+
 export PYTHONDONTWRITEBYTECODE=1
 exec "$here/.venv/bin/python" "$here/compare.py" \
     --ours "$target/$folder/gepa" \
     --server "$target/$folder/examples/world_server" \
     --crate "$crate" \
+    --synth-python "$synth" \
     "$@"

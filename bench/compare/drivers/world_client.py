@@ -74,5 +74,5 @@ class Reflector:
 
 
 def tell(event: str, **fields: Any) -> None:
-    """One line for the harness."""
+    """One line for the harness; it happened now unless `at_ms` says otherwise."""
     print(json.dumps({"event": event, "at_ms": time.time() * 1e3, **fields}), flush=True)
