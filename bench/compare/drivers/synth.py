@@ -42,6 +42,8 @@ Task = dict[str, Any]
 HELD_OUT = "held:0"
 KEY_VARIABLE = "WORLD_KEY"
 PROPOSALS = 4
+FOR_HELD_OUT = 4
+"""It fails a run whose final held-out rollouts the budget does not cover."""
 
 
 def container(task: Task, policy: Model, slots: int) -> Container:
@@ -69,8 +71,12 @@ def container(task: Task, policy: Model, slots: int) -> Container:
 
     @served.taskset_tasks
     def taskset_tasks(request: Task) -> Task:
-        rows = [{"task_id": name, "input": items[name]["input"]} for name in request["task_ids"]]
-        return {"split": request["split"], "tasks": rows}
+        split = request["split"]
+        rows = [
+            {"task_id": name, "input": items[name]["input"], "split": split, "metadata": {}}
+            for name in request["task_ids"]
+        ]
+        return {"split": split, "tasks": rows}
 
     @served.rollout
     async def rollout(request: Task) -> Task:
@@ -101,9 +107,7 @@ def container(task: Task, policy: Model, slots: int) -> Container:
     return served
 
 
-def config(
-    given: argparse.Namespace, task: Task, url: Any, translator: Translator
-) -> GepaConfig:
+def config(given: argparse.Namespace, task: Task, url: Any, translator: Translator) -> GepaConfig:
     """A run with the budget given; everything that is not named is a default."""
     train = [f"train:{item['id']}" for item in task["train"]]
     pareto = [f"pareto:{item['id']}" for item in task["pareto"]]
@@ -122,16 +126,16 @@ def config(
             allow_unverified_model=True,
             api_key_env=KEY_VARIABLE,
         ),
-        policy=PolicyConfig(
-            model="policy", base_url=f"{given.base}/v1", api_key_env=KEY_VARIABLE
-        ),
+        policy=PolicyConfig(model="policy", base_url=f"{given.base}/v1", api_key_env=KEY_VARIABLE),
         target_modules=[component],
         seed_candidate={component: task["seed_prompt"]},
         budgets=GepaBudgetConfig(
             max_generations=1000,
             proposals_per_generation=PROPOSALS,
             minibatch_size=3,
-            max_total_rollouts=given.budget,
+            max_train_rollouts=given.budget,
+            max_heldout_rollouts=FOR_HELD_OUT,
+            max_total_rollouts=given.budget + FOR_HELD_OUT,
         ),
         pipeline=GepaPipeline.async_pipelined(
             candidate_concurrency=PROPOSALS,

@@ -31,18 +31,20 @@ class Model:
         body: dict[str, Any] = {"model": self._name, "messages": messages}
         if self._temperature is not None:
             body["temperature"] = self._temperature
-        connection = self._connection()
-        headers = {"content-type": "application/json"}
-        try:
-            connection.request("POST", self._path, json.dumps(body), headers)
-            response = connection.getresponse()
-            answer = response.read()
-        except (http.client.HTTPException, OSError):
-            connection.close()
-            raise
-        if response.status != 200:
-            raise RuntimeError(f"status {response.status}: {answer[:200]!r}")
+        status, answer = self._post(json.dumps(body))
+        if status != 200:
+            raise RuntimeError(f"status {status}: {answer[:200]!r}")
         return json.loads(answer)["choices"][0]["message"]["content"]
+
+    def _post(self, body: str) -> tuple[int, bytes]:
+        connection = self._connection()
+        try:
+            connection.request("POST", self._path, body, {"content-type": "application/json"})
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (http.client.HTTPException, OSError):
+            self._local.connection = None
+            raise
 
     def _connection(self) -> http.client.HTTPConnection:
         connection = getattr(self._local, "connection", None)

@@ -72,7 +72,9 @@ def candidates(program: Path, directory: Path, component: str) -> list[Candidate
         for row in _export(program, directory, "candidates")
     }
     accepted = [
-        event for event in _export(program, directory, "events") if event["kind"] == "candidate_accepted"
+        event
+        for event in _export(program, directory, "events")
+        if event["kind"] == "candidate_accepted"
     ]
     return [
         Candidate(

@@ -32,7 +32,6 @@ COLOURS = {
     "ours": "#0b559f",
     "ours-sequential": "#7a9cc6",
     "ours-ordered-16-48": "#2b7bba",
-    "ours-ordered-32-96": "#4a98c9",
     "ours-free-16-48": "#11a0a8",
     "ours-free-32-96": "#0d6b73",
     "ours-generations-4x4": "#9b8ac4",
@@ -97,7 +96,11 @@ def bars(records: list[Record], measure: str, title: str, label: str, log: bool)
         axes.barh(place, found.mean, color=COLOURS[name], height=0.7)
         axes.plot([found.low, found.high], [place, place], color="black", lw=1)
         axes.annotate(
-            f"{found.mean:.3g}", (found.high, place), (5, 0), textcoords="offset points", va="center"
+            f"{found.mean:.3g}",
+            (found.high, place),
+            (5, 0),
+            textcoords="offset points",
+            va="center",
         )
     axes.set_yticks(range(len(rows)), [SYSTEMS[name].label for name, _ in reversed(rows)])
     axes.tick_params(axis="y", length=0)
@@ -117,22 +120,24 @@ def family_grid(records: list[Record], names: tuple[str, ...], title: str) -> Fi
     figure = Figure(figsize=(2.4 * columns + 0.6, 2.1 * lines + 0.7), layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True).ravel()
     for panel in panels[len(families) :]:
-        panel.set_visible(False)
+        panel.set_axis_off()
     for panel, family in zip(panels, families, strict=False):
         here = [one for one in records if one["family"] == family and "points" in one]
         for _, _, name, found in groups(here):
             if name not in names:
                 continue
-            grid = np.linspace(0.0, found[0]["budget"], GRID)
+            grid = np.linspace(0.0, found[0]["budget"], GRID // 2)
             mean, low, high = estimate_curves({family: [at(one, CALLS, grid) for one in found]})
             panel.plot(grid, mean, color=COLOURS[name], lw=1.5, label=SYSTEMS[name].label)
             panel.fill_between(grid, low, high, color=COLOURS[name], alpha=0.13, lw=0)
         panel.set_title(family.replace("_", " "), fontsize=10)
+        panel.tick_params(labelbottom=True)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     figure.supxlabel("policy calls", fontsize=10)
     figure.supylabel("hidden-test score", fontsize=10)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower right", ncols=len(labels), frameon=False)
+    # In the empty panel, or where there is none in the last.
+    panels[-1].legend(handles, labels, loc="upper left", frameon=False, fontsize=9)
     return figure
 
 

@@ -35,7 +35,9 @@ class Runner:
         """Every run of the experiment that has no record."""
         known = {record["key"] for record in read(self._records) if "key" in record}
         waiting = [run for run in experiment.runs if run.key() not in known]
-        print(f"{experiment.title}: {len(waiting)} of {len(experiment.runs)} runs to do", flush=True)
+        print(
+            f"{experiment.title}: {len(waiting)} of {len(experiment.runs)} runs to do", flush=True
+        )
         if not waiting:
             return
         self._server.set_latency(experiment.latency)
@@ -45,7 +47,9 @@ class Runner:
             for record in pool.map(lambda run: self._safely(run, experiment), waiting):
                 done += 1
                 _say(record, done, len(waiting), time.monotonic() - began)
-        busy, everything = (now - then for now, then in zip(machine_seconds(), machine, strict=True))
+        busy, everything = (
+            now - then for now, then in zip(machine_seconds(), machine, strict=True)
+        )
         conditions = {
             "conditions": experiment.name,
             "runs": len(waiting),

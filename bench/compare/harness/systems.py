@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,20 +68,13 @@ SYSTEMS = {
         System("ours", "ours, defaults", "ours"),
         System("ours-sequential", "ours, sequential", "ours", ordered(1, 1, 1)),
         System("ours-ordered-16-48", "ours, ordered 16/48", "ours", ordered(16, 48, 32)),
-        System("ours-ordered-32-96", "ours, ordered 32/96", "ours", ordered(32, 96, 64)),
         System("ours-free-16-48", "ours, free 16/48", "ours", free(16, 48, 32)),
         System("ours-free-32-96", "ours, free 32/96", "ours", free(32, 96, 64)),
         System("ours-generations-4x4", "ours, generations 4x4", "ours", generations(4, 4)),
         System("reference", "gepa 0.1.4 (Python)", "reference"),
-        System(
-            "reference-2x2", "gepa 0.1.4, 2x2", "reference", {"parents": 2, "batches": 2}
-        ),
-        System(
-            "reference-4x4", "gepa 0.1.4, 4x4", "reference", {"parents": 4, "batches": 4}
-        ),
-        System(
-            "reference-8x1", "gepa 0.1.4, 8x1", "reference", {"parents": 8, "batches": 1}
-        ),
+        System("reference-2x2", "gepa 0.1.4, 2x2", "reference", {"parents": 2, "batches": 2}),
+        System("reference-4x4", "gepa 0.1.4, 4x4", "reference", {"parents": 4, "batches": 4}),
+        System("reference-8x1", "gepa 0.1.4, 8x1", "reference", {"parents": 8, "batches": 1}),
         System("crate", "crate gepa 0.1.0", "crate"),
         System("synth", "synth-optimizers", "synth"),
     )
@@ -110,8 +102,3 @@ def command(
     if program[0] is None:
         return None
     return [str(part) for part in program] + words
-
-
-def this_python() -> Path:
-    """The interpreter with the reference in it: the one that runs the harness."""
-    return Path(sys.executable)
