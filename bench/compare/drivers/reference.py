@@ -17,6 +17,7 @@ from typing import Any
 import gepa
 from gepa.core.adapter import EvaluationBatch
 from gepa.strategies.proposal_sampling import IndependentSampling, PxNSampling, SamplingStrategy
+from gepa.utils import TimeoutStopCondition
 from world_client import Model, Reflector, tell
 
 Item = dict[str, str]
@@ -115,6 +116,7 @@ def main() -> None:
     parser.add_argument("--base", required=True)
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--budget", type=int, required=True)
+    parser.add_argument("--seconds", type=float)
     parser.add_argument("--slots", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--parents", type=int, default=1)
@@ -133,6 +135,7 @@ def main() -> None:
         adapter=adapter,
         reflection_lm=reflector,
         max_metric_calls=given.budget,
+        stop_callbacks=TimeoutStopCondition(given.seconds) if given.seconds else None,
         seed=given.seed,
         sampling_strategy=sampling(given.parents, given.batches),
         logger=Silent(),

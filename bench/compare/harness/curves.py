@@ -21,14 +21,15 @@ def at(record: dict[str, Any], over: int, places: np.ndarray, column: int = TEST
 
 
 def area(record: dict[str, Any]) -> float:
-    """Mean test score over the budget's calls: reaching the same score sooner is worth more."""
-    grid = np.linspace(0.0, record["budget"], 401)
-    return float(at(record, CALLS, grid).mean())
+    """Mean test score while the budget is spent: reaching the same score sooner is worth more."""
+    over, budget = _budget(record)
+    return float(at(record, over, np.linspace(0.0, budget, 401)).mean())
 
 
 def at_share(record: dict[str, Any], share: float) -> float:
     """Test score when this share of the budget was spent."""
-    return float(at(record, CALLS, np.array([share * record["budget"]]))[0])
+    over, budget = _budget(record)
+    return float(at(record, over, np.array([share * budget]))[0])
 
 
 def seconds_until(record: dict[str, Any], target: float) -> float | None:
@@ -46,5 +47,18 @@ def with_derived(record: dict[str, Any]) -> dict[str, Any]:
         "test_at_25": at_share(record, 0.25),
         "test_at_50": at_share(record, 0.5),
         "test_at_100": at_share(record, 1.0),
-        "overshoot": record["policy_calls"] - record["budget"],
+        "overshoot": _overshoot(record),
     }
+
+
+def _budget(record: dict[str, Any]) -> tuple[int, float]:
+    """What the run was allowed: seconds, or else policy calls."""
+    seconds = record["seconds"]
+    return (CALLS, record["budget"]) if seconds is None else (SECONDS, seconds)
+
+
+def _overshoot(record: dict[str, Any]) -> float:
+    """By how much of its budget the run went over it, or stayed under it, in percent."""
+    over, budget = _budget(record)
+    spent = record["policy_calls"] if over == CALLS else record["wall_seconds"]
+    return (spent / budget - 1.0) * 100.0

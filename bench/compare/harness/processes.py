@@ -15,7 +15,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def peak_megabytes(pid: int) -> float:
-    """The most memory that a process and its living descendants have had resident, each by itself."""
+    """The most memory a process and its living descendants have had resident, each by itself."""
     return sum(_peak_of(one) for one in _tree(pid))
 
 

@@ -66,9 +66,9 @@ def points(
     score: Callable[[str], dict[str, float]],
     seed_prompt: str,
 ) -> list[list[float | None]]:
-    """The best candidate so far, by the scores the optimizer saw: seconds, policy calls and tokens by
-    then, that score, and the expected accuracy on the hidden test set and on the pareto set. Before
-    the first call it is the seed prompt."""
+    """The best candidate so far, by the scores the optimizer saw: seconds, policy calls and tokens
+    by then, that score, and the expected accuracy on the hidden test set and on the pareto set.
+    Before the first call it is the seed prompt."""
     ends = np.sort(policy[:, 1]) if len(policy) else np.array([])
     known_calls, known_tokens = np.maximum.accumulate(np.array(books or [(0, 0)]), axis=0).T
     truth = score(seed_prompt)
@@ -98,5 +98,5 @@ def utilisation(policy: np.ndarray, wall_ms: float, slots: int) -> list[float]:
 
 
 def cpu_per_rollout(seen: Observed, start: float | None, calls: int) -> float | None:
-    """Milliseconds of client CPU per policy call, loading an interpreter and libraries not counted."""
+    """Milliseconds of client CPU per policy call; loading interpreter and libraries is left out."""
     return (seen.cpu_seconds - (start or 0.0)) / calls * 1e3 if calls else None

@@ -21,6 +21,7 @@ TIME_NAMES = (
     "synth",
 )
 REFERENCE = "reference"
+PEERS = (REFERENCE, "reference-2x2", "reference-4x4", "reference-8x1", "crate", "synth")
 
 
 def write_report(read: list[Record], results: Path, pictures_to: Path) -> None:
@@ -29,7 +30,11 @@ def write_report(read: list[Record], results: Path, pictures_to: Path) -> None:
     conditions = [one for one in read if "conditions" in one]
     found = {
         "summary": tables.summary(records),
-        "paired": tables.differences(records, REFERENCE),
+        "paired": [
+            row
+            for peer in PEERS
+            for row in tables.differences(records, peer, by_itself=peer == REFERENCE)
+        ],
         "time_to_score": tables.times(records, REFERENCE),
     }
     text = []

@@ -74,6 +74,7 @@ class Runner:
             "pareto": run.world.pareto,
             "slots": run.slots,
             "budget": run.budget,
+            "seconds": run.seconds,
         }
         try:
             record |= self._run(run, experiment.limit_seconds)
@@ -116,12 +117,23 @@ class Runner:
     ) -> list[str] | None:
         seed = run.world.seed
         if run.system.kind == "ours":
-            options = run.system.options
+            options = dict(run.system.options)
+            if run.seconds is not None:
+                options["budget.max_seconds"] = run.seconds
             ours.prepare(directory, task, base, run.budget, run.slots, seed, options)
             return ours.command(self._programs.ours)
         file = directory / "task.json"
         file.write_text(json.dumps(task))
-        return command(run.system, self._programs, base, file, run.budget, run.slots, seed)
+        arguments = {
+            "base": base,
+            "dataset": file,
+            "budget": run.budget,
+            "slots": run.slots,
+            "seed": seed,
+        }
+        if run.seconds is not None:
+            arguments["seconds"] = run.seconds
+        return command(run.system, self._programs, arguments)
 
     def _candidates(
         self, run: Run, directory: Path, task: dict[str, Any], lines: list[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""Means with intervals: 95 %, by bootstrap over seeds within families, so that families count alike."""
+"""Means with 95 % intervals, by bootstrap over seeds within families: families count alike."""
 
 from __future__ import annotations
 
@@ -73,4 +73,11 @@ def paired(left: list[Record], right: list[Record], measure: str) -> dict[str, l
 
 
 def _world(record: Record) -> tuple[Any, ...]:
-    return record["family"], record["seed"], record["pareto"], record["slots"], record["budget"]
+    return (
+        record["family"],
+        record["seed"],
+        record["pareto"],
+        record["slots"],
+        record["budget"],
+        record["seconds"],
+    )

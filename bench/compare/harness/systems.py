@@ -25,7 +25,7 @@ class System:
 
 @dataclass(frozen=True)
 class Programs:
-    """What `run.sh` has built and installed; a system whose program is missing is left out, loudly."""
+    """What `run.sh` has built and installed; a system without its program is left out, loudly."""
 
     ours: Path
     server: Path
@@ -81,19 +81,10 @@ SYSTEMS = {
 }
 
 
-def command(
-    system: System, programs: Programs, base: str, task: Path, budget: int, slots: int, seed: int
-) -> list[str] | None:
+def command(system: System, programs: Programs, arguments: dict[str, Any]) -> list[str] | None:
     """The command line of a driver, or nothing where its program is missing. Not for ours."""
-    arguments = {
-        "base": base,
-        "dataset": task,
-        "budget": budget,
-        "slots": slots,
-        "seed": seed,
-        **system.options,
-    }
-    words = [str(word) for name, value in arguments.items() for word in (f"--{name}", value)]
+    given = arguments | system.options
+    words = [str(word) for name, value in given.items() for word in (f"--{name}", value)]
     program: list[Path | str | None] = {
         "crate": [programs.crate],
         "reference": [programs.reference_python, HERE / "drivers" / "reference.py"],

@@ -14,13 +14,15 @@ from harness.statistics import Estimate, Record, by_family, estimate, paired
 from harness.systems import SYSTEMS
 
 Row = dict[str, Any]
-SCALARS = (
-    "experiment system family seed pareto slots budget outcome seed_test final_test test_at_25"
-    " test_at_50 test_at_100 area seed_pareto final_pareto observed_pareto accepted policy_calls"
-    " overshoot reflector_calls tokens errors max_in_flight wall_seconds process_seconds"
-    " model_seconds concurrency utilisation seconds_per_accepted peak_megabytes cpu_seconds"
-    " cpu_start_seconds cpu_ms_per_rollout"
-).split()
+SCALARS = tuple(
+    """
+    experiment system family seed pareto slots budget seconds outcome seed_test final_test
+    test_at_25 test_at_50 test_at_100 area seed_pareto final_pareto observed_pareto accepted
+    policy_calls overshoot reflector_calls tokens errors max_in_flight wall_seconds
+    process_seconds model_seconds concurrency utilisation seconds_per_accepted peak_megabytes
+    cpu_seconds cpu_start_seconds cpu_ms_per_rollout
+    """.split()
+)
 
 
 def runs(records: list[Record]) -> list[Row]:
@@ -42,7 +44,7 @@ def summary(records: list[Record]) -> list[Row]:
             ("test score", "final_test", 3),
             ("area", "area", 3),
             ("calls", "policy_calls", 0),
-            ("over budget", "overshoot", 0),
+            ("% over budget", "overshoot", 1),
             ("reflections", "reflector_calls", 0),
             ("tokens", "tokens", 0),
             ("accepted", "accepted", 1),
@@ -58,21 +60,25 @@ def summary(records: list[Record]) -> list[Row]:
     return rows
 
 
-def differences(records: list[Record], against: str) -> list[Row]:
-    """Ours minus another system on the same worlds, per family and over all."""
+def differences(records: list[Record], against: str, by_itself: bool) -> list[Row]:
+    """Ours minus another system on the same worlds, over all families and each `by_itself`."""
     rows = []
     grouped = {(e, s, name): found for e, s, name, found in groups(records)}
     for (experiment, slots, name), found in grouped.items():
         other = grouped.get((experiment, slots, against))
         if SYSTEMS[name].kind != "ours" or other is None:
             continue
+        if not paired(found, other, "final_test"):
+            continue
         measures = ("final_test", "test_at_25", "test_at_50", "test_at_100", "area")
         by_measure = {measure: paired(found, other, measure) for measure in measures}
-        for family in [*by_measure["final_test"], "all"]:
+        families = list(by_measure["final_test"])
+        for family in [*(families if by_itself else []), "all"]:
             row: Row = {
                 "experiment": experiment,
                 "slots": slots,
                 "system": SYSTEMS[name].label,
+                "minus": SYSTEMS[against].label,
                 "family": family,
             }
             for measure, values in by_measure.items():

@@ -7,6 +7,7 @@ mod task;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gepa::core::data_loader::VecLoader;
 use gepa::{Candidate, LMConfig, OptimizeConfig, StopConditionConfig, optimize};
@@ -46,7 +47,8 @@ async fn run() -> Result<(), String> {
     config.rng_seed = Some(settings.seed);
     config.stop_condition = StopConditionConfig {
         max_metric_calls: Some(settings.budget),
-        ..StopConditionConfig::default()
+        max_iterations: None,
+        timeout: settings.seconds.map(Duration::from_secs),
     };
     config.callbacks = vec![Box::new(Lines::new(&task.component, &task.seed_prompt))];
     lines::start();

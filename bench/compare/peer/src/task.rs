@@ -14,6 +14,8 @@ pub(crate) struct Settings {
     pub(crate) dataset: String,
     /// Policy calls.
     pub(crate) budget: usize,
+    /// Seconds, where they are limited.
+    pub(crate) seconds: Option<u64>,
     /// Policy calls in flight at once.
     pub(crate) slots: usize,
     pub(crate) seed: u64,
@@ -57,6 +59,10 @@ impl Settings {
             base: given("base")?.to_owned(),
             dataset: given("dataset")?.to_owned(),
             budget: number("budget")? as usize,
+            seconds: match pairs.contains_key("seconds") {
+                true => Some(number("seconds")?),
+                false => None,
+            },
             slots: number("slots")? as usize,
             seed: number("seed")?,
         })
