@@ -35,8 +35,11 @@ def main() -> int:
             runner = Runner(server, programs, records, HERE / ".work")
             for experiment in chosen:
                 runner.carry_out(experiment)
-    pictures = results if given.quick else HERE.parent.parent / "docs" / "pictures"
-    write_report(read(records), results, pictures)
+    docs = HERE.parent.parent / "docs"
+    pictures, document = docs / "pictures", docs / "benchmarks.md"
+    if given.quick:
+        pictures, document = results, None
+    write_report(read(records), results, pictures, document)
     broken = [one for one in read(records) if one.get("outcome") not in (None, "finished")]
     for record in broken:
         print(f"NOT FINISHED: {record['key']}: {record['outcome']}")

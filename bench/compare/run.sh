@@ -53,6 +53,7 @@ if { [ ! -x "$synth" ] && [ "$profile" = dev ]; } \
 fi
 
 export PYTHONDONTWRITEBYTECODE=1
+(cd "$here" && .venv/bin/python -m unittest --quiet test_harness)
 exec "$here/.venv/bin/python" "$here/compare.py" \
     --ours "$target/$folder/gepa" \
     --server "$target/$folder/examples/world_server" \

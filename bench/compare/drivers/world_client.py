@@ -58,7 +58,7 @@ class Model:
 
 
 class Reflector:
-    """The reflection model as the reference wants it: a callable, and the batched form it asks for."""
+    """The reflection model as the reference wants it: a callable, with the batched form."""
 
     def __init__(self, base: str, concurrent: int) -> None:
         self._model = Model(base, "reflector", None)

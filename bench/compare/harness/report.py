@@ -7,25 +7,27 @@ from pathlib import Path
 
 from harness import pictures, tables
 from harness.curves import CALLS, SECONDS, TOKENS, with_derived
+from harness.document import write_figures
 from harness.statistics import Record
 
-ROLLOUT_NAMES = ("ours", "ours-sequential", "ours-free-16-48", "reference", "crate", "synth")
+ROLLOUT_NAMES = ("ours", "ours-sequential", "ours-free-16-48", "reference", "crate")
 TIME_NAMES = (
     "ours",
-    "ours-ordered-16-48",
+    "ours-free-16-48",
     "ours-free-32-96",
-    "ours-sequential",
     "reference",
     "reference-4x4",
+    "reference-8x1",
     "crate",
-    "synth",
 )
 REFERENCE = "reference"
 PEERS = (REFERENCE, "reference-2x2", "reference-4x4", "reference-8x1", "crate", "synth")
 
 
-def write_report(read: list[Record], results: Path, pictures_to: Path) -> None:
-    """Writes CSV, JSON, Markdown and pictures, and prints the tables."""
+def write_report(
+    read: list[Record], results: Path, pictures_to: Path, document: Path | None
+) -> None:
+    """Writes CSV, JSON, Markdown and pictures, the figures of a document, and prints the tables."""
     records = [with_derived(one) for one in read if "key" in one]
     conditions = [one for one in read if "conditions" in one]
     found = {
@@ -46,6 +48,8 @@ def write_report(read: list[Record], results: Path, pictures_to: Path) -> None:
     (results / "summary.json").write_text(json.dumps(everything, indent=1) + "\n")
     (results / "tables.md").write_text("\n".join(text))
     print("\n".join(text))
+    if document is not None:
+        write_figures(document, records, conditions)
     draw([one for one in records if one["experiment"] == "rollouts"], pictures_to, "rollouts")
     timed = [one for one in records if one["experiment"] == "time"]
     for slots in sorted({one["slots"] for one in timed}):
