@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from harness.systems import HERE, Programs
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = arguments()
     experiments = quick() if given.quick else measured()
     results = HERE / "results" / ("quick" if given.quick else "")

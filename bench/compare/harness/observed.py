@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -15,6 +17,9 @@ from harness.processes import peak_megabytes
 from harness.server import World, WorldServer
 
 LOOK_EVERY_SECONDS = 0.1
+
+_groups: set[int] = set()
+"""The process groups of runs under way."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ def observe(
     out, err = directory / "stdout.log", directory / "stderr.log"
     with out.open("w") as out_file, err.open("w") as err_file:
         process = _start(command, directory, out_file, err_file)
+        _groups.add(process.pid)
         waiter = threading.Thread(target=_reap, args=(process.pid, seen, began))
         waiter.start()
         while waiter.is_alive():
@@ -66,14 +72,22 @@ def observe(
             seen.books.append(_books(server, world, run))
             waiter.join(LOOK_EVERY_SECONDS)
             if time.monotonic() - began > limit_seconds and waiter.is_alive():
-                os.killpg(process.pid, 9)
+                os.killpg(process.pid, signal.SIGKILL)
                 waiter.join()
                 seen.exit_code = None
         process.returncode = 0  # reaped above; there is nothing left to wait for
+        _groups.discard(process.pid)
     seen.books.append(_books(server, world, run))
     seen.lines = [json.loads(line) for line in out.read_text().splitlines() if line.startswith("{")]
     seen.error = err.read_text()[-2000:]
     return seen
+
+
+def end_all() -> None:
+    """Ends every run under way; their groups would outlive this process."""
+    for group in list(_groups):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
 
 
 def _start(

@@ -96,7 +96,7 @@ def equal_time(seeds: int, places: tuple[tuple[str, int], ...], seconds: int) ->
         for family, slots in places
         for name in names
     ]
-    return Experiment("time", "equal time", LIKE_MODELS, runs, 8, seconds + 120.0)
+    return Experiment("time", "equal time", LIKE_MODELS, runs, 9, seconds + 120.0)
 
 
 def small(seeds: int, budget: int, pareto: int) -> Experiment:
@@ -116,7 +116,7 @@ def measured() -> list[Experiment]:
     return [
         equal_rollouts(20, FAMILIES, 800, 50),
         equal_time(20, (("interference", 64), ("held_out", 64), ("held_out", 16)), 15),
-        small(3, 300, 30),
+        small(3, 150, 20),
     ]
 
 

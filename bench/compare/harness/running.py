@@ -7,13 +7,13 @@ import shutil
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from harness import ours
-from harness.observed import Candidate, observe
+from harness.observed import Candidate, end_all, observe
 from harness.plan import Experiment, Run
 from harness.processes import machine_seconds
 from harness.record import measures
@@ -30,6 +30,7 @@ class Runner:
         self._server, self._programs = server, programs
         self._records, self._work = records, work
         self._lock = threading.Lock()
+        self._is_stopped = False
 
     def carry_out(self, experiment: Experiment) -> None:
         """Every run of the experiment that has no record."""
@@ -44,9 +45,16 @@ class Runner:
         began, machine, served = time.monotonic(), machine_seconds(), self._server.cpu_seconds()
         done = 0
         with ThreadPoolExecutor(experiment.at_once) as pool:
-            for record in pool.map(lambda run: self._safely(run, experiment), waiting):
-                done += 1
-                _say(record, done, len(waiting), time.monotonic() - began)
+            started = [pool.submit(self._safely, run, experiment) for run in waiting]
+            try:
+                for finished in as_completed(started):
+                    done += 1
+                    _say(finished.result(), done, len(waiting), time.monotonic() - began)
+            except BaseException:
+                self._is_stopped = True
+                pool.shutdown(wait=False, cancel_futures=True)
+                end_all()
+                raise
         busy, everything = (
             now - then for now, then in zip(machine_seconds(), machine, strict=True)
         )
@@ -144,6 +152,9 @@ class Runner:
         return [Candidate(line["at_ms"], line["score"], line["text"]) for line in told]
 
     def _append(self, record: Record) -> None:
+        """Runs that were cut short by whoever stopped this process are no result."""
+        if self._is_stopped:
+            return
         with self._lock, self._records.open("a") as file:
             file.write(json.dumps(record) + "\n")
 
