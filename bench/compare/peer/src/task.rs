@@ -59,9 +59,10 @@ impl Settings {
             base: given("base")?.to_owned(),
             dataset: given("dataset")?.to_owned(),
             budget: number("budget")? as usize,
-            seconds: match pairs.contains_key("seconds") {
-                true => Some(number("seconds")?),
-                false => None,
+            seconds: if pairs.contains_key("seconds") {
+                Some(number("seconds")?)
+            } else {
+                None
             },
             slots: number("slots")? as usize,
             seed: number("seed")?,
