@@ -26,6 +26,9 @@ def main() -> int:
         records.unlink(missing_ok=True)
     chosen = [one for one in experiments if not given.only or one.name in given.only]
     if not given.report:
+        if given.ours is None or given.server is None:
+            print("--ours and --server must name programs; run.sh builds them", file=sys.stderr)
+            return 2
         programs = Programs(
             ours=given.ours,
             server=given.server,
@@ -51,11 +54,11 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a minute, for CI; claims nothing")
-    parser.add_argument("--only", nargs="*", help="experiments: rollouts, time")
+    parser.add_argument("--only", nargs="*", help="of the experiments: rollouts, time, small")
     parser.add_argument("--fresh", action="store_true", help="forget the records there are")
     parser.add_argument("--report", action="store_true", help="only tables and pictures")
-    parser.add_argument("--ours", type=Path, help="the gepa binary")
-    parser.add_argument("--server", type=Path, help="the world server")
+    parser.add_argument("--ours", type=program, help="the gepa binary")
+    parser.add_argument("--server", type=program, help="the world server")
     parser.add_argument("--crate", type=program, help="the driver of the crate")
     parser.add_argument("--synth-python", type=program, help="a Python with synth-optimizers")
     return parser.parse_args()
