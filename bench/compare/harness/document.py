@@ -13,6 +13,7 @@ from harness.tables import Row, groups, markdown, times
 BEGIN = "<!-- figures of bench/compare: begin -->"
 END = "<!-- figures of bench/compare: end -->"
 REFERENCE = "reference"
+ENOUGH_SEEDS = 20
 
 
 def write_figures(file: Path, records: list[Record], conditions: list[Record]) -> None:
@@ -136,9 +137,10 @@ def _setting(records: list[Record]) -> str:
         if first["seconds"] is None
         else f"{first['seconds']} s and any number of policy calls"
     )
+    provisional = "" if seeds >= ENOUGH_SEEDS else " Too few seeds to claim a mean: provisional."
     return (
         f"{budget}, {first['slots']} slots, {first['pareto']} pareto examples,"
-        f" {seeds} seeds of: {families}."
+        f" {seeds} seeds of: {families}.{provisional}"
     )
 
 
