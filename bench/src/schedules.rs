@@ -7,7 +7,7 @@ use gepa_engine::config::{ScheduleKind, Speculation};
 #[derive(Clone, Copy, Debug)]
 pub struct Mode {
     /// What tables call it; two numbers are `gate_lag` and `pareto_lag`, `early` is
-    /// `speculate = "decided"`.
+    /// `speculate = "decided"`, `texts` are hypotheses per reflection, with `decided`.
     pub name: &'static str,
     apply: fn(&mut Settings),
 }
@@ -46,6 +46,16 @@ pub fn modes() -> Vec<Mode> {
         mode("ordered 32/96 early", |settings| early(settings, 32, 96)),
         mode("ordered 64/64 early", |settings| early(settings, 64, 64)),
         mode("ordered 64/192 early", |settings| early(settings, 64, 192)),
+        mode("sequential, 2 texts", |settings| texts(settings, 1, 2)),
+        mode("sequential, 3 texts", |settings| texts(settings, 1, 3)),
+        mode("ordered 2/2, 2 texts", |settings| texts(settings, 2, 2)),
+        mode("ordered 2/2, 3 texts", |settings| texts(settings, 2, 3)),
+        mode("ordered 4/4, 3 texts", |settings| texts(settings, 4, 3)),
+        mode("ordered 16/16, 3 texts", |settings| texts(settings, 16, 3)),
+        mode("ordered 64/64, 3 texts", |settings| texts(settings, 64, 3)),
+        mode("free 2/2", |settings| free(settings, 2, 2)),
+        mode("free 3/3", |settings| free(settings, 3, 3)),
+        mode("free 4/4", |settings| free(settings, 4, 4)),
         mode("free 2/4", |settings| free(settings, 2, 4)),
         mode("free 4/8", |settings| free(settings, 4, 8)),
         mode("free 8/16", |settings| free(settings, 8, 16)),
@@ -61,13 +71,19 @@ fn mode(name: &'static str, apply: fn(&mut Settings)) -> Mode {
 }
 
 fn lags(settings: &mut Settings, gate: u32, pareto: u32) {
+    settings.run.speculate = Speculation::Off;
     settings.run.gate_lag = gate;
     settings.run.pareto_lag = pareto;
 }
 
 fn early(settings: &mut Settings, gate: u32, pareto: u32) {
-    settings.run.speculate = Speculation::Decided;
     lags(settings, gate, pareto);
+    settings.run.speculate = Speculation::Decided;
+}
+
+fn texts(settings: &mut Settings, lag: u32, hypotheses: u32) {
+    settings.reflection.hypotheses = hypotheses;
+    early(settings, lag, lag);
 }
 
 fn free(settings: &mut Settings, gate: u32, pareto: u32) {

@@ -60,7 +60,7 @@ def equal_rollouts(seeds: int, families: tuple[str, ...], budget: int, pareto: i
     names = (
         "ours",
         "ours-sequential",
-        "ours-free-16-48",
+        "ours-free-16-16",
         "reference",
         "reference-4x4",
         "crate",
@@ -80,10 +80,10 @@ def equal_time(seeds: int, places: tuple[tuple[str, int], ...], seconds: int) ->
     with so many slots."""
     names = (
         "ours",
-        "ours-ordered-16-48",
-        "ours-free-16-48",
-        "ours-free-32-96",
-        "ours-generations-4x4",
+        "ours-ordered-16-16",
+        "ours-free-8-8",
+        "ours-free-16-16",
+        "ours-free-32-32",
         "reference",
         "reference-2x2",
         "reference-4x4",
@@ -102,7 +102,7 @@ def equal_time(seeds: int, places: tuple[tuple[str, int], ...], seconds: int) ->
 def small(seeds: int, budget: int, pareto: int) -> Experiment:
     """(C) So few rollouts that synth-optimizers, which takes about a hundred milliseconds of CPU
     for each, ends in time. Too few worlds for a mean to be claimed."""
-    names = ("ours", "ours-free-16-48", "reference", "crate", "synth")
+    names = ("ours", "ours-free-16-16", "reference", "crate", "synth")
     runs = [
         Run("small", SYSTEMS[name], World("interference", seed, pareto), 16, budget)
         for seed in range(seeds)

@@ -10,11 +10,11 @@ from harness.curves import CALLS, SECONDS, TOKENS, with_derived
 from harness.document import write_figures
 from harness.statistics import Record
 
-ROLLOUT_NAMES = ("ours", "ours-sequential", "ours-free-16-48", "reference", "crate")
+ROLLOUT_NAMES = ("ours", "ours-sequential", "ours-free-16-16", "reference", "crate")
 TIME_NAMES = (
     "ours",
-    "ours-free-16-48",
-    "ours-free-32-96",
+    "ours-free-16-16",
+    "ours-free-32-32",
     "reference",
     "reference-4x4",
     "reference-8x1",

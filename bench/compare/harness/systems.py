@@ -53,24 +53,15 @@ def lags(schedule: str, gate: int, pareto: int, reflections: int) -> dict[str, A
     }
 
 
-def generations(parents: int, batches: int) -> dict[str, Any]:
-    """P x N proposals per generation, one generation after another."""
-    return {
-        **ordered(1, 1, parents * batches),
-        "search.parents_per_generation": parents,
-        "search.batches_per_parent": batches,
-    }
-
-
 SYSTEMS = {
     system.name: system
     for system in (
         System("ours", "ours, defaults", "ours"),
         System("ours-sequential", "ours, sequential", "ours", ordered(1, 1, 1)),
-        System("ours-ordered-16-48", "ours, ordered 16/48", "ours", ordered(16, 48, 32)),
-        System("ours-free-16-48", "ours, free 16/48", "ours", free(16, 48, 32)),
-        System("ours-free-32-96", "ours, free 32/96", "ours", free(32, 96, 64)),
-        System("ours-generations-4x4", "ours, generations 4x4", "ours", generations(4, 4)),
+        System("ours-ordered-16-16", "ours, ordered 16/16", "ours", ordered(16, 16, 32)),
+        System("ours-free-8-8", "ours, free 8/8", "ours", free(8, 8, 16)),
+        System("ours-free-16-16", "ours, free 16/16", "ours", free(16, 16, 32)),
+        System("ours-free-32-32", "ours, free 32/32", "ours", free(32, 32, 64)),
         System("reference", "gepa 0.1.4 (Python)", "reference"),
         System("reference-2x2", "gepa 0.1.4, 2x2", "reference", {"parents": 2, "batches": 2}),
         System("reference-4x4", "gepa 0.1.4, 4x4", "reference", {"parents": 4, "batches": 4}),

@@ -55,6 +55,8 @@ pub(crate) struct Measured {
 
 struct Task {
     seed: u64,
+    /// Texts in a reply of the reflection model.
+    texts: u32,
     faster: f64,
     busy_micros: AtomicU64,
     rollouts: AtomicU64,
@@ -92,15 +94,17 @@ pub(crate) fn measure(mode: &Mode, size: Size, slots: u32, seed: u64, clock: Clo
 }
 
 async fn run(mode: &Mode, size: Size, slots: u32, seed: u64, faster: f64) -> Measured {
+    let config = config(mode, size, slots, seed);
     let task = Arc::new(Task {
         seed,
+        texts: config.settings().reflection.hypotheses,
         faster,
         busy_micros: AtomicU64::new(0),
         rollouts: AtomicU64::new(0),
         reflections: AtomicU64::new(0),
     });
     let began = Instant::now();
-    let run = Run::builder(config(mode, size, slots, seed))
+    let run = Run::builder(config)
         .store(gepa_store::open("memory:").expect("memory opens"))
         .evaluator(Arc::clone(&task) as Arc<dyn Evaluator>)
         .reflection_model(Arc::clone(&task) as Arc<dyn LanguageModel>)
@@ -168,8 +172,9 @@ impl LanguageModel for Task {
         let word = self.word(&format!("reflection {number}"));
         let seconds = log_normal(word, REFLECTION_SECONDS, REFLECTION_SIGMA);
         self.wait(seconds).await;
+        let texts = (0..self.texts).map(|text| format!("```\ntext {number}.{text}\n```\n"));
         Ok(Completion {
-            text: format!("```\ntext {number}\n```"),
+            text: texts.collect(),
             finish_reason: FinishReason::Stop,
             tool_calls: Vec::new(),
             usage: Usage::default(),

@@ -58,10 +58,10 @@ impl Default for RunSettings {
             name: "gepa".to_owned(),
             seed: 0,
             schedule: ScheduleKind::Ordered,
-            gate_lag: 4,
-            pareto_lag: 8,
+            gate_lag: 2,
+            pareto_lag: 2,
             stale_children: StaleChildren::Keep,
-            speculate: Speculation::Off,
+            speculate: Speculation::Decided,
             max_concurrent: 16,
         }
     }
@@ -96,10 +96,10 @@ pub enum StaleChildren {
 #[serde(rename_all = "snake_case")]
 pub enum Speculation {
     /// Never.
-    #[default]
     Off,
-    /// Under `ordered`, once nothing but a twin ahead of it can turn the child away. Decisions still
-    /// depend on the two lags only. Has no effect under `free`, where such gates are not kept waiting.
+    /// Under `ordered`, once it is certain that the child will go on when its turn comes. Decisions
+    /// are those of `off`. Has no effect under `free`, where such gates are not kept waiting.
+    #[default]
     Decided,
     /// Once the minibatch so far has more than the whole sum to beat. What is spent depends on
     /// timing: only under `free`.
