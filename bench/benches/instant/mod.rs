@@ -80,6 +80,9 @@ impl World {
         let settings = Settings {
             run: RunSettings {
                 seed,
+                // Wide enough that the engine has something to do.
+                gate_lag: 4,
+                pareto_lag: 8,
                 ..RunSettings::default()
             },
             search: SearchSettings {
