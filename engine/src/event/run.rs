@@ -9,7 +9,7 @@ use crate::stop::StopReason;
 /// The seed and the sizes of the sets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunStarted {
-    /// [`JOURNAL_FORMAT`] of the writer.
+    /// [`JOURNAL_FORMAT`](crate::JOURNAL_FORMAT) of the writer.
     pub format: u32,
     /// Version of the engine that started the run.
     pub engine_version: String,
