@@ -25,7 +25,7 @@ fn stdout_of_a_run_is_its_id_and_stderr_the_summary() {
     );
     for wanted in [
         "the seed scores",
-        "search ends, rollout budget",
+        "search ends, ",
         "validation: baseline",
         "difference",
         "gepa show",

@@ -133,7 +133,10 @@ pub enum StoreError {
         detail: String,
     },
     /// Stored data does not make sense.
-    #[error("stored data of {what} is damaged: {detail}; `gepa doctor` shows what can be rebuilt")]
+    #[error(
+        "stored data of {what} is damaged: {detail}; `gepa doctor` shows what can be rebuilt, the \
+         rest has to come from a backup"
+    )]
     Damaged {
         /// What was read.
         what: String,
