@@ -172,17 +172,14 @@ async fn history(backend: &Backend, id: &str) -> Result<History, CommandError> {
     for id in ids {
         snapshots.push(backend.get(&format!("{path}/snapshots/{id}")).await?);
     }
+    // Several may be stored at the same instant, but none of these counts ever falls.
     snapshots.sort_by_key(|snapshot| {
-        let rollouts = snapshot["payload"]["total_rollouts"]
-            .as_u64()
-            .unwrap_or_default();
-        (
-            rollouts,
-            snapshot["created_at"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
-        )
+        let payload = &snapshot["payload"];
+        let counts = ["total_rollouts", "trials_tried", "iterations"]
+            .map(|name| payload[name].as_u64().unwrap_or_default());
+        let members = payload["archive"].as_array().map_or(0, Vec::len);
+        let created = snapshot["created_at"].as_str().unwrap_or_default();
+        (counts, members, created.to_owned())
     });
     let mut history = History::default();
     for snapshot in snapshots {
