@@ -79,6 +79,7 @@ async fn speculative_rollouts_that_nobody_wants_are_dropped_and_accounted_for() 
         world.settings.run.stale_children = StaleChildren::Drop;
         world.settings.run.speculate = Speculation::Likely;
         world.settings.run.gate_lag = 3;
+        world.settings.run.pareto_lag = 8;
         world.settings.run.max_concurrent = 6;
         let straggling = |request: &RolloutRequest| {
             let draw = hash(&format!("{}{}", request.trial_id, request.example));
