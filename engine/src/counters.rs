@@ -27,7 +27,7 @@ pub struct Counters {
     pub failed_rollouts: u64,
     /// Outcomes taken from earlier trials instead of executing a rollout.
     pub reused_rollouts: u64,
-    /// Rollouts of trials that were ordered before the gate that decides whether they are wanted.
+    /// Rollouts of trials that were ordered before it was certain that they would be wanted.
     pub speculative_rollouts: u64,
     /// Rollouts of those trials that were executed and not wanted in the end.
     pub wasted_rollouts: u64,

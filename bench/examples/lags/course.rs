@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use gepa_archive::{Candidate, ContentId};
 use gepa_bench::schedules::Mode;
-use gepa_bench::worlds::{Conditions, LARGEST_SET, Split, World, twins};
-use gepa_engine::{Config, Event, EventBody, ExampleSets, Observe, Run, RunId, Settings};
-use gepa_evaluation::{ExampleId, PromptTemplate};
+use gepa_bench::worlds::{Conditions, LARGEST_SET, Search, Split, World};
+use gepa_engine::{Event, EventBody, Observe, RunId, Settings};
 use parking_lot::Mutex;
 use tokio::runtime::Builder;
 use tokio::time::Instant;
@@ -102,33 +101,39 @@ pub(crate) fn follow(
         .start_paused(true)
         .build()
         .expect("a runtime without I/O needs nothing of the system");
-    runtime.block_on(run(world, config(world, mode, slots, pareto, rollouts)))
+    let mut settings = Settings::default();
+    settings.run.seed = world.seed();
+    settings.run.max_concurrent = slots;
+    settings.reflection.max_concurrent = 1_000;
+    settings.budget.max_rollouts = Some(rollouts);
+    mode.apply(&mut settings);
+    let search = Search {
+        world: Arc::clone(world),
+        conditions: Conditions {
+            policy_ms: 2_000.0,
+            policy_sigma: 0.6,
+            reflector_ms: 20_000.0,
+            reflector_sigma: 0.35,
+            ..Conditions::default()
+        },
+        settings,
+        train: TRAINING_EXAMPLES,
+        pareto,
+        validation: 0,
+    };
+    runtime.block_on(run(&search))
 }
 
-async fn run(world: &Arc<World>, config: Config) -> Course {
-    let conditions = Conditions {
-        policy_ms: 2_000.0,
-        policy_sigma: 0.6,
-        reflector_ms: 20_000.0,
-        reflector_sigma: 0.35,
-        ..Conditions::default()
-    };
-    let (evaluator, reflector) = twins(Arc::clone(world), conditions);
+async fn run(search: &Search) -> Course {
     let began = Instant::now();
     let watch = Arc::new(Watch {
-        world: Arc::clone(world),
+        world: Arc::clone(&search.world),
         began,
         seen: Mutex::default(),
     });
-    let run = Run::builder(config)
-        .store(gepa_store::open("memory:").expect("memory opens"))
-        .evaluator(Arc::new(evaluator))
-        .reflection_model(Arc::new(reflector))
-        .observe(Arc::clone(&watch) as Arc<dyn Observe>)
-        .start()
-        .await
-        .expect("the budget covers a proposal");
-    run.finish().await.expect("memory does not fail");
+    let observer = Arc::clone(&watch) as Arc<dyn Observe>;
+    let finished = search.finish_before([observer]).await;
+    finished.expect("the settings are valid and cover a proposal");
     let seconds = began.elapsed().as_secs_f64();
     let seen = watch.seen.lock();
     Course {
@@ -137,29 +142,6 @@ async fn run(world: &Arc<World>, config: Config) -> Course {
         seconds,
         accepted: seen.accepted,
     }
-}
-
-fn config(world: &World, mode: &Mode, slots: u32, pareto: usize, rollouts: u64) -> Config {
-    let ids = |split, count| {
-        let items = &world.items(split)[..count];
-        items
-            .iter()
-            .map(|item| ExampleId::Name(item.id.as_str().into()))
-            .collect()
-    };
-    let mut settings = Settings::default();
-    settings.run.seed = world.seed();
-    settings.run.max_concurrent = slots;
-    settings.reflection.max_concurrent = 1_000;
-    settings.budget.max_rollouts = Some(rollouts);
-    mode.apply(&mut settings);
-    let sets = ExampleSets {
-        train: ids(Split::Train, TRAINING_EXAMPLES),
-        pareto: ids(Split::Pareto, pareto),
-        validation: Vec::new(),
-    };
-    let seed = Candidate::new([("instruction", world.seed_prompt())]).expect("one component");
-    Config::new(seed, PromptTemplate::default(), sets, settings).expect("valid settings")
 }
 
 impl Observe for Watch {

@@ -15,6 +15,7 @@ use gepa_evaluation::{
 use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep};
 
+use gepa_bench::draws::Key;
 use gepa_bench::schedules::Mode;
 
 const ROLLOUT_SECONDS: f64 = 2.0;
@@ -146,16 +147,16 @@ impl Evaluator for Task {
     async fn evaluate(&self, request: RolloutRequest) -> Evaluation {
         let content = request.candidate.content_id().to_string();
         let key = format!("{content} {} {}", request.example, request.trial_index);
-        let seconds = log_normal(self.word(&key), ROLLOUT_SECONDS, ROLLOUT_SIGMA);
+        let seconds = self.place(&key).log_normal(ROLLOUT_SECONDS, ROLLOUT_SIGMA);
         self.wait(seconds).await;
         let micros = (seconds * 1e6) as u64;
         self.busy_micros.fetch_add(micros, Ordering::Relaxed);
         self.rollouts.fetch_add(1, Ordering::Relaxed);
-        let passes = unit(self.word(&content)) < ACCEPTED_FRACTION;
+        let passes = self.place(&content).happens(ACCEPTED_FRACTION);
         let score = match request.stage {
             Stage::MinibatchParent => 0.5,
             Stage::MinibatchChild => f64::from(u8::from(passes)),
-            _ => unit(self.word(&format!("{key} score"))),
+            _ => self.place(&format!("{key} score")).unit(),
         };
         Evaluation::free(Outcome::score(score))
     }
@@ -169,8 +170,8 @@ impl Evaluator for Task {
 impl LanguageModel for Task {
     async fn complete(&self, _request: ChatRequest) -> Result<Completion, ModelError> {
         let number = self.reflections.fetch_add(1, Ordering::Relaxed);
-        let word = self.word(&format!("reflection {number}"));
-        let seconds = log_normal(word, REFLECTION_SECONDS, REFLECTION_SIGMA);
+        let place = self.place(&format!("reflection {number}"));
+        let seconds = place.log_normal(REFLECTION_SECONDS, REFLECTION_SIGMA);
         self.wait(seconds).await;
         let texts = (0..self.texts).map(|text| format!("```\ntext {number}.{text}\n```\n"));
         Ok(Completion {
@@ -194,21 +195,7 @@ impl Task {
         sleep(Duration::from_secs_f64(seconds / self.faster)).await;
     }
 
-    fn word(&self, key: &str) -> u64 {
-        let hash = blake3::hash(format!("{} {key}", self.seed).as_bytes());
-        let bytes = hash.as_bytes().first_chunk().expect("32 bytes");
-        u64::from_le_bytes(*bytes)
+    fn place(&self, what: &str) -> Key {
+        Key::of_text(what).with(self.seed)
     }
-}
-
-fn unit(word: u64) -> f64 {
-    (word >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-/// A log-normal value with this mean, by the Box-Muller transform of the two halves of a word.
-fn log_normal(word: u64, mean: f64, sigma: f64) -> f64 {
-    let first = (f64::from((word >> 32) as u32) + 1.0) / 4_294_967_297.0;
-    let second = f64::from(word as u32) / 4_294_967_296.0;
-    let normal = (-2.0 * first.ln()).sqrt() * (std::f64::consts::TAU * second).cos();
-    mean * (sigma * normal - sigma * sigma / 2.0).exp()
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::draws::Key;
 use super::model::Role;
+use crate::draws::Key;
 
 /// Everything `POST /control` sets. What is left out is zero, unlimited, or never happens.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -81,7 +81,7 @@ impl Conditions {
             Role::Reflector => (self.reflector_ms, self.reflector_sigma),
         };
         let place = call.with(attempt).with(1);
-        let milliseconds = mean * (sigma * place.normal() - sigma * sigma / 2.0).exp();
+        let milliseconds = place.log_normal(mean, sigma);
         let slower = match self.fault(call, attempt) {
             Some(Fault::Slow) => SLOWER,
             _ => 1.0,

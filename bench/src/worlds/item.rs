@@ -1,9 +1,9 @@
 //! Items: what the policy is asked.
 
-use super::draws::Key;
 use super::family::Nature;
 use super::wording::{self, KINDS, LABELS};
 use super::world::Rule;
+use crate::draws::Key;
 
 /// The sets of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

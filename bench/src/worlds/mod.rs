@@ -6,7 +6,6 @@
 //! process ([`WorldEvaluator`], [`WorldReflector`]).
 
 mod conditions;
-mod draws;
 mod family;
 mod item;
 mod line;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use gepa_evaluation::Message;
 use parking_lot::Mutex;
 
-use super::draws::Key;
 use super::item::Item;
 use super::reading::Reading;
 use super::reflector::rewrite;
 use super::world::World;
+use crate::draws::Key;
 
 /// Prompts whose readings are kept.
 const READINGS_KEPT: usize = 4_096;

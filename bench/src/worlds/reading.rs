@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::draws::Key;
 use super::item::Split;
 use super::line::Line;
 use super::world::World;
+use crate::draws::Key;
 
 /// The rules a prompt holds, wherever they stand in it. A rule that stands there twice, be it in other
 /// words, counts once; one that follows `never` or `do not` counts against.

@@ -1,13 +1,13 @@
 //! The reflection model: rewrites an instruction from the failures it is shown, as well and as badly as
 //! models do.
 
-use super::draws::Key;
 use super::family::Nature;
 use super::item::{Item, bits};
 use super::line::Line;
 use super::shown::Shown;
 use super::wording::{HABITS, IDLE, OPENING, WORDINGS};
 use super::world::World;
+use crate::draws::Key;
 
 /// Failures a reflection model takes in without loss; with more, it makes less of each.
 const TAKEN_IN: f64 = 3.0;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use gepa_archive::{Candidate, CandidateError};
 use gepa_engine::{
-    Config, Event, ExampleSets, Problem, Run, RunError, RunResult, Seq, Settings, StoreError,
+    Config, Event, ExampleSets, Observe, Problem, Run, RunBuilder, RunError, RunResult, Seq,
+    Settings, StoreError,
 };
 use gepa_evaluation::{ExampleId, PromptTemplate};
 
@@ -60,16 +61,23 @@ pub enum SearchError {
 impl Search {
     /// Runs it to its end in a memory of its own.
     pub async fn finish(&self) -> Result<Searched, SearchError> {
+        self.finish_before([]).await
+    }
+
+    /// The same, before observers, who see events at the moment they are stored.
+    pub async fn finish_before(
+        &self,
+        observers: impl IntoIterator<Item = Arc<dyn Observe>>,
+    ) -> Result<Searched, SearchError> {
         let store = gepa_store::open("memory:")?;
         let conditions = self.conditions.clone();
         let (evaluator, reflector) = twins(Arc::clone(&self.world), conditions);
         let run = Run::builder(self.config()?)
             .store(Arc::clone(&store))
             .evaluator(Arc::new(evaluator))
-            .reflection_model(Arc::new(reflector))
-            .start()
-            .await?;
-        let result = run.finish().await?;
+            .reflection_model(Arc::new(reflector));
+        let run = observers.into_iter().fold(run, RunBuilder::observe);
+        let result = run.start().await?.finish().await?;
         let journal = store.events(&result.run.run_id, Seq(0), usize::MAX).await?;
         Ok(Searched { result, journal })
     }

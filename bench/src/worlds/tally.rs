@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use gepa_evaluation::Message;
 use parking_lot::Mutex;
 
-use super::draws::Key;
 use super::model::Role;
+use crate::draws::Key;
 
 /// Counts of equal calls within one run: the attempts decide latency and faults, the answers decide
 /// which draw a repeated call gets. Equal calls are interchangeable, so no order of arrival matters.

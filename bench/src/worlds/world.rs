@@ -1,11 +1,11 @@
 //! A world: its hidden rules, its items, and how likely each is answered rightly.
 
-use super::draws::Key;
 use super::family::{Family, Nature};
 use super::item::{Item, Split, bits};
 use super::line::{Line, vocabulary};
 use super::reading::Reading;
 use super::wording::{ACTIONS, CUES, KINDS, LABELS, OPENING, SPOILT, TRAP};
+use crate::draws::Key;
 
 /// Items of each set; a client takes as many of the first ones as it wants.
 pub const LARGEST_SET: usize = 500;

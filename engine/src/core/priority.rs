@@ -22,8 +22,8 @@ enum Class {
     Gate,
     /// Pareto sets of children that passed.
     Pareto,
-    /// What nobody has asked for yet: idle slots only.
-    Speculative,
+    /// Pareto sets ahead of their turn: idle slots only.
+    Early,
 }
 
 impl Priority {
@@ -40,9 +40,9 @@ impl Priority {
         Self::of(Class::Gate, proposal)
     }
 
-    /// Of a pareto set that is evaluated before the gate is decided on.
-    pub(crate) fn speculative(proposal: &Proposal) -> Self {
-        Self::of(Class::Speculative, proposal)
+    /// Of a pareto set that begins before the gate is committed.
+    pub(crate) fn early(proposal: &Proposal) -> Self {
+        Self::of(Class::Early, proposal)
     }
 
     fn of(class: Class, proposal: &Proposal) -> Self {

@@ -119,7 +119,7 @@ impl Core {
     }
 
     /// Ends a proposal that does not go on. Where its pareto set was begun, the end waits for what
-    /// is in flight, and under the free schedule the rest is taken from the queue.
+    /// is in flight, and the rest is taken from the queue.
     pub(super) fn turn_away(
         &mut self,
         mut proposal: Proposal,
@@ -131,8 +131,7 @@ impl Core {
             self.close(iteration, reason, detail);
             return;
         };
-        let may_drop = self.config.settings().run.schedule == ScheduleKind::Free;
-        let is_dropping = may_drop && !trial.is_complete();
+        let is_dropping = !trial.is_complete();
         if is_dropping {
             self.work.push(Work::DropTrial(trial.key));
         }
@@ -167,7 +166,7 @@ impl Core {
             rollouts: trial.open(),
             reflections: 0,
         });
-        let trial = trial.with_priority(Priority::speculative(proposal));
+        let trial = trial.with_priority(Priority::early(proposal));
         self.order_trial(&trial);
         if trial.is_complete() {
             self.finish_trial(Some(&trial));

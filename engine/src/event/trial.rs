@@ -21,7 +21,7 @@ pub struct TrialStarted {
     pub examples: Vec<ExampleId>,
     /// How many of them have outcomes from earlier trials and will not be executed.
     pub reused: u32,
-    /// It was ordered before the gate that decides whether it is wanted.
+    /// It was ordered before it was certain that it would be wanted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub speculative: bool,
 }

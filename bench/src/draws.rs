@@ -4,45 +4,57 @@ use std::f64::consts::TAU;
 
 /// A place draws are made at; further numbers lead to further places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Key(u64);
+pub struct Key(u64);
 
 impl Key {
-    pub(super) fn of_text(text: &str) -> Self {
+    /// The place a text names.
+    pub fn of_text(text: &str) -> Self {
         let digest = blake3::hash(text.as_bytes());
         let head = digest.as_bytes().first_chunk().copied();
         Self(u64::from_le_bytes(head.unwrap_or_default()))
     }
 
-    pub(super) fn with(self, number: u64) -> Self {
+    /// The place this number leads to from here.
+    #[must_use]
+    pub fn with(self, number: u64) -> Self {
         Self(mixed(self.0.rotate_left(23) ^ mixed(number)))
     }
 
-    pub(super) fn and(self, other: Self) -> Self {
+    /// The place another one leads to from here.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
         self.with(other.0)
     }
 
     /// Uniform in 0 to 1, without 1.
-    pub(super) fn unit(self) -> f64 {
+    pub fn unit(self) -> f64 {
         (mixed(self.0) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    pub(super) fn happens(self, probability: f64) -> bool {
+    /// Whether something of this probability happens.
+    pub fn happens(self, probability: f64) -> bool {
         self.unit() < probability
     }
 
     /// Below `count`; 0 where there is nothing to choose from.
-    pub(super) fn below(self, count: usize) -> usize {
+    pub fn below(self, count: usize) -> usize {
         ((self.unit() * count as f64) as usize).min(count.saturating_sub(1))
     }
 
-    pub(super) fn chosen<T: Copy>(self, among: &[T]) -> Option<T> {
+    /// One of these; `None` where there is none.
+    pub fn chosen<T: Copy>(self, among: &[T]) -> Option<T> {
         among.get(self.below(among.len())).copied()
     }
 
     /// Standard normal (Box and Muller, 1958).
-    pub(super) fn normal(self) -> f64 {
+    pub fn normal(self) -> f64 {
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
         radius * (TAU * self.with(1).unit()).cos()
+    }
+
+    /// Log-normal with this mean and this standard deviation of its logarithm.
+    pub fn log_normal(self, mean: f64, sigma: f64) -> f64 {
+        mean * (sigma * self.normal() - sigma * sigma / 2.0).exp()
     }
 }
 
