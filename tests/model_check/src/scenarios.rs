@@ -101,7 +101,9 @@ pub fn cancelled_waiters_leave_the_line() {
         let mut impatient = Vec::new();
         for call in 0..CALLS {
             if call % 2 == 0 {
-                patient.push(shuttle::future::spawn(world.clone().call(call / 2, Some(COMPLETED))));
+                patient.push(shuttle::future::spawn(
+                    world.clone().call(call / 2, Some(COMPLETED)),
+                ));
                 continue;
             }
             let (leave, left) = oneshot::channel::<()>();
