@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gepa_evaluation::testing::{Fault, FaultPlan, Ledger, RetryAfter};
+use gepa_testing::{Fault, FaultPlan, Ledger, RetryAfter};
 use serde_json::Value;
 
 use crate::support::{Server, Workspace, number, sum};

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use gepa_evaluation::testing::{Fault, FaultPlan};
+use gepa_testing::{Fault, FaultPlan};
 
 use crate::support::{Server, Workspace};
 

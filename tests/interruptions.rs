@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gepa_evaluation::testing::FaultPlan;
+use gepa_testing::FaultPlan;
 use rustix::process::Signal;
 
 use crate::support::{Server, Workspace, number};

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
-use gepa_evaluation::testing::FaultPlan;
+use gepa_testing::FaultPlan;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 

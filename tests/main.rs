@@ -16,7 +16,7 @@ mod secrets;
 mod serving;
 mod store_checks;
 mod support;
-#[path = "../evaluation/tests/task_app/app.rs"]
+#[path = "../evaluation/tasks/tests/task_app/app.rs"]
 #[expect(dead_code, reason = "only its well-behaved side is needed here")]
 mod task_app;
 mod task_app_runs;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use gepa_evaluation::testing::{Fault, FaultPlan, ModelCall};
+use gepa_testing::{Fault, FaultPlan, ModelCall};
 
 use crate::support::{Server, Workspace};
 

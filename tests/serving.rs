@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use gepa_evaluation::testing::{ModelCall, ModelReply, ModelServer};
+use gepa_testing::{ModelCall, ModelReply, ModelServer};
 use indexmap::IndexMap;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -37,8 +37,8 @@ impl World {
     pub(crate) fn new() -> Self {
         let runtime = Runtime::new().unwrap();
         // Installs the TLS provider that HTTP clients insist on.
-        let settings = gepa_evaluation::ModelSettings::new("ollama", "none");
-        gepa_evaluation::Models::new(gepa_evaluation::Environment::default())
+        let settings = gepa_models::ModelSettings::new("ollama", "none");
+        gepa_models::Models::new(gepa_models::Environment::default())
             .connect(&settings, &IndexMap::new(), &[])
             .unwrap();
         let latency = Duration::from_millis(10);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gepa_evaluation::testing::{Fault, FaultPlan};
+use gepa_testing::{Fault, FaultPlan};
 use rusqlite::Connection;
 
 use crate::support::{Server, Workspace};

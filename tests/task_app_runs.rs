@@ -1,6 +1,6 @@
 //! Whole runs against a task app, from the command line.
 
-use gepa_evaluation::testing::{Fault, FaultPlan, ModelCall, ModelReply, ModelServer};
+use gepa_testing::{Fault, FaultPlan, ModelCall, ModelReply, ModelServer};
 use indexmap::IndexMap;
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -23,8 +23,8 @@ impl World {
     pub(crate) fn new(family: Family, faults: FaultPlan) -> Self {
         let runtime = Runtime::new().unwrap();
         // Installs the TLS provider that HTTP clients insist on.
-        let settings = gepa_evaluation::ModelSettings::new("ollama", "none");
-        gepa_evaluation::Models::new(gepa_evaluation::Environment::default())
+        let settings = gepa_models::ModelSettings::new("ollama", "none");
+        gepa_models::Models::new(gepa_models::Environment::default())
             .connect(&settings, &IndexMap::new(), &[])
             .unwrap();
         let server = ModelServer::answering(reply).faults(faults);

@@ -59,8 +59,6 @@ mod merge;
 mod ranking;
 mod row;
 mod selection;
-#[cfg(feature = "testing")]
-pub mod testing;
 
 pub use archive::{Archive, ArchiveSettings, Entry, Front, FrontListing, Insertion};
 pub use candidate::{Candidate, CandidateError, ContentId, Origin};

@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use gepa_engine::config::ConfigSource;
-use gepa_evaluation::Environment;
+use gepa_configs::ConfigSource;
+use gepa_models::Environment;
 
 fn load(criterion: &mut Criterion) {
     let environment = Environment::default();
@@ -17,6 +17,7 @@ fn load(criterion: &mut Criterion) {
             file: &file,
             environment: &environment,
             overrides: &[],
+            dialects: gepa_jobs::DIALECTS,
         };
         group.bench_function(name, |bencher| {
             bencher.iter(|| black_box(source.load().expect("it holds together")));

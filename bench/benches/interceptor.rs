@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use gepa_archive::Candidate;
-use gepa_evaluation::interceptor::SubstitutionPlan;
 use gepa_evaluation::{PromptMessage, PromptTemplate};
+use gepa_tasks::interceptor::SubstitutionPlan;
 use serde_json::{Value, json};
 
 const SYSTEM: &str = "You classify customer queries. Answer with one label of the list.";

@@ -15,8 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
-use gepa_engine::record::{RunRow, RunSummary, render_snapshot};
+use gepa_engine::record::{RunRow, RunSummary};
 use gepa_engine::{Event, EventBody, Seq, SnapshotTag, SnapshotTaken, Store};
+use gepa_jobs::render_snapshot;
 use instant::{Until, World, cpu_seconds};
 use simulated::Scores;
 use tempfile::TempDir;

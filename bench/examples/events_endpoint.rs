@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use gepa_archive::Candidate;
-use gepa_engine::config::ConfigError;
+use gepa_configs::ConfigError;
 use gepa_engine::record::{RunRow, RunSummary};
 use gepa_engine::{
     Event, EventBody, JOURNAL_FORMAT, RolloutSettled, RunId, RunStarted, Seq, Store, Timestamp,

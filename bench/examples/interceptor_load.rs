@@ -10,11 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gepa_archive::Candidate;
-use gepa_evaluation::interceptor::{Interceptor, Lease, LeaseTerms, SubstitutionPlan};
-use gepa_evaluation::testing::{ModelReply, ModelServer};
-use gepa_evaluation::{
-    ChatModel, Environment, ModelSettings, Models, PromptMessage, PromptTemplate, ProviderSettings,
-};
+use gepa_evaluation::{PromptMessage, PromptTemplate};
+use gepa_models::{ChatModel, Environment, ModelSettings, Models, ProviderSettings};
+use gepa_tasks::interceptor::{Interceptor, Lease, LeaseTerms, SubstitutionPlan};
+use gepa_testing::{ModelReply, ModelServer};
 use indexmap::IndexMap;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -83,7 +82,7 @@ fn policy(server: &ModelServer) -> Result<Arc<ChatModel>, Box<dyn Error>> {
             ..ProviderSettings::default()
         },
     )]);
-    Ok(Models::new(Environment::default()).connect_chat(&settings, &providers, &[])?)
+    Ok(Models::new(Environment::default()).connect(&settings, &providers, &[])?)
 }
 
 async fn leases(

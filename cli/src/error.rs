@@ -3,9 +3,9 @@
 use std::io;
 use std::process::ExitCode;
 
-use gepa_engine::config::ConfigError;
+use gepa_configs::ConfigError;
 use gepa_engine::{RunError, StoreError};
-use gepa_evaluation::EnvironmentError;
+use gepa_models::EnvironmentError;
 
 /// Wrong usage or configuration.
 pub(crate) const EXIT_USAGE: u8 = 2;

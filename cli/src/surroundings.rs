@@ -5,10 +5,10 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use gepa_configs::TaskConfig;
 use gepa_engine::Store;
-use gepa_engine::config::TaskConfig;
 use gepa_engine::record::RunRow;
-use gepa_evaluation::Environment;
+use gepa_models::Environment;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::arguments::{RunReference, StoreArguments};

@@ -8,8 +8,8 @@ use gepa_archive::Candidate;
 use gepa_engine::{Config, ExampleSets, Run, Settings, config::BudgetSettings};
 use gepa_evaluation::{
     Evaluation, Evaluator, EvaluatorInfo, Outcome, PromptTemplate, RolloutRequest,
-    testing::ScriptedModel,
 };
+use gepa_testing::ScriptedModel;
 
 struct Patient;
 

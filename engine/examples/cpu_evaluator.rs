@@ -9,10 +9,10 @@ use std::sync::Arc;
 use gepa_archive::Candidate;
 use gepa_engine::config::{BudgetSettings, RunSettings};
 use gepa_engine::{Config, ExampleSets, Run, Settings};
-use gepa_evaluation::testing::ScriptedModel;
 use gepa_evaluation::{
     CpuBound, CpuEvaluator, Evaluation, ExampleId, Outcome, PromptTemplate, RolloutRequest, Scored,
 };
+use gepa_testing::ScriptedModel;
 
 struct Polynomial;
 

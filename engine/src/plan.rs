@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gepa_evaluation::{Evaluator, LanguageModel, Message, RolloutRequest, Stage, UsageBound};
 use serde::Serialize;
 
-use crate::config::{ComponentSelection, Config, ConnectedTask};
+use crate::config::{ComponentSelection, Config};
 
 /// Share of proposals that pass the gate; recorded runs lie between 0.15 and 0.5.
 const LIKELY_ACCEPTANCE: f64 = 0.3;
@@ -45,9 +45,12 @@ pub struct PlanRow {
 }
 
 impl Plan {
-    /// Plans a run; with its task connected, tokens and cost are estimated as well.
-    pub fn of(config: &Config, task: Option<&ConnectedTask>) -> Self {
-        let bounds = task.map_or_else(Bounds::default, |task| Bounds::of(config, task));
+    /// Plans a run; with its evaluator and reflection model, tokens and cost are estimated as well.
+    pub fn of(config: &Config, connected: Option<(&dyn Evaluator, &dyn LanguageModel)>) -> Self {
+        let bounds = connected.map_or_else(Bounds::default, |(evaluator, model)| Bounds {
+            rollout: rollout_bound(config, evaluator),
+            reflection: reflection_bound(config, model),
+        });
         let (pareto, validation) = (
             config.sets().pareto.len() as u64,
             config.validation_rollouts(),
@@ -153,13 +156,6 @@ struct Bounds {
 }
 
 impl Bounds {
-    fn of(config: &Config, task: &ConnectedTask) -> Self {
-        Self {
-            rollout: rollout_bound(config, &*task.evaluator),
-            reflection: reflection_bound(config, &*task.reflection_model),
-        }
-    }
-
     fn row(
         &self,
         rollouts: Option<u64>,

@@ -80,7 +80,6 @@ pub struct Completion {
 /// Why a completion ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum FinishReason {
     /// A normal end of turn.
     Stop,
@@ -128,7 +127,6 @@ impl ModelError {
 
 /// The kinds of model failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum ModelErrorKind {
     /// Retries were used up on something that usually passes.
     Transient,

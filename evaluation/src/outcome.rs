@@ -126,7 +126,6 @@ impl Failure {
 /// The kinds of failure; only transient ones and timeouts are worth another attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum FailureKind {
     /// Likely to go away: overload, a broken connection, a child process that died.
     Transient,

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Message;
 
 /// One message of a prompt: who speaks, and which component (or fixed text) is its pattern.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PromptMessage {
     /// `system`, `user` or `assistant`.
     pub role: String,
@@ -105,7 +104,7 @@ impl PromptMessage {
 pub fn wildcards_in(pattern: &str) -> Vec<Arc<str>> {
     let mut names: Vec<Arc<str>> = Vec::new();
     for part in split_wildcards(pattern) {
-        if let Part::Wildcard(name) = part
+        if let PatternPart::Wildcard(name) = part
             && !names.iter().any(|known| &**known == name)
         {
             names.push(name.into());
@@ -118,8 +117,8 @@ fn fill_wildcards<'v>(pattern: &str, value: &impl Fn(&str) -> Option<&'v str>) -
     let mut filled = String::with_capacity(pattern.len());
     for part in split_wildcards(pattern) {
         match part {
-            Part::Text(text) => filled.push_str(text),
-            Part::Wildcard(name) => {
+            PatternPart::Text(text) => filled.push_str(text),
+            PatternPart::Wildcard(name) => {
                 if let Some(text) = value(name) {
                     filled.push_str(text);
                 } else {
@@ -132,14 +131,19 @@ fn fill_wildcards<'v>(pattern: &str, value: &impl Fn(&str) -> Option<&'v str>) -
 }
 
 /// A piece of a pattern.
-pub(crate) enum Part<'a> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatternPart<'a> {
+    /// Text that stays as it is.
     Text(&'a str),
+    /// The name inside a wildcard `{name}`.
     Wildcard(&'a str),
 }
 
+/// Splits a pattern at its wildcards.
+///
 /// A wildcard is `{name}` with a name of letters, digits, `_`, `-` and `.`; every other brace is text,
 /// so JSON in a prompt stays what it is.
-pub(crate) fn split_wildcards(pattern: &str) -> impl Iterator<Item = Part<'_>> {
+pub fn split_wildcards(pattern: &str) -> impl Iterator<Item = PatternPart<'_>> {
     let mut rest = pattern;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -147,7 +151,7 @@ pub(crate) fn split_wildcards(pattern: &str) -> impl Iterator<Item = Part<'_>> {
         }
         if let Some((name, after)) = leading_wildcard(rest) {
             rest = after;
-            return Some(Part::Wildcard(name));
+            return Some(PatternPart::Wildcard(name));
         }
         let text_end = rest
             .char_indices()
@@ -156,7 +160,7 @@ pub(crate) fn split_wildcards(pattern: &str) -> impl Iterator<Item = Part<'_>> {
             .map_or(rest.len(), |(at, _)| at);
         let (text, after) = rest.split_at(text_end);
         rest = after;
-        Some(Part::Text(text))
+        Some(PatternPart::Text(text))
     })
 }
 

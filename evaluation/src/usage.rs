@@ -47,7 +47,6 @@ impl AddAssign for MicroUsd {
 /// What tokens were spent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Purpose {
     /// The policy model answering an example.
     Rollout,

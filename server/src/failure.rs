@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use gepa_engine::config::ConfigError;
+use gepa_configs::ConfigError;
 use gepa_engine::{BadRunId, RunError, StoreError};
 use serde_json::{Map, Value, json};
 

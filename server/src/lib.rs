@@ -14,7 +14,6 @@ mod routes;
 mod server;
 mod settings;
 mod telemetry;
-mod views;
 
 pub use jobs::{ConfiguredJobs, JobSource, OutageSettings, PreparedJob};
 pub use routes::{MAX_EVENTS, OPENAPI, route_paths};

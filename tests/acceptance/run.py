@@ -50,7 +50,7 @@ def main() -> int:
     gepa = program("GEPA_BIN", ["-p", "gepa-cli"], "gepa")
     model_server = program(
         "GEPA_MODEL_SERVER",
-        ["-p", "gepa-evaluation", "--features", "testing", "--example", "model_server"],
+        ["-p", "gepa-testing", "--example", "model_server"],
         "examples/model_server",
     )
     folder = Path(tempfile.mkdtemp(prefix="gepa-acceptance-"))

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
-use gepa_evaluation::testing::FaultPlan;
+use gepa_testing::FaultPlan;
 use rustix::process::{Signal, getuid};
 
 use super::books::{check_records, decisions};

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use gepa_evaluation::testing::FaultPlan;
+use gepa_testing::FaultPlan;
 use rustix::process::Signal;
 use serde_json::Value;
 

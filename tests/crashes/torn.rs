@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use gepa_evaluation::testing::FaultPlan;
+use gepa_testing::FaultPlan;
 use rustix::process::Signal;
 use serde_json::Value;
 

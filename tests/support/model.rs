@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use gepa_evaluation::testing::{FaultPlan, Ledger, ModelCall, ModelReply, ModelServer};
+use gepa_testing::{FaultPlan, Ledger, ModelCall, ModelReply, ModelServer};
 use tokio::runtime::Runtime;
 
 /// How the built-in reflection prompt begins.

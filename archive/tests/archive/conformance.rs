@@ -8,11 +8,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gepa_archive::testing::{MersenneTwister, World};
 use gepa_archive::{
     Archive, ArchiveSettings, Candidate, CandidateIndex, FrontKey, Frontier, InstanceIndex,
     InstanceScore, MergeLog, MergeSettings, Origin, ParentSelector, ScoreRow, plan_merge,
 };
+use gepa_testing::{MersenneTwister, World};
 use serde_json::{Value, json};
 
 use crate::skipping::report_skip;

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use gepa_archive::testing::MersenneTwister;
 use gepa_archive::{Draw, choices_weighted, sample_indices, sample_with_replacement, shuffle};
+use gepa_testing::MersenneTwister;
 use serde_json::{Value, json};
 
 use crate::conformance::{directory, hex};

@@ -14,11 +14,11 @@ use gepa_engine::config::{Acceptance, BudgetSettings, RunSettings, SearchSetting
 use gepa_engine::{
     Config, Event, EventBody, ExampleSets, Observe, Run, RunBuilder, RunId, Settings, Store,
 };
-use gepa_evaluation::testing::ScriptedModel;
 use gepa_evaluation::{
     Evaluation, Evaluator, EvaluatorInfo, ExampleId, Outcome, PromptMessage, PromptTemplate,
     RolloutRequest, Scored,
 };
+use gepa_testing::ScriptedModel;
 use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 

@@ -8,7 +8,7 @@ use std::error::Error;
 
 use gepa_engine::{Counters, RunId, Seq, Store};
 use gepa_evaluation::Usage;
-use gepa_evaluation::testing::Ledger;
+use gepa_testing::Ledger;
 
 const PAGE: usize = 10_000;
 

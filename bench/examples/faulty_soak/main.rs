@@ -12,9 +12,10 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use gepa_engine::config::ConfigSource;
+use gepa_configs::ConfigSource;
 use gepa_engine::{Run, RunResult};
-use gepa_evaluation::{Environment, Services};
+use gepa_models::Environment;
+use gepa_tasks::Services;
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -63,6 +64,7 @@ async fn run(
         file: config,
         environment: &environment,
         overrides: &[],
+        dialects: gepa_jobs::DIALECTS,
     }
     .load()?;
     let services = Services::new(environment.clone());

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
-use gepa_evaluation::testing::{Fault, FaultPlan, ModelCall, ModelReply, ModelServer, RetryAfter};
+use gepa_testing::{Fault, FaultPlan, ModelCall, ModelReply, ModelServer, RetryAfter};
 
 /// How the built-in reflection prompt begins.
 const REFLECTION: &str = "You improve the instructions";

@@ -1,6 +1,6 @@
 //! The table.
 
-use gepa_evaluation::testing::{Overload, Period, PeriodBooks};
+use gepa_testing::{Overload, Period, PeriodBooks};
 
 use super::world::{Played, recovered_after};
 

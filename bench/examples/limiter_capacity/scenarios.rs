@@ -1,6 +1,6 @@
 //! What happens to the provider.
 
-use gepa_evaluation::testing::{CapacityPlan, Overload, Period};
+use gepa_testing::{CapacityPlan, Overload, Period};
 
 /// One provider and who calls it.
 pub(crate) struct Scenario {

@@ -5,13 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use gepa_evaluation::testing::{
-    CapacityPlan, Demand, ModelReply, ModelServer, PeriodBooks, oracle,
-};
-use gepa_evaluation::{
-    ChatRequest, Environment, LanguageModel, Message, ModelSettings, Models, ProviderSettings,
-    Purpose,
-};
+use gepa_evaluation::{ChatRequest, LanguageModel, Message, Purpose};
+use gepa_models::{Environment, ModelSettings, Models, ProviderSettings};
+use gepa_testing::{CapacityPlan, Demand, ModelReply, ModelServer, PeriodBooks, oracle};
 use indexmap::IndexMap;
 use tokio::task::JoinSet;
 use tokio::time::sleep;

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use gepa_configs::{ConfigSource, TaskConfig};
 use gepa_engine::Plan;
-use gepa_engine::config::{ConfigSource, TaskConfig};
-use gepa_evaluation::Models;
+use gepa_models::Models;
 
 use crate::arguments::CheckArguments;
 use crate::command::plan::refusal;
@@ -19,6 +19,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, CommandError
         file: &arguments.config,
         environment: &environment,
         overrides: &arguments.overrides,
+        dialects: gepa_jobs::DIALECTS,
     };
     let task = source.load()?;
     show_notes(&task);

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use gepa_engine::record::RunRow;
 use gepa_engine::{Counters, Seq, Store};
-use gepa_evaluation::{Environment, Purpose, Usage};
+use gepa_evaluation::{Purpose, Usage};
+use gepa_models::Environment;
 
 use crate::arguments::DoctorArguments;
 use crate::error::CommandError;

@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use gepa_engine::record::{CandidateRow, RunRow, render_snapshot, statistics};
+use gepa_engine::record::{CandidateRow, RunRow, statistics};
 use gepa_engine::{Seq, Store};
+use gepa_jobs::render_snapshot;
 use serde_json::Value;
 
 use crate::arguments::{CandidateOrder, ExportArguments, ExportKind};

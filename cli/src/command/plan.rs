@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use gepa_engine::config::{Config, TaskConfig};
+use gepa_configs::TaskConfig;
+use gepa_engine::config::Config;
 use gepa_engine::{Plan, PlanRow, RunError};
-use gepa_evaluation::Services;
+use gepa_tasks::Services;
 
 use crate::error::{CommandError, EXIT_BUDGET};
 use crate::format::{count, dollars};
@@ -18,7 +19,13 @@ pub(crate) async fn plan(task: &TaskConfig, services: &Services) -> Result<ExitC
     if let Err(error) = &connected {
         let _ = writeln!(io::stderr(), "{error}\nthe plan is without tokens and cost");
     }
-    let plan = Plan::of(&task.config, connected.as_ref().ok());
+    let plan = Plan::of(
+        &task.config,
+        connected
+            .as_ref()
+            .ok()
+            .map(|task| (&*task.evaluator, &*task.reflection_model)),
+    );
     let mut out = stdout();
     write_plan(&mut out, &plan)?;
     out.flush()?;

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use gepa_archive::CandidateIndex;
+use gepa_configs::{ConfigSource, TaskConfig};
 use gepa_engine::RunId;
-use gepa_engine::config::{ConfigSource, TaskConfig};
 use gepa_engine::record::RunRow;
 use gepa_engine::replay::{
     Along, OtherChoice, OwnPath, PathEnd, Verified, WhatIf, verify, what_if,
 };
-use gepa_evaluation::Environment;
+use gepa_models::Environment;
 
 use crate::arguments::ReplayArguments;
 use crate::error::CommandError;
@@ -51,6 +51,7 @@ fn stored_task(
         file: Path::new(""),
         environment,
         overrides,
+        dialects: gepa_jobs::DIALECTS,
     };
     Ok(source.load_stored(&run.config)?)
 }

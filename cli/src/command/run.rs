@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use gepa_engine::config::{ConfigSource, TaskConfig};
+use gepa_configs::{ConfigSource, TaskConfig};
 use gepa_engine::record::{RunRow, statistics};
 use gepa_engine::{Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, Store};
-use gepa_evaluation::{Environment, Services};
+use gepa_models::Environment;
+use gepa_tasks::Services;
 use tokio::runtime::Runtime;
 
 use crate::arguments::{LogForm, RunArguments};
@@ -49,6 +50,7 @@ fn source<'a>(
         file,
         environment,
         overrides: &arguments.overrides,
+        dialects: gepa_jobs::DIALECTS,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use gepa_engine::config::config_schema;
+use gepa_configs::config_schema;
 
 use crate::error::CommandError;
 use crate::output::stdout;

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gepa_evaluation::{Environment, Services};
+use gepa_models::Environment;
 use gepa_server::{ConfiguredJobs, OutageSettings, Server, ServerSettings};
+use gepa_tasks::Services;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 

@@ -2,27 +2,22 @@
 
 mod announce;
 mod backend;
-mod curve;
-mod files;
 mod here;
-mod history;
-mod outcome;
 mod there;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use gepa_engine::config::{ConfigSource, TaskConfig};
-use gepa_evaluation::Environment;
+use gepa_configs::{ConfigSource, TaskConfig};
+use gepa_models::Environment;
 use tokio::runtime::Runtime;
 
 use crate::arguments::TrainArguments;
 use crate::error::{CommandError, EXIT_FAILURES};
 use crate::surroundings::{environment, show_notes};
 use announce::announce_end;
-use files::write_files;
-use outcome::Outcome;
+use gepa_jobs::train::{Outcome, write_files};
 
 /// Where results go unless the job says otherwise, beside its file.
 const RESULTS: &str = "results";
@@ -35,6 +30,7 @@ pub(crate) fn train(arguments: &TrainArguments) -> Result<ExitCode, CommandError
         file,
         environment: &environment,
         overrides: &arguments.overrides,
+        dialects: gepa_jobs::DIALECTS,
     };
     let task = source.load()?;
     show_notes(&task);

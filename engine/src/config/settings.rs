@@ -3,6 +3,7 @@
 
 use gepa_archive::{Frontier, ParentSelector};
 use indexmap::IndexMap;
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,8 @@ pub struct Settings {
 }
 
 /// `[run]`: identity, randomness and schedule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default)]
 pub struct RunSettings {
     /// A name for people.
@@ -68,7 +70,8 @@ impl Default for RunSettings {
 }
 
 /// When decisions are committed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ScheduleKind {
     /// In the order in which proposals were issued.
@@ -79,7 +82,8 @@ pub enum ScheduleKind {
 }
 
 /// What becomes of a stale child that passed its gate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StaleChildren {
     /// It goes on like any other.
@@ -92,7 +96,8 @@ pub enum StaleChildren {
 }
 
 /// When pareto sets may begin before the gate is decided on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Speculation {
     /// Never.
@@ -107,7 +112,8 @@ pub enum Speculation {
 }
 
 /// `[search]`: who becomes a parent, on what it is tried, and when its child is kept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default)]
 pub struct SearchSettings {
     /// How a parent is chosen.
@@ -117,7 +123,7 @@ pub struct SearchSettings {
     /// How many of the best `top_k_pareto` chooses among.
     pub top_k: u32,
     /// What the fronts are kept over.
-    #[schemars(with = "FrontierName")]
+    #[cfg_attr(feature = "schema", schemars(with = "FrontierName"))]
     pub frontier: Frontier,
     /// Training examples per proposal.
     pub minibatch_size: u32,
@@ -192,7 +198,8 @@ impl SearchSettings {
 }
 
 /// How a parent is chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ParentSelection {
     /// In proportion to the fronts a candidate is on, dominated candidates removed.
@@ -207,6 +214,7 @@ pub enum ParentSelection {
 }
 
 /// The names of the frontier types, for the schema.
+#[cfg(feature = "schema")]
 #[derive(JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(dead_code, reason = "exists for the generated schema only")]
@@ -218,7 +226,8 @@ enum FrontierName {
 }
 
 /// Which components a reflection rewrites.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ComponentSelection {
     /// One, in turn; each candidate keeps its place in the round.
@@ -229,7 +238,8 @@ pub enum ComponentSelection {
 }
 
 /// When a child goes on from its minibatch to the pareto set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Acceptance {
     /// Its sum of scores is greater than its parent's.
@@ -240,7 +250,8 @@ pub enum Acceptance {
 }
 
 /// What becomes of a child that equals its parent or a candidate known already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Duplicates {
     /// It is not evaluated; the proposal ends.
@@ -262,7 +273,8 @@ impl Acceptance {
 }
 
 /// A pair of example sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
     /// Minibatches and fronts.
@@ -285,7 +297,8 @@ impl Overlap {
 }
 
 /// `[merge]`: composing a candidate from two that descend from the same ancestor.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default)]
 pub struct MergeSettings {
     /// Whether merges are tried after acceptances.
@@ -307,7 +320,8 @@ impl Default for MergeSettings {
 }
 
 /// `[reflection]`: how the reflection model is asked, and which replies are taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default)]
 pub struct ReflectionSettings {
     /// The prompt, with the placeholders `<curr_param>` and `<side_info>`, and optionally
@@ -349,7 +363,8 @@ impl Default for ReflectionSettings {
 }
 
 /// `[rollouts]`: retries, time limits, and how many failures a run may have.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default)]
 pub struct RolloutSettings {
     /// Attempts per rollout; only transient failures and timeouts are tried again.
@@ -376,7 +391,8 @@ impl Default for RolloutSettings {
 
 /// `[budget]`: limits that are never overshot, and conditions that end the search. At least one of
 /// the limits that end every run must be set.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default)]
 pub struct BudgetSettings {
     /// Rollouts of the whole run, the validation's share included.
@@ -413,7 +429,8 @@ impl BudgetSettings {
 }
 
 /// `[validation]`: the final scoring on held-out examples.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default)]
 pub struct ValidationSettings {
     /// How many of the best candidates are scored beside the baseline.

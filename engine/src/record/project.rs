@@ -7,7 +7,7 @@ use super::rows::{
     ArtifactRow, CandidateRow, CandidateStatus, GateRow, ReflectionRow, RolloutRow, RunStatus,
     RunSummary, SnapshotRow, TrialRow,
 };
-use super::snapshot::token_estimate;
+use super::tokens::token_estimate;
 use crate::event::{
     CandidateAccepted, CloseReason, Event, EventBody, RolloutSettled, RunFinished, SnapshotTaken,
     ValidationResult,

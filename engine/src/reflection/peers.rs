@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::Command;
 
 use gepa_archive::Draw as _;
-use gepa_archive::testing::MersenneTwister;
 use gepa_evaluation::Scored;
+use gepa_testing::MersenneTwister;
 use serde_json::{Map, Value, json};
 
 use super::{ExampleRecord, Template, example_record};

@@ -1,9 +1,8 @@
 //! What a run came to.
 
-use gepa_archive::CandidateIndex;
 use gepa_evaluation::Message;
 
-use crate::record::{CandidateRow, JobStatus, RunRow};
+use crate::record::{CandidateRow, RunRow};
 use crate::stop::StopReason;
 
 /// The end of a process's work on a run.
@@ -18,18 +17,6 @@ pub struct RunResult {
     pub best: Option<CandidateRow>,
     /// Its messages, wildcards left as `{name}`.
     pub messages: Vec<Message>,
-}
-
-impl RunResult {
-    /// How the run stands, in the form a queue of jobs keeps.
-    pub fn status(&self) -> JobStatus {
-        JobStatus::of(&self.run)
-    }
-
-    /// The best candidate's index in the archive.
-    pub fn best_index(&self) -> Option<CandidateIndex> {
-        self.run.summary.best
-    }
 }
 
 /// How a process's work on a run ended.

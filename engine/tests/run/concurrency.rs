@@ -7,10 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use gepa_engine::config::{ScheduleKind, Speculation, StaleChildren};
 use gepa_engine::{EventBody, Run};
-use gepa_evaluation::testing::ScriptedModel;
 use gepa_evaluation::{
     ChatRequest, Completion, LanguageModel, ModelError, ModelInfo, RolloutRequest,
 };
+use gepa_testing::ScriptedModel;
 
 use crate::probe::Probe;
 use crate::world::{World, count, decisions, hash, memory, rewritten};

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use gepa_archive::CandidateIndex;
-use gepa_engine::record::render_snapshot;
 use gepa_engine::{Counters, Event, EventBody, Observe, RunId, RunResult, Seq, SnapshotTag, Store};
 use gepa_evaluation::Usage;
+use gepa_jobs::render_snapshot;
 
 use crate::probe::Probe;
 use crate::world::{World, journal, memory};

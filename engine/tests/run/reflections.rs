@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use gepa_engine::record::RunStatus;
 use gepa_engine::{ReflectionFailureKind as Kind, Run, RunEnd, StopReason};
-use gepa_evaluation::testing::ScriptedModel;
 use gepa_evaluation::{Completion, FinishReason, Usage};
+use gepa_testing::ScriptedModel;
 
 use crate::probe::Probe;
 use crate::records::check_sums;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use gepa_engine::record::RunStatus;
 use gepa_engine::{EventBody, RunEnd, RunId, StopReason, Store, abandon};
-use gepa_evaluation::testing::ScriptedModel;
 use gepa_evaluation::{
     Evaluation, ModelError, ModelErrorKind, Outcome, RolloutRequest, Stage, Usage,
 };
+use gepa_testing::ScriptedModel;
 use tokio::sync::Semaphore;
 
 use crate::probe::Probe;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use gepa_archive::Candidate;
 use gepa_engine::config::BudgetSettings;
 use gepa_engine::{Config, ExampleSets, Run, RunEnd, RunResult, Settings, StopReason};
-use gepa_evaluation::testing::{FixedEvaluator, ScriptedModel};
 use gepa_evaluation::{Evaluation, ExampleId, Outcome, PromptTemplate, Usage};
+use gepa_testing::{FixedEvaluator, ScriptedModel};
 
 async fn run_with(max_tokens: u64) -> RunResult {
     let ids = |range: std::ops::Range<u64>| range.map(ExampleId::Seed).collect();

@@ -10,11 +10,11 @@ use gepa_engine::config::{
 use gepa_engine::{
     Config, Event, EventBody, ExampleSets, Run, RunBuilder, RunId, RunResult, Seq, Store,
 };
-use gepa_evaluation::testing::ScriptedModel;
 use gepa_evaluation::{
     Evaluator, ExampleId, LanguageModel, Outcome, PromptMessage, PromptTemplate, RolloutRequest,
     Scored,
 };
+use gepa_testing::ScriptedModel;
 
 /// What a run is made of, before it is started.
 pub(crate) struct World {

@@ -6,8 +6,7 @@ use gepa_engine::{Event, RunId, Seq, Store, StoreError};
 use gepa_evaluation::run_cpu;
 use parking_lot::Mutex;
 
-use super::envelope::ApiEvent;
-use super::fold::{EventFold, MetricPoint};
+use gepa_jobs::events::{ApiEvent, EventFold, MetricPoint};
 
 /// Journal events read from the store at once.
 const PAGE: usize = 1_000;

@@ -1,12 +1,6 @@
-//! Events as job clients read them: a projection of the journal, numbered on its own.
+//! Events of jobs, kept, caught up with the store, and streamed.
 
-mod candidates;
-mod ending;
-mod envelope;
 mod feed;
-mod fold;
-mod pace;
-mod standing;
 mod stream;
 
 pub(crate) use feed::Feeds;

@@ -12,8 +12,8 @@ use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
-use super::envelope::{ApiEvent, Draft};
 use super::feed::Feed;
+use gepa_jobs::events::{ApiEvent, Draft};
 
 /// Events held for a reader at once.
 const PAGE: usize = 100;

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gepa_engine::config::{ConfigError, ConfigSource, SubmittedConfig, TaskConfig};
+use gepa_configs::{ConfigError, ConfigSource, SubmittedConfig, TaskConfig};
 use gepa_engine::record::RunRow;
-use gepa_evaluation::{Environment, Services};
+use gepa_models::Environment;
+use gepa_tasks::Services;
 use serde_json::{Map, Value};
 
 use super::source::{JobSource, PreparedJob};
@@ -52,6 +53,7 @@ impl JobSource for ConfiguredJobs {
             body: config_body,
             overrides,
             environment: &self.environment,
+            dialects: gepa_jobs::DIALECTS,
         };
         self.prepare(submitted.load()?).await
     }
@@ -61,6 +63,7 @@ impl JobSource for ConfiguredJobs {
             file: Path::new(""),
             environment: &self.environment,
             overrides: &[],
+            dialects: gepa_jobs::DIALECTS,
         };
         self.prepare(source.load_stored(&run.config)?).await
     }

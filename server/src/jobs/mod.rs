@@ -2,14 +2,12 @@
 
 mod attendance;
 mod configured;
-mod mark;
 mod outage;
 mod slots;
 mod source;
 mod supervisor;
 
 pub use configured::ConfiguredJobs;
-pub(crate) use mark::JobMark;
 pub use outage::OutageSettings;
 pub use source::{JobSource, PreparedJob};
 pub(crate) use supervisor::{CommandError, JobCommand, SubmitError, Supervisor};

@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gepa_engine::config::ConfigError;
+use gepa_configs::ConfigError;
 use gepa_engine::record::RunRow;
 use gepa_engine::{Config, Run, RunBuilder, Store};
 use gepa_evaluation::{Evaluator, LanguageModel};
 use serde_json::{Map, Value};
 
-use super::mark::JobMark;
+use gepa_jobs::JobMark;
 
 /// Makes jobs of what was submitted.
 ///
@@ -51,9 +51,13 @@ pub struct PreparedJob {
 }
 
 impl PreparedJob {
+    fn mark(&self) -> JobMark {
+        JobMark::new(self.config_body.clone(), self.notes.clone(), &self.config)
+    }
+
     pub(super) fn builder(&self, store: &Arc<dyn Store>) -> RunBuilder {
         Run::builder(self.config.clone())
-            .described_as(JobMark::describe(self))
+            .described_as(self.mark().describe(&self.described))
             .store(Arc::clone(store))
             .evaluator(Arc::clone(&self.evaluator))
             .reflection_model(Arc::clone(&self.reflection_model))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gepa_engine::config::ConfigError;
+use gepa_configs::ConfigError;
 use gepa_engine::record::{RunRow, RunStatus};
 use gepa_engine::{RunError, RunId, Store, StoreError};
 use parking_lot::Mutex;
@@ -12,10 +12,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::attendance::{Attendance, Condition};
-use super::mark::JobMark;
 use super::slots::Slots;
 use super::source::{JobSource, PreparedJob};
 use crate::settings::ServerSettings;
+use gepa_jobs::JobMark;
 
 /// What the outside can ask of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::query::{Asked, Named};
 use crate::failure::Failure;
 use crate::server::App;
-use crate::views;
+use gepa_jobs::views;
 
 /// Prompts listed where nothing else is asked for.
 const DEFAULT_LIMIT: usize = 100;

@@ -16,7 +16,7 @@ use super::query::{Asked, Named};
 use crate::failure::Failure;
 use crate::jobs::JobCommand;
 use crate::server::App;
-use crate::views::{JobContext, best_snapshot, job_detail, job_entry, snapshots};
+use gepa_jobs::views::{JobContext, best_snapshot, job_detail, job_entry, snapshots};
 
 /// Largest submission, in bytes.
 const MAX_BODY: usize = 4 << 20;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use gepa_archive::Candidate;
 use gepa_engine::{Config, ExampleSets, Run, Settings, Store};
-use gepa_evaluation::testing::{FixedEvaluator, ScriptedModel};
 use gepa_evaluation::{Evaluation, ExampleId, Outcome, PromptTemplate};
 use gepa_server::ServerSettings;
+use gepa_testing::{FixedEvaluator, ScriptedModel};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gepa_archive::Candidate;
-use gepa_engine::config::{BudgetSettings, ConfigError, LocatedProblem, Origin, Problem};
+use gepa_configs::{ConfigError, LocatedProblem, Origin};
+use gepa_engine::config::{BudgetSettings, Problem};
 use gepa_engine::record::RunRow;
 use gepa_engine::{Config, ExampleSets, Settings, Store};
-use gepa_evaluation::testing::ScriptedModel;
 use gepa_evaluation::{
     Evaluation, Evaluator, EvaluatorInfo, ExampleId, FailureKind, Outcome, PromptMessage,
     PromptTemplate, RolloutRequest, Usage,
 };
 use gepa_server::{JobSource, OutageSettings, PreparedJob, Server, ServerSettings};
+use gepa_testing::ScriptedModel;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;

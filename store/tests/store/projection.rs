@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use gepa_archive::CandidateIndex;
-use gepa_engine::record::{CandidateStatus, RunStatus, render_snapshot};
+use gepa_engine::record::{CandidateStatus, RunStatus};
 use gepa_engine::{CloseReason, Counters, TrialKey};
 use gepa_evaluation::{Phase, Purpose, Usage};
+use gepa_jobs::render_snapshot;
 
 use crate::conformance::reference;
 use crate::script::{journal, usage};

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use gepa_engine::config::{ConfigSource, SubmittedConfig, TaskConfig};
-use gepa_evaluation::Environment;
+use gepa_configs::{ConfigSource, SubmittedConfig, TaskConfig};
+use gepa_models::Environment;
 use serde_json::{Map, Value};
 
 const SECRET: &str = "m4rked-s3cret";
@@ -49,8 +49,7 @@ pub(crate) fn file(data: &[u8]) {
     let source = ConfigSource {
         file,
         environment: environment(),
-        overrides: &[],
-    };
+        overrides: &[], dialects: gepa_jobs::DIALECTS };
     match source.load() {
         Ok(task) => check(&task),
         Err(error) => check_message(&error.to_string()),
@@ -66,16 +65,14 @@ pub(crate) fn submission(data: &[u8]) {
     let submitted = SubmittedConfig {
         body: body.get("config_body").unwrap_or(&body),
         overrides: overrides.unwrap_or(&none),
-        environment: environment(),
-    };
+        environment: environment(), dialects: gepa_jobs::DIALECTS };
     match submitted.load() {
         Ok(task) => {
             check(&task);
             let source = ConfigSource {
                 file: std::path::Path::new(""),
                 environment: environment(),
-                overrides: &[],
-            };
+                overrides: &[], dialects: gepa_jobs::DIALECTS };
             let again = source.load_stored(&task.described);
             let again = again.expect("what was stored of a submission can be loaded again");
             assert_eq!(again.config_body(), task.config_body());

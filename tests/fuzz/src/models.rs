@@ -1,6 +1,7 @@
 //! What models, task apps and child processes answer.
 
-use gepa_evaluation::testing::decoding;
+use gepa_models::decoding as replies;
+use gepa_tasks::decoding;
 
 pub(crate) fn task_app_response(data: &[u8]) {
     // Scores that are no numbers are refused later, with all others; reading must not fail on them.
@@ -8,13 +9,13 @@ pub(crate) fn task_app_response(data: &[u8]) {
 }
 
 pub(crate) fn provider_reply(data: &[u8]) {
-    if let Some((text, tokens)) = decoding::provider_reply(data) {
+    if let Some((text, tokens)) = replies::provider_reply(data) {
         assert!(tokens > 0 && text.len() <= data.len() * 4);
     }
 }
 
 pub(crate) fn event_stream(data: &[u8]) {
-    let end = decoding::event_stream(data);
+    let end = replies::event_stream(data);
     // An escape in JSON is longer than what it stands for, a replaced byte at most three times.
     assert!(end.text.len() <= data.len() * 3);
     assert!(end.tool_calls.len() <= 256);

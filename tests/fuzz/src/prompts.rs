@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gepa_archive::Candidate;
 use gepa_engine::reflection::{TextRules, read_reply};
-use gepa_evaluation::interceptor::SubstitutionPlan;
+use gepa_tasks::interceptor::SubstitutionPlan;
 use gepa_evaluation::{PromptMessage, PromptTemplate, wildcards_in};
 use serde_json::Value;
 

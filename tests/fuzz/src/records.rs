@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use gepa_engine::record::{RunRow, RunSummary, render_snapshot};
+use gepa_engine::record::{RunRow, RunSummary};
+use gepa_jobs::render_snapshot;
 use gepa_engine::{Event, RunId, Seq, Store, Timestamp};
 use gepa_evaluation::{ExampleId, PromptTemplate};
 use gepa_store::{MemoryStore, SqliteStore, rebuild};

@@ -5,7 +5,7 @@
 //! interleave.) Here `tokio` and `parking_lot` are the model checker's doubles, which decide at every
 //! step who goes on. A wake-up that gets lost shows as a deadlock.
 
-#[path = "../../../evaluation/src/llm/limiter/mod.rs"]
+#[path = "../../../evaluation/limiter/src/lib.rs"]
 #[expect(dead_code, reason = "no scenario needs every kind of limit")]
 mod limiter;
 mod scenarios;

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::files::Written;
-use super::outcome::Outcome;
 use crate::error::CommandError;
 use crate::output::stdout;
+use gepa_jobs::train::{Outcome, Written};
 
 /// How often progress is told at most.
 const PACE: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gepa_evaluation::{ApiKey, Environment, HttpAddress};
+use gepa_models::{ApiKey, Environment, HttpAddress};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, RequestBuilder};
 use rustls::crypto::{CryptoProvider, ring};

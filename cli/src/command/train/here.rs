@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gepa_engine::config::TaskConfig;
-use gepa_engine::record::{RunSummary, render_snapshot, statistics};
+use gepa_configs::TaskConfig;
+use gepa_engine::record::{RunSummary, statistics};
 use gepa_engine::{Run, RunEnd, RunId, RunResult, Store, StoreError};
-use gepa_evaluation::Services;
+use gepa_jobs::render_snapshot;
+use gepa_tasks::Services;
 use serde_json::Value;
 
 use super::announce::{Announcer, Progress};
-use super::history::History;
-use super::outcome::Outcome;
 use crate::arguments::TrainArguments;
 use crate::command::run::failure_code;
 use crate::error::CommandError;
@@ -19,6 +18,7 @@ use crate::feed::Feed;
 use crate::progress::{Limits, Standing};
 use crate::signals::Signals;
 use crate::surroundings::store_url;
+use gepa_jobs::train::{History, Outcome};
 
 /// How often progress is looked at.
 const LOOK: Duration = Duration::from_millis(500);

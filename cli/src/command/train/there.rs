@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use gepa_engine::config::TaskConfig;
+use gepa_configs::TaskConfig;
 use serde_json::{Value, json};
 
 use super::announce::{Announcer, Progress};
 use super::backend::Backend;
-use super::history::History;
-use super::outcome::Outcome;
 use crate::arguments::TrainArguments;
 use crate::error::{CommandError, EXIT_INTERRUPTED};
+use gepa_jobs::train::{History, Outcome};
 
 const JOBS: &str = "/prompt-learning/online/jobs";
 /// Events asked for at once.
@@ -27,7 +26,7 @@ pub(super) async fn run(
     let backend = Backend::new(url, task.environment())?;
     let body = json!({
         "algorithm": "gepa",
-        "config_body": task.submission_body(),
+        "config_body": gepa_jobs::submission_body(task),
         "overrides": {},
         "metadata": {"backend_base_url": backend.base()},
         "auto_start": true,

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
-use gepa_archive::testing::{Rewriting, World};
 use gepa_evaluation::{ExampleId, FailureKind, Outcome, PromptTemplate, Scored, Stage, Usage};
+use gepa_testing::{Rewriting, World};
 
 use super::super::{Core, Part, RolloutWork, Work};
 use super::recording::Header;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gepa_archive::Frontier;
-use gepa_archive::testing::World;
+use gepa_testing::World;
 use serde::Deserialize;
 use serde_json::Value;
 

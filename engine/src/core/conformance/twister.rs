@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use gepa_archive::Draw;
-use gepa_archive::testing::MersenneTwister;
+use gepa_testing::MersenneTwister;
 
 use crate::random::{DrawPurpose, RandomSource};
 

@@ -1,0 +1,30 @@
+//! Config files: from a TOML text with overrides to the engine's [`Config`](gepa_engine::Config) and
+//! the task it describes, every problem with its file, line and key.
+
+mod context;
+mod dialect;
+mod document;
+mod key_map;
+mod load;
+mod problem;
+mod raw;
+mod read;
+mod resolution;
+mod restrict;
+mod schema;
+mod submitted;
+mod task;
+mod task_app;
+
+pub use context::TASK_APP_KEY;
+pub use dialect::{Dialect, DialectContext, Dialects, Translation};
+pub use key_map::{KeyMap, begins_with, find};
+pub use load::ConfigSource;
+pub use problem::{ConfigError, LocatedProblem, Origin};
+pub use raw::{
+    DatasetTaskSettings, EvaluatorSettings, ExampleItem, ExampleSettings, MessageSettings,
+    PromptSettings, RawConfig,
+};
+pub use schema::config_schema;
+pub use submitted::SubmittedConfig;
+pub use task::{ConnectedTask, TaskConfig};

@@ -1,0 +1,129 @@
+//! From a config file, the environment and `--set` to a [`TaskConfig`].
+
+use std::path::{Path, PathBuf};
+
+use gepa_models::Environment;
+use toml::{Table, Value};
+
+use crate::dialect::Dialects;
+use crate::document::ConfigDocument;
+use crate::problem::{ConfigError, LocatedProblem, Origin};
+use crate::resolution::Resolution;
+use crate::submitted::SubmittedConfig;
+use crate::task::TaskConfig;
+use gepa_engine::Problem;
+
+/// Prefix of environment variables that override keys: `GEPA__BUDGET__MAX_ROLLOUTS=100`.
+const ENVIRONMENT_PREFIX: &str = "GEPA__";
+
+/// Where a configuration comes from, in the order in which later parts win over earlier ones:
+/// the file, the environment, the overrides.
+#[derive(Debug)]
+pub struct ConfigSource<'a> {
+    /// The config file.
+    pub file: &'a Path,
+    /// Variables `GEPA__SECTION__KEY` override `section.key`.
+    pub environment: &'a Environment,
+    /// `section.key=value`, as given to `--set`.
+    pub overrides: &'a [String],
+    /// The dialects a config may be written in beside our own.
+    pub dialects: Dialects,
+}
+
+impl ConfigSource<'_> {
+    /// Reads and checks everything that can be checked without calling a model.
+    pub fn load(&self) -> Result<TaskConfig, ConfigError> {
+        let name = self.file.display().to_string();
+        let text = std::fs::read_to_string(self.file).map_err(|error| {
+            let message = format!("cannot be read ({error}); give the path of a config file");
+            whole_file(&name, message)
+        })?;
+        let document = ConfigDocument::parse(&name, &text, self.dialects)?;
+        let directory = self.file.parent().unwrap_or(Path::new("")).to_owned();
+        self.resolve(document, directory)
+    }
+
+    /// As [`load`](Self::load), from what an earlier run stored of its configuration.
+    pub fn load_stored(&self, stored: &serde_json::Value) -> Result<TaskConfig, ConfigError> {
+        let name = "stored config";
+        let settings = stored.get("settings").cloned().unwrap_or_default();
+        if SubmittedConfig::marks(stored) {
+            let overrides = serde_json::Map::new();
+            let environment = self.environment;
+            return SubmittedConfig {
+                body: &settings,
+                overrides: &overrides,
+                environment,
+                dialects: self.dialects,
+            }
+            .load();
+        }
+        let table: Table = serde_json::from_value(settings).map_err(|error| {
+            whole_file(
+                name,
+                format!("cannot be used again ({error}); give the config file"),
+            )
+        })?;
+        let directory = stored
+            .get("directory")
+            .and_then(|path| path.as_str())
+            .unwrap_or_default();
+        let document = ConfigDocument::of_table(name, table, self.dialects)?;
+        self.resolve(document, PathBuf::from(directory))
+    }
+
+    fn resolve(
+        &self,
+        mut document: ConfigDocument,
+        directory: PathBuf,
+    ) -> Result<TaskConfig, ConfigError> {
+        self.lay_over(&mut document)?;
+        Resolution::of_file(self.environment, directory).resolve(document)
+    }
+
+    fn lay_over(&self, document: &mut ConfigDocument) -> Result<(), ConfigError> {
+        for (name, value) in self.environment.with_prefix(ENVIRONMENT_PREFIX) {
+            let key = name[ENVIRONMENT_PREFIX.len()..]
+                .to_lowercase()
+                .replace("__", ".");
+            document.set(
+                &key,
+                parse_value(value),
+                Origin::Environment(name.to_owned()),
+            )?;
+        }
+        for item in self.overrides {
+            let Some((key, value)) = item.split_once('=') else {
+                return Err(ConfigError::one(LocatedProblem {
+                    file: String::new(),
+                    line: None,
+                    origin: Origin::Set,
+                    problem: Problem::new(item.as_str(), "has no value; write `section.key=value`"),
+                }));
+            };
+            let sets_nothing = document
+                .dialect()
+                .is_some_and(|dialect| dialect.accompanies_overrides(key.trim()));
+            if !sets_nothing {
+                document.set(key.trim(), parse_value(value), Origin::Set)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A TOML value if it reads as one, a string otherwise: `--set policy.model=gpt-4.1` needs no quotes.
+fn parse_value(text: &str) -> Value {
+    let as_toml = toml::from_str::<Table>(&format!("value = {text}"));
+    let value = as_toml.ok().and_then(|mut table| table.remove("value"));
+    value.unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+pub(crate) fn whole_file(file: &str, message: String) -> ConfigError {
+    ConfigError::one(LocatedProblem {
+        file: file.to_owned(),
+        line: None,
+        origin: Origin::File,
+        problem: Problem::new("", message),
+    })
+}

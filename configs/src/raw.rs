@@ -1,0 +1,172 @@
+//! A config file as it was typed.
+
+use gepa_evaluation::ExampleId;
+use gepa_models::{ModelSettings, PriceSettings, ProviderSettings};
+use gepa_tasks::dataset::DatasetSettings;
+use gepa_tasks::process::ProcessSettings;
+use gepa_tasks::scorer::ScorerSettings;
+use gepa_tasks::task_app::TaskAppSettings;
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use gepa_engine::config::{
+    BudgetSettings, MergeSettings, ReflectionSettings, RolloutSettings, RunSettings,
+    SearchSettings, ValidationSettings,
+};
+
+/// The whole file. Paths are relative to the folder of the file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RawConfig {
+    /// Identity, randomness and schedule.
+    pub run: RunSettings,
+    /// The chat messages candidates become.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<PromptSettings>,
+    /// Components that are not chat messages, with their seed texts.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub components: IndexMap<String, String>,
+    /// The rows examples are taken from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<DatasetSettings>,
+    /// The example sets of an evaluator without a dataset, as ids and ranges such as `"0..50"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub examples: Option<ExampleSettings>,
+    /// What runs a candidate on an example.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluator: Option<EvaluatorSettings>,
+    /// How answers are scored; needed by the evaluator `dataset`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scorer: Option<ScorerSettings>,
+    /// The model that answers examples; needed by the evaluator `dataset`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<ModelSettings>,
+    /// The model that rewrites components; the policy's if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reflection_model: Option<ModelSettings>,
+    /// The model that scores answers; needed by the scorer `llm_judge`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<ModelSettings>,
+    /// Base URLs, keys and limits, by provider.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub providers: IndexMap<String, ProviderSettings>,
+    /// Prices that are not built in, or that differ.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<PriceSettings>,
+    /// Who becomes a parent, on what it is tried, and when its child is kept.
+    pub search: SearchSettings,
+    /// Composing candidates.
+    pub merge: MergeSettings,
+    /// How the reflection model is asked.
+    pub reflection: ReflectionSettings,
+    /// Retries, time limits, failures.
+    pub rollouts: RolloutSettings,
+    /// Limits and conditions that end the search.
+    pub budget: BudgetSettings,
+    /// The final scoring.
+    pub validation: ValidationSettings,
+}
+
+/// `[prompt]`: the chat messages candidates become.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct PromptSettings {
+    /// The messages, in order.
+    pub messages: Vec<MessageSettings>,
+}
+
+/// `[[prompt.messages]]`: one message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct MessageSettings {
+    /// `system`, `user` or `assistant`.
+    pub role: String,
+    /// The component this message is the seed text of; a message without one stays as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// The text; `{column}` stands for a field of the example.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// A file with the text, instead of `pattern`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pattern_file: Option<String>,
+}
+
+/// `[examples]`: example sets by id.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ExampleSettings {
+    /// Minibatches are drawn from these.
+    pub train: Vec<ExampleItem>,
+    /// The fronts are kept over these.
+    pub pareto: Vec<ExampleItem>,
+    /// Held out for the final scoring.
+    pub validation: Vec<ExampleItem>,
+}
+
+/// An id, or a range of integer ids.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct ExampleItem(#[schemars(with = "serde_json::Value")] ExampleId);
+
+impl<'de> Deserialize<'de> for ExampleItem {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ExampleId::deserialize(deserializer).map(Self)
+    }
+}
+
+impl From<ExampleId> for ExampleItem {
+    fn from(id: ExampleId) -> Self {
+        Self(id)
+    }
+}
+
+impl ExampleItem {
+    /// The ids it stands for; a range has no end of its own: `"0..3"` is 0, 1 and 2.
+    pub fn ids(&self) -> Result<Vec<ExampleId>, String> {
+        let ExampleId::Name(name) = &self.0 else {
+            return Ok(vec![self.0.clone()]);
+        };
+        let Some((from, to)) = name.split_once("..") else {
+            return Ok(vec![self.0.clone()]);
+        };
+        let (Ok(from), Ok(to)) = (from.trim().parse::<u64>(), to.trim().parse::<u64>()) else {
+            return Ok(vec![self.0.clone()]);
+        };
+        if from >= to {
+            return Err(format!(
+                "holds the empty range `{name}`; write it as `\"from..to\"` with to above from"
+            ));
+        }
+        if to - from > MAX_RANGE {
+            return Err(format!(
+                "holds the range `{name}` of more than {MAX_RANGE} examples"
+            ));
+        }
+        Ok((from..to).map(ExampleId::Seed).collect())
+    }
+}
+
+/// Longest range: a typing error must not fill the memory.
+const MAX_RANGE: u64 = 10_000_000;
+
+/// `[evaluator]`: what runs a candidate on an example.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EvaluatorSettings {
+    /// The policy model answers the prompt filled from a row of `[dataset]`; `[scorer]` scores it.
+    Dataset(DatasetTaskSettings),
+    /// A program of any language, started once and spoken to in JSON lines.
+    Process(ProcessSettings),
+    /// An HTTP task app; its model calls go through the embedded interceptor.
+    TaskApp(TaskAppSettings),
+}
+
+/// `[evaluator]` with `kind = "dataset"`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatasetTaskSettings {
+    /// Take the policy's answers to be repeatable (temperature 0), so that known outcomes are reused.
+    pub deterministic: bool,
+}

@@ -1,0 +1,223 @@
+//! From a document with its overrides to a [`TaskConfig`], whichever dialect it is written in.
+
+use std::path::{Path, PathBuf};
+
+use gepa_models::Environment;
+use serde_json::json;
+use toml::{Table, Value};
+
+use crate::context::LoadContext;
+use crate::dialect::{Dialect, DialectContext, Translation};
+use crate::document::{ConfigDocument, lay_into};
+use crate::key_map::find;
+use crate::problem::ConfigError;
+use crate::raw::RawConfig;
+use crate::read::read_raw;
+use crate::restrict::restrict;
+use crate::task::TaskConfig;
+use gepa_engine::Problem;
+
+/// Tables of our own dialect that may stand beside `[prompt_learning]`; they win over what it says.
+const BESIDE_A_JOB: [&str; 11] = [
+    "run",
+    "evaluator",
+    "providers",
+    "prices",
+    "search",
+    "merge",
+    "reflection",
+    "reflection_model",
+    "rollouts",
+    "budget",
+    "validation",
+];
+
+/// How a document is resolved.
+#[derive(Debug)]
+pub(crate) struct Resolution<'a> {
+    environment: &'a Environment,
+    directory: PathBuf,
+    is_submitted: bool,
+}
+
+impl<'a> Resolution<'a> {
+    /// A file in a folder.
+    pub(crate) fn of_file(environment: &'a Environment, directory: PathBuf) -> Self {
+        Self {
+            environment,
+            directory,
+            is_submitted: false,
+        }
+    }
+
+    /// Something that came over HTTP.
+    pub(crate) fn of_submission(environment: &'a Environment) -> Self {
+        Self {
+            environment,
+            directory: PathBuf::new(),
+            is_submitted: true,
+        }
+    }
+
+    pub(crate) fn resolve(self, document: ConfigDocument) -> Result<TaskConfig, ConfigError> {
+        match document.dialect() {
+            Some(dialect) => self.resolve_job(document, dialect),
+            None => self.resolve_own(document),
+        }
+    }
+
+    fn resolve_own(self, document: ConfigDocument) -> Result<TaskConfig, ConfigError> {
+        let raw = read_raw(document.table.clone(), &document)?;
+        self.check(&raw, &document)?;
+        let described = self.described(&document.table);
+        let context = LoadContext {
+            environment: self.environment.clone(),
+            notes: Vec::new(),
+            results_folder: None,
+            is_submitted: self.is_submitted,
+        };
+        TaskConfig::resolve(raw, self.directory, described, document, context)
+    }
+
+    fn resolve_job(
+        self,
+        mut document: ConfigDocument,
+        dialect: &dyn Dialect,
+    ) -> Result<TaskConfig, ConfigError> {
+        let mut notes = Vec::new();
+        let environment = self.with_environment_file(&document, dialect, &mut notes)?;
+        for key in dialect.take_secrets(&mut document.table) {
+            notes.push(Problem::new(
+                key,
+                "looks like a secret and is left out; keys come from the environment",
+            ));
+        }
+        let taken_key =
+            dialect.take_task_app_key(&mut document.table, &environment, self.is_submitted);
+        let context = DialectContext {
+            environment: &environment,
+            directory: &self.directory,
+            is_submitted: self.is_submitted,
+        };
+        let Translation {
+            raw,
+            keys,
+            mut problems,
+            notes: translated,
+            results_folder,
+        } = dialect.translate(&document.table, context, &BESIDE_A_JOB);
+        document.keys = keys;
+        notes.extend(translated);
+        let task_app_key = taken_key.unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        });
+        if !problems.is_empty() {
+            return Err(document.locate_all(problems));
+        }
+        let raw = with_own_tables(raw, &document, dialect)?;
+        self.check(&raw, &document)?;
+        if self.is_submitted && results_folder.is_some() {
+            notes.push(Problem::new(
+                format!("{}.results_folder", dialect.root_key()),
+                "has no effect on a submitted job",
+            ));
+        }
+        let results_folder = results_folder
+            .filter(|_| !self.is_submitted)
+            .map(|folder| self.directory.join(folder));
+        let described = self.described(&document.table);
+        let context = LoadContext {
+            notes: notes
+                .into_iter()
+                .map(|note| document.locate(note))
+                .collect(),
+            results_folder,
+            is_submitted: self.is_submitted,
+            environment,
+        };
+        let task = TaskConfig::resolve(raw, self.directory, described, document, context)?;
+        Ok(match task_app_key {
+            Some(key) => task.with_task_app_key(key),
+            None => task,
+        })
+    }
+
+    /// The environment with the file the document names behind it.
+    fn with_environment_file(
+        &self,
+        document: &ConfigDocument,
+        dialect: &dyn Dialect,
+        notes: &mut Vec<Problem>,
+    ) -> Result<Environment, ConfigError> {
+        let environment = self.environment.clone();
+        let Some((key, file)) = dialect.environment_file(&document.table) else {
+            return Ok(environment);
+        };
+        if self.is_submitted {
+            notes.push(Problem::new(key, "has no effect on a submitted job"));
+            return Ok(environment);
+        }
+        let path = self.directory.join(Path::new(&file));
+        if !path.exists() {
+            notes.push(Problem::new(
+                key,
+                format!(
+                    "names {file}, which is not there; its variables are taken from the environment"
+                ),
+            ));
+            return Ok(environment);
+        }
+        environment.overlaid_with(&path).map_err(|error| {
+            document.locate_all(vec![Problem::new(key, format!("does not work: {error}"))])
+        })
+    }
+
+    fn check(&self, raw: &RawConfig, document: &ConfigDocument) -> Result<(), ConfigError> {
+        if !self.is_submitted {
+            return Ok(());
+        }
+        let problems = restrict(raw, self.environment);
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(document.locate_all(problems))
+        }
+    }
+
+    /// What is stored with a run.
+    fn described(&self, table: &Table) -> serde_json::Value {
+        if self.is_submitted {
+            return json!({"submitted": true, "settings": table});
+        }
+        let directory =
+            std::path::absolute(&self.directory).unwrap_or_else(|_| self.directory.clone());
+        json!({"directory": directory, "settings": table})
+    }
+}
+
+/// Our own tables beside the job's, laid over its translation.
+fn with_own_tables(
+    raw: RawConfig,
+    document: &ConfigDocument,
+    dialect: &dyn Dialect,
+) -> Result<RawConfig, ConfigError> {
+    let present = BESIDE_A_JOB
+        .iter()
+        .filter(|name| document.table.contains_key(**name));
+    let present: Vec<&str> = present.copied().collect();
+    if present.is_empty() || !dialect.allows_own_tables(&document.table) {
+        return Ok(raw);
+    }
+    let unwritable = |error: toml::ser::Error| {
+        let message = format!("cannot be joined with the tables beside it: {error}");
+        document.locate_all(vec![Problem::new(dialect.root_key(), message)])
+    };
+    let mut table = Table::try_from(raw).map_err(unwritable)?;
+    for name in present {
+        if let Some(value) = find(&document.table, name) {
+            lay_into(&mut table, name, Value::clone(value));
+        }
+    }
+    read_raw(table, document)
+}

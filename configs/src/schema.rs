@@ -1,0 +1,104 @@
+//! The JSON schema of config files, and the keys it allows.
+
+use serde_json::Value;
+
+use crate::raw::RawConfig;
+
+/// The JSON schema of a config file.
+pub fn config_schema() -> Value {
+    let schema = schemars::schema_for!(RawConfig);
+    serde_json::to_value(schema).unwrap_or_default()
+}
+
+/// The keys allowed in the table at a dotted path; empty where any key is.
+pub(crate) fn keys_at(path: &str) -> Vec<String> {
+    let schema = config_schema();
+    let mut nodes = vec![&schema];
+    for part in path.split(['.', '[', ']']).filter(|part| !part.is_empty()) {
+        nodes = nodes
+            .into_iter()
+            .flat_map(|node| children(&schema, node, part))
+            .collect();
+    }
+    let mut keys = Vec::new();
+    for node in nodes {
+        for variant in variants(&schema, node) {
+            if let Some(Value::Object(properties)) = variant.get("properties") {
+                keys.extend(properties.keys().cloned());
+            }
+        }
+    }
+    keys
+}
+
+/// The key most like `wrong`, if any is like it at all.
+pub(crate) fn nearest<'a>(wrong: &str, keys: &'a [String]) -> Option<&'a str> {
+    keys.iter()
+        .map(|key| (strsim::levenshtein(wrong, key), key.as_str()))
+        .filter(|(distance, key)| *distance <= wrong.len().max(key.len()).div_ceil(2))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, key)| key)
+}
+
+fn children<'a>(schema: &'a Value, node: &'a Value, part: &str) -> Vec<&'a Value> {
+    variants(schema, node)
+        .into_iter()
+        .filter_map(|variant| {
+            let named = variant
+                .get("properties")
+                .and_then(|properties| properties.get(part));
+            let any = variant
+                .get("additionalProperties")
+                .filter(|value| value.is_object());
+            let item = variant.get("items");
+            if part.parse::<usize>().is_ok() {
+                item
+            } else {
+                named.or(any)
+            }
+        })
+        .collect()
+}
+
+/// A node with references and alternatives resolved.
+fn variants<'a>(schema: &'a Value, node: &'a Value) -> Vec<&'a Value> {
+    let mut resolved = vec![node];
+    if let Some(Value::String(reference)) = node.get("$ref") {
+        let target = reference
+            .strip_prefix('#')
+            .and_then(|pointer| schema.pointer(pointer));
+        resolved.extend(
+            target
+                .into_iter()
+                .flat_map(|target| variants(schema, target)),
+        );
+    }
+    for alternatives in ["anyOf", "oneOf", "allOf"] {
+        if let Some(Value::Array(options)) = node.get(alternatives) {
+            resolved.extend(options.iter().flat_map(|option| variants(schema, option)));
+        }
+    }
+    resolved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_found_through_references_alternatives_and_maps() {
+        assert!(keys_at("").contains(&"budget".to_owned()));
+        assert!(keys_at("budget").contains(&"max_rollouts".to_owned()));
+        assert!(keys_at("prompt.messages[0]").contains(&"pattern_file".to_owned()));
+        assert!(keys_at("providers.openai").contains(&"max_concurrent".to_owned()));
+        assert!(keys_at("evaluator").contains(&"command".to_owned()));
+    }
+
+    #[test]
+    fn the_nearest_key_is_the_one_mistyped() {
+        let keys = keys_at("budget");
+        assert_eq!(nearest("max_rolouts", &keys), Some("max_rollouts"));
+        assert_eq!(nearest("max-tokens", &keys), Some("max_tokens"));
+        assert_eq!(nearest("zzz", &keys), None);
+    }
+}

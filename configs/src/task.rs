@@ -1,0 +1,501 @@
+//! A config file resolved: the engine's [`Config`], and everything needed to build its evaluator
+//! and models.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gepa_archive::Candidate;
+use gepa_evaluation::{
+    Evaluator, ExampleId, LanguageModel, PromptMessage, PromptTemplate, wildcards_in,
+};
+use gepa_models::{ApiKey, ModelSettings, Models};
+use gepa_rulebook::RulebookModel;
+use gepa_tasks::Services;
+use gepa_tasks::dataset::{Dataset, DatasetEvaluator};
+use gepa_tasks::process::ProcessEvaluator;
+use gepa_tasks::scorer::{Scorer, ScorerSettings};
+
+use crate::context::LoadContext;
+use crate::document::ConfigDocument;
+use crate::problem::ConfigError;
+use crate::raw::{EvaluatorSettings, ExampleItem, MessageSettings, RawConfig};
+use crate::task_app;
+use gepa_engine::Problem;
+use gepa_engine::Settings;
+use gepa_engine::{Config, ExampleSets};
+
+/// Largest text file a config may refer to, in bytes.
+const MAX_TEXT_FILE: u64 = 4 << 20;
+
+/// The provider that needs no network.
+pub(crate) const RULEBOOK: &str = "rulebook";
+
+/// A task as a config file describes it, checked.
+#[derive(Debug)]
+pub struct TaskConfig {
+    /// What the engine is told.
+    pub config: Config,
+    /// What is stored with the run: the values in force and the folder paths start from.
+    pub described: serde_json::Value,
+    directory: PathBuf,
+    pub(crate) raw: RawConfig,
+    evaluator: EvaluatorSettings,
+    dataset: Option<Arc<Dataset>>,
+    document: ConfigDocument,
+    /// Handed over in memory, for callers whose key is in no environment.
+    pub(crate) task_app_key: Option<ApiKey>,
+    pub(crate) context: LoadContext,
+}
+
+/// The parts of a task that talk to the world.
+pub struct ConnectedTask {
+    /// Runs candidates.
+    pub evaluator: Arc<dyn Evaluator>,
+    /// Rewrites components.
+    pub reflection_model: Arc<dyn LanguageModel>,
+}
+
+impl std::fmt::Debug for ConnectedTask {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ConnectedTask")
+            .finish_non_exhaustive()
+    }
+}
+
+impl TaskConfig {
+    pub(crate) fn resolve(
+        raw: RawConfig,
+        directory: PathBuf,
+        described: serde_json::Value,
+        document: ConfigDocument,
+        context: LoadContext,
+    ) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        let evaluator = raw.evaluator.clone().unwrap_or_else(|| {
+            EvaluatorSettings::Dataset(crate::raw::DatasetTaskSettings::default())
+        });
+        check_parts(&raw, &evaluator, &mut problems);
+        task_app::check_parts(&raw, &evaluator, &mut problems);
+        let dataset = load_dataset(&raw, &directory, &mut problems);
+        let sets = example_sets(&raw, dataset.as_ref(), &mut problems);
+        let prompt = read_prompt(&raw, &directory, &mut problems);
+        check_wildcards(&prompt, dataset.as_ref(), &mut problems);
+        let seed = seed_candidate(&raw, &prompt, &mut problems);
+        task_app::check_pipeline(&evaluator, seed.as_ref(), &mut problems);
+        let mut settings = Settings {
+            run: raw.run.clone(),
+            search: raw.search.clone(),
+            merge: raw.merge.clone(),
+            reflection: raw.reflection.clone(),
+            rollouts: raw.rollouts.clone(),
+            budget: raw.budget.clone(),
+            validation: raw.validation.clone(),
+        };
+        if let Some(file) = settings.reflection.template_file.take() {
+            let key = "reflection.template_file";
+            settings.reflection.template = read_text(&directory, &file, key, &mut problems);
+        }
+        let Some(seed) = seed else {
+            return Err(document.locate_all(problems));
+        };
+        match Config::new(seed, prompt, sets, settings) {
+            Ok(config) if problems.is_empty() => Ok(Self {
+                config,
+                described,
+                directory,
+                raw,
+                evaluator,
+                dataset: dataset.map(Arc::new),
+                document,
+                task_app_key: None,
+                context,
+            }),
+            Ok(_) => Err(document.locate_all(problems)),
+            Err(more) => {
+                // A dataset that could not be read leaves its sets empty; saying so twice helps nobody.
+                let has_sets = dataset.is_some() || raw.dataset.is_none();
+                problems.extend(
+                    more.into_iter()
+                        .filter(|p| has_sets || !p.key.starts_with("examples."))
+                        .map(|p| where_sets_are_named(p, raw.dataset.is_some())),
+                );
+                Err(document.locate_all(problems))
+            }
+        }
+    }
+
+    /// Uses this key for the task app instead of the environment's.
+    #[must_use]
+    pub fn with_task_app_key(mut self, key: ApiKey) -> Self {
+        self.task_app_key = Some(key);
+        self
+    }
+
+    /// The policy as `provider/model`, where the evaluator uses one.
+    pub fn policy(&self) -> Option<(&str, &str)> {
+        self.raw
+            .policy
+            .as_ref()
+            .map(|policy| (policy.provider.as_str(), policy.model.as_str()))
+    }
+
+    /// Checks addresses, keys and settings of every model the task uses, without connecting any.
+    pub fn check_models(&self, models: &Models) -> Result<(), ConfigError> {
+        let mut problems = Vec::new();
+        for (section, settings) in self.models_used() {
+            let Some(settings) = settings.filter(|settings| settings.provider != RULEBOOK) else {
+                continue;
+            };
+            let checked = models.check(settings, &self.raw.providers, &self.raw.prices);
+            if let Err(error) = checked {
+                problems.extend(problem(section, &error));
+            }
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(self.document.locate_all(problems))
+    }
+
+    /// Connects the models and builds the evaluator; starts its processes, calls no model.
+    pub async fn connect(&self, services: &Services) -> Result<ConnectedTask, ConfigError> {
+        let connected = self.connect_parts(services).await;
+        connected.map_err(|problems| self.document.locate_all(problems))
+    }
+
+    /// The models by the section that names them.
+    fn models_used(&self) -> [(&'static str, Option<&ModelSettings>); 3] {
+        let needs_judge = matches!(self.raw.scorer, Some(ScorerSettings::LlmJudge { .. }));
+        let judge = self.raw.judge.as_ref().filter(|_| needs_judge);
+        [
+            ("policy", self.raw.policy.as_ref()),
+            ("reflection_model", self.raw.reflection_model.as_ref()),
+            ("judge", judge),
+        ]
+    }
+
+    async fn connect_parts(&self, services: &Services) -> Result<ConnectedTask, Vec<Problem>> {
+        let models = &services.models.for_run();
+        let reflection = self.raw.reflection_model.as_ref().map_or_else(
+            || ("policy", self.raw.policy.as_ref()),
+            |settings| ("reflection_model", Some(settings)),
+        );
+        let reflection_model = self.model(models, reflection.0, reflection.1)?;
+        let evaluator: Arc<dyn Evaluator> = match &self.evaluator {
+            EvaluatorSettings::Process(settings) => {
+                let dataset = self.dataset.clone();
+                let started = ProcessEvaluator::start(settings, &self.directory, dataset).await;
+                Arc::new(started.map_err(|error| problem("evaluator.command", &error))?)
+            }
+            EvaluatorSettings::TaskApp(settings) => {
+                Arc::new(self.task_app_evaluator(settings, models, services).await?)
+            }
+            EvaluatorSettings::Dataset(settings) => {
+                let policy = self.model(models, "policy", self.raw.policy.as_ref())?;
+                let evaluator = self.dataset_evaluator(models, policy)?;
+                Arc::new(if settings.deterministic {
+                    evaluator.trusting_policy()
+                } else {
+                    evaluator
+                })
+            }
+        };
+        Ok(ConnectedTask {
+            evaluator,
+            reflection_model,
+        })
+    }
+
+    fn dataset_evaluator(
+        &self,
+        models: &Models,
+        policy: Arc<dyn LanguageModel>,
+    ) -> Result<DatasetEvaluator, Vec<Problem>> {
+        let (Some(scorer), Some(dataset)) = (&self.raw.scorer, &self.dataset) else {
+            return Err(vec![Problem::new(
+                "scorer",
+                "is missing; say how answers are scored",
+            )]);
+        };
+        let judge = match (scorer, &self.raw.judge) {
+            (ScorerSettings::LlmJudge { .. }, judge) => {
+                Some(self.model(models, "judge", judge.as_ref())?)
+            }
+            _ => None,
+        };
+        let scorer = Scorer::new(scorer, &self.directory, judge)
+            .map_err(|error| problem("scorer", &error))?;
+        let prompt = self.config.prompt().clone();
+        DatasetEvaluator::new(Arc::clone(dataset), prompt, policy, scorer)
+            .map_err(|error| problem("scorer", &error))
+    }
+
+    fn model(
+        &self,
+        models: &Models,
+        section: &str,
+        settings: Option<&ModelSettings>,
+    ) -> Result<Arc<dyn LanguageModel>, Vec<Problem>> {
+        let Some(settings) = settings else {
+            let message = "is missing; name its `provider` and `model`";
+            return Err(vec![Problem::new(section, message)]);
+        };
+        if settings.provider == RULEBOOK {
+            return Ok(Arc::new(RulebookModel));
+        }
+        let model = models
+            .connect(settings, &self.raw.providers, &self.raw.prices)
+            .map_err(|error| problem(section, &error))?;
+        Ok(model)
+    }
+}
+
+pub(crate) fn problem(key: &str, error: &dyn std::error::Error) -> Vec<Problem> {
+    vec![Problem::new(key, format!("does not work: {error}"))]
+}
+
+/// The engine knows sets by name only; with a dataset they are named in its split.
+fn where_sets_are_named(problem: Problem, has_dataset: bool) -> Problem {
+    match problem.key.strip_prefix("examples.") {
+        Some(set) if has_dataset => Problem::new(format!("dataset.split.{set}"), problem.message),
+        _ => problem,
+    }
+}
+
+/// Tables one evaluator or scorer needs and another does not.
+fn check_parts(raw: &RawConfig, evaluator: &EvaluatorSettings, problems: &mut Vec<Problem>) {
+    let is_dataset = matches!(evaluator, EvaluatorSettings::Dataset(_));
+    let needs_judge = matches!(raw.scorer, Some(ScorerSettings::LlmJudge { .. }));
+    let needed = [
+        (
+            is_dataset && raw.dataset.is_none(),
+            "dataset",
+            "is missing; the evaluator `dataset` needs rows: give its `path`",
+        ),
+        (
+            is_dataset && raw.scorer.is_none(),
+            "scorer",
+            "is missing; the evaluator `dataset` needs one, for example `kind = \"exact\"`",
+        ),
+        (
+            is_dataset && raw.policy.is_none(),
+            "policy",
+            "is missing; the evaluator `dataset` needs a model: name `provider` and `model`",
+        ),
+        (
+            is_dataset && raw.prompt.is_none(),
+            "prompt",
+            "is missing; the evaluator `dataset` needs messages",
+        ),
+        (
+            needs_judge && raw.judge.is_none(),
+            "judge",
+            "is missing; the scorer `llm_judge` needs a model: name `provider` and `model`",
+        ),
+        (
+            raw.policy.is_none() && raw.reflection_model.is_none() && !is_dataset,
+            "reflection_model",
+            "is missing; name the `provider` and `model` that rewrite the components",
+        ),
+        (
+            raw.dataset.is_none() && raw.examples.is_none() && !is_dataset,
+            "examples",
+            "is missing; give the ids of `train`, `pareto` and `validation`",
+        ),
+        (
+            raw.dataset.is_some() && raw.examples.is_some(),
+            "examples",
+            "and `dataset` both say which examples there are; keep `dataset.split`",
+        ),
+    ];
+    for (holds, key, message) in needed {
+        if holds {
+            problems.push(Problem::new(key, message));
+        }
+    }
+}
+
+fn load_dataset(raw: &RawConfig, directory: &Path, problems: &mut Vec<Problem>) -> Option<Dataset> {
+    let settings = raw.dataset.as_ref()?;
+    match Dataset::load(settings, directory) {
+        Ok(dataset) => Some(dataset),
+        Err(error) => {
+            problems.push(Problem::new(
+                "dataset.path",
+                format!("does not work: {error}"),
+            ));
+            None
+        }
+    }
+}
+
+fn example_sets(
+    raw: &RawConfig,
+    dataset: Option<&Dataset>,
+    problems: &mut Vec<Problem>,
+) -> ExampleSets {
+    if let (Some(dataset), Some(settings)) = (dataset, &raw.dataset) {
+        return match dataset.split(&settings.split) {
+            Ok(split) => ExampleSets {
+                train: split.train,
+                pareto: split.pareto,
+                validation: split.validation,
+            },
+            Err(error) => {
+                problems.push(Problem::new(
+                    "dataset.split",
+                    format!("does not work: {error}"),
+                ));
+                ExampleSets::default()
+            }
+        };
+    }
+    let Some(examples) = &raw.examples else {
+        return ExampleSets::default();
+    };
+    let mut ids = |name: &str, items: &[ExampleItem]| {
+        let mut all: Vec<ExampleId> = Vec::new();
+        for item in items {
+            match item.ids() {
+                Ok(some) => all.extend(some),
+                Err(message) => problems.push(Problem::new(format!("examples.{name}"), message)),
+            }
+        }
+        all
+    };
+    ExampleSets {
+        train: ids("train", &examples.train),
+        pareto: ids("pareto", &examples.pareto),
+        validation: ids("validation", &examples.validation),
+    }
+}
+
+fn read_prompt(raw: &RawConfig, directory: &Path, problems: &mut Vec<Problem>) -> PromptTemplate {
+    let settings = raw
+        .prompt
+        .as_ref()
+        .map_or(&[][..], |prompt| &prompt.messages);
+    let mut messages = Vec::new();
+    for (position, message) in settings.iter().enumerate() {
+        let key = format!("prompt.messages[{position}]");
+        if !["system", "user", "assistant"].contains(&message.role.as_str()) {
+            let text = "must be `system`, `user` or `assistant`";
+            problems.push(Problem::new(format!("{key}.role"), text));
+        }
+        let pattern = message_pattern(message, &key, directory, problems);
+        messages.push(PromptMessage {
+            role: message.role.clone(),
+            component: message.component.clone(),
+            pattern,
+        });
+    }
+    PromptTemplate { messages }
+}
+
+/// A wildcard of a fixed message that no column fills is a typing error: it would be sent as it is.
+/// Texts that evolve may speak of braces as they like.
+fn check_wildcards(
+    prompt: &PromptTemplate,
+    dataset: Option<&Dataset>,
+    problems: &mut Vec<Problem>,
+) {
+    let Some((dataset, (_, first))) = dataset.and_then(|all| Some((all, all.rows().first()?)))
+    else {
+        return;
+    };
+    for (position, message) in prompt.messages.iter().enumerate() {
+        let wildcards = wildcards_in(&message.pattern);
+        // Rows of a JSONL file need not all have the same fields.
+        let is_filled = |name: &str| dataset.rows().values().any(|row| row.text(name).is_some());
+        let unfilled = wildcards.iter().find(|name| !is_filled(name));
+        if let (Some(name), None) = (unfilled, &message.component) {
+            let columns: Vec<&str> = first.inputs().map(|(column, _)| column).collect();
+            problems.push(Problem::new(
+                format!("prompt.messages[{position}].pattern"),
+                format!(
+                    "has the wildcard {{{name}}}, but the dataset has no such column; it has: {}",
+                    columns.join(", ")
+                ),
+            ));
+        }
+    }
+}
+
+fn message_pattern(
+    message: &MessageSettings,
+    key: &str,
+    directory: &Path,
+    problems: &mut Vec<Problem>,
+) -> String {
+    match (&message.pattern, &message.pattern_file) {
+        (Some(pattern), None) => pattern.clone(),
+        (None, Some(file)) => {
+            let key = format!("{key}.pattern_file");
+            read_text(directory, file, &key, problems).unwrap_or_default()
+        }
+        _ => {
+            let text = "needs either `pattern` or `pattern_file`";
+            problems.push(Problem::new(key, text));
+            String::new()
+        }
+    }
+}
+
+fn seed_candidate(
+    raw: &RawConfig,
+    prompt: &PromptTemplate,
+    problems: &mut Vec<Problem>,
+) -> Option<Candidate> {
+    let of_messages = prompt
+        .messages
+        .iter()
+        .filter_map(|message| Some((message.component.clone()?, message.pattern.clone())));
+    let of_table = raw
+        .components
+        .iter()
+        .map(|(name, text)| (name.clone(), text.clone()));
+    let components: Vec<(String, String)> = of_messages.chain(of_table).collect();
+    for (position, (name, _)) in components.iter().enumerate() {
+        if components[..position]
+            .iter()
+            .any(|(earlier, _)| earlier == name)
+        {
+            problems.push(Problem::new(
+                format!("components.{name}"),
+                "is named twice; each component has one seed text",
+            ));
+        }
+    }
+    Candidate::new(components)
+        .map_err(|_| {
+            problems.push(Problem::new(
+                "prompt",
+                "has no component to evolve; name one, for example `component = \"instruction\"` in a message",
+            ));
+        })
+        .ok()
+}
+
+fn read_text(
+    directory: &Path,
+    file: &str,
+    key: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<String> {
+    let path = directory.join(file);
+    let size = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+    let text = if size > MAX_TEXT_FILE {
+        Err(format!("it has {size} bytes, {MAX_TEXT_FILE} are allowed"))
+    } else {
+        std::fs::read_to_string(&path).map_err(|error| error.to_string())
+    };
+    match text {
+        Ok(text) => Some(text),
+        Err(error) => {
+            let message = format!("names {}, which cannot be read: {error}", path.display());
+            problems.push(Problem::new(key, message));
+            None
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! One request and its reply, with the time and the size it may take.
+
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, Response};
+use tokio::time::timeout;
+
+use super::fault::{Addressee, AttemptFault};
+use super::reply::{Reply, Unreadable};
+use super::retry_after::retry_after;
+
+/// Largest reply that is read.
+pub(super) const LARGEST_REPLY: usize = 32 * 1024 * 1024;
+
+/// Largest error body that is read.
+const LARGEST_COMPLAINT: usize = 64 * 1024;
+
+/// How long one attempt may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timeouts {
+    pub(super) first_byte: Duration,
+    pub(super) whole: Duration,
+}
+
+/// Posts `body` and reads the completion.
+pub(super) async fn attempt(
+    client: &Client,
+    to: Addressee<'_>,
+    body: Vec<u8>,
+    timeouts: Timeouts,
+) -> Result<Reply, AttemptFault> {
+    match timeout(timeouts.whole, exchange(client, to, body, timeouts)).await {
+        Ok(result) => result,
+        Err(_) => Err(AttemptFault::timeout(to, "complete reply", timeouts.whole)),
+    }
+}
+
+async fn exchange(
+    client: &Client,
+    to: Addressee<'_>,
+    body: Vec<u8>,
+    timeouts: Timeouts,
+) -> Result<Reply, AttemptFault> {
+    let response = begin(client, to, body, timeouts.first_byte).await?;
+    let bytes = read_reply(to, response).await?;
+    Reply::parse(bytes).map_err(|unreadable| match unreadable {
+        Unreadable::NotACompletion(reason) => AttemptFault::unreadable(to, reason),
+        Unreadable::Error { status, body } => AttemptFault::from_status(to, status, &body, None),
+    })
+}
+
+/// Posts `body` and waits for a success status.
+pub(super) async fn begin(
+    client: &Client,
+    to: Addressee<'_>,
+    body: Vec<u8>,
+    first_byte: Duration,
+) -> Result<Response, AttemptFault> {
+    let url = format!("{}/chat/completions", to.endpoint.base_url);
+    let mut request = client
+        .post(url)
+        .header(CONTENT_TYPE, "application/json")
+        .body(body);
+    if let Some(authorization) = &to.endpoint.authorization {
+        request = request.header(reqwest::header::AUTHORIZATION, authorization.clone());
+    }
+    let response = match timeout(first_byte, request.send()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(sending_failed(to, error)),
+        Err(_) => return Err(AttemptFault::timeout(to, "first byte", first_byte)),
+    };
+    if !response.status().is_success() {
+        return Err(complaint(to, response).await);
+    }
+    Ok(response)
+}
+
+fn sending_failed(to: Addressee<'_>, error: reqwest::Error) -> AttemptFault {
+    let is_connect = error.is_connect();
+    let is_builder = error.is_builder();
+    let reason = to.endpoint.scrubbed(&innermost(&error.without_url()));
+    if is_connect {
+        return AttemptFault::connect(to, &reason);
+    }
+    if is_builder {
+        let message = format!(
+            "the request for provider `{}` cannot be sent: {reason}",
+            to.provider
+        );
+        return AttemptFault {
+            was_sent: false,
+            ..AttemptFault::hopeless("rejected", message)
+        };
+    }
+    AttemptFault::reset(to, &reason)
+}
+
+/// An error body, or as much of it as arrives: the status alone decides what follows.
+async fn complaint(to: Addressee<'_>, mut response: Response) -> AttemptFault {
+    let status = response.status().as_u16();
+    let pause = retry_after(response.headers(), SystemTime::now());
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > LARGEST_COMPLAINT {
+            body.truncate(LARGEST_COMPLAINT);
+            break;
+        }
+    }
+    AttemptFault::from_status(to, status, &body, pause)
+}
+
+async fn read_reply(to: Addressee<'_>, mut response: Response) -> Result<Vec<u8>, AttemptFault> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(None) => return Ok(body),
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Err(error) => return Err(AttemptFault::truncated(to, &innermost(&error))),
+        }
+        if body.len() > LARGEST_REPLY {
+            let provider = to.provider;
+            let message =
+                format!("the reply of provider `{provider}` exceeds 32 MiB; lower `max_tokens`");
+            return Err(AttemptFault::hopeless("too_large", message));
+        }
+    }
+}
+
+/// The cause at the bottom, which names what happened; the layers above it only say where.
+pub fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

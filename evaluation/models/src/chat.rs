@@ -1,0 +1,215 @@
+//! The language model behind one endpoint.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reqwest::Client;
+use serde_json::{Map, Value, json};
+
+use super::attempt::Timeouts;
+use super::backoff::Backoff;
+use super::endpoint::{Endpoint, max_tokens_field};
+use super::fault::Addressee;
+use super::prices::Price;
+use super::reply::Reply;
+use super::settings::{ASSUMED_COMPLETION_TOKENS, MaxTokensField, ModelSettings};
+use super::telemetry::Meter;
+use gepa_evaluation::{
+    ChatRequest, Completion, LanguageModel, Message, ModelError, ModelInfo, Purpose, UsageBound,
+};
+use gepa_limiter::{Kind, Limiter, Line};
+
+/// Tokens a chat format puts around a message, and around the whole, at most.
+const TOKENS_AROUND: u64 = 16;
+
+/// A model served over OpenAI-compatible chat completions. Made by
+/// [`Models::connect`](super::Models::connect).
+#[derive(Debug)]
+pub struct ChatModel {
+    pub(super) settings: ModelSettings,
+    pub(super) endpoint: Endpoint,
+    pub(super) client: Client,
+    pub(super) line: Arc<Line>,
+    pub(super) kinds: Kinds,
+    pub(super) backoff: Backoff,
+    pub(super) price: Option<Price>,
+    pub(super) timeouts: Timeouts,
+    pub(super) max_attempts: u32,
+    pub(super) meter: Meter,
+}
+
+/// The limiter's kinds of calls to one model: a reflection takes many times as long as a rollout.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kinds {
+    rollout: Kind,
+    reflection: Kind,
+    judge: Kind,
+}
+
+impl Kinds {
+    pub(super) fn new(limiter: &Limiter, model: &str) -> Self {
+        let kind = |purpose: Purpose| limiter.kind(&format!("{model} {}", purpose.as_str()));
+        Self {
+            rollout: kind(Purpose::Rollout),
+            reflection: kind(Purpose::Reflection),
+            judge: kind(Purpose::Judge),
+        }
+    }
+
+    pub(super) fn of(self, purpose: Purpose) -> Kind {
+        match purpose {
+            Purpose::Rollout => self.rollout,
+            Purpose::Reflection => self.reflection,
+            Purpose::Judge => self.judge,
+        }
+    }
+}
+
+#[async_trait]
+impl LanguageModel for ChatModel {
+    async fn complete(&self, request: ChatRequest) -> Result<Completion, ModelError> {
+        let body = self.request_body(&request.messages);
+        let raw = self
+            .forward(&body, request.purpose)
+            .await
+            .map_err(|failure| failure.error)?;
+        let reply = Reply {
+            body: raw.body,
+            json: raw.json,
+        };
+        Ok(Completion {
+            text: reply.text(),
+            finish_reason: reply.finish_reason(),
+            tool_calls: reply.tool_calls(),
+            usage: raw.usage,
+        })
+    }
+
+    /// At most one attempt brings a completion, and only completions have countable tokens. Every
+    /// token is at least one byte.
+    fn usage_bound(&self, messages: &[Message]) -> Option<UsageBound> {
+        let extra_bytes = Value::Object(self.settings.extra.clone()).to_string().len() as u64;
+        let message_bytes: u64 = messages
+            .iter()
+            .map(|message| (message.role.len() + message.content.len()) as u64 + TOKENS_AROUND)
+            .sum();
+        let prompt = message_bytes + extra_bytes + TOKENS_AROUND;
+        let completion = self.most_completion_tokens();
+        Some(UsageBound {
+            tokens: prompt.saturating_add(completion),
+            cost: self
+                .price
+                .map(|price| price.bound(prompt, completion))
+                .unwrap_or_default(),
+        })
+    }
+
+    fn obstacle(&self) -> Option<String> {
+        self.is_provider_down().then(|| {
+            format!(
+                "provider `{}` at {}, which is down",
+                self.settings.provider, self.endpoint.base_url
+            )
+        })
+    }
+
+    fn info(&self) -> ModelInfo {
+        ModelInfo {
+            provider: self.settings.provider.clone(),
+            model: self.settings.model.clone(),
+        }
+    }
+}
+
+impl ChatModel {
+    /// The body that asks this model to complete `messages`, with everything its settings say.
+    pub fn request_body(&self, messages: &[Message]) -> Value {
+        let settings = &self.settings;
+        let optional = [
+            ("temperature", settings.temperature.map(Value::from)),
+            ("top_p", settings.top_p.map(Value::from)),
+            (self.max_tokens_name(), settings.max_tokens.map(Value::from)),
+            ("seed", settings.seed.map(Value::from)),
+        ];
+        let mut body = Map::new();
+        body.insert("model".to_owned(), json!(settings.model));
+        body.insert("messages".to_owned(), json!(messages));
+        for (name, value) in optional {
+            if let Some(value) = value {
+                body.insert(name.to_owned(), value);
+            }
+        }
+        for (name, value) in &settings.extra {
+            body.insert(name.clone(), value.clone());
+        }
+        Value::Object(body)
+    }
+
+    /// The body that forwards another program's request to this model: what these settings say wins,
+    /// what they leave open stays as it was sent. Only one limit on the reply's length goes out,
+    /// under the name this provider knows.
+    pub fn proxied_body(&self, mut sent: Map<String, Value>) -> Value {
+        let settings = &self.settings;
+        let limits = ["max_completion_tokens", "max_tokens"];
+        let sent_limit = limits
+            .map(|name| sent.shift_remove(name))
+            .into_iter()
+            .flatten()
+            .find(|limit| !limit.is_null());
+        let has_limit_of_its_own = limits.iter().any(|name| settings.extra.contains_key(*name));
+        let limit = settings.max_tokens.map(Value::from).or(sent_limit);
+        let optional = [
+            ("model", Some(json!(settings.model))),
+            ("temperature", settings.temperature.map(Value::from)),
+            ("top_p", settings.top_p.map(Value::from)),
+            ("seed", settings.seed.map(Value::from)),
+            (
+                self.max_tokens_name(),
+                limit.filter(|_| !has_limit_of_its_own),
+            ),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                sent.insert(name.to_owned(), value);
+            }
+        }
+        for (name, value) in &settings.extra {
+            sent.insert(name.clone(), value.clone());
+        }
+        Value::Object(sent)
+    }
+
+    /// What this model was connected with.
+    pub fn settings(&self) -> &ModelSettings {
+        &self.settings
+    }
+
+    /// Whether the provider counts as down at this moment.
+    pub fn is_provider_down(&self) -> bool {
+        self.line.limiter().is_down()
+    }
+
+    pub(super) fn addressee(&self) -> Addressee<'_> {
+        Addressee {
+            provider: &self.settings.provider,
+            model: &self.settings.model,
+            endpoint: &self.endpoint,
+        }
+    }
+
+    fn max_tokens_name(&self) -> &'static str {
+        match max_tokens_field(&self.settings) {
+            MaxTokensField::MaxTokens => "max_tokens",
+            MaxTokensField::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
+
+    fn most_completion_tokens(&self) -> u64 {
+        let extra = |field| self.settings.extra.get(field).and_then(Value::as_u64);
+        let per_choice = extra("max_completion_tokens")
+            .or_else(|| extra("max_tokens"))
+            .or(self.settings.max_tokens.map(u64::from))
+            .unwrap_or(u64::from(ASSUMED_COMPLETION_TOKENS));
+        per_choice.saturating_mul(extra("n").unwrap_or(1).max(1))
+    }
+}

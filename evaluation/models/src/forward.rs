@@ -1,0 +1,359 @@
+//! A request body and its reply, with limits, retries and usage: what a model and a proxy share.
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+use tracing::Instrument;
+
+use super::attempt::attempt;
+use super::chat::ChatModel;
+use super::fault::{AttemptFault, Retry};
+use super::prices::Price;
+use super::reply::{MOST_TOKENS, Reply, ReportedTokens, estimated_prompt_tokens};
+use super::settings::ASSUMED_COMPLETION_TOKENS;
+use super::spending::Spending;
+use gepa_evaluation::{Completion, ModelError, ModelErrorKind, Purpose, Usage};
+use gepa_limiter::{Outage, Permit, Report};
+
+/// Attempts at most where each of them may have been paid for without bringing anything.
+const MOST_UNREADABLE: u32 = 3;
+
+/// A completion as the provider sent it.
+#[derive(Clone, Debug)]
+pub struct RawReply {
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+    /// The body, parsed: an object with at least one choice.
+    pub json: Value,
+    /// Spent over all attempts.
+    pub usage: Usage,
+}
+
+impl RawReply {
+    /// The first choice's text, tool calls and end, with what was spent.
+    pub fn completion(&self) -> Completion {
+        let reply = Reply {
+            body: Vec::new(),
+            json: self.json.clone(),
+        };
+        Completion {
+            text: reply.text(),
+            finish_reason: reply.finish_reason(),
+            tool_calls: reply.tool_calls(),
+            usage: self.usage,
+        }
+    }
+
+    /// The body with `usage` in it: the provider's, or else the estimate, all of it as completion
+    /// tokens beyond those of the prompt.
+    pub fn body_with_usage(&self) -> Vec<u8> {
+        let counted = self.json.pointer("/usage/prompt_tokens");
+        if counted.is_some_and(Value::is_u64) {
+            return self.body.clone();
+        }
+        let mut json = self.json.clone();
+        let total = self.usage.total_tokens();
+        json["usage"] = serde_json::json!({
+            "prompt_tokens": 0,
+            "completion_tokens": total,
+            "total_tokens": total,
+            "estimated": true,
+        });
+        json.to_string().into_bytes()
+    }
+}
+
+/// A request that brought no completion.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct ForwardError {
+    /// What went wrong, and what was spent before.
+    pub error: ModelError,
+    /// The provider's last status, if it answered at all.
+    pub status: Option<u16>,
+    /// The body that came with that status, without the key; empty if there was none.
+    pub body: String,
+}
+
+/// What one call has gone through so far.
+#[derive(Debug)]
+pub(super) struct CallHistory<'a> {
+    pub(super) spending: &'a Spending,
+    failed_attempts: u32,
+    unreadable_replies: u32,
+    last_fault: Option<AttemptFault>,
+}
+
+impl<'a> CallHistory<'a> {
+    pub(super) fn new(spending: &'a Spending) -> Self {
+        Self {
+            spending,
+            failed_attempts: 0,
+            unreadable_replies: 0,
+            last_fault: None,
+        }
+    }
+
+    /// The end of a call that brought nothing.
+    pub(super) fn into_error(self, (kind, message): (ModelErrorKind, String)) -> ForwardError {
+        let answer = self.last_fault.and_then(|fault| fault.answer);
+        ForwardError {
+            error: ModelError {
+                kind,
+                message,
+                usage: self.spending.usage(),
+            },
+            status: answer.as_ref().map(|answer| answer.status),
+            body: answer.map(|answer| answer.body).unwrap_or_default(),
+        }
+    }
+}
+
+impl ChatModel {
+    /// Sends `body`, a chat completions request, and answers with the reply; retries what may pass.
+    ///
+    /// The body goes out as it is, its `model` included; this model's settings add nothing but
+    /// address, key, timeouts, limits and prices. For streamed replies there is
+    /// [`forward_streamed`](Self::forward_streamed).
+    pub async fn forward(&self, body: &Value, purpose: Purpose) -> Result<RawReply, ForwardError> {
+        self.forward_watched(body, purpose, &Spending::default())
+            .await
+    }
+
+    /// As [`forward`](Self::forward), keeping `spending` up to date, so that the cost of a call is
+    /// known even if its future is dropped.
+    pub async fn forward_watched(
+        &self,
+        body: &Value,
+        purpose: Purpose,
+        spending: &Spending,
+    ) -> Result<RawReply, ForwardError> {
+        let span = self.meter.call_span(purpose);
+        let mut history = CallHistory::new(spending);
+        let result = self
+            .run(body, purpose, &mut history)
+            .instrument(span.clone())
+            .await;
+        let usage = spending.usage();
+        span.record("attempts", usage.calls);
+        span.record(
+            "outcome",
+            result.as_ref().map_or_else(error_label, |_| "ok"),
+        );
+        match result {
+            Ok(reply) => Ok(RawReply {
+                body: reply.body,
+                json: reply.json,
+                usage,
+            }),
+            Err(end) => Err(history.into_error(end)),
+        }
+    }
+
+    /// Waits while the provider is down or has asked for a pause, for callers whose own callers
+    /// cannot wait for long; the error is that of an outage longer than `outage_seconds`.
+    pub async fn until_available(&self) -> Result<(), ModelError> {
+        let spending = Spending::default();
+        let outage = self.line.limiter().opened().await;
+        outage.map_err(|outage| {
+            let history = CallHistory::new(&spending);
+            let end = self.gave_up(outage, &history);
+            history.into_error(end).error
+        })
+    }
+
+    async fn run(
+        &self,
+        body: &Value,
+        purpose: Purpose,
+        history: &mut CallHistory<'_>,
+    ) -> Result<Reply, (ModelErrorKind, String)> {
+        if body.get("stream").and_then(Value::as_bool) == Some(true) {
+            let message = "a streamed reply was asked for where a whole one is expected: send the \
+                           request without `stream`";
+            return Err((ModelErrorKind::Permanent, message.to_owned()));
+        }
+        let bytes = body.to_string().into_bytes();
+        let prompt_tokens = estimated_prompt_tokens(body);
+        let expected_tokens = prompt_tokens + expected_completion_tokens(body);
+        loop {
+            let permit = self
+                .permit(expected_tokens, purpose)
+                .await
+                .map_err(|outage| self.gave_up(outage, history))?;
+            let is_probe = permit.is_probe();
+            match self
+                .attempt(bytes.clone(), permit, prompt_tokens, history)
+                .await
+            {
+                Ok(reply) => return Ok(reply),
+                Err(fault) => self.consider(fault, is_probe, history).await?,
+            }
+        }
+    }
+
+    pub(super) async fn permit(
+        &self,
+        expected_tokens: u64,
+        purpose: Purpose,
+    ) -> Result<Permit, Outage> {
+        let asked = Instant::now();
+        let permit = self
+            .line
+            .acquire(expected_tokens, self.kinds.of(purpose))
+            .await;
+        self.meter.waited(asked.elapsed());
+        permit
+    }
+
+    /// One attempt, with everything that has to be written down about it.
+    async fn attempt(
+        &self,
+        bytes: Vec<u8>,
+        permit: Permit,
+        prompt_tokens: u64,
+        history: &mut CallHistory<'_>,
+    ) -> Result<Reply, AttemptFault> {
+        let timer = self.meter.attempt();
+        history.spending.attempt_started(prompt_tokens);
+        let result = attempt(&self.client, self.addressee(), bytes, self.timeouts).await;
+        let report = match &result {
+            Ok(reply) => {
+                timer.ended("ok");
+                let usage = self.usage_of(reply, prompt_tokens);
+                self.meter.tokens(&usage);
+                history.spending.attempt_ended(usage);
+                Report::Completed {
+                    tokens: usage.total_tokens(),
+                }
+            }
+            Err(fault) => {
+                timer.ended(fault.outcome);
+                history.spending.attempt_failed(fault.was_sent);
+                fault.report
+            }
+        };
+        permit.finish(report);
+        self.meter.breaker(self.is_provider_down());
+        result
+    }
+
+    /// Waits before the next attempt, or says that there is none.
+    pub(super) async fn consider(
+        &self,
+        fault: AttemptFault,
+        was_probe: bool,
+        history: &mut CallHistory<'_>,
+    ) -> Result<(), (ModelErrorKind, String)> {
+        tracing::debug!(
+            provider = %self.settings.provider,
+            model = %self.settings.model,
+            outcome = fault.outcome,
+            "attempt failed: {}", fault.message
+        );
+        let is_outage = matches!(fault.report, Report::Unavailable { .. });
+        // A failed probe says that the outage goes on, whose length has a limit of its own.
+        let counts = !(was_probe && is_outage);
+        history.failed_attempts += u32::from(counts);
+        history.unreadable_replies += u32::from(fault.retry == Retry::Sparingly);
+        let has_attempts_left = history.failed_attempts < self.max_attempts;
+        let may_try_again = match fault.retry {
+            Retry::Never => {
+                let end = (fault.kind, fault.message.clone());
+                history.last_fault = Some(fault);
+                return Err(end);
+            }
+            Retry::Sparingly => has_attempts_left && history.unreadable_replies < MOST_UNREADABLE,
+            Retry::Always => has_attempts_left,
+        };
+        let failed_attempts = history.failed_attempts;
+        let fault = history.last_fault.insert(fault);
+        if !may_try_again {
+            let message = format!("{} (attempts: {failed_attempts})", fault.message);
+            return Err((fault.kind, message));
+        }
+        if counts {
+            sleep(self.backoff.wait(failed_attempts)).await;
+        }
+        Ok(())
+    }
+
+    pub(super) fn gave_up(
+        &self,
+        outage: Outage,
+        history: &CallHistory<'_>,
+    ) -> (ModelErrorKind, String) {
+        let provider = &self.settings.provider;
+        let mut message = match outage {
+            Outage::Unreachable { lasted } => format!(
+                "provider `{provider}` at {} has been down for {} s; resume when it is back",
+                self.endpoint.base_url,
+                lasted.as_secs()
+            ),
+            Outage::Paused { wait } => format!(
+                "provider `{provider}` asks for a pause of {} s, longer than `outage_seconds`; \
+                 resume later or raise it",
+                wait.as_secs()
+            ),
+        };
+        if let Some(fault) = &history.last_fault {
+            message = format!("{message}; last: {}", fault.message);
+        }
+        (ModelErrorKind::ProviderDown, message)
+    }
+
+    fn usage_of(&self, reply: &Reply, prompt_tokens: u64) -> Usage {
+        let estimate = prompt_tokens + reply.estimated_completion_tokens();
+        self.usage_from(reply.reported_tokens(), estimate)
+    }
+
+    /// What one completion cost; `estimate` counts where nothing was reported.
+    pub(super) fn usage_from(&self, reported: ReportedTokens, estimate: u64) -> Usage {
+        let calls = 1;
+        let estimated = |unknown_tokens| Usage {
+            calls,
+            unknown_tokens,
+            unpriced_calls: u64::from(!self.price.is_some_and(Price::is_free)),
+            ..Usage::default()
+        };
+        match reported {
+            ReportedTokens::Absent => estimated(estimate),
+            ReportedTokens::Total(total) => estimated(total),
+            ReportedTokens::Counted {
+                prompt,
+                completion,
+                cached,
+            } => Usage {
+                calls,
+                prompt_tokens: prompt,
+                completion_tokens: completion,
+                cached_tokens: cached,
+                cost: self
+                    .price
+                    .map(|price| price.cost(prompt, cached, completion))
+                    .unwrap_or_default(),
+                unpriced_calls: u64::from(self.price.is_none()),
+                ..Usage::default()
+            },
+        }
+    }
+}
+
+pub(super) fn error_label((kind, _): &(ModelErrorKind, String)) -> &'static str {
+    match kind {
+        ModelErrorKind::Transient => "transient",
+        ModelErrorKind::Permanent => "permanent",
+        ModelErrorKind::KeyRejected => "key_rejected",
+        ModelErrorKind::Timeout => "timeout",
+        ModelErrorKind::Refused => "refused",
+        ModelErrorKind::ProviderDown => "provider_down",
+    }
+}
+
+/// What a request reserves of the tokens per minute for its reply; corrected afterwards.
+pub(super) fn expected_completion_tokens(body: &Value) -> u64 {
+    ["max_completion_tokens", "max_tokens"]
+        .iter()
+        .find_map(|field| body.get(field)?.as_u64())
+        .unwrap_or(u64::from(ASSUMED_COMPLETION_TOKENS))
+        .min(MOST_TOKENS)
+}

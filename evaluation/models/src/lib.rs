@@ -1,0 +1,40 @@
+//! Talking to OpenAI-compatible chat completion endpoints, and paying attention to what it costs.
+//!
+//! Layers, from the wire up: one attempt (`attempt`, `fault`, `reply`), the limits all attempts to an
+//! endpoint share ([`gepa_limiter`]), retries and usage ([`ChatModel::forward`]), and the
+//! [`LanguageModel`](gepa_evaluation::LanguageModel) on top. [`Models`] connects settings to all of it.
+
+mod api_key;
+mod assembly;
+mod attempt;
+mod backoff;
+mod chat;
+pub mod decoding;
+mod endpoint;
+mod environment;
+mod fault;
+mod forward;
+mod http_address;
+mod models;
+mod prices;
+mod reply;
+mod retry_after;
+mod settings;
+mod setup_error;
+mod spending;
+mod stream;
+mod telemetry;
+
+pub use api_key::ApiKey;
+pub use attempt::innermost;
+pub use backoff::RetryTiming;
+pub use chat::ChatModel;
+pub use endpoint::{is_loopback, known_providers, public_base_url};
+pub use environment::{Environment, EnvironmentError};
+pub use forward::{ForwardError, RawReply};
+pub use http_address::{AddressError, HttpAddress};
+pub use models::{ClientKind, Models, build_client};
+pub use settings::{MaxTokensField, ModelSettings, PriceSettings, ProviderSettings};
+pub use setup_error::ModelSetupError;
+pub use spending::Spending;
+pub use stream::{StreamEnd, StreamedReply};

@@ -1,0 +1,60 @@
+//! What a call has cost so far, for those who may have to drop it.
+
+use parking_lot::Mutex;
+
+use gepa_evaluation::Usage;
+
+/// The cost of one call, readable while it is under way and after it was dropped.
+#[derive(Debug, Default)]
+pub struct Spending {
+    state: Mutex<SpendingState>,
+}
+
+#[derive(Debug, Default)]
+struct SpendingState {
+    usage: Usage,
+    /// Estimated tokens of the attempt that has not ended.
+    under_way: Option<u64>,
+}
+
+impl Spending {
+    /// What was spent; an attempt that has not ended counts as a call whose tokens are an estimate
+    /// of what it has sent and received.
+    pub fn usage(&self) -> Usage {
+        let state = self.state.lock();
+        let mut usage = state.usage;
+        if let Some(tokens) = state.under_way {
+            usage += Usage {
+                calls: 1,
+                unknown_tokens: tokens,
+                unpriced_calls: 1,
+                ..Usage::default()
+            };
+        }
+        usage
+    }
+
+    pub(super) fn attempt_started(&self, prompt_tokens: u64) {
+        self.state.lock().under_way = Some(prompt_tokens);
+    }
+
+    /// More of a streamed reply has arrived.
+    pub(super) fn received(&self, tokens: u64) {
+        let mut state = self.state.lock();
+        state.under_way = state.under_way.map(|so_far| so_far.saturating_add(tokens));
+    }
+
+    /// The attempt brought a completion.
+    pub(super) fn attempt_ended(&self, usage: Usage) {
+        let mut state = self.state.lock();
+        state.under_way = None;
+        state.usage += usage;
+    }
+
+    /// The attempt brought nothing.
+    pub(super) fn attempt_failed(&self, was_sent: bool) {
+        let mut state = self.state.lock();
+        state.under_way = None;
+        state.usage.calls += u64::from(was_sent);
+    }
+}

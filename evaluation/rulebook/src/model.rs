@@ -1,0 +1,163 @@
+//! The provider: policy and reflection model behind one trait.
+
+use async_trait::async_trait;
+
+use super::grammar::{labels_named, read_prompt};
+use super::inputs::Inputs;
+use super::learner::rewrite;
+use super::reflection_prompt::read_reflection_prompt;
+use super::writing::write_prompt;
+use gepa_evaluation::{
+    ChatRequest, Completion, FinishReason, LanguageModel, Message, ModelError, ModelErrorKind,
+    ModelInfo, Purpose, Usage, UsageBound, run_cpu,
+};
+
+/// The deterministic instruction follower; needs no network and costs nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RulebookModel;
+
+/// The most tokens of rules a reflection can add to what its prompt holds already.
+const LARGEST_GROWTH: u64 = 10_000;
+/// Versions written at most.
+const MOST_VERSIONS: u32 = 16;
+/// The tokens of the sentence before the fence, with room to spare.
+const PREFACE: u64 = 50;
+
+#[async_trait]
+impl LanguageModel for RulebookModel {
+    async fn complete(&self, request: ChatRequest) -> Result<Completion, ModelError> {
+        let usage = Usage {
+            calls: 1,
+            prompt_tokens: prompt_tokens(&request.messages),
+            ..Usage::default()
+        };
+        let text = match request.purpose {
+            Purpose::Rollout => answer(&request.messages),
+            Purpose::Reflection => {
+                let prompt = joined(&request.messages);
+                run_cpu(move || reflect(&prompt))
+                    .await
+                    .ok_or_else(|| ModelError {
+                        kind: ModelErrorKind::Permanent,
+                        message: "the rulebook model stopped on this reflection prompt".to_owned(),
+                        usage,
+                    })?
+            }
+            Purpose::Judge => {
+                return Err(ModelError {
+                    kind: ModelErrorKind::Permanent,
+                    message: "the rulebook model cannot judge answers; configure another judge model or another scorer".to_owned(),
+                    usage: Usage::default(),
+                });
+            }
+        };
+        Ok(Completion {
+            usage: Usage {
+                completion_tokens: tokens_of(&text),
+                ..usage
+            },
+            text,
+            finish_reason: FinishReason::Stop,
+            tool_calls: Vec::new(),
+        })
+    }
+
+    fn usage_bound(&self, messages: &[Message]) -> Option<UsageBound> {
+        let prompt = prompt_tokens(messages);
+        // Only a reflection prompt shows examples, and only a reflection writes more than it read.
+        let shows_examples = messages
+            .iter()
+            .any(|message| message.content.contains("# Example "));
+        let growth = if shows_examples { LARGEST_GROWTH } else { 0 };
+        let versions = u64::from(versions_asked(&joined(messages)));
+        Some(UsageBound {
+            tokens: prompt + versions * (prompt + growth) + PREFACE,
+            ..UsageBound::default()
+        })
+    }
+
+    fn is_deterministic(&self) -> bool {
+        true
+    }
+
+    fn info(&self) -> ModelInfo {
+        ModelInfo {
+            provider: "rulebook".to_owned(),
+            model: "rulebook".to_owned(),
+        }
+    }
+}
+
+/// Applies the rules of the prompt to the inputs of the last user message.
+fn answer(messages: &[Message]) -> String {
+    let prompt = read_prompt(&joined(messages));
+    let asked = messages
+        .iter()
+        .rfind(|message| message.role == "user")
+        .or(messages.last());
+    let inputs = asked.map_or_else(Inputs::default, |message| {
+        Inputs::in_message(&read_prompt(&message.content).prose)
+    });
+    prompt
+        .sheet
+        .answer(&inputs)
+        .or_else(|| labels_named(&prompt.prose).into_iter().next())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Rewrites the instruction from the examples the prompt shows.
+fn reflect(prompt: &str) -> String {
+    let shown = read_reflection_prompt(prompt);
+    let current = read_prompt(&shown.instruction);
+    if shown.examples.is_empty() {
+        return format!(
+            "The examples name no right answers, so the instruction stays as it is.\n\n```\n{}\n```",
+            shown.instruction.trim()
+        );
+    }
+    let mut reply = format!(
+        "I compared the answers with the feedback of {} examples and adjusted the rules to them.",
+        shown.examples.len()
+    );
+    for version in 0..versions_asked(prompt) {
+        // Other dice choose other conditions.
+        let dice = if version == 0 {
+            prompt.to_owned()
+        } else {
+            format!("{prompt}\nversion {version}")
+        };
+        let improved = rewrite(&current, &shown.examples, &dice);
+        let text = write_prompt(&current.prose, &improved);
+        reply.extend(["\n\n```\n", &text, "\n```"]);
+    }
+    reply
+}
+
+/// How many versions the last lines of the prompt ask for, one where they say nothing.
+fn versions_asked(prompt: &str) -> u32 {
+    let asked = prompt.rsplit_once("\n\nWrite ").map(|(_, rest)| rest);
+    let number = asked.and_then(|rest| rest.split_once(" versions of the new text"));
+    number
+        .and_then(|(number, _)| number.parse().ok())
+        .map_or(1, |number: u32| number.clamp(1, MOST_VERSIONS))
+}
+
+fn joined(messages: &[Message]) -> String {
+    let contents: Vec<&str> = messages
+        .iter()
+        .map(|message| message.content.as_str())
+        .collect();
+    contents.join("\n")
+}
+
+/// A token for every started four characters, and four for every message.
+fn prompt_tokens(messages: &[Message]) -> u64 {
+    messages
+        .iter()
+        .map(|message| 4 + tokens_of(&message.content))
+        .sum()
+}
+
+fn tokens_of(text: &str) -> u64 {
+    text.chars().count().div_ceil(4) as u64
+}

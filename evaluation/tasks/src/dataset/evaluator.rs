@@ -1,0 +1,260 @@
+//! Rows, prompt, policy model, scorer: one rollout.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use super::{Dataset, DatasetError, Row};
+use crate::scorer::{Scorer, ScorerInput};
+use gepa_evaluation::{
+    ChatRequest, Completion, Evaluation, Evaluator, EvaluatorInfo, FailureKind, FinishReason,
+    LanguageModel, Message, ModelErrorKind, Outcome, PromptTemplate, Purpose, RolloutRequest,
+    Scored, Usage, UsageBound, wildcards_in,
+};
+
+/// Above this an answer has no useful bound.
+const LARGEST_BOUNDED_OUTPUT: usize = 64 * 1024 * 1024;
+
+/// Runs a prompt over the rows of a dataset: fills its wildcards from the row, lets the policy
+/// model answer, scores the answer.
+pub struct DatasetEvaluator {
+    dataset: Arc<Dataset>,
+    prompt: PromptTemplate,
+    policy: Arc<dyn LanguageModel>,
+    scorer: Scorer,
+    trusts_policy: bool,
+}
+
+impl DatasetEvaluator {
+    /// Puts the parts together; refuses a scorer that compares with an expected answer where the
+    /// dataset has a row without one.
+    pub fn new(
+        dataset: Arc<Dataset>,
+        prompt: PromptTemplate,
+        policy: Arc<dyn LanguageModel>,
+        scorer: Scorer,
+    ) -> Result<Self, DatasetError> {
+        if scorer.needs_expected() {
+            let unanswered = dataset
+                .rows()
+                .iter()
+                .find(|(_, row)| row.answer().is_none());
+            if let Some((id, _)) = unanswered {
+                return Err(DatasetError::BadSettings(format!(
+                    "the scorer compares with an expected answer, but row `{id}` has none; set `answer` to its column"
+                )));
+            }
+        }
+        Ok(Self {
+            dataset,
+            prompt,
+            policy,
+            scorer,
+            trusts_policy: false,
+        })
+    }
+
+    /// Treats the policy as deterministic although the model does not promise it: for a model
+    /// asked to answer at temperature 0, when the user wants known outcomes to be reused.
+    #[must_use]
+    pub fn trusting_policy(mut self) -> Self {
+        self.trusts_policy = true;
+        self
+    }
+
+    fn messages(&self, request: &RolloutRequest, row: &Row) -> Vec<Message> {
+        self.prompt
+            .render(&request.candidate, |name| row.text(name))
+    }
+
+    async fn run(&self, request: &RolloutRequest, row: &Row) -> Evaluation {
+        let chat = ChatRequest {
+            messages: self.messages(request, row),
+            purpose: Purpose::Rollout,
+        };
+        let completion = match self.policy.complete(chat).await {
+            Ok(completion) => completion,
+            Err(error) => {
+                return Evaluation {
+                    usage: error.usage,
+                    judge_usage: Usage::default(),
+                    provider_down: error.kind == ModelErrorKind::ProviderDown,
+                    outcome: Outcome::Failed(error.into_failure()),
+                };
+            }
+        };
+        if completion.finish_reason == FinishReason::Refusal {
+            let refusal = Outcome::failed(FailureKind::Refused, refusal_message(&completion.text));
+            return Evaluation::with_usage(refusal, completion.usage);
+        }
+        let answer = answer_of(&completion);
+        self.judge(request, row, answer, completion.usage).await
+    }
+
+    async fn judge(
+        &self,
+        request: &RolloutRequest,
+        row: &Row,
+        answer: Answer,
+        usage: Usage,
+    ) -> Evaluation {
+        let input = input_text(row);
+        let judgement = self
+            .scorer
+            .score(&ScorerInput {
+                example: &request.example,
+                input: &input,
+                output: &answer.text,
+                expected: row.answer(),
+            })
+            .await;
+        let outcome = match judgement.verdict {
+            Err(failure) => Outcome::Failed(failure),
+            Ok(verdict) => Outcome::Scored(Scored {
+                score: verdict.score,
+                objectives: verdict.objectives,
+                feedback: with_notes(verdict.feedback, answer.note),
+                output: Some(answer.text),
+                trace: request.wants_trace().then(|| self.trace(request, row)),
+            })
+            .checked(),
+        };
+        Evaluation {
+            outcome,
+            usage,
+            judge_usage: judgement.usage,
+            provider_down: judgement.provider_down,
+        }
+    }
+
+    /// The fields the prompt shows; where it shows none, every input of the row.
+    fn trace(&self, request: &RolloutRequest, row: &Row) -> Value {
+        let sections = self.prompt.sections(&request.candidate);
+        let shown: Map<String, Value> = sections
+            .iter()
+            .flat_map(|section| wildcards_in(&section.content))
+            .filter_map(|name| Some((name.to_string(), row.value(&name)?)))
+            .collect();
+        let inputs = if shown.is_empty() {
+            row.input_values()
+        } else {
+            shown
+        };
+        Value::Object(Map::from_iter([(
+            "Inputs".to_owned(),
+            Value::Object(inputs),
+        )]))
+    }
+}
+
+impl fmt::Debug for DatasetEvaluator {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("DatasetEvaluator")
+            .field("rows", &self.dataset.rows().len())
+            .field("prompt", &self.prompt)
+            .field("policy", &self.policy.info())
+            .field("scorer", &self.scorer)
+            .field("trusts_policy", &self.trusts_policy)
+            .finish()
+    }
+}
+
+#[async_trait]
+impl Evaluator for DatasetEvaluator {
+    async fn evaluate(&self, request: RolloutRequest) -> Evaluation {
+        match self.dataset.row(&request.example) {
+            Some(row) => self.run(&request, row).await,
+            None => Evaluation::free(Outcome::failed(
+                FailureKind::Permanent,
+                format!(
+                    "the dataset has no example `{}`; check the ids of the sets",
+                    request.example
+                ),
+            )),
+        }
+    }
+
+    fn is_deterministic(&self) -> bool {
+        (self.policy.is_deterministic() || self.trusts_policy) && self.scorer.is_deterministic()
+    }
+
+    fn usage_bound(&self, request: &RolloutRequest) -> Option<UsageBound> {
+        let row = self.dataset.row(&request.example)?;
+        let policy = self.policy.usage_bound(&self.messages(request, row))?;
+        // A token of output has rarely more than 8 bytes, and the policy's bound counts its prompt
+        // as well, so this covers any answer the policy can afford.
+        let output_bytes = usize::try_from(policy.tokens).ok()?.checked_mul(8)?;
+        if output_bytes > LARGEST_BOUNDED_OUTPUT {
+            return None;
+        }
+        let judge = self
+            .scorer
+            .usage_bound(&input_text(row), row.answer(), output_bytes)?;
+        Some(UsageBound {
+            tokens: policy.tokens.saturating_add(judge.tokens),
+            cost: policy.cost + judge.cost,
+        })
+    }
+
+    fn obstacle(&self) -> Option<String> {
+        self.policy.obstacle()
+    }
+
+    fn info(&self) -> EvaluatorInfo {
+        let policy = self.policy.info();
+        EvaluatorInfo {
+            kind: "dataset".to_owned(),
+            policy_provider: policy.provider,
+            policy_model: policy.model,
+        }
+    }
+}
+
+/// What is scored, and what the reader of the feedback should know about how it came about.
+struct Answer {
+    text: String,
+    note: Option<&'static str>,
+}
+
+fn refusal_message(text: &str) -> String {
+    match text.trim() {
+        "" => "the model refused to answer".to_owned(),
+        said => format!("the model refused to answer: {said}"),
+    }
+}
+
+fn answer_of(completion: &Completion) -> Answer {
+    let only_tools = completion.text.trim().is_empty() && !completion.tool_calls.is_empty();
+    let text = if only_tools {
+        Value::Array(completion.tool_calls.clone()).to_string()
+    } else {
+        completion.text.clone()
+    };
+    let note = if completion.finish_reason == FinishReason::Length {
+        Some("The response was cut off at the token limit; a shorter one would be complete.")
+    } else if only_tools {
+        Some("The response consists of tool calls and no text.")
+    } else {
+        None
+    };
+    Answer { text, note }
+}
+
+fn with_notes(feedback: Option<String>, note: Option<&str>) -> Option<String> {
+    match (feedback, note) {
+        (Some(feedback), Some(note)) => Some(format!("{feedback} {note}")),
+        (None, Some(note)) => Some(note.to_owned()),
+        (feedback, None) => feedback,
+    }
+}
+
+fn input_text(row: &Row) -> String {
+    let lines: Vec<String> = row
+        .inputs()
+        .map(|(name, text)| format!("{name}: {text}"))
+        .collect();
+    lines.join("\n")
+}

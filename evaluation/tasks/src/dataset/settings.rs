@@ -1,0 +1,142 @@
+//! What a config says about a dataset.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A file of labelled rows and how to read it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DatasetSettings {
+    /// The file, relative to the config file.
+    pub path: String,
+    /// The file's format; by default its extension says: `.jsonl`/`.ndjson`, `.csv`, `.tsv`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<DatasetFormat>,
+    /// The character between two columns: by default `,` in CSV and a tab in TSV, where quotes
+    /// have no meaning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
+    /// The column names of a CSV or TSV file without a header line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// The text encoding; a UTF-8 byte order mark is skipped.
+    #[serde(default)]
+    pub encoding: TextEncoding,
+    /// The column with the example ids; by default the row number, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_column: Option<String>,
+    /// The column with the expected answer; by default `answer`, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// Replaces answers, e.g. `{ "1" = "disease", "0" = "no_disease" }`; every answer of the file
+    /// needs an entry once there is one.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub answer_values: IndexMap<String, String>,
+    /// Keeps only rows whose column has one of the values; all columns named must match. Answers
+    /// are compared after `answer_values`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub only: IndexMap<String, Vec<String>>,
+    /// Keeps only the first so many rows that pass `only`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// The most rows to hold.
+    #[serde(default = "default_max_rows")]
+    pub max_rows: usize,
+    /// The largest file to read, in megabytes.
+    #[serde(default = "default_max_megabytes")]
+    pub max_megabytes: u64,
+    /// How the rows become the train, pareto and validation sets.
+    #[serde(default)]
+    pub split: SplitSettings,
+}
+
+impl DatasetSettings {
+    /// Settings for a file with everything else at its default.
+    pub fn for_path(path: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            format: None,
+            delimiter: None,
+            columns: None,
+            encoding: TextEncoding::default(),
+            id_column: None,
+            answer: None,
+            answer_values: IndexMap::new(),
+            only: IndexMap::new(),
+            limit: None,
+            max_rows: default_max_rows(),
+            max_megabytes: default_max_megabytes(),
+            split: SplitSettings::default(),
+        }
+    }
+}
+
+/// The formats a dataset can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DatasetFormat {
+    /// One JSON object per line.
+    Jsonl,
+    /// Columns between commas, quoted where needed.
+    Csv,
+    /// Columns between tabs, never quoted.
+    Tsv,
+}
+
+/// The encodings a dataset can have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TextEncoding {
+    /// UTF-8; anything else is an error.
+    #[default]
+    Utf8,
+    /// ISO 8859-1: every byte is one character.
+    Latin1,
+}
+
+/// How the rows become the three example sets. Sets given by `ids` or `rows` take theirs first;
+/// those given by `count` or `fraction` share the other rows in shuffled order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct SplitSettings {
+    /// Shuffles the rows; the same seed gives the same sets everywhere.
+    pub seed: u64,
+    /// Gives every set the same share of each answer.
+    pub stratify: bool,
+    /// Minibatches for reflection are drawn from here.
+    pub train: SetSettings,
+    /// The instances over which the frontier is kept.
+    pub pareto: SetSettings,
+    /// Held out: only the baseline and the final best are scored on it.
+    pub validation: SetSettings,
+}
+
+/// One set: `{ count = 100 }`, `{ fraction = 0.3 }`, `{ ids = [..] }` or `{ rows = ["0..100"] }`;
+/// empty when nothing is said.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct SetSettings {
+    /// So many shuffled rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<usize>,
+    /// This share of all rows, from 0 to 1, rounded down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fraction: Option<f64>,
+    /// These rows by id, in this order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<serde_json::Value>>")]
+    pub ids: Option<Vec<gepa_evaluation::ExampleId>>,
+    /// These rows by position, from 0, as `"from..to"` without `to`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Vec<String>>,
+}
+
+fn default_max_rows() -> usize {
+    1_000_000
+}
+
+fn default_max_megabytes() -> u64 {
+    512
+}

@@ -1,0 +1,279 @@
+//! The rows of a dataset, addressed by example id.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use indexmap::map::Entry;
+use serde_json::Value;
+
+use super::read::{Record, read_records};
+use super::{DatasetError, DatasetSettings};
+use gepa_evaluation::ExampleId;
+
+/// The rows of one file, in file order.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    rows: IndexMap<ExampleId, Row>,
+}
+
+/// One row: its inputs and the answer expected.
+#[derive(Clone, Debug)]
+pub struct Row {
+    fields: IndexMap<String, Field>,
+    answer_column: Option<Arc<str>>,
+    id_column: Option<Arc<str>>,
+    line: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Field {
+    text: String,
+    /// Absent where the value is the text itself.
+    raw: Option<Value>,
+}
+
+impl Dataset {
+    /// Reads the file; a relative path starts at `base`, the config file's folder.
+    pub fn load(settings: &DatasetSettings, base: &Path) -> Result<Self, DatasetError> {
+        let path = base.join(&settings.path);
+        let records = read_records(&path, settings)?;
+        let columns = Columns::resolve(&path, &records, settings)?;
+        let mut rows: IndexMap<ExampleId, Row> = IndexMap::new();
+        for (index, record) in records.into_iter().enumerate() {
+            let line = record.line;
+            let id = columns.id_of(&path, index, &record)?;
+            let row = columns.row_of(&path, record, &settings.answer_values)?;
+            if !passes(&row, &settings.only) {
+                continue;
+            }
+            if settings.limit.is_some_and(|limit| rows.len() >= limit) {
+                break;
+            }
+            match rows.entry(id) {
+                Entry::Vacant(slot) => {
+                    slot.insert(row);
+                }
+                Entry::Occupied(taken) => {
+                    return Err(DatasetError::DuplicateId {
+                        path,
+                        line,
+                        first_line: taken.get().line,
+                        id: taken.key().to_string(),
+                    });
+                }
+            }
+        }
+        if rows.is_empty() {
+            let filtered = !settings.only.is_empty() || settings.limit == Some(0);
+            return Err(DatasetError::Empty {
+                path,
+                after_filter: if filtered {
+                    " that pass `only` and `limit`"
+                } else {
+                    ""
+                },
+            });
+        }
+        Ok(Self { rows })
+    }
+
+    /// The rows in file order.
+    pub fn rows(&self) -> &IndexMap<ExampleId, Row> {
+        &self.rows
+    }
+
+    /// The row with this id.
+    pub fn row(&self, id: &ExampleId) -> Option<&Row> {
+        self.rows.get(id)
+    }
+}
+
+impl Row {
+    /// A field as text, the way a wildcard shows it: strings as they are, other values as JSON.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field).map(|field| field.text.as_str())
+    }
+
+    /// A field as it stands in the file.
+    pub fn value(&self, field: &str) -> Option<Value> {
+        let found = self.fields.get(field)?;
+        let text = || Value::String(found.text.clone());
+        Some(found.raw.clone().unwrap_or_else(text))
+    }
+
+    /// The answer expected, after `answer_values`.
+    pub fn answer(&self) -> Option<&str> {
+        self.text(self.answer_column.as_deref()?)
+    }
+
+    /// Names and texts of every field but the answer and the id, in file order.
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let columns = [self.answer_column.as_deref(), self.id_column.as_deref()];
+        self.fields
+            .iter()
+            .filter(move |(name, _)| !columns.contains(&Some(name.as_str())))
+            .map(|(name, field)| (name.as_str(), field.text.as_str()))
+    }
+
+    /// The inputs as they stand in the file.
+    pub fn input_values(&self) -> serde_json::Map<String, Value> {
+        self.inputs()
+            .filter_map(|(name, _)| Some((name.to_owned(), self.value(name)?)))
+            .collect()
+    }
+}
+
+/// The columns with a meaning, checked to exist.
+struct Columns {
+    id: Option<Arc<str>>,
+    answer: Option<Arc<str>>,
+    answer_is_required: bool,
+}
+
+impl Columns {
+    fn resolve(
+        path: &Path,
+        records: &[Record],
+        settings: &DatasetSettings,
+    ) -> Result<Self, DatasetError> {
+        let first = records.first().map(|record| &record.values);
+        let check = |column: &str, setting: &'static str| match first {
+            Some(values) if !values.contains_key(column) => Err(DatasetError::UnknownColumn {
+                path: path.to_owned(),
+                column: column.to_owned(),
+                setting,
+                known: known_columns(values),
+            }),
+            _ => Ok(()),
+        };
+        if let Some(id) = &settings.id_column {
+            check(id, "id_column")?;
+        }
+        if let Some(answer) = &settings.answer {
+            check(answer, "answer")?;
+        }
+        for column in settings.only.keys() {
+            check(column, "only")?;
+        }
+        let usual = first.and_then(|values| values.contains_key("answer").then_some("answer"));
+        Ok(Self {
+            id: settings.id_column.as_deref().map(Arc::from),
+            answer: settings.answer.as_deref().or(usual).map(Arc::from),
+            answer_is_required: settings.answer.is_some() || !settings.answer_values.is_empty(),
+        })
+    }
+
+    fn id_of(&self, path: &Path, index: usize, record: &Record) -> Result<ExampleId, DatasetError> {
+        let Some(column) = &self.id else {
+            return Ok(ExampleId::Seed(index as u64));
+        };
+        let value = record.values.get(&**column);
+        let text = value.map(text_of).unwrap_or_default();
+        if text.is_empty() {
+            return Err(bad_line(
+                path,
+                record.line,
+                format!("the id in column `{column}` is missing; give every row one"),
+            ));
+        }
+        Ok(canonical_number(&text).map_or_else(|| text.as_str().into(), ExampleId::Seed))
+    }
+
+    fn row_of(
+        &self,
+        path: &Path,
+        record: Record,
+        answer_values: &IndexMap<String, String>,
+    ) -> Result<Row, DatasetError> {
+        let line = record.line;
+        let mut fields: IndexMap<String, Field> = record
+            .values
+            .into_iter()
+            .map(|(name, value)| (name, field_of(value)))
+            .collect();
+        if let Some(column) = &self.answer {
+            match fields.get_mut(&**column) {
+                Some(field) => map_answer(path, line, field, answer_values)?,
+                None if self.answer_is_required => {
+                    let reason = format!("the answer in column `{column}` is missing");
+                    return Err(bad_line(path, line, reason));
+                }
+                None => {}
+            }
+        }
+        Ok(Row {
+            fields,
+            answer_column: self.answer.clone(),
+            id_column: self.id.clone(),
+            line,
+        })
+    }
+}
+
+fn map_answer(
+    path: &Path,
+    line: u64,
+    field: &mut Field,
+    answer_values: &IndexMap<String, String>,
+) -> Result<(), DatasetError> {
+    if answer_values.is_empty() {
+        return Ok(());
+    }
+    let Some(mapped) = answer_values.get(field.text.trim()) else {
+        let reason = format!(
+            "the answer `{}` has no entry in `answer_values`, add one",
+            field.text
+        );
+        return Err(bad_line(path, line, reason));
+    };
+    *field = Field {
+        text: mapped.clone(),
+        raw: None,
+    };
+    Ok(())
+}
+
+fn bad_line(path: &Path, line: u64, reason: String) -> DatasetError {
+    DatasetError::BadLine {
+        path: path.to_owned(),
+        line,
+        reason,
+    }
+}
+
+fn passes(row: &Row, only: &IndexMap<String, Vec<String>>) -> bool {
+    only.iter().all(|(column, allowed)| {
+        row.text(column)
+            .is_some_and(|text| allowed.iter().any(|value| value == text))
+    })
+}
+
+fn known_columns(values: &IndexMap<String, Value>) -> String {
+    let names: Vec<String> = values.keys().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+fn field_of(value: Value) -> Field {
+    match value {
+        Value::String(text) => Field { text, raw: None },
+        other => Field {
+            text: text_of(&other),
+            raw: Some(other),
+        },
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// `7` is the seed 7, while `007` stays a name: an id must print as it was written.
+fn canonical_number(text: &str) -> Option<u64> {
+    let number: u64 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
+}

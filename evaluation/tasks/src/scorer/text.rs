@@ -1,0 +1,160 @@
+//! Comparing the response as text: exact, contains, regular expression.
+
+use regex::{Regex, RegexBuilder};
+
+use super::ScorerError;
+use super::input::{ScorerInput, Verdict, expected_of, pass_or_fail, quoted};
+use gepa_evaluation::Failure;
+
+#[derive(Debug)]
+pub(super) struct TextScorer {
+    test: Test,
+    ignore_case: bool,
+}
+
+#[derive(Debug)]
+enum Test {
+    Exact { keep_whitespace: bool },
+    Contains,
+    Matches(Regex),
+    Captures(Regex),
+}
+
+impl TextScorer {
+    pub(super) fn exact(ignore_case: bool, keep_whitespace: bool) -> Self {
+        Self {
+            test: Test::Exact { keep_whitespace },
+            ignore_case,
+        }
+    }
+
+    pub(super) fn contains(ignore_case: bool) -> Self {
+        Self {
+            test: Test::Contains,
+            ignore_case,
+        }
+    }
+
+    pub(super) fn regex(pattern: &str, ignore_case: bool) -> Result<Self, ScorerError> {
+        let regex = RegexBuilder::new(pattern)
+            .case_insensitive(ignore_case)
+            .build()
+            .map_err(|source| ScorerError::BadPattern {
+                pattern: pattern.to_owned(),
+                source: Box::new(source),
+            })?;
+        let test = match regex.captures_len() {
+            1 => Test::Matches(regex),
+            2 => Test::Captures(regex),
+            _ => return Err(ScorerError::SeveralGroups(pattern.to_owned())),
+        };
+        Ok(Self { test, ignore_case })
+    }
+
+    pub(super) fn needs_expected(&self) -> bool {
+        !matches!(self.test, Test::Matches(_))
+    }
+
+    pub(super) fn score(&self, input: &ScorerInput<'_>) -> Result<Verdict, Failure> {
+        match &self.test {
+            Test::Exact { keep_whitespace } => {
+                let expected = expected_of(input)?;
+                let trimmed_same = self.folded(input.output.trim()) == self.folded(expected.trim());
+                let same = self.folded(input.output) == self.folded(expected);
+                if *keep_whitespace && trimmed_same && !same {
+                    return Ok(pass_or_fail(false, whitespace_feedback(expected)));
+                }
+                Ok(compared(trimmed_same, expected, input.output))
+            }
+            Test::Contains => {
+                let expected = expected_of(input)?;
+                let found = self
+                    .folded(input.output)
+                    .contains(&self.folded(expected.trim()));
+                Ok(pass_or_fail(
+                    found,
+                    contains_feedback(found, expected, input.output),
+                ))
+            }
+            Test::Matches(regex) => {
+                let found = regex.is_match(input.output);
+                Ok(pass_or_fail(found, match_feedback(found, regex, input)))
+            }
+            Test::Captures(regex) => self.compare_capture(regex, input),
+        }
+    }
+
+    fn compare_capture(&self, regex: &Regex, input: &ScorerInput<'_>) -> Result<Verdict, Failure> {
+        let expected = expected_of(input)?;
+        let captures = regex.captures(input.output);
+        let Some(answered) = captures.and_then(|found| found.get(1)) else {
+            let feedback = format!(
+                "Wrong: the expected answer is {}, but no answer of the form {} was found in the response {}.",
+                quoted(expected),
+                quoted(regex.as_str()),
+                quoted(input.output)
+            );
+            return Ok(pass_or_fail(false, feedback));
+        };
+        let same = self.folded(answered.as_str().trim()) == self.folded(expected.trim());
+        Ok(compared(same, expected, answered.as_str()))
+    }
+
+    fn folded(&self, text: &str) -> String {
+        if self.ignore_case {
+            text.to_lowercase()
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// The verdict on one value that should be equal to another.
+pub(super) fn compared(same: bool, expected: &str, answered: &str) -> Verdict {
+    let feedback = if same {
+        format!("Correct: the expected answer is {}.", quoted(expected))
+    } else {
+        format!(
+            "Wrong: the expected answer is {}, but the response was {}.",
+            quoted(expected),
+            quoted(answered)
+        )
+    };
+    pass_or_fail(same, feedback)
+}
+
+fn whitespace_feedback(expected: &str) -> String {
+    format!(
+        "Wrong: the expected answer is {}, and the response differs from it in white space, which counts.",
+        quoted(expected)
+    )
+}
+
+fn contains_feedback(found: bool, expected: &str, output: &str) -> String {
+    if found {
+        return format!(
+            "Correct: the expected answer is {}, and the response contains it.",
+            quoted(expected)
+        );
+    }
+    format!(
+        "Wrong: the expected answer is {}, but the response does not contain it: {}.",
+        quoted(expected),
+        quoted(output)
+    )
+}
+
+fn match_feedback(found: bool, regex: &Regex, input: &ScorerInput<'_>) -> String {
+    let expected = input
+        .expected
+        .map(|answer| format!(" The expected answer is {}.", quoted(answer)))
+        .unwrap_or_default();
+    let pattern = quoted(regex.as_str());
+    if found {
+        return format!("Correct: the response has the form {pattern}.{expected}");
+    }
+    format!(
+        "Wrong: the response should have the form {pattern}, but was {}.{expected}",
+        quoted(input.output)
+    )
+}

@@ -1,0 +1,180 @@
+//! What is read, and what is refused with which words.
+
+use gepa_evaluation::ExampleId;
+use gepa_tasks::dataset::{Dataset, DatasetError, DatasetSettings, TextEncoding};
+
+fn load(name: &str, content: impl AsRef<[u8]>) -> Result<Dataset, DatasetError> {
+    load_with(&DatasetSettings::for_path(name), content)
+}
+
+fn load_with(
+    settings: &DatasetSettings,
+    content: impl AsRef<[u8]>,
+) -> Result<Dataset, DatasetError> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(&settings.path), content).unwrap();
+    Dataset::load(settings, folder.path())
+}
+
+fn check_error(result: Result<Dataset, DatasetError>, parts: &[&str]) {
+    let message = result.unwrap_err().to_string();
+    for part in parts {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+}
+
+fn text<'d>(dataset: &'d Dataset, id: u64, field: &str) -> Option<&'d str> {
+    dataset.row(&ExampleId::Seed(id)).unwrap().text(field)
+}
+
+#[test]
+fn csv_is_read_with_quotes_a_byte_order_mark_and_row_numbers() {
+    let dataset = load(
+        "a.csv",
+        "\u{feff}text,answer\n\"one, \"\"two\"\"\nthree\",x\nfour,y\n",
+    )
+    .unwrap();
+    assert_eq!(text(&dataset, 0, "text"), Some("one, \"two\"\nthree"));
+    let second = dataset.row(&ExampleId::Seed(1)).unwrap();
+    assert_eq!(second.answer(), Some("y"));
+    assert_eq!(second.inputs().collect::<Vec<_>>(), [("text", "four")]);
+    assert_eq!(second.text("none"), None);
+}
+
+#[test]
+fn tsv_without_a_header_keeps_quotes_as_they_are() {
+    let settings = DatasetSettings {
+        columns: Some(vec!["label".to_owned(), "text".to_owned()]),
+        answer: Some("label".to_owned()),
+        ..DatasetSettings::for_path("a.tsv")
+    };
+    let dataset = load_with(&settings, "ham\t\"Ok, see\nspam\tfree\n").unwrap();
+    assert_eq!(text(&dataset, 0, "text"), Some("\"Ok, see"));
+    assert_eq!(
+        dataset.row(&ExampleId::Seed(1)).unwrap().answer(),
+        Some("spam")
+    );
+}
+
+#[test]
+fn json_lines_keep_their_values_beside_the_text() {
+    let dataset = load(
+        "a.jsonl",
+        "{\"n\": 1.5, \"list\": [1], \"answer\": true}\n\n{\"n\": null}\n",
+    )
+    .unwrap();
+    let row = dataset.row(&ExampleId::Seed(0)).unwrap();
+    assert_eq!(row.text("list"), Some("[1]"));
+    assert_eq!(row.value("n"), Some(serde_json::json!(1.5)));
+    assert_eq!(row.answer(), Some("true"));
+    assert_eq!(text(&dataset, 1, "n"), Some(""));
+    assert_eq!(dataset.row(&ExampleId::Seed(1)).unwrap().answer(), None);
+}
+
+#[test]
+fn ids_come_from_a_column_and_print_as_they_were_written() {
+    let settings = DatasetSettings {
+        id_column: Some("id".to_owned()),
+        ..DatasetSettings::for_path("a.csv")
+    };
+    let dataset = load_with(&settings, "id,answer\n7,a\n007,b\nx,c\n").unwrap();
+    let ids: Vec<ExampleId> = dataset.rows().keys().cloned().collect();
+    assert_eq!(ids, [ExampleId::Seed(7), "007".into(), "x".into()]);
+    check_error(
+        load_with(&settings, "id,answer\n7,a\n8,b\n7,c\n"),
+        &["line 4", "`7`", "line 2", "leave `id_column` out"],
+    );
+    check_error(
+        load_with(&settings, "id,answer\n,a\n"),
+        &["line 2", "`id` is missing"],
+    );
+}
+
+#[test]
+fn answers_are_mapped_and_filters_see_the_mapped_value() {
+    let settings = DatasetSettings {
+        answer: Some("target".to_owned()),
+        answer_values: [("1", "yes"), ("0", "no")]
+            .map(|(from, to)| (from.to_owned(), to.to_owned()))
+            .into_iter()
+            .collect(),
+        only: [("target".to_owned(), vec!["no".to_owned()])]
+            .into_iter()
+            .collect(),
+        limit: Some(2),
+        ..DatasetSettings::for_path("a.csv")
+    };
+    let dataset = load_with(&settings, "n,target\na,1\nb,0\nc,0\nd,0\n").unwrap();
+    let ids: Vec<ExampleId> = dataset.rows().keys().cloned().collect();
+    assert_eq!(ids, [ExampleId::Seed(1), ExampleId::Seed(2)]);
+    check_error(
+        load_with(&settings, "n,target\na,1\nb,2\n"),
+        &["line 3", "`2` has no entry in `answer_values`"],
+    );
+}
+
+#[test]
+fn broken_files_name_file_line_and_way_out() {
+    check_error(
+        load("a.csv", "a,b\n1,2\n3\n"),
+        &["a.csv` line 3", "1 columns where 2"],
+    );
+    check_error(load("a.csv", "a,a\n1,2\n"), &["`a` occurs twice"]);
+    check_error(load("a.csv", "a,b\n"), &["has no rows"]);
+    check_error(load("a.csv", ""), &["has no rows"]);
+    check_error(
+        load("a.jsonl", "{\"a\": 1}\n[1]\n"),
+        &["line 2", "one object per line"],
+    );
+    check_error(load("a.dat", "x"), &["set `format`"]);
+    check_error(
+        load("a.csv", b"a\nb\ncaf\xe9\n"),
+        &["line 3", "encoding = \"latin1\""],
+    );
+    let missing = Dataset::load(
+        &DatasetSettings::for_path("no.csv"),
+        std::path::Path::new("nowhere"),
+    );
+    check_error(missing, &["no.csv", "relative to the config file"]);
+}
+
+#[test]
+fn latin1_is_read_when_asked_for() {
+    let settings = DatasetSettings {
+        encoding: TextEncoding::Latin1,
+        ..DatasetSettings::for_path("a.csv")
+    };
+    let dataset = load_with(&settings, b"text\ncaf\xe9\n").unwrap();
+    assert_eq!(text(&dataset, 0, "text"), Some("café"));
+}
+
+#[test]
+fn unknown_columns_and_excess_are_refused() {
+    let settings = DatasetSettings::for_path("a.csv");
+    let answer = DatasetSettings {
+        answer: Some("label".to_owned()),
+        ..settings.clone()
+    };
+    check_error(
+        load_with(&answer, "a,b\n1,2\n"),
+        &["`label`", "named by `answer`", "it has `a`, `b`"],
+    );
+    let rows = DatasetSettings {
+        max_rows: 1,
+        ..settings.clone()
+    };
+    check_error(load_with(&rows, "a\n1\n2\n"), &["more than 1 rows"]);
+    let megabytes = DatasetSettings {
+        max_megabytes: 0,
+        ..settings
+    };
+    check_error(load_with(&megabytes, "a\n1\n"), &["more than 0 megabytes"]);
+}
+
+/// Unknown keys are the config reader's to report: all of them at once, each with its line.
+#[test]
+fn settings_are_read_from_toml() {
+    let settings: DatasetSettings =
+        toml::from_str("path = \"a.csv\"\nsplit.train = { rows = [\"0..3\"] }").unwrap();
+    assert_eq!(settings.split.train.rows, Some(vec!["0..3".to_owned()]));
+}

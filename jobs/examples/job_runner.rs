@@ -1,0 +1,100 @@
+//! The library call of a job runner: a job file with overrides, its progress, its result, and the
+//! status a queue keeps.
+//!
+//! ```text
+//! cargo run -p gepa-jobs --example job_runner -- job.toml prompt_learning.gepa.rollout.budget=100
+//! ```
+
+#![expect(clippy::print_stdout, reason = "an example shows what it did")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use gepa_configs::ConfigSource;
+use gepa_engine::{Counters, Run, RunHandle, RunResult, Store};
+use gepa_jobs::JobStatus;
+use gepa_models::Environment;
+use gepa_tasks::Services;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let file = arguments.next().ok_or("name a job file")?;
+    let overrides: Vec<String> = arguments.collect();
+    let show = |counters: &Counters| {
+        println!(
+            "{} rollouts, {} trials",
+            counters.total_rollouts, counters.trials_tried
+        );
+    };
+    let result = run_job(
+        Path::new(&file),
+        &overrides,
+        gepa_store::open("memory:")?,
+        show,
+    )
+    .await?;
+    println!(
+        "{}",
+        serde_json::to_string_pretty(&JobStatus::of(&result.run))?
+    );
+    for message in &result.messages {
+        println!("[{}]\n{}", message.role, message.content);
+    }
+    Ok(())
+}
+
+/// Runs a job to its end; `progress` is called whenever something was stored.
+async fn run_job(
+    file: &Path,
+    overrides: &[String],
+    store: Arc<dyn Store>,
+    progress: impl Fn(&Counters) + Send + 'static,
+) -> Result<RunResult, Box<dyn std::error::Error>> {
+    let environment = Environment::of_process().overlaid_with(Path::new(".env"))?;
+    // A job that arrives as JSON is loaded by `SubmittedConfig` instead, which lets it name nothing
+    // of this machine.
+    let task = ConfigSource {
+        file,
+        environment: &environment,
+        overrides,
+        dialects: gepa_jobs::DIALECTS,
+    }
+    .load()?;
+    for note in task.notes() {
+        println!("note: {note}");
+    }
+    // One per process: jobs share its limits, and the address task apps send their model calls to.
+    let services = Services::new(task.environment().clone());
+    let connected = task.connect(&services).await?;
+    let run = Run::builder(task.config)
+        .described_as(task.described)
+        .store(store)
+        .evaluator(connected.evaluator)
+        .reflection_model(connected.reflection_model)
+        .start()
+        .await?;
+    println!("job {}", run.run_id());
+    let following = follow(&run, progress);
+    let result = run.finish().await?;
+    following.await?;
+    Ok(result)
+}
+
+/// Counts events as they are stored: every figure anyone shows is such a count.
+fn follow(
+    run: &RunHandle,
+    progress: impl Fn(&Counters) + Send + 'static,
+) -> tokio::task::JoinHandle<()> {
+    let mut events = run.subscribe();
+    tokio::spawn(async move {
+        let mut counters = Counters::default();
+        // A receiver that fell behind would read the rest from the store.
+        while let Ok(batch) = events.recv().await {
+            for event in batch.iter() {
+                counters.count(&event.body);
+            }
+            progress(&counters);
+        }
+    })
+}

@@ -1,0 +1,62 @@
+//! What is stored with a run that was submitted over HTTP, so that it is known as a job again.
+
+use gepa_engine::Config;
+use gepa_engine::record::RunRow;
+use gepa_evaluation::ExampleId;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The key of a stored configuration under which the mark stands.
+const KEY: &str = "job";
+
+/// The mark.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct JobMark {
+    /// The config as submitted, overrides applied, without secrets.
+    pub config_body: Value,
+    /// What the config asks for and does not get.
+    pub notes: Vec<String>,
+    /// The rollout budget, where there is one.
+    pub rollout_budget: Option<u64>,
+    /// The training examples.
+    pub train_seeds: Vec<ExampleId>,
+}
+
+impl JobMark {
+    /// The mark of a run; `None` if it was not submitted over HTTP.
+    pub fn of(run: &RunRow) -> Option<Self> {
+        let stored = run.config.get(KEY)?;
+        serde_json::from_value(stored.clone()).ok()
+    }
+
+    /// The rollout budget of any run, wherever it came from.
+    pub fn rollout_budget(run: &RunRow) -> Option<u64> {
+        match Self::of(run) {
+            Some(mark) => mark.rollout_budget,
+            None => run
+                .config
+                .pointer("/settings/budget/max_rollouts")?
+                .as_u64(),
+        }
+    }
+
+    /// The mark of a job about to be stored.
+    pub fn new(config_body: Value, notes: Vec<String>, config: &Config) -> Self {
+        Self {
+            config_body,
+            notes,
+            rollout_budget: config.settings().budget.max_rollouts,
+            train_seeds: config.sets().train.clone(),
+        }
+    }
+
+    /// What is stored of a job's configuration: its description with this mark in it.
+    pub fn describe(&self, described: &Value) -> Value {
+        let mut described = match described {
+            Value::Object(fields) => fields.clone(),
+            other => serde_json::Map::from_iter([("settings".to_owned(), other.clone())]),
+        };
+        described.insert(KEY.to_owned(), json!(self));
+        Value::Object(described)
+    }
+}

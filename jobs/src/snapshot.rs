@@ -1,0 +1,173 @@
+//! Snapshots, rendered complete when they are read.
+
+use gepa_archive::CandidateIndex;
+use gepa_evaluation::{Message, PromptTemplate, Section};
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use gepa_engine::record::{CandidateRow, RunRow, SnapshotRow};
+use gepa_engine::{Counters, RunId, ValidationResult};
+
+/// A snapshot as people and clients see it; never without messages, score and token count.
+#[derive(Clone, Debug, Serialize)]
+pub struct SnapshotView {
+    /// The snapshot.
+    pub snapshot_id: String,
+    /// The run.
+    pub run_id: RunId,
+    /// The run, under the name job clients use.
+    pub job_id: RunId,
+    /// Why it was taken.
+    pub tag: &'static str,
+    /// The subject's mean pareto score.
+    pub score: f64,
+    /// Estimated tokens of the messages.
+    pub token_count: u64,
+    /// When it was taken, ISO 8601.
+    pub created_at: String,
+    /// The subject's messages, wildcards left as `{name}`.
+    pub messages: Vec<Message>,
+    /// Everything else.
+    pub payload: SnapshotPayload,
+}
+
+/// The content of a snapshot.
+#[derive(Clone, Debug, Serialize)]
+pub struct SnapshotPayload {
+    /// The best candidate at the time.
+    pub best_prompt: BestPrompt,
+    /// Its messages.
+    pub best_prompt_messages: Vec<Message>,
+    /// Its mean pareto score.
+    pub best_score: f64,
+    /// Every member of the archive at the time.
+    pub archive: Vec<ArchiveItem>,
+    /// Validation results at the time, baseline first.
+    pub validation: Vec<ValidationResult>,
+    /// All counters at the time.
+    #[serde(flatten)]
+    pub counters: Counters,
+    /// Known cost in dollars at the time.
+    pub total_cost_usd: f64,
+}
+
+/// A candidate as a prompt.
+#[derive(Clone, Debug, Serialize)]
+pub struct BestPrompt {
+    /// Its content id.
+    pub id: String,
+    /// A name for people.
+    pub name: String,
+    /// Its index in the archive.
+    pub index: CandidateIndex,
+    /// Its components.
+    pub components: IndexMap<String, String>,
+    /// Its parts in order.
+    pub sections: Vec<Section>,
+    /// The same parts under the name older clients read.
+    pub prompt_sections: Vec<Section>,
+}
+
+/// A member of the archive.
+#[derive(Clone, Debug, Serialize)]
+pub struct ArchiveItem {
+    /// Its index in the archive.
+    pub index: CandidateIndex,
+    /// Its content id.
+    pub candidate_id: String,
+    /// Its parents.
+    pub parents: Vec<CandidateIndex>,
+    /// Mean pareto score.
+    pub score: f64,
+    /// Scores in the order of the pareto set; `null` where the rollout failed.
+    pub instance_scores: Vec<Option<f64>>,
+    /// Means of its further objectives.
+    pub objectives: IndexMap<String, f64>,
+    /// Its messages, wildcards left as `{name}`.
+    pub messages: Vec<Message>,
+    /// `template`: the object holds the whole prompt.
+    pub payload_kind: &'static str,
+    /// The prompt in the form job clients read.
+    pub object: Value,
+}
+
+/// Renders a snapshot from the candidates of its run; `None` if they do not include its subject
+/// or best candidate.
+pub fn render_snapshot(
+    run: &RunRow,
+    snapshot: &SnapshotRow,
+    candidates: &[CandidateRow],
+) -> Option<SnapshotView> {
+    let mut members: Vec<&CandidateRow> = candidates
+        .iter()
+        .filter(|row| row.accepted_seq.is_some_and(|seq| seq <= snapshot.seq))
+        .collect();
+    // Candidates are listed as they were proposed, which depends on timing.
+    members.sort_by_key(|row| row.index);
+    let find = |index| members.iter().copied().find(|row| row.index == Some(index));
+    let (best, subject) = (find(snapshot.best)?, find(snapshot.subject)?);
+    let archive = members
+        .iter()
+        .filter(|row| row.evicted_seq.is_none_or(|seq| seq > snapshot.seq))
+        .filter_map(|row| archive_item(&run.template, row))
+        .collect();
+    Some(SnapshotView {
+        snapshot_id: snapshot.snapshot_id.clone(),
+        run_id: run.run_id.clone(),
+        job_id: run.run_id.clone(),
+        tag: snapshot.tag.as_str(),
+        score: snapshot.score,
+        token_count: snapshot.token_count,
+        created_at: snapshot.created_at.to_string(),
+        messages: messages(&run.template.sections(&subject.components)),
+        payload: SnapshotPayload {
+            best_prompt: best_prompt(run, best, snapshot.best),
+            best_prompt_messages: messages(&run.template.sections(&best.components)),
+            best_score: best.mean_score.unwrap_or_default(),
+            archive,
+            validation: snapshot.validation.clone(),
+            total_cost_usd: snapshot.counters.total_cost_usd(),
+            counters: snapshot.counters.clone(),
+        },
+    })
+}
+
+fn archive_item(template: &PromptTemplate, row: &CandidateRow) -> Option<ArchiveItem> {
+    let sections = template.sections(&row.components);
+    Some(ArchiveItem {
+        index: row.index?,
+        candidate_id: row.candidate_id.to_string(),
+        parents: row.parents.clone(),
+        score: row.mean_score?,
+        instance_scores: row.scores.clone()?,
+        objectives: row.objectives.clone(),
+        messages: messages(&sections),
+        payload_kind: "template",
+        object: json!({"type": "template", "data": {"sections": sections, "prompt_sections": sections}}),
+    })
+}
+
+fn best_prompt(run: &RunRow, row: &CandidateRow, index: CandidateIndex) -> BestPrompt {
+    let sections = run.template.sections(&row.components);
+    BestPrompt {
+        id: row.candidate_id.to_string(),
+        name: format!("{} candidate {index}", run.name),
+        index,
+        components: row
+            .components
+            .components()
+            .iter()
+            .map(|(name, text)| (name.to_string(), text.to_string()))
+            .collect(),
+        prompt_sections: sections.clone(),
+        sections,
+    }
+}
+
+fn messages(sections: &[Section]) -> Vec<Message> {
+    sections
+        .iter()
+        .map(|section| Message::new(section.role.clone(), section.content.clone()))
+        .collect()
+}

@@ -1,0 +1,119 @@
+//! How a run stands, in the form a queue of jobs keeps.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use gepa_engine::record::{RunRow, RunStatus};
+
+/// One flat object under the names job queues read. What is not known is left out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JobStatus {
+    /// The policy as `provider/model`, overrides applied.
+    pub policy: String,
+    /// The environment's name, as the task app knows it; the run's name without one.
+    pub environment: String,
+    /// Rollouts executed.
+    pub rollouts_completed: u64,
+    /// The same: a run that ended has no more of them to come.
+    pub total_rollouts: u64,
+    /// Candidates tried.
+    pub trials_completed: u64,
+    /// The same.
+    pub trials_tried: u64,
+    /// The best mean pareto score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_score: Option<f64>,
+    /// The seed's mean pareto score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline_score: Option<f64>,
+    /// The best candidate's mean validation score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_validation_score: Option<f64>,
+    /// The seed's mean validation score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline_validation_score: Option<f64>,
+    /// Seconds to go: 0 once it is over, else not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eta_seconds: Option<f64>,
+    /// 100 once it is over, else not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress_pct: Option<f64>,
+    /// Tokens of all models.
+    pub total_tokens: u64,
+    /// Known cost in US dollars.
+    pub total_cost_usd: f64,
+    /// Rollouts of phase optimization.
+    pub optimization_rollouts_executed: u64,
+    /// Rollouts of phase validation.
+    pub validation_rollouts_executed: u64,
+    /// Trials of phase optimization.
+    pub optimization_trials_evaluated: u64,
+    /// Trials of phase validation.
+    pub validation_trials_evaluated: u64,
+    /// Seconds a process worked on it.
+    pub total_time_seconds: f64,
+    /// Validation examples scored per candidate.
+    pub eval_seeds_n: u64,
+    /// The same.
+    pub eval_n: u64,
+    /// Candidates tried beside the seed.
+    pub transformations_evaluated: u64,
+    /// The policy's model.
+    pub policy_model: String,
+    /// The policy's provider.
+    pub policy_provider: String,
+    /// The run.
+    pub backend_job_id: String,
+}
+
+impl JobStatus {
+    /// Reads a run's row.
+    pub fn of(run: &RunRow) -> Self {
+        let (summary, counters) = (&run.summary, &run.summary.counters);
+        let is_over = matches!(
+            summary.status,
+            RunStatus::Succeeded | RunStatus::Failed | RunStatus::Cancelled
+        );
+        Self {
+            policy: format!("{}/{}", run.policy_provider, run.policy_model),
+            environment: environment(run),
+            rollouts_completed: counters.total_rollouts,
+            total_rollouts: counters.total_rollouts,
+            trials_completed: counters.trials_tried,
+            trials_tried: counters.trials_tried,
+            best_score: summary.best_score,
+            baseline_score: summary.baseline_score,
+            best_validation_score: summary.best_validation_score,
+            baseline_validation_score: summary.baseline_validation_score,
+            eta_seconds: is_over.then_some(0.0),
+            progress_pct: is_over.then_some(100.0),
+            total_tokens: counters.total_tokens,
+            total_cost_usd: counters.total_cost_usd(),
+            optimization_rollouts_executed: counters.optimization_rollouts_executed,
+            validation_rollouts_executed: counters.validation_rollouts_executed,
+            optimization_trials_evaluated: counters.optimization_trials_evaluated,
+            validation_trials_evaluated: counters.validation_trials_evaluated,
+            total_time_seconds: summary.active_seconds,
+            eval_seeds_n: counters.eval_n,
+            eval_n: counters.eval_n,
+            transformations_evaluated: counters.trials_tried.saturating_sub(1),
+            policy_model: run.policy_model.clone(),
+            policy_provider: run.policy_provider.clone(),
+            backend_job_id: run.run_id.to_string(),
+        }
+    }
+}
+
+/// Where configs of either dialect name the environment.
+const PLACES: [&str; 3] = [
+    "/settings/prompt_learning/gepa/env_name",
+    "/settings/gepa/env_name",
+    "/settings/evaluator/env_name",
+];
+
+fn environment(run: &RunRow) -> String {
+    let named = PLACES
+        .iter()
+        .find_map(|place| run.config.pointer(place).and_then(Value::as_str));
+    named.unwrap_or(&run.name).to_owned()
+}

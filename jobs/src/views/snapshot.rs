@@ -1,0 +1,119 @@
+//! Snapshots and members of the archive, rendered complete.
+
+use gepa_archive::CandidateIndex;
+use gepa_engine::record::{CandidateRow, RunRow, SnapshotRow, token_estimate};
+use gepa_engine::{SnapshotTag, StoreError};
+
+use crate::snapshot::render_snapshot;
+use serde_json::{Value, json};
+
+/// What a snapshot of the final best candidate is called by clients.
+const BEST: &str = "best_prompt";
+
+/// A run with everything its snapshots are rendered from.
+#[derive(Debug)]
+pub struct Snapshots {
+    /// The run.
+    pub run: RunRow,
+    /// All its candidates.
+    pub candidates: Vec<CandidateRow>,
+    /// All its snapshots.
+    pub rows: Vec<SnapshotRow>,
+}
+
+/// Reads what a run's snapshots are rendered from.
+pub async fn snapshots(
+    store: &dyn gepa_engine::Store,
+    run: RunRow,
+) -> Result<Snapshots, StoreError> {
+    let rows = store.snapshots(&run.run_id).await?;
+    let candidates = store.candidates(&run.run_id).await?;
+    Ok(Snapshots {
+        run,
+        candidates,
+        rows,
+    })
+}
+
+impl Snapshots {
+    /// The snapshot that shows a run's best candidate: the last one about it.
+    pub fn best(&self) -> Option<&SnapshotRow> {
+        let best = self.run.summary.best?;
+        self.rows.iter().rev().find(|row| row.subject == best)
+    }
+
+    /// A snapshot as clients read it.
+    pub fn render(&self, row: &SnapshotRow) -> Option<Value> {
+        let view = render_snapshot(&self.run, row, &self.candidates)?;
+        let mut view = json!(view);
+        let fields = view.as_object_mut()?;
+        fields.insert("id".to_owned(), json!(row.snapshot_id));
+        if row.tag == SnapshotTag::Final {
+            // At the end it is the best candidate's, and that is what clients look for.
+            fields.insert("tag".to_owned(), json!(BEST));
+        }
+        Some(view)
+    }
+
+    /// All snapshots as clients read them.
+    pub fn render_all(&self) -> Vec<Value> {
+        self.rows
+            .iter()
+            .filter_map(|row| self.render(row))
+            .collect()
+    }
+
+    /// A member of the archive under an id of its own, in the shape of a snapshot: the archive as
+    /// it was when the member entered it is not repeated.
+    pub fn render_member(&self, index: CandidateIndex) -> Option<Value> {
+        let row = self.member(index)?;
+        let entered = row.accepted_seq?;
+        // The counters are those of the last improvement before it.
+        let before = self.rows.iter().rev().find(|known| known.seq <= entered);
+        let sections = self.run.template.sections(&row.components);
+        let about = SnapshotRow {
+            snapshot_id: member_id(&self.run, index),
+            tag: SnapshotTag::Improvement,
+            subject: index,
+            best: index,
+            score: row.mean_score?,
+            token_count: token_estimate(&sections),
+            seq: entered,
+            created_at: row.created_at,
+            ..before?.clone()
+        };
+        let only: Vec<CandidateRow> = vec![row.clone()];
+        let mut view = json!(render_snapshot(&self.run, &about, &only)?);
+        let fields = view.as_object_mut()?;
+        fields.insert("id".to_owned(), json!(about.snapshot_id));
+        fields.insert("tag".to_owned(), json!("archive"));
+        Some(view)
+    }
+
+    /// A member of the archive, evicted ones included.
+    pub fn member(&self, index: CandidateIndex) -> Option<&CandidateRow> {
+        let mut candidates = self.candidates.iter();
+        candidates.find(|row| row.index == Some(index))
+    }
+}
+
+/// The id under which a member of the archive is found like a snapshot.
+pub(super) fn member_id(run: &RunRow, index: CandidateIndex) -> String {
+    format!("{}-c{index}", run.run_id)
+}
+
+/// What an id of a snapshot or of a member of the archive leads to within one run.
+pub fn find_snapshot(snapshots: &Snapshots, id: &str) -> Option<Value> {
+    if let Some(row) = snapshots.rows.iter().find(|row| row.snapshot_id == id) {
+        return snapshots.render(row);
+    }
+    let run = snapshots.run.run_id.as_str();
+    let index = id.strip_prefix(run)?.strip_prefix("-c")?.parse().ok()?;
+    snapshots.render_member(CandidateIndex(index))
+}
+
+/// The best snapshot and its id.
+pub fn best_snapshot(snapshots: &Snapshots) -> Option<(String, Value)> {
+    let row = snapshots.best()?;
+    Some((row.snapshot_id.clone(), snapshots.render(row)?))
+}

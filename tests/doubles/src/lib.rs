@@ -1,0 +1,19 @@
+//! Fakes for the tests of every crate: scripted models and evaluators, a loopback model server that
+//! misbehaves on demand, and the generator and the world of the reference implementation's recorded
+//! runs. Only tests, benchmarks and fuzzers depend on this crate.
+
+mod fixed_evaluator;
+mod mersenne;
+mod model_server;
+mod scripted_model;
+mod world;
+
+pub use fixed_evaluator::FixedEvaluator;
+pub use mersenne::MersenneTwister;
+pub use model_server::{
+    Behaviour, Capacity, CapacityPlan, Demand, Fault, FaultPlan, Ledger, ModelCall, ModelCount,
+    ModelReply, ModelServer, ModelServerBuilder, Overload, Period, PeriodBooks, ReportedUsage,
+    RetryAfter, Verdict, oracle,
+};
+pub use scripted_model::ScriptedModel;
+pub use world::{Rewriting, World};

@@ -1,0 +1,26 @@
+//! A chat completions server on the loopback interface that misbehaves on demand and keeps books of
+//! its own, so that a client's account can be checked against it.
+
+mod answer;
+mod behaviour;
+mod capacity;
+mod connection;
+mod control;
+mod fault;
+mod http_date;
+mod ledger;
+mod place;
+mod reply;
+mod request;
+mod server;
+
+pub use behaviour::Behaviour;
+
+pub use capacity::{
+    Capacity, CapacityPlan, Demand, Overload, Period, PeriodBooks, Verdict, oracle,
+};
+pub use fault::{Fault, FaultPlan, RetryAfter};
+pub use ledger::{Ledger, ModelCount};
+pub use reply::{ModelReply, ReportedUsage};
+pub use request::ModelCall;
+pub use server::{ModelServer, ModelServerBuilder};
