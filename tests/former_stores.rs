@@ -1,0 +1,147 @@
+//! Stores of the version at eac876d: read, checked, decided again, and resumed to the same end.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::support::Workspace;
+
+const COLUMNS: [&str; 9] = [
+    "iteration",
+    "index",
+    "parents",
+    "status",
+    "close_reason",
+    "gate",
+    "scores",
+    "validation_scores",
+    "candidate_id",
+];
+
+/// A copy of a store and its rows in a folder of its own, and what is expected of it.
+struct Former {
+    workspace: Workspace,
+    expected: Value,
+}
+
+impl Former {
+    fn open(name: &str) -> Self {
+        let mut workspace = Workspace::new();
+        let store = format!("{name}.sqlite");
+        std::fs::copy(fixtures().join(&store), workspace.path().join(&store)).unwrap();
+        let rows = "data/heart_disease.csv";
+        std::fs::create_dir(workspace.path().join("data")).unwrap();
+        let configs = root().join("configs");
+        std::fs::copy(configs.join(rows), workspace.path().join(rows)).unwrap();
+        workspace.set_variable("GEPA_STORE", &format!("sqlite://{store}"));
+        let expected = std::fs::read(fixtures().join(format!("{name}.json"))).unwrap();
+        Self {
+            workspace,
+            expected: serde_json::from_slice(&expected).unwrap(),
+        }
+    }
+
+    /// Every answer is the one that was given then.
+    #[track_caller]
+    fn check(&self, expected: &Value) {
+        let run = expected["run_id"].as_str().unwrap();
+        let shown = self.workspace.succeed(&["show", run]);
+        assert!(shown.contains(run), "{shown}");
+        assert_covers(&self.workspace.stats(), &expected["stats"], "stats");
+        self.check_events(expected);
+        self.check_candidates(&expected["candidates"]);
+        let best = self
+            .workspace
+            .succeed(&["best", "latest", "--format", "json"]);
+        let best: Value = serde_json::from_str(&best).unwrap();
+        assert_covers(&best, &expected["best"], "best");
+        let doctor = self.workspace.succeed(&["doctor"]);
+        assert!(doctor.contains("nothing wrong"), "{doctor}");
+        let replayed = self.workspace.succeed(&["replay", "latest"]);
+        let (facts, decisions) = (
+            &expected["replay"]["facts"],
+            &expected["replay"]["decisions"],
+        );
+        let again = format!("{facts} facts give the {decisions} recorded decisions again");
+        assert!(replayed.contains(&again), "{again}: {replayed}");
+    }
+
+    #[track_caller]
+    fn check_events(&self, expected: &Value) {
+        let events = self.workspace.export("events");
+        assert_eq!(events.len() as u64, expected["events"].as_u64().unwrap());
+        for (kind, count) in expected["kinds"].as_object().unwrap() {
+            let found = events.iter().filter(|event| event["kind"] == *kind).count();
+            assert_eq!(found as u64, count.as_u64().unwrap(), "{kind}");
+        }
+    }
+
+    #[track_caller]
+    fn check_candidates(&self, expected: &Value) {
+        let rows = self.workspace.export("candidates");
+        let expected = expected.as_array().unwrap();
+        assert_eq!(rows.len(), expected.len());
+        for (row, then) in rows.iter().zip(expected) {
+            for column in COLUMNS {
+                assert_eq!(row[column], then[column], "{column} of {row}");
+            }
+        }
+    }
+
+    /// Takes the run up with its stored configuration.
+    #[track_caller]
+    fn resume(&self) {
+        let run = self.expected["run_id"].as_str().unwrap();
+        self.workspace.succeed(&["run", "--resume", run]);
+        self.check(&self.expected["resumed"]);
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn fixtures() -> PathBuf {
+    root().join("store/tests/fixtures/v1_eac876d")
+}
+
+/// Later versions may say more, never something else.
+#[track_caller]
+fn assert_covers(now: &Value, then: &Value, what: &str) {
+    for (name, value) in then.as_object().unwrap() {
+        assert_eq!(now[name], *value, "{name} of {what}");
+    }
+}
+
+#[test]
+fn former_stores_give_the_answers_they_gave() {
+    for name in [
+        "finished",
+        "merged",
+        "free",
+        "killed",
+        "interrupted",
+        "job",
+        "paused",
+    ] {
+        let former = Former::open(name);
+        former.check(&former.expected);
+    }
+}
+
+#[test]
+fn a_finished_run_of_a_former_version_gives_its_result_again() {
+    for name in ["finished", "merged", "free"] {
+        let former = Former::open(name);
+        let run = former.expected["run_id"].as_str().unwrap();
+        former.workspace.succeed(&["run", "--resume", run]);
+        former.check(&former.expected);
+    }
+}
+
+#[test]
+fn runs_that_a_former_version_left_unfinished_come_to_the_end_it_would_have_reached() {
+    for name in ["killed", "interrupted"] {
+        Former::open(name).resume();
+    }
+}
