@@ -142,10 +142,9 @@ def family_grid(records: list[Record], names: tuple[str, ...], title: str) -> Fi
 
 
 def save(figure: Figure, directory: Path, name: str) -> None:
-    """Both forms; the SVG without a date, so that equal pictures are equal files."""
+    """Writes an SVG without a date, so that equal pictures are equal files."""
     directory.mkdir(parents=True, exist_ok=True)
     figure.savefig(directory / f"{name}.svg", metadata={"Date": None})
-    figure.savefig(directory / f"{name}.png")
 
 
 def _figure(title: str, below: str, beside: str) -> tuple[Figure, Axes]:
