@@ -2,6 +2,7 @@
 # Side by side with other implementations: builds and installs what is compared, runs it, writes
 # tables and pictures. Arguments go to compare.py (`--help`); `--quick` takes a minute and claims
 # nothing. A run that was interrupted is taken up where it stopped.
+# `--setup` only installs the reference implementation.
 # Exits with 75 where not even the reference implementation can be installed.
 set -euo pipefail
 
@@ -29,6 +30,9 @@ make_venv() {
 if ! make_venv "$here/.venv" "$here/requirements.txt"; then
     missing "everything: the packages of bench/compare/requirements.txt could not be installed"
     exit 75
+fi
+if [ "${1:-}" = --setup ]; then
+    exit 0
 fi
 
 cargo build --quiet --profile "$profile" --manifest-path "$root/Cargo.toml" -p gepa-cli
