@@ -12,3 +12,4 @@ if [ -n "$long" ]; then
 fi
 
 python3 .ci/crates.py
+python3 .ci/plain_english.py
