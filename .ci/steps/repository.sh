@@ -12,4 +12,5 @@ if [ -n "$long" ]; then
 fi
 
 python3 .ci/crates.py
+python3 .ci/links.py
 python3 .ci/plain_english.py
