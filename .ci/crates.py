@@ -38,7 +38,7 @@ def main() -> int:
             versions[package["name"]].add(package["version"])
             problems += licence_problems(package, deny["licenses"]["allow"])
             problems += source_problems(package)
-        problems += free_of_problems(graph, by_id, rules["free_of"])
+    problems += free_of_problems(rules["free_of"])
     problems += duplicate_problems(versions, deny["bans"]["skip"])
     for member in members:
         problems += description_problems(member)
@@ -154,29 +154,16 @@ def direction_problems(member: dict[str, Any], uses: dict[str, list[str]]) -> li
     ]
 
 
-def free_of_problems(
-    graph: dict[str, Any], by_id: dict[str, Any], free_of: dict[str, list[str]]
-) -> list[str]:
-    """Packages that may not be behind a crate, however far away."""
-    edges = {
-        node["id"]: [
-            dep["pkg"] for dep in node["deps"] if any(k["kind"] is None for k in dep["dep_kinds"])
-        ]
-        for node in graph["resolve"]["nodes"]
-    }
+def free_of_problems(free_of: dict[str, list[str]]) -> list[str]:
+    """Packages that may not be behind a crate that is built alone, however far away."""
     problems = []
-    for start in graph["workspace_members"]:
-        name = by_id[start]["name"]
-        reached, waiting = {start}, [start]
-        while waiting:
-            for dependency in edges[waiting.pop()]:
-                if dependency not in reached:
-                    reached.add(dependency)
-                    waiting.append(dependency)
-        behind = {by_id[package]["name"] for package in reached}
+    for name, unwanted in free_of.items():
+        command = ["cargo", "tree", "--locked", "-p", name, "-e", "normal", "--prefix", "none"]
+        tree = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+        behind = {line.split(" ")[0] for line in tree.stdout.splitlines()}
         problems += [
             f"{name} must be free of {package} (.ci/crates.toml)"
-            for package in free_of.get(name, [])
+            for package in unwanted
             if package in behind
         ]
     return problems

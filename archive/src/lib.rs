@@ -48,7 +48,6 @@
 mod archive;
 mod bits;
 mod candidate;
-pub mod dominance;
 mod draw;
 mod error;
 mod eviction;

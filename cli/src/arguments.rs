@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use train::TRAIN_NOTES;
+
 pub(crate) use train::TrainArguments;
 
 const EXIT_CODES: &str = "\

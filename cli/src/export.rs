@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
+use gepa_engine::record::columns::object;
 use serde_json::Value;
 
 use crate::arguments::ExportForm;
 use crate::error::CommandError;
-use gepa_engine::record::columns::object;
 
 /// Writes rows of one kind, one at a time.
 pub(crate) struct RowWriter<W: Write> {

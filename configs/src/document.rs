@@ -1,12 +1,12 @@
 //! A TOML text with overrides laid over it, that still knows which line a key came from.
 
+use gepa_engine::Problem;
 use toml::{Table, Value};
 use toml_edit::{Document, Item};
 
 use crate::dialect::{Dialect, Dialects, dialect_of};
 use crate::key_map::{KeyMap, begins_with, find};
 use crate::problem::{ConfigError, LocatedProblem, Origin};
-use gepa_engine::Problem;
 
 /// A config text and the values in force.
 pub(crate) struct ConfigDocument {

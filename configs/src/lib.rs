@@ -7,6 +7,7 @@ mod document;
 mod key_map;
 mod load;
 mod problem;
+mod prompt;
 mod raw;
 mod read;
 mod resolution;

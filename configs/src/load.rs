@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use gepa_engine::Problem;
 use gepa_models::Environment;
 use toml::{Table, Value};
 
@@ -11,7 +12,6 @@ use crate::problem::{ConfigError, LocatedProblem, Origin};
 use crate::resolution::Resolution;
 use crate::submitted::SubmittedConfig;
 use crate::task::TaskConfig;
-use gepa_engine::Problem;
 
 /// Prefix of environment variables that override keys: `GEPA__BUDGET__MAX_ROLLOUTS=100`.
 const ENVIRONMENT_PREFIX: &str = "GEPA__";

@@ -1,5 +1,9 @@
 //! A config file as it was typed.
 
+use gepa_engine::config::{
+    BudgetSettings, MergeSettings, ReflectionSettings, RolloutSettings, RunSettings,
+    SearchSettings, ValidationSettings,
+};
 use gepa_evaluation::ExampleId;
 use gepa_models::{ModelSettings, PriceSettings, ProviderSettings};
 use gepa_tasks::dataset::DatasetSettings;
@@ -9,11 +13,6 @@ use gepa_tasks::task_app::TaskAppSettings;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
-
-use gepa_engine::config::{
-    BudgetSettings, MergeSettings, ReflectionSettings, RolloutSettings, RunSettings,
-    SearchSettings, ValidationSettings,
-};
 
 /// The whole file. Paths are relative to the folder of the file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,12 +1,12 @@
 //! From a table of our own dialect to a [`RawConfig`], with an answer to every key that is not known.
 
+use gepa_engine::Problem;
 use toml::{Table, Value};
 
 use crate::document::ConfigDocument;
 use crate::problem::ConfigError;
 use crate::raw::RawConfig;
 use crate::schema::{keys_at, nearest};
-use gepa_engine::Problem;
 
 /// Reads a table; `document` says where its keys stand.
 pub(crate) fn read_raw(table: Table, document: &ConfigDocument) -> Result<RawConfig, ConfigError> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use gepa_engine::Problem;
 use gepa_models::Environment;
 use serde_json::json;
 use toml::{Table, Value};
@@ -15,7 +16,6 @@ use crate::raw::RawConfig;
 use crate::read::read_raw;
 use crate::restrict::restrict;
 use crate::task::TaskConfig;
-use gepa_engine::Problem;
 
 /// Tables of our own dialect that may stand beside `[prompt_learning]`; they win over what it says.
 const BESIDE_A_JOB: [&str; 11] = [

@@ -1,11 +1,11 @@
 //! What a config that came over HTTP may not say.
 
+use gepa_engine::Problem;
 use gepa_models::{Environment, HttpAddress, ModelSettings, ProviderSettings, public_base_url};
 use gepa_tasks::scorer::ScorerSettings;
 
 use crate::context::TASK_APP_KEY;
 use crate::raw::{EvaluatorSettings, RawConfig};
-use gepa_engine::Problem;
 
 const LOCAL_FILE: &str = "names a local file, which a submitted config may not";
 const LOCAL_COMMAND: &str =

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gepa_archive::Candidate;
+use gepa_engine::Problem;
 use gepa_evaluation::ExampleId;
 use gepa_models::Models;
 use gepa_tasks::Services;
@@ -10,7 +11,6 @@ use gepa_tasks::task_app::{TaskAppEvaluator, TaskAppParts, TaskAppSettings};
 
 use crate::raw::{EvaluatorSettings, RawConfig};
 use crate::task::{RULEBOOK, TaskConfig, problem};
-use gepa_engine::Problem;
 
 /// The part of the run's time limit for a rollout that the app gets: the rest is for accounting.
 const SHARE_OF_LIMIT: f64 = 0.98;

@@ -1,7 +1,6 @@
 //! Names of runs, events, trials and snapshots.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,8 +16,8 @@ impl RunId {
     /// A fresh id: 48 bits of time, 48 bits from the system's randomness.
     pub fn fresh(now: Timestamp) -> Self {
         let millis = (now.0 / 1_000) as u64 & 0xffff_ffff_ffff;
-        // Every `RandomState` has keys of its own, seeded by the system.
-        let noise = RandomState::new().hash_one(millis) & 0xffff_ffff_ffff;
+        let noise = getrandom::u64().expect("the system has a source of randomness");
+        let noise = noise & 0xffff_ffff_ffff;
         Self(format!("pl_{millis:012x}{noise:012x}").into())
     }
 

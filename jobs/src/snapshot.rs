@@ -1,13 +1,12 @@
 //! Snapshots, rendered complete when they are read.
 
 use gepa_archive::CandidateIndex;
+use gepa_engine::record::{CandidateRow, RunRow, SnapshotRow};
+use gepa_engine::{Counters, RunId, ValidationResult};
 use gepa_evaluation::{Message, PromptTemplate, Section};
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Value, json};
-
-use gepa_engine::record::{CandidateRow, RunRow, SnapshotRow};
-use gepa_engine::{Counters, RunId, ValidationResult};
 
 /// A snapshot as people and clients see it; never without messages, score and token count.
 #[derive(Clone, Debug, Serialize)]

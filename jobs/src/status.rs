@@ -1,9 +1,8 @@
 //! How a run stands, in the form a queue of jobs keeps.
 
+use gepa_engine::record::{RunRow, RunStatus};
 use serde::Serialize;
 use serde_json::Value;
-
-use gepa_engine::record::{RunRow, RunStatus};
 
 /// One flat object under the names job queues read. What is not known is left out.
 #[derive(Clone, Debug, PartialEq, Serialize)]

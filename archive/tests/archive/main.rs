@@ -4,7 +4,6 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
-mod dominance;
 #[cfg(test)]
 mod eviction;
 #[cfg(test)]
@@ -20,7 +19,6 @@ mod merge_oracle;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
-mod peers;
 #[cfg(test)]
 mod rows;
 #[cfg(test)]

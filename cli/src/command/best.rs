@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use gepa_engine::record::columns::{components, messages};
 use gepa_engine::record::{CandidateRow, RunRow};
 use serde_json::{Value, json};
 
@@ -12,7 +13,6 @@ use crate::error::CommandError;
 use crate::output::stdout;
 use crate::report::write_prompt;
 use crate::surroundings::{block_on, find};
-use gepa_engine::record::columns::{components, messages};
 
 pub(crate) fn best(arguments: &BestArguments) -> Result<ExitCode, CommandError> {
     block_on(async {

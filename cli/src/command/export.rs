@@ -3,6 +3,10 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use gepa_engine::record::columns::{
+    CANDIDATE_COLUMNS, EVENT_COLUMNS, ROLLOUT_COLUMNS, TRIAL_COLUMNS, candidate, event, rollout,
+    trial,
+};
 use gepa_engine::record::{CandidateRow, RunRow, statistics};
 use gepa_engine::{Seq, Store};
 use gepa_jobs::render_snapshot;
@@ -13,10 +17,6 @@ use crate::error::CommandError;
 use crate::export::RowWriter;
 use crate::output::stdout;
 use crate::surroundings::{block_on, find};
-use gepa_engine::record::columns::{
-    CANDIDATE_COLUMNS, EVENT_COLUMNS, ROLLOUT_COLUMNS, TRIAL_COLUMNS, candidate, event, rollout,
-    trial,
-};
 
 /// Rows read from the store at once.
 const PAGE: usize = 1_000;

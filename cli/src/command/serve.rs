@@ -13,7 +13,6 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::arguments::ServeArguments;
-
 use crate::error::CommandError;
 use crate::signals::Signals;
 use crate::surroundings::{environment, store_url};

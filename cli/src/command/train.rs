@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use gepa_configs::{ConfigSource, TaskConfig};
+use gepa_jobs::train::{Outcome, write_files};
 use gepa_models::Environment;
 use tokio::runtime::Runtime;
 
@@ -17,7 +18,6 @@ use crate::arguments::TrainArguments;
 use crate::error::{CommandError, EXIT_FAILURES};
 use crate::surroundings::{environment, show_notes};
 use announce::announce_end;
-use gepa_jobs::train::{Outcome, write_files};
 
 /// Where results go unless the job says otherwise, beside its file.
 const RESULTS: &str = "results";

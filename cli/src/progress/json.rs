@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
+use gepa_engine::record::columns::{EVENT_COLUMNS, event, object};
 use gepa_engine::{Event, RunId};
 
 use super::{Standing, View};
-use gepa_engine::record::columns::{EVENT_COLUMNS, event, object};
 
 pub(super) struct JsonLines {
     run: RunId,

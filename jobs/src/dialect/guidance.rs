@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use gepa_engine::reflection::Template;
+
 use super::reader::Reader;
 use super::spellings::{MUTATION_PROMPT, Spellings};
-use gepa_engine::reflection::Template;
 
 const METAPROMPT: Spellings = &["gepa.metaprompt"];
 const SPEC_PATH: Spellings = &["gepa.spec_path"];

@@ -1,12 +1,12 @@
 //! The prompt: messages, or the modules of a pipeline.
 
+use gepa_configs::{MessageSettings, PromptSettings, RawConfig};
 use gepa_evaluation::wildcards_in;
 use gepa_tasks::task_app::PipelineModule;
 use toml::{Table, Value};
 
 use super::reader::{Reader, whole};
 use super::spellings::Spellings;
-use gepa_configs::{MessageSettings, PromptSettings, RawConfig};
 
 const MESSAGES: Spellings = &["initial_prompt.messages"];
 const WILDCARDS: Spellings = &["initial_prompt.wildcards"];

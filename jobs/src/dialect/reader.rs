@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use gepa_configs::KeyMap;
+use gepa_configs::find;
+use gepa_engine::Problem;
 use gepa_models::Environment;
 use toml::{Table, Value};
 
 use super::expand::{expand, names_variable};
 use super::form::Form;
 use super::spellings::Spellings;
-use gepa_configs::KeyMap;
-use gepa_configs::find;
-use gepa_engine::Problem;
 
 /// A document under translation.
 pub(super) struct Reader<'a> {

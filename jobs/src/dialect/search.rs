@@ -1,5 +1,7 @@
 //! Budgets, population, archive: the numbers of the search.
 
+use gepa_configs::RawConfig;
+
 use super::reader::Reader;
 use super::spellings::{
     ARCHIVE_SIZE, CHILDREN, COUNTING_MODEL, CROSSOVER_RATE, ENFORCE_TOKEN_LIMIT, INITIAL_SIZE,
@@ -7,7 +9,6 @@ use super::spellings::{
     MINIBATCH_SIZE, MUTATION_RATE, NUM_GENERATIONS, PARETO_EPS, PATIENCE, ROLLOUT_BUDGET,
     SELECTION_PRESSURE, Spellings, TOKEN_LIMIT, VALIDATION_TOP_K,
 };
-use gepa_configs::RawConfig;
 
 const DEFAULT_CONCURRENT: u32 = 20;
 const DEFAULT_MINIBATCH: u32 = 8;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use gepa_configs::ExampleItem;
 use gepa_evaluation::ExampleId;
 use toml::{Table, Value};
 
@@ -9,7 +10,6 @@ use super::reader::{Found, Reader, whole};
 use super::spellings::{
     FEEDBACK_FRACTION, PARETO_SET_SIZE, Spellings, TEST_POOL, TRAIN_SEEDS, VALIDATION_SEEDS,
 };
-use gepa_configs::ExampleItem;
 
 /// Longest list: a typing error must not fill the memory.
 const MAX_SEEDS: u64 = 1_000_000;

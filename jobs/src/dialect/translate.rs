@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use toml::Table;
-
 use gepa_configs::{DialectContext, Translation};
+use gepa_configs::{EvaluatorSettings, ExampleSettings, RawConfig};
+use gepa_engine::config::Overlap;
+use toml::Table;
 
 use super::fit::Fit;
 use super::form::Form;
@@ -17,8 +18,6 @@ use super::seeds::{Sets, items, read_sets, shared};
 use super::spellings::{MINIBATCH_SIZE, RESULTS_FOLDER, ROLLOUT_BUDGET, VALIDATION_SEEDS};
 use super::task_app::{further_policy_settings, is_one_split, read_task_app};
 use super::unknown::note_unknown;
-use gepa_configs::{EvaluatorSettings, ExampleSettings, RawConfig};
-use gepa_engine::config::Overlap;
 
 /// Translates a document; overrides have been applied. `own` names tables of our dialect that may
 /// stand beside `[prompt_learning]`.

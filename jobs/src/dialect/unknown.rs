@@ -1,11 +1,11 @@
 //! Keys nobody reads: tolerated, and reported.
 
+use gepa_configs::begins_with;
 use toml::{Table, Value};
 
 use super::form::Form;
 use super::reader::Reader;
 use super::spellings::ENV_FILE;
-use gepa_configs::begins_with;
 
 /// Known keys of later versions that do nothing here, and why.
 const WITHOUT_EFFECT: [(&str, &str); 11] = [

@@ -3,9 +3,9 @@
 use gepa_archive::CandidateIndex;
 use gepa_engine::record::{CandidateRow, RunRow, SnapshotRow, token_estimate};
 use gepa_engine::{SnapshotTag, StoreError};
+use serde_json::{Value, json};
 
 use crate::snapshot::render_snapshot;
-use serde_json::{Value, json};
 
 /// What a snapshot of the final best candidate is called by clients.
 const BEST: &str = "best_prompt";

@@ -41,7 +41,7 @@ fn every_file_of_the_client_gets_the_verdict_on_record() {
         .collect();
     files.sort();
     let verdicts: String = files.iter().map(|file| verdict(file)).collect();
-    let record = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/prompt_learning/verdicts.txt");
+    let record = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialect/verdicts.txt");
     if std::env::var_os("UPDATE_VERDICTS").is_some() {
         std::fs::write(&record, &verdicts).unwrap();
     }

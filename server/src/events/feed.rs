@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use gepa_engine::{Event, RunId, Seq, Store, StoreError};
 use gepa_evaluation::run_cpu;
-use parking_lot::Mutex;
-
 use gepa_jobs::events::{ApiEvent, EventFold, MetricPoint};
+use parking_lot::Mutex;
 
 /// Journal events read from the store at once.
 const PAGE: usize = 1_000;

@@ -8,12 +8,12 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use futures::stream;
 use gepa_engine::{RunId, Timestamp};
+use gepa_jobs::events::{ApiEvent, Draft};
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 use super::feed::Feed;
-use gepa_jobs::events::{ApiEvent, Draft};
 
 /// Events held for a reader at once.
 const PAGE: usize = 100;

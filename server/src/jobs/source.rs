@@ -8,9 +8,8 @@ use gepa_configs::ConfigError;
 use gepa_engine::record::RunRow;
 use gepa_engine::{Config, Run, RunBuilder, Store};
 use gepa_evaluation::{Evaluator, LanguageModel};
-use serde_json::{Map, Value};
-
 use gepa_jobs::JobMark;
+use serde_json::{Map, Value};
 
 /// Makes jobs of what was submitted.
 ///

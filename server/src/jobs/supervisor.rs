@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gepa_configs::ConfigError;
 use gepa_engine::record::{RunRow, RunStatus};
 use gepa_engine::{RunError, RunId, Store, StoreError};
+use gepa_jobs::JobMark;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
@@ -15,7 +16,6 @@ use super::attendance::{Attendance, Condition};
 use super::slots::Slots;
 use super::source::{JobSource, PreparedJob};
 use crate::settings::ServerSettings;
-use gepa_jobs::JobMark;
 
 /// What the outside can ask of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,13 +7,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use gepa_engine::RunId;
 use gepa_engine::record::RunRow;
+use gepa_jobs::views;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::query::{Asked, Named};
 use crate::failure::Failure;
 use crate::server::App;
-use gepa_jobs::views;
 
 /// Prompts listed where nothing else is asked for.
 const DEFAULT_LIMIT: usize = 100;

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use gepa_engine::RunId;
 use gepa_engine::record::{RunRow, RunStatus};
+use gepa_jobs::views::{JobContext, best_snapshot, job_detail, job_entry, snapshots};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -16,7 +17,6 @@ use super::query::{Asked, Named};
 use crate::failure::Failure;
 use crate::jobs::JobCommand;
 use crate::server::App;
-use gepa_jobs::views::{JobContext, best_snapshot, job_detail, job_entry, snapshots};
 
 /// Largest submission, in bytes.
 const MAX_BODY: usize = 4 << 20;

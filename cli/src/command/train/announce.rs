@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
+use gepa_jobs::train::{Outcome, Written};
 use serde_json::json;
 
 use crate::error::CommandError;
 use crate::output::stdout;
-use gepa_jobs::train::{Outcome, Written};
 
 /// How often progress is told at most.
 const PACE: Duration = Duration::from_secs(1);

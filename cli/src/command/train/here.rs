@@ -7,6 +7,7 @@ use gepa_configs::TaskConfig;
 use gepa_engine::record::{RunSummary, statistics};
 use gepa_engine::{Run, RunEnd, RunId, RunResult, Store, StoreError};
 use gepa_jobs::render_snapshot;
+use gepa_jobs::train::{History, Outcome};
 use gepa_tasks::Services;
 use serde_json::Value;
 
@@ -18,7 +19,6 @@ use crate::feed::Feed;
 use crate::progress::{Limits, Standing};
 use crate::signals::Signals;
 use crate::surroundings::store_url;
-use gepa_jobs::train::{History, Outcome};
 
 /// How often progress is looked at.
 const LOOK: Duration = Duration::from_millis(500);

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use gepa_configs::TaskConfig;
+use gepa_jobs::train::{History, Outcome};
 use serde_json::{Value, json};
 
 use super::announce::{Announcer, Progress};
 use super::backend::Backend;
 use crate::arguments::TrainArguments;
 use crate::error::{CommandError, EXIT_INTERRUPTED};
-use gepa_jobs::train::{History, Outcome};
 
 const JOBS: &str = "/prompt-learning/online/jobs";
 /// Events asked for at once.

@@ -184,7 +184,7 @@ mod tests {
     /// The recorded answers of real apps, from the optional folder beside the workspace or where
     /// `SHARED_SYNTH` says; none, said aloud, without it.
     fn recorded(app: &str) -> Vec<Value> {
-        let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/synth");
+        let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/synth");
         let folder = std::env::var_os("SHARED_SYNTH").map_or_else(beside, PathBuf::from);
         let file = folder.join(format!("captures/taskapp_{app}.json"));
         let Ok(text) = std::fs::read_to_string(&file) else {

@@ -16,7 +16,7 @@ use search::{Climb, Task, climb, mean};
 const HEART_FIELDS: &str = "age: {age}\nsex: {sex}\ncp: {cp}\ntrestbps: {trestbps}\nchol: {chol}\nfbs: {fbs}\nrestecg: {restecg}\nthalach: {thalach}\nexang: {exang}\noldpeak: {oldpeak}\nslope: {slope}\nca: {ca}\nthal: {thal}";
 
 fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 fn split(train: usize, pareto: usize, validation: usize) -> SplitSettings {

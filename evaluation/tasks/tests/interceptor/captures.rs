@@ -11,7 +11,7 @@ use serde_json::Value;
 /// The recorded calls, from the optional folder beside the workspace or where `SHARED_SYNTH` says;
 /// `None`, said aloud, without it.
 fn recorded() -> Option<Vec<Value>> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/synth");
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/synth");
     let folder = std::env::var_os("SHARED_SYNTH").map_or_else(beside, PathBuf::from);
     let file = folder.join("captures/fake_llm_requests.jsonl");
     let Ok(text) = std::fs::read_to_string(&file) else {

@@ -1,0 +1,146 @@
+//! The prompt a config describes: its messages, the seed candidate in them, and the files they name.
+
+use std::path::Path;
+
+use gepa_archive::Candidate;
+use gepa_engine::Problem;
+use gepa_evaluation::{PromptMessage, PromptTemplate, wildcards_in};
+use gepa_tasks::dataset::Dataset;
+
+use crate::raw::{MessageSettings, RawConfig};
+
+/// Largest text file a config may refer to, in bytes.
+const MAX_TEXT_FILE: u64 = 4 << 20;
+
+pub(crate) fn read_prompt(
+    raw: &RawConfig,
+    directory: &Path,
+    problems: &mut Vec<Problem>,
+) -> PromptTemplate {
+    let settings = raw
+        .prompt
+        .as_ref()
+        .map_or(&[][..], |prompt| &prompt.messages);
+    let mut messages = Vec::new();
+    for (position, message) in settings.iter().enumerate() {
+        let key = format!("prompt.messages[{position}]");
+        if !["system", "user", "assistant"].contains(&message.role.as_str()) {
+            let text = "must be `system`, `user` or `assistant`";
+            problems.push(Problem::new(format!("{key}.role"), text));
+        }
+        let pattern = message_pattern(message, &key, directory, problems);
+        messages.push(PromptMessage {
+            role: message.role.clone(),
+            component: message.component.clone(),
+            pattern,
+        });
+    }
+    PromptTemplate { messages }
+}
+
+/// A wildcard of a fixed message that no column fills is a typing error: it would be sent as it is.
+/// Texts that evolve may speak of braces as they like.
+pub(crate) fn check_wildcards(
+    prompt: &PromptTemplate,
+    dataset: Option<&Dataset>,
+    problems: &mut Vec<Problem>,
+) {
+    let Some((dataset, (_, first))) = dataset.and_then(|all| Some((all, all.rows().first()?)))
+    else {
+        return;
+    };
+    for (position, message) in prompt.messages.iter().enumerate() {
+        let wildcards = wildcards_in(&message.pattern);
+        // Rows of a JSONL file need not all have the same fields.
+        let is_filled = |name: &str| dataset.rows().values().any(|row| row.text(name).is_some());
+        let unfilled = wildcards.iter().find(|name| !is_filled(name));
+        if let (Some(name), None) = (unfilled, &message.component) {
+            let columns: Vec<&str> = first.inputs().map(|(column, _)| column).collect();
+            problems.push(Problem::new(
+                format!("prompt.messages[{position}].pattern"),
+                format!(
+                    "has the wildcard {{{name}}}, but the dataset has no such column; it has: {}",
+                    columns.join(", ")
+                ),
+            ));
+        }
+    }
+}
+
+fn message_pattern(
+    message: &MessageSettings,
+    key: &str,
+    directory: &Path,
+    problems: &mut Vec<Problem>,
+) -> String {
+    match (&message.pattern, &message.pattern_file) {
+        (Some(pattern), None) => pattern.clone(),
+        (None, Some(file)) => {
+            let key = format!("{key}.pattern_file");
+            read_text(directory, file, &key, problems).unwrap_or_default()
+        }
+        _ => {
+            let text = "needs either `pattern` or `pattern_file`";
+            problems.push(Problem::new(key, text));
+            String::new()
+        }
+    }
+}
+
+pub(crate) fn seed_candidate(
+    raw: &RawConfig,
+    prompt: &PromptTemplate,
+    problems: &mut Vec<Problem>,
+) -> Option<Candidate> {
+    let of_messages = prompt
+        .messages
+        .iter()
+        .filter_map(|message| Some((message.component.clone()?, message.pattern.clone())));
+    let of_table = raw
+        .components
+        .iter()
+        .map(|(name, text)| (name.clone(), text.clone()));
+    let components: Vec<(String, String)> = of_messages.chain(of_table).collect();
+    for (position, (name, _)) in components.iter().enumerate() {
+        if components[..position]
+            .iter()
+            .any(|(earlier, _)| earlier == name)
+        {
+            problems.push(Problem::new(
+                format!("components.{name}"),
+                "is named twice; each component has one seed text",
+            ));
+        }
+    }
+    Candidate::new(components)
+        .map_err(|_| {
+            problems.push(Problem::new(
+                "prompt",
+                "has no component to evolve; name one, for example `component = \"instruction\"` in a message",
+            ));
+        })
+        .ok()
+}
+
+pub(crate) fn read_text(
+    directory: &Path,
+    file: &str,
+    key: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<String> {
+    let path = directory.join(file);
+    let size = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+    let text = if size > MAX_TEXT_FILE {
+        Err(format!("it has {size} bytes, {MAX_TEXT_FILE} are allowed"))
+    } else {
+        std::fs::read_to_string(&path).map_err(|error| error.to_string())
+    };
+    match text {
+        Ok(text) => Some(text),
+        Err(error) => {
+            let message = format!("names {}, which cannot be read: {error}", path.display());
+            problems.push(Problem::new(key, message));
+            None
+        }
+    }
+}
