@@ -11,7 +11,7 @@ use crate::setup::{check_failed, request};
 
 fn documented(program: &str, script: &str) -> ProcessSettings {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../docs/examples/process")
+        .join("../../docs/examples/process")
         .join(script);
     ProcessSettings::for_command([program.to_owned(), path.to_string_lossy().into_owned()])
 }
