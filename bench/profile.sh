@@ -20,7 +20,7 @@ for rollouts in $short $long; do
         "$program" "$url" $rollouts >"$folder/$rollouts.log" 2>&1
 done
 
-# Calls of the allocator, by whoever calls it.
+# Calls of the allocator from all callers together.
 allocations() {
     callgrind_annotate --auto=no --tree=caller --threshold=100 "$1" | awk '
         /^ *[0-9,]+ \([ 0-9.]+%\)  \*/ {

@@ -17,7 +17,7 @@ NOT_PASSED_ON = {"host", "connection", "content-length", "transfer-encoding", "k
 
 @dataclass
 class Rollout:
-    """One rollout as the app was asked for it, and how it went."""
+    """One rollout request as the app got it, and the result."""
 
     request: dict[str, Any]
     status: int = 0
@@ -63,7 +63,7 @@ class AppProxy:
             self.max_in_flight = 0
 
     def refuse(self) -> None:
-        """Nobody listens any more: connections are refused."""
+        """Stops listening, so that connections are refused."""
         self.server.shutdown()
         self.server.server_close()
 

@@ -60,7 +60,7 @@ def interrupted(context: Context, kill: bool) -> str:
 
 
 def rollouts_after(context: Context, job_id: str, wanted: int) -> int:
-    """Waits until so many rollouts are recorded; their number."""
+    """Waits until at least this many rollouts are recorded, and returns their number."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         detail = context.world.backend.job(job_id)

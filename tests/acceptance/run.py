@@ -57,7 +57,7 @@ def main() -> int:
     logs = folder / "logs"
     logs.mkdir()
     world = World(folder, gepa, Processes(logs))
-    # Whatever hangs, the run ends and its processes with it.
+    # If anything hangs, the run ends after this time, and its processes with it.
     watchdog = threading.Timer(MOST_SECONDS, give_up, [world])
     watchdog.daemon = True
     watchdog.start()

@@ -67,7 +67,7 @@ class World:
     backend: Backend = field(init=False)
 
     def environment(self, **more: str) -> dict[str, str]:
-        """The environment of every child: loopback only, marker keys, nobody's home."""
+        """The environment of every child: loopback only, marker keys, an empty home."""
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
         home = self.folder / "home"
         home.mkdir(exist_ok=True)

@@ -105,7 +105,7 @@ def record(item: Item, reply: str, score: float) -> dict[str, Any]:
 
 
 def sampling(parents: int, batches: int) -> SamplingStrategy | None:
-    """The reference's sampling of so many parents and minibatches; its default for one of each."""
+    """The reference's sampling of parents and minibatches; its default for one of each."""
     if parents * batches == 1:
         return None
     return IndependentSampling(parents) if batches == 1 else PxNSampling(parents, batches)

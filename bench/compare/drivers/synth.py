@@ -1,7 +1,7 @@
 """Runs synth-optimizers on a world.
 
-It wants the task behind HTTP, so the world is served by its own container library inside this
-process, and its CPU time counts: nobody can run it without one. Its `async_pipelined` mode is
+It needs the task behind HTTP. Its own container library serves the world inside this process, and
+the CPU time of the library counts, because no user can run it without one. Its `async_pipelined` mode is
 used, with as many rollout workers as there are slots. A held-out example is mandatory and costs a
 policy call or two; the pool that reflection may look at has to hold the pareto examples, since
 those are all that it evaluates before its first proposal.

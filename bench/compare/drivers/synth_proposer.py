@@ -1,8 +1,8 @@
 """Between the proposer of synth-optimizers and a world's reflection model.
 
-That proposer asks for a JSON manifest with several proposals, where a world's model answers with
-the new text in a fenced block. So its prompt is passed on as it is, once per proposal asked for,
-and the texts are put into a manifest. Nothing is added to what the model sees or says.
+The proposer requests a JSON manifest with several proposals; a world's model answers with one new
+text in a fenced block. So this module sends the unchanged prompt once per requested proposal, and
+puts the texts into a manifest. It adds nothing to the prompt or the replies.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from harness.server import World, WorldServer
 LOOK_EVERY_SECONDS = 0.1
 
 _groups: set[int] = set()
-"""The process groups of runs under way."""
+"""The process groups of running runs."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def observe(
     run: str,
     limit_seconds: float,
 ) -> Observed:
-    """Runs a command to its end, or for so many seconds."""
+    """Runs a command to its end, or until its time is over."""
     seen = Observed()
     began = time.monotonic()
     out, err = directory / "stdout.log", directory / "stderr.log"
@@ -84,7 +84,7 @@ def observe(
 
 
 def end_all() -> None:
-    """Ends every run under way; their groups would outlive this process."""
+    """Ends every running run; its group would outlive this process."""
     for group in list(_groups):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
@@ -106,7 +106,7 @@ def _start(
 
 
 def _reap(pid: int, seen: Observed, began: float) -> None:
-    """Waits for a process by itself, since only so its CPU time, children included, is told."""
+    """Waits for one process: only `wait4` gives its CPU time, children included."""
     _, status, usage = os.wait4(pid, 0)
     seen.process_seconds = time.monotonic() - began
     seen.exit_code = os.waitstatus_to_exitcode(status)

@@ -157,7 +157,7 @@ def _figure(title: str, below: str, beside: str) -> tuple[Figure, Axes]:
 
 
 def _limit(chosen: dict[str, list[Record]], over: int) -> float:
-    """The budget; of tokens, which nobody limits, far enough for every system's typical run."""
+    """The budget. Tokens have no budget here: the largest median of any system."""
     ends = {SECONDS: "seconds", CALLS: "budget", TOKENS: "tokens"}[over]
     middles = [float(np.median([one[ends] for one in found])) for found in chosen.values() if found]
     return max(middles, default=1.0)

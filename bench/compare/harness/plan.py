@@ -45,7 +45,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Runs that share a latency, so many of them at once."""
+    """Runs that share a latency, and how many of them run at once."""
 
     name: str
     title: str
@@ -76,8 +76,8 @@ def equal_rollouts(seeds: int, families: tuple[str, ...], budget: int, pareto: i
 
 
 def equal_time(seeds: int, places: tuple[tuple[str, int], ...], seconds: int) -> Experiment:
-    """(B) The same time for everyone, and as many policy calls as they manage in it, in families
-    with so many slots."""
+    """(B) The same time for every system, with any number of policy calls. `places` are families
+    with their numbers of slots."""
     names = (
         "ours",
         "ours-ordered-16-16",
@@ -100,8 +100,8 @@ def equal_time(seeds: int, places: tuple[tuple[str, int], ...], seconds: int) ->
 
 
 def small(seeds: int, budget: int, pareto: int) -> Experiment:
-    """(C) So few rollouts that synth-optimizers, which takes about a hundred milliseconds of CPU
-    for each, ends in time. Too few worlds for a mean to be claimed."""
+    """(C) A budget small enough for synth-optimizers, which takes about 100 ms of CPU per rollout,
+    to end in time. There are too few worlds to claim a mean."""
     names = ("ours", "ours-free-16-16", "reference", "crate", "synth")
     runs = [
         Run("small", SYSTEMS[name], World("interference", seed, pareto), 16, budget)

@@ -10,7 +10,7 @@ import numpy as np
 from harness.observed import Candidate, Observed
 
 BINS = 60
-"""Slot utilisation is told for so many equal parts of a run."""
+"""The number of equal parts of a run for which slot utilisation is recorded."""
 
 
 def measures(

@@ -86,7 +86,7 @@ class Runner:
         }
         try:
             record |= self._run(run, experiment.limit_seconds)
-        except Exception as error:  # whatever it is, the others go on
+        except Exception as error:  # one run that fails ends no other
             record |= {"outcome": "failed", "error": f"{type(error).__name__}: {error}"}
         if record["outcome"] != "no program":
             self._append(record)
@@ -152,7 +152,7 @@ class Runner:
         return [Candidate(line["at_ms"], line["score"], line["text"]) for line in told]
 
     def _append(self, record: Record) -> None:
-        """Runs that were cut short by whoever stopped this process are no result."""
+        """Stores a result; a run that was cut short when this process was stopped is none."""
         if self._is_stopped:
             return
         with self._lock, self._records.open("a") as file:

@@ -25,7 +25,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class World:
-    """A task, as a pure function of its family and seed, with so many pareto examples."""
+    """A task, as a pure function of its family, its seed and its number of pareto examples."""
 
     family: str
     seed: int
