@@ -12,10 +12,8 @@ use gepa_archive::{
     Archive, ArchiveSettings, Candidate, CandidateIndex, FrontKey, Frontier, InstanceIndex,
     InstanceScore, MergeLog, MergeSettings, Origin, ParentSelector, ScoreRow, plan_merge,
 };
-use gepa_testing::{MersenneTwister, World};
+use gepa_testing::{MersenneTwister, World, report_skip};
 use serde_json::{Value, json};
-
-use crate::skipping::report_skip;
 
 pub(crate) fn directory() -> Option<PathBuf> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance");

@@ -23,5 +23,3 @@ mod oracle;
 mod rows;
 #[cfg(test)]
 mod selection;
-#[cfg(test)]
-mod skipping;

@@ -3,13 +3,12 @@
 //! `tests/peers/setup.sh` installs it into `tests/.venv` at the workspace root; without that the
 //! test says so and passes.
 
-use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::Command;
 
 use gepa_archive::Draw as _;
 use gepa_evaluation::Scored;
-use gepa_testing::MersenneTwister;
+use gepa_testing::{MersenneTwister, report_skip};
 use serde_json::{Map, Value, json};
 
 use super::{ExampleRecord, Template, example_record};
@@ -42,8 +41,7 @@ fn templates_of_the_reference_give_the_bytes_of_the_reference() {
         .output()
         .is_ok_and(|output| output.status.success());
     if !has_reference {
-        let reason = "no `gepa` in tests/.venv, run tests/peers/setup.sh to compare with it";
-        writeln!(io::stderr(), "SKIPPED: {reason}").expect("standard error is open");
+        report_skip("no `gepa` in tests/.venv, run tests/peers/setup.sh to compare with it");
         return;
     }
     let cases = cases();

@@ -5,25 +5,12 @@ use std::path::{Path, PathBuf};
 
 use gepa_configs::{ConfigSource, SubmittedConfig, TaskConfig};
 use gepa_models::Environment;
+use gepa_testing::optional_data;
 use serde_json::Value;
 
-/// The folder with the client's files: `../shared/synth` beside the project, or where
-/// `SHARED_SYNTH` says; `None`, said aloud, without it.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+/// A file or folder of the client; `None` after a word about it if it is not there.
 fn shared(part: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("SHARED_SYNTH").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/synth"),
-        PathBuf::from,
-    );
-    let path = folder.join(part);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!(
-        "SKIPPED: {} is not there; set SHARED_SYNTH to the folder that holds it",
-        path.display()
-    );
-    None
+    optional_data("SHARED_SYNTH", "synth", part)
 }
 
 fn environment() -> Environment {

@@ -5,6 +5,7 @@
 mod fixed_evaluator;
 mod mersenne;
 mod model_server;
+mod optional_data;
 mod scripted_model;
 mod world;
 
@@ -15,5 +16,6 @@ pub use model_server::{
     ModelReply, ModelServer, ModelServerBuilder, Overload, Period, PeriodBooks, ReportedUsage,
     RetryAfter, Verdict, oracle,
 };
+pub use optional_data::{optional_data, report_skip};
 pub use scripted_model::ScriptedModel;
 pub use world::{Rewriting, World};

@@ -1,12 +1,11 @@
 //! One recorded run, as its file holds it.
 
 use std::fs;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gepa_archive::Frontier;
-use gepa_testing::World;
+use gepa_testing::{World, report_skip};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -149,9 +148,4 @@ fn files_in(directory: &Path) -> Vec<PathBuf> {
     files.sort();
     assert!(!files.is_empty(), "the directory holds no recording");
     files
-}
-
-/// Says so even where the test harness captures what passing tests print.
-fn report_skip(reason: &str) {
-    writeln!(io::stderr(), "SKIPPED: {reason}").expect("standard error is open");
 }

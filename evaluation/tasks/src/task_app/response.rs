@@ -124,7 +124,7 @@ fn lost_reply(step: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
+    use gepa_testing::optional_data;
 
     use super::super::feedback::feedback;
     use super::*;
@@ -184,13 +184,11 @@ mod tests {
     /// The recorded answers of real apps, from the optional folder beside the workspace or where
     /// `SHARED_SYNTH` says; none, said aloud, without it.
     fn recorded(app: &str) -> Vec<Value> {
-        let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/synth");
-        let folder = std::env::var_os("SHARED_SYNTH").map_or_else(beside, PathBuf::from);
-        let file = folder.join(format!("captures/taskapp_{app}.json"));
-        let Ok(text) = std::fs::read_to_string(&file) else {
-            println!("SKIPPED: {} is not there", file.display());
+        let part = format!("captures/taskapp_{app}.json");
+        let Some(file) = optional_data("SHARED_SYNTH", "synth", &part) else {
             return Vec::new();
         };
+        let text = std::fs::read_to_string(file).unwrap();
         let mut found = Vec::new();
         collect_responses(&serde_json::from_str(&text).unwrap(), &mut found);
         assert!(found.len() > 1, "{app}: {} answers", found.len());

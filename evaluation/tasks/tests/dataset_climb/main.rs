@@ -1,10 +1,7 @@
 //! Whether a sheet of rules climbs when nothing but reflection prompts teaches it.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-#![expect(
-    clippy::print_stdout,
-    reason = "the curves are the point, and a skip must be seen"
-)]
+#![expect(clippy::print_stdout, reason = "the curves are the point")]
 
 mod search;
 
@@ -86,17 +83,9 @@ async fn heart_disease_rises_from_guessing_to_a_useful_scorecard() {
     assert!(validation >= 0.74, "validation {validation}");
 }
 
-/// A file of the optional folder of public data sets, beside the workspace or where
-/// `SHARED_DATASETS` says; `None`, said aloud, without it.
+/// A file of the optional folder of public data sets; `None` after a word about it if it is not there.
 fn shared(file: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("SHARED_DATASETS")
-        .map_or_else(|| workspace().join("../shared/datasets"), PathBuf::from);
-    let path = folder.join(file);
-    if path.exists() {
-        return Some(path);
-    }
-    println!("SKIPPED: {} is not there", path.display());
-    None
+    gepa_testing::optional_data("SHARED_DATASETS", "datasets", file)
 }
 
 #[tokio::test]

@@ -1,23 +1,18 @@
 //! What real apps were recorded to send.
 
-use std::path::{Path, PathBuf};
-
 use gepa_archive::Candidate;
 use gepa_evaluation::{PromptMessage, PromptTemplate};
 use gepa_tasks::interceptor::{Rule, SubstitutionPlan};
 use gepa_tasks::task_app::PipelineModule;
+use gepa_testing::optional_data;
 use serde_json::Value;
 
 /// The recorded calls, from the optional folder beside the workspace or where `SHARED_SYNTH` says;
 /// `None`, said aloud, without it.
 fn recorded() -> Option<Vec<Value>> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/synth");
-    let folder = std::env::var_os("SHARED_SYNTH").map_or_else(beside, PathBuf::from);
-    let file = folder.join("captures/fake_llm_requests.jsonl");
-    let Ok(text) = std::fs::read_to_string(&file) else {
-        println!("SKIPPED: {} is not there", file.display());
-        return None;
-    };
+    let part = "captures/fake_llm_requests.jsonl";
+    let file = optional_data("SHARED_SYNTH", "synth", part)?;
+    let text = std::fs::read_to_string(file).unwrap();
     let lines = text.lines();
     Some(
         lines
