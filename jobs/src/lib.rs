@@ -12,7 +12,10 @@ pub mod views;
 
 pub use dialect::PromptLearning;
 pub use mark::JobMark;
-pub use snapshot::{ArchiveItem, BestPrompt, SnapshotPayload, SnapshotView, render_snapshot};
+pub use snapshot::{
+    ArchiveItem, BestPrompt, PromptData, PromptObject, SnapshotPayload, SnapshotView,
+    render_snapshot,
+};
 pub use status::JobStatus;
 pub use submission::submission_body;
 

@@ -1,15 +1,16 @@
 //! Snapshots, rendered complete when they are read.
 
+use std::borrow::Cow;
+
 use gepa_archive::CandidateIndex;
 use gepa_engine::record::{CandidateRow, RunRow, SnapshotRow};
 use gepa_engine::{Counters, RunId, ValidationResult};
 use gepa_evaluation::{Message, PromptTemplate, Section};
 use indexmap::IndexMap;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 /// A snapshot as people and clients see it; never without messages, score and token count.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SnapshotView {
     /// The snapshot.
     pub snapshot_id: String,
@@ -18,7 +19,7 @@ pub struct SnapshotView {
     /// The run, under the name job clients use.
     pub job_id: RunId,
     /// Why it was taken.
-    pub tag: &'static str,
+    pub tag: Cow<'static, str>,
     /// The subject's mean pareto score.
     pub score: f64,
     /// Estimated tokens of the messages.
@@ -32,7 +33,7 @@ pub struct SnapshotView {
 }
 
 /// The content of a snapshot.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SnapshotPayload {
     /// The best candidate at the time.
     pub best_prompt: BestPrompt,
@@ -52,7 +53,7 @@ pub struct SnapshotPayload {
 }
 
 /// A candidate as a prompt.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BestPrompt {
     /// Its content id.
     pub id: String,
@@ -69,7 +70,7 @@ pub struct BestPrompt {
 }
 
 /// A member of the archive.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ArchiveItem {
     /// Its index in the archive.
     pub index: CandidateIndex,
@@ -86,9 +87,28 @@ pub struct ArchiveItem {
     /// Its messages, wildcards left as `{name}`.
     pub messages: Vec<Message>,
     /// `template`: the object holds the whole prompt.
-    pub payload_kind: &'static str,
+    pub payload_kind: Cow<'static, str>,
     /// The prompt in the form job clients read.
-    pub object: Value,
+    pub object: PromptObject,
+}
+
+/// A prompt in the form job clients read.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PromptObject {
+    /// `template`.
+    #[serde(rename = "type")]
+    pub kind: Cow<'static, str>,
+    /// The prompt.
+    pub data: PromptData,
+}
+
+/// The content of a [`PromptObject`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PromptData {
+    /// The prompt's parts in order.
+    pub sections: Vec<Section>,
+    /// The same parts under the name older clients read.
+    pub prompt_sections: Vec<Section>,
 }
 
 /// Renders a snapshot from the candidates of its run; `None` if they do not include its subject
@@ -115,7 +135,7 @@ pub fn render_snapshot(
         snapshot_id: snapshot.snapshot_id.clone(),
         run_id: run.run_id.clone(),
         job_id: run.run_id.clone(),
-        tag: snapshot.tag.as_str(),
+        tag: snapshot.tag.as_str().into(),
         score: snapshot.score,
         token_count: snapshot.token_count,
         created_at: snapshot.created_at.to_string(),
@@ -142,8 +162,14 @@ fn archive_item(template: &PromptTemplate, row: &CandidateRow) -> Option<Archive
         instance_scores: row.scores.clone()?,
         objectives: row.objectives.clone(),
         messages: messages(&sections),
-        payload_kind: "template",
-        object: json!({"type": "template", "data": {"sections": sections, "prompt_sections": sections}}),
+        payload_kind: "template".into(),
+        object: PromptObject {
+            kind: "template".into(),
+            data: PromptData {
+                prompt_sections: sections.clone(),
+                sections,
+            },
+        },
     })
 }
 

@@ -47,7 +47,7 @@ pub(super) fn curve(outcome: &Outcome) -> Curve {
         }
         let performance = match held_out {
             Some(score) => is_baseline.then_some(score),
-            None => point.score,
+            None => Some(point.score),
         };
         let entry = of_snapshot(point, performance, is_baseline, total);
         match performance {
@@ -93,7 +93,7 @@ fn of_snapshot(point: &Point, performance: Option<f64>, is_baseline: bool, total
     let mut entry = json!({
         "rollout_count": point.rollouts,
         "checkpoint_pct": percent(point.rollouts, total),
-        "phase": if performance.is_some() && performance != point.score { "validation" } else { "optimization" },
+        "phase": if performance.is_some() && performance != Some(point.score) { "validation" } else { "optimization" },
         "is_baseline": is_baseline,
         "pareto_score": point.score,
         "iteration": point.iterations,

@@ -74,16 +74,16 @@ fn stats(outcome: &Outcome) -> Map<String, Value> {
 }
 
 fn best_prompt(outcome: &Outcome, curve: &Curve) -> Option<Value> {
-    let payload = &outcome.history.last.as_ref()?["payload"];
-    let best = payload.get("best_prompt")?;
+    let payload = &outcome.history.last.as_ref()?.payload;
+    let best = &payload.best_prompt;
     Some(json!({
         "job_id": outcome.job_id,
         "best_score": curve.best,
         "score_kind": curve.kind,
-        "pareto_score": payload["best_score"],
+        "pareto_score": payload.best_score,
         "best_prompt": best,
-        "sections": best["sections"],
-        "messages": payload["best_prompt_messages"],
+        "sections": best.sections,
+        "messages": payload.best_prompt_messages,
     }))
 }
 
@@ -106,14 +106,9 @@ fn results(outcome: &Outcome, curve: &Curve) -> String {
     if let Some(reason) = &outcome.reason {
         let _ = writeln!(text, "Reason: {reason}");
     }
-    let messages = outcome
-        .history
-        .last
-        .as_ref()
-        .map(|last| &last["payload"]["best_prompt_messages"]);
-    for message in messages.and_then(Value::as_array).into_iter().flatten() {
-        let part = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
-        let _ = writeln!(text, "\n[{}]\n{}", part("role"), part("content"));
+    let last = outcome.history.last.as_ref();
+    for message in last.map_or(&[][..], |last| &last.payload.best_prompt_messages) {
+        let _ = writeln!(text, "\n[{}]\n{}", message.role, message.content);
     }
     text
 }

@@ -1,13 +1,17 @@
-//! A job's snapshots, in order, boiled down to what its result files need.
+//! A job's snapshots, in order, reduced to what its result files need.
 
-use serde_json::{Value, json};
+use gepa_archive::CandidateIndex;
+use gepa_engine::ValidationResult;
+use gepa_evaluation::{Message, Section};
+
+use crate::snapshot::{SnapshotPayload, SnapshotView};
 
 /// A job's snapshots.
 #[derive(Debug, Default)]
 pub struct History {
     pub(super) points: Vec<Point>,
     /// The last snapshot, complete.
-    pub(super) last: Option<Value>,
+    pub(super) last: Option<SnapshotView>,
     /// Validation results of the last snapshot that has any: baseline first.
     pub(super) validation: Vec<Validated>,
 }
@@ -17,13 +21,13 @@ pub struct History {
 pub(super) struct Point {
     pub(super) tag: String,
     /// The mean pareto score of the candidate it is about.
-    pub(super) score: Option<f64>,
+    pub(super) score: f64,
     pub(super) rollouts: u64,
     pub(super) tokens: u64,
     pub(super) trials: u64,
     pub(super) iterations: u64,
     /// The candidate's prompt, complete.
-    pub(super) sections: Vec<Value>,
+    pub(super) sections: Vec<Section>,
 }
 
 /// One candidate's held-out score.
@@ -33,28 +37,26 @@ pub(super) struct Validated {
     pub(super) rank: Option<u64>,
     pub(super) score: Option<f64>,
     pub(super) examples: usize,
-    pub(super) sections: Vec<Value>,
+    pub(super) sections: Vec<Section>,
 }
 
 impl History {
     /// Takes in the next snapshot.
-    pub fn add(&mut self, snapshot: Value) {
-        let payload = &snapshot["payload"];
-        let count = |name: &str| payload[name].as_u64().unwrap_or_default();
+    pub fn add(&mut self, snapshot: SnapshotView) {
+        let payload = &snapshot.payload;
+        let counters = &payload.counters;
         self.points.push(Point {
-            tag: snapshot["tag"].as_str().unwrap_or_default().to_owned(),
-            score: snapshot["score"].as_f64(),
-            rollouts: count("total_rollouts"),
-            tokens: count("total_tokens"),
-            trials: count("trials_tried"),
-            iterations: count("iterations"),
-            sections: sections(payload, &snapshot["messages"]),
+            tag: snapshot.tag.to_string(),
+            score: snapshot.score,
+            rollouts: counters.total_rollouts,
+            tokens: counters.total_tokens,
+            trials: counters.trials_tried,
+            iterations: counters.iterations,
+            sections: sections(payload, &snapshot.messages),
         });
-        let results = payload["validation"]
-            .as_array()
-            .map_or(&[][..], Vec::as_slice);
-        if !results.is_empty() {
-            self.validation = results
+        if !payload.validation.is_empty() {
+            self.validation = payload
+                .validation
                 .iter()
                 .map(|result| validated(payload, result))
                 .collect();
@@ -63,38 +65,38 @@ impl History {
     }
 }
 
-fn validated(payload: &Value, result: &Value) -> Validated {
-    let archive = payload["archive"].as_array().map_or(&[][..], Vec::as_slice);
-    let item = archive
-        .iter()
-        .find(|item| item["index"] == result["candidate"]);
+fn validated(payload: &SnapshotPayload, result: &ValidationResult) -> Validated {
     Validated {
-        rank: result["rank"].as_u64(),
-        score: result["mean_score"].as_f64(),
-        examples: result["scores"].as_array().map_or(0, Vec::len),
-        sections: item
-            .map(|item| sections(payload, &item["messages"]))
+        rank: result.rank.map(u64::from),
+        score: result.mean_score,
+        examples: result.scores.len(),
+        sections: messages_of(payload, result.candidate)
+            .map(|messages| sections(payload, messages))
             .unwrap_or_default(),
     }
 }
 
-/// The sections of the prompt with these messages: named after its components where the archive
-/// still has it, after their roles otherwise.
-fn sections(payload: &Value, messages: &Value) -> Vec<Value> {
-    let archive = payload["archive"].as_array().map_or(&[][..], Vec::as_slice);
-    let item = archive.iter().find(|item| item["messages"] == *messages);
-    let named = item.and_then(|item| item["object"]["data"]["sections"].as_array());
-    if let Some(named) = named {
-        return named.clone();
+fn messages_of(payload: &SnapshotPayload, index: CandidateIndex) -> Option<&[Message]> {
+    let item = payload.archive.iter().find(|item| item.index == index)?;
+    Some(&item.messages)
+}
+
+/// The sections of the prompt with these messages. They are named after the prompt's components
+/// where the archive still has the candidate, and after their roles otherwise.
+fn sections(payload: &SnapshotPayload, messages: &[Message]) -> Vec<Section> {
+    let item = payload
+        .archive
+        .iter()
+        .find(|item| item.messages == messages);
+    let named = item.map(|item| item.object.data.sections.clone());
+    named.unwrap_or_else(|| messages.iter().enumerate().map(of_message).collect())
+}
+
+fn of_message((order, message): (usize, &Message)) -> Section {
+    Section {
+        name: message.role.clone(),
+        role: message.role.clone(),
+        content: message.content.clone(),
+        order,
     }
-    let messages = messages.as_array().map_or(&[][..], Vec::as_slice);
-    let section = |(order, message): (usize, &Value)| {
-        json!({
-            "name": message["role"],
-            "role": message["role"],
-            "content": message["content"],
-            "order": order,
-        })
-    };
-    messages.iter().enumerate().map(section).collect()
 }

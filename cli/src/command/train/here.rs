@@ -9,7 +9,6 @@ use gepa_engine::{Run, RunEnd, RunId, RunResult, Store, StoreError};
 use gepa_jobs::render_snapshot;
 use gepa_jobs::train::{History, Outcome};
 use gepa_tasks::Services;
-use serde_json::Value;
 
 use super::announce::{Announcer, Progress};
 use crate::arguments::TrainArguments;
@@ -126,7 +125,7 @@ async fn history(store: &dyn Store, run_id: &RunId) -> Result<History, StoreErro
     let mut history = History::default();
     for snapshot in store.snapshots(run_id).await? {
         if let Some(view) = render_snapshot(&run, &snapshot, &candidates) {
-            history.add(serde_json::to_value(view).unwrap_or(Value::Null));
+            history.add(view);
         }
     }
     Ok(history)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gepa_configs::TaskConfig;
+use gepa_jobs::SnapshotView;
 use gepa_jobs::train::{History, Outcome};
 use serde_json::{Value, json};
 
@@ -169,16 +170,24 @@ async fn history(backend: &Backend, id: &str) -> Result<History, CommandError> {
     }
     let mut snapshots = Vec::new();
     for id in ids {
-        snapshots.push(backend.get(&format!("{path}/snapshots/{id}")).await?);
+        let snapshot = backend.get(&format!("{path}/snapshots/{id}")).await?;
+        let snapshot = serde_json::from_value::<SnapshotView>(snapshot).map_err(|error| {
+            let message = format!("the backend's snapshot {id} cannot be read: {error}");
+            CommandError::Backend(message)
+        })?;
+        snapshots.push(snapshot);
     }
     // Several may be stored at the same instant, but none of these counts ever falls.
     snapshots.sort_by_key(|snapshot| {
-        let payload = &snapshot["payload"];
-        let counts = ["total_rollouts", "trials_tried", "iterations"]
-            .map(|name| payload[name].as_u64().unwrap_or_default());
-        let members = payload["archive"].as_array().map_or(0, Vec::len);
-        let created = snapshot["created_at"].as_str().unwrap_or_default();
-        (counts, members, created.to_owned())
+        let payload = &snapshot.payload;
+        let counters = &payload.counters;
+        (
+            counters.total_rollouts,
+            counters.trials_tried,
+            counters.iterations,
+            payload.archive.len(),
+            snapshot.created_at.clone(),
+        )
     });
     let mut history = History::default();
     for snapshot in snapshots {
