@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
 use gepa_engine::record::{RunRow, RunSummary};
-use gepa_engine::{Event, EventBody, Seq, SnapshotTag, SnapshotTaken, Store};
+use gepa_engine::{Decision, Event, EventBody, Seq, SnapshotTag, SnapshotTaken, Store};
 use gepa_jobs::render_snapshot;
 use instant::{Until, World, cpu_seconds};
 use simulated::Scores;
@@ -187,12 +187,12 @@ async fn taken(store: &Arc<dyn Store>, run: &mut RunRow) {
     let event = Event {
         seq: summary.seq,
         at: summary.updated_at.expect("it has events"),
-        body: EventBody::SnapshotTaken(SnapshotTaken {
+        body: EventBody::Decision(Decision::SnapshotTaken(SnapshotTaken {
             ordinal: summary.snapshots,
             tag: SnapshotTag::Improvement,
             best,
             subject: best,
-        }),
+        })),
     };
     let appended = store.append(&run.run_id, after, Arc::new([event])).await;
     appended.expect("it continues the journal");

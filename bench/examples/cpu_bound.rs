@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use gepa_archive::Candidate;
-use gepa_engine::EventBody;
+use gepa_engine::{EventBody, Fact};
 use gepa_evaluation::{
     CpuBound, CpuEvaluator, Evaluation, Evaluator, EvaluatorInfo, Outcome, RolloutRequest,
 };
@@ -91,7 +91,7 @@ async fn report(name: &str, evaluator: Arc<dyn Evaluator>) -> Result<(), Box<dyn
                     return reactions;
                 };
                 let mut bodies = batch.iter().map(|event| &event.body);
-                if bodies.any(|body| matches!(body, EventBody::CandidateInjected(_))) {
+                if bodies.any(|body| matches!(body, EventBody::Fact(Fact::CandidateInjected(_)))) {
                     break;
                 }
             }

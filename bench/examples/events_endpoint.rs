@@ -11,8 +11,8 @@ use gepa_archive::Candidate;
 use gepa_configs::ConfigError;
 use gepa_engine::record::{RunRow, RunSummary};
 use gepa_engine::{
-    Event, EventBody, JOURNAL_FORMAT, RolloutSettled, RunId, RunStarted, Seq, Store, Timestamp,
-    TrialKey, TrialStarted,
+    Decision, Event, EventBody, Fact, JOURNAL_FORMAT, RolloutSettled, RunId, RunStarted, Seq,
+    Store, Timestamp, TrialKey, TrialStarted,
 };
 use gepa_evaluation::{ExampleId, Outcome, PromptTemplate, Stage, Usage};
 use gepa_server::{JobSource, PreparedJob, Server, ServerSettings};
@@ -143,26 +143,26 @@ fn journal() -> Result<Vec<Event>, Box<dyn std::error::Error>> {
         index: 0,
     };
     let mut bodies = vec![
-        EventBody::RunStarted(RunStarted {
+        EventBody::Decision(Decision::RunStarted(RunStarted {
             format: JOURNAL_FORMAT,
             engine_version: "0".to_owned(),
             seed,
             train: 1,
             pareto: EVENTS as u64,
             validation: 0,
-        }),
-        EventBody::TrialStarted(TrialStarted {
+        })),
+        EventBody::Decision(Decision::TrialStarted(TrialStarted {
             trial,
             stage: Stage::Seed,
             candidate,
             examples: (0..EVENTS as u64).map(ExampleId::Seed).collect(),
             reused: 0,
             speculative: false,
-        }),
+        })),
     ];
     bodies.extend((0..EVENTS as u32).map(|position| {
         let at = Timestamp((i64::from(position) + 2) * STEP_SECONDS * 1_000_000);
-        EventBody::RolloutSettled(Box::new(RolloutSettled {
+        EventBody::Fact(Fact::RolloutSettled(Box::new(RolloutSettled {
             trial,
             stage: Stage::Seed,
             candidate,
@@ -180,7 +180,7 @@ fn journal() -> Result<Vec<Event>, Box<dyn std::error::Error>> {
             },
             judge_usage: Usage::default(),
             outcome: Arc::new(Outcome::score(1.0)),
-        }))
+        })))
     }));
     let numbered = (1_u64..).zip(bodies).map(|(seq, body)| Event {
         seq: Seq(seq),

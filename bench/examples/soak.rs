@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use forgetful::Forgetful;
-use gepa_engine::{Event, EventBody, Observe, RunId, Store};
+use gepa_engine::{Decision, Event, EventBody, Fact, Observe, RunId, Store};
 use instant::{Mark, Until, World, cpu_seconds};
 use parking_lot::Mutex;
 use simulated::Scores;
@@ -163,8 +163,8 @@ impl Observe for Ledger {
         let mut state = self.state.lock();
         for event in events {
             match &event.body {
-                EventBody::RolloutSettled(_) => state.now.rollouts += 1,
-                EventBody::CandidateAccepted(_) => state.now.candidates += 1,
+                EventBody::Fact(Fact::RolloutSettled(_)) => state.now.rollouts += 1,
+                EventBody::Decision(Decision::CandidateAccepted(_)) => state.now.candidates += 1,
                 _ => {}
             }
         }

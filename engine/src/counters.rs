@@ -3,7 +3,7 @@
 use gepa_evaluation::{Phase, Purpose, Usage};
 use serde::{Deserialize, Serialize};
 
-use crate::event::EventBody;
+use crate::event::{Decision, EventBody, Fact, RolloutSettled};
 
 /// Everything that is counted in a run. See the vocabulary in the architecture guide.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,23 +73,45 @@ pub struct UsageShare {
 }
 
 impl Counters {
-    /// Counts one event.
-    pub fn count(&mut self, event: &EventBody) {
-        match event {
-            EventBody::RunStarted(_) | EventBody::CandidateProposed(_) => self.trials_tried += 1,
-            EventBody::TrialStarted(started) => {
+    /// Counts one entry of the journal.
+    pub fn count(&mut self, body: &EventBody) {
+        match body {
+            EventBody::Fact(fact) => self.count_fact(fact),
+            EventBody::Decision(decision) => self.count_decision(decision),
+        }
+    }
+
+    /// Counts a fact.
+    pub(crate) fn count_fact(&mut self, fact: &Fact) {
+        match fact {
+            Fact::RolloutsDropped(dropped) => {
+                let never_begun = dropped.positions.len() as u64;
+                self.speculative_rollouts = self.speculative_rollouts.saturating_sub(never_begun);
+            }
+            Fact::RolloutSettled(rollout) | Fact::RolloutSuspended(rollout) => {
+                self.count_rollout(rollout);
+            }
+            Fact::ReflectionSettled(reflection) => {
+                self.reflection_calls += 1;
+                self.spend(Phase::Optimization, Purpose::Reflection, reflection.usage);
+            }
+            _ => {}
+        }
+    }
+
+    /// Counts a decision.
+    pub(crate) fn count_decision(&mut self, decision: &Decision) {
+        match decision {
+            Decision::RunStarted(_) | Decision::CandidateProposed(_) => self.trials_tried += 1,
+            Decision::TrialStarted(started) => {
                 self.reused_rollouts += u64::from(started.reused);
                 if started.speculative {
                     let ordered = started.examples.len() as u64;
                     self.speculative_rollouts += ordered.saturating_sub(u64::from(started.reused));
                 }
             }
-            EventBody::RolloutsDropped(dropped) => {
-                let never_begun = dropped.positions.len() as u64;
-                self.speculative_rollouts = self.speculative_rollouts.saturating_sub(never_begun);
-            }
-            EventBody::ProposalClosed(closed) => self.wasted_rollouts += closed.wasted,
-            EventBody::TrialFinished(finished) => {
+            Decision::ProposalClosed(closed) => self.wasted_rollouts += closed.wasted,
+            Decision::TrialFinished(finished) => {
                 self.total_trials_evaluated += 1;
                 match finished.stage.phase() {
                     Phase::Optimization => self.optimization_trials_evaluated += 1,
@@ -99,30 +121,8 @@ impl Counters {
                     }
                 }
             }
-            EventBody::RolloutSettled(rollout) | EventBody::RolloutSuspended(rollout) => {
-                if !rollout.again {
-                    self.total_rollouts += 1;
-                    match rollout.stage.phase() {
-                        Phase::Optimization => self.optimization_rollouts_executed += 1,
-                        Phase::Validation => self.validation_rollouts_executed += 1,
-                    }
-                }
-                let failed = rollout.outcome.scored().is_none();
-                if rollout.again && !failed {
-                    self.failed_rollouts = self.failed_rollouts.saturating_sub(1);
-                } else if failed && !rollout.again {
-                    self.failed_rollouts += 1;
-                }
-                let phase = rollout.stage.phase();
-                self.spend(phase, Purpose::Rollout, rollout.usage);
-                self.spend(phase, Purpose::Judge, rollout.judge_usage);
-            }
-            EventBody::ProposalIssued(_) => self.iterations += 1,
-            EventBody::ReflectionSettled(reflection) => {
-                self.reflection_calls += 1;
-                self.spend(Phase::Optimization, Purpose::Reflection, reflection.usage);
-            }
-            EventBody::CandidateAccepted(_) => self.candidates_accepted += 1,
+            Decision::ProposalIssued(_) => self.iterations += 1,
+            Decision::CandidateAccepted(_) => self.candidates_accepted += 1,
             _ => {}
         }
     }
@@ -130,6 +130,23 @@ impl Counters {
     /// Known cost in dollars.
     pub fn total_cost_usd(&self) -> f64 {
         self.total_cost_micro_usd as f64 / 1e6
+    }
+
+    fn count_rollout(&mut self, rollout: &RolloutSettled) {
+        let phase = rollout.stage.phase();
+        let failed = rollout.outcome.scored().is_none();
+        if !rollout.again {
+            self.total_rollouts += 1;
+            match phase {
+                Phase::Optimization => self.optimization_rollouts_executed += 1,
+                Phase::Validation => self.validation_rollouts_executed += 1,
+            }
+            self.failed_rollouts += u64::from(failed);
+        } else if !failed {
+            self.failed_rollouts = self.failed_rollouts.saturating_sub(1);
+        }
+        self.spend(phase, Purpose::Rollout, rollout.usage);
+        self.spend(phase, Purpose::Judge, rollout.judge_usage);
     }
 
     fn spend(&mut self, phase: Phase, purpose: Purpose, usage: Usage) {

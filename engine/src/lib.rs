@@ -40,7 +40,6 @@
 pub mod config;
 mod core;
 mod counters;
-mod decode;
 mod event;
 mod ids;
 mod plan;

@@ -17,7 +17,7 @@ use gepa_archive::Archive;
 use gepa_evaluation::{Outcome, Phase, Purpose, Stage, Usage};
 use metrics::{counter, gauge, histogram};
 
-use crate::event::{CloseReason, Event, EventBody, RolloutSettled};
+use crate::event::{CloseReason, Decision, Event, EventBody, Fact, RolloutSettled};
 
 /// Counts a stored batch. Rollouts alike are counted together: looking a metric up costs more than
 /// counting.
@@ -25,7 +25,7 @@ pub(crate) fn count(batch: &[Event]) {
     let mut kinds: Vec<RolloutKind> = Vec::new();
     for event in batch {
         match &event.body {
-            EventBody::RolloutSettled(rollout) | EventBody::RolloutSuspended(rollout) => {
+            EventBody::Fact(Fact::RolloutSettled(rollout) | Fact::RolloutSuspended(rollout)) => {
                 RolloutKind::of(&mut kinds, rollout).add(rollout);
             }
             other => count_rare(other),
@@ -100,7 +100,7 @@ impl RolloutKind {
 
 fn count_rare(event: &EventBody) {
     match event {
-        EventBody::ReflectionSettled(reflection) => {
+        EventBody::Fact(Fact::ReflectionSettled(reflection)) => {
             let outcome = if reflection.text.is_some() {
                 "rewritten"
             } else {
@@ -109,16 +109,16 @@ fn count_rare(event: &EventBody) {
             counter!("gepa_reflections_total", "outcome" => outcome).increment(1);
             spend(Phase::Optimization, Purpose::Reflection, &reflection.usage);
         }
-        EventBody::CandidateAccepted(_) => {
+        EventBody::Decision(Decision::CandidateAccepted(_)) => {
             counter!("gepa_proposals_total", "outcome" => "accepted").increment(1);
         }
-        EventBody::ProposalClosed(closed) => {
+        EventBody::Decision(Decision::ProposalClosed(closed)) => {
             counter!("gepa_proposals_total", "outcome" => close_label(closed.reason)).increment(1);
         }
-        EventBody::SnapshotTaken(snapshot) => {
+        EventBody::Decision(Decision::SnapshotTaken(snapshot)) => {
             counter!("gepa_snapshots_total", "tag" => snapshot.tag.as_str()).increment(1);
         }
-        EventBody::RunFinished(finished) => {
+        EventBody::Decision(Decision::RunFinished(finished)) => {
             counter!("gepa_runs_total", "stop_reason" => finished.stop_reason.as_str())
                 .increment(1);
         }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use gepa_archive::Candidate;
 use gepa_engine::record::{RunRow, RunSummary};
 use gepa_engine::{
-    Event, EventBody, RolloutSettled, RunId, RunStarted, Seq, Store, Timestamp, TrialFinished,
-    TrialKey, TrialStarted,
+    Decision, Event, EventBody, Fact, RolloutSettled, RunId, RunStarted, Seq, Store, Timestamp,
+    TrialFinished, TrialKey, TrialStarted,
 };
 use gepa_evaluation::{ExampleId, MicroUsd, Outcome, PromptTemplate, Scored, Stage, Usage};
 use gepa_store::{MemoryStore, SqliteStore};
@@ -99,14 +99,14 @@ fn run_row(run: &RunId) -> RunRow {
 
 fn journal(rollouts: u64) -> Result<Vec<Event>, Box<dyn Error>> {
     let seed = Candidate::new([("instruction", "Classify the query.")])?;
-    let mut bodies = vec![EventBody::RunStarted(RunStarted {
+    let mut bodies = vec![EventBody::Decision(Decision::RunStarted(RunStarted {
         format: gepa_engine::JOURNAL_FORMAT,
         engine_version: "0.1.0".to_owned(),
         seed: seed.clone(),
         train: 100,
         pareto: 100,
         validation: 100,
-    })];
+    }))];
     for iteration in 0..rollouts / TRIAL {
         bodies.extend(trial(
             TrialKey {
@@ -128,47 +128,51 @@ fn journal(rollouts: u64) -> Result<Vec<Event>, Box<dyn Error>> {
 }
 
 fn trial(key: TrialKey, candidate: &Candidate) -> Vec<EventBody> {
-    let mut bodies = vec![EventBody::TrialStarted(TrialStarted {
+    let mut bodies = vec![EventBody::Decision(Decision::TrialStarted(TrialStarted {
         trial: key,
         stage: Stage::MinibatchChild,
         candidate: candidate.content_id(),
         examples: (0..TRIAL).map(ExampleId::Seed).collect(),
         reused: 0,
         speculative: false,
-    })];
+    }))];
     for position in 0..TRIAL {
-        bodies.push(EventBody::RolloutSettled(Box::new(RolloutSettled {
+        bodies.push(EventBody::Fact(Fact::RolloutSettled(Box::new(
+            RolloutSettled {
+                trial: key,
+                stage: Stage::MinibatchChild,
+                candidate: candidate.content_id(),
+                position: position as u32,
+                example: ExampleId::Seed(position),
+                attempts: 1,
+                again: false,
+                started_at: Timestamp(1_700_000_000_000_000),
+                finished_at: Timestamp(1_700_000_002_000_000),
+                usage: Usage {
+                    calls: 1,
+                    prompt_tokens: 512,
+                    completion_tokens: 12,
+                    cost: MicroUsd(77),
+                    ..Usage::default()
+                },
+                judge_usage: Usage::default(),
+                outcome: Arc::new(Outcome::Scored(Scored {
+                    score: 0.731,
+                    feedback: Some("expected `card_arrival`, got `lost_card`".to_owned()),
+                    output: Some("lost_card".to_owned()),
+                    ..Scored::default()
+                })),
+            },
+        ))));
+    }
+    bodies.push(EventBody::Decision(Decision::TrialFinished(
+        TrialFinished {
             trial: key,
             stage: Stage::MinibatchChild,
-            candidate: candidate.content_id(),
-            position: position as u32,
-            example: ExampleId::Seed(position),
-            attempts: 1,
-            again: false,
-            started_at: Timestamp(1_700_000_000_000_000),
-            finished_at: Timestamp(1_700_000_002_000_000),
-            usage: Usage {
-                calls: 1,
-                prompt_tokens: 512,
-                completion_tokens: 12,
-                cost: MicroUsd(77),
-                ..Usage::default()
-            },
-            judge_usage: Usage::default(),
-            outcome: Arc::new(Outcome::Scored(Scored {
-                score: 0.731,
-                feedback: Some("expected `card_arrival`, got `lost_card`".to_owned()),
-                output: Some("lost_card".to_owned()),
-                ..Scored::default()
-            })),
-        })));
-    }
-    bodies.push(EventBody::TrialFinished(TrialFinished {
-        trial: key,
-        stage: Stage::MinibatchChild,
-        mean_score: Some(0.731),
-        scored: TRIAL as u32,
-        failed: 0,
-    }));
+            mean_score: Some(0.731),
+            scored: TRIAL as u32,
+            failed: 0,
+        },
+    )));
     bodies
 }

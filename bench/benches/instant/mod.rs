@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use gepa_archive::Candidate;
 use gepa_engine::config::{Acceptance, BudgetSettings, RunSettings, SearchSettings};
 use gepa_engine::{
-    Config, Event, EventBody, ExampleSets, Observe, Run, RunBuilder, RunId, Settings, Store,
+    Config, Decision, Event, EventBody, ExampleSets, Fact, Observe, Run, RunBuilder, RunId,
+    Settings, Store,
 };
 use gepa_evaluation::{
     Evaluation, Evaluator, EvaluatorInfo, ExampleId, Outcome, PromptMessage, PromptTemplate,
@@ -214,8 +215,8 @@ impl Observe for Meter {
         let (now, marks) = &mut *state;
         for event in events {
             match &event.body {
-                EventBody::RolloutSettled(_) => now.rollouts += 1,
-                EventBody::CandidateAccepted(_) => now.candidates += 1,
+                EventBody::Fact(Fact::RolloutSettled(_)) => now.rollouts += 1,
+                EventBody::Decision(Decision::CandidateAccepted(_)) => now.candidates += 1,
                 _ => {}
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gepa_archive::{Candidate, ContentId};
 use gepa_bench::schedules::Mode;
 use gepa_bench::worlds::{Conditions, LARGEST_SET, Search, Split, World};
-use gepa_engine::{Event, EventBody, Observe, RunId, Settings};
+use gepa_engine::{Decision, Event, EventBody, Fact, Observe, RunId, Settings};
 use parking_lot::Mutex;
 use tokio::runtime::Builder;
 use tokio::time::Instant;
@@ -149,16 +149,16 @@ impl Observe for Watch {
         let mut seen = self.seen.lock();
         for event in events {
             match &event.body {
-                EventBody::RunStarted(started) => {
+                EventBody::Decision(Decision::RunStarted(started)) => {
                     let first = started.seed.clone();
                     seen.texts.insert(first.content_id(), first);
                 }
-                EventBody::RolloutSettled(_) => seen.rollouts += 1,
-                EventBody::CandidateProposed(proposed) => {
+                EventBody::Fact(Fact::RolloutSettled(_)) => seen.rollouts += 1,
+                EventBody::Decision(Decision::CandidateProposed(proposed)) => {
                     let candidate = proposed.candidate.clone();
                     seen.texts.insert(candidate.content_id(), candidate);
                 }
-                EventBody::CandidateAccepted(accepted) => {
+                EventBody::Decision(Decision::CandidateAccepted(accepted)) => {
                     seen.accepted += u64::from(accepted.iteration > 0);
                     if !accepted.best {
                         continue;

@@ -2,7 +2,7 @@
 
 use gepa_archive::CandidateIndex;
 use gepa_bench::worlds::{LARGEST_SET, Searched, Split, World};
-use gepa_engine::{CandidateAccepted, EventBody};
+use gepa_engine::{CandidateAccepted, Decision, EventBody, Fact};
 
 /// The figures of one run; scores and shares from 0 to 1.
 #[derive(Clone, Debug, Default)]
@@ -33,11 +33,12 @@ impl RunFigures {
         let bodies = || searched.journal.iter().map(|event| &event.body);
         let members: Vec<&CandidateAccepted> = bodies()
             .filter_map(|body| match body {
-                EventBody::CandidateAccepted(accepted) => Some(&**accepted),
+                EventBody::Decision(Decision::CandidateAccepted(accepted)) => Some(&**accepted),
                 _ => None,
             })
             .collect();
-        let reflections = bodies().filter(|body| matches!(body, EventBody::ReflectionSettled(_)));
+        let reflections =
+            bodies().filter(|body| matches!(body, EventBody::Fact(Fact::ReflectionSettled(_))));
         let mut figures = Self {
             reflections: reflections.count(),
             accepted: members.len().saturating_sub(1),
@@ -64,7 +65,9 @@ impl RunFigures {
             .journal
             .iter()
             .filter_map(|event| match &event.body {
-                EventBody::CandidateProposed(proposed) => Some(&proposed.candidate),
+                EventBody::Decision(Decision::CandidateProposed(proposed)) => {
+                    Some(&proposed.candidate)
+                }
                 _ => None,
             });
         self.reachable_test = texts

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use gepa_archive::ContentId;
 use gepa_engine::record::{CandidateRow, RunRow};
-use gepa_engine::{EventBody, Seq, Store};
+use gepa_engine::{EventBody, Fact, Seq, Store};
 use gepa_evaluation::ExampleId;
 
 use crate::arguments::DiffArguments;
@@ -207,7 +207,8 @@ async fn outputs(
     for (key, seq) in events {
         let before = Seq(seq.0.saturating_sub(1));
         let event = store.events(&run.run_id, before, 1).await?.pop();
-        let Some(EventBody::RolloutSettled(rollout)) = event.map(|event| event.body) else {
+        let Some(EventBody::Fact(Fact::RolloutSettled(rollout))) = event.map(|event| event.body)
+        else {
             continue;
         };
         if let Some(output) = rollout

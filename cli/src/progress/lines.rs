@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use gepa_engine::{CandidateAccepted, Event, EventBody, ValidationResult};
+use gepa_engine::{CandidateAccepted, Decision, Event, EventBody, Fact, ValidationResult};
 
 use super::{Standing, View};
 use crate::format::{count, duration, one_line, score};
@@ -28,28 +28,30 @@ impl View for Lines {
 
 fn line(body: &EventBody, standing: &Standing) -> Option<String> {
     match body {
-        EventBody::RunStarted(started) => Some(format!(
+        EventBody::Decision(Decision::RunStarted(started)) => Some(format!(
             "began `{}`: {} train, {} pareto, {} validation examples",
             standing.name, started.train, started.pareto, started.validation
         )),
-        EventBody::RunResumed(_) => Some(format!(
+        EventBody::Fact(Fact::RunResumed(_)) => Some(format!(
             "resumed `{}` after {} rollouts",
             standing.name,
             count(standing.counters.total_rollouts)
         )),
-        EventBody::CandidateAccepted(accepted) => Some(acceptance(accepted)),
-        EventBody::SnapshotTaken(snapshot) => Some(format!(
+        EventBody::Decision(Decision::CandidateAccepted(accepted)) => Some(acceptance(accepted)),
+        EventBody::Decision(Decision::SnapshotTaken(snapshot)) => Some(format!(
             "snapshot {} ({}): best is candidate {}",
             snapshot.ordinal,
             snapshot.tag.as_str(),
             snapshot.best
         )),
-        EventBody::StopDecided(stop) => Some(format!("search ends, {}", stop.reason)),
-        EventBody::RunFinished(finished) if !finished.validation.is_empty() => {
+        EventBody::Decision(Decision::StopDecided(stop)) => {
+            Some(format!("search ends, {}", stop.reason))
+        }
+        EventBody::Decision(Decision::RunFinished(finished)) if !finished.validation.is_empty() => {
             let results: Vec<String> = finished.validation.iter().map(validation).collect();
             Some(format!("validation: {}", results.join(", ")))
         }
-        EventBody::RolloutSettled(rollout) if rollout.outcome.scored().is_none() => {
+        EventBody::Fact(Fact::RolloutSettled(rollout)) if rollout.outcome.scored().is_none() => {
             let failed = standing.counters.failed_rollouts;
             let message = standing.last_failure.as_deref()?;
             // Each doubling is news; every single failure is not.
@@ -61,12 +63,14 @@ fn line(body: &EventBody, standing: &Standing) -> Option<String> {
                 )
             })
         }
-        EventBody::RunInterrupted(interrupted) => {
+        EventBody::Fact(Fact::RunInterrupted(interrupted)) => {
             Some(format!("interrupted: {}", interrupted.reason))
         }
-        EventBody::RunPaused => Some("paused".to_owned()),
-        EventBody::RunContinued => Some("goes on after the pause".to_owned()),
-        EventBody::RunAbandoned(abandoned) => Some(format!("abandoned: {}", abandoned.reason)),
+        EventBody::Fact(Fact::RunPaused) => Some("paused".to_owned()),
+        EventBody::Fact(Fact::RunContinued) => Some("goes on after the pause".to_owned()),
+        EventBody::Fact(Fact::RunAbandoned(abandoned)) => {
+            Some(format!("abandoned: {}", abandoned.reason))
+        }
         _ => None,
     }
 }

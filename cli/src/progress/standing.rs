@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use gepa_engine::config::{BudgetSettings, Config};
 use gepa_engine::record::RunRow;
-use gepa_engine::{Counters, Event, EventBody};
+use gepa_engine::{Counters, Decision, Event, EventBody, Fact};
 use gepa_evaluation::Outcome;
 
 /// The limits of a run.
@@ -114,7 +114,7 @@ impl Standing {
     pub(crate) fn count(&mut self, event: &Event) {
         self.counters.count(&event.body);
         match &event.body {
-            EventBody::CandidateAccepted(accepted) => {
+            EventBody::Decision(Decision::CandidateAccepted(accepted)) => {
                 if accepted.index.0 == 0 {
                     self.baseline = Some(accepted.mean_score);
                 }
@@ -123,8 +123,8 @@ impl Standing {
                 }
                 self.front_size = accepted.front.len() as u64;
             }
-            EventBody::StopDecided(_) => self.is_validating = true,
-            EventBody::RolloutSettled(rollout) => {
+            EventBody::Decision(Decision::StopDecided(_)) => self.is_validating = true,
+            EventBody::Fact(Fact::RolloutSettled(rollout)) => {
                 if let Outcome::Failed(failure) = &*rollout.outcome {
                     let kind = failure.kind.as_str();
                     self.last_failure = Some(format!("{kind}: {}", failure.message));

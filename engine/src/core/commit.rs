@@ -16,7 +16,7 @@ use super::work::Work;
 use super::{Core, Part};
 use crate::config::Duplicates;
 use crate::event::{
-    CandidateAccepted, CloseReason, EventBody, GateDecided, ProposalClosed, SnapshotTag,
+    CandidateAccepted, CloseReason, Decision, GateDecided, ProposalClosed, SnapshotTag,
     SnapshotTaken,
 };
 
@@ -168,7 +168,7 @@ impl Core {
         wasted: u64,
     ) {
         self.since_best += 1;
-        self.decide(EventBody::ProposalClosed(ProposalClosed {
+        self.decide(Decision::ProposalClosed(ProposalClosed {
             iteration,
             reason,
             detail,
@@ -180,7 +180,7 @@ impl Core {
         self.snapshots += 1;
         let best = self.archive.best().unwrap_or(subject);
         let ordinal = self.snapshots;
-        self.decide(EventBody::SnapshotTaken(SnapshotTaken {
+        self.decide(Decision::SnapshotTaken(SnapshotTaken {
             ordinal,
             tag,
             best,
@@ -279,7 +279,7 @@ impl Core {
             self.since_best + 1
         };
         let objectives = row.objective_means();
-        self.decide(EventBody::CandidateAccepted(Box::new(CandidateAccepted {
+        self.decide(Decision::CandidateAccepted(Box::new(CandidateAccepted {
             iteration,
             index: insertion.index,
             candidate: content_id,
@@ -344,7 +344,7 @@ impl Core {
         let (Some(comparison), Some(child)) = (comparison, &proposal.child) else {
             return;
         };
-        self.decide(EventBody::GateDecided(GateDecided {
+        self.decide(Decision::GateDecided(GateDecided {
             iteration: proposal.iteration,
             candidate: child.content_id(),
             passed,

@@ -9,7 +9,7 @@ use super::trial::{Trial, mean};
 use super::work::Work;
 use super::{Core, Part};
 use crate::event::{
-    CloseReason, EventBody, RunFinished, SnapshotTag, StopDecided, ValidationResult,
+    CloseReason, Decision, RunFinished, SnapshotTag, StopDecided, ValidationResult,
 };
 use crate::ids::TrialKey;
 use crate::stop::StopReason;
@@ -88,7 +88,7 @@ impl Core {
     }
 
     fn decide_to_stop(&mut self, reason: StopReason) {
-        self.decide(EventBody::StopDecided(StopDecided {
+        self.decide(Decision::StopDecided(StopDecided {
             reason: reason.clone(),
         }));
         self.stop = Some(reason);
@@ -196,7 +196,7 @@ impl Core {
             validation,
             counters: self.counters.clone(),
         };
-        self.decide(EventBody::RunFinished(Box::new(finished)));
+        self.decide(Decision::RunFinished(Box::new(finished)));
         if let Some(best) = best {
             self.snapshot(SnapshotTag::Final, best);
         }

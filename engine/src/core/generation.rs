@@ -160,7 +160,7 @@ mod tests {
 
     use super::super::tests::{World, shuffler};
     use crate::config::{ComponentSelection, Duplicates, ScheduleKind};
-    use crate::event::{CloseReason, EventBody};
+    use crate::event::{CloseReason, Decision, EventBody, Fact};
 
     fn world(lags: (u32, u32), parents: u32, batches: u32, keep_best: Option<u32>) -> World {
         let mut world = World::new(lags.0, lags.1);
@@ -199,19 +199,23 @@ mod tests {
         let mut open = 0_usize;
         for entry in &journal.entries {
             match entry {
-                EventBody::ProposalIssued(proposal) => {
+                EventBody::Decision(Decision::ProposalIssued(proposal)) => {
                     if open == 0 {
                         issued.clear();
                     }
                     issued.push(proposal.iteration);
                     open += 1;
                 }
-                EventBody::ProposalClosed(_) => open -= 1,
-                EventBody::CandidateAccepted(accepted) if accepted.iteration > 0 => {
+                EventBody::Decision(Decision::ProposalClosed(_)) => open -= 1,
+                EventBody::Decision(Decision::CandidateAccepted(accepted))
+                    if accepted.iteration > 0 =>
+                {
                     assert!(issued.contains(&accepted.iteration));
                     open -= 1;
                 }
-                EventBody::TrialStarted(trial) if issued.contains(&trial.trial.iteration) => {
+                EventBody::Decision(Decision::TrialStarted(trial))
+                    if issued.contains(&trial.trial.iteration) =>
+                {
                     assert!(open > 0, "a trial of a generation that is over");
                 }
                 _ => {}
@@ -229,10 +233,10 @@ mod tests {
             let mut outranked = 0;
             for entry in &journal.entries {
                 match entry {
-                    EventBody::GateDecided(gate) if gate.passed => {
+                    EventBody::Decision(Decision::GateDecided(gate)) if gate.passed => {
                         passed.insert(gate.iteration, gate.child_sum - gate.parent_sum);
                     }
-                    EventBody::ProposalClosed(closed) => {
+                    EventBody::Decision(Decision::ProposalClosed(closed)) => {
                         let gain = passed.remove(&closed.iteration);
                         if closed.reason == CloseReason::Outranked {
                             outranked += 1;
@@ -258,10 +262,10 @@ mod tests {
             world.settings.search.components = ComponentSelection::RoundRobin;
             world.settings.budget.max_rollouts = Some(400);
             let whole = world.run(shuffler(11));
-            let executed = whole.count(|entry| matches!(entry, EventBody::RolloutSettled(_)));
+            let executed =
+                whole.count(|entry| matches!(entry, EventBody::Fact(Fact::RolloutSettled(_))));
             assert!(executed <= 400, "{executed} rollouts");
-            let (facts, decisions): (Vec<_>, Vec<_>) =
-                whole.entries.iter().partition(|entry| entry.is_fact());
+            let (facts, decisions) = (whole.facts(), whole.decided());
             for cut in (0..facts.len()).step_by(23) {
                 let mut core = world.core();
                 let mut remade = core.take_decisions();
@@ -269,7 +273,7 @@ mod tests {
                     core.settle(fact);
                     remade.extend(core.take_decisions());
                 }
-                let same = remade.iter().eq(decisions[..remade.len()].iter().copied());
+                let same = remade == decisions[..remade.len()];
                 assert!(same, "cut after {cut} facts");
             }
         }

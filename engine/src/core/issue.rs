@@ -13,7 +13,7 @@ use super::proposal::{CHILD_TRIAL, PARENT_TRIAL, Proposal, Rewrite, RewriteState
 use super::trial::Trial;
 use super::{Core, Part};
 use crate::config::{ComponentSelection, Duplicates};
-use crate::event::{CandidateProposed, EventBody, ProposalIssued, StopDecided};
+use crate::event::{CandidateProposed, Decision, ProposalIssued, StopDecided};
 use crate::ids::TrialKey;
 use crate::random::DrawPurpose;
 use crate::stop::StopReason;
@@ -51,7 +51,7 @@ impl Core {
 
     /// Ends the search; what is in flight is decided on.
     pub(super) fn stop_issuing(&mut self, reason: StopReason) {
-        self.decide(EventBody::StopDecided(StopDecided {
+        self.decide(Decision::StopDecided(StopDecided {
             reason: reason.clone(),
         }));
         self.stop = Some(reason);
@@ -351,7 +351,7 @@ impl Core {
     }
 
     pub(super) fn announce(&mut self, proposal: &Proposal, components: Vec<String>) {
-        self.decide(EventBody::ProposalIssued(ProposalIssued {
+        self.decide(Decision::ProposalIssued(ProposalIssued {
             iteration: proposal.iteration,
             origin: proposal.origin,
             parents: proposal.parents.clone(),
@@ -362,7 +362,7 @@ impl Core {
 
     /// Journals a new candidate and makes it the proposal's child.
     pub(super) fn propose(&mut self, proposal: &mut Proposal, child: Arc<Candidate>) {
-        self.decide(EventBody::CandidateProposed(CandidateProposed {
+        self.decide(Decision::CandidateProposed(CandidateProposed {
             iteration: proposal.iteration,
             origin: proposal.origin,
             parents: proposal.parents.clone(),

@@ -36,7 +36,7 @@ use gepa_evaluation::{ExampleId, Outcome, Stage};
 
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::event::{EventBody, JOURNAL_FORMAT, RolloutSettled, RunStarted};
+use crate::event::{Decision, Fact, JOURNAL_FORMAT, RolloutSettled, RunStarted};
 use crate::ids::TrialKey;
 use crate::random::RandomSource;
 use crate::search::EpochShuffled;
@@ -79,7 +79,7 @@ pub(crate) struct Core {
     snapshots: u64,
     stop: Option<StopReason>,
     part: Part,
-    decisions: Vec<EventBody>,
+    decisions: Vec<Decision>,
     work: Vec<Work>,
 }
 
@@ -181,7 +181,7 @@ impl Core {
             pareto: sets.pareto.len() as u64,
             validation: sets.validation.len() as u64,
         };
-        self.decide(EventBody::RunStarted(started));
+        self.decide(Decision::RunStarted(started));
         self.ledger.reserve(Reservation {
             rollouts: seed_trial.open(),
             reflections: 0,
@@ -191,34 +191,34 @@ impl Core {
     }
 
     /// Takes a fact in and makes every decision that follows from it.
-    pub(crate) fn settle(&mut self, fact: &EventBody) {
+    pub(crate) fn settle(&mut self, fact: &Fact) {
         if self.take_in(fact) {
             self.advance();
         }
     }
 
     /// Whether a decision may follow: none does while a trial waits for more of its rollouts.
-    fn take_in(&mut self, fact: &EventBody) -> bool {
-        self.counters.count(fact);
+    fn take_in(&mut self, fact: &Fact) -> bool {
+        self.counters.count_fact(fact);
         match fact {
-            EventBody::RolloutSettled(settled) => return self.settle_rollout(settled),
-            EventBody::RolloutSuspended(settled) => self.suspend_rollout(settled),
-            EventBody::RolloutsDropped(dropped) => self.drop_rollouts(dropped),
-            EventBody::ReflectionSettled(settled) => self.settle_reflection(settled),
-            EventBody::CandidateInjected(injected) => {
+            Fact::RolloutSettled(settled) => return self.settle_rollout(settled),
+            Fact::RolloutSuspended(settled) => self.suspend_rollout(settled),
+            Fact::RolloutsDropped(dropped) => self.drop_rollouts(dropped),
+            Fact::ReflectionSettled(settled) => self.settle_reflection(settled),
+            Fact::CandidateInjected(injected) => {
                 self.injected.push_back(injected.candidate.clone());
             }
-            EventBody::StopRequested(request) => self.stop_at_once(request.reason.clone()),
-            EventBody::RunAbandoned(abandoned) => self.abandon(&abandoned.reason),
-            EventBody::RunResumed(_) if self.has_failed() => self.finish(),
-            EventBody::RunResumed(_) => self.reopen_retryable(),
+            Fact::StopRequested(request) => self.stop_at_once(request.reason.clone()),
+            Fact::RunAbandoned(abandoned) => self.abandon(&abandoned.reason),
+            Fact::RunResumed(_) if self.has_failed() => self.finish(),
+            Fact::RunResumed(_) => self.reopen_retryable(),
             _ => {}
         }
         true
     }
 
     /// The decisions made since the last call, in order.
-    pub(crate) fn take_decisions(&mut self) -> Vec<EventBody> {
+    pub(crate) fn take_decisions(&mut self) -> Vec<Decision> {
         std::mem::take(&mut self.decisions)
     }
 
@@ -334,8 +334,8 @@ impl Core {
         }
     }
 
-    fn decide(&mut self, decision: EventBody) {
-        self.counters.count(&decision);
+    fn decide(&mut self, decision: Decision) {
+        self.counters.count_decision(&decision);
         self.decisions.push(decision);
     }
 

@@ -6,7 +6,7 @@ use gepa_archive::Candidate;
 use gepa_evaluation::{ExampleId, Outcome, Scored, Stage};
 
 use super::priority::Priority;
-use crate::event::{EventBody, TrialFinished, TrialStarted};
+use crate::event::{Decision, TrialFinished, TrialStarted};
 use crate::ids::TrialKey;
 
 /// One candidate on a list of examples.
@@ -109,8 +109,8 @@ impl Trial {
         self
     }
 
-    pub(crate) fn started(&self) -> EventBody {
-        EventBody::TrialStarted(TrialStarted {
+    pub(crate) fn started(&self) -> Decision {
+        Decision::TrialStarted(TrialStarted {
             trial: self.key,
             stage: self.stage,
             candidate: self.candidate.content_id(),
@@ -120,9 +120,9 @@ impl Trial {
         })
     }
 
-    pub(crate) fn finished(&self) -> EventBody {
+    pub(crate) fn finished(&self) -> Decision {
         let scores: Vec<f64> = self.scores().into_iter().flatten().collect();
-        EventBody::TrialFinished(TrialFinished {
+        Decision::TrialFinished(TrialFinished {
             trial: self.key,
             stage: self.stage,
             mean_score: mean(&scores),

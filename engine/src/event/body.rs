@@ -1,4 +1,4 @@
-//! The entries of the journal.
+//! The entries of the journal: facts and decisions.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,103 +24,263 @@ pub struct Event {
     pub body: EventBody,
 }
 
-/// What can happen in a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[non_exhaustive]
+/// What happened in a run. The JSON is one flat object with the field `kind`; it does not say
+/// whether the entry is a fact or a decision, because the kind does.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum EventBody {
-    /// Decision: the run begins.
-    RunStarted(RunStarted),
-    /// Fact: a process took the run up again after another one stopped.
-    RunResumed(RunResumed),
-    /// Fact: the process stopped before the run was finished; it can be resumed.
-    RunInterrupted(RunInterrupted),
-    /// Fact: someone asked that nothing further be started for now.
-    RunPaused,
-    /// Fact: someone asked the run to go on after a pause.
-    RunContinued,
-    /// Fact: someone asked the run to end early, or a limit outside the schedule was reached.
-    StopRequested(StopRequested),
-    /// Fact: whoever supervises the run ended it while no process worked on it. What was in flight
-    /// stays undecided.
-    RunAbandoned(RunAbandoned),
-    /// Fact: someone handed in a candidate.
-    CandidateInjected(CandidateInjected),
-    /// Decision: a candidate will be evaluated.
-    TrialStarted(TrialStarted),
-    /// Fact: a rollout has its outcome.
-    RolloutSettled(Box<RolloutSettled>),
-    /// Fact: a rollout's attempts so far, the next one left to a resumption. What they cost counts;
-    /// no decision uses how they ended.
-    RolloutSuspended(Box<RolloutSettled>),
-    /// Fact: rollouts of a speculative trial were taken from the queue before they began.
-    RolloutsDropped(RolloutsDropped),
-    /// Decision: every rollout of a trial has its outcome.
-    TrialFinished(TrialFinished),
-    /// Decision: an iteration begins.
-    ProposalIssued(ProposalIssued),
-    /// Fact: the reflection model answered, or failed to.
-    ReflectionSettled(Box<ReflectionSettled>),
-    /// Decision: an iteration has a new candidate to try.
-    CandidateProposed(CandidateProposed),
-    /// Decision: a child was compared with its parents.
-    GateDecided(GateDecided),
-    /// Decision: an iteration ended without a new member of the archive.
-    ProposalClosed(ProposalClosed),
-    /// Decision: a candidate entered the archive.
-    CandidateAccepted(Box<CandidateAccepted>),
-    /// Decision: the archive improved (or the run ended) and its state was recorded.
-    SnapshotTaken(SnapshotTaken),
-    /// Decision: no further iteration begins.
-    StopDecided(StopDecided),
-    /// Decision: the run is over.
-    RunFinished(Box<RunFinished>),
+    /// It came from outside.
+    Fact(Fact),
+    /// It follows from the facts before it.
+    Decision(Decision),
+}
+
+/// Defines the kinds of facts and decisions: `Variant(field: Content) = "kind"`, or
+/// `Variant = "kind"` for a kind without content. The kind is the name in the JSON, in stores, in
+/// exports and in metrics.
+macro_rules! kinds {
+    (
+        $(#[$of_facts:meta])*
+        Fact { $( $(#[$of_fact:meta])* $fact:ident $( ($given:ident: $given_type:ty) )? = $fact_kind:literal, )* }
+        $(#[$of_decisions:meta])*
+        Decision { $( $(#[$of_decision:meta])* $decision:ident $( ($made:ident: $made_type:ty) )? = $decision_kind:literal, )* }
+    ) => {
+        $(#[$of_facts])*
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(tag = "kind")]
+        #[non_exhaustive]
+        pub enum Fact {
+            $( $(#[$of_fact])* #[serde(rename = $fact_kind)] $fact $( ($given_type) )?, )*
+        }
+
+        $(#[$of_decisions])*
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(tag = "kind")]
+        #[non_exhaustive]
+        pub enum Decision {
+            $( $(#[$of_decision])* #[serde(rename = $decision_kind)] $decision $( ($made_type) )?, )*
+        }
+
+        /// All kinds in one enum, so that an unknown kind is reported with the list of known ones.
+        #[derive(Deserialize)]
+        #[serde(tag = "kind")]
+        enum Stored {
+            $( #[serde(rename = $fact_kind)] $fact $( ($given_type) )?, )*
+            $( #[serde(rename = $decision_kind)] $decision $( ($made_type) )?, )*
+        }
+
+        impl From<Stored> for EventBody {
+            fn from(stored: Stored) -> Self {
+                match stored {
+                    $( Stored::$fact $( ($given) )? => Self::Fact(Fact::$fact $( ($given) )?), )*
+                    $( Stored::$decision $( ($made) )? => Self::Decision(Decision::$decision $( ($made) )?), )*
+                }
+            }
+        }
+
+        impl Fact {
+            /// The name used in stores, exports and metrics.
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $( Self::$fact { .. } => $fact_kind, )*
+                }
+            }
+        }
+
+        impl Decision {
+            /// The name used in stores, exports and metrics.
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $( Self::$decision { .. } => $decision_kind, )*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Something that came from outside: an outcome, a reply, a request. It is journaled when it
+    /// arrives, before any decision uses it.
+    Fact {
+        /// A process took the run up again after another one stopped.
+        RunResumed(resumed: RunResumed) = "run_resumed",
+        /// The process stopped before the run was finished. The run can be resumed.
+        RunInterrupted(interrupted: RunInterrupted) = "run_interrupted",
+        /// Someone asked that nothing further be started for now.
+        RunPaused = "run_paused",
+        /// Someone asked the run to go on after a pause.
+        RunContinued = "run_continued",
+        /// Someone asked the run to end early, or a limit outside the schedule was reached.
+        StopRequested(request: StopRequested) = "stop_requested",
+        /// The supervisor of the run ended it while no process worked on it. No decision follows
+        /// about what was in flight.
+        RunAbandoned(abandoned: RunAbandoned) = "run_abandoned",
+        /// Someone handed in a candidate.
+        CandidateInjected(injected: CandidateInjected) = "candidate_injected",
+        /// A rollout has its outcome.
+        RolloutSettled(settled: Box<RolloutSettled>) = "rollout_settled",
+        /// The attempts at a rollout so far; a resumption makes the next one. Their cost counts. No
+        /// decision uses how they ended.
+        RolloutSuspended(suspended: Box<RolloutSettled>) = "rollout_suspended",
+        /// Rollouts of a speculative trial were taken from the queue before they began.
+        RolloutsDropped(dropped: RolloutsDropped) = "rollouts_dropped",
+        /// The reflection model answered, or failed to.
+        ReflectionSettled(settled: Box<ReflectionSettled>) = "reflection_settled",
+    }
+    /// Something that follows from the facts before it. The same facts in the same order give the
+    /// same decisions.
+    Decision {
+        /// The run begins.
+        RunStarted(started: RunStarted) = "run_started",
+        /// A candidate will be evaluated.
+        TrialStarted(started: TrialStarted) = "trial_started",
+        /// Every rollout of a trial has its outcome.
+        TrialFinished(finished: TrialFinished) = "trial_finished",
+        /// An iteration begins.
+        ProposalIssued(issued: ProposalIssued) = "proposal_issued",
+        /// An iteration has a new candidate to try.
+        CandidateProposed(proposed: CandidateProposed) = "candidate_proposed",
+        /// A child was compared with its parents.
+        GateDecided(gate: GateDecided) = "gate_decided",
+        /// An iteration ended without a new member of the archive.
+        ProposalClosed(closed: ProposalClosed) = "proposal_closed",
+        /// A candidate entered the archive.
+        CandidateAccepted(accepted: Box<CandidateAccepted>) = "candidate_accepted",
+        /// The archive improved, or the run ended, and the state of the archive was recorded.
+        SnapshotTaken(taken: SnapshotTaken) = "snapshot_taken",
+        /// No further iteration begins.
+        StopDecided(stop: StopDecided) = "stop_decided",
+        /// The run is over.
+        RunFinished(finished: Box<RunFinished>) = "run_finished",
+    }
 }
 
 impl EventBody {
-    /// Whether this came from outside, rather than following from what came before.
+    /// The fact, if it is one.
+    pub fn fact(&self) -> Option<&Fact> {
+        match self {
+            Self::Fact(fact) => Some(fact),
+            Self::Decision(_) => None,
+        }
+    }
+
+    /// The decision, if it is one.
+    pub fn decision(&self) -> Option<&Decision> {
+        match self {
+            Self::Fact(_) => None,
+            Self::Decision(decision) => Some(decision),
+        }
+    }
+
+    /// Whether it came from outside.
     pub fn is_fact(&self) -> bool {
-        matches!(
-            self,
-            Self::RunResumed(_)
-                | Self::RunInterrupted(_)
-                | Self::RunPaused
-                | Self::RunContinued
-                | Self::StopRequested(_)
-                | Self::RunAbandoned(_)
-                | Self::CandidateInjected(_)
-                | Self::RolloutSettled(_)
-                | Self::RolloutSuspended(_)
-                | Self::RolloutsDropped(_)
-                | Self::ReflectionSettled(_)
-        )
+        matches!(self, Self::Fact(_))
     }
 
     /// The name used in stores, exports and metrics.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::RunStarted(_) => "run_started",
-            Self::RunResumed(_) => "run_resumed",
-            Self::RunInterrupted(_) => "run_interrupted",
-            Self::RunPaused => "run_paused",
-            Self::RunContinued => "run_continued",
-            Self::StopRequested(_) => "stop_requested",
-            Self::RunAbandoned(_) => "run_abandoned",
-            Self::CandidateInjected(_) => "candidate_injected",
-            Self::TrialStarted(_) => "trial_started",
-            Self::RolloutSettled(_) => "rollout_settled",
-            Self::RolloutSuspended(_) => "rollout_suspended",
-            Self::RolloutsDropped(_) => "rollouts_dropped",
-            Self::TrialFinished(_) => "trial_finished",
-            Self::ProposalIssued(_) => "proposal_issued",
-            Self::ReflectionSettled(_) => "reflection_settled",
-            Self::CandidateProposed(_) => "candidate_proposed",
-            Self::GateDecided(_) => "gate_decided",
-            Self::ProposalClosed(_) => "proposal_closed",
-            Self::CandidateAccepted(_) => "candidate_accepted",
-            Self::SnapshotTaken(_) => "snapshot_taken",
-            Self::StopDecided(_) => "stop_decided",
-            Self::RunFinished(_) => "run_finished",
+            Self::Fact(fact) => fact.kind(),
+            Self::Decision(decision) => decision.kind(),
         }
+    }
+
+    /// Reads what serialising an event wrote. A kind that stands first and occurs often is read
+    /// without the buffer that finding the kind anywhere in the object needs.
+    ///
+    /// # Errors
+    ///
+    /// The JSON is malformed, a field is missing or of another type, or the kind is unknown; the
+    /// error names it.
+    pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
+        let fact = |fact| Self::Fact(fact);
+        let decision = |decision| Self::Decision(decision);
+        match kind_at_the_start(json) {
+            Some("rollout_settled") => read(json, Fact::RolloutSettled).map(fact),
+            Some("reflection_settled") => read(json, Fact::ReflectionSettled).map(fact),
+            Some("trial_started") => read(json, Decision::TrialStarted).map(decision),
+            Some("trial_finished") => read(json, Decision::TrialFinished).map(decision),
+            Some("candidate_accepted") => read(json, Decision::CandidateAccepted).map(decision),
+            _ => serde_json::from_str(json),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for EventBody {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Stored::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl From<Fact> for EventBody {
+    fn from(fact: Fact) -> Self {
+        Self::Fact(fact)
+    }
+}
+
+impl From<Decision> for EventBody {
+    fn from(decision: Decision) -> Self {
+        Self::Decision(decision)
+    }
+}
+
+fn kind_at_the_start(json: &str) -> Option<&str> {
+    let kind = json.strip_prefix("{\"kind\":\"")?;
+    kind.split_once('"').map(|(kind, _)| kind)
+}
+
+fn read<'j, T: Deserialize<'j>, B>(
+    json: &'j str,
+    body: impl FnOnce(T) -> B,
+) -> Result<B, serde_json::Error> {
+    serde_json::from_str(json).map(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_kind_is_named_together_with_the_known_ones() {
+        let error = EventBody::from_json(r#"{"kind":"run_teleported"}"#).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("unknown variant `run_teleported`"),
+            "{error}"
+        );
+        assert!(error.contains("`rollout_settled`"), "{error}");
+        assert!(error.contains("`run_finished`"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_field_is_named() {
+        let error = EventBody::from_json(r#"{"kind":"stop_decided"}"#).unwrap_err();
+        assert!(
+            error.to_string().contains("missing field `reason`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_entry_is_one_flat_object_wherever_its_kind_stands() {
+        let resumed = RunResumed {
+            engine_version: "1".to_owned(),
+        };
+        let body = EventBody::from(Fact::RunResumed(resumed));
+        let json = serde_json::to_string(&body).unwrap();
+        assert_eq!(json, r#"{"kind":"run_resumed","engine_version":"1"}"#);
+        let turned = r#"{"engine_version":"1","kind":"run_resumed"}"#;
+        for json in [json.as_str(), turned] {
+            assert_eq!(EventBody::from_json(json).unwrap(), body);
+        }
+        let paused = EventBody::from(Fact::RunPaused);
+        assert_eq!(
+            serde_json::to_string(&paused).unwrap(),
+            r#"{"kind":"run_paused"}"#
+        );
+        assert_eq!(
+            EventBody::from_json(r#"{"kind":"run_paused"}"#).unwrap(),
+            paused
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The run's append-only journal: facts that came from outside, and the decisions made from them.
 //!
-//! *Facts* ([`EventBody::is_fact`]) are journaled when they arrive and before anything uses them.
-//! *Decisions* are functions of the facts before them: replaying the facts makes them again. Under
+//! *Facts* ([`Fact`]) are journaled when they arrive and before anything uses them.
+//! *Decisions* ([`Decision`]) are functions of the facts before them: replaying the facts makes them again. Under
 //! the ordered schedule they are the same at any concurrency; only facts arrive in another order.
 
 mod archive;
@@ -12,7 +12,7 @@ mod run;
 mod trial;
 
 pub use archive::{CandidateAccepted, SnapshotTag, SnapshotTaken};
-pub use body::{Event, EventBody, JOURNAL_FORMAT};
+pub use body::{Decision, Event, EventBody, Fact, JOURNAL_FORMAT};
 pub use proposal::{CandidateProposed, CloseReason, GateDecided, ProposalClosed, ProposalIssued};
 pub use reflection::{ReflectionFailure, ReflectionFailureKind, ReflectionSettled};
 pub use run::{

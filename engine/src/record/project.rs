@@ -9,8 +9,8 @@ use super::rows::{
 };
 use super::tokens::token_estimate;
 use crate::event::{
-    CandidateAccepted, CloseReason, Event, EventBody, RolloutSettled, RunFinished, SnapshotTaken,
-    ValidationResult,
+    CandidateAccepted, CloseReason, Decision, Event, EventBody, Fact, RolloutSettled, RunFinished,
+    SnapshotTaken, ValidationResult,
 };
 use crate::ids::{RunId, Seq, Timestamp, TrialKey, snapshot_id};
 use crate::stop::StopReason;
@@ -100,12 +100,12 @@ impl Projector {
     ) -> Vec<Change> {
         let (seq, at) = (event.seq, event.at);
         match &event.body {
-            EventBody::RunStarted(started) => {
+            EventBody::Decision(Decision::RunStarted(started)) => {
                 self.summary.status = RunStatus::Running;
                 let row = self.candidate_row(0, &started.seed, Origin::Seed, at);
                 vec![Change::Candidate(Box::new(row))]
             }
-            EventBody::CandidateProposed(proposed) => {
+            EventBody::Decision(Decision::CandidateProposed(proposed)) => {
                 let mut row = self.candidate_row(
                     proposed.iteration,
                     &proposed.candidate,
@@ -115,31 +115,33 @@ impl Projector {
                 row.parents.clone_from(&proposed.parents);
                 vec![Change::Candidate(Box::new(row))]
             }
-            EventBody::TrialStarted(started) => vec![Change::Trial(Box::new(TrialRow {
-                run_id: self.run_id.clone(),
-                trial_id: started.trial.id(&self.run_id),
-                key: started.trial,
-                candidate_id: started.candidate,
-                phase: started.stage.phase(),
-                stage: started.stage,
-                examples: started.examples.clone(),
-                reused: started.reused,
-                scored: None,
-                failed: None,
-                mean_score: None,
-                executed: 0,
-                usage: Usage::default(),
-                started_at: at,
-                finished_at: None,
-            }))],
-            EventBody::TrialFinished(finished) => vec![Change::TrialFinished {
+            EventBody::Decision(Decision::TrialStarted(started)) => {
+                vec![Change::Trial(Box::new(TrialRow {
+                    run_id: self.run_id.clone(),
+                    trial_id: started.trial.id(&self.run_id),
+                    key: started.trial,
+                    candidate_id: started.candidate,
+                    phase: started.stage.phase(),
+                    stage: started.stage,
+                    examples: started.examples.clone(),
+                    reused: started.reused,
+                    scored: None,
+                    failed: None,
+                    mean_score: None,
+                    executed: 0,
+                    usage: Usage::default(),
+                    started_at: at,
+                    finished_at: None,
+                }))]
+            }
+            EventBody::Decision(Decision::TrialFinished(finished)) => vec![Change::TrialFinished {
                 key: finished.trial,
                 mean_score: finished.mean_score,
                 scored: finished.scored,
                 failed: finished.failed,
                 at,
             }],
-            EventBody::RolloutSettled(settled) | EventBody::RolloutSuspended(settled) => {
+            EventBody::Fact(Fact::RolloutSettled(settled) | Fact::RolloutSuspended(settled)) => {
                 let row = Box::new(self.rollout_row(settled, seq));
                 vec![if settled.again {
                     Change::RolloutAgain(row)
@@ -147,7 +149,7 @@ impl Projector {
                     Change::Rollout(row)
                 }]
             }
-            EventBody::ReflectionSettled(settled) => {
+            EventBody::Fact(Fact::ReflectionSettled(settled)) => {
                 vec![Change::Reflection(Box::new(ReflectionRow {
                     run_id: self.run_id.clone(),
                     iteration: settled.iteration,
@@ -160,7 +162,7 @@ impl Projector {
                     seq,
                 }))]
             }
-            EventBody::GateDecided(gate) => vec![Change::Gate(
+            EventBody::Decision(Decision::GateDecided(gate)) => vec![Change::Gate(
                 gate.iteration,
                 GateRow {
                     passed: gate.passed,
@@ -169,12 +171,16 @@ impl Projector {
                     child_sum: gate.child_sum,
                 },
             )],
-            EventBody::ProposalClosed(closed) => {
+            EventBody::Decision(Decision::ProposalClosed(closed)) => {
                 vec![Change::Closed(closed.iteration, closed.reason)]
             }
-            EventBody::CandidateAccepted(accepted) => self.accepted(accepted, seq),
-            EventBody::SnapshotTaken(taken) => self.snapshot(taken, event, &candidate),
-            EventBody::RunFinished(finished) => self.finished(finished, at),
+            EventBody::Decision(Decision::CandidateAccepted(accepted)) => {
+                self.accepted(accepted, seq)
+            }
+            EventBody::Decision(Decision::SnapshotTaken(taken)) => {
+                self.snapshot(taken, event, &candidate)
+            }
+            EventBody::Decision(Decision::RunFinished(finished)) => self.finished(finished, at),
             other => {
                 self.steer(other, at);
                 Vec::new()
@@ -185,24 +191,26 @@ impl Projector {
     /// Events that change how the run stands, and no row.
     fn steer(&mut self, body: &EventBody, at: Timestamp) {
         match body {
-            EventBody::RunResumed(_) => {
+            EventBody::Fact(Fact::RunResumed(_)) => {
                 self.summary.status = self.unless_paused(RunStatus::Running);
                 self.summary.interruption = None;
             }
-            EventBody::RunInterrupted(interrupted) => {
+            EventBody::Fact(Fact::RunInterrupted(interrupted)) => {
                 self.summary.status = self.unless_paused(RunStatus::Interrupted);
                 self.summary.interruption = Some(interrupted.reason.clone());
             }
-            EventBody::RunPaused => {
+            EventBody::Fact(Fact::RunPaused) => {
                 self.summary.paused = true;
                 self.summary.status = RunStatus::Paused;
             }
-            EventBody::RunContinued => {
+            EventBody::Fact(Fact::RunContinued) => {
                 self.summary.paused = false;
                 self.summary.status = RunStatus::Running;
             }
-            EventBody::StopDecided(stop) => self.summary.stop_reason = Some(stop.reason.clone()),
-            EventBody::RunAbandoned(abandoned) => self.end(&abandoned.reason, at),
+            EventBody::Decision(Decision::StopDecided(stop)) => {
+                self.summary.stop_reason = Some(stop.reason.clone());
+            }
+            EventBody::Fact(Fact::RunAbandoned(abandoned)) => self.end(&abandoned.reason, at),
             _ => {}
         }
     }
@@ -220,7 +228,7 @@ impl Projector {
     fn advance_clock(&mut self, event: &Event) {
         let waited = matches!(
             event.body,
-            EventBody::RunResumed(_) | EventBody::RunContinued | EventBody::RunAbandoned(_)
+            EventBody::Fact(Fact::RunResumed(_) | Fact::RunContinued | Fact::RunAbandoned(_))
         );
         if let (Some(updated_at), false) = (self.summary.updated_at, waited) {
             self.summary.active_seconds += event.at.seconds_since(updated_at);

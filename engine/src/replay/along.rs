@@ -6,7 +6,7 @@ use gepa_evaluation::{ExampleId, Stage};
 use super::data::{Recorded, candidates_of};
 use crate::config::Config;
 use crate::core::ranks;
-use crate::event::{CandidateAccepted, Event, EventBody};
+use crate::event::{CandidateAccepted, Decision, Event, EventBody};
 use crate::random::{ChaChaStreams, DrawPurpose, RandomSource};
 
 /// Second opinions along the recorded path.
@@ -55,7 +55,9 @@ impl Along {
         let mut instead = CandidateIndex::default();
         for event in events {
             match &event.body {
-                EventBody::ProposalIssued(issued) if issued.origin == Origin::Reflection => {
+                EventBody::Decision(Decision::ProposalIssued(issued))
+                    if issued.origin == Origin::Reflection =>
+                {
                     let Some(recorded) = issued.parents.first().copied() else {
                         continue;
                     };
@@ -77,7 +79,9 @@ impl Along {
                         });
                     }
                 }
-                EventBody::GateDecided(gate) if !recorded.is_merge(gate.iteration) => {
+                EventBody::Decision(Decision::GateDecided(gate))
+                    if !recorded.is_merge(gate.iteration) =>
+                {
                     let (parent, child) = (gate.parent_sum, gate.child_sum);
                     let instead = search.acceptance.passes(parent, child);
                     along.gates += 1;
@@ -89,7 +93,7 @@ impl Along {
                         });
                     }
                 }
-                EventBody::CandidateAccepted(accepted) => {
+                EventBody::Decision(Decision::CandidateAccepted(accepted)) => {
                     let row = score_row(accepted, recorded, pareto);
                     let candidate = candidates.get(&accepted.candidate).cloned();
                     if let (Some(row), Some(candidate)) = (row, candidate) {

@@ -8,7 +8,8 @@ use gepa_evaluation::{ExampleId, Outcome, Stage};
 use indexmap::IndexMap;
 
 use crate::event::{
-    CandidateInjected, Event, EventBody, ProposalIssued, ReflectionSettled, RolloutSettled,
+    CandidateInjected, Decision, Event, EventBody, Fact, ProposalIssued, ReflectionSettled,
+    RolloutSettled,
 };
 
 /// The facts of a run, findable by content: what another path needs may have been bought for
@@ -64,14 +65,14 @@ impl Recorded {
         let mut recorded = Self::default();
         let mut courses = Courses::default();
         for event in events {
-            courses.take_in(&event.body);
             match &event.body {
-                EventBody::RolloutSettled(settled) => recorded.keep_rollout(settled),
-                EventBody::CandidateInjected(injected) => {
+                EventBody::Decision(decision) => courses.take_in(decision),
+                EventBody::Fact(Fact::RolloutSettled(settled)) => recorded.keep_rollout(settled),
+                EventBody::Fact(Fact::CandidateInjected(injected)) => {
                     let begun = courses.by_iteration.len();
                     recorded.injected.push((begun, injected.clone()));
                 }
-                EventBody::ReflectionSettled(settled) => {
+                EventBody::Fact(Fact::ReflectionSettled(settled)) => {
                     if let Some(key) = courses.reflection_key(settled) {
                         recorded
                             .reflections
@@ -79,7 +80,7 @@ impl Recorded {
                             .or_insert_with(|| Arc::new((**settled).clone()));
                     }
                 }
-                _ => {}
+                EventBody::Fact(_) => {}
             }
         }
         recorded.courses = courses.by_iteration;
@@ -142,14 +143,14 @@ impl Recorded {
 }
 
 impl Courses {
-    pub(super) fn take_in(&mut self, event: &EventBody) {
-        match event {
-            EventBody::ProposalIssued(issued) => self.issue(issued),
-            EventBody::CandidateProposed(proposed) => {
+    pub(super) fn take_in(&mut self, decision: &Decision) {
+        match decision {
+            Decision::ProposalIssued(issued) => self.issue(issued),
+            Decision::CandidateProposed(proposed) => {
                 self.course(proposed.iteration).child = Some(proposed.candidate.content_id());
             }
-            EventBody::GateDecided(gate) => self.course(gate.iteration).passed = Some(gate.passed),
-            EventBody::CandidateAccepted(accepted) => {
+            Decision::GateDecided(gate) => self.course(gate.iteration).passed = Some(gate.passed),
+            Decision::CandidateAccepted(accepted) => {
                 self.members.push(accepted.candidate);
                 if accepted.iteration > 0 {
                     self.course(accepted.iteration).is_accepted = true;
@@ -219,9 +220,9 @@ pub(super) fn candidates_of(events: &[Event]) -> HashMap<ContentId, Arc<Candidat
     let mut candidates = HashMap::new();
     for event in events {
         let candidate = match &event.body {
-            EventBody::RunStarted(started) => &started.seed,
-            EventBody::CandidateProposed(proposed) => &proposed.candidate,
-            EventBody::CandidateInjected(injected) => &injected.candidate,
+            EventBody::Decision(Decision::RunStarted(started)) => &started.seed,
+            EventBody::Decision(Decision::CandidateProposed(proposed)) => &proposed.candidate,
+            EventBody::Fact(Fact::CandidateInjected(injected)) => &injected.candidate,
             _ => continue,
         };
         candidates

@@ -9,7 +9,7 @@ use gepa_evaluation::ExampleId;
 use super::data::{Course, Courses, Recorded};
 use crate::config::Config;
 use crate::core::{Core, ReflectionWork, RolloutWork, Work};
-use crate::event::{EventBody, ReflectionSettled, RolloutSettled, RolloutsDropped};
+use crate::event::{Fact, ReflectionSettled, RolloutSettled, RolloutsDropped};
 use crate::ids::TrialKey;
 use crate::random::ChaChaStreams;
 use crate::stop::StopReason;
@@ -82,8 +82,7 @@ impl Walk<'_> {
             && *begun <= self.courses.by_iteration.len()
         {
             self.injected += 1;
-            self.core
-                .settle(&EventBody::CandidateInjected(injected.clone()));
+            self.core.settle(&Fact::CandidateInjected(injected.clone()));
             self.take_out();
         }
     }
@@ -136,12 +135,12 @@ impl Walk<'_> {
         });
         if !positions.is_empty() {
             let dropped = RolloutsDropped { trial, positions };
-            self.core.settle(&EventBody::RolloutsDropped(dropped));
+            self.core.settle(&Fact::RolloutsDropped(dropped));
             self.take_out();
         }
     }
 
-    fn rollout(&self, work: &RolloutWork) -> Result<EventBody, String> {
+    fn rollout(&self, work: &RolloutWork) -> Result<Fact, String> {
         let candidate = work.candidate.content_id();
         let known = self.recorded.rollout(work.stage, candidate, &work.example);
         let Some(known) = known else {
@@ -151,7 +150,7 @@ impl Walk<'_> {
                 work.example
             ));
         };
-        Ok(EventBody::RolloutSettled(Box::new(RolloutSettled {
+        Ok(Fact::RolloutSettled(Box::new(RolloutSettled {
             trial: work.trial,
             stage: work.stage,
             position: work.position as u32,
@@ -160,7 +159,7 @@ impl Walk<'_> {
         })))
     }
 
-    fn reflection(&self, work: &ReflectionWork) -> Result<EventBody, String> {
+    fn reflection(&self, work: &ReflectionWork) -> Result<Fact, String> {
         let key = self
             .courses
             .key_of(work.iteration, &work.component, work.attempt);
@@ -173,7 +172,7 @@ impl Walk<'_> {
                 work.component
             ));
         };
-        Ok(EventBody::ReflectionSettled(Box::new(ReflectionSettled {
+        Ok(Fact::ReflectionSettled(Box::new(ReflectionSettled {
             iteration: work.iteration,
             ..(**known).clone()
         })))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::RunError;
-use crate::event::{Event, EventBody, RunAbandoned};
+use crate::event::{Event, Fact, RunAbandoned};
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::stop::StopReason;
 use crate::store::Store;
@@ -21,7 +21,7 @@ pub async fn abandon(store: &dyn Store, run: &RunId, reason: StopReason) -> Resu
     let event = Event {
         seq: Seq(summary.seq.0 + 1),
         at: Timestamp::now(),
-        body: EventBody::RunAbandoned(RunAbandoned { reason }),
+        body: Fact::RunAbandoned(RunAbandoned { reason }).into(),
     };
     store.append(run, summary.seq, Arc::new([event])).await?;
     Ok(())

@@ -19,7 +19,7 @@ use super::result::{RunEnd, RunResult};
 use super::spend::SpendGate;
 use crate::config::Config;
 use crate::core::{Core, Work};
-use crate::event::{EventBody, RunResumed};
+use crate::event::{EventBody, Fact, RunResumed};
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::random::{ChaChaStreams, RandomSource};
 use crate::record::{RunRow, RunSummary};
@@ -114,9 +114,16 @@ impl RunBuilder {
         parts.store.create_run(run.clone()).await?;
         let claim = parts.store.claim(&run.run_id).await?;
         let mut core = beginning.begin();
-        let decisions = core.take_decisions();
+        let decisions = core.take_decisions().into_iter().map(EventBody::from);
         let orders = core.take_work();
-        Ok(parts.launch(core, claim, &run.summary, decisions, orders, false))
+        Ok(parts.launch(
+            core,
+            claim,
+            &run.summary,
+            decisions.collect(),
+            orders,
+            false,
+        ))
     }
 
     /// Stores the run without starting it; [`resume`](Self::resume) begins it.
@@ -145,7 +152,8 @@ impl RunBuilder {
                 replay.take_in(event)?;
             }
         }
-        let (mut core, mut pending) = replay.finish();
+        let (mut core, decisions) = replay.finish();
+        let mut pending: Vec<EventBody> = decisions.into_iter().map(EventBody::from).collect();
         if last == Seq(0) {
             let orders = core.take_work();
             return Ok(parts.launch(core, claim, &run.summary, pending, orders, false));
@@ -153,9 +161,9 @@ impl RunBuilder {
         let going_on = !core.is_finished() || !pending.is_empty();
         if going_on {
             let engine_version = env!("CARGO_PKG_VERSION").to_owned();
-            let resumed = EventBody::RunResumed(RunResumed { engine_version });
+            let resumed = Fact::RunResumed(RunResumed { engine_version });
             // Right after the last event, so that the time in between is counted as nobody's work.
-            pending.insert(0, resumed);
+            pending.insert(0, resumed.into());
         }
         Ok(parts.launch(core, claim, &run.summary, pending, Vec::new(), going_on))
     }
@@ -287,8 +295,8 @@ impl Parts {
         }
         let began = Instant::now();
         let mut journal = Journal::new(Arc::clone(&self.store), self.run_id.clone(), stored.seq);
-        for event in pending {
-            journal.push(event);
+        for body in pending {
+            journal.push(body);
         }
         let (events, _) = broadcast::channel(SUBSCRIBER_BACKLOG);
         let (sender, commands) = mpsc::unbounded_channel();

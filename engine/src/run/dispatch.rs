@@ -18,7 +18,7 @@ use super::pace::Pace;
 use super::spend::{Admission, SpendGate, Spender};
 use crate::config::Settings;
 use crate::core::{Priority, ReflectionWork, Work};
-use crate::event::{EventBody, RolloutsDropped};
+use crate::event::{Fact, RolloutsDropped};
 use crate::ids::{RunId, Timestamp, TrialKey};
 use crate::stop::StopReason;
 
@@ -61,13 +61,13 @@ enum Flow {
 /// What came of waiting for work.
 pub(super) enum Returned {
     /// Journal this.
-    Fact(EventBody),
+    Fact(Fact),
     /// The provider is down: pause the run.
     ProviderDown {
         /// What was seen.
         reason: String,
         /// Journal this as well, if there is something to account for.
-        attempts: Option<EventBody>,
+        attempts: Option<Fact>,
     },
     /// Nothing to journal.
     Nothing,
@@ -104,7 +104,7 @@ impl Dispatcher {
     }
 
     /// Takes an order; gives what is to be journaled about it at once.
-    pub(super) fn order(&mut self, work: Work) -> Vec<EventBody> {
+    pub(super) fn order(&mut self, work: Work) -> Vec<Fact> {
         match work {
             Work::DropTrial(trial) => return self.drop_trial(trial),
             Work::Move(trial, priority) => self.move_trial(trial, priority),
@@ -163,7 +163,7 @@ impl Dispatcher {
 
     /// Stops starting work until it is opened again, and suspends rollouts waiting for another
     /// attempt, so that what their attempts cost is journaled.
-    pub(super) fn close(&mut self) -> Vec<EventBody> {
+    pub(super) fn close(&mut self) -> Vec<Fact> {
         self.flow = Flow::Closing;
         self.exhausted = false;
         let now = Timestamp::now();
@@ -215,7 +215,7 @@ impl Dispatcher {
     }
 
     /// What has been attempted is settled as it is; what has not begun is dropped.
-    fn drop_trial(&mut self, trial: TrialKey) -> Vec<EventBody> {
+    fn drop_trial(&mut self, trial: TrialKey) -> Vec<Fact> {
         let queued = self.queue.extract_if(.., |_, job| job.work.trial == trial);
         let resting = self
             .resting
@@ -235,10 +235,7 @@ impl Dispatcher {
         }
         positions.sort_unstable();
         if !positions.is_empty() {
-            facts.push(EventBody::RolloutsDropped(RolloutsDropped {
-                trial,
-                positions,
-            }));
+            facts.push(Fact::RolloutsDropped(RolloutsDropped { trial, positions }));
         }
         facts
     }

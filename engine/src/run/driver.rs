@@ -15,7 +15,7 @@ use super::observe::Observe;
 use super::result::RunEnd;
 use crate::config::Config;
 use crate::core::{Core, Work};
-use crate::event::{CandidateInjected, Event, EventBody, RunInterrupted, StopRequested};
+use crate::event::{CandidateInjected, Event, EventBody, Fact, RunInterrupted, StopRequested};
 use crate::ids::{RunId, Timestamp};
 use crate::stop::StopReason;
 use crate::telemetry;
@@ -170,8 +170,8 @@ impl Driver {
         }
         telemetry::count(batch);
         for event in batch.iter() {
-            if event.body.is_fact() {
-                self.core.settle(&event.body);
+            if let EventBody::Fact(fact) = &event.body {
+                self.core.settle(fact);
             }
         }
         // Nobody listening is fine.
@@ -183,7 +183,7 @@ impl Driver {
         let orders = self.core.take_work();
         let resumed = batch
             .iter()
-            .any(|event| matches!(event.body, EventBody::RunResumed(_)));
+            .any(|event| matches!(event.body, EventBody::Fact(Fact::RunResumed(_))));
         if self.resuming && resumed {
             self.resuming = false;
             let outstanding = self.core.outstanding();
@@ -204,7 +204,7 @@ impl Driver {
     fn go_on_after_stop(&mut self, batch: &[Event]) {
         let stopped = batch
             .iter()
-            .any(|event| matches!(event.body, EventBody::StopRequested(_)));
+            .any(|event| matches!(event.body, EventBody::Fact(Fact::StopRequested(_))));
         if stopped && matches!(self.ending, Some(Ending::Stopping)) {
             self.ending = None;
             if !self.clock.is_up() {
@@ -255,9 +255,7 @@ impl Driver {
                 if same_shape && !self.core.is_finished() {
                     let candidate = *candidate;
                     self.journal
-                        .push(EventBody::CandidateInjected(CandidateInjected {
-                            candidate,
-                        }));
+                        .push(Fact::CandidateInjected(CandidateInjected { candidate }));
                 } else {
                     tracing::warn!(run = %self.run_id, "injected candidate ignored: it has other components than the seed, or the run is over");
                 }
@@ -271,7 +269,7 @@ impl Driver {
         }
         self.clock.pause();
         self.dispatcher.pause();
-        self.journal.push(EventBody::RunPaused);
+        self.journal.push(Fact::RunPaused);
     }
 
     fn go_on(&mut self) {
@@ -280,7 +278,7 @@ impl Driver {
         }
         self.clock.go_on();
         self.dispatcher.open();
-        self.journal.push(EventBody::RunContinued);
+        self.journal.push(Fact::RunContinued);
     }
 
     /// An interruption takes the place of a stop, and a cancellation of either; the first of each
@@ -310,7 +308,7 @@ impl Driver {
         match self.ending.take() {
             Some(Ending::Stop(reason)) => {
                 self.journal
-                    .push(EventBody::StopRequested(StopRequested { reason }));
+                    .push(Fact::StopRequested(StopRequested { reason }));
                 self.ending = Some(Ending::Stopping);
             }
             Some(Ending::Interrupt {
@@ -321,7 +319,7 @@ impl Driver {
                     reason: reason.clone(),
                     provider_down,
                 };
-                self.journal.push(EventBody::RunInterrupted(interrupted));
+                self.journal.push(Fact::RunInterrupted(interrupted));
                 self.ending = Some(Ending::Leaving {
                     reason,
                     provider_down,

@@ -7,7 +7,7 @@ use gepa_evaluation::{Completion, ModelError, ModelErrorKind, Outcome, Usage};
 use super::dispatch::Returned;
 use crate::core::{ReflectionWork, RolloutWork};
 use crate::event::{
-    EventBody, ReflectionFailure, ReflectionFailureKind, ReflectionSettled, RolloutSettled,
+    Fact, ReflectionFailure, ReflectionFailureKind, ReflectionSettled, RolloutSettled,
 };
 use crate::ids::Timestamp;
 use crate::reflection::read_texts;
@@ -52,18 +52,18 @@ impl RolloutJob {
 
     /// The fact of a rollout whose next attempt is left to a resumption; `None` if no attempt has
     /// ended yet.
-    pub(super) fn suspended(mut self, now: Timestamp) -> Option<EventBody> {
+    pub(super) fn suspended(mut self, now: Timestamp) -> Option<Fact> {
         let Earlier {
             usage,
             judge_usage,
             failure,
         } = *self.earlier.take()?;
         let record = self.record(failure, usage, judge_usage, now);
-        Some(EventBody::RolloutSuspended(Box::new(record)))
+        Some(Fact::RolloutSuspended(Box::new(record)))
     }
 
     /// The fact of a rollout that is not tried again; `None` if no attempt has ended yet.
-    pub(super) fn given_up(mut self, now: Timestamp) -> Option<EventBody> {
+    pub(super) fn given_up(mut self, now: Timestamp) -> Option<Fact> {
         let Earlier {
             usage,
             judge_usage,
@@ -78,9 +78,9 @@ impl RolloutJob {
         outcome: Outcome,
         (usage, judge_usage): (Usage, Usage),
         now: Timestamp,
-    ) -> EventBody {
+    ) -> Fact {
         let record = self.record(outcome, usage, judge_usage, now);
-        EventBody::RolloutSettled(Box::new(record))
+        Fact::RolloutSettled(Box::new(record))
     }
 
     fn record(
@@ -143,7 +143,7 @@ pub(super) fn reflection_returned(
         }
     };
     let mut texts = texts.into_iter();
-    Returned::Fact(EventBody::ReflectionSettled(Box::new(ReflectionSettled {
+    Returned::Fact(Fact::ReflectionSettled(Box::new(ReflectionSettled {
         iteration: work.iteration,
         component: work.component.to_string(),
         attempt: work.attempt,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use crate::event::{Event, EventBody};
+use crate::event::{Event, EventBody, Fact};
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::store::{Store, StoreError};
 
@@ -38,23 +38,24 @@ impl Journal {
     }
 
     /// Numbers an event of this moment and queues it.
-    pub(super) fn push(&mut self, body: EventBody) {
+    pub(super) fn push(&mut self, body: impl Into<EventBody>) {
+        let body = body.into();
         // The clock was read when the rollout came back, and reading it costs as much as all this.
         let at = match &body {
-            EventBody::RolloutSettled(settled) => settled.finished_at,
+            EventBody::Fact(Fact::RolloutSettled(settled)) => settled.finished_at,
             _ => Timestamp::now(),
         };
         self.push_at(body, at);
     }
 
     /// Numbers an event of a moment just past and queues it.
-    pub(super) fn push_at(&mut self, body: EventBody, at: Timestamp) {
+    pub(super) fn push_at(&mut self, body: impl Into<EventBody>, at: Timestamp) {
         self.last = Seq(self.last.0 + 1);
         self.last_at = self.last_at.max(at);
         self.pending.push(Event {
             seq: self.last,
             at: self.last_at,
-            body,
+            body: body.into(),
         });
     }
 

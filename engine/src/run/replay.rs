@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use super::error::RunError;
 use crate::core::Core;
-use crate::event::{Event, EventBody};
+use crate::event::{Decision, Event, EventBody, Fact};
 
 /// Feeds a journal to a core that has just begun, checking every decision against the journal's.
 pub(crate) struct Replay {
     core: Core,
-    expected: VecDeque<EventBody>,
+    expected: VecDeque<Decision>,
 }
 
 impl Replay {
@@ -20,37 +20,45 @@ impl Replay {
 
     /// Takes the next stored event in.
     pub(crate) fn take_in(&mut self, event: &Event) -> Result<(), RunError> {
-        if event.body.is_fact() {
-            self.core.settle(&event.body);
-            self.expected.extend(self.core.take_decisions());
-            self.core.take_work();
-            if matches!(event.body, EventBody::RunAbandoned(_)) {
-                // What was decided but never stored will not be.
-                self.expected.clear();
+        match &event.body {
+            EventBody::Fact(fact) => {
+                self.settle(fact);
+                Ok(())
             }
-            return Ok(());
-        }
-        let made_again = self.expected.pop_front();
-        if made_again.is_some_and(|decision| is_same_decision(&decision, &event.body)) {
-            Ok(())
-        } else {
-            Err(RunError::Diverged {
-                seq: event.seq,
-                kind: event.body.kind(),
-            })
+            EventBody::Decision(stored) => {
+                let made_again = self.expected.pop_front();
+                if made_again.is_some_and(|decision| is_same_decision(&decision, stored)) {
+                    Ok(())
+                } else {
+                    Err(RunError::Diverged {
+                        seq: event.seq,
+                        kind: stored.kind(),
+                    })
+                }
+            }
         }
     }
 
     /// The state, and the decisions that did not reach the journal before the process ended.
-    pub(crate) fn finish(self) -> (Core, Vec<EventBody>) {
+    pub(crate) fn finish(self) -> (Core, Vec<Decision>) {
         (self.core, self.expected.into())
+    }
+
+    fn settle(&mut self, fact: &Fact) {
+        self.core.settle(fact);
+        self.expected.extend(self.core.take_decisions());
+        self.core.take_work();
+        if matches!(fact, Fact::RunAbandoned(_)) {
+            // What was decided but never stored will not be.
+            self.expected.clear();
+        }
     }
 }
 
 /// The version of the program that began a run is no decision.
-fn is_same_decision(made: &EventBody, stored: &EventBody) -> bool {
+fn is_same_decision(made: &Decision, stored: &Decision) -> bool {
     match (made, stored) {
-        (EventBody::RunStarted(made), EventBody::RunStarted(stored)) => made.seed == stored.seed,
+        (Decision::RunStarted(made), Decision::RunStarted(stored)) => made.seed == stored.seed,
         _ => made == stored,
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gepa_engine::config::{ScheduleKind, Speculation, StaleChildren};
-use gepa_engine::{EventBody, Run};
+use gepa_engine::{EventBody, Fact, Run};
 use gepa_evaluation::{
     ChatRequest, Completion, LanguageModel, ModelError, ModelInfo, RolloutRequest,
 };
@@ -61,7 +61,8 @@ async fn the_decisions_are_the_same_at_any_concurrency() {
             let probe = Probe::new().waiting(move |request| jitter(request) * allowed.min(3));
             let finished = world.finish(probe.shared()).await;
             let journal = finished.journal().await;
-            let executed = |body: &EventBody| matches!(body, EventBody::RolloutSettled(_));
+            let executed =
+                |body: &EventBody| matches!(body, EventBody::Fact(Fact::RolloutSettled(_)));
             let made = (decisions(&journal), count(&journal, executed));
             let first = expected.get_or_insert_with(|| made.clone());
             assert_eq!(*first, made, "{allowed} slots, {:?}", world.settings.run);
@@ -90,10 +91,10 @@ async fn speculative_rollouts_that_nobody_wants_are_dropped_and_accounted_for() 
             .await;
         let journal = finished.journal().await;
         dropped += count(&journal, |body| {
-            matches!(body, EventBody::RolloutsDropped(_))
+            matches!(body, EventBody::Fact(Fact::RolloutsDropped(_)))
         });
         let executed = count(&journal, |body| {
-            matches!(body, EventBody::RolloutSettled(_))
+            matches!(body, EventBody::Fact(Fact::RolloutSettled(_)))
         });
         let counters = &finished.result.run.summary.counters;
         assert_eq!(counters.total_rollouts, executed as u64);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gepa_archive::{Candidate, Origin};
 use gepa_engine::record::RunStatus;
-use gepa_engine::{EventBody, RunEnd, StopReason};
+use gepa_engine::{EventBody, Fact, RunEnd, StopReason};
 use gepa_evaluation::{Phase, Stage};
 use tokio::sync::Semaphore;
 
@@ -43,7 +43,7 @@ async fn a_stopped_search_finishes_what_is_in_flight_and_is_validated() {
     assert_eq!(summary.status, RunStatus::Succeeded);
     assert!(summary.baseline_validation_score.is_some());
     assert!(summary.counters.validation_rollouts_executed >= 6);
-    let stops = |body: &EventBody| matches!(body, EventBody::StopRequested(_));
+    let stops = |body: &EventBody| matches!(body, EventBody::Fact(Fact::StopRequested(_)));
     assert_eq!(count(&finished.journal().await, stops), 1);
 }
 
@@ -53,9 +53,9 @@ async fn nothing_starts_between_a_stop_and_the_final_scoring() {
     let journal = finished.journal().await;
     let stop = journal
         .iter()
-        .position(|e| matches!(e.body, EventBody::StopRequested(_)));
+        .position(|e| matches!(e.body, EventBody::Fact(Fact::StopRequested(_))));
     let late = journal[stop.unwrap()..].iter().filter(|event| {
-        matches!(&event.body, EventBody::RolloutSettled(r) if r.stage.phase() == Phase::Optimization)
+        matches!(&event.body, EventBody::Fact(Fact::RolloutSettled(r)) if r.stage.phase() == Phase::Optimization)
     });
     assert_eq!(late.count(), 0);
 }
@@ -125,7 +125,7 @@ async fn an_injected_candidate_enters_the_archive_and_other_shapes_are_ignored()
     control.inject(good.clone());
     let result = handle.finish().await.unwrap();
     let run = &result.run.run_id;
-    let injected = |body: &EventBody| matches!(body, EventBody::CandidateInjected(_));
+    let injected = |body: &EventBody| matches!(body, EventBody::Fact(Fact::CandidateInjected(_)));
     assert_eq!(count(&journal(&store, run).await, injected), 1);
     let candidates = store.candidates(run).await.unwrap();
     let row = candidates

@@ -9,7 +9,7 @@ use gepa_engine::record::{
     ArtifactRow, CandidateRow, ReflectionRow, RolloutRow, RunRow, RunStatus, SnapshotRow, TrialRow,
 };
 use gepa_engine::{
-    Claim, Event, EventBody, RunEnd, RunError, RunId, Seq, StopReason, Store, StoreError,
+    Claim, Event, EventBody, Fact, RunEnd, RunError, RunId, Seq, StopReason, Store, StoreError,
 };
 use gepa_evaluation::{Evaluation, FailureKind, Outcome};
 
@@ -291,7 +291,11 @@ async fn a_store_that_fails_ends_the_run_with_its_error_and_loses_no_decision() 
         // Whatever follows the gap, the time in it was nobody's work.
         if stored > 0 {
             let next = &events[stored].body;
-            assert!(matches!(next, EventBody::RunResumed(_)), "{}", next.kind());
+            assert!(
+                matches!(next, EventBody::Fact(Fact::RunResumed(_))),
+                "{}",
+                next.kind()
+            );
         }
     }
 }

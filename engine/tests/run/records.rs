@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use gepa_archive::CandidateIndex;
-use gepa_engine::{Counters, Event, EventBody, Observe, RunId, RunResult, Seq, SnapshotTag, Store};
+use gepa_engine::{
+    Counters, Decision, Event, EventBody, Observe, RunId, RunResult, Seq, SnapshotTag, Store,
+};
 use gepa_evaluation::Usage;
 use gepa_jobs::render_snapshot;
 
@@ -37,7 +39,7 @@ pub(crate) async fn check_sums(store: &Arc<dyn Store>, result: &RunResult) {
 
 pub(crate) fn final_counters(events: &[Event]) -> Counters {
     let finished = events.iter().find_map(|event| match &event.body {
-        EventBody::RunFinished(finished) => Some(finished.counters.clone()),
+        EventBody::Decision(Decision::RunFinished(finished)) => Some(finished.counters.clone()),
         _ => None,
     });
     finished.expect("the run is over")
@@ -87,7 +89,7 @@ async fn every_snapshot_is_complete_and_holds_the_archive_of_its_time() {
 fn archive_at(events: &[Event], seq: Seq) -> Vec<CandidateIndex> {
     let mut members = Vec::new();
     for event in events.iter().filter(|event| event.seq <= seq) {
-        if let EventBody::CandidateAccepted(accepted) = &event.body {
+        if let EventBody::Decision(Decision::CandidateAccepted(accepted)) = &event.body {
             members.push(accepted.index);
             members.retain(|index| !accepted.evicted.contains(index));
         }

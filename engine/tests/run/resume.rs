@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use gepa_engine::config::Duplicates;
-use gepa_engine::{EventBody, RunEnd, RunId, RunResult, Store};
+use gepa_engine::{EventBody, Fact, RunEnd, RunId, RunResult, Store};
 use gepa_evaluation::{Evaluation, FailureKind, Outcome, RolloutRequest};
 
 use crate::probe::{Probe, seven_tokens};
@@ -78,7 +78,12 @@ async fn check_in(world: &World, store: Arc<dyn Store>, abort: bool, flaws: bool
 
     let result = with_stops(world, &store, abort, flaws).await;
     let events = journal(&store, &result.run.run_id).await;
-    assert!(count(&events, |body| matches!(body, EventBody::RunResumed(_))) > 1);
+    assert!(
+        count(&events, |body| matches!(
+            body,
+            EventBody::Fact(Fact::RunResumed(_))
+        )) > 1
+    );
     let made = decisions(&events);
     let lineage = |decisions: &[String]| -> Vec<String> {
         // How often a rollout was attempted is in the counters, and is no decision.

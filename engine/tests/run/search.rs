@@ -2,7 +2,7 @@
 
 use gepa_archive::{Frontier, Origin};
 use gepa_engine::config::{ComponentSelection, Overlap, ScheduleKind};
-use gepa_engine::{Config, EventBody, RunEnd};
+use gepa_engine::{Config, Decision, EventBody, RunEnd};
 use gepa_evaluation::PromptTemplate;
 
 use crate::probe::Probe;
@@ -63,7 +63,7 @@ async fn components_are_rewritten_in_turn_or_all_at_once() {
         let finished = finish(&world).await;
         let mut seen = std::collections::BTreeSet::new();
         for event in finished.journal().await {
-            if let EventBody::ProposalIssued(issued) = event.body {
+            if let EventBody::Decision(Decision::ProposalIssued(issued)) = event.body {
                 assert_eq!(issued.components.len(), each);
                 seen.extend(issued.components);
             }

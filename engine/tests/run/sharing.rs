@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gepa_engine::config::Acceptance;
-use gepa_engine::{EventBody, Store};
+use gepa_engine::{EventBody, Fact, Store};
 use gepa_evaluation::{Evaluation, Evaluator, EvaluatorInfo, Outcome, RolloutRequest, Stage};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -118,7 +118,7 @@ async fn what_is_forgotten_of_candidates_is_never_bought_again() {
     assert!(members > 80, "{members}");
     let mut known = BTreeSet::new();
     for event in journal(&store, &result.run.run_id).await {
-        let EventBody::RolloutSettled(rollout) = event.body else {
+        let EventBody::Fact(Fact::RolloutSettled(rollout)) = event.body else {
             continue;
         };
         if rollout.stage == Stage::MinibatchParent {

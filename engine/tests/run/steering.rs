@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gepa_engine::record::RunStatus;
-use gepa_engine::{EventBody, RunEnd, RunId, StopReason, Store, abandon};
+use gepa_engine::{EventBody, Fact, RunEnd, RunId, StopReason, Store, abandon};
 use gepa_evaluation::{
     Evaluation, ModelError, ModelErrorKind, Outcome, RolloutRequest, Stage, Usage,
 };
@@ -143,7 +143,7 @@ async fn a_pause_survives_the_process_and_changes_no_decision() {
     let idle = Probe::new().shared();
     let handle = world.builder(&store, Arc::clone(&idle) as _);
     let handle = handle.resume(run.clone()).await.unwrap();
-    let resumed = |body: &EventBody| matches!(body, EventBody::RunResumed(_));
+    let resumed = |body: &EventBody| matches!(body, EventBody::Fact(Fact::RunResumed(_)));
     while count(&journal(&store, &run).await, resumed) == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -154,8 +154,14 @@ async fn a_pause_survives_the_process_and_changes_no_decision() {
     let result = handle.finish().await.unwrap();
     assert!(matches!(result.end, RunEnd::Finished(_)));
     let events = journal(&store, &run).await;
-    assert_eq!(count(&events, |body| *body == EventBody::RunPaused), 1);
-    assert_eq!(count(&events, |body| *body == EventBody::RunContinued), 1);
+    assert_eq!(
+        count(&events, |body| *body == EventBody::Fact(Fact::RunPaused)),
+        1
+    );
+    assert_eq!(
+        count(&events, |body| *body == EventBody::Fact(Fact::RunContinued)),
+        1
+    );
     let whole = world.finish(Probe::new().shared()).await;
     let lineage = |decisions: Vec<String>| -> Vec<String> {
         let kept = decisions.into_iter();
@@ -182,7 +188,9 @@ async fn a_created_run_waits_in_the_store_until_it_is_taken_up() {
     let handle = builder.resume(created.run_id.clone()).await.unwrap();
     let result = handle.finish().await.unwrap();
     let events = journal(&store, &created.run_id).await;
-    let resumptions = count(&events, |body| matches!(body, EventBody::RunResumed(_)));
+    let resumptions = count(&events, |body| {
+        matches!(body, EventBody::Fact(Fact::RunResumed(_)))
+    });
     assert_eq!(resumptions, 0);
     let whole = world.finish(Probe::new().shared()).await;
     assert_eq!(decisions(&events), decisions(&whole.journal().await));

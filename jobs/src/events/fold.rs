@@ -3,8 +3,8 @@
 
 use gepa_engine::record::{Projector, RunRow, RunSummary};
 use gepa_engine::{
-    CandidateAccepted, CandidateProposed, Event, EventBody, GateDecided, RunId, RunStarted,
-    StopReason, Timestamp, TrialFinished,
+    CandidateAccepted, CandidateProposed, Decision, Event, EventBody, Fact, GateDecided, RunId,
+    RunStarted, StopReason, Timestamp, TrialFinished,
 };
 use gepa_evaluation::{ExampleId, Phase, PromptTemplate, Stage};
 use serde_json::{Value, json};
@@ -119,8 +119,8 @@ impl EventFold {
     fn drafts(&mut self, event: &Event) -> Vec<Draft> {
         let at = event.at;
         match &event.body {
-            EventBody::RunStarted(started) => self.started(started, at),
-            EventBody::TrialStarted(started) => {
+            EventBody::Decision(Decision::RunStarted(started)) => self.started(started, at),
+            EventBody::Decision(Decision::TrialStarted(started)) => {
                 let executed = started.examples.len() as u64 - u64::from(started.reused);
                 self.standing.ordered += executed;
                 if started.stage.phase() == Phase::Optimization {
@@ -132,35 +132,39 @@ impl EventFold {
                 }
                 vec![phase_changed(Phase::Validation), self.progress(at)]
             }
-            EventBody::RolloutSettled(_) | EventBody::RolloutSuspended(_) => {
+            EventBody::Fact(Fact::RolloutSettled(_) | Fact::RolloutSuspended(_)) => {
                 self.is_news = true;
                 if self.pace.is_due(at) {
                     return vec![self.progress_now()];
                 }
                 Vec::new()
             }
-            EventBody::RolloutsDropped(dropped) => {
+            EventBody::Fact(Fact::RolloutsDropped(dropped)) => {
                 let never_begun = dropped.positions.len() as u64;
                 self.standing.ordered = self.standing.ordered.saturating_sub(never_begun);
                 Vec::new()
             }
-            EventBody::TrialFinished(finished) => self.trial_finished(finished, at),
-            EventBody::CandidateProposed(proposed) => self.proposed(proposed),
-            EventBody::GateDecided(gate) => self.scored(gate),
-            EventBody::CandidateAccepted(accepted) => Self::accepted(accepted),
-            EventBody::RunInterrupted(interrupted) if self.is_news => {
+            EventBody::Decision(Decision::TrialFinished(finished)) => {
+                self.trial_finished(finished, at)
+            }
+            EventBody::Decision(Decision::CandidateProposed(proposed)) => self.proposed(proposed),
+            EventBody::Decision(Decision::GateDecided(gate)) => self.scored(gate),
+            EventBody::Decision(Decision::CandidateAccepted(accepted)) => Self::accepted(accepted),
+            EventBody::Fact(Fact::RunInterrupted(interrupted)) if self.is_news => {
                 self.is_news = false;
                 let data = json!({"provider_down": interrupted.provider_down});
                 let message = format!("Interrupted: {}", interrupted.reason);
                 let draft = Draft::new("prompt.learning.interrupted", message, data);
                 vec![draft.at_level(Level::Warning)]
             }
-            EventBody::RunPaused => vec![simple("prompt.learning.paused", "Paused")],
-            EventBody::RunContinued => {
+            EventBody::Fact(Fact::RunPaused) => vec![simple("prompt.learning.paused", "Paused")],
+            EventBody::Fact(Fact::RunContinued) => {
                 vec![simple("prompt.learning.resumed", "Goes on after the pause")]
             }
-            EventBody::RunFinished(finished) => self.ended(&finished.stop_reason, at),
-            EventBody::RunAbandoned(abandoned) => self.ended(&abandoned.reason, at),
+            EventBody::Decision(Decision::RunFinished(finished)) => {
+                self.ended(&finished.stop_reason, at)
+            }
+            EventBody::Fact(Fact::RunAbandoned(abandoned)) => self.ended(&abandoned.reason, at),
             _ => Vec::new(),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gepa_engine::record::RunStatus;
 use gepa_engine::{
-    Event, EventBody, RunAbandoned, RunId, Seq, StopReason, Store, StoreError, TrialKey,
+    Event, EventBody, Fact, RunAbandoned, RunId, Seq, StopReason, Store, StoreError, TrialKey,
 };
 use gepa_evaluation::Stage;
 use gepa_store::{MemoryStore, SqliteStore, rebuild};
@@ -171,7 +171,7 @@ async fn a_batch_that_does_not_fit_leaves_no_trace(store: Arc<dyn Store>) {
     misfits.push(settled(unknown, 0));
     // Neither a rollout nobody made nor one with a score can be tried again.
     for mut again in [settled(known, 50), settled(known, 0)] {
-        if let EventBody::RolloutSettled(settled) = &mut again {
+        if let EventBody::Fact(Fact::RolloutSettled(settled)) = &mut again {
             settled.again = true;
         }
         misfits.push(again);
@@ -339,10 +339,10 @@ async fn pauses_and_ends_from_outside_show_in_the_status(store: Arc<dyn Store>) 
     let at = store.run(&run).await.unwrap().summary.seq;
     let reason = StopReason::Cancelled;
     let steps = [
-        (EventBody::RunPaused, RunStatus::Paused),
-        (EventBody::RunContinued, RunStatus::Running),
+        (EventBody::Fact(Fact::RunPaused), RunStatus::Paused),
+        (EventBody::Fact(Fact::RunContinued), RunStatus::Running),
         (
-            EventBody::RunAbandoned(RunAbandoned { reason }),
+            EventBody::Fact(Fact::RunAbandoned(RunAbandoned { reason })),
             RunStatus::Cancelled,
         ),
     ];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gepa_engine::{Event, EventBody, RolloutSettled, RunId, Seq, Store, Timestamp, TrialKey};
+use gepa_engine::{Event, EventBody, Fact, RolloutSettled, RunId, Seq, Store, Timestamp, TrialKey};
 use gepa_evaluation::{ExampleId, FailureKind, MicroUsd, Outcome, Scored, Stage, Usage};
 use gepa_store::{MemoryStore, SqliteStore, rebuild};
 use proptest::prelude::*;
@@ -84,12 +84,14 @@ fn journal(rollouts: Vec<RolloutSettled>) -> Arc<[Event]> {
         } else {
             rollout.outcome
         };
-        bodies.push(EventBody::RolloutSettled(Box::new(RolloutSettled {
-            position,
-            again,
-            outcome,
-            ..rollout
-        })));
+        bodies.push(EventBody::Fact(Fact::RolloutSettled(Box::new(
+            RolloutSettled {
+                position,
+                again,
+                outcome,
+                ..rollout
+            },
+        ))));
     }
     number(1, bodies)
 }

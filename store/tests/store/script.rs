@@ -79,14 +79,14 @@ pub(crate) fn number(first: u64, bodies: Vec<EventBody>) -> Arc<[Event]> {
 }
 
 fn bodies() -> Vec<EventBody> {
-    let mut bodies = vec![EventBody::RunStarted(RunStarted {
+    let mut bodies = vec![EventBody::Decision(Decision::RunStarted(RunStarted {
         format: JOURNAL_FORMAT,
         engine_version: "0.1.0".to_owned(),
         seed: text("seed"),
         train: 9,
         pareto: 3,
         validation: 2,
-    })];
+    }))];
     bodies.extend(trial(
         key(0, 0),
         Stage::Seed,
@@ -127,12 +127,14 @@ fn reflected(iteration: u64) -> Vec<EventBody> {
     ));
     bodies.push(finished(key(iteration, 0), Stage::MinibatchParent, 2, 1));
     bodies.push(reflection(iteration, Some("child")));
-    bodies.push(EventBody::CandidateProposed(CandidateProposed {
-        iteration,
-        origin: Origin::Reflection,
-        parents: vec![CandidateIndex(0)],
-        candidate: child.clone(),
-    }));
+    bodies.push(EventBody::Decision(Decision::CandidateProposed(
+        CandidateProposed {
+            iteration,
+            origin: Origin::Reflection,
+            parents: vec![CandidateIndex(0)],
+            candidate: child.clone(),
+        },
+    )));
     bodies.extend(trial(
         key(iteration, 1),
         Stage::MinibatchChild,
@@ -170,12 +172,14 @@ fn merged(iteration: u64) -> Vec<EventBody> {
     let parents = vec![CandidateIndex(0), CandidateIndex(1)];
     let child = text("merged");
     let mut bodies = vec![issued(iteration, Origin::Merge, parents.clone())];
-    bodies.push(EventBody::CandidateProposed(CandidateProposed {
-        iteration,
-        origin: Origin::Merge,
-        parents,
-        candidate: child.clone(),
-    }));
+    bodies.push(EventBody::Decision(Decision::CandidateProposed(
+        CandidateProposed {
+            iteration,
+            origin: Origin::Merge,
+            parents,
+            candidate: child.clone(),
+        },
+    )));
     bodies.extend(trial(
         key(iteration, 0),
         Stage::MergeGate,
@@ -196,17 +200,17 @@ fn interrupted() -> Vec<EventBody> {
         2,
         scored(0.75),
     );
-    if let EventBody::RolloutSettled(settled) = &mut again {
+    if let EventBody::Fact(Fact::RolloutSettled(settled)) = &mut again {
         settled.again = true;
     }
     vec![
-        EventBody::RunInterrupted(RunInterrupted {
+        EventBody::Fact(Fact::RunInterrupted(RunInterrupted {
             reason: "the provider is down".to_owned(),
             provider_down: true,
-        }),
-        EventBody::RunResumed(RunResumed {
+        })),
+        EventBody::Fact(Fact::RunResumed(RunResumed {
             engine_version: "0.1.1".to_owned(),
-        }),
+        })),
         again,
     ]
 }
@@ -215,16 +219,16 @@ fn interrupted() -> Vec<EventBody> {
 fn injected(iteration: u64) -> Vec<EventBody> {
     let child = text("injected");
     let mut bodies = vec![
-        EventBody::CandidateInjected(CandidateInjected {
+        EventBody::Fact(Fact::CandidateInjected(CandidateInjected {
             candidate: child.clone(),
-        }),
+        })),
         issued(iteration, Origin::Injected, Vec::new()),
-        EventBody::CandidateProposed(CandidateProposed {
+        EventBody::Decision(Decision::CandidateProposed(CandidateProposed {
             iteration,
             origin: Origin::Injected,
             parents: Vec::new(),
             candidate: child.clone(),
-        }),
+        })),
     ];
     bodies.extend(trial(
         key(iteration, 0),
@@ -233,7 +237,7 @@ fn injected(iteration: u64) -> Vec<EventBody> {
         &[0.9, 0.9, 0.9],
     ));
     let mut acceptance = accepted(iteration, 2, &child, Origin::Injected, Vec::new());
-    if let EventBody::CandidateAccepted(accepted) = &mut acceptance {
+    if let EventBody::Decision(Decision::CandidateAccepted(accepted)) = &mut acceptance {
         accepted.evicted = vec![CandidateIndex(0)];
     }
     bodies.push(acceptance);
@@ -244,16 +248,16 @@ fn injected(iteration: u64) -> Vec<EventBody> {
 /// Someone asks for the end: validation, the last snapshot, the result.
 fn ending(iteration: u64) -> Vec<EventBody> {
     let mut bodies = vec![
-        EventBody::StopRequested(StopRequested {
+        EventBody::Fact(Fact::StopRequested(StopRequested {
             reason: StopReason::Requested,
-        }),
-        EventBody::StopDecided(StopDecided {
+        })),
+        EventBody::Decision(Decision::StopDecided(StopDecided {
             reason: StopReason::RolloutBudget {
                 limit: 40,
                 used: 38,
                 needed: 6,
             },
-        }),
+        })),
     ];
     let (baseline, best) = (text("seed"), text("injected"));
     bodies.extend(trial(
@@ -268,20 +272,22 @@ fn ending(iteration: u64) -> Vec<EventBody> {
         &best,
         &[0.8, 0.7],
     ));
-    bodies.push(EventBody::RunFinished(Box::new(RunFinished {
-        stop_reason: StopReason::Requested,
-        best: Some(CandidateIndex(2)),
-        validation: vec![
-            validated(
-                0,
-                None,
-                Some(0.300_000_000_000_000_04),
-                vec![Some(0.2), Some(0.4)],
-            ),
-            validated(2, Some(1), None, vec![None, None]),
-        ],
-        counters: Counters::default(),
-    })));
+    bodies.push(EventBody::Decision(Decision::RunFinished(Box::new(
+        RunFinished {
+            stop_reason: StopReason::Requested,
+            best: Some(CandidateIndex(2)),
+            validation: vec![
+                validated(
+                    0,
+                    None,
+                    Some(0.300_000_000_000_000_04),
+                    vec![Some(0.2), Some(0.4)],
+                ),
+                validated(2, Some(1), None, vec![None, None]),
+            ],
+            counters: Counters::default(),
+        },
+    ))));
     bodies.push(snapshot(4, SnapshotTag::Final, 2));
     bodies
 }
@@ -321,24 +327,24 @@ pub(crate) fn started(
     candidate: &Candidate,
     reused: u32,
 ) -> EventBody {
-    EventBody::TrialStarted(TrialStarted {
+    EventBody::Decision(Decision::TrialStarted(TrialStarted {
         trial,
         stage,
         candidate: candidate.content_id(),
         examples: examples(),
         reused,
         speculative: false,
-    })
+    }))
 }
 
 fn finished(trial: TrialKey, stage: Stage, scored: u32, failed: u32) -> EventBody {
-    EventBody::TrialFinished(TrialFinished {
+    EventBody::Decision(Decision::TrialFinished(TrialFinished {
         trial,
         stage,
         mean_score: Some(0.1 + 0.2),
         scored,
         failed,
-    })
+    }))
 }
 
 pub(crate) fn rollout(
@@ -349,7 +355,7 @@ pub(crate) fn rollout(
     outcome: Outcome,
 ) -> EventBody {
     let salt = trial.iteration * 100 + u64::from(trial.index * 10 + position);
-    EventBody::RolloutSettled(Box::new(RolloutSettled {
+    EventBody::Fact(Fact::RolloutSettled(Box::new(RolloutSettled {
         trial,
         stage,
         candidate: candidate.content_id(),
@@ -366,7 +372,7 @@ pub(crate) fn rollout(
             Usage::default()
         },
         outcome: Arc::new(outcome),
-    }))
+    })))
 }
 
 pub(crate) fn scored(score: f64) -> Outcome {
@@ -384,17 +390,17 @@ fn failed() -> Outcome {
 }
 
 pub(crate) fn issued(iteration: u64, origin: Origin, parents: Vec<CandidateIndex>) -> EventBody {
-    EventBody::ProposalIssued(ProposalIssued {
+    EventBody::Decision(Decision::ProposalIssued(ProposalIssued {
         iteration,
         origin,
         parents,
         examples: examples(),
         components: vec!["instruction".to_owned()],
-    })
+    }))
 }
 
 fn reflection(iteration: u64, new_text: Option<&str>) -> EventBody {
-    EventBody::ReflectionSettled(Box::new(ReflectionSettled {
+    EventBody::Fact(Fact::ReflectionSettled(Box::new(ReflectionSettled {
         iteration,
         component: "instruction".to_owned(),
         attempt: 1,
@@ -408,11 +414,11 @@ fn reflection(iteration: u64, new_text: Option<&str>) -> EventBody {
             kind: ReflectionFailureKind::NoFence,
             message: "no fenced block".to_owned(),
         }),
-    }))
+    })))
 }
 
 pub(crate) fn gate(iteration: u64, candidate: &Candidate, passed: bool) -> EventBody {
-    EventBody::GateDecided(GateDecided {
+    EventBody::Decision(Decision::GateDecided(GateDecided {
         iteration,
         candidate: candidate.content_id(),
         passed,
@@ -420,16 +426,16 @@ pub(crate) fn gate(iteration: u64, candidate: &Candidate, passed: bool) -> Event
         parent_sum: 0.1 + 0.2,
         child_sum: if passed { 1.55 } else { 0.1 },
         against: None,
-    })
+    }))
 }
 
 pub(crate) fn closed(iteration: u64, reason: CloseReason, detail: &str) -> EventBody {
-    EventBody::ProposalClosed(ProposalClosed {
+    EventBody::Decision(Decision::ProposalClosed(ProposalClosed {
         iteration,
         reason,
         detail: detail.to_owned(),
         wasted: 0,
-    })
+    }))
 }
 
 fn accepted(
@@ -439,7 +445,7 @@ fn accepted(
     origin: Origin,
     parents: Vec<CandidateIndex>,
 ) -> EventBody {
-    EventBody::CandidateAccepted(Box::new(CandidateAccepted {
+    EventBody::Decision(Decision::CandidateAccepted(Box::new(CandidateAccepted {
         iteration,
         index: CandidateIndex(index),
         candidate: candidate.content_id(),
@@ -453,14 +459,14 @@ fn accepted(
         best: true,
         evicted: Vec::new(),
         committed_rollouts: 3,
-    }))
+    })))
 }
 
 fn snapshot(ordinal: u64, tag: SnapshotTag, subject: u32) -> EventBody {
-    EventBody::SnapshotTaken(SnapshotTaken {
+    EventBody::Decision(Decision::SnapshotTaken(SnapshotTaken {
         ordinal,
         tag,
         best: CandidateIndex(subject),
         subject: CandidateIndex(subject),
-    })
+    }))
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use gepa_archive::{CandidateIndex, Origin};
 use gepa_engine::record::CandidateStatus;
-use gepa_engine::{CandidateProposed, CloseReason, EventBody, RolloutsDropped, RunId, Seq, Store};
+use gepa_engine::{
+    CandidateProposed, CloseReason, Decision, EventBody, Fact, RolloutsDropped, RunId, Seq, Store,
+};
 use gepa_evaluation::Stage;
 use gepa_store::{MemoryStore, SqliteStore, rebuild};
 use tempfile::TempDir;
@@ -20,33 +22,33 @@ use crate::script::{
 fn stale(iteration: u64) -> Vec<EventBody> {
     let (child, parents) = (text("stale"), vec![CandidateIndex(0)]);
     let mut early = started(key(iteration, 2), Stage::Pareto, &child, 0);
-    if let EventBody::TrialStarted(started) = &mut early {
+    if let EventBody::Decision(Decision::TrialStarted(started)) = &mut early {
         started.speculative = true;
     }
     let mut again = gate(iteration, &child, false);
-    if let EventBody::GateDecided(gate) = &mut again {
+    if let EventBody::Decision(Decision::GateDecided(gate)) = &mut again {
         gate.against = Some(CandidateIndex(1));
     }
     let mut end = closed(iteration, CloseReason::Stale, "not better than candidate 1");
-    if let EventBody::ProposalClosed(closed) = &mut end {
+    if let EventBody::Decision(Decision::ProposalClosed(closed)) = &mut end {
         closed.wasted = 1;
     }
     vec![
         issued(iteration, Origin::Reflection, parents.clone()),
-        EventBody::CandidateProposed(CandidateProposed {
+        EventBody::Decision(Decision::CandidateProposed(CandidateProposed {
             iteration,
             origin: Origin::Reflection,
             parents,
             candidate: child.clone(),
-        }),
+        })),
         early,
         gate(iteration, &child, true),
         rollout(key(iteration, 2), Stage::Pareto, &child, 0, scored(0.5)),
         again,
-        EventBody::RolloutsDropped(RolloutsDropped {
+        EventBody::Fact(Fact::RolloutsDropped(RolloutsDropped {
             trial: key(iteration, 2),
             positions: vec![1, 2],
-        }),
+        })),
         end,
     ]
 }

@@ -17,7 +17,7 @@ use crate::config::{
 };
 use crate::core::ReflectionWork;
 use crate::event::{
-    EventBody, ReflectionFailure, ReflectionFailureKind, ReflectionSettled, RolloutSettled,
+    Decision, Fact, ReflectionFailure, ReflectionFailureKind, ReflectionSettled, RolloutSettled,
 };
 use crate::ids::{Timestamp, TrialKey};
 
@@ -31,7 +31,7 @@ pub(super) struct Driver {
 /// What happened in one generation.
 #[derive(Debug, Default)]
 pub(super) struct Generation {
-    pub(super) decisions: Vec<EventBody>,
+    pub(super) decisions: Vec<Decision>,
     /// Rollouts executed.
     pub(super) executed: BTreeSet<(TrialKey, ExampleId)>,
     /// By iteration: the components asked for, with the new text where there is one.
@@ -118,13 +118,13 @@ impl Driver {
                 let executed = (work.trial, work.example.clone());
                 generation.executed.insert(executed);
                 let settled = self.rollout(work);
-                EventBody::RolloutSettled(Box::new(settled))
+                Fact::RolloutSettled(Box::new(settled))
             }
             Work::Reflection(work) => {
                 let settled = self.reflection(work);
                 let rewrites = generation.rewrites.entry(work.iteration).or_default();
                 rewrites.push((settled.component.clone(), settled.text.clone()));
-                EventBody::ReflectionSettled(Box::new(settled))
+                Fact::ReflectionSettled(Box::new(settled))
             }
             Work::DropQueued | Work::DropTrial(_) | Work::Move(..) => {
                 panic!("nobody stopped the run, and nothing is speculative")

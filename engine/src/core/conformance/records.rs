@@ -10,7 +10,7 @@ use super::driver::{Driver, Generation, key, texts};
 use super::rules::MergesDue;
 use crate::core::proposal::{CHILD_TRIAL, PARETO_TRIAL};
 use crate::event::{
-    CandidateAccepted, CloseReason, EventBody, GateDecided, ProposalClosed, ProposalIssued,
+    CandidateAccepted, CloseReason, Decision, GateDecided, ProposalClosed, ProposalIssued,
     TrialStarted,
 };
 use crate::ids::TrialKey;
@@ -234,24 +234,24 @@ impl Recorder {
 }
 
 impl<'a> Story<'a> {
-    fn of(decisions: &'a [EventBody]) -> Self {
+    fn of(decisions: &'a [Decision]) -> Self {
         let mut story = Self::default();
         for decision in decisions {
             match decision {
-                EventBody::ProposalIssued(issued) => story.issued.push(issued),
-                EventBody::TrialStarted(trial) => {
+                Decision::ProposalIssued(issued) => story.issued.push(issued),
+                Decision::TrialStarted(trial) => {
                     story.trials.insert(trial.trial, trial);
                 }
-                EventBody::CandidateProposed(child) => {
+                Decision::CandidateProposed(child) => {
                     story.children.insert(child.iteration, &child.candidate);
                 }
-                EventBody::GateDecided(gate) => {
+                Decision::GateDecided(gate) => {
                     story.gates.insert(gate.iteration, gate);
                 }
-                EventBody::ProposalClosed(closed) => {
+                Decision::ProposalClosed(closed) => {
                     story.closed.insert(closed.iteration, closed);
                 }
-                EventBody::CandidateAccepted(accepted) => story.accepted.push(accepted),
+                Decision::CandidateAccepted(accepted) => story.accepted.push(accepted),
                 _ => {}
             }
         }

@@ -11,7 +11,7 @@ use super::recording::{Header, Recording, files, fresh_files};
 use super::records::{Recorder, hex, objectives};
 use super::rules::{Standing, Stop};
 use crate::core::Part;
-use crate::event::EventBody;
+use crate::event::Decision;
 use crate::stop::StopReason;
 
 #[test]
@@ -165,7 +165,7 @@ fn check_seed(driver: &mut Driver) -> Result<(), String> {
         .decisions
         .iter()
         .find_map(|decision| match decision {
-            EventBody::CandidateAccepted(accepted) => Some(accepted),
+            Decision::CandidateAccepted(accepted) => Some(accepted),
             _ => None,
         });
     let seed = seed.ok_or("the seed did not enter the archive")?;

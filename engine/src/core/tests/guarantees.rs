@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::Work;
 use super::world::World;
 use crate::config::BudgetSettings;
-use crate::event::{EventBody, RunResumed};
+use crate::event::{Decision, EventBody, Fact, RunResumed};
 
 #[test]
 fn a_resumed_run_orders_exactly_what_is_open_and_tries_passing_failures_again() {
@@ -17,12 +17,12 @@ fn a_resumed_run_orders_exactly_what_is_open_and_tries_passing_failures_again() 
     let mut failed = 0;
     for work in answered {
         let fact = world.answer(work);
-        if let EventBody::RolloutSettled(settled) = &fact {
+        if let Fact::RolloutSettled(settled) = &fact {
             failed += usize::from(settled.outcome.scored().is_none());
         }
         core.settle(&fact);
     }
-    core.settle(&EventBody::RunResumed(RunResumed {
+    core.settle(&Fact::RunResumed(RunResumed {
         engine_version: "test".to_owned(),
     }));
     let orders = core.outstanding();
@@ -41,10 +41,13 @@ fn impossible_merges_never_keep_a_run_from_ending() {
     world.settings.merge.max_invocations = 1_000;
     let journal = world.run(|_| 0);
     let merges = journal.count(|entry| {
-        matches!(entry, EventBody::ProposalIssued(p) if p.origin == gepa_archive::Origin::Merge)
+        matches!(entry, EventBody::Decision(Decision::ProposalIssued(p)) if p.origin == gepa_archive::Origin::Merge)
     });
     assert_eq!(merges, 0);
-    assert!(journal.count(|entry| matches!(entry, EventBody::CandidateAccepted(_))) > 1);
+    assert!(
+        journal.count(|entry| matches!(entry, EventBody::Decision(Decision::CandidateAccepted(_))))
+            > 1
+    );
 }
 
 #[test]
@@ -57,9 +60,9 @@ fn merges_happen_and_stay_within_their_limit() {
         world.settings.merge.max_invocations = 2;
         let journal = world.run(|_| 0);
         let accepted = journal
-            .count(|entry| matches!(entry, EventBody::CandidateAccepted(a) if is_merge(a.origin)));
+            .count(|entry| matches!(entry, EventBody::Decision(Decision::CandidateAccepted(a)) if is_merge(a.origin)));
         gated += journal
-            .count(|entry| matches!(entry, EventBody::ProposalIssued(p) if is_merge(p.origin)));
+            .count(|entry| matches!(entry, EventBody::Decision(Decision::ProposalIssued(p)) if is_merge(p.origin)));
         assert!(accepted <= 2, "{accepted} merges accepted with seed {seed}");
     }
     assert!(gated > 0);
@@ -71,7 +74,7 @@ fn known_outcomes_of_a_parent_are_not_bought_again() {
     let journal = world.run(|_| 0);
     let mut seen = std::collections::BTreeSet::new();
     for entry in &journal.entries {
-        let EventBody::RolloutSettled(settled) = entry else {
+        let EventBody::Fact(Fact::RolloutSettled(settled)) = entry else {
             continue;
         };
         if settled.stage == gepa_evaluation::Stage::MinibatchParent {
@@ -97,7 +100,7 @@ fn every_stop_condition_ends_the_run_with_its_own_reason() {
         change(&mut world.settings.budget);
         let journal = world.run(|_| 0);
         let stop = journal.entries.iter().find_map(|entry| match entry {
-            EventBody::StopDecided(stop) => Some(stop.reason.clone()),
+            EventBody::Decision(Decision::StopDecided(stop)) => Some(stop.reason.clone()),
             _ => None,
         });
         let stop = stop.expect("a run stops for a reason");
@@ -125,7 +128,7 @@ fn a_run_with_nothing_left_to_execute_ends() {
     world.settings.search.perfect_score = 0.0;
     let journal = world.run(|_| 0);
     let stop = journal.entries.iter().find_map(|entry| match entry {
-        EventBody::StopDecided(stop) => Some(stop.reason.as_str()),
+        EventBody::Decision(Decision::StopDecided(stop)) => Some(stop.reason.as_str()),
         _ => None,
     });
     assert_eq!(stop, Some("nothing_left"));

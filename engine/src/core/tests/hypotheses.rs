@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gepa_evaluation::Stage;
 
 use super::world::{Journal, World, shuffler};
-use crate::event::{CloseReason, EventBody};
+use crate::event::{CloseReason, Decision, EventBody, Fact};
 
 const HYPOTHESES: u64 = 3;
 
@@ -36,12 +36,14 @@ fn every_hypothesis_is_tried_on_the_same_minibatch_for_one_reflection() {
         let (mut proposed, mut replied) = (BTreeMap::new(), BTreeMap::new());
         for entry in &journal.entries {
             match entry {
-                EventBody::TrialStarted(started) if is_minibatch(started.stage) => {
+                EventBody::Decision(Decision::TrialStarted(started))
+                    if is_minibatch(started.stage) =>
+                {
                     let asker = asker(started.trial.iteration);
                     let batch = batches.entry(asker).or_insert(started.examples.clone());
                     assert_eq!(*batch, started.examples);
                 }
-                EventBody::ReflectionSettled(settled) => {
+                EventBody::Fact(Fact::ReflectionSettled(settled)) => {
                     assert_eq!(asker(settled.iteration), settled.iteration);
                     if let Some(text) = &settled.text {
                         let mut texts = vec![text.clone()];
@@ -51,7 +53,7 @@ fn every_hypothesis_is_tried_on_the_same_minibatch_for_one_reflection() {
                         replied.insert(settled.iteration, texts.len());
                     }
                 }
-                EventBody::CandidateProposed(child) => {
+                EventBody::Decision(Decision::CandidateProposed(child)) => {
                     *proposed.entry(asker(child.iteration)).or_insert(0) += 1;
                 }
                 _ => {}
@@ -76,14 +78,16 @@ fn only_the_best_hypothesis_goes_on_and_the_first_among_equals() {
         let mut begun = Vec::new();
         for entry in &journal.entries {
             match entry {
-                EventBody::GateDecided(gate) if gate.passed => {
+                EventBody::Decision(Decision::GateDecided(gate)) if gate.passed => {
                     let of_reply = gates.entry(asker(gate.iteration)).or_default();
                     of_reply.push((gate.iteration, gate.child_sum - gate.parent_sum));
                 }
-                EventBody::ProposalClosed(closed) => {
+                EventBody::Decision(Decision::ProposalClosed(closed)) => {
                     outranked += usize::from(closed.reason == CloseReason::Outranked);
                 }
-                EventBody::TrialStarted(started) if started.stage == Stage::Pareto => {
+                EventBody::Decision(Decision::TrialStarted(started))
+                    if started.stage == Stage::Pareto =>
+                {
                     begun.push(started.trial.iteration);
                 }
                 _ => {}

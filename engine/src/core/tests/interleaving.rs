@@ -6,7 +6,7 @@ use std::thread;
 
 use super::world::{Journal, World, shuffler};
 use crate::config::{ComponentSelection, Duplicates, Speculation};
-use crate::event::EventBody;
+use crate::event::{Decision, EventBody};
 
 /// Orders of arrival tried per world.
 const SHUFFLES: u64 = 64;
@@ -75,13 +75,15 @@ impl Account {
         let is_in_order = |entry: &&EventBody| {
             matches!(
                 entry,
-                EventBody::ProposalIssued(_)
-                    | EventBody::GateDecided(_)
-                    | EventBody::ProposalClosed(_)
-                    | EventBody::CandidateAccepted(_)
-                    | EventBody::SnapshotTaken(_)
-                    | EventBody::StopDecided(_)
-                    | EventBody::RunFinished(_)
+                EventBody::Decision(
+                    Decision::ProposalIssued(_)
+                        | Decision::GateDecided(_)
+                        | Decision::ProposalClosed(_)
+                        | Decision::CandidateAccepted(_)
+                        | Decision::SnapshotTaken(_)
+                        | Decision::StopDecided(_)
+                        | Decision::RunFinished(_)
+                )
             )
         };
         let in_order = journal.entries.iter().filter(is_in_order).map(text);

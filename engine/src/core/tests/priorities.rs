@@ -8,7 +8,7 @@ use gepa_evaluation::Stage;
 use super::super::{Priority, Work};
 use super::world::World;
 use crate::config::{ScheduleKind, Speculation};
-use crate::event::EventBody;
+use crate::event::Decision;
 
 /// A rollout that was started or waited: its stage and iteration.
 type Place = (Stage, u64);
@@ -39,20 +39,20 @@ struct Seen {
 }
 
 impl Seen {
-    fn see(&mut self, decision: &EventBody) {
+    fn see(&mut self, decision: &Decision) {
         match decision {
-            EventBody::TrialStarted(started) if started.stage == Stage::Pareto => {
+            Decision::TrialStarted(started) if started.stage == Stage::Pareto => {
                 let iteration = started.trial.iteration;
                 if !self.promises.contains_key(&iteration) {
                     self.early.insert(iteration);
                 }
             }
-            EventBody::ProposalIssued(issued) => {
+            Decision::ProposalIssued(issued) => {
                 self.parents
                     .insert(issued.iteration, issued.parents.clone());
             }
-            EventBody::CandidateAccepted(accepted) => self.means.push(accepted.mean_score),
-            EventBody::GateDecided(gate) => {
+            Decision::CandidateAccepted(accepted) => self.means.push(accepted.mean_score),
+            Decision::GateDecided(gate) => {
                 self.early.remove(&gate.iteration);
                 let of = |parent: &CandidateIndex| self.means[parent.position()];
                 let best = self.parents[&gate.iteration].iter().map(of);

@@ -7,7 +7,7 @@ use gepa_evaluation::{ExampleId, Stage};
 
 use super::world::{Journal, World, shuffler};
 use crate::config::{ComponentSelection, ScheduleKind, Speculation, StaleChildren};
-use crate::event::{CloseReason, EventBody};
+use crate::event::{CloseReason, Decision, EventBody, Fact};
 use crate::ids::TrialKey;
 
 /// Every combination that differs from another, and two with several hypotheses.
@@ -57,7 +57,8 @@ fn check_books(world: &World, journal: &Journal) {
     let context = format!("{:?}", world.settings.run);
     let counters = &journal.end().counters;
     let budget = world.settings.budget.max_rollouts.unwrap();
-    let executed = journal.count(|entry| matches!(entry, EventBody::RolloutSettled(_))) as u64;
+    let executed =
+        journal.count(|entry| matches!(entry, EventBody::Fact(Fact::RolloutSettled(_)))) as u64;
     assert!(executed <= budget, "{executed} of {budget}: {context}");
     assert_eq!(counters.total_rollouts, executed, "{context}");
     let validated = 8 * journal.end().validation.len() as u64;
@@ -69,15 +70,17 @@ fn check_books(world: &World, journal: &Journal) {
     let mut accepted = Vec::new();
     for entry in &journal.entries {
         match entry {
-            EventBody::TrialStarted(started) if started.speculative => {
+            EventBody::Decision(Decision::TrialStarted(started)) if started.speculative => {
                 speculative.insert(started.trial, 0);
             }
-            EventBody::RolloutSettled(settled) => {
+            EventBody::Fact(Fact::RolloutSettled(settled)) => {
                 if let Some(executed) = speculative.get_mut(&settled.trial) {
                     *executed += 1;
                 }
             }
-            EventBody::CandidateAccepted(accepted_one) => accepted.push(accepted_one.iteration),
+            EventBody::Decision(Decision::CandidateAccepted(accepted_one)) => {
+                accepted.push(accepted_one.iteration);
+            }
             _ => {}
         }
     }
@@ -85,7 +88,7 @@ fn check_books(world: &World, journal: &Journal) {
     assert_eq!(counters.speculative_rollouts, all, "{context}");
     speculative.retain(|trial, _| !accepted.contains(&trial.iteration));
     let too_many_failed = journal.count(|entry| {
-        matches!(entry, EventBody::ProposalClosed(c) if c.reason == CloseReason::TooManyFailures)
+        matches!(entry, EventBody::Decision(Decision::ProposalClosed(c)) if c.reason == CloseReason::TooManyFailures)
     });
     if too_many_failed == 0 {
         let wasted: u64 = speculative.values().sum();
@@ -111,7 +114,7 @@ fn a_run_cut_anywhere_and_replayed_makes_the_same_decisions() {
         world.settings.search.components = ComponentSelection::All;
         let whole = world.run(with_stragglers(9));
         let facts = whole.facts();
-        let stored: Vec<&EventBody> = whole.entries.iter().filter(|e| !e.is_fact()).collect();
+        let stored = whole.decided();
         for cut in (0..facts.len()).step_by(29).chain([facts.len()]) {
             let mut core = world.core();
             let mut remade = core.take_decisions();
@@ -119,7 +122,7 @@ fn a_run_cut_anywhere_and_replayed_makes_the_same_decisions() {
                 core.settle(fact);
                 remade.extend(core.take_decisions());
             }
-            let same = remade.iter().eq(stored[..remade.len()].iter().copied());
+            let same = remade == stored[..remade.len()];
             assert!(same, "cut after {cut} facts under {:?}", world.settings.run);
         }
     }
@@ -170,7 +173,7 @@ fn with_stale_children(policy: StaleChildren, speculate: Speculation) -> Vec<Jou
 
 fn stale_closes(journal: &Journal) -> usize {
     journal.count(
-        |entry| matches!(entry, EventBody::ProposalClosed(c) if c.reason == CloseReason::Stale),
+        |entry| matches!(entry, EventBody::Decision(Decision::ProposalClosed(c)) if c.reason == CloseReason::Stale),
     )
 }
 
@@ -191,21 +194,27 @@ fn a_stale_child_is_regated_once_on_its_own_minibatch_and_must_be_better() {
         let mut seen = Vec::new();
         for entry in &journal.entries {
             match entry {
-                EventBody::TrialStarted(started) if started.trial.index == 1 => {
+                EventBody::Decision(Decision::TrialStarted(started))
+                    if started.trial.index == 1 =>
+                {
                     batches.insert(started.trial.iteration, started.examples.clone());
                 }
-                EventBody::TrialStarted(started) if started.trial.index == 3 => {
+                EventBody::Decision(Decision::TrialStarted(started))
+                    if started.trial.index == 3 =>
+                {
                     let iteration = started.trial.iteration;
                     assert_eq!(batches[&iteration], started.examples);
                     assert!(!seen.contains(&iteration), "{iteration} regated twice");
                     seen.push(iteration);
                 }
-                EventBody::GateDecided(gate) if gate.against.is_some() => {
+                EventBody::Decision(Decision::GateDecided(gate)) if gate.against.is_some() => {
                     regated += 1;
                     assert_eq!(gate.passed, gate.child_sum > gate.parent_sum);
                     failed += usize::from(!gate.passed);
                 }
-                EventBody::ProposalClosed(closed) if closed.reason == CloseReason::Stale => {
+                EventBody::Decision(Decision::ProposalClosed(closed))
+                    if closed.reason == CloseReason::Stale =>
+                {
                     assert!(seen.contains(&closed.iteration));
                 }
                 _ => {}
@@ -222,27 +231,34 @@ fn a_stale_child_is_regated_once_on_its_own_minibatch_and_must_be_better() {
 fn what_a_stale_child_bought_is_not_bought_again() {
     let (mut dropped, mut asked_again) = (0, 0);
     for journal in with_stale_children(StaleChildren::Drop, Speculation::Likely) {
-        dropped += journal.count(|entry| matches!(entry, EventBody::RolloutsDropped(_)));
+        dropped +=
+            journal.count(|entry| matches!(entry, EventBody::Fact(Fact::RolloutsDropped(_))));
         let mut bought: BTreeMap<u64, Vec<(ContentId, ExampleId)>> = BTreeMap::new();
         let mut known = BTreeSet::new();
         let mut known_at_start = BTreeMap::new();
         for entry in &journal.entries {
             match entry {
-                EventBody::TrialStarted(started) if started.stage == Stage::Pareto => {
+                EventBody::Decision(Decision::TrialStarted(started))
+                    if started.stage == Stage::Pareto =>
+                {
                     let is_known = |example: &&ExampleId| {
                         known.contains(&(started.candidate, (*example).clone()))
                     };
                     asked_again += started.examples.iter().filter(is_known).count();
                     known_at_start.insert(started.trial, known.clone());
                 }
-                EventBody::RolloutSettled(settled) if settled.stage == Stage::Pareto => {
+                EventBody::Fact(Fact::RolloutSettled(settled))
+                    if settled.stage == Stage::Pareto =>
+                {
                     let outcome = (settled.candidate, settled.example.clone());
                     let known = &known_at_start[&settled.trial];
                     assert!(!known.contains(&outcome), "{outcome:?} bought again");
                     let iteration = settled.trial.iteration;
                     bought.entry(iteration).or_default().push(outcome);
                 }
-                EventBody::ProposalClosed(closed) if closed.reason == CloseReason::Stale => {
+                EventBody::Decision(Decision::ProposalClosed(closed))
+                    if closed.reason == CloseReason::Stale =>
+                {
                     known.extend(bought.remove(&closed.iteration).unwrap_or_default());
                 }
                 _ => {}
@@ -260,14 +276,18 @@ fn children_whose_pareto_scores_are_paid_for_enter_the_archive() {
         let mut complete = Vec::new();
         for entry in &journal.entries {
             match entry {
-                EventBody::TrialFinished(finished) if finished.trial.index == 2 => {
+                EventBody::Decision(Decision::TrialFinished(finished))
+                    if finished.trial.index == 2 =>
+                {
                     complete.push(finished.trial.iteration);
                 }
-                EventBody::GateDecided(gate) if complete.contains(&gate.iteration) => {
+                EventBody::Decision(Decision::GateDecided(gate))
+                    if complete.contains(&gate.iteration) =>
+                {
                     finished_early += 1;
-                    let is_twin = |entry: &EventBody| matches!(entry, EventBody::ProposalClosed(c) if c.iteration == gate.iteration && c.reason == CloseReason::Duplicate);
-                    let is_accepted = |entry: &EventBody| matches!(entry, EventBody::CandidateAccepted(a) if a.iteration == gate.iteration);
-                    let is_stale = |entry: &EventBody| matches!(entry, EventBody::ProposalClosed(c) if c.iteration == gate.iteration && c.reason == CloseReason::Stale);
+                    let is_twin = |entry: &EventBody| matches!(entry, EventBody::Decision(Decision::ProposalClosed(c)) if c.iteration == gate.iteration && c.reason == CloseReason::Duplicate);
+                    let is_accepted = |entry: &EventBody| matches!(entry, EventBody::Decision(Decision::CandidateAccepted(a)) if a.iteration == gate.iteration);
+                    let is_stale = |entry: &EventBody| matches!(entry, EventBody::Decision(Decision::ProposalClosed(c)) if c.iteration == gate.iteration && c.reason == CloseReason::Stale);
                     assert_eq!(journal.count(is_stale), 0);
                     let ends_well = journal.count(is_accepted) + journal.count(is_twin) == 1;
                     assert!(!gate.passed || ends_well);
@@ -290,16 +310,20 @@ fn decided_children_are_evaluated_before_their_turn_and_nothing_is_wasted() {
         let mut undecided = BTreeSet::new();
         for entry in &journal.entries {
             match entry {
-                EventBody::ProposalIssued(issued) => {
+                EventBody::Decision(Decision::ProposalIssued(issued)) => {
                     undecided.insert(issued.iteration);
                 }
-                EventBody::GateDecided(gate) => {
+                EventBody::Decision(Decision::GateDecided(gate)) => {
                     undecided.remove(&gate.iteration);
                 }
-                EventBody::RolloutSettled(settled) if settled.stage == Stage::Pareto => {
+                EventBody::Fact(Fact::RolloutSettled(settled))
+                    if settled.stage == Stage::Pareto =>
+                {
                     ahead += usize::from(undecided.contains(&settled.trial.iteration));
                 }
-                EventBody::ProposalClosed(closed) => assert_eq!(closed.wasted, 0),
+                EventBody::Decision(Decision::ProposalClosed(closed)) => {
+                    assert_eq!(closed.wasted, 0);
+                }
                 _ => {}
             }
         }

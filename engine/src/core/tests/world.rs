@@ -11,8 +11,8 @@ use crate::config::{
     Settings,
 };
 use crate::event::{
-    EventBody, ReflectionSettled, RolloutSettled, RolloutsDropped, RunFinished, RunResumed,
-    StopRequested,
+    Decision, EventBody, Fact, ReflectionSettled, RolloutSettled, RolloutsDropped, RunFinished,
+    RunResumed, StopRequested,
 };
 use crate::ids::{Timestamp, TrialKey};
 use crate::random::{ChaChaStreams, DrawPurpose, RandomSource};
@@ -76,7 +76,7 @@ impl World {
     }
 
     /// What the world says to a piece of work: a function of the work alone.
-    pub(crate) fn answer(&self, work: &Work) -> EventBody {
+    pub(crate) fn answer(&self, work: &Work) -> Fact {
         match work {
             Work::Rollout(work) => {
                 let noise = hash(&format!(
@@ -94,7 +94,7 @@ impl World {
                         ..Scored::default()
                     })
                 };
-                EventBody::RolloutSettled(Box::new(RolloutSettled {
+                Fact::RolloutSettled(Box::new(RolloutSettled {
                     trial: work.trial,
                     stage: work.stage,
                     candidate: work.candidate.content_id(),
@@ -123,7 +123,7 @@ impl World {
                 // Now and then the reply holds fewer texts than were asked for.
                 let most = work.texts.min(1 + (noise % 4) as u32);
                 let alternatives = text.iter().flat_map(|_| (1..most).map(text_of)).collect();
-                EventBody::ReflectionSettled(Box::new(ReflectionSettled {
+                Fact::ReflectionSettled(Box::new(ReflectionSettled {
                     iteration: work.iteration,
                     component: work.component.to_string(),
                     attempt: work.attempt,
@@ -149,22 +149,22 @@ impl World {
     /// Runs to the end; `pick` chooses which open piece of work is answered next.
     pub(crate) fn run(&self, pick: impl FnMut(usize) -> usize) -> Journal {
         let mut core = self.core();
-        let entries = core.take_decisions();
+        let entries = made(&mut core);
         let open = core.take_work();
         self.go_on(core, Journal { entries }, open, pick)
     }
 
     /// Takes a run up again of which `facts` are stored, and runs it to the end.
-    pub(crate) fn resume(&self, facts: &[EventBody], pick: impl FnMut(usize) -> usize) -> Journal {
+    pub(crate) fn resume(&self, facts: &[Fact], pick: impl FnMut(usize) -> usize) -> Journal {
         let mut core = self.core();
-        let mut entries = core.take_decisions();
-        let resumed = EventBody::RunResumed(RunResumed {
+        let mut entries = made(&mut core);
+        let resumed = Fact::RunResumed(RunResumed {
             engine_version: "test".to_owned(),
         });
         for fact in facts.iter().chain([&resumed]) {
             core.settle(fact);
-            entries.push(fact.clone());
-            entries.extend(core.take_decisions());
+            entries.push(fact.clone().into());
+            entries.extend(made(&mut core));
         }
         let open = core.outstanding();
         self.go_on(core, Journal { entries }, open, pick)
@@ -182,7 +182,7 @@ impl World {
             if open.is_empty() && core.has_failed() {
                 let reason = core.stop_reason().cloned().unwrap();
                 let stop = StopRequested { reason };
-                open.push(Open::Fact(EventBody::StopRequested(stop)));
+                open.push(Open::Fact(Fact::StopRequested(stop)));
             }
             assert!(!open.is_empty(), "the core waits for nothing: {core:?}");
             let fact = match open.swap_remove(pick(open.len())) {
@@ -190,8 +190,8 @@ impl World {
                 Open::Fact(fact) => fact,
             };
             core.settle(&fact);
-            journal.entries.push(fact);
-            journal.entries.extend(core.take_decisions());
+            journal.entries.push(fact.into());
+            journal.entries.extend(made(&mut core));
             for work in core.take_work() {
                 match work {
                     Work::DropQueued => open.clear(),
@@ -208,7 +208,7 @@ impl World {
 /// What the core waits for.
 enum Open {
     Work(Work),
-    Fact(EventBody),
+    Fact(Fact),
 }
 
 /// Every other rollout of the trial is in flight; the others were never begun.
@@ -227,7 +227,7 @@ fn drop_half(open: &mut Vec<Open>, trial: TrialKey) {
     if !positions.is_empty() {
         positions.sort_unstable();
         let dropped = RolloutsDropped { trial, positions };
-        open.push(Open::Fact(EventBody::RolloutsDropped(dropped)));
+        open.push(Open::Fact(Fact::RolloutsDropped(dropped)));
     }
 }
 
@@ -248,14 +248,20 @@ impl Journal {
         decisions
     }
 
-    pub(crate) fn facts(&self) -> Vec<EventBody> {
-        let facts = self.entries.iter().filter(|entry| entry.is_fact());
+    pub(crate) fn facts(&self) -> Vec<Fact> {
+        let facts = self.entries.iter().filter_map(EventBody::fact);
         facts.cloned().collect()
+    }
+
+    /// The decisions in the order made.
+    pub(crate) fn decided(&self) -> Vec<Decision> {
+        let decisions = self.entries.iter().filter_map(EventBody::decision);
+        decisions.cloned().collect()
     }
 
     pub(crate) fn end(&self) -> &RunFinished {
         let end = self.entries.iter().find_map(|entry| match entry {
-            EventBody::RunFinished(finished) => Some(&**finished),
+            EventBody::Decision(Decision::RunFinished(finished)) => Some(&**finished),
             _ => None,
         });
         end.expect("every run ends")
@@ -264,6 +270,11 @@ impl Journal {
     pub(crate) fn count(&self, of: impl Fn(&EventBody) -> bool) -> usize {
         self.entries.iter().filter(|entry| of(entry)).count()
     }
+}
+
+fn made(core: &mut Core) -> Vec<EventBody> {
+    let decisions = core.take_decisions().into_iter();
+    decisions.map(EventBody::from).collect()
 }
 
 fn hash(text: &str) -> u64 {
