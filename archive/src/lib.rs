@@ -8,7 +8,7 @@
 //!
 //! use gepa_archive::{
 //!     Archive, ArchiveSettings, Candidate, CandidateIndex, Draw, InstanceIndex, InstanceScore,
-//!     Origin, ParentSelector, ScoreRow,
+//!     Origin, ParentRule, ScoreRow,
 //! };
 //! use indexmap::IndexMap;
 //!
@@ -39,7 +39,7 @@
 //!
 //! assert!(insertion.front_changed && insertion.best_changed);
 //! assert_eq!(archive.front().ids(), [CandidateIndex(0), CandidateIndex(1)]);
-//! let parent = archive.select(&ParentSelector::Pareto, &mut Always(0));
+//! let parent = archive.select(&ParentRule::Pareto, &mut Always(0));
 //! assert_eq!(parent, Some(CandidateIndex(0)));
 //! # Ok(())
 //! # }
@@ -68,4 +68,4 @@ pub use index::{CandidateIndex, InstanceIndex};
 pub use keys::{FrontKey, Frontier};
 pub use merge::{MergeLog, MergePlan, MergeSettings, plan_merge};
 pub use row::{InstanceScore, ScoreRow};
-pub use selection::{ParentSelector, SelectParent};
+pub use selection::ParentRule;

@@ -6,19 +6,10 @@
 use crate::fronts::{Survivor, SurvivorList};
 use crate::{Archive, CandidateIndex, Draw};
 
-/// A way to choose a parent. Implement it to bring your own.
-///
-/// The archive does not change during the call. `None` means that there is nobody to choose,
-/// which an archive with a live candidate should not lead to.
-pub trait SelectParent {
-    /// Chooses a live candidate; all randomness comes from `draw`.
-    fn select(&self, archive: &Archive, draw: &mut dyn Draw) -> Option<CandidateIndex>;
-}
-
-/// The selectors of the reference implementation.
+/// The rules of the reference implementation by which a parent is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 #[non_exhaustive]
-pub enum ParentSelector {
+pub enum ParentRule {
     /// A survivor, in proportion to the number of fronts it is in (Algorithm 2 of the paper);
     /// one draw. Without any front the best, without a draw.
     #[default]
@@ -38,21 +29,15 @@ pub enum ParentSelector {
     },
 }
 
-impl SelectParent for ParentSelector {
-    fn select(&self, archive: &Archive, draw: &mut dyn Draw) -> Option<CandidateIndex> {
-        match *self {
-            Self::Pareto => draw_survivor(archive, archive.fronts.survivors(), draw),
-            Self::CurrentBest => archive.best(),
-            Self::EpsilonGreedy { epsilon } => explore_or_best(archive, epsilon, draw),
-            Self::TopKPareto { k } => draw_survivor(archive, &top_survivors(archive, k), draw),
-        }
-    }
-}
-
 impl Archive {
     /// Chooses a parent among the live candidates; `None` only if there are none.
-    pub fn select(&self, selector: &ParentSelector, draw: &mut dyn Draw) -> Option<CandidateIndex> {
-        SelectParent::select(selector, self, draw)
+    pub fn select(&self, rule: &ParentRule, draw: &mut dyn Draw) -> Option<CandidateIndex> {
+        match *rule {
+            ParentRule::Pareto => draw_survivor(self, self.fronts.survivors(), draw),
+            ParentRule::CurrentBest => self.best(),
+            ParentRule::EpsilonGreedy { epsilon } => explore_or_best(self, epsilon, draw),
+            ParentRule::TopKPareto { k } => draw_survivor(self, &top_survivors(self, k), draw),
+        }
     }
 
     /// Whether a candidate could be chosen now or after whatever insertions may follow. False is
@@ -61,7 +46,7 @@ impl Archive {
     /// Without evictions a front loses members only all at once, to a better value. Its top is the
     /// last of its members by mean, then first front and index, and only tops survive; so a
     /// candidate whose mean is below that of the top of each front it is in will never survive.
-    pub fn may_be_selected(&self, candidate: CandidateIndex, selector: &ParentSelector) -> bool {
+    pub fn may_be_selected(&self, candidate: CandidateIndex, rule: &ParentRule) -> bool {
         let Some(entry) = self.get(candidate).filter(|entry| !entry.evicted) else {
             return false;
         };
@@ -71,11 +56,11 @@ impl Archive {
         if is_bounded || self.best().is_none_or(is_best) {
             return true;
         }
-        match *selector {
-            ParentSelector::Pareto => self.fronts.may_survive(candidate.0),
-            ParentSelector::CurrentBest => false,
-            ParentSelector::EpsilonGreedy { epsilon } => epsilon > 0.0,
-            ParentSelector::TopKPareto { k } => self.top(k).contains(&candidate),
+        match *rule {
+            ParentRule::Pareto => self.fronts.may_survive(candidate.0),
+            ParentRule::CurrentBest => false,
+            ParentRule::EpsilonGreedy { epsilon } => epsilon > 0.0,
+            ParentRule::TopKPareto { k } => self.top(k).contains(&candidate),
         }
     }
 }

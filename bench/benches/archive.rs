@@ -15,7 +15,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use gepa_archive::{Archive, CandidateIndex, InstanceScore, Origin, ParentSelector, ScoreRow};
+use gepa_archive::{Archive, CandidateIndex, InstanceScore, Origin, ParentRule, ScoreRow};
 use simulated::{Scores, Words, candidate, entries, filled_archive};
 
 const CANDIDATES: [usize; 3] = [100, 1_000, 10_000];
@@ -89,8 +89,8 @@ fn time_insertions(mut archive: Archive, newcomers: &[ScoreRow]) -> Duration {
 fn select(criterion: &mut Criterion, name: &str, archive: &Archive) {
     let mut group = criterion.benchmark_group("select");
     let selectors = [
-        ("pareto", ParentSelector::Pareto),
-        ("top 5", ParentSelector::TopKPareto { k: 5 }),
+        ("pareto", ParentRule::Pareto),
+        ("top 5", ParentRule::TopKPareto { k: 5 }),
     ];
     for (selector_name, selector) in selectors {
         let mut words = Words::new(7);

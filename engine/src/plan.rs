@@ -5,7 +5,8 @@ use std::sync::Arc;
 use gepa_evaluation::{Evaluator, LanguageModel, Message, RolloutRequest, Stage, UsageBound};
 use serde::Serialize;
 
-use crate::config::{ComponentSelection, Config};
+use crate::config::Config;
+use crate::policy::ComponentSelector;
 
 /// Share of proposals that pass the gate; recorded runs lie between 0.15 and 0.5.
 const LIKELY_ACCEPTANCE: f64 = 0.3;
@@ -56,10 +57,8 @@ impl Plan {
             config.validation_rollouts(),
         );
         let budget = &config.settings().budget;
-        let calls_each = match config.settings().search.components {
-            ComponentSelection::RoundRobin => 1,
-            ComponentSelection::All => config.seed().components().len() as u64,
-        };
+        let components = config.seed().components().len();
+        let calls_each = config.settings().search.components.most(components) as u64;
         let floor_rollouts = config.floor_rollouts();
         let floor = bounds.row(
             Some(floor_rollouts),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use gepa_archive::{
     Archive, ArchiveSettings, Candidate, CandidateIndex, FrontKey, Frontier, InstanceIndex,
-    InstanceScore, MergeLog, MergeSettings, Origin, ParentSelector, ScoreRow, plan_merge,
+    InstanceScore, MergeLog, MergeSettings, Origin, ParentRule, ScoreRow, plan_merge,
 };
 use gepa_testing::{MersenneTwister, World, report_skip};
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ struct Replay {
     val_ids: Vec<u64>,
     archive: Archive,
     generator: MersenneTwister,
-    selector: ParentSelector,
+    selector: ParentRule,
     log: MergeLog,
     /// Which validation scores a cache would hold, by candidate texts.
     cached: BTreeMap<Vec<String>, BTreeSet<u64>>,
@@ -83,10 +83,10 @@ impl Replay {
         let config = header["config"].clone();
         let frontier: Frontier = serde_json::from_value(config["frontier"].clone()).unwrap();
         let selector = match config["selector"].as_str().unwrap() {
-            "pareto" => ParentSelector::Pareto,
-            "current_best" => ParentSelector::CurrentBest,
-            "epsilon_greedy" => ParentSelector::EpsilonGreedy { epsilon: 0.1 },
-            _ => ParentSelector::TopKPareto { k: 5 },
+            "pareto" => ParentRule::Pareto,
+            "current_best" => ParentRule::CurrentBest,
+            "epsilon_greedy" => ParentRule::EpsilonGreedy { epsilon: 0.1 },
+            _ => ParentRule::TopKPareto { k: 5 },
         };
         let mut replay = Self {
             name: header["name"].as_str().unwrap().to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use gepa_archive::{
-    Archive, ArchiveSettings, CandidateIndex, Frontier, InstanceIndex, Origin, ParentSelector,
+    Archive, ArchiveSettings, CandidateIndex, Frontier, InstanceIndex, Origin, ParentRule,
 };
 use proptest::prelude::*;
 
@@ -243,10 +243,10 @@ proptest! {
     ) {
         let mut archive = Archive::new(ArchiveSettings { frontier, max_size, min_score: None });
         let selectors = [
-            ParentSelector::Pareto,
-            ParentSelector::CurrentBest,
-            ParentSelector::TopKPareto { k: 3 },
-            ParentSelector::EpsilonGreedy { epsilon: 0.5 },
+            ParentRule::Pareto,
+            ParentRule::CurrentBest,
+            ParentRule::TopKPareto { k: 3 },
+            ParentRule::EpsilonGreedy { epsilon: 0.5 },
         ];
         let mut words = Words::new(seed);
         let mut gone = vec![BTreeSet::new(); selectors.len()];

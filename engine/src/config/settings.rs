@@ -1,7 +1,7 @@
 //! The engine's own settings, section by section; defaults are those of the reference algorithm
 //! where it has the same knob.
 
-use gepa_archive::{Frontier, ParentSelector};
+use gepa_archive::{Frontier, ParentRule};
 use indexmap::IndexMap;
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
@@ -182,15 +182,15 @@ impl Default for SearchSettings {
 }
 
 impl SearchSettings {
-    /// The archive's selector for these settings.
-    pub(crate) fn selector(&self) -> ParentSelector {
+    /// The archive's rule for these settings.
+    pub(crate) fn parent_rule(&self) -> ParentRule {
         match self.parent {
-            ParentSelection::Pareto => ParentSelector::Pareto,
-            ParentSelection::CurrentBest => ParentSelector::CurrentBest,
-            ParentSelection::EpsilonGreedy => ParentSelector::EpsilonGreedy {
+            ParentSelection::Pareto => ParentRule::Pareto,
+            ParentSelection::CurrentBest => ParentRule::CurrentBest,
+            ParentSelection::EpsilonGreedy => ParentRule::EpsilonGreedy {
                 epsilon: self.epsilon,
             },
-            ParentSelection::TopKPareto => ParentSelector::TopKPareto {
+            ParentSelection::TopKPareto => ParentRule::TopKPareto {
                 k: self.top_k as usize,
             },
         }

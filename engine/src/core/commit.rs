@@ -178,7 +178,10 @@ impl Core {
 
     pub(super) fn snapshot(&mut self, tag: SnapshotTag, subject: CandidateIndex) {
         self.snapshots += 1;
-        let best = self.archive.best().unwrap_or(subject);
+        let best = match tag {
+            SnapshotTag::Final => subject,
+            _ => self.archive.best().unwrap_or(subject),
+        };
         let ordinal = self.snapshots;
         self.decide(Decision::SnapshotTaken(SnapshotTaken {
             ordinal,
@@ -310,11 +313,11 @@ impl Core {
 
     /// Outcomes of members of the archive that will never be parents again are of no more use.
     fn forget_the_childless(&mut self) {
-        let selector = self.config.settings().search.selector();
+        let selector = &self.policies.parent;
         let (archive, contents) = (&self.archive, &self.contents);
         self.memory.sweep(|content| {
             let member = contents.get(content);
-            member.is_none_or(|member| archive.may_be_selected(*member, &selector))
+            member.is_none_or(|member| selector.may_be_selected(archive, *member))
         });
     }
 

@@ -157,16 +157,29 @@ impl Core {
         }
     }
 
-    /// The baseline, then the best candidates by pareto score.
-    fn validated(&self) -> Vec<CandidateIndex> {
+    /// The baseline, then the best candidates.
+    fn validated(&mut self) -> Vec<CandidateIndex> {
         let top_k = self.config.settings().validation.top_k as usize;
         let baseline = CandidateIndex(0);
-        let best = self
-            .archive
-            .top(top_k + 1)
-            .into_iter()
-            .filter(|index| *index != baseline);
+        let winners = self.winners().to_vec();
+        let best = winners.into_iter().filter(|index| *index != baseline);
         std::iter::once(baseline).chain(best.take(top_k)).collect()
+    }
+
+    /// The best candidates, the winner first. The archive changes no more once they are asked for.
+    fn winners(&mut self) -> &[CandidateIndex] {
+        let (archive, policy) = (&self.archive, &mut self.policies.winner);
+        let count = self.config.settings().validation.top_k as usize + 1;
+        self.winners.get_or_insert_with(|| {
+            let mut winners: Vec<CandidateIndex> = Vec::new();
+            for index in policy.rank(archive, count) {
+                let is_live = archive.get(index).is_some_and(|one| !one.evicted);
+                if is_live && !winners.contains(&index) {
+                    winners.push(index);
+                }
+            }
+            winners
+        })
     }
 
     pub(super) fn finish(&mut self) {
@@ -174,9 +187,10 @@ impl Core {
             Part::Validating(trials) => trials,
             _ => Vec::new(),
         };
+        let validated = self.validated();
         let validation = trials
             .iter()
-            .zip(self.validated())
+            .zip(validated)
             .map(|(trial, candidate)| {
                 let scores = trial.scores();
                 let known: Vec<f64> = scores.iter().flatten().copied().collect();
@@ -188,7 +202,7 @@ impl Core {
                 }
             })
             .collect();
-        let best = self.archive.best();
+        let best = self.winners().first().copied();
         self.admit_that_nothing_was_executed();
         let finished = RunFinished {
             stop_reason: self.stop.clone().unwrap_or(StopReason::Requested),

@@ -12,7 +12,6 @@ use super::Core;
 use super::hypotheses::gain;
 use super::proposal::{Comparison, Proposal, Verdict};
 use super::trial::Trial;
-use crate::config::ComponentSelection;
 use crate::event::CloseReason;
 
 /// A proposal that passed its gate.
@@ -105,9 +104,7 @@ impl Core {
 
     fn move_turn_up(&self, proposal: &mut Proposal, skipped: usize) {
         let names = self.config.seed().components();
-        let round_robin =
-            self.config.settings().search.components == ComponentSelection::RoundRobin;
-        let (true, Some(turn)) = (round_robin && skipped > 0, proposal.turn) else {
+        let Some(turn) = proposal.turn.filter(|_| skipped > 0) else {
             return;
         };
         let moved = (turn + names.len() - skipped % names.len()) % names.len();

@@ -12,9 +12,10 @@ use super::priority::Priority;
 use super::proposal::{CHILD_TRIAL, PARENT_TRIAL, Proposal, Rewrite, RewriteState, Verdict};
 use super::trial::Trial;
 use super::{Core, Part};
-use crate::config::{ComponentSelection, Duplicates};
+use crate::config::Duplicates;
 use crate::event::{CandidateProposed, Decision, ProposalIssued, StopDecided};
 use crate::ids::TrialKey;
+use crate::policy::{ComponentQuestion, MinibatchQuestion, ParentQuestion, Standing, StopAnswer};
 use crate::random::DrawPurpose;
 use crate::stop::StopReason;
 
@@ -29,16 +30,13 @@ const FEWEST_IDLE: u64 = 50;
 impl Core {
     /// Begins the next generation, if the conditions and the budget allow one.
     pub(super) fn issue(&mut self) -> Issue {
-        if let Some(reason) = self.reached_condition() {
-            self.stop_issuing(reason);
-            return Issue::Stopped;
-        }
-        if let Some(reason) = self.unaffordable() {
-            if !self.open.is_empty() {
-                return Issue::Blocked;
+        match self.stop_answer() {
+            StopAnswer::GoOn => {}
+            StopAnswer::StopIfIdle(_) if !self.open.is_empty() => return Issue::Blocked,
+            StopAnswer::Stop(reason) | StopAnswer::StopIfIdle(reason) => {
+                self.stop_issuing(reason);
+                return Issue::Stopped;
             }
-            self.stop_issuing(reason);
-            return Issue::Stopped;
         }
         let iteration = self.next_iteration;
         self.next_iteration += 1;
@@ -58,93 +56,37 @@ impl Core {
         self.part = Part::Draining;
     }
 
-    fn reached_condition(&self) -> Option<StopReason> {
-        let budget = &self.config.settings().budget;
-        let best = self
-            .archive
-            .best()
-            .and_then(|best| self.archive.get(best))
-            .map(|e| e.mean);
-        if let Some(limit) = budget.max_iterations
-            && self.next_iteration > limit
-        {
-            return Some(StopReason::Iterations { limit });
-        }
-        if let (Some(target), Some(score)) = (budget.target_score, best)
-            && score >= target
-        {
-            return Some(StopReason::TargetScore { target, score });
-        }
-        if let Some(limit) = budget.max_candidates
-            && self.archive.len() >= limit as usize
-        {
-            return Some(StopReason::Candidates {
-                limit: u64::from(limit),
-            });
-        }
-        if let Some(limit) = budget.no_improvement_iterations
-            && self.since_best >= limit
-        {
-            return Some(StopReason::NoImprovement {
-                iterations: self.since_best,
-            });
-        }
-        self.led_nowhere()
-    }
-
-    fn led_nowhere(&self) -> Option<StopReason> {
-        let most = u64::from(self.config.settings().reflection.max_failures_in_a_row);
-        let iterations = self.fruitless.unreflected;
-        if iterations >= most {
-            let accepted = self.archive.len().saturating_sub(1) as u64;
-            let message = self.fruitless.last_complaint.clone();
-            return Some(StopReason::ReflectionFailures {
-                iterations,
-                accepted,
-                message,
-            });
-        }
-        let minibatch = self.config.settings().search.minibatch_size as usize;
+    /// What the first condition says that does not say to go on.
+    fn stop_answer(&mut self) -> StopAnswer {
+        let calls = self.reflections_per_proposal() * self.config.generation_reflections();
+        let settings = self.config.settings();
+        let minibatch = settings.search.minibatch_size as usize;
         let epoch = self.config.sets().train.len().div_ceil(minibatch) as u64;
-        let iterations = self.fruitless.idle;
-        (iterations >= (IDLE_EPOCHS * epoch).max(FEWEST_IDLE))
-            .then_some(StopReason::NothingLeft { iterations })
-    }
-
-    /// Why another generation cannot be paid to its end.
-    fn unaffordable(&self) -> Option<StopReason> {
-        let needed = self.config.generation_rollouts();
-        let settled = self.ledger.settled();
-        if let Some(limit) = self.ledger.rollout_limit()
-            && !self.ledger.covers_rollouts(needed)
-        {
-            return Some(StopReason::RolloutBudget {
-                limit,
-                used: settled.rollouts,
-                needed,
-            });
-        }
-        let reflections = self.reflections_per_proposal() * self.config.generation_reflections();
-        if let Some(limit) = self.ledger.reflection_limit()
-            && !self.ledger.covers(Reservation {
-                rollouts: 0,
-                reflections,
-            })
-        {
-            return Some(StopReason::ReflectionBudget {
-                limit,
-                used: settled.reflections,
-            });
-        }
-        None
+        let standing = Standing {
+            generation: self.next_generation,
+            iteration: self.next_iteration,
+            archive: &self.archive,
+            limits: &self.limits,
+            since_best: self.since_best,
+            idle: self.fruitless.idle,
+            most_idle: (IDLE_EPOCHS * epoch).max(FEWEST_IDLE),
+            unreflected: self.fruitless.unreflected,
+            most_unreflected: u64::from(settings.reflection.max_failures_in_a_row),
+            last_complaint: &self.fruitless.last_complaint,
+            rollouts: self.ledger.rollouts(self.config.generation_rollouts()),
+            reflections: self.ledger.reflections(calls),
+        };
+        let conditions = self.policies.stop.iter_mut();
+        let mut answers = conditions.map(|condition| condition.ask(&standing));
+        answers
+            .find(|answer| *answer != StopAnswer::GoOn)
+            .unwrap_or(StopAnswer::GoOn)
     }
 
     fn reflections_per_proposal(&self) -> u64 {
-        let components = match self.config.settings().search.components {
-            ComponentSelection::RoundRobin => 1,
-            ComponentSelection::All => self.config.seed().components().len() as u64,
-        };
-        components * u64::from(self.config.settings().reflection.max_attempts)
+        let components = self.config.seed().components().len();
+        let most = self.policies.components.most(components).min(components);
+        most as u64 * u64::from(self.config.settings().reflection.max_attempts)
     }
 
     /// A candidate from outside skips the gate: whoever handed it in wants its pareto scores.
@@ -253,13 +195,16 @@ impl Core {
         parent: CandidateIndex,
         chunk: u64,
     ) {
-        let generation = self.next_generation;
-        let positions = self.sampler.batch(generation, chunk, &mut *self.random);
-        let train = &self.config.sets().train;
-        let batch: Vec<ExampleId> = positions.into_iter().map(|at| train[at].clone()).collect();
+        let batch = self.sample_minibatch(MinibatchQuestion {
+            iteration,
+            generation: self.next_generation,
+            chunk,
+            parent,
+            examples: self.config.sets().train.len(),
+            size: self.config.settings().search.minibatch_size as usize,
+        });
         let candidate = self.candidate_of(parent);
-        let turn = self.cursors.get(parent.position()).copied();
-        let components = self.take_components(parent);
+        let (components, turn) = self.take_components(iteration, parent, &candidate);
         let content = candidate.content_id();
         let key = TrialKey {
             iteration,
@@ -277,7 +222,7 @@ impl Core {
         let trial = trial.with_priority(Priority::gate(&proposal));
         proposal.siblings = siblings.clone();
         proposal.parent_survived = self.archive.survives(parent);
-        proposal.turn = turn.filter(|_| components.len() == 1);
+        proposal.turn = turn;
         proposal.parents = vec![parent];
         proposal.rewrites = components.iter().cloned().map(Rewrite::new).collect();
         proposal.reserved = Reservation {
@@ -318,11 +263,27 @@ impl Core {
     }
 
     pub(super) fn select_parent(&mut self, purpose: DrawPurpose, iteration: u64) -> CandidateIndex {
-        let selector = self.config.settings().search.selector();
+        let question = ParentQuestion {
+            iteration,
+            archive: &self.archive,
+        };
         let mut draw = self.random.stream(purpose, iteration);
-        self.archive
-            .select(&selector, &mut *draw)
+        let chosen = self.policies.parent.select(&question, &mut *draw);
+        chosen
+            .filter(|parent| self.archive.get(*parent).is_some_and(|one| !one.evicted))
+            .or_else(|| self.archive.best())
             .unwrap_or_default()
+    }
+
+    fn sample_minibatch(&mut self, question: MinibatchQuestion) -> Vec<ExampleId> {
+        let positions = self.policies.minibatch.sample(&question, &mut *self.random);
+        let train = &self.config.sets().train;
+        let named = positions.into_iter().filter_map(|at| train.get(at));
+        let mut batch: Vec<ExampleId> = named.take(question.size).cloned().collect();
+        if batch.is_empty() {
+            batch.extend(train.first().cloned());
+        }
+        batch
     }
 
     pub(super) fn candidate_of(&self, member: CandidateIndex) -> Arc<Candidate> {
@@ -331,23 +292,39 @@ impl Core {
         Arc::clone(candidate)
     }
 
-    /// The components to rewrite; a parent's turn moves on at once, so that two proposals in flight
-    /// from the same parent rewrite different ones.
-    fn take_components(&mut self, parent: CandidateIndex) -> Vec<Arc<str>> {
+    /// The components to rewrite, and the turn that was taken for it. A parent's turn moves on at once,
+    /// so that two proposals in flight from the same parent rewrite different components.
+    fn take_components(
+        &mut self,
+        iteration: u64,
+        parent: CandidateIndex,
+        candidate: &Candidate,
+    ) -> (Vec<Arc<str>>, Option<usize>) {
         let names = self.config.seed().components();
-        match self.config.settings().search.components {
-            ComponentSelection::All => names.keys().cloned().collect(),
-            ComponentSelection::RoundRobin => {
-                let cursor = &mut self.cursors[parent.position()];
-                let turn = *cursor;
-                *cursor = (turn + 1) % names.len();
-                names
-                    .get_index(turn)
-                    .map(|(name, _)| Arc::clone(name))
-                    .into_iter()
-                    .collect()
+        let turn = self.cursors[parent.position()];
+        let question = ComponentQuestion {
+            iteration,
+            parent,
+            candidate,
+            turn,
+        };
+        let selector = &mut self.policies.components;
+        let mut chosen: Vec<usize> = Vec::new();
+        for at in selector.select(&question) {
+            if at < names.len() && !chosen.contains(&at) {
+                chosen.push(at);
             }
         }
+        chosen.truncate(selector.most(names.len()));
+        if chosen.is_empty() {
+            chosen.push(turn);
+        }
+        let turn = selector.takes_turns().then_some(turn);
+        if let Some(turn) = turn {
+            self.cursors[parent.position()] = (turn + 1) % names.len();
+        }
+        let named = chosen.into_iter().filter_map(|at| names.get_index(at));
+        (named.map(|(name, _)| Arc::clone(name)).collect(), turn)
     }
 
     pub(super) fn announce(&mut self, proposal: &Proposal, components: Vec<String>) {

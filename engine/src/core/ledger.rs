@@ -4,14 +4,16 @@
 //! ordered schedule it gives the same answers at any concurrency. Since nothing is ordered that was
 //! not reserved, what is executed can never exceed it either.
 
+use crate::policy;
+
 /// Rollouts and reflection calls of the optimization phase.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Ledger {
     rollouts: Account,
     reflections: Account,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Account {
     limit: Option<u64>,
     settled: u64,
@@ -26,16 +28,10 @@ pub(crate) struct Reservation {
 }
 
 impl Ledger {
-    pub(crate) fn new(rollout_limit: Option<u64>, reflection_limit: Option<u64>) -> Self {
-        Self {
-            rollouts: Account::new(rollout_limit),
-            reflections: Account::new(reflection_limit),
-        }
-    }
-
-    /// Whether this much more could be reserved.
-    pub(crate) fn covers(&self, wanted: Reservation) -> bool {
-        self.covers_rollouts(wanted.rollouts) && self.reflections.covers(wanted.reflections)
+    /// Sets the limits; `None` for none.
+    pub(crate) fn limit_to(&mut self, rollouts: Option<u64>, reflections: Option<u64>) {
+        self.rollouts.limit = rollouts;
+        self.reflections.limit = reflections;
     }
 
     /// Whether this many more rollouts could be reserved.
@@ -56,12 +52,14 @@ impl Ledger {
             .settle(reservation.reflections, used.reflections);
     }
 
-    pub(crate) fn rollout_limit(&self) -> Option<u64> {
-        self.rollouts.limit
+    /// Rollouts as a stop condition sees them; `needed` is what the next generation needs.
+    pub(crate) fn rollouts(&self, needed: u64) -> policy::Account {
+        self.rollouts.shown(needed)
     }
 
-    pub(crate) fn reflection_limit(&self) -> Option<u64> {
-        self.reflections.limit
+    /// Reflection calls as a stop condition sees them.
+    pub(crate) fn reflections(&self, needed: u64) -> policy::Account {
+        self.reflections.shown(needed)
     }
 
     /// What everything decided so far has used.
@@ -74,18 +72,17 @@ impl Ledger {
 }
 
 impl Account {
-    fn new(limit: Option<u64>) -> Self {
-        Self {
-            limit,
-            settled: 0,
-            reserved: 0,
+    fn shown(self, needed: u64) -> policy::Account {
+        policy::Account {
+            limit: self.limit,
+            used: self.settled,
+            reserved: self.reserved,
+            needed,
         }
     }
 
-    fn covers(&self, count: u64) -> bool {
-        let taken = self.settled + self.reserved;
-        self.limit
-            .is_none_or(|limit| taken.saturating_add(count) <= limit)
+    fn covers(self, count: u64) -> bool {
+        self.shown(count).covers_need()
     }
 
     fn settle(&mut self, reserved: u64, used: u64) {
@@ -107,16 +104,14 @@ mod tests {
 
     #[test]
     fn reservations_count_until_they_are_settled() {
-        let mut ledger = Ledger::new(Some(10), None);
+        let mut ledger = Ledger::default();
+        ledger.limit_to(Some(10), None);
         ledger.reserve(rollouts(6));
         assert!(ledger.covers_rollouts(4));
         assert!(!ledger.covers_rollouts(5));
         ledger.settle(rollouts(6), rollouts(2));
         assert!(ledger.covers_rollouts(8));
         assert!(!ledger.covers_rollouts(9));
-        assert!(ledger.covers(Reservation {
-            rollouts: 8,
-            reflections: u64::MAX
-        }));
+        assert!(ledger.reflections(u64::MAX).covers_need());
     }
 }

@@ -34,12 +34,12 @@ use gepa_archive::{
 };
 use gepa_evaluation::{ExampleId, Outcome, Stage};
 
-use crate::config::Config;
+use crate::config::{BudgetSettings, Config};
 use crate::counters::Counters;
 use crate::event::{Decision, Fact, JOURNAL_FORMAT, RolloutSettled, RunStarted};
 use crate::ids::TrialKey;
+use crate::policy::PolicySet;
 use crate::random::RandomSource;
-use crate::search::EpochShuffled;
 use crate::stop::StopReason;
 use failures::FailureWindow;
 use ledger::{Ledger, Reservation};
@@ -55,7 +55,9 @@ pub(crate) use work::{ReflectionWork, RolloutWork, Work};
 pub(crate) struct Core {
     config: Arc<Config>,
     random: Box<dyn RandomSource>,
-    sampler: EpochShuffled,
+    policies: PolicySet,
+    /// The limits and conditions in force.
+    limits: BudgetSettings,
     archive: Archive,
     /// The archive's name of each pareto example, by position: its rank by id, so that what a merge
     /// draws does not depend on the order in which the set is listed.
@@ -74,6 +76,8 @@ pub(crate) struct Core {
     since_best: u64,
     fruitless: Fruitless,
     ledger: Ledger,
+    /// The best candidates, once they have been chosen.
+    winners: Option<Vec<CandidateIndex>>,
     failures: FailureWindow,
     counters: Counters,
     snapshots: u64,
@@ -123,10 +127,6 @@ impl Core {
     /// A run about to begin: decides to start, and to evaluate the seed.
     pub(crate) fn start(config: Arc<Config>, reuse: bool, random: Box<dyn RandomSource>) -> Self {
         let settings = config.settings();
-        let rollout_limit = settings
-            .budget
-            .max_rollouts
-            .map(|max| max.saturating_sub(config.validation_rollouts()));
         let key = TrialKey {
             iteration: 0,
             index: 0,
@@ -137,10 +137,8 @@ impl Core {
         });
         let mut core = Self {
             random,
-            sampler: EpochShuffled::new(
-                config.sets().train.len(),
-                settings.search.minibatch_size as usize,
-            ),
+            policies: PolicySet::configured(&config),
+            limits: BudgetSettings::default(),
             archive: Archive::new(ArchiveSettings {
                 frontier: settings.search.frontier,
                 max_size: settings.search.archive_max_size.map(|size| size as usize),
@@ -157,7 +155,8 @@ impl Core {
             next_generation: 1,
             since_best: 0,
             fruitless: Fruitless::default(),
-            ledger: Ledger::new(rollout_limit, settings.budget.max_reflection_calls),
+            ledger: Ledger::default(),
+            winners: None,
             failures: FailureWindow::new(settings.rollouts.max_failure_fraction),
             counters: Counters::default(),
             snapshots: 0,
@@ -167,8 +166,17 @@ impl Core {
             work: Vec::new(),
             config,
         };
+        core.limit_to(core.config.settings().budget.clone());
         core.begin(trial);
         core
+    }
+
+    /// Puts limits in force; the validation's share of the rollouts is set aside.
+    fn limit_to(&mut self, limits: BudgetSettings) {
+        let set_aside = self.config.validation_rollouts();
+        let rollouts = limits.max_rollouts.map(|max| max.saturating_sub(set_aside));
+        self.ledger.limit_to(rollouts, limits.max_reflection_calls);
+        self.limits = limits;
     }
 
     fn begin(&mut self, seed_trial: Trial) {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use gepa_archive::ContentId;
+use gepa_archive::{ContentId, Origin};
 use gepa_evaluation::{Outcome, Scored, Stage};
 
 use super::Core;
@@ -16,6 +16,7 @@ use super::work::{ReflectionWork, Work};
 use crate::config::Duplicates;
 use crate::event::{CloseReason, ReflectionSettled, RolloutSettled, RolloutsDropped};
 use crate::ids::TrialKey;
+use crate::policy::GateQuestion;
 use crate::reflection::{ExampleRecord, TextRules, example_record, request_texts};
 
 impl Core {
@@ -241,17 +242,41 @@ impl Core {
         let Some(child) = &proposal.child_trial else {
             return;
         };
-        let comparison = compare_with(child, &opposing_scores(proposal));
-        let (parent_sum, child_sum) = (comparison.parent_sum, comparison.child_sum);
-        let passed = self.passes(proposal.origin, parent_sum, child_sum);
-        proposal.verdict = Some(if comparison.compared == 0 {
+        let opposing = opposing_scores(proposal);
+        let comparison = compare_with(child, &opposing);
+        let verdict = if comparison.compared == 0 {
             let detail = "no rollout of the child could be scored".to_owned();
             Verdict::Close(CloseReason::NothingToCompare, detail, None)
-        } else if passed {
+        } else if self.passes(proposal, &opposing, comparison) {
             Verdict::Pass(Some(comparison))
         } else {
             Verdict::Close(CloseReason::Gate, String::new(), Some(comparison))
-        });
+        };
+        proposal.verdict = Some(verdict);
+    }
+
+    /// The gate's rule: a merge may equal the better of its parents.
+    pub(super) fn passes(
+        &mut self,
+        proposal: &Proposal,
+        opposing: &[[Option<f64>; 2]],
+        sums: Comparison,
+    ) -> bool {
+        if proposal.origin == Origin::Merge {
+            return sums.child_sum >= sums.parent_sum;
+        }
+        let child_scores = proposal.child_trial.iter().flat_map(Trial::scores);
+        let pairs: Vec<(f64, f64)> = opposing
+            .iter()
+            .zip(child_scores)
+            .filter_map(|(scores, child)| Some((scores[0]?, child?)))
+            .collect();
+        self.policies.acceptance.passes(&GateQuestion {
+            iteration: proposal.iteration,
+            pairs: &pairs,
+            parent_sum: sums.parent_sum,
+            child_sum: sums.child_sum,
+        })
     }
 
     pub(super) fn finish_trial(&mut self, trial: Option<&Trial>) {

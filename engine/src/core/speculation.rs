@@ -206,7 +206,13 @@ impl Core {
                 .sum::<f64>()
         };
         let to_beat = whole(0).max(whole(1));
-        so_far.compared > 0 && self.passes(proposal.origin, to_beat, so_far.child_sum)
+        so_far.compared > 0
+            && if proposal.origin == Origin::Merge {
+                so_far.child_sum >= to_beat
+            } else {
+                let acceptance = &self.policies.acceptance;
+                acceptance.is_certain(to_beat, so_far.child_sum)
+            }
     }
 
     /// Whether the gate would turn the child away for another reason than its scores.
@@ -222,15 +228,5 @@ impl Core {
         });
         let twin = self.twin_of(child, proposal.generation);
         is_begun || twin.is_some() || (!keeps_stale && self.staleness(proposal).is_some())
-    }
-
-    /// The gate's rule: a merge may equal the better of its parents.
-    pub(super) fn passes(&self, origin: Origin, parent_sum: f64, child_sum: f64) -> bool {
-        if origin == Origin::Merge {
-            child_sum >= parent_sum
-        } else {
-            let acceptance = self.config.settings().search.acceptance;
-            acceptance.passes(parent_sum, child_sum)
-        }
     }
 }

@@ -62,21 +62,21 @@ impl Core {
     /// What the child scored, against what the candidate drawn in its parent's place did.
     pub(super) fn regate_done(&mut self, proposal: &mut Proposal) {
         self.finish_trial(proposal.regate_trial());
-        let (Some(regate), Some(child)) = (&mut proposal.regate, &proposal.child_trial) else {
+        let (Some(rival), Some(child)) = (proposal.regate_trial(), &proposal.child_trial) else {
             return;
         };
-        let Some(rival) = &regate.trial else {
+        let scores = rival.scores().into_iter();
+        let opposing: Vec<[Option<f64>; 2]> = scores.map(|score| [score; 2]).collect();
+        let comparison = compare_with(child, &opposing);
+        let passed = comparison.compared > 0 && self.passes(proposal, &opposing, comparison);
+        let Some(regate) = &mut proposal.regate else {
             return;
         };
-        let rival_scores: Vec<[Option<f64>; 2]> =
-            rival.scores().into_iter().map(|score| [score; 2]).collect();
-        let comparison = compare_with(child, &rival_scores);
-        let acceptance = self.config.settings().search.acceptance;
         proposal.verdict = Some(if comparison.compared == 0 {
             // There is no score to beat; what the first gate said stands.
             regate.rival = None;
             Verdict::Pass(regate.first)
-        } else if acceptance.passes(comparison.parent_sum, comparison.child_sum) {
+        } else if passed {
             Verdict::Pass(Some(comparison))
         } else {
             let rival = regate.rival.unwrap_or_default();

@@ -66,7 +66,7 @@ impl Along {
                         batches_left = u64::from(search.batches_per_parent) * config.hypotheses();
                         let mut draw = random.stream(DrawPurpose::Parent, iteration);
                         instead = archive
-                            .select(&search.selector(), &mut *draw)
+                            .select(&search.parent_rule(), &mut *draw)
                             .unwrap_or_default();
                     }
                     batches_left -= 1;

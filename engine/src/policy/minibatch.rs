@@ -1,8 +1,39 @@
 //! Which training examples an iteration gets.
 
-use gepa_archive::shuffle;
+use gepa_archive::{CandidateIndex, shuffle};
 
 use crate::random::{DrawPurpose, RandomSource};
+
+/// A reflection that needs a minibatch.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct MinibatchQuestion {
+    /// The first iteration that is tried on it, from 1.
+    pub iteration: u64,
+    /// Its generation, from 1. Questions come in the order of generations.
+    pub generation: u64,
+    /// Its place among the minibatches of the generation, from 0.
+    pub chunk: u64,
+    /// The parent that is run on it.
+    pub parent: CandidateIndex,
+    /// Training examples there are, at least 1; an example is named by its position.
+    pub examples: usize,
+    /// Examples asked for, at least 1.
+    pub size: usize,
+}
+
+/// Draws minibatches.
+///
+/// The core asks once for each reflection. It leaves out positions that do not exist and cuts the
+/// answer to `size`; the budget covers no more. Where nothing is left it takes the first example.
+///
+/// The policy names 1 to `size` positions; an example may be named twice. All its randomness comes from
+/// `random`, under [`DrawPurpose::Minibatch`].
+pub trait MinibatchSampler: Send {
+    /// Positions in the training set.
+    fn sample(&mut self, question: &MinibatchQuestion, random: &mut dyn RandomSource)
+    -> Vec<usize>;
+}
 
 /// Every example once per epoch, in an order drawn anew each epoch. Epochs that do not divide into
 /// minibatches are padded with the shuffled list read backwards. The position depends on the
@@ -60,6 +91,16 @@ impl EpochShuffled {
         order.extend(backwards.into_iter().cycle().take(padded - self.examples));
         self.order = order;
         self.epoch = Some(epoch);
+    }
+}
+
+impl MinibatchSampler for EpochShuffled {
+    fn sample(
+        &mut self,
+        question: &MinibatchQuestion,
+        random: &mut dyn RandomSource,
+    ) -> Vec<usize> {
+        self.batch(question.generation, question.chunk, random)
     }
 }
 

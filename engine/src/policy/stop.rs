@@ -1,0 +1,178 @@
+//! When the search ends.
+
+use gepa_archive::Archive;
+
+use crate::config::BudgetSettings;
+use crate::stop::StopReason;
+
+/// Where the search stands when another generation could begin: what has been decided, never what
+/// happens to have arrived.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Standing<'a> {
+    /// The generation that could begin, from 1.
+    pub generation: u64,
+    /// Its first iteration, from 1.
+    pub iteration: u64,
+    /// The archive.
+    pub archive: &'a Archive,
+    /// The limits in force.
+    pub limits: &'a BudgetSettings,
+    /// Iterations decided on since the best mean score last rose.
+    pub since_best: u64,
+    /// Iterations in a row without a rollout executed.
+    pub idle: u64,
+    /// Idle iterations after which nothing can be expected any more.
+    pub most_idle: u64,
+    /// Iterations in a row without a usable text from the reflection model.
+    pub unreflected: u64,
+    /// Iterations without a usable text after which the reflection model is given up.
+    pub most_unreflected: u64,
+    /// Why the last text could not be used; empty if all could.
+    pub last_complaint: &'a str,
+    /// Rollouts of the optimization phase; the share of the validation is not in the limit.
+    pub rollouts: Account,
+    /// Calls of the reflection model.
+    pub reflections: Account,
+}
+
+/// One budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Account {
+    /// The limit; `None` for none.
+    pub limit: Option<u64>,
+    /// Used by everything decided.
+    pub used: u64,
+    /// Set aside for proposals in flight.
+    pub reserved: u64,
+    /// What the next generation needs to be tried to its end.
+    pub needed: u64,
+}
+
+/// What a condition says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StopAnswer {
+    /// Another generation may begin.
+    GoOn,
+    /// The search ends; what is in flight is decided on.
+    Stop(StopReason),
+    /// No generation begins before everything in flight has been decided on. The search ends if the
+    /// condition says the same then.
+    StopIfIdle(StopReason),
+}
+
+/// A condition that ends the search.
+///
+/// The core asks each time another generation could begin, possibly more than once for the same one.
+/// The first condition of the list that does not say [`StopAnswer::GoOn`] decides; later ones are not
+/// asked.
+///
+/// The policy answers from the standing alone, and a condition that was reached stays reached while
+/// nothing further is decided.
+pub trait StopCondition: Send {
+    /// Whether the search ends here.
+    fn ask(&mut self, standing: &Standing<'_>) -> StopAnswer;
+}
+
+/// A condition of one line.
+struct When(fn(&Standing<'_>) -> Option<StopReason>);
+
+impl StopCondition for When {
+    fn ask(&mut self, standing: &Standing<'_>) -> StopAnswer {
+        (self.0)(standing).map_or(StopAnswer::GoOn, StopAnswer::Stop)
+    }
+}
+
+/// The rest of a budget does not cover the next generation. What is in flight may give back a part of
+/// what it holds.
+struct WhenUncovered(fn(&Standing<'_>) -> Option<StopReason>);
+
+impl StopCondition for WhenUncovered {
+    fn ask(&mut self, standing: &Standing<'_>) -> StopAnswer {
+        (self.0)(standing).map_or(StopAnswer::GoOn, StopAnswer::StopIfIdle)
+    }
+}
+
+impl Account {
+    /// Whether the limit covers what the next generation needs.
+    pub fn covers_need(&self) -> bool {
+        let taken = self.used + self.reserved;
+        self.limit
+            .is_none_or(|limit| taken.saturating_add(self.needed) <= limit)
+    }
+}
+
+/// The engine's own conditions, in the order in which they are asked. Those whose limit is not set never
+/// say anything.
+pub(crate) fn built_in() -> Vec<Box<dyn StopCondition>> {
+    vec![
+        Box::new(When(iterations)),
+        Box::new(When(target_score)),
+        Box::new(When(candidates)),
+        Box::new(When(no_improvement)),
+        Box::new(When(reflection_failures)),
+        Box::new(When(nothing_left)),
+        Box::new(WhenUncovered(rollout_budget)),
+        Box::new(WhenUncovered(reflection_budget)),
+    ]
+}
+
+fn iterations(standing: &Standing<'_>) -> Option<StopReason> {
+    let limit = standing.limits.max_iterations?;
+    (standing.iteration > limit).then_some(StopReason::Iterations { limit })
+}
+
+fn target_score(standing: &Standing<'_>) -> Option<StopReason> {
+    let target = standing.limits.target_score?;
+    let best = standing.archive.best()?;
+    let score = standing.archive.get(best)?.mean;
+    (score >= target).then_some(StopReason::TargetScore { target, score })
+}
+
+fn candidates(standing: &Standing<'_>) -> Option<StopReason> {
+    let limit = standing.limits.max_candidates?;
+    let reached = standing.archive.len() >= limit as usize;
+    reached.then_some(StopReason::Candidates {
+        limit: u64::from(limit),
+    })
+}
+
+fn no_improvement(standing: &Standing<'_>) -> Option<StopReason> {
+    let limit = standing.limits.no_improvement_iterations?;
+    let iterations = standing.since_best;
+    (iterations >= limit).then_some(StopReason::NoImprovement { iterations })
+}
+
+fn reflection_failures(standing: &Standing<'_>) -> Option<StopReason> {
+    let iterations = standing.unreflected;
+    (iterations >= standing.most_unreflected).then(|| StopReason::ReflectionFailures {
+        iterations,
+        accepted: standing.archive.len().saturating_sub(1) as u64,
+        message: standing.last_complaint.to_owned(),
+    })
+}
+
+fn nothing_left(standing: &Standing<'_>) -> Option<StopReason> {
+    let iterations = standing.idle;
+    (iterations >= standing.most_idle).then_some(StopReason::NothingLeft { iterations })
+}
+
+fn rollout_budget(standing: &Standing<'_>) -> Option<StopReason> {
+    let rollouts = standing.rollouts;
+    let limit = rollouts.limit?;
+    (!rollouts.covers_need()).then_some(StopReason::RolloutBudget {
+        limit,
+        used: rollouts.used,
+        needed: rollouts.needed,
+    })
+}
+
+fn reflection_budget(standing: &Standing<'_>) -> Option<StopReason> {
+    let calls = standing.reflections;
+    let limit = calls.limit?;
+    (!calls.covers_need()).then_some(StopReason::ReflectionBudget {
+        limit,
+        used: calls.used,
+    })
+}

@@ -1,0 +1,26 @@
+//! Which candidates are the result of a run.
+
+use gepa_archive::{Archive, CandidateIndex};
+
+/// Ranks candidates at the end of the search.
+///
+/// The core asks once, when nothing is in flight any more. The first candidate of the answer is the
+/// run's result; the first `validation.top_k` other than the seed are scored on the held-out examples.
+/// It leaves out candidates that are not live, and repetitions.
+///
+/// The policy names up to `count` different live candidates, the best first, and at least one where the
+/// archive holds one. It answers from the archive alone.
+pub trait WinnerChoice: Send {
+    /// Up to `count` live candidates, the best first.
+    fn rank(&mut self, archive: &Archive, count: usize) -> Vec<CandidateIndex>;
+}
+
+/// By mean pareto score, the candidate with the lower index among equals.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BestMean;
+
+impl WinnerChoice for BestMean {
+    fn rank(&mut self, archive: &Archive, count: usize) -> Vec<CandidateIndex> {
+        archive.top(count)
+    }
+}

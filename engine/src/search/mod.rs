@@ -1,5 +1,0 @@
-//! The pure decisions of the search that are not the archive's.
-
-mod sampler;
-
-pub use sampler::EpochShuffled;
