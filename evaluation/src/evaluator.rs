@@ -1,10 +1,12 @@
-//! The user's seam: one method that runs one candidate on one example.
+//! The user's seam: runs a candidate on an example, or on many of a trial at once.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use gepa_archive::Candidate;
 
+use crate::batch::{BatchAnswers, TrialBatch};
 use crate::{ExampleId, Outcome, Phase, Stage, Usage, UsageBound};
 
 /// Runs candidates on examples.
@@ -17,10 +19,36 @@ use crate::{ExampleId, Outcome, Phase, Stage, Usage, UsageBound};
 /// request (a cancelled call may still cost tokens, which then nobody counts); reports a failure
 /// as [`Outcome::Failed`], never as a low score; does not block the thread (CPU-bound work goes
 /// through [`CpuEvaluator`](crate::CpuEvaluator)); and reports usage for failures as well.
+///
+/// **Batches.** An evaluator that does better with many rollouts of a trial at once announces how
+/// many it takes in [`largest_batch`](Self::largest_batch), implements
+/// [`evaluate_batch`](Self::evaluate_batch), and writes `evaluate` as [`evaluate_alone`]. One that
+/// implements `evaluate` alone gets one rollout at a time.
 #[async_trait]
 pub trait Evaluator: Send + Sync {
     /// Runs one rollout.
     async fn evaluate(&self, request: RolloutRequest) -> Evaluation;
+
+    /// The most rollouts of one trial that a call takes; `None` for whole trials of any size. The
+    /// engine asks once, when a run starts. A batch is smaller where fewer rollouts are waiting or
+    /// fewer slots are free: a batch takes as many slots as it has rollouts, all of which come free
+    /// when its last rollout is answered.
+    fn largest_batch(&self) -> Option<NonZeroUsize> {
+        Some(NonZeroUsize::MIN)
+    }
+
+    /// Runs the rollouts of a batch and gives the answer to each as soon as there is one, or all of
+    /// them at once. Rollouts without an answer when this returns fail permanently. Each answer is
+    /// stored when it is given, so that what is answered survives a batch that is cut off. The
+    /// caller allows as many times the limit of one rollout as there are rollouts in the batch.
+    async fn evaluate_batch(&self, batch: TrialBatch, answers: &BatchAnswers) {
+        let rollouts = batch.requests().enumerate();
+        let rollouts = rollouts.map(|(place, request)| async move {
+            let evaluation = self.evaluate(request).await;
+            answers.give(place, evaluation);
+        });
+        futures::future::join_all(rollouts).await;
+    }
 
     /// Whether the same candidate on the same example always gives the same outcome. If so, known
     /// outcomes are reused where the algorithm would evaluate again.
@@ -40,6 +68,20 @@ pub trait Evaluator: Send + Sync {
 
     /// What runs here, for records and reports.
     fn info(&self) -> EvaluatorInfo;
+}
+
+/// Runs one rollout as a batch of one: the body of [`Evaluator::evaluate`] for an evaluator that
+/// takes batches.
+pub async fn evaluate_alone(
+    evaluator: &(impl Evaluator + ?Sized),
+    request: RolloutRequest,
+) -> Evaluation {
+    let answers = BatchAnswers::new(1);
+    evaluator.evaluate_batch(request.into(), &answers).await;
+    answers.take().pop().map_or_else(
+        || Evaluation::free(Outcome::Failed(TrialBatch::no_answer())),
+        |(_, evaluation)| evaluation,
+    )
 }
 
 /// One rollout to run.
@@ -71,7 +113,7 @@ impl RolloutRequest {
 
     /// Whether reflection will read this rollout's trace; others may skip building it.
     pub fn wants_trace(&self) -> bool {
-        matches!(self.stage, Stage::MinibatchParent | Stage::MinibatchChild)
+        self.stage.wants_trace()
     }
 }
 

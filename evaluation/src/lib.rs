@@ -6,6 +6,7 @@
 //! `gepa-rulebook` (the provider that needs no network). Every call answers with a typed
 //! [`Outcome`] and its [`Usage`], never with a bare number.
 
+mod batch;
 mod cpu;
 mod evaluator;
 mod example;
@@ -15,8 +16,9 @@ mod prompt;
 mod stage;
 mod usage;
 
+pub use batch::{BatchAnswers, TrialBatch};
 pub use cpu::{CpuBound, CpuEvaluator, run_cpu};
-pub use evaluator::{Evaluation, Evaluator, EvaluatorInfo, RolloutRequest};
+pub use evaluator::{Evaluation, Evaluator, EvaluatorInfo, RolloutRequest, evaluate_alone};
 pub use example::ExampleId;
 pub use model::{
     ChatRequest, Completion, FinishReason, LanguageModel, Message, ModelError, ModelErrorKind,

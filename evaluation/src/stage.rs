@@ -55,6 +55,11 @@ impl Stage {
         Self::ValidationTopK,
     ];
 
+    /// Whether reflection reads the traces of this stage's rollouts.
+    pub fn wants_trace(self) -> bool {
+        matches!(self, Self::MinibatchParent | Self::MinibatchChild)
+    }
+
     /// The phase; total, so no trial can exist without one.
     pub fn phase(self) -> Phase {
         match self {

@@ -16,7 +16,7 @@ use super::journal::Journal;
 use super::observe::Observe;
 use super::replay::Replay;
 use super::result::{RunEnd, RunResult};
-use super::spend::SpendGate;
+use super::spend::SpendLimiter;
 use crate::config::Config;
 use crate::core::{Core, Work};
 use crate::event::{EventBody, Fact, RunResumed};
@@ -274,7 +274,7 @@ impl Parts {
         resuming: bool,
     ) -> RunHandle {
         let settings = self.config.settings();
-        let spend = SpendGate::new(
+        let spend = SpendLimiter::new(
             settings.budget.max_tokens,
             settings.budget.max_cost_usd,
             self.config.validation_rollouts(),

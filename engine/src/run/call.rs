@@ -1,28 +1,27 @@
-//! One call in flight: what it is, how it is made, and what it comes back with.
+//! One call: what it is, how it is made, and what it comes back with.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::stream::{FuturesUnordered, StreamExt};
 use gepa_evaluation::{
-    ChatRequest, Completion, Evaluation, Evaluator, FailureKind, LanguageModel, ModelError,
-    ModelErrorKind, Outcome, RolloutRequest, Usage,
+    BatchAnswers, ChatRequest, Completion, Evaluation, Evaluator, Failure, FailureKind,
+    LanguageModel, ModelError, ModelErrorKind, Outcome, TrialBatch, Usage,
 };
 use tokio::sync::mpsc;
 use tokio::task;
-use tokio::time::Instant;
-use tracing::{Instrument, Span};
+use tokio::time::{Instant, sleep_until};
+use tracing::Span;
 
 use super::facts::RolloutJob;
 use crate::core::ReflectionWork;
 use crate::ids::Timestamp;
 
-/// What is in flight.
+/// What a call is for.
 pub(super) enum Call {
     Rollout(RolloutJob),
     Reflection {
@@ -32,7 +31,7 @@ pub(super) enum Call {
 }
 
 /// What a call comes back with.
-pub(super) enum Done {
+pub(super) enum Answer {
     Rollout {
         evaluation: Evaluation,
         seconds: f64,
@@ -40,75 +39,136 @@ pub(super) enum Done {
     Reflection(Result<Completion, ModelError>),
 }
 
-/// A call that is done, by its place among the calls of its task.
-pub(super) type Placed = (usize, Done);
+/// Answers by the places of their calls in the task.
+pub(super) type Answered = Vec<(usize, Answer)>;
 
-/// A call that is done before the others of its task.
+/// Calls that are over before the others of their task.
 pub(super) struct Report {
     pub(super) task: task::Id,
-    pub(super) done: Vec<Placed>,
+    pub(super) answered: Answered,
 }
 
 impl Call {
     /// What a panic of its task comes to.
-    pub(super) fn panicked(&self) -> Done {
+    pub(super) fn panicked(&self) -> Answer {
         match self {
-            Self::Rollout(_) => Done::Rollout {
-                evaluation: evaluator_panicked(),
+            Self::Rollout(_) => Answer::Rollout {
+                evaluation: Evaluation::free(Outcome::Failed(evaluator_panicked())),
                 seconds: 0.0,
             },
-            Self::Reflection { .. } => Done::Reflection(Err(panicked())),
+            Self::Reflection { .. } => Answer::Reflection(Err(panicked())),
         }
     }
 }
 
-/// Runs rollouts that share a task, each within the time it may take. Those that need not wait are
-/// done one after the other; where some wait, each is reported as soon as it is done. Returns what
-/// was not reported.
-pub(super) async fn evaluate(
-    evaluator: Arc<dyn Evaluator>,
-    rollouts: Vec<(RolloutRequest, Span)>,
-    timeout: Duration,
-    reports: mpsc::UnboundedSender<Report>,
-) -> Vec<Placed> {
-    let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
-    let mut done = Vec::with_capacity(rollouts.len());
-    let mut waiting = Vec::new();
-    let mut begun = Instant::now();
-    for (place, (request, span)) in rollouts.into_iter().enumerate() {
-        let mut context = Context::from_waker(&waker);
-        let first = begin(&*evaluator, request, &span, &mut context);
-        let now = Instant::now();
-        match first {
-            Begun::Done(evaluation) => done.push((place, timed(evaluation, now - begun))),
-            Begun::Waiting(call) => {
-                let rest = finish(call, begun, timeout).instrument(span);
-                let placed = move |evaluation| (place, timed(evaluation, begun.elapsed()));
-                waiting.push(rest.map(placed));
+/// A batch of rollouts at the evaluator.
+pub(super) struct BatchCall {
+    /// `None` once it is over.
+    running: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    answers: Arc<BatchAnswers>,
+    span: Span,
+    /// When it was first looked at.
+    begun: Option<Instant>,
+    limit: Duration,
+}
+
+impl BatchCall {
+    /// A batch that may take `timeout` for each of its rollouts.
+    pub(super) fn new(
+        evaluator: Arc<dyn Evaluator>,
+        batch: TrialBatch,
+        timeout: Duration,
+        span: Span,
+    ) -> Self {
+        let rollouts = batch.examples.len();
+        let answers = Arc::new(BatchAnswers::new(rollouts));
+        let given = Arc::clone(&answers);
+        Self {
+            running: Some(Box::pin(async move {
+                evaluator.evaluate_batch(batch, &given).await;
+            })),
+            answers,
+            span,
+            begun: None,
+            limit: timeout.saturating_mul(u32::try_from(rollouts).unwrap_or(u32::MAX)),
+        }
+    }
+
+    /// Begins it; its answers, if it need not wait for any.
+    pub(super) fn try_at_once(&mut self) -> Option<Answered> {
+        let is_over = self.advance(&mut Context::from_waker(Waker::noop()));
+        is_over.then(|| self.take_answers())
+    }
+
+    /// Runs it to its end, within the time it may take. Answers are reported as they come, those of
+    /// one moment together; the last ones are returned.
+    pub(super) async fn finish(mut self, reports: mpsc::UnboundedSender<Report>) -> Answered {
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        let mut deadline = pin!(sleep_until(begun + self.limit));
+        let task = task::id();
+        poll_fn(|context| {
+            let is_over = self.advance(context)
+                || (deadline.as_mut().poll(context).is_ready() && self.run_out());
+            let answered = self.take_answers();
+            if is_over {
+                return Poll::Ready(answered);
             }
+            if !answered.is_empty() {
+                // Nobody takes reports any more once the run has been dropped.
+                let _ = reports.send(Report { task, answered });
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Goes on; whether it is over. What has no answer then has failed.
+    fn advance(&mut self, context: &mut Context<'_>) -> bool {
+        self.begun.get_or_insert_with(Instant::now);
+        let Some(mut running) = self.running.take() else {
+            return true;
+        };
+        let attempt = || {
+            let _entered = self.span.enter();
+            match running.as_mut().poll(context) {
+                Poll::Ready(()) => None,
+                Poll::Pending => Some(running),
+            }
+        };
+        // A panic is an end, also one in what the evaluator leaves behind.
+        match catch_unwind(AssertUnwindSafe(attempt)) {
+            Ok(None) => self.answers.fail_rest(&TrialBatch::no_answer()),
+            Ok(running) => self.running = running,
+            Err(_) => self.answers.fail_rest(&evaluator_panicked()),
         }
-        begun = now;
+        self.running.is_none()
     }
-    if done.is_empty() && waiting.len() == 1 {
-        if let Some(only) = waiting.pop() {
-            done.push(only.await);
+
+    /// Ends it because its time is up.
+    fn run_out(&mut self) -> bool {
+        let message = format!("no result within {} s", self.limit.as_secs_f64());
+        let failure = Failure::new(FailureKind::Timeout, message);
+        self.answers.fail_rest(&failure);
+        self.running = None;
+        true
+    }
+
+    fn take_answers(&self) -> Answered {
+        let given = self.answers.take();
+        if given.is_empty() {
+            return Vec::new();
         }
-        return done;
+        let elapsed = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+        let seconds = elapsed.as_secs_f64();
+        let answers = given.into_iter().map(|(place, evaluation)| {
+            let answer = Answer::Rollout {
+                evaluation,
+                seconds,
+            };
+            (place, answer)
+        });
+        answers.collect()
     }
-    if waiting.is_empty() {
-        return done;
-    }
-    let task = task::id();
-    let report = |done| {
-        // Nobody takes reports any more once the run has been dropped.
-        let _ = reports.send(Report { task, done });
-    };
-    report(done);
-    let mut waiting: FuturesUnordered<_> = waiting.into_iter().collect();
-    while let Some(placed) = waiting.next().await {
-        report(vec![placed]);
-    }
-    Vec::new()
 }
 
 /// Asks the reflection model.
@@ -120,65 +180,8 @@ pub(super) async fn reflect(
     guarded.await.unwrap_or_else(|_| Err(panicked()))
 }
 
-type Evaluating<'e> = Pin<Box<dyn Future<Output = Evaluation> + Send + 'e>>;
-
-/// How far a rollout got without waiting.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is taken apart at once; a box costs more than the move"
-)]
-enum Begun<'e> {
-    Done(Evaluation),
-    Waiting(Evaluating<'e>),
-}
-
-/// Begins a rollout. A panic is its own, wherever in the evaluator it comes from.
-fn begin<'e>(
-    evaluator: &'e dyn Evaluator,
-    request: RolloutRequest,
-    span: &Span,
-    context: &mut Context<'_>,
-) -> Begun<'e> {
-    let attempt = || {
-        let _entered = span.enter();
-        let mut call = evaluator.evaluate(request);
-        match call.as_mut().poll(context) {
-            Poll::Ready(evaluation) => Begun::Done(evaluation),
-            Poll::Pending => Begun::Waiting(call),
-        }
-    };
-    catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| Begun::Done(evaluator_panicked()))
-}
-
-/// Waits for a rollout, as long as it may take.
-async fn finish(call: Evaluating<'_>, begun: Instant, timeout: Duration) -> Evaluation {
-    #[expect(
-        clippy::redundant_async_block,
-        reason = "the call is dropped within it, so that a panic of what is left of it is caught too"
-    )]
-    let guarded = AssertUnwindSafe(async move { call.await }).catch_unwind();
-    match tokio::time::timeout_at(begun + timeout, guarded).await {
-        Ok(Ok(evaluation)) => evaluation,
-        Ok(Err(_)) => evaluator_panicked(),
-        Err(_) => {
-            let message = format!("no result within {} s", timeout.as_secs_f64());
-            Evaluation::free(Outcome::failed(FailureKind::Timeout, message))
-        }
-    }
-}
-
-fn timed(evaluation: Evaluation, elapsed: Duration) -> Done {
-    Done::Rollout {
-        evaluation,
-        seconds: elapsed.as_secs_f64(),
-    }
-}
-
-fn evaluator_panicked() -> Evaluation {
-    Evaluation::free(Outcome::failed(
-        FailureKind::Permanent,
-        "the evaluator panicked",
-    ))
+fn evaluator_panicked() -> Failure {
+    Failure::new(FailureKind::Permanent, "the evaluator panicked")
 }
 
 fn panicked() -> ModelError {

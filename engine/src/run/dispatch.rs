@@ -1,21 +1,22 @@
 //! The one pool of slots: rollouts of all proposals, and reflections beside them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gepa_evaluation::{
     ChatRequest, Evaluation, Evaluator, FailureKind, LanguageModel, Message, Outcome, Purpose,
-    RolloutRequest, Usage, UsageBound,
+    RolloutRequest, TrialBatch, Usage, UsageBound,
 };
 use tokio::time::Instant;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
-use super::call::{Call, Done, evaluate, reflect};
+use super::call::{Answer, BatchCall, Call, reflect};
 use super::facts::{Earlier, RolloutJob, reflection_returned};
-use super::flights::{Flight, Flights, Landed};
+use super::in_flight::{FinishedCall, InFlight, InFlightCall};
 use super::pace::Pace;
-use super::spend::{Admission, SpendGate, Spender};
+use super::spend::{Admission, CallKind, SpendLimiter};
 use crate::config::Settings;
 use crate::core::{Priority, ReflectionWork, Work};
 use crate::event::{Fact, RolloutsDropped};
@@ -29,16 +30,18 @@ const MAX_BACKOFF: Duration = Duration::from_mins(1);
 pub(super) struct Dispatcher {
     run_id: RunId,
     evaluator: Arc<dyn Evaluator>,
+    /// The most rollouts in one batch.
+    largest_batch: usize,
     reflector: Arc<dyn LanguageModel>,
     max_attempts: u32,
     timeout: Duration,
     backoff: Duration,
     free_slots: usize,
     free_reflections: usize,
-    spend: SpendGate,
+    spend: SpendLimiter,
     queue: BTreeMap<(Priority, u64), RolloutJob>,
     reflections: VecDeque<Box<ReflectionWork>>,
-    flights: Flights,
+    in_flight: InFlight,
     /// Rollouts that wait before another attempt, by when they may go on; they hold no slot.
     resting: BTreeMap<(Instant, u64), RolloutJob>,
     queued: u64,
@@ -59,7 +62,7 @@ enum Flow {
 }
 
 /// What came of waiting for work.
-pub(super) enum Returned {
+pub(super) enum DispatchOutcome {
     /// Journal this.
     Fact(Fact),
     /// The provider is down: pause the run.
@@ -79,11 +82,15 @@ impl Dispatcher {
         evaluator: Arc<dyn Evaluator>,
         reflector: Arc<dyn LanguageModel>,
         settings: &Settings,
-        spend: SpendGate,
+        spend: SpendLimiter,
     ) -> Self {
+        let largest_batch = evaluator
+            .largest_batch()
+            .map_or(usize::MAX, NonZeroUsize::get);
         Self {
             run_id,
             evaluator,
+            largest_batch,
             reflector,
             max_attempts: settings.rollouts.max_attempts,
             timeout: Duration::from_secs_f64(settings.rollouts.timeout_seconds.min(1e9)),
@@ -93,7 +100,7 @@ impl Dispatcher {
             spend,
             queue: BTreeMap::new(),
             reflections: VecDeque::new(),
-            flights: Flights::new(),
+            in_flight: InFlight::new(),
             resting: BTreeMap::new(),
             queued: 0,
             flow: Flow::Open,
@@ -125,28 +132,25 @@ impl Dispatcher {
             return;
         }
         while self.free_reflections > 0 && self.start_reflection() {}
-        let share = self.pace.share();
-        while self.free_slots > 0 && self.start_rollouts(share) {}
+        while self.free_slots > 0 && self.start_batch() {}
     }
 
     /// Waits for a call, or for a rollout that has rested; pending forever when there is neither.
-    pub(super) async fn returned(&mut self) -> Returned {
+    pub(super) async fn returned(&mut self) -> DispatchOutcome {
         let next_rested = self.resting.keys().next().map(|(at, _)| *at);
         tokio::select! {
-            landed = self.flights.next() => self.take_in(landed),
+            finished = self.in_flight.next() => self.take_in(finished),
             () = rest_until(next_rested) => {
-                if let Some((_, job)) = self.resting.pop_first() {
-                    self.enqueue(job);
-                }
-                Returned::Nothing
+                self.enqueue_rested();
+                DispatchOutcome::Nothing
             }
         }
     }
 
     /// A call that is over already.
-    pub(super) fn try_returned(&mut self) -> Option<Returned> {
-        let landed = self.flights.try_next()?;
-        Some(self.take_in(landed))
+    pub(super) fn try_returned(&mut self) -> Option<DispatchOutcome> {
+        let finished = self.in_flight.try_next()?;
+        Some(self.take_in(finished))
     }
 
     /// Stops starting work; everything queued stays.
@@ -186,17 +190,12 @@ impl Dispatcher {
     /// Ends everything in flight without waiting for it.
     pub(super) fn abort(&mut self) {
         self.flow = Flow::Closing;
-        self.flights.abort_all();
+        self.in_flight.abort_all();
     }
 
     /// Whether no call is in flight.
     pub(super) fn is_idle(&self) -> bool {
-        self.flights.is_empty()
-    }
-
-    /// Whether calls are in flight that may well be over in a moment.
-    pub(super) fn is_quick(&self) -> bool {
-        self.pace.share() > 1 && !self.flights.is_empty()
+        self.in_flight.is_empty()
     }
 
     /// The reason to stop, once the budget for tokens or cost refused a call for good.
@@ -212,6 +211,17 @@ impl Dispatcher {
     fn enqueue(&mut self, job: RolloutJob) {
         self.queued += 1;
         self.queue.insert((job.work.priority, self.queued), job);
+    }
+
+    /// Rollouts that failed together and have rested go on together.
+    fn enqueue_rested(&mut self) {
+        let now = Instant::now();
+        while let Some(entry) = self.resting.first_entry()
+            && entry.key().0 <= now
+        {
+            let job = entry.remove();
+            self.enqueue(job);
+        }
     }
 
     /// What has been attempted is settled as it is; what has not begun is dropped.
@@ -254,54 +264,74 @@ impl Dispatcher {
         }
     }
 
-    /// Starts up to `share` rollouts in one task; whether it started any.
-    fn start_rollouts(&mut self, share: usize) -> bool {
-        let now = Timestamp::now();
-        let most = share.min(self.free_slots);
-        let mut requests = Vec::with_capacity(most);
-        let mut flights = Vec::with_capacity(most);
-        while requests.len() < most
-            && let Some((request, flight)) = self.next_rollout(now)
-        {
-            requests.push(request);
-            flights.push(Some(flight));
-        }
-        if requests.is_empty() {
+    /// Starts the rollouts that come first, as many of their trial as fit into one batch, free slots
+    /// and the budget; whether it started any.
+    fn start_batch(&mut self) -> bool {
+        let Some((batch, calls)) = self.next_batch() else {
             return false;
-        }
-        self.free_slots -= requests.len();
+        };
+        self.free_slots -= calls.len();
+        let span = tracing::debug_span!(
+            "rollouts",
+            trial = %batch.trial_id,
+            first = %batch.examples[0],
+            count = calls.len(),
+            attempt = batch.attempt
+        );
         let evaluator = Arc::clone(&self.evaluator);
-        let reporting = self.flights.reporting();
-        let work = evaluate(evaluator, requests, self.timeout, reporting);
-        self.flights.start(flights, work);
+        let mut call = BatchCall::new(evaluator, batch, self.timeout, span);
+        let at_once = self.pace.is_instant().then(|| call.try_at_once()).flatten();
+        match at_once {
+            Some(answered) => self.in_flight.finish(calls, answered),
+            None => {
+                let reporting = self.in_flight.reporting();
+                self.in_flight.start(calls, call.finish(reporting));
+            }
+        }
         true
     }
 
-    /// The first rollout of the queue, if the budget covers it.
-    fn next_rollout(&mut self, now: Timestamp) -> Option<((RolloutRequest, Span), Flight)> {
-        let (key, mut job) = self.queue.pop_first()?;
-        job.attempt += 1;
-        let request = self.request(&job);
-        let spender = Spender::Rollout(request.phase());
+    fn next_batch(&mut self) -> Option<(TrialBatch, Vec<Option<InFlightCall>>)> {
+        let now = Timestamp::now();
+        let most = self.largest_batch.min(self.free_slots);
+        let mut batch: Option<TrialBatch> = None;
+        let mut calls = Vec::new();
+        while calls.len() < most
+            && let Some((key, mut job)) = self.queue.pop_first()
+        {
+            job.attempt += 1;
+            let request = self.request(&job);
+            let fits = batch.as_ref().is_none_or(|batch| {
+                batch.trial_id == request.trial_id && batch.attempt == request.attempt
+            });
+            let granted = if fits {
+                self.admit_rollout(&request)
+            } else {
+                None
+            };
+            let Some(granted) = granted else {
+                job.attempt -= 1;
+                self.queue.insert(key, job);
+                break;
+            };
+            job.started_at.get_or_insert(now);
+            let call = Call::Rollout(job);
+            calls.push(Some(InFlightCall { call, granted }));
+            match &mut batch {
+                Some(batch) => batch.examples.push(request.example),
+                None => batch = Some(request.into()),
+            }
+        }
+        Some((batch?, calls))
+    }
+
+    fn admit_rollout(&mut self, request: &RolloutRequest) -> Option<UsageBound> {
         let bound = self
             .spend
             .is_limited()
-            .then(|| self.evaluator.usage_bound(&request))
+            .then(|| self.evaluator.usage_bound(request))
             .flatten();
-        let Some(granted) = self.admit(spender, bound) else {
-            job.attempt -= 1;
-            self.queue.insert(key, job);
-            return None;
-        };
-        job.started_at.get_or_insert(now);
-        let span = tracing::debug_span!(
-            "rollout",
-            trial = %request.trial_id,
-            example = %request.example,
-            attempt = request.attempt
-        );
-        let call = Call::Rollout(job);
-        Some(((request, span), Flight { call, granted }))
+        self.admit(CallKind::Rollout(request.phase()), bound)
     }
 
     fn start_reflection(&mut self) -> bool {
@@ -314,7 +344,7 @@ impl Dispatcher {
             .is_limited()
             .then(|| self.reflector.usage_bound(&messages))
             .flatten();
-        let Some(granted) = self.admit(Spender::Reflection, bound) else {
+        let Some(granted) = self.admit(CallKind::Reflection, bound) else {
             return false;
         };
         let Some(work) = self.reflections.pop_front() else {
@@ -326,20 +356,20 @@ impl Dispatcher {
         let span = tracing::debug_span!("reflection", iteration, component);
         let started_at = Timestamp::now();
         let call = Call::Reflection { work, started_at };
-        let flight = Flight { call, granted };
-        self.flights.start(vec![Some(flight)], async move {
+        let call = InFlightCall { call, granted };
+        self.in_flight.start(vec![Some(call)], async move {
             let request = ChatRequest {
                 messages,
                 purpose: Purpose::Reflection,
             };
             let reply = reflect(&*reflector, request).instrument(span).await;
-            vec![(0, Done::Reflection(reply))]
+            vec![(0, Answer::Reflection(reply))]
         });
         true
     }
 
-    fn admit(&mut self, spender: Spender, bound: Option<UsageBound>) -> Option<UsageBound> {
-        match self.spend.ask(spender, bound) {
+    fn admit(&mut self, kind: CallKind, bound: Option<UsageBound>) -> Option<UsageBound> {
+        match self.spend.ask(kind, bound) {
             Admission::Granted(granted) => Some(granted),
             Admission::Later => None,
             Admission::Exhausted => {
@@ -349,47 +379,46 @@ impl Dispatcher {
         }
     }
 
-    fn take_in(&mut self, Landed { flight, done, at }: Landed) -> Returned {
-        let Flight { call, granted } = flight;
-        match (call, done) {
-            (
-                Call::Rollout(job),
-                Some(Done::Rollout {
+    fn take_in(&mut self, finished: FinishedCall) -> DispatchOutcome {
+        let FinishedCall {
+            call,
+            granted,
+            answer,
+            at,
+            freed,
+        } = finished;
+        match call {
+            Call::Rollout(job) => {
+                self.free_slots += freed;
+                let kind = CallKind::Rollout(job.work.stage.phase());
+                let Some(Answer::Rollout {
                     evaluation,
                     seconds,
-                }),
-            ) => {
+                }) = answer
+                else {
+                    self.spend.settle(kind, granted, Usage::default());
+                    return suspended(job, at);
+                };
                 self.pace.note(seconds);
                 let spent = evaluation.usage + evaluation.judge_usage;
-                self.give_slot_back(&job, granted, spent);
+                self.spend.settle(kind, granted, spent);
                 self.rollout_returned(job, evaluation, at)
             }
-            (Call::Rollout(job), _) => {
-                self.give_slot_back(&job, granted, Usage::default());
-                job.suspended(at).map_or(Returned::Nothing, Returned::Fact)
-            }
-            (Call::Reflection { work, started_at }, Some(Done::Reflection(reply))) => {
+            Call::Reflection { work, started_at } => {
                 self.free_reflections += 1;
+                let kind = CallKind::Reflection;
+                let Some(Answer::Reflection(reply)) = answer else {
+                    self.spend.settle(kind, granted, Usage::default());
+                    return DispatchOutcome::Nothing;
+                };
                 let usage = match &reply {
                     Ok(completion) => completion.usage,
                     Err(error) => error.usage,
                 };
-                self.spend.settle(Spender::Reflection, granted, usage);
+                self.spend.settle(kind, granted, usage);
                 reflection_returned(&work, started_at, reply)
             }
-            (Call::Reflection { .. }, _) => {
-                self.free_reflections += 1;
-                self.spend
-                    .settle(Spender::Reflection, granted, Usage::default());
-                Returned::Nothing
-            }
         }
-    }
-
-    fn give_slot_back(&mut self, job: &RolloutJob, granted: UsageBound, spent: Usage) {
-        self.free_slots += 1;
-        let spender = Spender::Rollout(job.work.stage.phase());
-        self.spend.settle(spender, granted, spent);
     }
 
     fn rollout_returned(
@@ -397,7 +426,7 @@ impl Dispatcher {
         mut job: RolloutJob,
         evaluation: Evaluation,
         now: Timestamp,
-    ) -> Returned {
+    ) -> DispatchOutcome {
         let spent = job.spent(evaluation.usage, evaluation.judge_usage);
         let (usage, judge_usage) = spent;
         let outcome = evaluation.outcome.checked();
@@ -415,7 +444,7 @@ impl Dispatcher {
                     failure: Outcome::failed(FailureKind::Transient, reason.clone()),
                 })
             });
-            return Returned::ProviderDown {
+            return DispatchOutcome::ProviderDown {
                 reason,
                 attempts: job.suspended(now),
             };
@@ -423,7 +452,7 @@ impl Dispatcher {
         let retry = matches!(&outcome, Outcome::Failed(failure) if failure.kind.is_retryable())
             && job.attempt < self.max_attempts;
         if !retry {
-            return Returned::Fact(job.settled(outcome, spent, now));
+            return DispatchOutcome::Fact(job.settled(outcome, spent, now));
         }
         job.earlier = Some(Box::new(Earlier {
             usage,
@@ -431,14 +460,14 @@ impl Dispatcher {
             failure: outcome,
         }));
         if self.flow == Flow::Closing {
-            return job.suspended(now).map_or(Returned::Nothing, Returned::Fact);
+            return suspended(job, now);
         }
         let doublings = (job.attempt - 1).min(16);
         let pause = (self.backoff * 2_u32.pow(doublings)).min(MAX_BACKOFF);
         self.queued += 1;
         self.resting
             .insert((Instant::now() + pause, self.queued), job);
-        Returned::Nothing
+        DispatchOutcome::Nothing
     }
 
     fn request(&mut self, job: &RolloutJob) -> RolloutRequest {
@@ -462,6 +491,11 @@ impl Dispatcher {
             attempt: job.attempt,
         }
     }
+}
+
+fn suspended(job: RolloutJob, now: Timestamp) -> DispatchOutcome {
+    let fact = job.suspended(now);
+    fact.map_or(DispatchOutcome::Nothing, DispatchOutcome::Fact)
 }
 
 async fn rest_until(instant: Option<Instant>) {

@@ -7,7 +7,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::task;
 use tokio::time::Instant;
 
-use super::dispatch::{Dispatcher, Returned};
+use super::dispatch::{DispatchOutcome, Dispatcher};
 use super::error::RunError;
 use super::handle::Command;
 use super::journal::Journal;
@@ -125,15 +125,13 @@ impl Driver {
         }
     }
 
-    /// Where rollouts take next to no time, those that can be done now are, so that one write holds
-    /// them all. It ends as soon as nothing comes back at once.
+    /// Takes in what is over and starts what fits then, until nothing more is over at once, so that
+    /// one write holds as much as possible.
     async fn catch_up(&mut self) {
-        while self.dispatcher.is_quick() && self.journal.has_room() {
-            task::yield_now().await;
-            if !self.take_in_more() {
-                return;
-            }
+        while self.journal.has_room() && self.take_in_more() {
             self.dispatcher.start();
+            // Rollouts that take no time must not keep this thread from everything else.
+            task::yield_now().await;
         }
     }
 
@@ -147,10 +145,10 @@ impl Driver {
         any
     }
 
-    fn take_in(&mut self, returned: Returned) {
+    fn take_in(&mut self, returned: DispatchOutcome) {
         match returned {
-            Returned::Fact(fact) => self.journal.push(fact),
-            Returned::ProviderDown { reason, attempts } => {
+            DispatchOutcome::Fact(fact) => self.journal.push(fact),
+            DispatchOutcome::ProviderDown { reason, attempts } => {
                 if let Some(fact) = attempts {
                     self.journal.push(fact);
                 }
@@ -159,7 +157,7 @@ impl Driver {
                     provider_down: true,
                 });
             }
-            Returned::Nothing => {}
+            DispatchOutcome::Nothing => {}
         }
     }
 

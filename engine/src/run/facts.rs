@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gepa_evaluation::{Completion, ModelError, ModelErrorKind, Outcome, Usage};
 
-use super::dispatch::Returned;
+use super::dispatch::DispatchOutcome;
 use crate::core::{ReflectionWork, RolloutWork};
 use crate::event::{
     Fact, ReflectionFailure, ReflectionFailureKind, ReflectionSettled, RolloutSettled,
@@ -112,7 +112,7 @@ pub(super) fn reflection_returned(
     work: &ReflectionWork,
     started_at: Timestamp,
     reply: Result<Completion, ModelError>,
-) -> Returned {
+) -> DispatchOutcome {
     let (usage, texts, failure, reply) = match reply {
         Ok(completion) => match read_texts(&completion, &work.rules, work.texts) {
             Ok(texts) => (completion.usage, texts, None, Some(completion.text)),
@@ -124,7 +124,7 @@ pub(super) fn reflection_returned(
             ),
         },
         Err(error) if error.kind == ModelErrorKind::ProviderDown => {
-            return Returned::ProviderDown {
+            return DispatchOutcome::ProviderDown {
                 reason: error.message,
                 attempts: None,
             };
@@ -143,7 +143,7 @@ pub(super) fn reflection_returned(
         }
     };
     let mut texts = texts.into_iter();
-    Returned::Fact(Fact::ReflectionSettled(Box::new(ReflectionSettled {
+    DispatchOutcome::Fact(Fact::ReflectionSettled(Box::new(ReflectionSettled {
         iteration: work.iteration,
         component: work.component.to_string(),
         attempt: work.attempt,

@@ -1,11 +1,7 @@
-//! How long rollouts take, and how many may share a task for it.
+//! How long rollouts take, and whether they are worth a task.
 
-/// Seconds that rollouts sharing a task may take together, as far as can be foreseen. Less work than
-/// this is not worth another task, let alone waking another thread for it.
-const SHARED_SECONDS: f64 = 25e-6;
-
-/// Rollouts that share a task at most.
-const MOST_SHARED: usize = 64;
+/// Seconds below which a call is made by the run's own task: another task costs more than that.
+const INSTANT_SECONDS: f64 = 5e-6;
 
 /// What one rollout weighs in the recent mean.
 const WEIGHT: f64 = 1.0 / 64.0;
@@ -37,13 +33,9 @@ impl Pace {
         }
     }
 
-    /// How many rollouts may share a task: one, unless they take next to no time.
-    pub(super) fn share(&self) -> usize {
-        let Some(recent) = self.recent else {
-            return 1;
-        };
-        let in_time = (SHARED_SECONDS / recent.max(1e-9)) as usize;
-        in_time.clamp(1, MOST_SHARED)
+    /// Whether rollouts take next to no time of late.
+    pub(super) fn is_instant(&self) -> bool {
+        self.recent.is_some_and(|recent| recent < INSTANT_SECONDS)
     }
 }
 
@@ -60,30 +52,24 @@ mod tests {
     }
 
     #[test]
-    fn rollouts_that_take_time_have_tasks_of_their_own() {
-        assert_eq!(Pace::default().share(), 1);
-        assert_eq!(pace(2.0).share(), 1);
-        assert_eq!(pace(20e-6).share(), 1);
+    fn only_rollouts_that_take_next_to_no_time_are_instant() {
+        assert!(!Pace::default().is_instant());
+        assert!(!pace(2.0).is_instant());
+        assert!(!pace(20e-6).is_instant());
+        assert!(pace(1e-6).is_instant());
     }
 
     #[test]
-    fn rollouts_that_take_next_to_none_share_a_task_as_long_as_it_stays_short() {
-        assert_eq!(pace(10e-6).share(), 2);
-        assert_eq!(pace(0.99e-6).share(), 25);
-        assert_eq!(pace(0.0).share(), MOST_SHARED);
-    }
-
-    #[test]
-    fn one_that_takes_long_ends_the_sharing_for_a_while() {
+    fn one_that_takes_long_ends_that_for_a_while() {
         let mut pace = pace(1e-6);
         pace.note(0.1);
         for _ in 0..200 {
-            assert_eq!(pace.share(), 1);
+            assert!(!pace.is_instant());
             pace.note(1e-6);
         }
-        for _ in 0..400 {
+        for _ in 0..600 {
             pace.note(1e-6);
         }
-        assert!(pace.share() > 1);
+        assert!(pace.is_instant());
     }
 }

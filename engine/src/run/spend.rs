@@ -7,7 +7,7 @@ use crate::stop::StopReason;
 
 /// The limits on tokens and cost, and what is in flight against them.
 #[derive(Debug)]
-pub(super) struct SpendGate {
+pub(super) struct SpendLimiter {
     max_tokens: Option<u64>,
     max_cost: Option<MicroUsd>,
     used_tokens: u64,
@@ -23,7 +23,7 @@ pub(super) struct SpendGate {
 
 /// What a call asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spender {
+pub(super) enum CallKind {
     /// A rollout of this phase.
     Rollout(Phase),
     /// A reflection call.
@@ -41,7 +41,7 @@ pub(super) enum Admission {
     Exhausted,
 }
 
-impl SpendGate {
+impl SpendLimiter {
     pub(super) fn new(
         max_tokens: Option<u64>,
         max_cost_usd: Option<f64>,
@@ -70,18 +70,18 @@ impl SpendGate {
     /// Asks for a call whose cost is bounded by `bound`, where that is known. Calls without a known
     /// bound are taken to cost at most a quarter more than the most expensive one so far, and the
     /// first of them goes alone.
-    pub(super) fn ask(&mut self, spender: Spender, bound: Option<UsageBound>) -> Admission {
+    pub(super) fn ask(&mut self, kind: CallKind, bound: Option<UsageBound>) -> Admission {
         if !self.is_limited() {
             self.calls_in_flight += 1;
             return Admission::Granted(UsageBound::default());
         }
-        let learned = match spender {
-            Spender::Rollout(_) => self.largest_rollout,
-            Spender::Reflection => self.largest_reflection,
+        let learned = match kind {
+            CallKind::Rollout(_) => self.largest_rollout,
+            CallKind::Reflection => self.largest_reflection,
         };
         let unknown = bound.is_none() && learned == UsageBound::default();
         let wanted = bound.unwrap_or_else(|| with_margin(learned));
-        let set_aside = self.set_aside(spender, wanted);
+        let set_aside = self.set_aside(kind, wanted);
         let fits = self.fits(wanted, set_aside);
         if fits && (!unknown || self.calls_in_flight == 0) {
             self.calls_in_flight += 1;
@@ -96,20 +96,20 @@ impl SpendGate {
     }
 
     /// Gives a grant back; `used` is what the call really cost.
-    pub(super) fn settle(&mut self, spender: Spender, granted: UsageBound, used: Usage) {
+    pub(super) fn settle(&mut self, kind: CallKind, granted: UsageBound, used: Usage) {
         self.calls_in_flight = self.calls_in_flight.saturating_sub(1);
         self.in_flight.tokens = self.in_flight.tokens.saturating_sub(granted.tokens);
         self.in_flight.cost = MicroUsd(self.in_flight.cost.0.saturating_sub(granted.cost.0));
         self.used_tokens += used.total_tokens();
         self.used_cost += used.cost;
-        let largest = match spender {
-            Spender::Rollout(phase) => {
+        let largest = match kind {
+            CallKind::Rollout(phase) => {
                 if phase == Phase::Validation {
                     self.validation_rollouts = self.validation_rollouts.saturating_sub(1);
                 }
                 &mut self.largest_rollout
             }
-            Spender::Reflection => &mut self.largest_reflection,
+            CallKind::Reflection => &mut self.largest_reflection,
         };
         largest.tokens = largest.tokens.max(used.total_tokens());
         largest.cost = largest.cost.max(used.cost);
@@ -134,12 +134,12 @@ impl SpendGate {
     }
 
     /// What the final scoring will need, as far as known; it may use that itself.
-    fn set_aside(&self, spender: Spender, wanted: UsageBound) -> UsageBound {
-        if spender == Spender::Rollout(Phase::Validation) {
+    fn set_aside(&self, kind: CallKind, wanted: UsageBound) -> UsageBound {
+        if kind == CallKind::Rollout(Phase::Validation) {
             return UsageBound::default();
         }
-        let each = match spender {
-            Spender::Rollout(_) if self.largest_rollout == UsageBound::default() => wanted,
+        let each = match kind {
+            CallKind::Rollout(_) if self.largest_rollout == UsageBound::default() => wanted,
             _ => with_margin(self.largest_rollout),
         };
         UsageBound {
@@ -182,7 +182,7 @@ fn with_margin(largest: UsageBound) -> UsageBound {
 mod tests {
     use super::*;
 
-    const ROLLOUT: Spender = Spender::Rollout(Phase::Optimization);
+    const ROLLOUT: CallKind = CallKind::Rollout(Phase::Optimization);
 
     fn tokens(count: u64) -> UsageBound {
         UsageBound {
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn grants_in_flight_count_and_the_limit_is_never_overshot() {
-        let mut gate = SpendGate::new(Some(100), None, 0, &Counters::default());
+        let mut gate = SpendLimiter::new(Some(100), None, 0, &Counters::default());
         assert_eq!(
             gate.ask(ROLLOUT, Some(tokens(60))),
             Admission::Granted(tokens(60))
@@ -225,14 +225,14 @@ mod tests {
 
     #[test]
     fn the_final_scoring_has_its_share_set_aside() {
-        let mut gate = SpendGate::new(Some(100), None, 4, &Counters::default());
+        let mut gate = SpendLimiter::new(Some(100), None, 4, &Counters::default());
         assert_eq!(
             gate.ask(ROLLOUT, Some(tokens(20))),
             Admission::Granted(tokens(20))
         );
         gate.settle(ROLLOUT, tokens(20), used(16));
         assert_eq!(gate.ask(ROLLOUT, Some(tokens(20))), Admission::Exhausted);
-        let validation = Spender::Rollout(Phase::Validation);
+        let validation = CallKind::Rollout(Phase::Validation);
         for _ in 0..4 {
             assert_eq!(
                 gate.ask(validation, Some(tokens(20))),
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_first_call_of_unknown_cost_goes_alone() {
-        let mut gate = SpendGate::new(Some(100), None, 0, &Counters::default());
+        let mut gate = SpendLimiter::new(Some(100), None, 0, &Counters::default());
         assert_eq!(gate.ask(ROLLOUT, None), Admission::Granted(tokens(0)));
         assert_eq!(gate.ask(ROLLOUT, None), Admission::Later);
         gate.settle(ROLLOUT, tokens(0), used(40));

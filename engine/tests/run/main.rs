@@ -1,6 +1,7 @@
 //! The engine's runs from outside: started, steered, broken and resumed against real stores.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod batches;
 mod budgets;
 mod concurrency;
 mod endings;

@@ -1,0 +1,176 @@
+//! The calls in flight, and the tasks that make them.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+
+use gepa_evaluation::UsageBound;
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+
+use super::call::{Answer, Answered, Call, Report};
+use crate::ids::Timestamp;
+
+/// A call in flight. It is kept here rather than in its task, so that a task cut off loses nothing.
+pub(super) struct InFlightCall {
+    pub(super) call: Call,
+    pub(super) granted: UsageBound,
+}
+
+/// A call that is over.
+pub(super) struct FinishedCall {
+    pub(super) call: Call,
+    pub(super) granted: UsageBound,
+    /// What it came to; `None` if it was cut off.
+    pub(super) answer: Option<Answer>,
+    /// When that became known.
+    pub(super) at: Timestamp,
+    /// Slots that are free from now on: those of all calls of its task, with the last of them.
+    pub(super) freed: usize,
+}
+
+/// Everything in flight.
+pub(super) struct InFlight {
+    tasks: JoinSet<Answered>,
+    by_task: HashMap<Id, TaskCalls>,
+    reporting: mpsc::UnboundedSender<Report>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    /// Over, but not asked for yet.
+    finished: VecDeque<FinishedCall>,
+}
+
+/// The calls that one task makes, by place; `None` once over.
+#[derive(Default)]
+struct TaskCalls {
+    calls: Vec<Option<InFlightCall>>,
+    open: usize,
+}
+
+impl InFlight {
+    pub(super) fn new() -> Self {
+        let (reporting, reports) = mpsc::unbounded_channel();
+        Self {
+            tasks: JoinSet::new(),
+            by_task: HashMap::new(),
+            reporting,
+            reports,
+            finished: VecDeque::new(),
+        }
+    }
+
+    /// Where a task reports calls that are over before it is.
+    pub(super) fn reporting(&self) -> mpsc::UnboundedSender<Report> {
+        self.reporting.clone()
+    }
+
+    /// Has a task make these calls; it ends with what it has not reported.
+    pub(super) fn start(
+        &mut self,
+        calls: Vec<Option<InFlightCall>>,
+        work: impl Future<Output = Answered> + Send + 'static,
+    ) {
+        let id = self.tasks.spawn(work).id();
+        self.by_task.insert(id, TaskCalls::new(calls));
+    }
+
+    /// Takes calls in that needed no task.
+    pub(super) fn finish(&mut self, calls: Vec<Option<InFlightCall>>, answered: Answered) {
+        TaskCalls::new(calls).finish(answered, &mut self.finished);
+    }
+
+    /// Whether nothing is in flight, and nothing over that was not asked for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tasks.is_empty() && self.finished.is_empty()
+    }
+
+    /// Cuts everything in flight off.
+    pub(super) fn abort_all(&mut self) {
+        self.tasks.abort_all();
+    }
+
+    /// Waits for a call; pending forever when none is in flight.
+    pub(super) async fn next(&mut self) -> FinishedCall {
+        loop {
+            if let Some(finished) = self.try_next() {
+                return finished;
+            }
+            tokio::select! {
+                Some(joined) = self.tasks.join_next_with_id() => self.end_task(joined),
+                Some(report) = self.reports.recv() => self.take_in(report),
+            }
+        }
+    }
+
+    /// A call that is over already.
+    pub(super) fn try_next(&mut self) -> Option<FinishedCall> {
+        while self.finished.is_empty() {
+            if let Ok(report) = self.reports.try_recv() {
+                self.take_in(report);
+            } else {
+                let joined = self.tasks.try_join_next_with_id()?;
+                self.end_task(joined);
+            }
+        }
+        self.finished.pop_front()
+    }
+
+    fn take_in(&mut self, Report { task, answered }: Report) {
+        if let Some(calls) = self.by_task.get_mut(&task) {
+            calls.finish(answered, &mut self.finished);
+        }
+    }
+
+    /// Tasks cut off end in an error; so do those in which something around the evaluator or the
+    /// proposer panicked.
+    fn end_task(&mut self, joined: Result<(Id, Answered), JoinError>) {
+        // What this task reported was sent before it ended.
+        while let Ok(report) = self.reports.try_recv() {
+            self.take_in(report);
+        }
+        let (id, answered, panicked) = match joined {
+            Ok((id, answered)) => (id, answered, false),
+            Err(error) => (error.id(), Vec::new(), error.is_panic()),
+        };
+        let mut calls = self.by_task.remove(&id).unwrap_or_default();
+        calls.finish(answered, &mut self.finished);
+        let at = Timestamp::now();
+        for place in 0..calls.calls.len() {
+            let answer = |call: &Call| panicked.then(|| call.panicked());
+            calls.close(place, answer, at, &mut self.finished);
+        }
+    }
+}
+
+impl TaskCalls {
+    fn new(calls: Vec<Option<InFlightCall>>) -> Self {
+        let open = calls.len();
+        Self { calls, open }
+    }
+
+    fn finish(&mut self, answered: Answered, finished: &mut VecDeque<FinishedCall>) {
+        let at = Timestamp::now();
+        for (place, answer) in answered {
+            self.close(place, |_| Some(answer), at, finished);
+        }
+    }
+
+    fn close(
+        &mut self,
+        place: usize,
+        answer: impl FnOnce(&Call) -> Option<Answer>,
+        at: Timestamp,
+        finished: &mut VecDeque<FinishedCall>,
+    ) {
+        let Some(InFlightCall { call, granted }) = self.calls.get_mut(place).and_then(Option::take)
+        else {
+            return;
+        };
+        self.open -= 1;
+        finished.push_back(FinishedCall {
+            answer: answer(&call),
+            call,
+            granted,
+            at,
+            freed: if self.open == 0 { self.calls.len() } else { 0 },
+        });
+    }
+}
