@@ -7,12 +7,16 @@ use crate::task_app::RolloutResponse;
 
 /// The first line of a process evaluator; says what is wrong with it.
 pub fn process_hello(line: &[u8]) -> Result<(), String> {
-    process::check_hello(line)
+    process::read_hello(line).map(|_| ())
 }
 
-/// The reply of a process evaluator to request `id`; says what is wrong with it.
-pub fn process_reply(line: &[u8], id: u64) -> Result<Evaluation, String> {
-    process::read_reply(line, id)
+/// The answers in a line of a process evaluator, by the ids of their requests; says what is wrong
+/// with it.
+pub fn process_reply(line: &[u8]) -> Result<Vec<(u64, Evaluation)>, String> {
+    process::read_reply(line).map(|reply| match reply {
+        process::Reply::One(id, evaluation) => vec![(id, evaluation)],
+        process::Reply::End(_, answers) => answers,
+    })
 }
 
 /// A task app's response: its reward; says what is wrong with it.

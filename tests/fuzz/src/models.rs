@@ -23,9 +23,9 @@ pub(crate) fn event_stream(data: &[u8]) {
 
 pub(crate) fn process_line(data: &[u8]) {
     let _ = decoding::process_hello(data);
-    if let Ok(evaluation) = decoding::process_reply(data, 1)
-        && let Some(scored) = evaluation.outcome.scored()
-    {
-        assert!(scored.score.is_finite());
+    for (_, evaluation) in decoding::process_reply(data).unwrap_or_default() {
+        if let Some(scored) = evaluation.outcome.scored() {
+            assert!(scored.score.is_finite());
+        }
     }
 }

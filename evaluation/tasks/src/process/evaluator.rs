@@ -1,6 +1,7 @@
 //! The evaluator over the pool.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,21 +9,29 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
+use super::exchange::Item;
 use super::pool::Pool;
+use super::protocol::{Speech, read_hello};
 use super::settings::Launch;
 use super::{ProcessError, ProcessSettings};
 use crate::dataset::Dataset;
-use gepa_evaluation::{Evaluation, Evaluator, EvaluatorInfo, FailureKind, Outcome, RolloutRequest};
+use gepa_evaluation::{
+    BatchAnswers, Evaluation, Evaluator, EvaluatorInfo, ExampleId, FailureKind, Outcome,
+    RolloutRequest, TrialBatch, evaluate_alone,
+};
 
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// Evaluates candidates in long-lived child processes, one rollout at a time in each.
+/// Evaluates candidates in long-lived child processes, one rollout at a time in each, or one batch
+/// of them where the program takes batches.
 ///
 /// Dropping it kills the processes; [`shutdown`](Self::shutdown) lets them end by themselves.
 pub struct ProcessEvaluator {
     launch: Launch,
     pool: Pool,
     slots: Semaphore,
+    /// What the first process said; a later one may say something else.
+    speech: Speech,
     dataset: Option<Arc<Dataset>>,
     deterministic: bool,
 }
@@ -36,14 +45,16 @@ impl ProcessEvaluator {
         base: &Path,
         dataset: Option<Arc<Dataset>>,
     ) -> Result<Self, ProcessError> {
-        let launch = Launch::resolve(settings, base)?;
+        let launch = Launch::resolve(settings, base, read_hello)?;
         let pool = Pool::default();
         let first = pool.take(&launch).await?;
+        let speech = first.speech;
         pool.give_back(first);
         Ok(Self {
             slots: Semaphore::new(launch.processes),
             launch,
             pool,
+            speech,
             dataset,
             deterministic: settings.deterministic,
         })
@@ -65,30 +76,40 @@ impl ProcessEvaluator {
         }
     }
 
-    async fn run(&self, request: &RolloutRequest) -> Evaluation {
-        let row = match &self.dataset {
-            None => None,
-            Some(dataset) => match dataset.row(&request.example) {
-                Some(row) => Some(row),
-                None => return unknown_example(request),
-            },
-        };
-        let Ok(_slot) = self.slots.acquire().await else {
-            return failed(FailureKind::Transient, "the evaluator was shut down");
-        };
-        let mut worker = match self.pool.take(&self.launch).await {
-            Ok(worker) => worker,
-            Err(error) => return failed(FailureKind::Transient, error.to_string()),
-        };
-        let answered_before = worker.has_answered();
-        match worker.ask(request, row, &self.launch).await {
-            Ok(evaluation) => {
-                self.pool.give_back(worker);
-                evaluation
+    async fn run(&self, batch: &TrialBatch, answers: &BatchAnswers) {
+        let mut items = Vec::with_capacity(batch.examples.len());
+        for (place, example) in batch.examples.iter().enumerate() {
+            let row = self.dataset.as_ref().map(|dataset| dataset.row(example));
+            match row {
+                Some(None) => answers.give(place, unknown_example(example)),
+                row => items.push(Item {
+                    place,
+                    row: row.flatten(),
+                }),
             }
-            Err(failure) => {
-                self.pool.lost(answered_before);
-                Evaluation::free(Outcome::Failed(failure))
+        }
+        let mut rest = &items[..];
+        while !rest.is_empty() {
+            let refuse = |message: &str| {
+                for item in rest {
+                    answers.give(item.place, failed(FailureKind::Transient, message));
+                }
+            };
+            let Ok(_slot) = self.slots.acquire().await else {
+                return refuse("the evaluator was shut down");
+            };
+            let mut worker = match self.pool.take(&self.launch).await {
+                Ok(worker) => worker,
+                Err(error) => return refuse(&error.to_string()),
+            };
+            let largest = worker.speech.largest_batch();
+            let count = largest.map_or(rest.len(), |most| most.get().min(rest.len()));
+            let (asked, later) = rest.split_at(count);
+            rest = later;
+            if worker.evaluate(batch, asked, answers, &self.launch).await {
+                self.pool.give_back(worker);
+            } else {
+                self.pool.lost(worker.has_answered);
             }
         }
     }
@@ -109,7 +130,15 @@ impl fmt::Debug for ProcessEvaluator {
 #[async_trait]
 impl Evaluator for ProcessEvaluator {
     async fn evaluate(&self, request: RolloutRequest) -> Evaluation {
-        self.run(&request).await
+        evaluate_alone(self, request).await
+    }
+
+    fn largest_batch(&self) -> Option<NonZeroUsize> {
+        self.speech.largest_batch()
+    }
+
+    async fn evaluate_batch(&self, batch: TrialBatch, answers: &BatchAnswers) {
+        self.run(&batch, answers).await;
     }
 
     fn is_deterministic(&self) -> bool {
@@ -121,11 +150,8 @@ impl Evaluator for ProcessEvaluator {
     }
 }
 
-fn unknown_example(request: &RolloutRequest) -> Evaluation {
-    let message = format!(
-        "the dataset has no example `{}`; check the ids of the sets",
-        request.example
-    );
+fn unknown_example(example: &ExampleId) -> Evaluation {
+    let message = format!("the dataset has no example `{example}`; check the ids of the sets");
     failed(FailureKind::Permanent, message)
 }
 

@@ -4,6 +4,7 @@
 
 mod error;
 mod evaluator;
+mod exchange;
 mod group;
 mod lines;
 mod pool;
@@ -16,6 +17,6 @@ pub use evaluator::ProcessEvaluator;
 pub(crate) use group::ChildGroup;
 pub(crate) use lines::{StderrTail, watch_stderr};
 pub use protocol::PROTOCOL_VERSION;
-pub(crate) use protocol::{check_hello, read_reply};
+pub(crate) use protocol::{Reply, read_hello, read_reply};
 pub use settings::ProcessSettings;
 pub(crate) use settings::{absolute, program_path};

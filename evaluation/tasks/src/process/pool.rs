@@ -46,7 +46,7 @@ impl Pool {
 
     /// Takes back a child that has answered, or is new.
     pub(super) fn give_back(&self, worker: Worker) {
-        if worker.has_answered() {
+        if worker.has_answered {
             *self.locked_futile() = 0;
         }
         let mut idle = self.locked_idle();

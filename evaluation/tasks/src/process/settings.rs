@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ProcessError;
+use super::protocol::Speech;
 
 /// A program that evaluates candidates, speaking JSON lines on stdin and stdout.
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,10 +23,11 @@ pub struct ProcessSettings {
     /// The folder the program runs in, relative to the config file; by default that file's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<String>,
-    /// How many of it run at once; each handles one rollout at a time.
+    /// How many of it run at once; each handles one rollout, or one batch of them, at a time.
     #[serde(default = "default_processes")]
     pub processes: usize,
-    /// How long one rollout may take before the process is killed.
+    /// How long one rollout may take before the process is killed; a batch may take that long for
+    /// each of its rollouts.
     #[serde(default = "default_timeout_seconds")]
     pub timeout_seconds: f64,
     /// How long a process may take to say that it is ready.
@@ -84,10 +86,16 @@ pub(super) struct Launch {
     pub(super) timeout: Duration,
     pub(super) start_timeout: Duration,
     pub(super) max_line_bytes: usize,
+    /// Reads the first line of a process; says what is wrong with it otherwise.
+    pub(super) read_hello: fn(&[u8]) -> Result<Speech, String>,
 }
 
 impl Launch {
-    pub(super) fn resolve(settings: &ProcessSettings, base: &Path) -> Result<Self, ProcessError> {
+    pub(super) fn resolve(
+        settings: &ProcessSettings,
+        base: &Path,
+        read_hello: fn(&[u8]) -> Result<Speech, String>,
+    ) -> Result<Self, ProcessError> {
         let Some((program, arguments)) = settings.command.split_first() else {
             return Err(ProcessError::BadSettings(
                 "`command` is empty; write the program and its arguments as a list".to_owned(),
@@ -116,6 +124,7 @@ impl Launch {
             timeout: seconds("timeout_seconds", settings.timeout_seconds)?,
             start_timeout: seconds("start_timeout_seconds", settings.start_timeout_seconds)?,
             max_line_bytes: settings.max_line_bytes,
+            read_hello,
         })
     }
 }

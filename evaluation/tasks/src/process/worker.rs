@@ -1,17 +1,16 @@
-//! One child process: started, asked, reaped.
+//! One child process: started, spoken to, reaped.
 
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 
 use super::lines::{Line, StderrTail, read_line, watch_stderr};
-use super::protocol::{RequestLine, check_hello, read_reply};
+use super::protocol::Speech;
 use super::settings::Launch;
 use super::{ChildGroup, ProcessError};
-use crate::dataset::Row;
-use gepa_evaluation::{Evaluation, Failure, FailureKind, RolloutRequest};
+use gepa_evaluation::Failure;
 
 /// How long a child that closed its stdout may take to end.
 const END_GRACE: Duration = Duration::from_millis(500);
@@ -23,7 +22,12 @@ pub(super) struct Worker {
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
     stderr: StderrTail,
-    last_id: u64,
+    pub(super) speech: Speech,
+    /// The last request asked, and the last batch.
+    pub(super) last_id: u64,
+    pub(super) last_batch: u64,
+    /// Whether it has answered at least one request.
+    pub(super) has_answered: bool,
 }
 
 impl Worker {
@@ -40,13 +44,16 @@ impl Worker {
                 "it did not say hello within {} s",
                 launch.start_timeout.as_secs_f64()
             ),
-            Ok(Ok(Line::Complete(line))) => match check_hello(&line) {
-                Ok(()) => return Ok(worker),
+            Ok(Ok(Line::Complete(line))) => match (launch.read_hello)(&line) {
+                Ok(speech) => {
+                    worker.speech = speech;
+                    return Ok(worker);
+                }
                 Err(reason) => reason,
             },
             Ok(Ok(Line::TooLong)) => too_long(launch.max_line_bytes),
             Ok(Ok(Line::End)) => {
-                let ended = ended_with(worker.group.end(END_GRACE).await);
+                let ended = worker.ended().await;
                 format!("it ended before it said hello ({ended})")
             }
             Ok(Err(error)) => error.to_string(),
@@ -57,55 +64,6 @@ impl Worker {
             program,
             reason: format!("{reason}{stderr}"),
         })
-    }
-
-    /// Runs one rollout. On `Err` the child must not be used again.
-    pub(super) async fn ask(
-        &mut self,
-        request: &RolloutRequest,
-        row: Option<&Row>,
-        launch: &Launch,
-    ) -> Result<Evaluation, Failure> {
-        self.last_id += 1;
-        let timeout_seconds = launch.timeout.as_secs_f64();
-        let line = RequestLine::new(self.last_id, request, row, timeout_seconds);
-        let mut bytes = serde_json::to_vec(&line).map_err(|error| {
-            let message = format!("the request cannot be written as JSON: {error}");
-            Failure::new(FailureKind::Permanent, message)
-        })?;
-        bytes.push(b'\n');
-        let exchange = self.exchange(&bytes, launch.max_line_bytes);
-        let Ok(reply) = tokio::time::timeout(launch.timeout, exchange).await else {
-            let message =
-                format!("the process did not answer within {timeout_seconds} s and was killed");
-            return Err(self.fail(FailureKind::Timeout, message).await);
-        };
-        match reply {
-            Ok(Line::Complete(reply_line)) => match read_reply(&reply_line, self.last_id) {
-                Ok(evaluation) => Ok(evaluation),
-                Err(reason) => {
-                    let message = format!("the process broke the protocol: {reason}");
-                    Err(self.fail(FailureKind::Permanent, message).await)
-                }
-            },
-            Ok(Line::TooLong) => {
-                let message = format!(
-                    "the process broke the protocol: {}",
-                    too_long(launch.max_line_bytes)
-                );
-                Err(self.fail(FailureKind::Permanent, message).await)
-            }
-            Ok(Line::End) | Err(_) => {
-                let ended = ended_with(self.group.end(END_GRACE).await);
-                let message = format!("the process died before it answered ({ended})");
-                Err(self.fail(FailureKind::Transient, message).await)
-            }
-        }
-    }
-
-    /// Whether the child has answered at least one request.
-    pub(super) fn has_answered(&self) -> bool {
-        self.last_id > 0
     }
 
     /// Closes stdin, which asks the child to end, and kills it when it has not after `grace`.
@@ -139,28 +97,41 @@ impl Worker {
             stdin,
             stdout: BufReader::new(stdout),
             stderr: watch_stderr(stderr),
+            speech: Speech::Single,
             last_id: 0,
+            last_batch: 0,
+            has_answered: false,
         })
     }
 
-    async fn exchange(&mut self, request: &[u8], max_line_bytes: usize) -> std::io::Result<Line> {
-        self.stdin.write_all(request).await?;
-        self.stdin.flush().await?;
+    /// Sends a line.
+    pub(super) async fn send(&mut self, line: &[u8]) -> std::io::Result<()> {
+        self.stdin.write_all(line).await?;
+        self.stdin.write_all(b"\n").await?;
+        self.stdin.flush().await
+    }
+
+    /// Reads a line.
+    pub(super) async fn read(&mut self, max_line_bytes: usize) -> std::io::Result<Line> {
         read_line(&mut self.stdout, max_line_bytes).await
     }
 
-    async fn fail(&mut self, kind: FailureKind, message: String) -> Failure {
+    /// How a child that closed its stdout ended.
+    pub(super) async fn ended(&mut self) -> String {
+        let status = self.group.end(END_GRACE).await;
+        status.map_or_else(|error| error.to_string(), |status| status.to_string())
+    }
+
+    /// Kills the child because of this failure; its message then quotes the stderr.
+    pub(super) async fn fail(&mut self, failure: Failure) -> Failure {
         self.group.kill();
         let stderr = self.stderr.quote().await;
-        Failure::new(kind, format!("{message}{stderr}"))
+        let message = format!("{}{stderr}", failure.message);
+        Failure { message, ..failure }
     }
 }
 
-fn ended_with(status: std::io::Result<ExitStatus>) -> String {
-    status.map_or_else(|error| error.to_string(), |status| status.to_string())
-}
-
-fn too_long(max_line_bytes: usize) -> String {
+pub(super) fn too_long(max_line_bytes: usize) -> String {
     format!(
         "it printed a line of more than {max_line_bytes} bytes, raise `max_line_bytes` if it should"
     )

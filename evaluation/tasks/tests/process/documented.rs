@@ -9,14 +9,14 @@ use gepa_tasks::process::{ProcessEvaluator, ProcessSettings};
 
 use crate::setup::{check_failed, request};
 
-fn documented(program: &str, script: &str) -> ProcessSettings {
+pub(crate) fn documented(program: &str, script: &str) -> ProcessSettings {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../docs/examples/process")
         .join(script);
     ProcessSettings::for_command([program.to_owned(), path.to_string_lossy().into_owned()])
 }
 
-fn messages(folder: &Path) -> Arc<Dataset> {
+pub(crate) fn messages(folder: &Path) -> Arc<Dataset> {
     let rows = "text,answer\nplease call now,spam\nsee you soon,ham\n";
     std::fs::write(folder.join("messages.csv"), rows).unwrap();
     let settings = DatasetSettings::for_path("messages.csv");

@@ -145,13 +145,21 @@ async fn a_command_that_cannot_work_is_found_at_start() {
         dying.contains("exit status: 9") && dying.contains("no licence"),
         "{dying}"
     );
-    let other = start(&shell(r#"echo '{"protocol": 2}'; sleep 600"#))
+    let other = start(&shell(r#"echo '{"protocol": 3}'; sleep 600"#))
         .await
         .unwrap_err()
         .to_string();
     assert!(
-        other.contains("it speaks protocol 2, this engine speaks 1"),
+        other.contains("it speaks protocol 3, this engine speaks 1 and 2"),
         "{other}"
+    );
+    let empty_batch = start(&shell(r#"echo '{"protocol": 2, "batch": 0}'; sleep 600"#))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        empty_batch.contains("its `batch` must be at least 1"),
+        "{empty_batch}"
     );
     let silent = ProcessSettings {
         start_timeout_seconds: 0.2,
