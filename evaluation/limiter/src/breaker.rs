@@ -4,35 +4,35 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Failures in a row, over all calls, that mean the provider is down. Below the default number of
-/// attempts, so that an outage makes calls wait instead of failing them.
+/// The breaker opens after this many failures in a row, over all calls. The number is below the
+/// default number of attempts, so that calls wait during an outage instead of failing.
 const FAILURES_TO_OPEN: u32 = 5;
 
-/// Closed while the provider answers. Open, it lets one probe through at a time.
+/// Closed while the provider answers. While open it admits one probe at a time.
 #[derive(Debug)]
 pub(super) struct Breaker {
     failures: u32,
-    outage: Option<Outage>,
+    open: Option<OpenCircuit>,
     first_probe_after: Duration,
     probe_at_least_every: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Outage {
+struct OpenCircuit {
     since: Instant,
     probe_at: Instant,
     wait: Duration,
     is_probing: bool,
 }
 
-/// Whether a call may go out, as far as the breaker is concerned.
+/// Whether the breaker admits a call. Other limits may still hold it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Passage {
     /// The provider answers.
     Free,
-    /// As the one call that finds out whether the provider is back.
+    /// The call may go out as the probe that finds out whether the provider is back.
     AsProbe,
-    /// Not before this instant; with `None` not before the probe under way is back.
+    /// Not before this instant. `None`: not before the probe in flight has ended.
     Blocked(Option<Instant>),
 }
 
@@ -40,63 +40,63 @@ impl Breaker {
     pub(super) fn new(first_probe_after: Duration, probe_at_least_every: Duration) -> Self {
         Self {
             failures: 0,
-            outage: None,
+            open: None,
             first_probe_after,
             probe_at_least_every,
         }
     }
 
     pub(super) fn passage(&self, now: Instant) -> Passage {
-        match self.outage {
+        match self.open {
             None => Passage::Free,
-            Some(outage) if outage.is_probing => Passage::Blocked(None),
-            Some(outage) if now < outage.probe_at => Passage::Blocked(Some(outage.probe_at)),
+            Some(open) if open.is_probing => Passage::Blocked(None),
+            Some(open) if now < open.probe_at => Passage::Blocked(Some(open.probe_at)),
             Some(_) => Passage::AsProbe,
         }
     }
 
-    /// Since when the provider is down, if it is.
+    /// When the breaker opened; `None` while it is closed.
     pub(super) fn down_since(&self) -> Option<Instant> {
-        self.outage.map(|outage| outage.since)
+        self.open.map(|open| open.since)
     }
 
     pub(super) fn probe_started(&mut self) {
-        if let Some(outage) = &mut self.outage {
-            outage.is_probing = true;
+        if let Some(open) = &mut self.open {
+            open.is_probing = true;
         }
     }
 
-    /// The probe was cancelled: nothing is known, so the next call may probe at once.
+    /// The probe was cancelled and has shown nothing, so the next call may probe at once.
     pub(super) fn probe_abandoned(&mut self) {
-        if let Some(outage) = &mut self.outage {
-            outage.is_probing = false;
+        if let Some(open) = &mut self.open {
+            open.is_probing = false;
         }
     }
 
-    /// The provider answered, if only to complain about the request.
+    /// The provider answered. An answer that refuses the request counts too.
     pub(super) fn answered(&mut self) {
         self.failures = 0;
-        self.outage = None;
+        self.open = None;
     }
 
-    /// No connection, or an answer that admits the provider is broken.
+    /// There was no connection, or the provider answered with a server error.
     pub(super) fn failed(&mut self, was_probe: bool, now: Instant) {
         self.failures = self.failures.saturating_add(1);
-        match &mut self.outage {
-            Some(outage) if was_probe => {
-                outage.wait = (outage.wait * 2).min(self.probe_at_least_every);
-                outage.probe_at = now + outage.wait;
-                outage.is_probing = false;
+        match &mut self.open {
+            Some(open) if was_probe => {
+                open.wait = (open.wait * 2).min(self.probe_at_least_every);
+                open.probe_at = now + open.wait;
+                open.is_probing = false;
             }
             None if self.failures >= FAILURES_TO_OPEN => {
-                self.outage = Some(Outage {
+                self.open = Some(OpenCircuit {
                     since: now,
                     probe_at: now + self.first_probe_after,
                     wait: self.first_probe_after,
                     is_probing: false,
                 });
             }
-            // Not enough yet, or a call from before the outage was noticed.
+            // Too few failures yet, or the call was sent before the breaker opened.
             _ => {}
         }
     }

@@ -1,114 +1,119 @@
-//! How many calls may be under way: found out from what the provider accepts and refuses.
+//! Finds out from accepted and refused calls how many calls may be in flight.
 //!
-//! Nobody says what the limit is, so it is searched for. At first the number doubles from round to
-//! round. A refusal says how many calls were under way when one more was too many; that number is
-//! held, since a provider refuses the call beyond its capacity and keeps the others. After a plateau
-//! of accepted calls one call more is tried, and only if it is accepted does the number grow again.
-//! A level that is refused although it was accepted for a while has another cause: there is less
-//! capacity than before, or the limit is one on calls per minute; the level goes down until refusals
-//! stop. Plateaus get longer while probes fail and shorter while they succeed, which is what keeps
-//! refused calls rare.
+//! Providers do not publish their limit, so it is searched for. The number of calls in flight at
+//! most is called the level. At first the level doubles from round to round. A refusal shows how
+//! many calls were in flight when one more was too many. The level stays at that number, since a
+//! provider refuses the call beyond its capacity and keeps the others. After a plateau of accepted
+//! calls one more call is tried; only if it is accepted does the level grow again. If a level is
+//! refused that was accepted for a whole plateau, the provider has less capacity than before, or
+//! its limit is one on calls per minute. Then the level falls until refusals stop. Plateaus get
+//! longer while probes fail and shorter while they succeed. This keeps refused calls rare.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::chance::{Chance, Meaning};
+use super::refusal_filter::{Meaning, RefusalFilter};
 
-/// Calls that go out before anything is known: a provider that takes fewer refuses a handful.
-const FIRST: f64 = 8.0;
+/// The level before the first reply. A provider with less capacity refuses a handful of calls.
+const FIRST_LEVEL: f64 = 8.0;
 
-/// While nothing is known, a full level grows by one part in `e` a second though no call has ended:
-/// refusals come at once, and some models think for a minute.
+/// While growing, a full level rises by a factor of `e` a second, even if no call has ended:
+/// refusals arrive at once, while some models take a minute to answer.
 const GROWTH_A_SECOND: f64 = 1.0;
 
-/// The same beyond what is known not to slow calls down.
-const GROWTH_IN_THE_DARK: f64 = 0.2;
+/// Growth rate above the growth limit, where latency has not been measured yet.
+const GROWTH_UNMEASURED: f64 = 0.2;
 
-/// As far as growth may go before it is known whether calls get slow.
-const FIRST_IN_SIGHT: f64 = 64.0;
+/// The growth limit until latency has been measured.
+const FIRST_GROWTH_LIMIT: f64 = 64.0;
 
-/// How far growth may go beyond a level at which calls were not slow.
+/// The growth limit is this many times the level at which calls were last not slow.
 const LEAP: f64 = 4.0;
 
-/// Accepted calls before one call more is tried.
+/// Accepted calls before one more call is tried.
 const PLATEAU: u32 = 96;
 const SHORTEST_PLATEAU: u32 = 16;
 const LONGEST_PLATEAU: u32 = 256;
 
-/// A pause the provider asks for costs everybody: one part of the time at most goes into pauses
-/// that probing brings about.
+/// A pause that the provider requests stops every call. After a pause of length `p` that a probe
+/// caused, no call more is tried for 40 × `p`, so such pauses take at most one part in 40 of the
+/// time.
 const PAUSE_PARTS: u32 = 40;
 
-/// What is left of the level after one, two, ... refusals in a row.
-const LEFT_AFTER: [f64; 4] = [1.0, 0.95, 0.75, 0.5];
+/// Share of the level that is kept after one, two, three, four or more refusals in a row.
+const KEPT_AFTER: [f64; 4] = [1.0, 0.95, 0.75, 0.5];
 
-/// Growth after it has turned out several times to be no lasting one.
+/// Lowest growth factor. Growth slows down each time a grown level did not last.
 const SLOWEST_GROWTH: f64 = 0.125;
 
-/// What is left of a level that held for a while and then is refused again and again.
-const LEFT_OF_HELD: f64 = 0.93;
+/// Share of a level that is kept when it had held and is then refused more than once.
+const KEPT_OF_HELD: f64 = 0.93;
 
-/// The adaptive limit on calls under way.
+/// The adaptive limit on calls in flight.
 #[derive(Debug)]
 pub(super) struct Concurrency {
     most: f64,
-    /// Fractions are used by a part of the calls.
+    /// A level of 8.3 means 9 calls for 30 % of the time and 8 otherwise; see `dither`.
     level: f64,
-    stage: Stage,
-    /// Calls that were under way when one more was refused.
+    phase: SearchPhase,
+    /// Calls that were in flight when one more was refused.
     refused_at: f64,
     /// The last level that held for a whole plateau.
     proven: Option<f64>,
-    /// Counts the refusals that lowered the level: calls admitted before one do not lower it again.
+    /// Counts the changes that lowered the level. A call admitted before the last one cannot lower
+    /// it again.
     cuts: u64,
     refused_in_a_row: usize,
-    /// Refusals at a level that had held, since one call more was last accepted.
-    held_in_vain: u32,
+    /// Refusals while the level was held, since one more call was last accepted.
+    refusals_while_holding: u32,
     plateau: u32,
-    /// Up to here growth may follow what is accepted.
-    in_sight: f64,
-    /// Calls by which an accepted one raises the level: doubles it from round to round at 1.
+    /// Below this level each accepted call raises the level; above it the level grows slowly with
+    /// time.
+    growth_limit: f64,
+    /// By how much one accepted call raises the level. At 1 the level doubles from round to round.
     growth: f64,
-    /// No call more is tried before.
+    /// Before this instant no call more is tried.
     quiet_until: Option<Instant>,
-    /// When a full level may be raised although no call has ended yet.
-    ripe_at: Option<Instant>,
-    /// The end of the last pause and its length: calls come back as slowly as they went.
+    /// When a full level is raised even if no call has ended.
+    raise_at: Option<Instant>,
+    /// End and length of the last pause. After it calls are admitted gradually over the same
+    /// length.
     ramp: Option<(Instant, Duration)>,
-    chance: Chance,
-    /// What is added to the level, from call to call, so that fractions count.
+    refusals: RefusalFilter,
+    /// A number in 0..1 that changes with each accepted call and is added to the level before
+    /// rounding down.
     dither: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Nothing is known above this level.
+enum SearchPhase {
+    /// No call has been refused yet, or the last probe was accepted: the level rises.
     Growing,
-    /// On the way back to the level that was refused.
+    /// After several refusals in a row: the level rises back to the one that was refused.
     Climbing,
-    /// Just below the level that was refused; so many accepted calls until one more is tried.
+    /// The level stays just below the refused one until `left` more calls are accepted.
     Holding { left: u32 },
-    /// One call more is being tried.
+    /// One more call is being tried.
     Probing,
 }
 
-/// Whether one more call may go out.
+/// When one more call may go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Room {
+pub(super) enum Availability {
     Now,
     At(Instant),
-    /// Not before another call has ended.
+    /// When another call has ended.
     AfterACall,
 }
 
-/// What an admitted call remembers.
+/// What is noted about a call when it is admitted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Admitted {
     cuts: u64,
-    /// Calls under way when it was admitted.
+    /// Calls in flight when it was admitted.
     others: usize,
-    /// Whether it was the level that held calls back.
+    /// Whether the calls in flight filled at least three quarters of the level.
     pub(super) is_bound: bool,
 }
 
@@ -117,20 +122,20 @@ impl Concurrency {
         let most = most.max(1) as f64;
         Self {
             most,
-            level: FIRST.min(most),
-            stage: Stage::Growing,
+            level: FIRST_LEVEL.min(most),
+            phase: SearchPhase::Growing,
             refused_at: most,
             proven: None,
             cuts: 0,
             refused_in_a_row: 0,
-            held_in_vain: 0,
+            refusals_while_holding: 0,
             plateau: PLATEAU,
-            in_sight: FIRST_IN_SIGHT,
+            growth_limit: FIRST_GROWTH_LIMIT,
             growth: 1.0,
             quiet_until: None,
-            ripe_at: None,
+            raise_at: None,
             ramp: None,
-            chance: Chance::new(FIRST.min(most)),
+            refusals: RefusalFilter::new(FIRST_LEVEL.min(most)),
             dither: 0.0,
         }
     }
@@ -140,47 +145,47 @@ impl Concurrency {
         self.level = self.level.min(self.most);
     }
 
-    /// Whether one more call may go out.
-    pub(super) fn room(&mut self, in_flight: usize, now: Instant) -> Room {
+    /// When one more call may go out.
+    pub(super) fn availability(&mut self, in_flight: usize, now: Instant) -> Availability {
         if !self.is_below_level(in_flight) {
             return self.grown(in_flight, now);
         }
         let Some((from, lasts)) = self.ramp else {
-            return Room::Now;
+            return Availability::Now;
         };
         let share = (in_flight as f64 / self.level).min(1.0);
         let opens_at = from + lasts.mul_f64(share);
         if opens_at > now {
-            return Room::At(opens_at);
+            return Availability::At(opens_at);
         }
-        Room::Now
+        Availability::Now
     }
 
     fn is_below_level(&self, in_flight: usize) -> bool {
         in_flight < (self.level + self.dither).min(self.most) as usize
     }
 
-    /// While nothing is known, a full level is raised by itself in time.
-    fn grown(&mut self, in_flight: usize, now: Instant) -> Room {
-        if self.stage != Stage::Growing || self.level >= self.most {
-            return Room::AfterACall;
+    /// While growing, a full level is raised with time alone.
+    fn grown(&mut self, in_flight: usize, now: Instant) -> Availability {
+        if self.phase != SearchPhase::Growing || self.level >= self.most {
+            return Availability::AfterACall;
         }
-        let rate = if self.level < self.in_sight {
+        let rate = if self.level < self.growth_limit {
             GROWTH_A_SECOND
         } else {
-            GROWTH_IN_THE_DARK
+            GROWTH_UNMEASURED
         };
         let pause = Duration::from_secs_f64(1.0 / (rate * self.growth * self.level));
-        let ripe_at = *self.ripe_at.get_or_insert(now + pause);
-        if ripe_at > now {
-            return Room::At(ripe_at);
+        let raise_at = *self.raise_at.get_or_insert(now + pause);
+        if raise_at > now {
+            return Availability::At(raise_at);
         }
         self.level = (self.level + 1.0).min(self.most);
-        self.ripe_at = None;
+        self.raise_at = None;
         if self.is_below_level(in_flight) {
-            Room::Now
+            Availability::Now
         } else {
-            Room::AfterACall
+            Availability::AfterACall
         }
     }
 
@@ -189,18 +194,18 @@ impl Concurrency {
     }
 
     pub(super) fn admit(&mut self, others: usize) -> Admitted {
-        self.chance.admitted();
+        self.refusals.admitted();
         Admitted {
             cuts: self.cuts,
             others,
-            // Calls that fill less than three quarters of the level say nothing about it.
+            // Calls that fill less than three quarters of the level do not show whether it holds.
             is_bound: (others + 1) as f64 >= self.level * 0.75,
         }
     }
 
     /// The provider took the call and served it.
     pub(super) fn accepted(&mut self, call: Admitted, now: Instant) {
-        // The golden ratio spreads the calls that use a fraction evenly.
+        // Steps of the golden ratio spread the values evenly over 0..1.
         self.dither = (self.dither + 0.618_033_988_749_895).fract();
         let is_recent = call.cuts == self.cuts;
         if is_recent {
@@ -209,36 +214,37 @@ impl Concurrency {
         if !call.is_bound {
             return;
         }
-        match self.stage {
-            Stage::Growing if self.level < self.in_sight => {
+        match self.phase {
+            SearchPhase::Growing if self.level < self.growth_limit => {
                 self.level = (self.level + self.growth).min(self.most);
-                self.ripe_at = None;
+                self.raise_at = None;
             }
-            Stage::Climbing => {
+            SearchPhase::Climbing => {
                 let gap = self.refused_at - self.level;
                 self.level += (gap / 2.0).max(0.5) / self.level;
                 if self.level >= self.refused_at {
                     self.hold(self.refused_at);
                 }
             }
-            Stage::Holding { left } if is_recent => self.held(left, now),
-            Stage::Probing if is_recent && call.others as f64 >= self.level.floor() - 1.0 => {
-                self.stage = Stage::Growing;
-                self.ripe_at = None;
-                self.held_in_vain = 0;
+            SearchPhase::Holding { left } if is_recent => self.held(left, now),
+            SearchPhase::Probing if is_recent && call.others as f64 >= self.level.floor() - 1.0 => {
+                self.phase = SearchPhase::Growing;
+                self.raise_at = None;
+                self.refusals_while_holding = 0;
             }
-            Stage::Growing | Stage::Holding { .. } | Stage::Probing => {}
+            SearchPhase::Growing | SearchPhase::Holding { .. } | SearchPhase::Probing => {}
         }
     }
 
-    /// The provider refused the call because there were too many; whether that was news.
+    /// The provider refused the call because there were too many. Returns whether the level changed
+    /// for it.
     pub(super) fn refused(
         &mut self,
         call: Admitted,
         retry_after: Option<Duration>,
         now: Instant,
     ) -> bool {
-        if call.cuts != self.cuts || !self.is_meant() {
+        if call.cuts != self.cuts || !self.means_too_many() {
             return false;
         }
         self.cuts += 1;
@@ -246,34 +252,34 @@ impl Concurrency {
             let is_proven = self.proven.is_some_and(|proven| proven >= self.level);
             self.ramp = (!is_proven).then_some((now + pause, pause));
         }
-        // Only what trying brought about is a reason to try less.
-        let was_tried = matches!(self.stage, Stage::Probing | Stage::Growing);
+        // Only a pause that a probe or growth caused is a reason to try less often.
+        let was_tried = matches!(self.phase, SearchPhase::Probing | SearchPhase::Growing);
         let quiet_until = retry_after
             .filter(|_| was_tried)
             .map(|pause| now + pause * PAUSE_PARTS);
         self.quiet_until = self.quiet_until.max(quiet_until);
-        // A call that went out among few is no reason to go down to so few.
-        let others = (call.others as f64).clamp(self.level * LEFT_AFTER[3], self.level);
+        // A call that was admitted beside few others must not lower the level to that few.
+        let others = (call.others as f64).clamp(self.level * KEPT_AFTER[3], self.level);
         let others = others.max(1.0);
         self.refused_at = others;
         self.refused_in_a_row += 1;
-        match (self.stage, self.refused_in_a_row) {
-            (Stage::Probing, _) => {
+        match (self.phase, self.refused_in_a_row) {
+            (SearchPhase::Probing, _) => {
                 let longest = longest_plateau(self.level);
                 self.plateau = (self.plateau * 2).min(longest.max(self.plateau));
                 self.hold(others);
             }
-            // Soon tried again: whatever changed may still be changing.
-            (Stage::Growing, 1) => {
+            // The next probe comes soon: the provider's capacity may still be changing.
+            (SearchPhase::Growing, 1) => {
                 self.level = others;
-                self.stage = Stage::Holding {
+                self.phase = SearchPhase::Holding {
                     left: SHORTEST_PLATEAU,
                 };
             }
-            (Stage::Climbing | Stage::Holding { .. }, 1) => {
-                self.held_in_vain += 1;
-                let left = if self.held_in_vain > 1 {
-                    LEFT_OF_HELD
+            (SearchPhase::Climbing | SearchPhase::Holding { .. }, 1) => {
+                self.refusals_while_holding += 1;
+                let left = if self.refusals_while_holding > 1 {
+                    KEPT_OF_HELD
                 } else {
                     1.0
                 };
@@ -284,60 +290,60 @@ impl Concurrency {
         true
     }
 
-    /// Whether the refusal says that there were too many calls.
-    fn is_meant(&mut self) -> bool {
-        let is_expected = matches!(self.stage, Stage::Probing | Stage::Growing);
-        match self.chance.refused(self.level, is_expected) {
+    /// Whether too many calls in flight caused the refusal.
+    fn means_too_many(&mut self) -> bool {
+        let is_expected = matches!(self.phase, SearchPhase::Probing | SearchPhase::Growing);
+        match self.refusals.refused(self.level, is_expected) {
             Meaning::TooMany => true,
-            Meaning::Chance => false,
-            Meaning::NotChance => {
+            Meaning::Noise => false,
+            Meaning::ProbeFailed => {
                 self.growth = 1.0;
                 true
             }
-            Meaning::WorthATry(level) => {
+            Meaning::ProbeLevel(level) => {
                 self.cuts += 1;
                 self.growth = SLOWEST_GROWTH;
                 self.level = level;
-                self.stage = Stage::Growing;
-                self.ripe_at = None;
+                self.phase = SearchPhase::Growing;
+                self.raise_at = None;
                 false
             }
         }
     }
 
-    /// Calls did not take longer than usual with so many under way.
+    /// Calls did not take longer than usual with `in_flight` calls in flight.
     pub(super) fn not_slow(&mut self, in_flight: f64) {
-        self.in_sight = self.in_sight.max(in_flight * LEAP);
+        self.growth_limit = self.growth_limit.max(in_flight * LEAP);
     }
 
-    /// Calls take longer than they should: to this level, and up again in small steps.
+    /// Calls take too long: goes down to `level`. From there it grows in small steps.
     pub(super) fn lower(&mut self, level: f64) {
         self.cuts += 1;
         self.growth = SLOWEST_GROWTH;
         self.refused_at = level;
-        self.in_sight = level * LEAP;
+        self.growth_limit = level * LEAP;
         self.plateau = (self.plateau * 2).min(LONGEST_PLATEAU);
         self.hold(level);
     }
 
-    /// Lowering the level did not help.
+    /// A lower level did not make calls faster: goes back to `level`.
     pub(super) fn restore(&mut self, level: f64) {
         self.growth = 1.0;
-        self.in_sight = self.in_sight.max(level * LEAP);
+        self.growth_limit = self.growth_limit.max(level * LEAP);
         self.hold(level.min(self.most));
     }
 
-    /// The call took so long that nobody waited for its end.
+    /// The time limit ended the call.
     pub(super) fn timed_out(&mut self, call: Admitted) {
         if call.cuts == self.cuts {
             self.cuts += 1;
-            self.hold((self.level * LEFT_AFTER[2]).max(1.0));
+            self.hold((self.level * KEPT_AFTER[2]).max(1.0));
         }
     }
 
     fn held(&mut self, left: u32, now: Instant) {
         if left > 1 {
-            self.stage = Stage::Holding { left: left - 1 };
+            self.phase = SearchPhase::Holding { left: left - 1 };
             return;
         }
         if self.proven.is_some_and(|proven| self.level > proven * 1.1) {
@@ -345,19 +351,21 @@ impl Concurrency {
             self.growth = 1.0;
         }
         self.proven = Some(self.level);
-        self.chance.held(self.level);
+        self.refusals.held(self.level);
         if self.level < self.most && self.quiet_until.is_none_or(|quiet| quiet <= now) {
             self.level = (self.level.floor() + 1.0).min(self.most);
-            self.stage = Stage::Probing;
+            self.phase = SearchPhase::Probing;
         }
     }
 
-    /// Several refusals, one after the other: back to what held before, or down quickly.
+    /// Several refusals in a row: goes back to the level that held before, or down in growing
+    /// steps.
     fn retreat(&mut self, others: f64, in_a_row: usize) {
-        let left = LEFT_AFTER[in_a_row.clamp(1, LEFT_AFTER.len()) - 1];
+        let left = KEPT_AFTER[in_a_row.clamp(1, KEPT_AFTER.len()) - 1];
         let level = (others * left).max(1.0);
         match self.proven.take_if(|_| in_a_row > 2) {
-            // The growth was borrowed, from what a limit per minute had saved up.
+            // A limit per minute allows a burst after quiet seconds; the level grew on such a
+            // burst.
             Some(proven) if proven < level => {
                 self.plateau = (self.plateau * 2).min(LONGEST_PLATEAU);
                 self.growth = (self.growth / 2.0).max(SLOWEST_GROWTH);
@@ -366,18 +374,19 @@ impl Concurrency {
             _ => {
                 self.plateau = self.plateau.min(longest_plateau(level));
                 self.level = level;
-                self.stage = Stage::Climbing;
+                self.phase = SearchPhase::Climbing;
             }
         }
     }
 
     fn hold(&mut self, level: f64) {
         self.level = level;
-        self.stage = Stage::Holding { left: self.plateau };
+        self.phase = SearchPhase::Holding { left: self.plateau };
     }
 }
 
-/// Where few calls fit, many accepted ones take long, and a change would be noticed late.
+/// Longest plateau at this level. A low level gets a short one: few calls at once take long to make
+/// up many accepted calls, and a change of capacity would be noticed late.
 fn longest_plateau(level: f64) -> u32 {
     PLATEAU.max(level as u32 * 12).min(LONGEST_PLATEAU)
 }

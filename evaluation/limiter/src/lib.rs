@@ -1,16 +1,17 @@
 //! One limiter per address and key, shared by every model of the process that uses them.
 //!
-//! Each run stands in a line of its own, first come, first served, and the heads of the lines stand
-//! in one: a call goes out of each run in turn, however many another has waiting. Only the first of
-//! all looks at the limits. A permit is held for one attempt, never while backing off. Dropping a
-//! future at any point gives back what it held.
+//! Every run has a queue of its own, first come, first served. Runs take turns: the first calls of
+//! all queues wait in one further queue, so one call of each run goes out in turn, however many
+//! calls another run has waiting. Only the first call of that queue waits for the limits. A permit
+//! is held for one attempt, never while backing off. Dropping a future at any point returns what it
+//! held.
 
 mod breaker;
-mod chance;
 mod concurrency;
+mod latency;
 mod pace;
 mod quota;
-mod slowness;
+mod refusal_filter;
 mod state;
 mod window;
 
@@ -32,7 +33,8 @@ pub struct LimiterSettings {
     pub requests_per_minute: Option<u64>,
     /// Most tokens in any minute; no limit if absent.
     pub tokens_per_minute: Option<u64>,
-    /// How long the breaker may stay open, and the longest pause that is sat out.
+    /// Calls fail when the breaker has been open for longer, or when the provider requests a longer
+    /// pause.
     pub longest_outage: Duration,
     /// Time from the opening of the breaker to the first probe.
     pub first_probe_after: Duration,
@@ -42,40 +44,40 @@ pub struct LimiterSettings {
 
 /// Calls whose durations can be compared with each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kind(usize);
+pub struct CallKind(usize);
 
-/// How an attempt ended, as far as the limits are concerned.
+/// How an attempt ended, in the cases that limits distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Report {
-    /// The caller went away.
+    /// The caller dropped the permit.
     Cancelled,
     /// A completion that used this many tokens.
     Completed {
         /// Prompt and completion tokens.
         tokens: u64,
     },
-    /// The provider is well, but this was no completion.
+    /// The provider answered, but not with a completion.
     Answered,
     /// Too many requests.
     Throttled {
-        /// The pause that the provider asked for.
+        /// The pause that the provider requested.
         retry_after: Option<Duration>,
     },
-    /// No connection, or a server error; `overloaded` where it says that fewer calls would help.
+    /// No connection, or a server error.
     Unavailable {
-        /// Whether fewer calls at once would help.
+        /// Whether the provider said that it is overloaded, so that fewer calls would help.
         overloaded: bool,
-        /// The pause that the provider asked for.
+        /// The pause that the provider requested.
         retry_after: Option<Duration>,
     },
-    /// The reply did not arrive, or not whole; the provider may have done the work.
+    /// The reply did not arrive, or only in part. The provider may have done the work.
     Interrupted {
-        /// Whether the time limit ended it.
+        /// Whether the time limit ended the attempt.
         is_slow: bool,
     },
 }
 
-/// Why no call goes out any more.
+/// Why a call failed without going out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outage {
     /// The provider has been unreachable for this long.
@@ -83,9 +85,9 @@ pub enum Outage {
         /// Time since the breaker opened.
         lasted: Duration,
     },
-    /// The provider asks for a pause longer than the user is willing to wait.
+    /// The provider requested a pause longer than [`LimiterSettings::longest_outage`].
     Paused {
-        /// The pause that the provider asked for.
+        /// The pause that the provider requested.
         wait: Duration,
     },
 }
@@ -93,18 +95,18 @@ pub enum Outage {
 /// Admits calls one by one.
 #[derive(Debug)]
 pub struct Limiter {
-    /// Which line it is the turn of; guards no data. It serves whoever came first, and a line comes
-    /// back only when its next call does: that is what makes the lines take turns.
+    /// Admits the first call of one queue at a time; guards no data. It serves callers in the order
+    /// they came. A queue waits here again only when its next call does, so queues take turns.
     turn: Semaphore,
     state: Mutex<LimiterState>,
     changed: Notify,
 }
 
-/// The line of one run before a limiter.
+/// The queue of one run's calls before a limiter.
 #[derive(Debug)]
-pub struct Line {
+pub struct RunQueue {
     limiter: Arc<Limiter>,
-    /// The head of the line; guards no data.
+    /// Lets one call of the queue at a time wait for its turn; guards no data.
     head: Semaphore,
 }
 
@@ -131,22 +133,26 @@ impl Limiter {
         self.changed.notify_one();
     }
 
-    /// A line for one more run.
-    pub fn line(self: &Arc<Self>) -> Line {
-        Line {
+    /// A queue for one more run.
+    pub fn queue(self: &Arc<Self>) -> RunQueue {
+        RunQueue {
             limiter: Arc::clone(self),
             head: Semaphore::new(1),
         }
     }
 
-    /// The kind of calls of this name, whose durations are compared with each other.
-    pub fn kind(&self, name: &str) -> Kind {
+    /// The kind with this name; one name always gives the same kind.
+    pub fn kind(&self, name: &str) -> CallKind {
         self.state.lock().kind(name)
     }
 
-    /// Waits for the turn and for room under all limits.
-    async fn admit(self: &Arc<Self>, tokens: u64, kind: Kind) -> Result<Permit, Outage> {
-        let _turn = self.turn.acquire().await.expect("the line never closes");
+    /// Waits for its turn and until all limits allow the call.
+    async fn admit(self: &Arc<Self>, tokens: u64, kind: CallKind) -> Result<Permit, Outage> {
+        let _turn = self
+            .turn
+            .acquire()
+            .await
+            .expect("the semaphore never closes");
         loop {
             let admission = self.state.lock().admit(tokens, kind, Instant::now());
             match admission {
@@ -168,9 +174,12 @@ impl Limiter {
         }
     }
 
-    /// Waits while the provider is down or has asked for a pause, without standing in line.
+    /// Waits while the provider is down or has requested a pause, outside the queue.
+    ///
+    /// # Errors
+    /// The outage or the pause is longer than [`LimiterSettings::longest_outage`].
     pub async fn opened(&self) -> Result<(), Outage> {
-        // Notices are for the head of the line, so whoever waits here has to look.
+        // `changed` wakes only the first call of the queue, so this loop polls.
         const LOOK_EVERY: Duration = Duration::from_millis(50);
         loop {
             let now = Instant::now();
@@ -193,31 +202,39 @@ impl Limiter {
 
     fn finish(&self, ticket: Ticket, report: Report) {
         self.state.lock().finish(ticket, report, Instant::now());
-        // Only the head of the line listens, and a notice nobody hears is kept for the next head.
+        // Only the first call of the queue waits for it. Without a waiter `Notify` keeps one
+        // permit, so the next waiter wakes up at once.
         self.changed.notify_one();
     }
 }
 
-impl Line {
-    /// Waits in line for an attempt of this kind that will use at most about `tokens` tokens.
-    pub async fn acquire(&self, tokens: u64, kind: Kind) -> Result<Permit, Outage> {
-        let _head = self.head.acquire().await.expect("the line never closes");
+impl RunQueue {
+    /// Waits for permission for one attempt of this kind that uses at most about `tokens` tokens.
+    ///
+    /// # Errors
+    /// The outage or the pause is longer than [`LimiterSettings::longest_outage`].
+    pub async fn acquire(&self, tokens: u64, kind: CallKind) -> Result<Permit, Outage> {
+        let _head = self
+            .head
+            .acquire()
+            .await
+            .expect("the semaphore never closes");
         self.limiter.admit(tokens, kind).await
     }
 
-    /// The limiter before which it stands.
+    /// The limiter that admits the calls of this queue.
     pub fn limiter(&self) -> &Arc<Limiter> {
         &self.limiter
     }
 }
 
 impl Permit {
-    /// Whether this attempt finds out if the provider is back.
+    /// Whether this attempt is the probe that finds out if the provider is back.
     pub fn is_probe(&self) -> bool {
         self.ticket.is_some_and(|ticket| ticket.is_probe)
     }
 
-    /// Gives the permit back with how the attempt ended.
+    /// Returns the permit and reports how the attempt ended.
     pub fn finish(mut self, report: Report) {
         if let Some(ticket) = self.ticket.take() {
             self.limiter.finish(ticket, report);

@@ -1,4 +1,4 @@
-//! Spreads what a minute allows over the minute.
+//! Spreads the amount allowed per minute evenly over the minute.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use tokio::time::Instant;
 
 const SECONDS_IN_MINUTE: f64 = 60.0;
 
-/// A configured minute limit is used up evenly but for a burst of this many seconds' worth: providers
-/// refill theirs continuously and grant only a few seconds' worth at once.
+/// Size of a burst, in seconds of the even rate. Providers refill their own limits continuously and
+/// grant only a few seconds' worth at once.
 const BURST_SECONDS: f64 = 2.0;
 
-/// Fills evenly, up to a burst. Amounts beyond the burst go out when it is full, and are made up for
-/// afterwards.
+/// A credit that grows evenly up to one burst. An amount above the burst goes out when the credit
+/// is full; the credit is then negative, and later amounts wait until it has grown back.
 #[derive(Debug)]
 pub(super) struct Pace {
     per_second: f64,
@@ -21,7 +21,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// `smallest_burst` may always go out at once, as far as the limit allows.
+    /// The burst is [`BURST_SECONDS`] of the even rate, and at least `smallest_burst`.
     pub(super) fn new(per_minute: u64, smallest_burst: u64) -> Self {
         let per_second = per_minute.max(1) as f64 / SECONDS_IN_MINUTE;
         let burst = (per_second * BURST_SECONDS).max(smallest_burst as f64);
@@ -33,7 +33,7 @@ impl Pace {
         }
     }
 
-    /// When `amount` may go out; `None` for now.
+    /// When `amount` may go out; `None` if it may now.
     pub(super) fn opens_at(&mut self, amount: f64, now: Instant) -> Option<Instant> {
         self.count(now);
         let missing = amount.min(self.burst) - self.credit;
@@ -43,7 +43,7 @@ impl Pace {
         })
     }
 
-    /// Uses `amount`, or gives it back where it is negative.
+    /// Takes `amount` from the credit; a negative amount is added to it.
     pub(super) fn take(&mut self, amount: f64, now: Instant) {
         self.count(now);
         self.credit = (self.credit - amount).min(self.burst);

@@ -1,18 +1,18 @@
-//! What the configuration allows in a minute: never more in any minute, and evenly.
+//! The configured limits per minute: kept in every window of a minute, and spread evenly over it.
 
 use tokio::time::Instant;
 
 use super::pace::Pace;
 use super::window::MinuteWindow;
 
-/// Requests that may always go out at once, as far as the minute allows.
+/// Smallest burst of requests, unless the limit of the minute is lower.
 const SMALLEST_BURST: u64 = 8;
 
-/// Tokens that may always go out at once, as far as a quarter of the minute allows.
+/// Smallest burst of tokens, unless a quarter of the limit is lower.
 const SMALLEST_TOKEN_BURST: u64 = 4_000;
 
-/// How fast the typical size of a call follows what calls turn out to use.
-const NEWS: f64 = 0.1;
+/// Weight of one finished call in the running mean of tokens per call.
+const CALL_WEIGHT: f64 = 0.1;
 
 /// A limit on requests a minute.
 #[derive(Debug)]
@@ -22,8 +22,9 @@ pub(super) struct RequestQuota {
     pace: Pace,
 }
 
-/// A limit on tokens a minute. A call reserves what it may use at most; the pace goes by what calls
-/// typically use, since reservations of calls under way would slow it down many times over.
+/// A limit on tokens a minute. In the window a call counts with the most it may use. In the pace it
+/// counts with what calls typically use: the full reservations of the calls in flight would slow
+/// the pace down several times over.
 #[derive(Debug)]
 pub(super) struct TokenQuota {
     limit: u64,
@@ -32,7 +33,7 @@ pub(super) struct TokenQuota {
     typical: f64,
 }
 
-/// What a call has reserved.
+/// What one call has reserved.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reserved {
     tokens: u64,
@@ -57,7 +58,7 @@ impl RequestQuota {
         }
     }
 
-    /// When one more request may go out; `None` for now.
+    /// When one more request may go out; `None` if it may now.
     pub(super) fn opens_at(&mut self, now: Instant) -> Option<Instant> {
         self.window
             .fits_at(1, now)
@@ -88,7 +89,7 @@ impl TokenQuota {
         }
     }
 
-    /// When a call that reserves `tokens` may go out; `None` for now.
+    /// When a call that reserves `tokens` may go out; `None` if it may now.
     pub(super) fn opens_at(&mut self, tokens: u64, now: Instant) -> Option<Instant> {
         let paced = self.paced(tokens);
         self.window
@@ -106,14 +107,14 @@ impl TokenQuota {
         }
     }
 
-    /// Replaces what a call reserved by what it used.
+    /// Replaces the tokens a call reserved by the tokens it used.
     pub(super) fn settle(&mut self, reserved: Reserved, used: u64, now: Instant) {
         self.window
             .correct(reserved.entry, reserved.tokens, used, now);
         self.pace.take(used as f64 - reserved.paced, now);
         if used > 0 {
             let surprise = used as f64 - self.typical;
-            let weight = if self.typical > 0.0 { NEWS } else { 1.0 };
+            let weight = if self.typical > 0.0 { CALL_WEIGHT } else { 1.0 };
             self.typical += surprise * weight;
         }
     }

@@ -1,5 +1,5 @@
-//! The limiter before a provider whose capacity it is not told, under a clock that only moves while
-//! everybody waits.
+//! The limiter before a provider of unknown capacity, under a clock that moves only while every
+//! task waits.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,16 +9,16 @@ use tokio::time::{sleep, sleep_until};
 use super::*;
 use gepa_testing::{Capacity, CapacityPlan, Demand, Overload, Period, Verdict, oracle};
 
-/// From sending to arriving, and back.
+/// Network time in each direction.
 const WAY: Duration = Duration::from_millis(2);
 
-/// What came of a plan.
+/// The result of a plan.
 struct Outcome {
     /// Calls served, as a share of the oracle's, in each period and in all.
     shares: Vec<f64>,
     share: f64,
     refused_share: f64,
-    /// Calls under way at the provider, on average, in each period.
+    /// Mean number of calls in flight at the provider in each period.
     in_flight: Vec<f64>,
     /// Calls served of each run.
     by_run: Vec<u64>,
@@ -43,7 +43,8 @@ fn demand(plan: &CapacityPlan, number: u64) -> Demand {
     }
 }
 
-/// Runs of so many tasks each, all of which call without a break until the plan is over.
+/// Plays the plan with one run for each entry of `tasks_by_run`. Each run has that many tasks, and
+/// every task calls without a break until the plan is over.
 fn play(plan: &CapacityPlan, tasks_by_run: &[usize]) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -68,9 +69,9 @@ fn play(plan: &CapacityPlan, tasks_by_run: &[usize]) -> Outcome {
         });
         let mut tasks = JoinSet::new();
         for (run, count) in tasks_by_run.iter().enumerate() {
-            let line = Arc::new(limiter.line());
+            let queue = Arc::new(limiter.queue());
             for _ in 0..*count {
-                tasks.spawn(Arc::clone(&world).call_on_and_on(Arc::clone(&line), run));
+                tasks.spawn(Arc::clone(&world).call_on_and_on(Arc::clone(&queue), run));
             }
         }
         sleep_until(world.ends).await;
@@ -80,20 +81,20 @@ fn play(plan: &CapacityPlan, tasks_by_run: &[usize]) -> Outcome {
 }
 
 impl World {
-    async fn call_on_and_on(self: Arc<Self>, line: Arc<Line>, run: usize) {
+    async fn call_on_and_on(self: Arc<Self>, queue: Arc<RunQueue>, run: usize) {
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
-            while !self.call(&line, number).await {
+            while !self.call(&queue, number).await {
                 sleep(Duration::from_millis(250)).await;
             }
             self.by_run.lock()[run] += 1;
         }
     }
 
-    /// One attempt; whether it was served.
-    async fn call(&self, line: &Line, number: u64) -> bool {
+    /// Makes one attempt. Returns whether it was served.
+    async fn call(&self, queue: &RunQueue, number: u64) -> bool {
         let demand = demand(&self.plan, number);
-        let permit = line.acquire(demand.tokens, Kind(0)).await.unwrap();
+        let permit = queue.acquire(demand.tokens, CallKind(0)).await.unwrap();
         sleep(WAY).await;
         let verdict = self.provider.lock().arrives(demand, Instant::now());
         let report = match verdict {
@@ -163,7 +164,7 @@ fn check(plan: &CapacityPlan) -> Outcome {
 }
 
 #[test]
-fn a_capacity_nobody_told_is_found_and_used() {
+fn an_unknown_capacity_is_found_and_used() {
     for capacity in [12, 40, 150] {
         let settled = check(&refusing(vec![
             Period::concurrent(20.0, capacity),
@@ -182,7 +183,7 @@ fn a_capacity_that_changes_is_followed_down_and_up() {
 }
 
 #[test]
-fn limits_per_minute_nobody_told_are_found_from_refusals_alone() {
+fn unknown_limits_per_minute_are_found_from_refusals_alone() {
     let unlimited = Period::concurrent(90.0, usize::MAX);
     check(&refusing(vec![unlimited.requests_per_minute(1_200)]));
     check(&refusing(vec![unlimited.requests_per_minute(6_000)]));
@@ -190,7 +191,7 @@ fn limits_per_minute_nobody_told_are_found_from_refusals_alone() {
 }
 
 #[test]
-fn pauses_the_provider_asks_for_are_kept_and_cost_little() {
+fn pauses_the_provider_requests_are_kept_and_cost_little() {
     for period in [
         Period::concurrent(120.0, 40),
         Period::concurrent(120.0, usize::MAX).requests_per_minute(3_000),
@@ -244,7 +245,7 @@ fn after_an_outage_calls_go_on_as_before_it() {
 }
 
 #[test]
-fn runs_that_wait_together_are_served_alike_however_many_calls_each_has_waiting() {
+fn runs_that_wait_together_get_equal_shares_however_many_calls_each_has_waiting() {
     let plan = refusing(vec![Period::concurrent(60.0, 24)]);
     let served = play(&plan, &[250, 40, 12]).by_run;
     let (least, most) = (served.iter().min().unwrap(), served.iter().max().unwrap());
@@ -252,15 +253,15 @@ fn runs_that_wait_together_are_served_alike_however_many_calls_each_has_waiting(
 }
 
 #[test]
-fn a_run_that_asks_for_less_than_its_share_never_stands_behind_the_others() {
+fn a_run_that_needs_less_than_its_share_never_waits_behind_the_others() {
     let plan = refusing(vec![Period::concurrent(60.0, 40)]);
     let served = play(&plan, &[250, 4]).by_run;
-    // Four tasks of calls of 360 ms on average, and hardly a wait between them.
+    // Four tasks with calls of 360 ms on average, and almost no wait between calls.
     assert!(served[1] as f64 > 0.8 * 60.0 * 4.0 / 0.37, "{served:?}");
 }
 
 #[test]
-fn refusals_that_come_by_chance_do_not_end_at_one_call_at_a_time() {
+fn random_refusals_do_not_lower_the_level_to_one_call_at_a_time() {
     let limiter = Arc::new(Limiter::new(&LimiterSettings {
         max_concurrent: 64,
         requests_per_minute: None,
@@ -276,18 +277,21 @@ fn refusals_that_come_by_chance_do_not_end_at_one_call_at_a_time() {
         .unwrap();
     let served = Arc::new(AtomicU64::new(0));
     runtime.block_on(async {
-        let line = Arc::new(limiter.line());
+        let queue = Arc::new(limiter.queue());
         let numbers = Arc::new(AtomicU64::new(0));
         let mut tasks = JoinSet::new();
         for _ in 0..64 {
-            let (line, numbers, served) =
-                (Arc::clone(&line), Arc::clone(&numbers), Arc::clone(&served));
+            let (queue, numbers, served) = (
+                Arc::clone(&queue),
+                Arc::clone(&numbers),
+                Arc::clone(&served),
+            );
             tasks.spawn(async move {
                 loop {
-                    let permit = line.acquire(1, Kind(0)).await.unwrap();
+                    let permit = queue.acquire(1, CallKind(0)).await.unwrap();
                     let number = numbers.fetch_add(1, Ordering::Relaxed);
                     sleep(WAY).await;
-                    // One call in twelve, in no order, whatever is under way.
+                    // One call in twelve is refused, in no order and at any load.
                     if number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32 & 0xFFFF < 0x1555 {
                         permit.finish(Report::Throttled { retry_after: None });
                         continue;

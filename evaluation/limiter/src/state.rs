@@ -1,21 +1,21 @@
-//! Who may call next: the limiter's decisions as plain functions of the state and the time.
+//! The limiter's decisions, as plain functions of its state and the time.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::breaker::{Breaker, Passage};
-use super::concurrency::{Admitted, Concurrency, Room};
+use super::concurrency::{Admitted, Availability, Concurrency};
+use super::latency::{Advice, LatencyMonitor, Observed};
 use super::quota::{RequestQuota, Reserved, TokenQuota};
-use super::slowness::{Advice, Observed, Slowness};
-use super::{Kind, LimiterSettings, Outage, Report};
+use super::{CallKind, LimiterSettings, Outage, Report};
 
-/// Everything a limiter knows. Never reads the clock.
+/// The state of a limiter. It never reads the clock.
 #[derive(Debug)]
 pub(super) struct LimiterState {
     in_flight: usize,
     concurrency: Concurrency,
-    slowness: Slowness,
+    latency: LatencyMonitor,
     kinds: Vec<String>,
     requests: Option<RequestQuota>,
     tokens: Option<TokenQuota>,
@@ -24,7 +24,7 @@ pub(super) struct LimiterState {
     longest_outage: Duration,
 }
 
-/// What an admitted call must hand back.
+/// What an admitted call hands back when it ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {
     pub(super) is_probe: bool,
@@ -33,7 +33,7 @@ pub(super) struct Ticket {
     reserved: Option<Reserved>,
 }
 
-/// The answer to a call that wants to go out.
+/// The answer to a call that waits to go out.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Admission {
     Admitted(Ticket),
@@ -41,16 +41,17 @@ pub(super) enum Admission {
     WaitForChange,
     /// Ask again at this instant, or when another call has ended if that is earlier.
     WaitUntil(Instant),
+    /// The outage has lasted too long, or the pause is too long: the call fails.
     Down(Outage),
 }
 
-/// What stands in the way of a call.
+/// What holds a call back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Obstacle {
     Nothing,
-    /// Only a call under way can clear it.
+    /// It goes when a call in flight ends.
     OtherCalls,
-    /// The clock clears it.
+    /// It goes at this instant.
     Until(Instant),
 }
 
@@ -59,7 +60,7 @@ impl LimiterState {
         Self {
             in_flight: 0,
             concurrency: Concurrency::new(settings.max_concurrent),
-            slowness: Slowness::default(),
+            latency: LatencyMonitor::default(),
             kinds: Vec::new(),
             requests: settings.requests_per_minute.map(RequestQuota::new),
             tokens: settings.tokens_per_minute.map(TokenQuota::new),
@@ -83,10 +84,10 @@ impl LimiterState {
         }
     }
 
-    /// Calls of one name are expected to take about the same time.
-    pub(super) fn kind(&mut self, name: &str) -> Kind {
+    /// The kind with this name. Calls of one kind are expected to take about the same time.
+    pub(super) fn kind(&mut self, name: &str) -> CallKind {
         let known = self.kinds.iter().position(|known| known == name);
-        Kind(known.unwrap_or_else(|| {
+        CallKind(known.unwrap_or_else(|| {
             self.kinds.push(name.to_owned());
             self.kinds.len() - 1
         }))
@@ -96,8 +97,8 @@ impl LimiterState {
         self.breaker.down_since().is_some()
     }
 
-    /// Admits a call that will use at most about `tokens` tokens, or says what it has to wait for.
-    pub(super) fn admit(&mut self, tokens: u64, kind: Kind, now: Instant) -> Admission {
+    /// Admits a call that will use at most about `tokens` tokens, or says what it waits for.
+    pub(super) fn admit(&mut self, tokens: u64, kind: CallKind, now: Instant) -> Admission {
         let passage = self.breaker.passage(now);
         let obstacle = self.obstacle(passage, tokens, now);
         if obstacle == Obstacle::Nothing {
@@ -107,8 +108,8 @@ impl LimiterState {
         self.delay(obstacle, now)
     }
 
-    /// What every call has to wait for at this moment, however small: a pause the provider asked for,
-    /// or an outage. `None` if a call could go out as far as these are concerned, be it as a probe.
+    /// What every call waits for now, of any size: a pause that the provider requested, or an
+    /// outage. `None` if neither holds a call back, or if a call may go out as a probe.
     pub(super) fn closed(&mut self, now: Instant) -> Option<Admission> {
         let obstacle = match self.breaker.passage(now) {
             Passage::Blocked(Some(until)) => Obstacle::Until(until),
@@ -142,7 +143,7 @@ impl LimiterState {
         look_again_at.map_or(Admission::WaitForChange, Admission::WaitUntil)
     }
 
-    /// Takes a ticket back.
+    /// Counts a call as ended and learns from how it ended.
     pub(super) fn finish(&mut self, ticket: Ticket, report: Report, now: Instant) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.compare(&ticket, report, now);
@@ -195,23 +196,23 @@ impl LimiterState {
             }
             self.paused_until = None;
         }
-        let room_at = match self.concurrency.room(self.in_flight, now) {
-            Room::Now => None,
-            Room::At(instant) => Some(instant),
-            Room::AfterACall => return Obstacle::OtherCalls,
+        let available_at = match self.concurrency.availability(self.in_flight, now) {
+            Availability::Now => None,
+            Availability::At(instant) => Some(instant),
+            Availability::AfterACall => return Obstacle::OtherCalls,
         };
         let requests_at = self.requests.as_mut().and_then(|quota| quota.opens_at(now));
         let tokens_at = self
             .tokens
             .as_mut()
             .and_then(|quota| quota.opens_at(tokens, now));
-        room_at
+        available_at
             .max(requests_at)
             .max(tokens_at)
             .map_or(Obstacle::Nothing, Obstacle::Until)
     }
 
-    fn start(&mut self, is_probe: bool, tokens: u64, kind: Kind, now: Instant) -> Ticket {
+    fn start(&mut self, is_probe: bool, tokens: u64, kind: CallKind, now: Instant) -> Ticket {
         if is_probe {
             self.breaker.probe_started();
         }
@@ -224,16 +225,16 @@ impl LimiterState {
         Ticket {
             is_probe,
             admitted,
-            observed: self.slowness.admit(kind, others, admitted.is_bound, now),
+            observed: self.latency.admit(kind, others, admitted.is_bound, now),
             reserved: self.tokens.as_mut().map(|quota| quota.take(tokens, now)),
         }
     }
 
-    /// What the call's duration says about the number of calls under way.
+    /// Changes the level if the durations of calls show that too many are in flight.
     fn compare(&mut self, ticket: &Ticket, report: Report, now: Instant) {
         let was_served = matches!(report, Report::Completed { .. });
         let level = self.concurrency.level();
-        match self.slowness.ended(ticket.observed, was_served, level, now) {
+        match self.latency.ended(ticket.observed, was_served, level, now) {
             Some(Advice::Fine(in_flight)) => self.concurrency.not_slow(in_flight),
             Some(Advice::Lower(level)) => self.concurrency.lower(level),
             Some(Advice::Restore(level)) => self.concurrency.restore(level),
@@ -242,9 +243,9 @@ impl LimiterState {
     }
 
     fn refused(&mut self, ticket: &Ticket, retry_after: Option<Duration>, now: Instant) {
-        // A probe of the breaker goes out alone: what is refused then has nothing to do with others.
+        // A probe of the breaker goes out alone, so the number of calls cannot be the cause.
         if !ticket.is_probe && self.concurrency.refused(ticket.admitted, retry_after, now) {
-            self.slowness.disturbed();
+            self.latency.disturbed();
         }
         self.pause(retry_after, now);
     }
@@ -257,7 +258,7 @@ impl LimiterState {
     fn settle(&mut self, ticket: &Ticket, report: Report, now: Instant) {
         let used = match report {
             Report::Completed { tokens } => tokens,
-            // The provider may have done the work.
+            // The provider may have done the work, so the reservation stays.
             Report::Cancelled | Report::Interrupted { .. } => return,
             _ => 0,
         };

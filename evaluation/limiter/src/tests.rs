@@ -1,4 +1,4 @@
-//! The limiter under a clock that stands still until everybody waits.
+//! The limiter under a clock that moves only while every task waits.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,7 +8,7 @@ use tokio::time::{advance, sleep};
 
 use super::*;
 
-const KIND: Kind = Kind(0);
+const KIND: CallKind = CallKind(0);
 const DONE: Report = Report::Completed { tokens: 1 };
 const BROKEN: Report = Report::Unavailable {
     overloaded: false,
@@ -27,14 +27,14 @@ fn settings(max_concurrent: usize) -> LimiterSettings {
     }
 }
 
-fn limiter(settings: &LimiterSettings) -> Arc<Line> {
-    Arc::new(Arc::new(Limiter::new(settings)).line())
+fn limiter(settings: &LimiterSettings) -> Arc<RunQueue> {
+    Arc::new(Arc::new(Limiter::new(settings)).queue())
 }
 
-/// How many calls could go out at once right now.
-async fn free_places(limiter: &Line) -> usize {
+/// How many calls could go out at once now.
+async fn free_places(limiter: &RunQueue) -> usize {
     let mut permits = Vec::new();
-    // Under a paused clock this passes as soon as nothing else can happen.
+    // Under the paused clock this timeout ends as soon as no other task can run.
     while let Ok(permit) =
         tokio::time::timeout(Duration::from_millis(1), limiter.acquire(1, KIND)).await
     {
@@ -43,8 +43,8 @@ async fn free_places(limiter: &Line) -> usize {
     permits.len()
 }
 
-/// Calls that fill every place and are all served; how many there were.
-async fn serve_all_places(limiter: &Line) -> usize {
+/// Starts calls until no more may go out, and completes all of them. Returns their number.
+async fn serve_all_places(limiter: &RunQueue) -> usize {
     let mut permits = Vec::new();
     while let Ok(permit) =
         tokio::time::timeout(Duration::from_millis(1), limiter.acquire(1, KIND)).await
@@ -58,7 +58,7 @@ async fn serve_all_places(limiter: &Line) -> usize {
     places
 }
 
-async fn fail_calls(limiter: &Line, calls: usize) {
+async fn fail_calls(limiter: &RunQueue, calls: usize) {
     for _ in 0..calls {
         limiter.acquire(1, KIND).await.unwrap().finish(BROKEN);
     }
@@ -85,7 +85,7 @@ async fn calls_go_out_in_the_order_they_came() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn never_more_calls_than_allowed_are_under_way() {
+async fn never_more_calls_than_allowed_are_in_flight() {
     let limiter = limiter(&settings(7));
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut calls = JoinSet::new();
@@ -123,7 +123,7 @@ async fn refusals_of_one_round_are_one_and_several_in_a_row_cut_deeper() {
     assert_eq!(
         free_places(&limiter).await,
         5,
-        "five were under way when one more was too many"
+        "five were in flight when one more was too many"
     );
     for _ in 0..20 {
         limiter.acquire(1, KIND).await.unwrap().finish(THROTTLED);
@@ -151,7 +151,7 @@ async fn a_cancelled_call_leaves_no_trace_wherever_it_stood() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_holds_for_everyone_and_exactly_as_long_as_asked() {
+async fn a_pause_stops_every_call_and_lasts_exactly_as_long_as_requested() {
     let limiter = limiter(&settings(8));
     let started = Instant::now();
     let retry_after = Some(Duration::from_secs(42));
@@ -160,7 +160,7 @@ async fn a_pause_holds_for_everyone_and_exactly_as_long_as_asked() {
         .await
         .unwrap()
         .finish(Report::Throttled { retry_after });
-    // A shorter pause asked for later does not cut the longer one.
+    // A shorter pause requested later does not shorten the longer one.
     let mut calls = JoinSet::new();
     for _ in 0..3 {
         let limiter = Arc::clone(&limiter);
@@ -201,7 +201,7 @@ async fn five_failures_in_a_row_open_the_breaker_and_one_probe_at_a_time_tests_i
         assert_eq!(
             free_places(&limiter).await,
             0,
-            "nobody else while the probe is out"
+            "no other call while the probe is in flight"
         );
         probe.finish(BROKEN);
     }
@@ -313,8 +313,8 @@ async fn tokens_are_reserved_before_a_call_and_corrected_after_it() {
     drop(whale);
 }
 
-/// One caller: how long it waits before it asks, what it asks for, how long its call takes, how it
-/// ends, and whether it gives up.
+/// One caller: when it arrives (ms), its tokens, how long its call takes (ms), how the call ends,
+/// and after how many milliseconds it gives up.
 #[derive(Clone, Debug)]
 struct Caller {
     arrives: u64,
@@ -342,8 +342,8 @@ fn callers() -> impl Strategy<Value = Vec<Caller>> {
     prop::collection::vec(caller, 1..120)
 }
 
-/// Runs all callers and answers when each admitted call went out, with its tokens.
-async fn run(limiter: Arc<Line>, callers: Vec<Caller>) -> Vec<(Instant, u64)> {
+/// Runs all callers and returns when each admitted call went out, with its tokens.
+async fn run(limiter: Arc<RunQueue>, callers: Vec<Caller>) -> Vec<(Instant, u64)> {
     let admitted = Arc::new(Mutex::new(Vec::new()));
     let mut tasks = JoinSet::new();
     for caller in callers {
@@ -393,7 +393,7 @@ proptest! {
                 longest_outage: Duration::from_hours(24),
                 ..settings(5)
             });
-            // Reservations are kept to the end here, so the sums of the windows are exact.
+            // No reservation is reduced here, so the sums of the windows are exact.
             let unchanged = callers.into_iter().map(|caller| Caller { ending: caller.ending.max(2), ..caller });
             let admitted = run(Arc::clone(&limiter), unchanged.collect()).await;
             for (index, (start, _)) in admitted.iter().enumerate() {

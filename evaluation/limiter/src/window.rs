@@ -1,4 +1,4 @@
-//! A limit on how much may happen in any minute.
+//! A limit on the sum of amounts within any 60 seconds.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use tokio::time::Instant;
 
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// Amounts this close together are kept as one entry, which bounds the memory of a window.
+/// Amounts within this time are kept as one entry, so a window has at most 241 entries.
 const GRAIN: Duration = Duration::from_millis(250);
 
-/// Counts amounts over the last minute. Exact in any window, unlike a token bucket, which lets up to
-/// twice its limit through in a minute that follows a quiet one.
+/// Sums amounts over the last minute. The limit holds for every window of a minute. A token bucket
+/// would let up to twice its limit through in a minute that follows a quiet one.
 #[derive(Debug)]
 pub(super) struct MinuteWindow {
     limit: u64,
@@ -26,7 +26,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// When everything in it is certainly older than a minute.
+    /// When every amount in it is older than a minute.
     fn expires(&self) -> Instant {
         self.opened + GRAIN + WINDOW
     }
@@ -45,7 +45,8 @@ impl MinuteWindow {
         self.limit = self.limit.min(limit.max(1));
     }
 
-    /// When `amount` fits; `None` for now. An amount above the limit fits into an empty window.
+    /// When `amount` fits; `None` if it fits now. An amount above the limit fits into an empty
+    /// window.
     pub(super) fn fits_at(&mut self, amount: u64, now: Instant) -> Option<Instant> {
         self.expire(now);
         let allowed = self.limit - amount.min(self.limit);
@@ -62,7 +63,7 @@ impl MinuteWindow {
         None
     }
 
-    /// Counts `amount` and answers the entry it went to.
+    /// Adds `amount` and returns the start of the entry that holds it.
     pub(super) fn add(&mut self, amount: u64, now: Instant) -> Instant {
         self.used = self.used.saturating_add(amount);
         match self.entries.back_mut() {
@@ -80,7 +81,7 @@ impl MinuteWindow {
         }
     }
 
-    /// Replaces an amount counted in `entry` by what it turned out to be.
+    /// Replaces the estimated amount in `entry` by the actual one.
     pub(super) fn correct(&mut self, entry: Instant, estimated: u64, actual: u64, now: Instant) {
         if actual > estimated {
             self.add(actual - estimated, now);

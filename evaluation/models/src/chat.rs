@@ -17,7 +17,7 @@ use super::telemetry::Meter;
 use gepa_evaluation::{
     ChatRequest, Completion, LanguageModel, Message, ModelError, ModelInfo, Purpose, UsageBound,
 };
-use gepa_limiter::{Kind, Limiter, Line};
+use gepa_limiter::{CallKind, Limiter, RunQueue};
 
 /// Tokens a chat format puts around a message, and around the whole, at most.
 const TOKENS_AROUND: u64 = 16;
@@ -29,7 +29,7 @@ pub struct ChatModel {
     pub(super) settings: ModelSettings,
     pub(super) endpoint: Endpoint,
     pub(super) client: Client,
-    pub(super) line: Arc<Line>,
+    pub(super) line: Arc<RunQueue>,
     pub(super) kinds: Kinds,
     pub(super) backoff: Backoff,
     pub(super) price: Option<Price>,
@@ -41,9 +41,9 @@ pub struct ChatModel {
 /// The limiter's kinds of calls to one model: a reflection takes many times as long as a rollout.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kinds {
-    rollout: Kind,
-    reflection: Kind,
-    judge: Kind,
+    rollout: CallKind,
+    reflection: CallKind,
+    judge: CallKind,
 }
 
 impl Kinds {
@@ -56,7 +56,7 @@ impl Kinds {
         }
     }
 
-    pub(super) fn of(self, purpose: Purpose) -> Kind {
+    pub(super) fn of(self, purpose: Purpose) -> CallKind {
         match purpose {
             Purpose::Rollout => self.rollout,
             Purpose::Reflection => self.reflection,
@@ -145,9 +145,9 @@ impl ChatModel {
         Value::Object(body)
     }
 
-    /// The body that forwards another program's request to this model: what these settings say wins,
-    /// what they leave open stays as it was sent. Only one limit on the reply's length goes out,
-    /// under the name this provider knows.
+    /// The body that forwards another program's request to this model: what these settings say
+    /// wins, what they leave open stays as it was sent. Only one limit on the reply's length goes
+    /// out, under the name this provider knows.
     pub fn proxied_body(&self, mut sent: Map<String, Value>) -> Value {
         let settings = &self.settings;
         let limits = ["max_completion_tokens", "max_tokens"];

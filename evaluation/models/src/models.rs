@@ -19,7 +19,7 @@ use super::prices::Price;
 use super::settings::{ModelSettings, PriceSettings, ProviderSettings};
 use super::telemetry::Meter;
 use super::{Environment, ModelSetupError};
-use gepa_limiter::{Limiter, LimiterSettings, Line};
+use gepa_limiter::{Limiter, LimiterSettings, RunQueue};
 
 const CONNECT_SECONDS: f64 = 10.0;
 const WHOLE_CALL_SECONDS: f64 = 300.0;
@@ -33,7 +33,7 @@ const MAX_CONCURRENT: u32 = 64;
 #[derive(Debug)]
 pub struct Models {
     shared: Arc<Shared>,
-    lines: Mutex<BTreeMap<LimiterKey, Weak<Line>>>,
+    lines: Mutex<BTreeMap<LimiterKey, Weak<RunQueue>>>,
 }
 
 /// What all runs of a process share.
@@ -77,8 +77,8 @@ impl Models {
         }
     }
 
-    /// The same models for one more run. Where several runs wait for the same address and key, a call
-    /// goes out of each in turn, however many calls another has waiting.
+    /// The same models for one more run. Where several runs wait for the same address and key, a
+    /// call goes out of each in turn, however many calls another has waiting.
     #[must_use]
     pub fn for_run(&self) -> Self {
         Self {
@@ -102,8 +102,8 @@ impl Models {
         self.resolve(settings, providers, prices).map(|_| ())
     }
 
-    /// Connects a model behind a chat completions endpoint. Sends nothing: a wrong key or model shows
-    /// at the first call.
+    /// Connects a model behind a chat completions endpoint. Sends nothing: a wrong key or model
+    /// shows at the first call.
     pub fn connect(
         &self,
         settings: &ModelSettings,
@@ -167,7 +167,7 @@ impl Models {
     }
 
     /// The run's line before the limiter of this address and key.
-    fn line(&self, endpoint: &Endpoint, provider: &ProviderSettings) -> Arc<Line> {
+    fn line(&self, endpoint: &Endpoint, provider: &ProviderSettings) -> Arc<RunQueue> {
         let key = (endpoint.base_url.clone(), endpoint.key.clone());
         let limiter = self.shared.limiter(&key, provider);
         let mut lines = self.lines.lock();
@@ -175,7 +175,7 @@ impl Models {
         if let Some(line) = lines.get(&key).and_then(Weak::upgrade) {
             return line;
         }
-        let line = Arc::new(limiter.line());
+        let line = Arc::new(limiter.queue());
         lines.insert(key, Arc::downgrade(&line));
         line
     }

@@ -1,4 +1,4 @@
-//! What callers do to a limiter.
+//! Sequences of calls to a limiter, each with the property that must hold.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,16 +6,16 @@ use std::time::Duration;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::oneshot;
 
-use crate::limiter::{Kind, Limiter, LimiterSettings, Line, Outage, Permit, Report};
+use crate::limiter::{CallKind, Limiter, LimiterSettings, Outage, Permit, Report, RunQueue};
 
 const LIMIT: usize = 2;
 const CALLS: usize = 4;
 
-/// The lines before a limiter and the number of calls under way as the callers count them.
+/// The queues before a limiter, and the number of calls in flight as the callers count them.
 #[derive(Clone)]
 struct World {
     /// Two runs before one limiter.
-    lines: [Arc<Line>; 2],
+    queues: [Arc<RunQueue>; 2],
     in_flight: Arc<AtomicUsize>,
 }
 
@@ -32,16 +32,17 @@ impl World {
         };
         let limiter = Arc::new(Limiter::new(&settings));
         Self {
-            lines: [limiter.line(), limiter.line()].map(Arc::new),
+            queues: [limiter.queue(), limiter.queue()].map(Arc::new),
             in_flight: Arc::new(AtomicUsize::new(0)),
         }
     }
 
-    /// One call of a run that ends with `report`; `None` drops the permit as a cancelled caller does.
+    /// Makes one call of a run that ends with `report`. `None` drops the permit, as a cancelled
+    /// caller does.
     async fn call(self, run: usize, report: Option<Report>) {
         let permit = self.acquire(run).await.expect("nothing is down");
         let others = self.in_flight.fetch_add(1, Ordering::SeqCst);
-        assert!(others < LIMIT, "{} calls under way", others + 1);
+        assert!(others < LIMIT, "{} calls in flight", others + 1);
         shuttle::future::yield_now().await;
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
         match report {
@@ -51,10 +52,10 @@ impl World {
     }
 
     async fn acquire(&self, run: usize) -> Result<Permit, Outage> {
-        self.lines[run % 2].acquire(1, Kind::default()).await
+        self.queues[run % 2].acquire(1, CallKind::default()).await
     }
 
-    /// As many calls as the limit allows get through one after the other and at once.
+    /// Checks that one call more than the limit, started together, all get through.
     async fn still_works(&self) {
         let calls: Vec<_> = (0..=LIMIT)
             .map(|run| shuttle::future::spawn(self.clone().call(run, Some(COMPLETED))))
@@ -67,12 +68,12 @@ impl World {
 
 const COMPLETED: Report = Report::Completed { tokens: 1 };
 
-/// Never more calls than the limit, and every call gets its turn.
+/// There are never more calls in flight than the limit, and every call gets its turn.
 pub fn calls_share_the_limit() {
     run(|world| async move { all(&world, |_| Some(COMPLETED)).await });
 }
 
-/// A caller that goes away with its permit gives it back.
+/// A caller that is dropped returns its permit.
 pub fn dropped_permits_come_back() {
     run(|world| async move {
         all(&world, |call| (call % 2 == 0).then_some(COMPLETED)).await;
@@ -94,8 +95,8 @@ pub fn throttled_calls_shrink_the_limit_and_never_stop_it() {
     });
 }
 
-/// Callers that stop waiting, at the head of the line or behind it, block nobody.
-pub fn cancelled_waiters_leave_the_line() {
+/// Callers that stop waiting, as first of their queue or behind the first, block no other caller.
+pub fn cancelled_waiters_leave_the_queue() {
     run(|world| async move {
         let mut patient = Vec::new();
         let mut impatient = Vec::new();
@@ -117,7 +118,7 @@ pub fn cancelled_waiters_leave_the_line() {
             impatient.push((leave, waiting));
         }
         for (leave, waiting) in impatient {
-            // Whoever has been served already hears nothing.
+            // A call that has already been served no longer listens.
             let _ = leave.send(());
             waiting.await.expect("leaving is no failure");
         }

@@ -1,7 +1,7 @@
 //! Every scenario under thousands of random schedules and under schedules with few preemptions.
 
 use gepa_model_check::{
-    calls_share_the_limit, cancelled_waiters_leave_the_line, dropped_permits_come_back,
+    calls_share_the_limit, cancelled_waiters_leave_the_queue, dropped_permits_come_back,
     throttled_calls_shrink_the_limit_and_never_stop_it,
 };
 
@@ -30,5 +30,5 @@ fn no_schedule_stops_at_a_lowered_limit() {
 
 #[test]
 fn no_schedule_blocks_the_line_behind_a_caller_that_left() {
-    check(cancelled_waiters_leave_the_line);
+    check(cancelled_waiters_leave_the_queue);
 }

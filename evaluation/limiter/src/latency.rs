@@ -1,49 +1,50 @@
-//! Whether calls take longer because there are too many of them.
+//! Finds out whether calls take longer because there are too many of them.
 //!
-//! A provider that queues refuses nothing: beyond its capacity calls only get slower. So every kind of
-//! call has a usual duration, and calls are compared with it in blocks. Where they take much longer,
-//! the level is lowered to what the provider seems to work on at once (Little's law). That is a trial:
-//! if the next block is as slow, the cause lies elsewhere, the level comes back, and the longer
-//! duration is the usual one from then on.
+//! A provider that queues calls refuses none of them: above its capacity calls only get slower. So
+//! every kind of call has a usual duration, and calls are compared with it in blocks. If a block
+//! takes much longer, the level is lowered to the number of calls that the provider seems to work
+//! on at once (Little's law). This is a probe. If the next block is as slow, the number of calls is
+//! not the cause: the level is restored, and the longer duration becomes the usual one.
 
 use tokio::time::Instant;
 
-use super::Kind;
+use super::CallKind;
 
-/// Calls that give a kind its first usual duration.
+/// The first usual duration of a kind is the mean over this many calls.
 const FIRST_CALLS: u32 = 16;
 
-/// Calls of a block, at least: the means of two blocks differ by a tenth from chance alone.
+/// Calls of a block. With this size the means of two blocks differ by about a tenth from chance
+/// alone.
 const BLOCK: u32 = 64;
 
-/// So many times the usual duration is too slow.
+/// A block is slow when its calls take at least 1.5 × their usual durations.
 const TOO_SLOW: f64 = 1.5;
 
-/// Up to so many times the usual duration a block says what is usual.
+/// A block below 1.1 × the usual durations updates them.
 const USUAL: f64 = 1.1;
 
-/// How much a block changes the usual duration.
-const NEWS: f64 = 0.2;
+/// Weight of one block in the running mean that is the usual duration.
+const BLOCK_WEIGHT: f64 = 0.2;
 
-/// Calls beyond what the provider works on, so that it never runs out of work.
+/// A lowered level is 1.2 × what the provider seems to work on, so that it never runs out of work.
 const RESERVE: f64 = 1.2;
 
-/// The slowest of a block are not waited for.
-const NOT_WAITED_FOR: u32 = 16;
+/// A block is complete without its slowest calls: one part in 16 of it.
+const TAIL_PARTS: u32 = 16;
 
-/// Compares durations, block by block.
+/// Compares durations with the usual ones, block by block.
 #[derive(Debug, Default)]
-pub(super) struct Slowness {
+pub(super) struct LatencyMonitor {
     usual: Vec<Usual>,
     number: u64,
     block: Block,
-    trial: Option<Trial>,
+    probe: Option<LoweringProbe>,
 }
 
-/// What a call remembers.
+/// What is noted about a call when it starts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Observed {
-    kind: Kind,
+    kind: CallKind,
     started: Instant,
     role: Role,
 }
@@ -51,17 +52,19 @@ pub(super) struct Observed {
 /// What to do about the level.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Advice {
-    /// Calls are as fast as ever with so many under way.
+    /// Calls were not slow with this many in flight on average.
     Fine(f64),
+    /// Calls are slow: go down to this level.
     Lower(f64),
+    /// Fewer calls were as slow: go back to this level.
     Restore(f64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
-    /// Among the first of its kind.
+    /// One of the calls that give its kind the first usual duration.
     First,
-    /// Of the block with this number.
+    /// Belongs to the block with this number.
     Member(u64),
     None,
 }
@@ -86,21 +89,21 @@ struct Block {
     sums: Sums,
     usual_seconds: f64,
     in_flight: f64,
-    /// Members that went out while the level was what held calls back.
+    /// Calls of the block that started while the level held other calls back.
     bound: u32,
 }
 
-/// A level that was lowered to see whether it helps.
+/// The level was lowered to see whether calls get faster.
 #[derive(Clone, Copy, Debug)]
-struct Trial {
+struct LoweringProbe {
     before: f64,
     ratio: f64,
 }
 
-impl Slowness {
+impl LatencyMonitor {
     pub(super) fn admit(
         &mut self,
-        kind: Kind,
+        kind: CallKind,
         in_flight: usize,
         is_bound: bool,
         now: Instant,
@@ -131,7 +134,7 @@ impl Slowness {
         }
     }
 
-    /// A call has ended, served or not.
+    /// A call has ended. `served` says whether the provider completed it.
     pub(super) fn ended(
         &mut self,
         call: Observed,
@@ -163,9 +166,10 @@ impl Slowness {
         }
     }
 
-    /// The level has changed for another reason: what was being compared is not comparable.
+    /// The level has changed for another reason, so the current block cannot be compared. Starts a
+    /// new one.
     pub(super) fn disturbed(&mut self) {
-        self.trial = None;
+        self.probe = None;
         self.begin();
     }
 
@@ -173,18 +177,18 @@ impl Slowness {
         let ratio = self.block.sums.seconds / self.block.usual_seconds;
         let in_flight = self.block.in_flight / f64::from(self.block.sums.admitted) + 1.0;
         let is_bound = self.block.bound * 2 > self.block.sums.admitted;
-        let advice = match self.trial.take() {
+        let advice = match self.probe.take() {
             _ if !ratio.is_finite() => None,
-            Some(trial) if ratio > (trial.ratio * RESERVE).sqrt() => {
+            Some(probe) if ratio > (probe.ratio * RESERVE).sqrt() => {
                 for usual in &mut self.usual {
                     usual.seconds = usual.seconds.map(|seconds| seconds * ratio);
                 }
-                Some(Advice::Restore(trial.before))
+                Some(Advice::Restore(probe.before))
             }
             None if ratio >= TOO_SLOW && is_bound => {
                 let lower = (RESERVE * in_flight / ratio).max(1.0);
                 (lower < level).then(|| {
-                    self.trial = Some(Trial {
+                    self.probe = Some(LoweringProbe {
                         before: level,
                         ratio,
                     });
@@ -205,7 +209,7 @@ impl Slowness {
     fn learn(&mut self) {
         for usual in &mut self.usual {
             if let (Some(seconds), Some(mean)) = (&mut usual.seconds, usual.block.mean()) {
-                *seconds += (mean - *seconds) * NEWS;
+                *seconds += (mean - *seconds) * BLOCK_WEIGHT;
             }
         }
     }
@@ -229,7 +233,7 @@ impl Sums {
     }
 
     fn is_over(&self, calls: u32) -> bool {
-        self.admitted >= calls && self.ended >= calls - calls / NOT_WAITED_FOR
+        self.admitted >= calls && self.ended >= calls - calls / TAIL_PARTS
     }
 
     fn mean(&self) -> Option<f64> {
