@@ -1,4 +1,4 @@
-//! Who is let in.
+//! Checks that a request carries the server's key.
 
 use std::sync::Arc;
 
@@ -9,14 +9,15 @@ use axum::response::{IntoResponse, Response};
 
 use crate::failure::Failure;
 
-/// The one route that answers without a key.
+/// The only route that answers without a key.
 const OPEN: &str = "/health";
 
-/// The key of a server, as its hash: comparing hashes takes the same time wherever they differ.
+/// The hash of the server's key. Comparing hashes takes the same time wherever they differ, so the
+/// time of an answer shows nothing about the key.
 #[derive(Clone)]
-pub(crate) struct Gate(Option<Arc<blake3::Hash>>);
+pub(crate) struct ApiKey(Option<Arc<blake3::Hash>>);
 
-impl Gate {
+impl ApiKey {
     pub(crate) fn new(api_key: Option<&str>) -> Self {
         Self(api_key.map(|key| Arc::new(blake3::hash(key.as_bytes()))))
     }
@@ -30,9 +31,9 @@ impl Gate {
     }
 }
 
-/// Lets a request through or answers 401.
-pub(crate) async fn check(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    if request.uri().path() == OPEN || gate.admits(request.headers()) {
+/// Passes a request on if its key is right, and otherwise answers 401.
+pub(crate) async fn check(State(api_key): State<ApiKey>, request: Request, next: Next) -> Response {
+    if request.uri().path() == OPEN || api_key.admits(request.headers()) {
         return next.run(request).await;
     }
     let message =

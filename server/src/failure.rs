@@ -1,4 +1,4 @@
-//! Errors as answers: a status, and a sentence that says what to do.
+//! Errors as HTTP answers: a status, and a sentence that says what to do.
 
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -11,12 +11,12 @@ use serde_json::{Map, Value, json};
 use crate::events::TooManyStreams;
 use crate::jobs::{CommandError, SubmitError};
 
-/// A request that cannot be answered.
+/// The answer to a request that failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
     status: StatusCode,
     message: String,
-    /// Further fields of the answer.
+    /// Further fields of the answer's JSON object.
     fields: Map<String, Value>,
 }
 
@@ -29,7 +29,7 @@ impl Failure {
         }
     }
 
-    /// A submission that cannot be used, key by key.
+    /// A submission that cannot be used, with a message for each key.
     pub(crate) fn unusable(message: impl Into<String>, problems: Vec<(String, String)>) -> Self {
         let problems: Vec<Value> = problems
             .into_iter()
@@ -145,7 +145,7 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let mut body = Map::new();
         body.insert("error".to_owned(), json!(self.message));
-        // The name other frameworks' clients look for.
+        // Clients of other frameworks read this field.
         body.insert("detail".to_owned(), json!(self.message));
         body.extend(self.fields);
         let mut response = (self.status, Json(Value::Object(body))).into_response();

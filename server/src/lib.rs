@@ -1,9 +1,9 @@
-//! Runs over HTTP: jobs submitted, worked on, watched and steered, in the shapes that prompt
-//! learning clients know.
+//! The HTTP server: clients submit jobs, watch them, and pause, resume or cancel them. Requests and
+//! answers have the shapes of the prompt-learning API.
 //!
-//! Holds no state of a run: every answer is read from the store, and a server started again on the
-//! same store goes on where the last one stopped. Listens on nothing by itself: the application
-//! binds a listener and hands it to [`Server::serve`].
+//! The server holds no state of a run. Every answer is read from the store, and a server started
+//! again on the same store resumes the unfinished jobs. The application binds a listener and passes
+//! it to [`Server::serve`].
 
 mod auth;
 mod events;

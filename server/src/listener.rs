@@ -1,4 +1,4 @@
-//! Accepting connections, a bounded number of them, each within limits.
+//! Accepts a bounded number of connections and serves each within limits of size and time.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,18 +12,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// Connections served at once; further ones wait to be accepted.
+/// Connections served at once; further connections wait to be accepted.
 const MOST_CONNECTIONS: usize = 1_024;
-/// How long the head of a request may take, idle time between requests included.
+/// Time limit for the head of a request, including the idle time before it.
 const HEAD_TIME: Duration = Duration::from_mins(1);
 /// Largest head of a request, in bytes.
 const LARGEST_HEAD: usize = 64 << 10;
-/// A pause where accepting fails: out of file descriptors, most likely.
+/// Pause after a failed accept. The usual cause is that file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long answers under way may take once the server ends.
+/// Time that started answers get when the server ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
-/// Answers on `listener` until `closing`, then until the answers under way are given.
+/// Serves connections of `listener` until `closing`, and then until the started answers have been
+/// sent.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -55,12 +56,12 @@ pub(crate) async fn serve(
         while connections.try_join_next().is_some() {}
     }
     let last = async { while connections.join_next().await.is_some() {} };
-    // Those that take longer are cut off.
+    // Answers that take longer are cut off.
     let _ = tokio::time::timeout(LAST_ANSWERS, last).await;
 }
 
 async fn connection(stream: TcpStream, router: Router, mut closing: watch::Receiver<bool>) {
-    // Events are small and wanted at once.
+    // Events are small and must not wait for further data.
     if stream.set_nodelay(true).is_err() {
         return;
     }
@@ -83,6 +84,6 @@ async fn connection(stream: TcpStream, router: Router, mut closing: watch::Recei
 }
 
 async fn closed(closing: &mut watch::Receiver<bool>) {
-    // Without a sender there is no server any more either.
+    // A dropped sender means that the server has been dropped: that counts as closing too.
     let _ = closing.wait_for(|closing| *closing).await;
 }

@@ -1,4 +1,4 @@
-//! A server: its jobs, its routes, its end.
+//! A server: its jobs, its routes, its shutdown.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::routes;
 use crate::settings::ServerSettings;
 use crate::telemetry;
 
-/// What every route can reach.
+/// What the routes share.
 pub(crate) struct App {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) supervisor: Supervisor,
@@ -21,8 +21,9 @@ pub(crate) struct App {
     pub(crate) streams: Streams,
 }
 
-/// Works on the jobs of a store and answers for them. [`shut_down`](Self::shut_down) it before it
-/// is dropped, so that its jobs are stored as interrupted; a killed one loses the calls in flight.
+/// Runs the jobs of a store and serves the HTTP API. Call [`shut_down`](Self::shut_down) before
+/// dropping it, so that its jobs are stored as interrupted. A server that is killed loses the calls
+/// in flight.
 pub struct Server {
     app: Arc<App>,
     settings: ServerSettings,
@@ -38,8 +39,8 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Takes up every job of the store that is not over. Runs of other programs in the same store
-    /// are shown and left alone.
+    /// Starts every job of the store that has not ended. Runs of other programs in the same store
+    /// are shown but not run.
     pub async fn start(
         store: Arc<dyn Store>,
         source: Arc<dyn JobSource>,
@@ -64,14 +65,13 @@ impl Server {
         routes::router(&self.app, self.settings.api_key.as_deref())
     }
 
-    /// Answers on a listener until [`shut_down`](Self::shut_down) has been called.
+    /// Serves the routes on a listener until [`shut_down`](Self::shut_down) is called.
     pub async fn serve(&self, listener: TcpListener) {
         let closing = self.app.supervisor.closing();
         listener::serve(listener, self.router(), closing).await;
     }
 
-    /// Interrupts every job and waits until all are stored; a server started later goes on with
-    /// them.
+    /// Interrupts every job and waits until all are stored. A server started later resumes them.
     pub async fn shut_down(&self) {
         self.app.supervisor.shut_down().await;
     }

@@ -1,21 +1,21 @@
-//! What a server is told.
+//! The settings of a server.
 
 use std::fmt;
 
 use crate::jobs::OutageSettings;
 
-/// Bounds and the key of a server.
+/// Limits and key of a server.
 #[derive(Clone)]
 pub struct ServerSettings {
     /// Jobs that run at a time, at least 1.
     pub max_jobs: usize,
-    /// Jobs that may wait; further submissions are refused.
+    /// Jobs that may wait for a slot; further submissions are refused.
     pub max_queued: usize,
     /// Event streams open at a time.
     pub max_streams: usize,
-    /// How a provider or task app that is down is waited for.
+    /// How jobs wait for a provider or task app that is down.
     pub outage: OutageSettings,
-    /// The key every request but `/health` must carry; without one everyone is let in.
+    /// The key that every request except `/health` must carry. `None`: no request needs a key.
     pub api_key: Option<String>,
 }
 

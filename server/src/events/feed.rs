@@ -1,4 +1,4 @@
-//! Events of jobs, kept as they were serialised, and caught up with the store when asked for.
+//! Caches the serialised events of jobs and brings them up to date with the store on each request.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use gepa_evaluation::run_cpu;
 use gepa_jobs::events::{ApiEvent, EventFold, MetricPoint};
 use parking_lot::Mutex;
 
-/// Journal events read from the store at once.
+/// Journal events read from the store in one go.
 const PAGE: usize = 1_000;
-/// Fewer events than this are folded at once: less than a millisecond of work.
+/// Pages below this size are folded on the async thread: they take less than a millisecond.
 const FEW: usize = 64;
-/// Jobs whose events are kept.
+/// Jobs whose events are cached.
 const MOST_JOBS: usize = 64;
 
-/// The feeds asked for last.
+/// The feeds that were requested last.
 pub(crate) struct Feeds {
     store: Arc<dyn Store>,
-    /// Asked for last comes last.
+    /// In the order of requests; the latest is at the end.
     recent: Mutex<Vec<Arc<Feed>>>,
 }
 
@@ -30,16 +30,16 @@ pub(crate) struct Feed {
 
 struct State {
     fold: EventFold,
-    /// The last journal event taken in.
+    /// The last journal event that was folded.
     last: Seq,
     events: Vec<ApiEvent>,
 }
 
-/// A part of the events, and whether there is more behind it.
+/// A part of the events, and whether more follow.
 pub(crate) struct Page {
     pub(crate) events: Vec<ApiEvent>,
     pub(crate) has_more: bool,
-    /// The job's last event is in this page or before it.
+    /// Whether the job's last event is in this page or before it.
     pub(crate) is_end: bool,
 }
 
@@ -51,7 +51,7 @@ impl Feeds {
         }
     }
 
-    /// The feed of a job that must exist.
+    /// The feed of a job. Fails if the store does not know the job.
     pub(crate) async fn of(&self, job: &RunId) -> Result<Arc<Feed>, StoreError> {
         if let Some(feed) = self.find(job) {
             return Ok(feed);
@@ -67,7 +67,7 @@ impl Feeds {
                 events: vec![first],
             }),
         });
-        // Someone else may have been as fast.
+        // Another request may have added the feed meanwhile.
         if let Some(feed) = self.find(job) {
             return Ok(feed);
         }
@@ -89,7 +89,7 @@ impl Feeds {
 }
 
 impl Feed {
-    /// Up to `limit` events after `since`, as the store has them now.
+    /// Up to `limit` events after number `since`, up to date with the store.
     pub(crate) async fn page(
         self: &Arc<Self>,
         since: u64,
@@ -109,7 +109,7 @@ impl Feed {
         })
     }
 
-    /// The last `limit` points of the curve.
+    /// The last `limit` points of the score curve.
     pub(crate) async fn points(
         self: &Arc<Self>,
         limit: usize,
@@ -120,7 +120,7 @@ impl Feed {
         Ok(points[points.len().saturating_sub(limit)..].to_vec())
     }
 
-    /// Folds one page while the next is read.
+    /// Reads and folds all new journal events. Folds one page while the next is read.
     async fn catch_up(self: &Arc<Self>) -> Result<(), StoreError> {
         let Some(mut last) = self.position() else {
             return Ok(());
@@ -141,7 +141,8 @@ impl Feed {
             }
             let (next, folded) = tokio::join!(self.store.events(&self.job, last, PAGE), fold);
             if folded.is_none() {
-                // What follows does not fit what was not taken in; the next question begins there.
+                // The page was not folded, so later pages do not connect. The next request reads it
+                // again.
                 break;
             }
             page = next?;
@@ -149,13 +150,13 @@ impl Feed {
         Ok(())
     }
 
-    /// Where to read on; nothing follows a job's last event.
+    /// The last journal event folded; `None` if the job's last event has been folded.
     fn position(&self) -> Option<Seq> {
         let state = self.state.lock();
         (!state.fold.is_over()).then_some(state.last)
     }
 
-    /// Others may have read the same page meanwhile; what they took in is passed over.
+    /// Folds a page. Skips events that another request has folded meanwhile.
     fn take_in(&self, page: &[Event]) {
         let mut state = self.state.lock();
         for event in page {

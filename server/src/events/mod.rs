@@ -1,4 +1,4 @@
-//! Events of jobs, kept, caught up with the store, and streamed.
+//! Events of jobs: cached, brought up to date with the store, and streamed.
 
 mod feed;
 mod stream;

@@ -1,4 +1,4 @@
-//! Events as a stream: pulled by the reader, so a slow one holds a page and nothing more.
+//! Events as a stream. The reader pulls it, so a slow reader holds one page in memory and no more.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -15,21 +15,21 @@ use tokio::time::Instant;
 
 use super::feed::Feed;
 
-/// Events held for a reader at once.
+/// Most events held in memory for one reader.
 const PAGE: usize = 100;
-/// How often the store is asked for more.
+/// How often the store is polled for new events.
 const POLL: Duration = Duration::from_millis(200);
-/// A comment is sent when nothing else was for this long.
+/// A comment is sent after this long without an event.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// The streams open at a time.
+/// Limits the number of open streams.
 #[derive(Debug)]
 pub(crate) struct Streams {
     free: Arc<Semaphore>,
     most: usize,
 }
 
-/// No further stream is opened.
+/// The limit of open streams is reached.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} event streams are open already; close one, or poll the events instead")]
 pub(crate) struct TooManyStreams(usize);
@@ -42,7 +42,8 @@ impl Streams {
         }
     }
 
-    /// A stream of the events after `since`; it ends after the job's last event, or with the server.
+    /// A stream of the events after number `since`. It ends after the job's last event, or when the
+    /// server ends.
     pub(crate) fn open(
         &self,
         job: &RunId,
@@ -95,7 +96,8 @@ impl Reader {
             if self.is_end || *self.closing.borrow() {
                 return None;
             }
-            // A store that fails ends the stream; the reader comes back with the last id it saw.
+            // A store error ends the stream. The reader connects again and sends the last id it
+            // saw.
             let page = self.feed.page(self.since, PAGE).await.ok()?;
             self.is_end = page.is_end;
             if let Some(last) = page.events.last() {
@@ -117,7 +119,8 @@ impl Reader {
     }
 }
 
-/// JSON has no line breaks of its own, so one data line holds an event.
+/// One event as a block of the stream. Serialised JSON has no line breaks, so it fits one data
+/// line.
 fn block(event: &ApiEvent) -> Bytes {
     let ApiEvent { seq, kind, text } = event;
     format!("id: {seq}\nevent: {kind}\ndata: {text}\n\n").into()

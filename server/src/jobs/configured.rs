@@ -1,4 +1,4 @@
-//! Jobs of configs, connected to the process's models and interceptor.
+//! Makes jobs of configs and connects them to the process's models and interceptor.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::source::{JobSource, PreparedJob};
 
-/// Makes jobs of configs, with keys and addresses of one environment.
+/// Makes jobs of configs. All jobs read keys and addresses from one environment.
 #[derive(Debug)]
 pub struct ConfiguredJobs {
     environment: Environment,

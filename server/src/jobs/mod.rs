@@ -1,7 +1,7 @@
-//! Jobs: runs submitted over HTTP, worked on in this process until they are over.
+//! Jobs: runs submitted over HTTP, which this process runs to their end.
 
-mod attendance;
 mod configured;
+mod job_runner;
 mod outage;
 mod slots;
 mod source;

@@ -1,15 +1,15 @@
-//! Waiting for what is down: longer each time, and not for ever.
+//! Pauses between tries of a job during an outage: they double, and end after a time limit.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How an outage is waited for.
+/// How long a job pauses and waits during an outage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutageSettings {
-    /// The first pause before a job is tried again.
+    /// The first pause before a job is resumed.
     pub first_pause: Duration,
-    /// The longest pause; they double up to here.
+    /// The longest pause. Pauses double up to it.
     pub longest_pause: Duration,
     /// How long a job may make no progress before it fails.
     pub allowed: Duration,
@@ -25,18 +25,18 @@ impl Default for OutageSettings {
     }
 }
 
-/// The outage a job is in, if it is in one.
+/// The retries of one job during an outage.
 #[derive(Debug, Default)]
-pub(super) struct Outage {
+pub(super) struct OutageRetry {
     since: Option<Instant>,
     pauses: u32,
-    /// What the job had executed when it was interrupted last.
+    /// Rollouts and reflection calls of the job when it was interrupted last.
     executed: u64,
 }
 
-impl Outage {
-    /// The next pause; `None` once the job has waited long enough. A job that `executed` more than
-    /// before is in another outage than the last one.
+impl OutageRetry {
+    /// The next pause; `None` once the outage has lasted [`OutageSettings::allowed`]. If `executed`
+    /// has grown since the last call, the job made progress, and a new outage begins.
     pub(super) fn pause(
         &mut self,
         executed: u64,
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn pauses_double_until_the_outage_has_lasted_too_long() {
         let settings = OutageSettings::default();
-        let mut outage = Outage::default();
+        let mut outage = OutageRetry::default();
         let mut pauses = Vec::new();
         let mut now = Instant::now();
         while let Some(pause) = outage.pause(7, now, &settings) {

@@ -1,4 +1,4 @@
-//! How many jobs run at a time, and whose turn is next: the oldest job's.
+//! Limits the number of jobs that run at a time. A free slot goes to the oldest waiting job.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -17,18 +17,18 @@ pub(super) struct Slots {
 #[derive(Debug)]
 struct State {
     free: usize,
-    /// Tickets of the jobs that wait.
+    /// Tickets of the waiting jobs.
     waiting: BTreeSet<u64>,
 }
 
-/// A place in the queue; given up when dropped.
+/// A place in the queue; dropping it leaves the queue.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct QueuePlace {
     slots: Arc<Slots>,
     ticket: u64,
 }
 
-/// A slot; free again when dropped.
+/// The right to run one job; dropping it frees the slot.
 #[derive(Debug)]
 pub(super) struct Slot {
     slots: Arc<Slots>,
@@ -45,10 +45,10 @@ impl Slots {
         })
     }
 
-    /// Queues a job; smaller tickets go first.
-    pub(super) fn enter(self: &Arc<Self>, ticket: u64) -> Place {
+    /// Puts a job into the queue. Jobs with smaller tickets go first.
+    pub(super) fn enter(self: &Arc<Self>, ticket: u64) -> QueuePlace {
         self.state.lock().waiting.insert(ticket);
-        Place {
+        QueuePlace {
             slots: Arc::clone(self),
             ticket,
         }
@@ -62,7 +62,7 @@ impl Slots {
         state.free -= 1;
         state.waiting.remove(&ticket);
         drop(state);
-        // There may be a slot for the next one as well.
+        // Another slot may be free for the next job.
         self.changed.notify_waiters();
         Some(Slot {
             slots: Arc::clone(self),
@@ -70,12 +70,12 @@ impl Slots {
     }
 }
 
-impl Place {
-    /// Waits for this job's turn.
+impl QueuePlace {
+    /// Waits until this job gets a slot.
     pub(super) async fn slot(&self) -> Slot {
         loop {
             let mut changed = pin!(self.slots.changed.notified());
-            // From here on a change is not missed.
+            // Registers before `take` looks, so that a change after the look wakes this task.
             changed.as_mut().enable();
             if let Some(slot) = self.slots.take(self.ticket) {
                 return slot;
@@ -85,7 +85,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueuePlace {
     fn drop(&mut self) {
         self.slots.state.lock().waiting.remove(&self.ticket);
         self.slots.changed.notify_waiters();
@@ -104,9 +104,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_oldest_job_gets_the_next_slot_and_those_who_leave_are_passed_over() {
+    async fn the_oldest_waiting_job_gets_the_next_slot() {
         let slots = Slots::new(1);
-        let places: Vec<Place> = [3, 1, 2].map(|ticket| slots.enter(ticket)).into();
+        let places: Vec<QueuePlace> = [3, 1, 2].map(|ticket| slots.enter(ticket)).into();
         assert!(slots.take(3).is_none());
         let first = places[1].slot().await;
         assert!(slots.take(2).is_none());

@@ -1,4 +1,4 @@
-//! The seam between jobs and the configurations they are made of.
+//! The trait that turns a submitted or stored config into a job.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,37 +11,38 @@ use gepa_evaluation::{Evaluator, LanguageModel};
 use gepa_jobs::JobMark;
 use serde_json::{Map, Value};
 
-/// Makes jobs of what was submitted.
+/// Turns configs into jobs.
 ///
 /// **The caller** keeps a prepared job in memory only: it may hold a key that arrived with the
 /// submission.
 ///
-/// **The implementor** checks everything that can be checked without a call, lets a submission
-/// reach no local file or command, and puts no secret into `described`, `config_body`, `notes` or
+/// **The implementor** checks everything that can be checked without a call. It lets a submission
+/// name no local file and no command. It puts no secret into `described`, `config_body`, `notes` or
 /// an error.
 #[async_trait]
 pub trait JobSource: Send + Sync {
-    /// A job from a config and the dotted overrides laid over it.
+    /// Makes a job of a config. `overrides` maps dotted keys to values that replace those of the
+    /// config.
     async fn submitted(
         &self,
         config_body: &Value,
         overrides: &Map<String, Value>,
     ) -> Result<PreparedJob, ConfigError>;
 
-    /// The same job again from what was stored with its run.
+    /// Makes the job of a stored run again from its stored config.
     async fn stored(&self, run: &RunRow) -> Result<PreparedJob, ConfigError>;
 }
 
 /// A job that can be started.
 #[derive(Clone)]
 pub struct PreparedJob {
-    /// What the engine is told.
+    /// The engine's config.
     pub config: Config,
-    /// What is stored of the configuration; [`JobSource::stored`] gets it back.
+    /// The part of the config that is stored with the run; [`JobSource::stored`] reads it.
     pub described: Value,
-    /// The config as submitted, overrides applied, without secrets.
+    /// The config as submitted, with overrides applied and without secrets.
     pub config_body: Value,
-    /// What the config asks for and does not get, for people.
+    /// Keys of the config that have no effect, each as a sentence for the user.
     pub notes: Vec<String>,
     /// Runs candidates.
     pub evaluator: Arc<dyn Evaluator>,

@@ -1,4 +1,5 @@
-//! The jobs of this process: taken in, worked on, steered, and let go of when the server ends.
+//! The jobs of this process: accepts submissions, runs jobs, passes commands on, and interrupts all
+//! jobs when the server ends.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +13,12 @@ use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::attendance::{Attendance, Condition};
+use super::job_runner::{JobRunner, JobState};
 use super::slots::Slots;
 use super::source::{JobSource, PreparedJob};
 use crate::settings::ServerSettings;
 
-/// What the outside can ask of a job.
+/// What a client can request of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JobCommand {
     Cancel,
@@ -25,19 +26,19 @@ pub(crate) enum JobCommand {
     Resume,
 }
 
-/// Everything the jobs share.
+/// What all jobs share.
 pub(super) struct Shared {
     pub(super) store: Arc<dyn Store>,
     pub(super) source: Arc<dyn JobSource>,
     pub(super) settings: ServerSettings,
     pub(super) slots: Arc<Slots>,
-    jobs: Mutex<BTreeMap<RunId, Attended>>,
+    jobs: Mutex<BTreeMap<RunId, RunningJob>>,
 }
 
-/// A job someone attends to.
-struct Attended {
+/// A job that this process has a [`JobRunner`] for.
+struct RunningJob {
     commands: mpsc::UnboundedSender<JobCommand>,
-    condition: Arc<Mutex<Condition>>,
+    state: Arc<Mutex<JobState>>,
 }
 
 /// The jobs of a server.
@@ -53,34 +54,34 @@ struct Tasks {
     next_ticket: u64,
 }
 
-/// Why a submission was not taken.
+/// Why a submission was refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SubmitError {
     #[error("the config cannot be used:\n{0}")]
     Config(#[from] ConfigError),
     #[error(transparent)]
     Run(#[from] RunError),
-    #[error("{0} jobs wait already; submit again when some of them have ended")]
+    #[error("the queue is full ({0} jobs are waiting); submit again when some of them have ended")]
     QueueFull(usize),
     #[error("the server is shutting down; submit again in a moment")]
     Closing,
 }
 
-/// Why a command was not passed on.
+/// Why a command was refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the job is over: {0}")]
     Over(&'static str),
-    #[error("the run belongs to another process; steer it there")]
+    #[error("another process owns the run; send the command to that process")]
     Elsewhere,
-    #[error("the job does not run yet, so there is nothing to pause; cancel it or let it wait")]
+    #[error("the job is not running, so it cannot be paused; cancel it or let it wait")]
     NotRunning,
 }
 
 impl Supervisor {
-    /// Takes up every job the store knows and that is not over, oldest first.
+    /// Starts every job in the store that has not ended, oldest first.
     pub(crate) async fn start(
         store: Arc<dyn Store>,
         source: Arc<dyn JobSource>,
@@ -102,7 +103,7 @@ impl Supervisor {
             .into_iter()
             .filter(|run| !run.summary.status.is_terminal() && JobMark::of(run).is_some());
         for run in open {
-            supervisor.attend(&run, None);
+            supervisor.start_job(&run, None);
         }
         Ok(supervisor)
     }
@@ -122,11 +123,11 @@ impl Supervisor {
         }
         let prepared = self.shared.source.submitted(config_body, overrides).await?;
         let run = prepared.builder(&self.shared.store).create().await?;
-        self.attend(&run, Some(prepared));
+        self.start_job(&run, Some(prepared));
         Ok(run)
     }
 
-    /// Passes a command on to the job it is for.
+    /// Passes a command on to its job.
     pub(crate) async fn command(
         &self,
         job: &RunId,
@@ -137,20 +138,20 @@ impl Supervisor {
             return Err(CommandError::Over(run.summary.status.as_str()));
         }
         let jobs = self.shared.jobs.lock();
-        let attended = jobs.get(job).ok_or(CommandError::Elsewhere)?;
-        if command == JobCommand::Pause && !attended.condition.lock().is_running() {
+        let running = jobs.get(job).ok_or(CommandError::Elsewhere)?;
+        if command == JobCommand::Pause && !running.state.lock().is_running() {
             return Err(CommandError::NotRunning);
         }
-        // A job that has ended meanwhile has nobody to receive it, and needs nobody.
-        let _ = attended.commands.send(command);
+        // Sending fails only if the job has just ended; the command has no effect then.
+        let _ = running.commands.send(command);
         Ok(())
     }
 
-    /// What a job waits for, if it does.
+    /// What a job waits for; `None` if it does not wait.
     pub(crate) fn waiting_for(&self, job: &RunId) -> Option<String> {
         let jobs = self.shared.jobs.lock();
-        let condition = jobs.get(job)?.condition.lock();
-        condition.waiting_for()
+        let state = jobs.get(job)?.state.lock();
+        state.waiting_for()
     }
 
     /// Changes to `true` when the server ends.
@@ -158,39 +159,39 @@ impl Supervisor {
         self.closing.subscribe()
     }
 
-    /// Interrupts every job and waits until all are stored; the next server goes on with them.
+    /// Interrupts every job and waits until all are stored. The next server resumes them.
     pub(crate) async fn shut_down(&self) {
         self.closing.send_replace(true);
         let mut set = std::mem::take(&mut self.tasks.lock().set);
         while set.join_next().await.is_some() {}
     }
 
-    fn attend(&self, run: &RunRow, prepared: Option<PreparedJob>) {
+    fn start_job(&self, run: &RunRow, prepared: Option<PreparedJob>) {
         let (sender, commands) = mpsc::unbounded_channel();
-        let condition = Arc::new(Mutex::new(Condition::default()));
+        let state = Arc::new(Mutex::new(JobState::default()));
         let mut tasks = self.tasks.lock();
         tasks.next_ticket += 1;
-        let attendance = Attendance::new(
+        let runner = JobRunner::new(
             Arc::clone(&self.shared),
             run.run_id.clone(),
             tasks.next_ticket,
             run.summary.status == RunStatus::Paused || run.summary.paused,
             prepared,
             commands,
-            Arc::clone(&condition),
+            Arc::clone(&state),
             self.closing.subscribe(),
         );
-        let attended = Attended {
+        let running = RunningJob {
             commands: sender,
-            condition,
+            state,
         };
         let mut jobs = self.shared.jobs.lock();
-        jobs.insert(run.run_id.clone(), attended);
+        jobs.insert(run.run_id.clone(), running);
         drop(jobs);
         while tasks.set.try_join_next().is_some() {}
         let (shared, job) = (Arc::clone(&self.shared), run.run_id.clone());
         tasks.set.spawn(async move {
-            attendance.work().await;
+            runner.work().await;
             shared.jobs.lock().remove(&job);
         });
     }
@@ -199,7 +200,7 @@ impl Supervisor {
 impl Shared {
     fn queued(&self) -> usize {
         let jobs = self.jobs.lock();
-        let queued = jobs.values().filter(|job| job.condition.lock().is_queued);
+        let queued = jobs.values().filter(|job| job.state.lock().is_queued);
         queued.count()
     }
 }

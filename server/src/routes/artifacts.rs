@@ -1,4 +1,4 @@
-//! Prompts: of a job, of all jobs, and snapshots in full.
+//! Prompts of one job, prompts of all jobs, and full snapshots.
 
 use std::sync::Arc;
 
@@ -11,36 +11,37 @@ use gepa_jobs::views;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::query::{Asked, Named};
+use super::query::{PathParams, QueryParams};
 use crate::failure::Failure;
 use crate::server::App;
 
-/// Prompts listed where nothing else is asked for.
+/// Prompts listed when the request names no `limit`.
 const DEFAULT_LIMIT: usize = 100;
 
 /// Which artifacts to list.
 #[derive(Debug, Deserialize)]
-pub(super) struct Listing {
+pub(super) struct ArtifactQuery {
     r#type: Option<String>,
     status: Option<String>,
     limit: Option<usize>,
 }
 
-/// The prompts of jobs that succeeded, newest first; models are what other services make.
+/// The prompts of succeeded jobs, or of jobs with the requested status, newest first. The lists of
+/// models are always empty; clients of this API expect the fields.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    Asked(listing): Asked<Listing>,
+    QueryParams(query): QueryParams<ArtifactQuery>,
 ) -> Result<Json<Value>, Failure> {
     let runs = app.store.runs().await?;
-    let status = listing.status.as_deref().unwrap_or("succeeded");
-    let kind = listing.r#type.as_deref().unwrap_or("all");
+    let status = query.status.as_deref().unwrap_or("succeeded");
+    let kind = query.r#type.as_deref().unwrap_or("all");
     let wanted = matches!(kind, "all" | "prompt" | "prompts");
     let matching = |run: &&RunRow| wanted && run.summary.status.as_str() == status;
     let prompts: Vec<Value> = runs
         .iter()
         .rev()
         .filter(matching)
-        .take(listing.limit.unwrap_or(DEFAULT_LIMIT))
+        .take(query.limit.unwrap_or(DEFAULT_LIMIT))
         .map(views::prompt_entry)
         .collect();
     let summary = json!({"total_count": prompts.len(), "prompts_count": prompts.len()});
@@ -54,7 +55,7 @@ pub(super) async fn list(
 
 pub(super) async fn of_job(
     State(app): State<Arc<App>>,
-    Named(id): Named<String>,
+    PathParams(id): PathParams<String>,
 ) -> Result<Json<Value>, Failure> {
     let snapshots = of(&app, &id).await?;
     Ok(Json(Value::Array(views::artifacts(&snapshots))))
@@ -62,7 +63,7 @@ pub(super) async fn of_job(
 
 pub(super) async fn snapshots(
     State(app): State<Arc<App>>,
-    Named(id): Named<String>,
+    PathParams(id): PathParams<String>,
 ) -> Result<Json<Value>, Failure> {
     let snapshots = of(&app, &id).await?;
     Ok(Json(json!({"snapshots": snapshots.render_all()})))
@@ -70,7 +71,7 @@ pub(super) async fn snapshots(
 
 pub(super) async fn snapshot(
     State(app): State<Arc<App>>,
-    Named((id, snapshot_id)): Named<(String, String)>,
+    PathParams((id, snapshot_id)): PathParams<(String, String)>,
 ) -> Result<Json<Value>, Failure> {
     let snapshots = of(&app, &id).await?;
     let found = views::find_snapshot(&snapshots, &snapshot_id);

@@ -1,4 +1,4 @@
-//! A job's events, by page and as a stream, and the curve they draw.
+//! A job's events as pages and as a stream, and its score curve.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -11,32 +11,32 @@ use gepa_engine::RunId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::query::{Asked, Named};
+use super::query::{PathParams, QueryParams};
 use crate::failure::Failure;
 use crate::server::App;
 
-/// Most events in one answer: bounds its memory, whatever is asked for.
+/// Most events in one answer, for any requested limit. It bounds the memory of an answer.
 pub const MAX_EVENTS: usize = 10_000;
-/// Points of the curve where nothing else is asked for.
+/// Points of the curve when the request names no `limit`.
 const DEFAULT_POINTS: usize = 200;
-/// The one curve there is.
+/// Name of the only curve.
 const CURVE: &str = "gepa.transformation.mean_score";
 
-/// Which events to answer with.
+/// Which events to return.
 #[derive(Debug, Deserialize)]
-pub(super) struct Window {
+pub(super) struct EventQuery {
     since_seq: Option<u64>,
     limit: Option<usize>,
 }
 
 pub(super) async fn page(
     State(app): State<Arc<App>>,
-    Named(id): Named<String>,
-    Asked(window): Asked<Window>,
+    PathParams(id): PathParams<String>,
+    QueryParams(query): QueryParams<EventQuery>,
 ) -> Result<Response, Failure> {
     let job: RunId = id.parse()?;
-    let since = window.since_seq.unwrap_or_default();
-    let limit = window.limit.unwrap_or(MAX_EVENTS).min(MAX_EVENTS);
+    let since = query.since_seq.unwrap_or_default();
+    let limit = query.limit.unwrap_or(MAX_EVENTS).min(MAX_EVENTS);
     let page = app.feeds.of(&job).await?.page(since, limit).await?;
     let texts = page.events.iter().map(|event| event.text.len() + 1);
     let mut body = String::with_capacity(texts.sum::<usize>() + 64);
@@ -59,15 +59,15 @@ pub(super) async fn page(
 
 pub(super) async fn stream(
     State(app): State<Arc<App>>,
-    Named(id): Named<String>,
-    Asked(window): Asked<Window>,
+    PathParams(id): PathParams<String>,
+    QueryParams(query): QueryParams<EventQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let job: RunId = id.parse()?;
-    // A reader that comes back says where it stopped.
+    // A reader that connects again sends the id of the last event it saw.
     let seen = headers.get("last-event-id");
     let seen = seen.and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let since = seen.or(window.since_seq).unwrap_or_default();
+    let since = seen.or(query.since_seq).unwrap_or_default();
     let feed = app.feeds.of(&job).await?;
     let closing = app.supervisor.closing();
     let body = app.streams.open(&job, feed, since, closing)?;
@@ -78,14 +78,15 @@ pub(super) async fn stream(
     Ok((headers, body).into_response())
 }
 
-/// The last points; a step is the number of the candidate scored on the whole set.
+/// The last points of the curve. A point's step is the index of the candidate that was scored on
+/// the whole set.
 pub(super) async fn metrics(
     State(app): State<Arc<App>>,
-    Named(id): Named<String>,
-    Asked(window): Asked<Window>,
+    PathParams(id): PathParams<String>,
+    QueryParams(query): QueryParams<EventQuery>,
 ) -> Result<Json<Value>, Failure> {
     let job: RunId = id.parse()?;
-    let limit = window.limit.unwrap_or(DEFAULT_POINTS).min(MAX_EVENTS);
+    let limit = query.limit.unwrap_or(DEFAULT_POINTS).min(MAX_EVENTS);
     let points = app.feeds.of(&job).await?.points(limit).await?;
     let points: Vec<Value> = points
         .iter()

@@ -1,4 +1,4 @@
-//! Jobs: submitted, listed, shown, steered.
+//! Routes that submit, list, show, pause, resume and cancel jobs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use gepa_jobs::views::{JobContext, best_snapshot, job_detail, job_entry, snapsho
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::query::{Asked, Named};
+use super::query::{PathParams, QueryParams};
 use crate::failure::Failure;
 use crate::jobs::JobCommand;
 use crate::server::App;
 
 /// Largest submission, in bytes.
 const MAX_BODY: usize = 4 << 20;
-/// A command is answered once it shows, or after this.
+/// A command is answered when the job's status shows it, and after this time at the latest.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 type Shared = State<Arc<App>>;
 
-/// A submission.
+/// The body of a submission.
 #[derive(Debug, Deserialize)]
 struct Submission {
     algorithm: String,
@@ -39,7 +39,7 @@ struct Submission {
 
 /// Which jobs to list.
 #[derive(Debug, Deserialize)]
-pub(super) struct Listing {
+pub(super) struct JobQuery {
     status: Option<String>,
     limit: Option<usize>,
 }
@@ -73,18 +73,18 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(body)))
 }
 
-/// The newest first.
+/// Lists jobs, newest first.
 pub(super) async fn list(
     State(app): Shared,
-    Asked(listing): Asked<Listing>,
+    QueryParams(query): QueryParams<JobQuery>,
 ) -> Result<Json<Value>, Failure> {
     let runs = app.store.runs().await?;
     let wanted = |run: &&RunRow| {
-        let status = listing.status.as_deref();
+        let status = query.status.as_deref();
         status.is_none_or(|status| run.summary.status.as_str() == status)
     };
     let matching: Vec<&RunRow> = runs.iter().rev().filter(wanted).collect();
-    let shown = matching.iter().take(listing.limit.unwrap_or(usize::MAX));
+    let shown = matching.iter().take(query.limit.unwrap_or(usize::MAX));
     let jobs: Vec<Map<String, Value>> = shown
         .map(|run| {
             let waiting_for = app.supervisor.waiting_for(&run.run_id);
@@ -96,7 +96,7 @@ pub(super) async fn list(
 
 pub(super) async fn detail(
     State(app): Shared,
-    Named(id): Named<String>,
+    PathParams(id): PathParams<String>,
 ) -> Result<Json<Value>, Failure> {
     let job: RunId = id.parse()?;
     let run = app.store.run(&job).await?;
@@ -114,14 +114,14 @@ pub(super) async fn detail(
 
 pub(super) async fn cancel(
     State(app): Shared,
-    Named(id): Named<String>,
+    PathParams(id): PathParams<String>,
 ) -> Result<Json<Value>, Failure> {
     steer(&app, &id, JobCommand::Cancel, RunStatus::is_terminal).await
 }
 
 pub(super) async fn pause(
     State(app): Shared,
-    Named(id): Named<String>,
+    PathParams(id): PathParams<String>,
 ) -> Result<Json<Value>, Failure> {
     let is_paused = |status| status == RunStatus::Paused;
     steer(&app, &id, JobCommand::Pause, is_paused).await
@@ -129,13 +129,13 @@ pub(super) async fn pause(
 
 pub(super) async fn resume(
     State(app): Shared,
-    Named(id): Named<String>,
+    PathParams(id): PathParams<String>,
 ) -> Result<Json<Value>, Failure> {
     let goes_on = |status| status != RunStatus::Paused;
     steer(&app, &id, JobCommand::Resume, goes_on).await
 }
 
-/// Passes a command on, and answers with the status once it shows what was asked for.
+/// Passes a command on, and answers when `shows` holds for the job's status.
 async fn steer(
     app: &App,
     id: &str,

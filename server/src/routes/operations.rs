@@ -1,4 +1,4 @@
-//! What operators ask for.
+//! Routes for operators: health, metrics, the API document.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::telemetry;
 /// The `OpenAPI` document of all routes.
 pub const OPENAPI: &str = include_str!("../../openapi.json");
 
-/// Answers while the store can be read.
+/// Answers 200 while the store can be read.
 pub(super) async fn health(State(app): State<Arc<App>>) -> Result<Json<Value>, Failure> {
-    let nobody = gepa_engine::RunId::fresh(Timestamp::now());
-    match app.store.run(&nobody).await {
+    let unknown = gepa_engine::RunId::fresh(Timestamp::now());
+    match app.store.run(&unknown).await {
         Ok(_) | Err(gepa_engine::StoreError::UnknownRun(_)) => Ok(Json(
             json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}),
         )),
@@ -29,7 +29,8 @@ pub(super) async fn health(State(app): State<Arc<App>>) -> Result<Json<Value>, F
 
 pub(super) async fn metrics() -> Result<Response, Failure> {
     let text = telemetry::render().ok_or_else(|| {
-        let message = "the application around this server keeps the metrics; ask it";
+        let message =
+            "the application that embeds this server records the metrics; read them there";
         Failure::new(StatusCode::NOT_FOUND, message)
     })?;
     let content_type = "text/plain; version=0.0.4; charset=utf-8";

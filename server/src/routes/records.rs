@@ -1,4 +1,4 @@
-//! A job's rows: trials, rollouts, candidates.
+//! Routes for a job's rows: trials, rollouts, candidates.
 
 use std::sync::Arc;
 
@@ -10,30 +10,30 @@ use gepa_engine::{RunId, Seq};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::query::{Asked, Named};
+use super::query::{PathParams, QueryParams};
 use crate::failure::Failure;
 use crate::server::App;
 
 /// Most rollouts in one answer.
 const MAX_ROLLOUTS: usize = 10_000;
 
-/// Which rollouts to answer with.
+/// Which rollouts to return.
 #[derive(Debug, Deserialize)]
-pub(super) struct Window {
+pub(super) struct RolloutQuery {
     after: Option<u64>,
     limit: Option<usize>,
 }
 
-/// In which order, and how many.
+/// Order and number of the candidates to return.
 #[derive(Debug, Deserialize)]
-pub(super) struct Order {
+pub(super) struct CandidateQuery {
     sort: Option<String>,
     limit: Option<usize>,
 }
 
 pub(super) async fn trials(
     State(app): State<Arc<App>>,
-    Named(id): Named<String>,
+    PathParams(id): PathParams<String>,
 ) -> Result<Json<Value>, Failure> {
     let job: RunId = id.parse()?;
     let rows = app.store.trials(&job).await?;
@@ -51,12 +51,12 @@ pub(super) async fn trials(
 
 pub(super) async fn rollouts(
     State(app): State<Arc<App>>,
-    Named(id): Named<String>,
-    Asked(window): Asked<Window>,
+    PathParams(id): PathParams<String>,
+    QueryParams(query): QueryParams<RolloutQuery>,
 ) -> Result<Json<Value>, Failure> {
     let job: RunId = id.parse()?;
-    let after = window.after.unwrap_or_default();
-    let limit = window.limit.unwrap_or(MAX_ROLLOUTS).min(MAX_ROLLOUTS);
+    let after = query.after.unwrap_or_default();
+    let limit = query.limit.unwrap_or(MAX_ROLLOUTS).min(MAX_ROLLOUTS);
     let rows = app.store.rollouts(&job, Seq(after), limit + 1).await?;
     let shown = &rows[..rows.len().min(limit)];
     let next = shown.last().map_or(after, |row| row.seq.0);
@@ -76,13 +76,13 @@ pub(super) async fn rollouts(
 
 pub(super) async fn candidates(
     State(app): State<Arc<App>>,
-    Named(id): Named<String>,
-    Asked(order): Asked<Order>,
+    PathParams(id): PathParams<String>,
+    QueryParams(query): QueryParams<CandidateQuery>,
 ) -> Result<Json<Value>, Failure> {
     let job: RunId = id.parse()?;
     let run = app.store.run(&job).await?;
     let mut rows = app.store.candidates(&job).await?;
-    match order.sort.as_deref().unwrap_or("iteration") {
+    match query.sort.as_deref().unwrap_or("iteration") {
         "iteration" => {}
         "score" => rows.sort_by(|left, right| {
             // Candidates without a score come last.
@@ -94,7 +94,7 @@ pub(super) async fn candidates(
             return Err(Failure::new(StatusCode::BAD_REQUEST, message));
         }
     }
-    let shown = rows.iter().take(order.limit.unwrap_or(usize::MAX));
+    let shown = rows.iter().take(query.limit.unwrap_or(usize::MAX));
     let candidates: Vec<Map<String, Value>> = shown
         .map(|row| {
             let values = columns::candidate(&run, row);
@@ -106,7 +106,7 @@ pub(super) async fn candidates(
     ))
 }
 
-/// The same row, with the run under the name job clients use.
+/// Adds `job_id`, the name that job clients use for the run id.
 fn for_job(job: &RunId, mut row: Map<String, Value>) -> Map<String, Value> {
     row.insert("job_id".to_owned(), json!(job));
     row

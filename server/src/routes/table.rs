@@ -1,4 +1,4 @@
-//! Which path leads where, and what holds for all of them.
+//! The table of routes, and the layers that all of them share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 
 use super::{artifacts, events, jobs, operations, records};
-use crate::auth::{self, Gate};
+use crate::auth::{self, ApiKey};
 use crate::failure::Failure;
 use crate::server::App;
 
-/// Longest time until an answer begins; a submission may have to start processes.
+/// Longest time until an answer begins. A submission may start processes, which takes long.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
 type Routes = Vec<(&'static str, MethodRouter<Arc<App>>)>;
@@ -37,14 +37,15 @@ pub(crate) fn router(app: &Arc<App>, api_key: Option<&str>) -> Router {
         })
         .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(
-            Gate::new(api_key),
+            ApiKey::new(api_key),
             auth::check,
         ))
         .with_state(Arc::clone(app))
 }
 
-const NO_ROUTE: &str = "there is no such route; GET /openapi.json lists those there are";
-const WRONG_METHOD: &str = "this route has other methods; GET /openapi.json lists them";
+const NO_ROUTE: &str = "there is no such route; GET /openapi.json lists all routes";
+const WRONG_METHOD: &str =
+    "this route does not have this method; GET /openapi.json lists its methods";
 
 fn table() -> Routes {
     vec![
@@ -115,7 +116,7 @@ fn table() -> Routes {
 async fn in_time(request: Request, next: Next) -> Response {
     let answered = tokio::time::timeout(TIMEOUT, next.run(request)).await;
     answered.unwrap_or_else(|_| {
-        let message = "the answer took too long; ask for less at a time";
+        let message = "the answer took longer than 2 minutes; request fewer rows at a time";
         Failure::new(StatusCode::SERVICE_UNAVAILABLE, message).into_response()
     })
 }

@@ -1,4 +1,4 @@
-//! Who is let in, and what operators see.
+//! Requests with and without the key, and the routes for operators.
 
 use std::sync::Arc;
 
@@ -25,13 +25,13 @@ fn documented() -> Vec<(String, Vec<String>)> {
 }
 
 #[test]
-fn the_document_lists_the_routes_there_are() {
+fn the_openapi_document_lists_exactly_the_routes_of_the_server() {
     let listed: Vec<String> = documented().into_iter().map(|(path, _)| path).collect();
     assert_eq!(listed, route_paths());
 }
 
 #[tokio::test]
-async fn every_documented_route_but_health_wants_the_key() {
+async fn every_documented_route_but_health_requires_the_key() {
     let settings = ServerSettings {
         api_key: Some("correct-horse".to_owned()),
         ..quick()

@@ -1,4 +1,4 @@
-//! The plainest of HTTP clients.
+//! A minimal HTTP client.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 pub(crate) const JOBS: &str = "/api/prompt-learning/online/jobs";
 
-/// An answer.
+/// The response to one request.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -27,7 +27,7 @@ impl Answer {
     }
 }
 
-/// Asks with further header lines, each ended by a line break.
+/// Sends a request with further header lines, each ended by a line break.
 pub(crate) async fn ask(
     address: SocketAddr,
     method: &str,
@@ -80,7 +80,7 @@ pub(crate) async fn post(address: SocketAddr, path: &str, body: Value) -> Answer
     ask(address, "POST", path, "", Some(&body.to_string())).await
 }
 
-/// Asks for a job until it has one of these statuses.
+/// Polls a job until it has one of these statuses.
 pub(crate) async fn until(address: SocketAddr, job: &str, statuses: &[&str]) -> Value {
     for _ in 0..3_000 {
         let detail = get(address, &format!("{JOBS}/{job}")).await;

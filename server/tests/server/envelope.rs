@@ -1,4 +1,4 @@
-//! Events keep every rule their readers rely on.
+//! Events keep the rules that their readers rely on.
 
 use std::collections::BTreeMap;
 
@@ -98,7 +98,7 @@ async fn every_event_of_a_real_run_keeps_the_rules() {
 }
 
 #[tokio::test]
-async fn the_last_events_say_everything_the_job_came_to() {
+async fn the_last_events_hold_the_full_result_of_the_job() {
     let (events, detail) = events_of(json!({"budget": 300})).await;
     let kinds: Vec<&str> = events
         .iter()
@@ -205,7 +205,7 @@ async fn the_last_events_say_everything_the_job_came_to() {
 }
 
 #[tokio::test]
-async fn pages_join_to_the_whole_whatever_their_size() {
+async fn pages_of_any_size_join_to_the_whole() {
     let server = alone().await;
     let job = server.submit(json!({"budget": 120})).await;
     until(server.address, &job, &["succeeded"]).await;

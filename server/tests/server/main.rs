@@ -1,4 +1,4 @@
-//! A server over loopback: jobs of scripted evaluators, from submission to every answer.
+//! A server on loopback: jobs with scripted evaluators, from submission to every answer.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(

@@ -1,4 +1,4 @@
-//! A server that ends and one that goes on, over the same database.
+//! A server that ends, and a second one that continues on the same database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,7 +82,7 @@ async fn a_paused_job_stays_paused_over_a_restart() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(ledger.ended.lock().unwrap().len(), executed);
     let detail = get(server.address, &format!("{JOBS}/{job}")).await;
-    assert_eq!(detail["waiting_for"], "someone to resume it");
+    assert_eq!(detail["waiting_for"], "a resume request");
     assert_eq!(detail["status"], "paused");
     let answer = post(server.address, &format!("{JOBS}/{job}/resume"), json!({})).await;
     assert_eq!(answer.status, 200);
@@ -125,7 +125,7 @@ async fn runs_of_other_programs_are_shown_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_job_another_process_works_on_is_waited_for() {
+async fn a_job_that_another_process_owns_waits_for_that_process() {
     let folder = TempDir::new().unwrap();
     let ledger = Arc::<Ledger>::default();
     let server = listen(open(&folder), &ledger, quick()).await;
@@ -138,7 +138,7 @@ async fn a_job_another_process_works_on_is_waited_for() {
     let server = listen(store, &ledger, quick()).await;
     let waits = |detail: &Value| {
         let reason = detail["waiting_for"].as_str();
-        reason.is_some_and(|reason| reason.contains("works on it"))
+        reason.is_some_and(|reason| reason.contains("owns the run"))
     };
     while !waits(&get(server.address, &format!("{JOBS}/{job}")).await) {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -157,7 +157,7 @@ async fn the_same_journal_gives_the_same_events_however_it_is_read() {
     let path = format!("{JOBS}/{job}/events");
     let mut followed: Vec<Value> = Vec::new();
     loop {
-        // Read as it grows, a little at a time.
+        // Reads the growing journal in small pages.
         let since = followed.len();
         let page = get(server.address, &format!("{path}?since_seq={since}&limit=3")).await;
         followed.extend(page["events"].as_array().unwrap().clone());

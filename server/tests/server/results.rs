@@ -1,4 +1,4 @@
-//! What a finished job answers, under every route.
+//! What every route answers about a finished job.
 
 use serde_json::Value;
 use serde_json::json;
@@ -90,7 +90,7 @@ async fn the_detail_holds_the_best_snapshot_and_every_counter() {
 }
 
 #[tokio::test]
-async fn every_artifact_leads_to_messages_and_none_to_another_job() {
+async fn every_artifact_has_messages_and_belongs_to_its_own_job() {
     let (server, job, detail) = finished().await;
     let other = server.submit(json!({"name": "other", "budget": 60})).await;
     until(server.address, &other, &["succeeded"]).await;
@@ -194,7 +194,7 @@ async fn rows_agree_with_the_counters() {
 }
 
 #[tokio::test]
-async fn the_paths_other_clients_try_are_not_there() {
+async fn unknown_paths_and_methods_are_refused_in_json() {
     let (server, job, _) = finished().await;
     for path in [
         format!("/api/learning/jobs/{job}/events"),

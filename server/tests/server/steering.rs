@@ -1,4 +1,4 @@
-//! Cancelling, pausing, outages.
+//! Jobs that are cancelled, paused, or interrupted by an outage.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -66,14 +66,14 @@ async fn a_paused_job_gives_its_slot_to_the_next_and_goes_on_later() {
     until(server.address, &second, &["succeeded"]).await;
     let detail = get(server.address, &format!("{JOBS}/{first}")).await;
     assert_eq!(detail["status"], "paused");
-    assert_eq!(detail["waiting_for"], "someone to resume it");
+    assert_eq!(detail["waiting_for"], "a resume request");
     let resumed = post(server.address, &format!("{JOBS}/{first}/resume"), json!({})).await;
     assert_eq!(resumed.json()["status"], "running");
     until(server.address, &first, &["succeeded"]).await;
 }
 
 #[tokio::test]
-async fn an_outage_is_waited_out_and_nothing_is_bought_twice() {
+async fn a_job_waits_until_an_outage_ends_and_buys_nothing_twice() {
     let ledger = Arc::<Ledger>::default();
     let server = listen(memory(), &ledger, quick()).await;
     ledger.outages.store(6, Ordering::SeqCst);
@@ -88,7 +88,7 @@ async fn an_outage_is_waited_out_and_nothing_is_bought_twice() {
 }
 
 #[tokio::test]
-async fn an_outage_that_lasts_too_long_fails_the_job_with_what_was_seen() {
+async fn an_outage_that_lasts_too_long_fails_the_job_with_the_last_error() {
     let ledger = Arc::<Ledger>::default();
     let settings = ServerSettings {
         outage: OutageSettings {

@@ -1,4 +1,4 @@
-//! Events as they come, and again from where a reader stopped.
+//! Streams of events: live, and resumed after a reader's last event.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::client::{JOBS, ask, get, until};
 use crate::world::{Ledger, alone, listen, memory, quick};
 
-/// Blocks of a stream that has ended: id, event, data.
+/// The blocks of a finished stream: id, event, data.
 fn blocks(text: &str) -> Vec<(u64, String, Value)> {
     let blocks = text.split("\n\n").filter(|block| block.starts_with("id: "));
     blocks
@@ -27,7 +27,7 @@ fn blocks(text: &str) -> Vec<(u64, String, Value)> {
 }
 
 #[tokio::test]
-async fn a_stream_opened_early_tells_everything_and_ends_with_the_job() {
+async fn a_stream_opened_early_sends_every_event_and_ends_with_the_job() {
     let server = alone().await;
     let job = server.submit(json!({"budget": 80, "pause_ms": 2})).await;
     let path = format!("{JOBS}/{job}/events/stream");

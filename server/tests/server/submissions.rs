@@ -1,4 +1,4 @@
-//! What is taken, what is refused, and in which order jobs run.
+//! Which submissions are accepted, which are refused, and in which order jobs run.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,7 +11,7 @@ use crate::client::{JOBS, ask, get, post, until};
 use crate::world::{Ledger, alone, listen, memory, quick, submission};
 
 #[tokio::test]
-async fn what_cannot_run_is_refused_key_by_key() {
+async fn a_config_that_cannot_run_is_refused_with_a_problem_for_each_key() {
     let server = alone().await;
     let cases: [(Value, &str, &str); 5] = [
         (

@@ -1,4 +1,4 @@
-//! A server with jobs whose evaluators do as the submission says.
+//! A server with jobs whose evaluators are scripted by the submission.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -24,20 +24,20 @@ use tokio::task::JoinHandle;
 
 use crate::client::{JOBS, post};
 
-/// What all jobs of a test share, across servers.
+/// What all jobs of a test share, over several servers.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    /// Calls that ran to their end, by trial and example.
+    /// Number of completed calls, by trial and example.
     pub(crate) ended: Mutex<BTreeMap<(String, String), u32>>,
     pub(crate) running: AtomicUsize,
     pub(crate) most_running: AtomicUsize,
     /// Names of the jobs in the order of their first rollouts.
     pub(crate) begun: Mutex<Vec<String>>,
-    /// Rollouts answer that their provider is down while this is above zero.
+    /// While this is above zero, rollouts fail because their provider is down.
     pub(crate) outages: AtomicUsize,
 }
 
-/// Jobs made of a few numbers.
+/// Makes jobs of configs that consist of a few numbers.
 pub(crate) struct Scripted(pub(crate) Arc<Ledger>);
 
 #[async_trait]
@@ -127,7 +127,7 @@ fn problem(key: &str, message: &str) -> ConfigError {
     }
 }
 
-/// Scores longer prompts better, after a pause.
+/// Scores longer prompts higher, after a pause.
 struct Player {
     pause: Duration,
     name: String,
@@ -201,7 +201,7 @@ fn hash(text: &str) -> u64 {
     }) >> 7
 }
 
-/// A server that listens.
+/// A server that listens on loopback.
 pub(crate) struct Listening {
     pub(crate) address: SocketAddr,
     pub(crate) server: Arc<Server>,
@@ -274,7 +274,7 @@ pub(crate) async fn listen(
     }
 }
 
-/// A server on a store of its own.
+/// A server with its own store.
 pub(crate) async fn alone() -> Listening {
     listen(memory(), &Arc::default(), quick()).await
 }

@@ -1,4 +1,4 @@
-//! One job, from its queueing to its end.
+//! Runs one job, from its queueing to its end.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,31 +11,32 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::outage::Outage;
-use super::slots::{Place, Slot};
+use super::outage::OutageRetry;
+use super::slots::{QueuePlace, Slot};
 use super::source::PreparedJob;
 use super::supervisor::{JobCommand, Shared};
 
-/// How often a run that another process works on is looked at.
+/// Pause between tries to claim a run that another process owns.
 const CLAIM_PAUSE: Duration = Duration::from_secs(2);
-/// Calls in flight get this long when the server ends; then they are dropped.
+/// When the server ends, calls in flight get this long before they are dropped.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// What others see of a job's progress through this module.
+/// What other tasks can see of a job.
 #[derive(Debug, Default)]
-pub(super) struct Condition {
+pub(super) struct JobState {
     pub(super) is_queued: bool,
-    /// What runs, while it does.
+    /// The job while it runs.
     running: Option<PreparedJob>,
     waiting_for: Option<String>,
 }
 
-impl Condition {
+impl JobState {
     pub(super) fn is_running(&self) -> bool {
         self.running.is_some()
     }
 
-    /// What the job waits for: its turn, or what is down, where the job or a call of it waits.
+    /// What the job waits for: a slot, a resume request, or the end of an outage. While the job
+    /// runs, what its model calls wait for.
     pub(super) fn waiting_for(&self) -> Option<String> {
         let of_calls = || {
             let running = self.running.as_ref()?;
@@ -47,44 +48,44 @@ impl Condition {
 }
 
 /// The task that owns a job.
-pub(super) struct Attendance {
+pub(super) struct JobRunner {
     shared: Arc<Shared>,
     job: RunId,
     ticket: u64,
-    /// Found paused, and nobody has asked to go on.
+    /// The stored run was paused, and no resume request has arrived.
     is_paused: bool,
     prepared: Option<PreparedJob>,
     commands: mpsc::UnboundedReceiver<JobCommand>,
-    condition: Arc<Mutex<Condition>>,
+    state: Arc<Mutex<JobState>>,
     closing: watch::Receiver<bool>,
-    outage: Outage,
+    outage: OutageRetry,
 }
 
-/// What comes next.
-enum Step {
+/// What the runner does next.
+enum JobStep {
     /// Wait for a slot.
     Queue,
-    /// Wait for someone to ask that the job go on.
+    /// Wait for a resume request.
     Rest,
-    /// Start or resume.
+    /// Start or resume the run.
     Begin(Slot),
-    /// Wait before another attempt.
+    /// Wait, then queue again.
     Wait { pause: Duration, why: String },
-    /// The job is over for good.
+    /// End the run with this reason.
     End(StopReason),
-    /// Nothing more to do here.
+    /// Stop working on the job.
     Leave,
 }
 
-/// What came of waiting.
+/// What ended a wait.
 enum Woken<T> {
     Done(T),
     Command(JobCommand),
     Closing,
 }
 
-impl Attendance {
-    #[expect(clippy::too_many_arguments, reason = "it is put together in one place")]
+impl JobRunner {
+    #[expect(clippy::too_many_arguments, reason = "there is one caller")]
     pub(super) fn new(
         shared: Arc<Shared>,
         job: RunId,
@@ -92,10 +93,10 @@ impl Attendance {
         is_paused: bool,
         prepared: Option<PreparedJob>,
         commands: mpsc::UnboundedReceiver<JobCommand>,
-        condition: Arc<Mutex<Condition>>,
+        state: Arc<Mutex<JobState>>,
         closing: watch::Receiver<bool>,
     ) -> Self {
-        condition.lock().is_queued = !is_paused;
+        state.lock().is_queued = !is_paused;
         Self {
             shared,
             job,
@@ -103,82 +104,82 @@ impl Attendance {
             is_paused,
             prepared,
             commands,
-            condition,
+            state,
             closing,
-            outage: Outage::default(),
+            outage: OutageRetry::default(),
         }
     }
 
-    /// Works until the job is over or the server ends.
+    /// Works until the job has ended or the server ends.
     pub(super) async fn work(mut self) {
         let mut step = if self.is_paused {
-            Step::Rest
+            JobStep::Rest
         } else {
-            Step::Queue
+            JobStep::Queue
         };
         loop {
             step = match step {
-                Step::Queue => self.queue().await,
-                Step::Rest => self.rest().await,
-                Step::Begin(slot) => self.begin(slot).await,
-                Step::Wait { pause, why } => self.wait(pause, why).await,
-                Step::End(reason) => self.end(reason).await,
-                Step::Leave => return,
+                JobStep::Queue => self.queue().await,
+                JobStep::Rest => self.rest().await,
+                JobStep::Begin(slot) => self.begin(slot).await,
+                JobStep::Wait { pause, why } => self.wait(pause, why).await,
+                JobStep::End(reason) => self.end(reason).await,
+                JobStep::Leave => return,
             };
         }
     }
 
-    async fn queue(&mut self) -> Step {
-        // Entered before the first wait, so that the order is that of the tickets.
+    async fn queue(&mut self) -> JobStep {
+        // Enters the queue before the first wait, so that tickets decide the order.
         let place = self.shared.slots.enter(self.ticket);
-        self.show(|condition| {
-            condition.is_queued = true;
-            condition.waiting_for = Some("a free slot".to_owned());
+        self.show(|state| {
+            state.is_queued = true;
+            state.waiting_for = Some("a free slot".to_owned());
         });
         loop {
             match self.woken(place.slot()).await {
-                Woken::Done(slot) => return Step::Begin(slot),
-                Woken::Command(JobCommand::Cancel) => return Step::End(StopReason::Cancelled),
+                Woken::Done(slot) => return JobStep::Begin(slot),
+                Woken::Command(JobCommand::Cancel) => return JobStep::End(StopReason::Cancelled),
                 Woken::Command(_) => {}
-                Woken::Closing => return Step::Leave,
+                Woken::Closing => return JobStep::Leave,
             }
         }
     }
 
-    async fn rest(&mut self) -> Step {
-        self.show(|condition| condition.waiting_for = Some("someone to resume it".to_owned()));
+    async fn rest(&mut self) -> JobStep {
+        self.show(|state| state.waiting_for = Some("a resume request".to_owned()));
         loop {
             match self.woken(std::future::pending::<()>()).await {
-                Woken::Command(JobCommand::Cancel) => return Step::End(StopReason::Cancelled),
+                Woken::Command(JobCommand::Cancel) => return JobStep::End(StopReason::Cancelled),
                 Woken::Command(JobCommand::Resume) => {
                     self.is_paused = false;
-                    return Step::Queue;
+                    return JobStep::Queue;
                 }
                 Woken::Command(JobCommand::Pause) | Woken::Done(()) => {}
-                Woken::Closing => return Step::Leave,
+                Woken::Closing => return JobStep::Leave,
             }
         }
     }
 
-    async fn wait(&mut self, pause: Duration, why: String) -> Step {
-        self.show(|condition| condition.waiting_for = Some(why));
+    async fn wait(&mut self, pause: Duration, why: String) -> JobStep {
+        self.show(|state| state.waiting_for = Some(why));
         let mut sleep = pin!(tokio::time::sleep(pause));
         loop {
             match self.woken(&mut sleep).await {
-                Woken::Done(()) => return Step::Queue,
-                Woken::Command(JobCommand::Cancel) => return Step::End(StopReason::Cancelled),
+                Woken::Done(()) => return JobStep::Queue,
+                Woken::Command(JobCommand::Cancel) => return JobStep::End(StopReason::Cancelled),
                 Woken::Command(_) => {}
-                Woken::Closing => return Step::Leave,
+                Woken::Closing => return JobStep::Leave,
             }
         }
     }
 
-    async fn begin(&mut self, slot: Slot) -> Step {
+    async fn begin(&mut self, slot: Slot) -> JobStep {
         let started = match self.resumed().await {
             Ok(started) => started,
             Err(RunError::Store(StoreError::Claimed { holder, .. })) => {
-                let why = format!("{holder}, which works on it");
-                return Step::Wait {
+                let why = format!("{holder}, which owns the run");
+                return JobStep::Wait {
                     pause: CLAIM_PAUSE,
                     why,
                 };
@@ -187,26 +188,26 @@ impl Attendance {
             Err(error) => return unusable(&error),
         };
         let Some(handle) = started else {
-            return Step::Leave;
+            return JobStep::Leave;
         };
         self.show_running(None);
         let (result, cancelled) = self.watch(handle, slot).await;
         match result {
             Ok(result) => match result.end {
-                RunEnd::Interrupted { .. } if cancelled => Step::End(StopReason::Cancelled),
+                RunEnd::Interrupted { .. } if cancelled => JobStep::End(StopReason::Cancelled),
                 RunEnd::Interrupted {
                     reason,
                     provider_down: true,
                 } => self.interrupted(&reason).await,
-                // Finished, or interrupted because the server ends.
-                _ => Step::Leave,
+                // The run has finished, or was interrupted because the server ends.
+                _ => JobStep::Leave,
             },
             Err(error @ RunError::Diverged { .. }) => unusable(&error),
             Err(error) => self.interrupted(&error.to_string()).await,
         }
     }
 
-    /// The run taken up where it stands; `None` if it is over.
+    /// Resumes the run from its journal; `None` if it has ended.
     async fn resumed(&mut self) -> Result<Option<RunHandle>, RunError> {
         let run = self.shared.store.run(&self.job).await?;
         if run.summary.status.is_terminal() {
@@ -241,7 +242,8 @@ impl Attendance {
         Ok(Some(handle))
     }
 
-    /// Waits for the run's end, passing commands on; whether it was to be cancelled.
+    /// Waits for the run's end and passes commands on. The flag is true if a client cancelled the
+    /// run.
     async fn watch(
         &mut self,
         handle: RunHandle,
@@ -250,18 +252,18 @@ impl Attendance {
         let control = handle.control();
         let mut finish = pin!(handle.finish());
         let mut slot = Some(slot);
-        let mut place: Option<Place> = None;
+        let mut place: Option<QueuePlace> = None;
         let mut cancelled = false;
         loop {
             let event = self.woken(async {
                 tokio::select! {
-                    result = &mut finish => Passed::Finished(Box::new(result)),
-                    slot = turn(place.as_ref()) => Passed::Turn(slot),
+                    result = &mut finish => Watched::Finished(Box::new(result)),
+                    slot = turn(place.as_ref()) => Watched::Turn(slot),
                 }
             });
             match event.await {
-                Woken::Done(Passed::Finished(result)) => return (*result, cancelled),
-                Woken::Done(Passed::Turn(next)) => {
+                Woken::Done(Watched::Finished(result)) => return (*result, cancelled),
+                Woken::Done(Watched::Turn(next)) => {
                     slot = Some(next);
                     place = None;
                     self.show_running(None);
@@ -273,10 +275,10 @@ impl Attendance {
                 }
                 Woken::Command(JobCommand::Pause) => {
                     control.pause();
-                    // Others may run meanwhile.
+                    // Another job may use the slot meanwhile.
                     slot = None;
                     place = None;
-                    self.show_running(Some("someone to resume it"));
+                    self.show_running(Some("a resume request"));
                 }
                 Woken::Command(JobCommand::Resume) => {
                     if slot.is_none() && place.is_none() {
@@ -292,8 +294,8 @@ impl Attendance {
         }
     }
 
-    /// What is down is waited for, without a slot, for as long as the settings allow.
-    async fn interrupted(&mut self, reason: &str) -> Step {
+    /// Waits during an outage, without a slot, for as long as the settings allow.
+    async fn interrupted(&mut self, reason: &str) -> JobStep {
         let summary = self.shared.store.run(&self.job).await;
         let executed = summary.map_or(0, |run| {
             run.summary.counters.total_rollouts + run.summary.counters.reflection_calls
@@ -302,27 +304,28 @@ impl Attendance {
         match self.outage.pause(executed, Instant::now(), settings) {
             Some(pause) => {
                 let seconds = pause.as_secs();
-                let why = format!("what is down ({reason}); the next try is in {seconds} s");
-                Step::Wait { pause, why }
+                let why =
+                    format!("the end of an outage ({reason}); the next try is in {seconds} s");
+                JobStep::Wait { pause, why }
             }
-            None => Step::End(StopReason::Outage {
+            None => JobStep::End(StopReason::Outage {
                 minutes: settings.allowed.as_secs() / 60,
                 message: reason.to_owned(),
             }),
         }
     }
 
-    async fn end(&mut self, reason: StopReason) -> Step {
+    async fn end(&mut self, reason: StopReason) -> JobStep {
         match abandon(&*self.shared.store, &self.job, reason.clone()).await {
-            Ok(()) => Step::Leave,
+            Ok(()) => JobStep::Leave,
             Err(error) => {
                 tracing::error!(job = %self.job, %error, "cannot end a job");
                 let pause = CLAIM_PAUSE;
                 let why = format!("the store, to end the job: {error}");
-                self.show(|condition| condition.waiting_for = Some(why));
+                self.show(|state| state.waiting_for = Some(why));
                 match self.woken(tokio::time::sleep(pause)).await {
-                    Woken::Closing => Step::Leave,
-                    _ => Step::End(reason),
+                    Woken::Closing => JobStep::Leave,
+                    _ => JobStep::End(reason),
                 }
             }
         }
@@ -341,26 +344,26 @@ impl Attendance {
     }
 
     fn show_running(&self, waiting_for: Option<&str>) {
-        self.show(|condition| {
-            condition.running.clone_from(&self.prepared);
-            condition.waiting_for = waiting_for.map(str::to_owned);
+        self.show(|state| {
+            state.running.clone_from(&self.prepared);
+            state.waiting_for = waiting_for.map(str::to_owned);
         });
     }
 
-    fn show(&self, change: impl FnOnce(&mut Condition)) {
-        let mut condition = self.condition.lock();
-        *condition = Condition::default();
-        change(&mut condition);
+    fn show(&self, change: impl FnOnce(&mut JobState)) {
+        let mut state = self.state.lock();
+        *state = JobState::default();
+        change(&mut state);
     }
 }
 
-/// What can happen to a run under way.
-enum Passed {
+/// What can happen while a run is watched.
+enum Watched {
     Finished(Box<Result<RunResult, RunError>>),
     Turn(Slot),
 }
 
-async fn turn(place: Option<&Place>) -> Slot {
+async fn turn(place: Option<&QueuePlace>) -> Slot {
     match place {
         Some(place) => place.slot().await,
         None => std::future::pending().await,
@@ -380,8 +383,8 @@ async fn drain(
     finish.await
 }
 
-fn unusable(error: &RunError) -> Step {
-    Step::End(StopReason::Unusable {
+fn unusable(error: &RunError) -> JobStep {
+    JobStep::End(StopReason::Unusable {
         message: error.to_string(),
     })
 }
