@@ -1,5 +1,5 @@
-//! The library call of a job runner: a job file with overrides, its progress, its result, and the
-//! status a queue keeps.
+//! Runs a job file with overrides from Rust, and shows its progress, its result, and the status
+//! that a job queue stores.
 //!
 //! ```text
 //! cargo run -p gepa-jobs --example job_runner -- job.toml prompt_learning.gepa.rollout.budget=100
@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Runs a job to its end; `progress` is called whenever something was stored.
+/// Runs a job to its end. `progress` is called after each batch of stored events.
 async fn run_job(
     file: &Path,
     overrides: &[String],
@@ -52,8 +52,8 @@ async fn run_job(
     progress: impl Fn(&Counters) + Send + 'static,
 ) -> Result<RunResult, Box<dyn std::error::Error>> {
     let environment = Environment::of_process().overlaid_with(Path::new(".env"))?;
-    // A job that arrives as JSON is loaded by `SubmittedConfig` instead, which lets it name nothing
-    // of this machine.
+    // A job that arrives as JSON is loaded by `SubmittedConfig` instead. It may name no file,
+    // command or variable of this machine.
     let task = ConfigSource {
         file,
         environment: &environment,
@@ -64,7 +64,8 @@ async fn run_job(
     for note in task.notes() {
         println!("note: {note}");
     }
-    // One per process: jobs share its limits, and the address task apps send their model calls to.
+    // One `Services` per process: jobs share its limits, and the address to which task apps send
+    // their model calls.
     let services = Services::new(task.environment().clone());
     let connected = task.connect(&services).await?;
     let run = Run::builder(task.config)
@@ -81,7 +82,7 @@ async fn run_job(
     Ok(result)
 }
 
-/// Counts events as they are stored: every figure anyone shows is such a count.
+/// Counts events as they are stored. Every figure of a run is such a count.
 fn follow(
     run: &RunHandle,
     progress: impl Fn(&Counters) + Send + 'static,
@@ -89,7 +90,8 @@ fn follow(
     let mut events = run.subscribe();
     tokio::spawn(async move {
         let mut counters = Counters::default();
-        // A receiver that fell behind would read the rest from the store.
+        // A receiver that falls too far behind gets an error; it would read the rest from the
+        // store.
         while let Ok(batch) = events.recv().await {
             for event in batch.iter() {
                 counters.count(&event.body);

@@ -1,5 +1,5 @@
-//! The dialect of prompt-learning clients, in one place: their job files, the status and the
-//! snapshots they read, the events they follow, and the result files their queues collect.
+//! Everything in the shapes of prompt-learning clients: job files, job status, snapshots, API
+//! events, and the result files of `gepa train`.
 
 mod dialect;
 pub mod events;
@@ -21,5 +21,5 @@ pub use submission::submission_body;
 
 use gepa_configs::Dialects;
 
-/// The dialects a config may be written in beside this engine's own.
+/// The dialects in which a config may be written besides this engine's own format.
 pub const DIALECTS: Dialects = &[&PromptLearning];

@@ -1,4 +1,5 @@
-//! What is stored with a run that was submitted over HTTP, so that it is known as a job again.
+//! The mark that is stored with a run that was submitted over HTTP. A restarted server recognises
+//! its jobs by it.
 
 use gepa_engine::Config;
 use gepa_engine::record::RunRow;
@@ -6,17 +7,17 @@ use gepa_evaluation::ExampleId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The key of a stored configuration under which the mark stands.
+/// The key of the mark in a stored config.
 const KEY: &str = "job";
 
-/// The mark.
+/// The mark of a job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct JobMark {
     /// The config as submitted, overrides applied, without secrets.
     pub config_body: Value,
-    /// What the config asks for and does not get.
+    /// Keys of the config that have no effect, each as a sentence.
     pub notes: Vec<String>,
-    /// The rollout budget, where there is one.
+    /// The rollout budget, if there is one.
     pub rollout_budget: Option<u64>,
     /// The training examples.
     pub train_seeds: Vec<ExampleId>,
@@ -29,7 +30,7 @@ impl JobMark {
         serde_json::from_value(stored.clone()).ok()
     }
 
-    /// The rollout budget of any run, wherever it came from.
+    /// The rollout budget of a run, submitted over HTTP or not.
     pub fn rollout_budget(run: &RunRow) -> Option<u64> {
         match Self::of(run) {
             Some(mark) => mark.rollout_budget,
@@ -40,7 +41,7 @@ impl JobMark {
         }
     }
 
-    /// The mark of a job about to be stored.
+    /// The mark of a new job.
     pub fn new(config_body: Value, notes: Vec<String>, config: &Config) -> Self {
         Self {
             config_body,
@@ -50,7 +51,7 @@ impl JobMark {
         }
     }
 
-    /// What is stored of a job's configuration: its description with this mark in it.
+    /// The stored config of a job: `described` with this mark in it.
     pub fn describe(&self, described: &Value) -> Value {
         let mut described = match described {
             Value::Object(fields) => fields.clone(),

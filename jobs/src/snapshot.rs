@@ -1,4 +1,4 @@
-//! Snapshots, rendered complete when they are read.
+//! Renders complete snapshots from rows when they are read.
 
 use std::borrow::Cow;
 
@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 /// A snapshot as people and clients see it; never without messages, score and token count.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SnapshotView {
-    /// The snapshot.
+    /// The id of the snapshot.
     pub snapshot_id: String,
-    /// The run.
+    /// The id of the run.
     pub run_id: RunId,
-    /// The run, under the name job clients use.
+    /// Equal to `run_id`, under the name that job clients use.
     pub job_id: RunId,
     /// Why it was taken.
     pub tag: Cow<'static, str>,
@@ -28,14 +28,14 @@ pub struct SnapshotView {
     pub created_at: String,
     /// The subject's messages, wildcards left as `{name}`.
     pub messages: Vec<Message>,
-    /// Everything else.
+    /// The candidate, the archive and the counters.
     pub payload: SnapshotPayload,
 }
 
 /// The content of a snapshot.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SnapshotPayload {
-    /// The best candidate at the time.
+    /// The candidate that was best when the snapshot was taken.
     pub best_prompt: BestPrompt,
     /// Its messages.
     pub best_prompt_messages: Vec<Message>,
@@ -65,7 +65,7 @@ pub struct BestPrompt {
     pub components: IndexMap<String, String>,
     /// Its parts in order.
     pub sections: Vec<Section>,
-    /// The same parts under the name older clients read.
+    /// Equal to `sections`, under the name that older clients read.
     pub prompt_sections: Vec<Section>,
 }
 
@@ -111,8 +111,8 @@ pub struct PromptData {
     pub prompt_sections: Vec<Section>,
 }
 
-/// Renders a snapshot from the candidates of its run; `None` if they do not include its subject
-/// or best candidate.
+/// Renders a snapshot from the candidates of its run. `None` if its subject or its best candidate
+/// is not among them.
 pub fn render_snapshot(
     run: &RunRow,
     snapshot: &SnapshotRow,
@@ -122,7 +122,7 @@ pub fn render_snapshot(
         .iter()
         .filter(|row| row.accepted_seq.is_some_and(|seq| seq <= snapshot.seq))
         .collect();
-    // Candidates are listed as they were proposed, which depends on timing.
+    // Candidates come in the order they were proposed, which depends on timing.
     members.sort_by_key(|row| row.index);
     let find = |index| members.iter().copied().find(|row| row.index == Some(index));
     let (best, subject) = (find(snapshot.best)?, find(snapshot.subject)?);

@@ -1,23 +1,23 @@
-//! How a run stands, in the form a queue of jobs keeps.
+//! The status of a run in the form that job queues store.
 
 use gepa_engine::record::{RunRow, RunStatus};
 use serde::Serialize;
 use serde_json::Value;
 
-/// One flat object under the names job queues read. What is not known is left out.
+/// One flat object with the field names that job queues read. Unknown values are left out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct JobStatus {
-    /// The policy as `provider/model`, overrides applied.
+    /// The policy as `provider/model`, with overrides applied.
     pub policy: String,
-    /// The environment's name, as the task app knows it; the run's name without one.
+    /// The task app's name for the environment; the run's name if the config names no environment.
     pub environment: String,
     /// Rollouts executed.
     pub rollouts_completed: u64,
-    /// The same: a run that ended has no more of them to come.
+    /// Equal to `rollouts_completed`; kept for job clients.
     pub total_rollouts: u64,
     /// Candidates tried.
     pub trials_completed: u64,
-    /// The same.
+    /// Equal to `trials_completed`; kept for job clients.
     pub trials_tried: u64,
     /// The best mean pareto score.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,10 +31,10 @@ pub struct JobStatus {
     /// The seed's mean validation score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline_validation_score: Option<f64>,
-    /// Seconds to go: 0 once it is over, else not known.
+    /// Remaining seconds: 0 when the run has ended, otherwise absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eta_seconds: Option<f64>,
-    /// 100 once it is over, else not known.
+    /// 100 when the run has ended, otherwise absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress_pct: Option<f64>,
     /// Tokens of all models.
@@ -49,24 +49,24 @@ pub struct JobStatus {
     pub optimization_trials_evaluated: u64,
     /// Trials of phase validation.
     pub validation_trials_evaluated: u64,
-    /// Seconds a process worked on it.
+    /// Seconds in which a process ran it.
     pub total_time_seconds: f64,
     /// Validation examples scored per candidate.
     pub eval_seeds_n: u64,
-    /// The same.
+    /// Equal to `eval_seeds_n`; kept for job clients.
     pub eval_n: u64,
-    /// Candidates tried beside the seed.
+    /// Candidates tried, without the seed.
     pub transformations_evaluated: u64,
     /// The policy's model.
     pub policy_model: String,
     /// The policy's provider.
     pub policy_provider: String,
-    /// The run.
+    /// The id of the run.
     pub backend_job_id: String,
 }
 
 impl JobStatus {
-    /// Reads a run's row.
+    /// The status of the run in this row.
     pub fn of(run: &RunRow) -> Self {
         let (summary, counters) = (&run.summary, &run.summary.counters);
         let is_over = matches!(
@@ -103,7 +103,7 @@ impl JobStatus {
     }
 }
 
-/// Where configs of either dialect name the environment.
+/// The places where configs of either format name the environment.
 const PLACES: [&str; 3] = [
     "/settings/prompt_learning/gepa/env_name",
     "/settings/gepa/env_name",

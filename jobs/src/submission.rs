@@ -1,4 +1,4 @@
-//! A config as a client submits it to a backend.
+//! The body that `gepa train` submits to a backend.
 
 use gepa_configs::{TASK_APP_KEY, TaskConfig};
 use gepa_models::ApiKey;
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::dialect::ROOT;
 
-/// The values in force with the task app's key in them: what a client submits to a backend that it
-/// trusts with that key. A config in our own dialect is given as it is.
+/// The config with overrides applied and with the task app's key in it. It goes only to a backend
+/// that the user trusts with that key. A config in our own format is returned unchanged.
 pub fn submission_body(task: &TaskConfig) -> Value {
     let mut body = task.config_body().clone();
     if body.get("algorithm").is_some() {

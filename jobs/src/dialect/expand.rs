@@ -1,9 +1,9 @@
-//! `${NAME}` in values.
+//! Replaces `${NAME}` in values by the variable's value.
 
 use gepa_models::Environment;
 
-/// Replaces every `${NAME}` by the variable's value, in one pass. The error reads after the key and
-/// never quotes a value.
+/// Replaces every `${NAME}` by the variable's value, in one pass. The error text is meant to follow
+/// the key's name and never quotes a value.
 pub(super) fn expand(text: &str, environment: &Environment) -> Result<String, String> {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;
@@ -30,7 +30,7 @@ pub(super) fn sole_variable(text: &str) -> Option<&str> {
     }
 }
 
-/// Whether the text names any variable.
+/// Whether the text contains a `${NAME}`.
 pub(super) fn names_variable(text: &str) -> bool {
     next_variable(text).is_some()
 }

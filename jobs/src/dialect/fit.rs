@@ -1,5 +1,5 @@
-//! Fitting a job to its budget: files of this dialect are expected to run as they are, and some name
-//! more examples than their budget pays for.
+//! Reduces the sizes of a job until its budget pays for one proposal. Files of this dialect are
+//! expected to run unchanged, and some of them name more examples than their budget pays for.
 
 use super::seeds::Sets;
 
@@ -7,7 +7,7 @@ const LEAST_MINIBATCH: u32 = 3;
 const LEAST_PARETO: usize = 5;
 const LEAST_VALIDATION: usize = 5;
 
-/// What can be conceded.
+/// The sizes that can be reduced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fit {
     pub(super) sets: Sets,
@@ -16,7 +16,7 @@ pub(super) struct Fit {
 }
 
 impl Fit {
-    /// The least rollouts with which one proposal is tried to its end; as
+    /// The least rollouts that one complete proposal needs. Equal to
     /// [`Config::floor_rollouts`](gepa_engine::Config::floor_rollouts).
     pub(super) fn floor(&self) -> u64 {
         let pareto = self.sets.pareto.len() as u64;
@@ -24,14 +24,15 @@ impl Fit {
         2 * pareto + 2 * u64::from(self.minibatch_size) + validation
     }
 
-    /// Gives way until one proposal fits, what matters least first; says what was given up. Stops
-    /// where a search would no longer mean anything, and leaves the refusal to the engine.
+    /// Reduces sizes until one proposal fits into `budget` rollouts, the least important size
+    /// first. Returns a note for each reduced size. If even the least sizes do not fit, nothing is
+    /// reduced, and the engine refuses the job.
     pub(super) fn concede(&mut self, budget: u64) -> Vec<String> {
         let floor = self.floor();
         let before = self.clone();
         while self.floor() > budget && self.concede_one() {}
         if self.floor() > budget {
-            // Half a concession helps nobody: the refusal shall name the figures of the file.
+            // The engine's refusal must name the figures of the file.
             *self = before;
             return Vec::new();
         }
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_left_alone() {
+    fn a_job_that_fits_is_not_changed() {
         let mut job = fit(10, 20, 50, 8, 2);
         assert_eq!(job.floor(), 206);
         assert_eq!(job.concede(206), Vec::<String>::new());
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn concessions_come_in_order_and_only_as_far_as_needed() {
+    fn sizes_are_reduced_in_order_and_no_more_than_needed() {
         let mut job = fit(10, 20, 50, 8, 2);
         job.concede(160);
         assert_eq!(
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_fit_keeps_its_figures() {
+    fn a_job_that_cannot_fit_keeps_its_figures() {
         let mut job = fit(10, 20, 50, 8, 2);
         assert_eq!(job.concede(20), Vec::<String>::new());
         assert_eq!(job, fit(10, 20, 50, 8, 2));

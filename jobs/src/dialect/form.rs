@@ -1,5 +1,5 @@
-//! Recognising the dialect, and readying its table: overrides win over every spelling of a key, and
-//! secrets are taken out.
+//! Recognises the dialect and prepares its table: an override wins over every spelling of its key,
+//! and secrets are removed.
 
 use gepa_configs::{TASK_APP_KEY, find};
 use gepa_engine::Problem;
@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::expand::{expand, names_variable, sole_variable};
 use super::spellings::{ALL, ENV_FILE};
 
-/// Where the dialect's keys stand in a document.
+/// Where a document has the dialect's keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// Under `[prompt_learning]`.
@@ -18,13 +18,13 @@ pub(crate) enum Form {
     Root,
 }
 
-/// Keys that accompany overrides without being any.
+/// Keys that clients send among the overrides although they override nothing.
 const NO_OVERRIDES: [&str; 4] = ["backend", "task_url", "metadata", "auto_start"];
 
 const KEY_OF_APP: &str = "task_app_api_key";
 
 impl Form {
-    /// The dialect a document is written in; `None` for our own.
+    /// The form of a document in the dialect; `None` for a document in our own format.
     pub(crate) fn of(table: &Table) -> Option<Self> {
         if table.contains_key("prompt_learning") {
             return Some(Self::Table);
@@ -36,7 +36,7 @@ impl Form {
         is_flat.then_some(Self::Root)
     }
 
-    /// What stands in front of its keys in the document.
+    /// The prefix of the dialect's keys in the document.
     pub(super) fn prefix(self) -> &'static str {
         match self {
             Self::Table => "prompt_learning.",
@@ -52,12 +52,12 @@ impl Form {
         }
     }
 
-    /// Whether a key given among overrides only accompanies them.
+    /// Whether a key that was sent among the overrides overrides nothing.
     pub(crate) fn is_no_override(key: &str) -> bool {
         NO_OVERRIDES.contains(&key)
     }
 
-    /// Removes every other spelling of a key that was overridden with this value.
+    /// Removes the other spellings of every key that the override `key = value` sets.
     pub(crate) fn settle_override(self, table: &mut Table, key: &str, value: &Value) {
         for leaf in leaves(key, value) {
             for spellings in ALL {
@@ -71,8 +71,8 @@ impl Form {
         }
     }
 
-    /// Takes the task app's key out of the table. One that is only a variable's name stays, for it is
-    /// no secret.
+    /// Takes the task app's key out of the table. A value that is a variable's name stays: it is
+    /// not secret.
     pub(crate) fn take_task_app_key(
         self,
         table: &mut Table,
@@ -100,7 +100,7 @@ impl Form {
         Ok((!expanded.trim().is_empty()).then(|| ApiKey::new(expanded.trim())))
     }
 
-    /// Takes out whatever else looks like a secret; gives the keys it stood under.
+    /// Removes every other value that looks like a secret, and returns the keys of these values.
     pub(crate) fn take_secrets(self, table: &mut Table) -> Vec<String> {
         let mut taken = Vec::new();
         let own = self.full(KEY_OF_APP);
@@ -108,7 +108,7 @@ impl Form {
         taken
     }
 
-    /// The file with further variables, as typed.
+    /// The key and the path of the file with further variables, as written in the config.
     pub(crate) fn environment_file(self, table: &Table) -> Option<(String, String)> {
         ENV_FILE.iter().find_map(|spelling| {
             let key = self.full(spelling);
@@ -131,7 +131,7 @@ fn remove(table: &mut Table, key: &str) {
     }
 }
 
-/// The dotted keys of everything below a value that is no table.
+/// The dotted keys of all values at and below `key` that are no tables.
 fn leaves(key: &str, value: &Value) -> Vec<String> {
     match value {
         Value::Table(table) => table

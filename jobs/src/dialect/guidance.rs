@@ -1,4 +1,4 @@
-//! What the file adds to the prompt that asks for rewrites.
+//! The texts that the file adds to the reflection prompt.
 
 use std::path::Path;
 
@@ -95,7 +95,8 @@ fn read_spec(reader: &mut Reader<'_>, directory: &Path) -> Option<String> {
     }
 }
 
-/// Relative to the file, or to where the program was started: files of this dialect do either.
+/// Reads a text file. The path is tried relative to the config file and then relative to the
+/// working directory: files of this dialect use either.
 fn read_text(directory: &Path, path: &str) -> Result<String, String> {
     let beside = directory.join(path);
     let file = if beside.exists() {

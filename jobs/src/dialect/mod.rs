@@ -1,4 +1,4 @@
-//! The `[prompt_learning]` dialect: job files of another system, translated into this engine's terms.
+//! The `[prompt_learning]` dialect: job files of another system, translated into our own config.
 
 mod expand;
 mod fit;
@@ -22,11 +22,11 @@ use toml::{Table, Value};
 use form::Form;
 use translate::translate;
 
-/// The dialect of prompt-learning job files, as the config loader asks for it.
+/// The dialect of prompt-learning job files, for the config loader.
 #[derive(Debug)]
 pub struct PromptLearning;
 
-/// The table the dialect's keys stand in.
+/// The table that holds the dialect's keys.
 pub(crate) const ROOT: &str = "prompt_learning";
 
 impl Dialect for PromptLearning {
@@ -72,7 +72,7 @@ impl Dialect for PromptLearning {
     }
 }
 
-/// The form of a document that is known to be one of the dialect.
+/// The form of a document that is known to be in the dialect.
 fn form(table: &Table) -> Form {
     Form::of(table).unwrap_or(Form::Root)
 }

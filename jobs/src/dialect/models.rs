@@ -1,4 +1,4 @@
-//! The policy, and the model that rewrites prompts.
+//! Reads the policy and the model that rewrites prompts.
 
 use gepa_models::{ModelSettings, public_base_url};
 
@@ -12,7 +12,7 @@ const PROVIDER_OF_MUTATION: &str = "groq";
 const MODE: Spellings = &["gepa.proposer_mode"];
 const DEFAULT_MAX_TOKENS: u32 = 512;
 
-/// Keys of `policy` that are read here.
+/// The keys of `policy` that this file reads.
 pub(super) const POLICY_KEYS: [&str; 10] = [
     "model",
     "provider",
@@ -26,7 +26,7 @@ pub(super) const POLICY_KEYS: [&str; 10] = [
     "base_url",
 ];
 
-/// The policy's model; `None` if it is not named, which is refused.
+/// The policy's model. If it is not named, the document is refused and the result is `None`.
 pub(super) fn read_policy(reader: &mut Reader<'_>) -> Option<ModelSettings> {
     for name in ["inference_url", "api_base", "base_url"] {
         let key = reader.full(&format!("policy.{name}"));
@@ -62,7 +62,8 @@ pub(super) fn read_policy(reader: &mut Reader<'_>) -> Option<ModelSettings> {
     Some(settings)
 }
 
-/// The model that rewrites prompts: the proposer mode's own, else the mutation's, else the policy's.
+/// The model that rewrites prompts: that of the proposer mode, otherwise that of the mutation,
+/// otherwise that of the policy.
 pub(super) fn read_mutation_model(
     reader: &mut Reader<'_>,
     policy: Option<&ModelSettings>,
@@ -106,7 +107,8 @@ pub(super) fn read_mutation_model(
     };
     settings.temperature = temperature_set;
     settings.max_tokens = max_tokens;
-    // A provider's public address says nothing new, and must not hide what its variable says.
+    // A provider's public address is the default, and must not override the variable with its
+    // address.
     settings.base_url = url.filter(|url| !is_public(&settings.provider, url));
     Some(settings)
 }
@@ -168,7 +170,8 @@ fn temperature(reader: &mut Reader<'_>, spellings: Spellings) -> Option<f64> {
     })
 }
 
-/// A leading `provider/` goes where it only repeats the provider; `openai/gpt-oss-20b` of groq stays.
+/// Removes a leading `provider/` that repeats the provider. `openai/gpt-oss-20b` of groq stays as
+/// it is.
 fn named(provider: String, model: &str) -> ModelSettings {
     let repeated = model
         .strip_prefix(provider.as_str())

@@ -1,4 +1,4 @@
-//! The prompt: messages, or the modules of a pipeline.
+//! Reads the prompt: messages, or the modules of a pipeline.
 
 use gepa_configs::{MessageSettings, PromptSettings, RawConfig};
 use gepa_evaluation::wildcards_in;
@@ -14,7 +14,8 @@ const PIPELINE: Spellings = &["initial_prompt.metadata.pipeline_modules"];
 const MODULES: Spellings = &["gepa.modules"];
 const SYSTEM: &str = "system";
 
-/// Reads messages or a pipeline into `raw`; gives the pipeline in the order of its calls.
+/// Reads messages or a pipeline into `raw`. Returns the modules of the pipeline in the order of its
+/// calls.
 pub(super) fn read_prompt(reader: &mut Reader<'_>, raw: &mut RawConfig) -> Vec<PipelineModule> {
     reader.link("prompt", MESSAGES);
     reader.link("components", PIPELINE);
@@ -101,7 +102,7 @@ fn read_message(
     Some((order, message))
 }
 
-/// What is optimized are instructions: the system messages, or the first message where none is one.
+/// The system messages are optimized, or the first message if there is no system message.
 fn name_components(messages: &mut [MessageSettings]) {
     let mut count = 0;
     for message in messages.iter_mut().filter(|message| message.role == SYSTEM) {

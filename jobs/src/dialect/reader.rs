@@ -1,4 +1,4 @@
-//! Reads keys of the dialect under all their spellings, and keeps what is to be said about them.
+//! Reads keys of the dialect under all their spellings, and collects problems and notes about them.
 
 use std::collections::BTreeSet;
 
@@ -12,12 +12,12 @@ use super::expand::{expand, names_variable};
 use super::form::Form;
 use super::spellings::Spellings;
 
-/// A document under translation.
+/// A document that is being translated.
 pub(super) struct Reader<'a> {
     pub(super) table: &'a Table,
     pub(super) dialect: Form,
     environment: &'a Environment,
-    /// The document came over HTTP: it may not look into the environment.
+    /// The document came over HTTP, so it may not read the environment.
     pub(super) is_submitted: bool,
     pub(super) problems: Vec<Problem>,
     pub(super) notes: Vec<Problem>,
@@ -26,7 +26,7 @@ pub(super) struct Reader<'a> {
     pub(super) used: BTreeSet<String>,
 }
 
-/// A value and the key it stands under.
+/// A value and its key.
 pub(super) struct Found<'a> {
     pub(super) key: String,
     pub(super) value: &'a Value,
@@ -51,12 +51,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Says something is wrong with a key of the document.
+    /// Adds a problem with a key of the document. The message is meant to follow the key's name.
     pub(super) fn refuse(&mut self, key: &str, message: impl Into<String>) {
         self.problems.push(Problem::new(key, message));
     }
 
-    /// Says something about a key of the document that is not wrong.
+    /// Adds a note about a key of the document that is no problem.
     pub(super) fn note(&mut self, key: &str, message: impl Into<String>) {
         self.notes.push(Problem::new(key, message));
     }
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
         find(self.table, key)
     }
 
-    /// Every spelling present, the winner first; all count as read.
+    /// The values of all spellings that are present, the winner first. All of them count as read.
     pub(super) fn all(&mut self, spellings: Spellings) -> Vec<Found<'a>> {
         let mut present = Vec::new();
         for spelling in spellings {
@@ -88,12 +88,12 @@ impl<'a> Reader<'a> {
         present
     }
 
-    /// The winning spelling.
+    /// The value of the winning spelling.
     pub(super) fn find(&mut self, spellings: Spellings) -> Option<Found<'a>> {
         self.all(spellings).into_iter().next()
     }
 
-    /// The key in force: the winning spelling, or the preferred one where none is present.
+    /// The key of the winning spelling, or of the preferred one if none is present.
     pub(super) fn key(&mut self, spellings: Spellings) -> String {
         match self.find(spellings) {
             Some(found) => found.key,
@@ -101,13 +101,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Remembers that our key is what these spellings say.
+    /// Notes that our key `ours` comes from these spellings, so that problems with it name them.
     pub(super) fn link(&mut self, ours: &str, spellings: Spellings) {
         let theirs = self.key(spellings);
         self.keys.link(ours, theirs);
     }
 
-    /// A whole number of at least `least`; every spelling present is checked.
+    /// A whole number of at least `least`. Every spelling that is present is checked.
     pub(super) fn count(&mut self, spellings: Spellings, least: u64) -> Option<u64> {
         let mut winner = None;
         for found in self.all(spellings) {
@@ -122,13 +122,13 @@ impl<'a> Reader<'a> {
         winner
     }
 
-    /// As [`count`](Self::count) with `least` 1, in 32 bits.
+    /// Like [`count`](Self::count) with `least` 1, in 32 bits.
     pub(super) fn count32(&mut self, spellings: Spellings) -> Option<u32> {
         self.count(spellings, 1)
             .map(|count| u32::try_from(count).unwrap_or(u32::MAX))
     }
 
-    /// A finite number that `holds`; `expected` reads after "must be".
+    /// A finite number for which `holds` is true. `expected` is meant to follow "must be".
     pub(super) fn number(
         &mut self,
         spellings: Spellings,
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A switch.
+    /// A boolean.
     pub(super) fn flag(&mut self, spellings: Spellings) -> Option<bool> {
         let found = self.find(spellings)?;
         let flag = found.value.as_bool();
@@ -167,14 +167,15 @@ impl<'a> Reader<'a> {
         flag
     }
 
-    /// A text that is not blank, its variables replaced.
+    /// A text that is not blank, with its variables replaced.
     pub(super) fn text(&mut self, spellings: Spellings) -> Option<String> {
         let found = self.find(spellings)?;
         let text = self.prose_of(&found)?;
         self.expanded(&found.key, &text)
     }
 
-    /// A text that is not blank, taken as it stands: prompts contain whatever they like.
+    /// A text that is not blank. Variables in it are not replaced, since a prompt may contain
+    /// `${...}`.
     pub(super) fn prose(&mut self, spellings: Spellings) -> Option<String> {
         let found = self.find(spellings)?;
         self.prose_of(&found)
@@ -218,7 +219,7 @@ impl<'a> Reader<'a> {
             .ok()
     }
 
-    /// A value of any kind as JSON, variables replaced in every string.
+    /// A value of any type as JSON, with variables replaced in every string.
     pub(super) fn json(&mut self, key: &str, value: &Value) -> Option<serde_json::Value> {
         Some(match value {
             Value::String(text) => self.expanded(key, text)?.into(),
@@ -248,7 +249,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A number without a fraction; JSON writers make `44.0` of 44.
+/// A number without a fraction, also if written as `44.0`, as some JSON writers do.
 pub(super) fn whole(value: &Value) -> Option<u64> {
     match value {
         Value::Integer(number) => u64::try_from(*number).ok(),

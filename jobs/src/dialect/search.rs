@@ -1,4 +1,4 @@
-//! Budgets, population, archive: the numbers of the search.
+//! Reads the numbers of the search: budgets, population, archive.
 
 use gepa_configs::RawConfig;
 
@@ -21,11 +21,11 @@ const DEFAULT_RATE: f64 = 0.3;
 const DEFAULT_PRESSURE: f64 = 1.0;
 const DEFAULT_CROSSOVER: f64 = 0.5;
 const DEFAULT_EPS: f64 = 1e-6;
-/// More proposals at once than this only age the state behind them.
+/// Largest lag. With more proposals at once the state that each is based on only gets older.
 const MOST_LAG: u64 = 64;
 const CHARS_PER_TOKEN: u64 = 4;
 
-/// Reads every number into `raw`; the example sets come later.
+/// Reads every number into `raw`, except the example sets.
 pub(super) fn read_search(reader: &mut Reader<'_>, raw: &mut RawConfig) {
     reader.link("budget", &["gepa.rollout"]);
     read_run(reader, raw);
@@ -35,7 +35,7 @@ pub(super) fn read_search(reader: &mut Reader<'_>, raw: &mut RawConfig) {
     read_token_limit(reader, raw);
 }
 
-/// Composing needs two components to exchange; called once they are known.
+/// Reads the merge settings. Called when the number of components is known: a merge needs two.
 pub(super) fn read_merge(reader: &mut Reader<'_>, raw: &mut RawConfig, components: usize) {
     let rate = reader.fraction(CROSSOVER_RATE).unwrap_or(DEFAULT_CROSSOVER);
     raw.merge.enabled = rate > 0.0 && components > 1;
@@ -104,7 +104,7 @@ fn read_population(reader: &mut Reader<'_>, raw: &mut RawConfig) {
     let planned = generations
         .saturating_mul(children)
         .saturating_add(initial - 1);
-    // The seed is the first trial, and takes no iteration.
+    // The seed is the first trial, and it is not an iteration.
     let allowed = trials.map(|trials| (trials - 1).max(1));
     raw.budget.max_iterations = Some(allowed.map_or(planned, |allowed| allowed.min(planned)));
     raw.budget.no_improvement_iterations =
@@ -142,7 +142,7 @@ fn read_archive(reader: &mut Reader<'_>, raw: &mut RawConfig) {
     let size = reader
         .count(ARCHIVE_SIZE, 0)
         .unwrap_or(DEFAULT_ARCHIVE_SIZE);
-    // Clients let 0 pass; an archive without a place would end every search.
+    // Clients accept 0, but an archive of size 0 would end every search.
     raw.search.archive_max_size = (size > 0).then(|| u32::try_from(size).unwrap_or(u32::MAX));
     let least = reader.number(threshold, "a number", |_| true);
     raw.search.archive_min_score = least.filter(|least| *least != 0.0);
@@ -162,7 +162,7 @@ fn read_token_limit(reader: &mut Reader<'_>, raw: &mut RawConfig) {
     reader.link("reflection.max_text_chars", TOKEN_LIMIT);
     let limit = reader.count(TOKEN_LIMIT, 1);
     let is_enforced = reader.flag(ENFORCE_TOKEN_LIMIT).unwrap_or(true);
-    // Lengths are estimated at four characters a token; no tokenizer of any model is at hand.
+    // Lengths are estimated at four characters a token, since this engine has no tokenizers.
     let _ = reader.text(COUNTING_MODEL);
     if let Some(limit) = limit.filter(|_| is_enforced) {
         let most = u64::from(raw.reflection.max_text_chars);

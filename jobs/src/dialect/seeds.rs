@@ -1,4 +1,4 @@
-//! Seed lists, and their division into the three example sets.
+//! Reads seed lists and divides them into the three example sets.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::spellings::{
     FEEDBACK_FRACTION, PARETO_SET_SIZE, Spellings, TEST_POOL, TRAIN_SEEDS, VALIDATION_SEEDS,
 };
 
-/// Longest list: a typing error must not fill the memory.
+/// Longest list. The limit keeps a mistyped range from filling the memory.
 const MAX_SEEDS: u64 = 1_000_000;
 const DEFAULT_FEEDBACK_FRACTION: f64 = 0.5;
 const DEFAULT_PARETO_SET_SIZE: u64 = 64;
@@ -24,7 +24,8 @@ pub(super) struct Sets {
     pub(super) validation: Vec<u64>,
 }
 
-/// Reads the lists and divides the training seeds; a minibatch should fit into the first part.
+/// Reads the lists and divides the training seeds. The train set gets at least `minibatch_size`
+/// seeds if there are enough.
 pub(super) fn read_sets(reader: &mut Reader<'_>, minibatch_size: u32) -> Sets {
     let fraction = reader
         .fraction(FEEDBACK_FRACTION)
@@ -87,8 +88,8 @@ pub(super) fn read_sets(reader: &mut Reader<'_>, minibatch_size: u32) -> Sets {
     }
 }
 
-/// The first part for minibatches, the rest for the front. No shuffle: the file's order shows which
-/// seed serves what.
+/// Divides the seeds: the first part is the train set, the rest is the pareto set. The order stays,
+/// so the file shows which seed belongs to which set.
 pub(super) fn divide(
     all: &[u64],
     fraction: f64,
@@ -105,13 +106,13 @@ pub(super) fn divide(
         1
     };
     let train = wanted.max(least_train).min(all.len() - 1);
-    // The cap on the front comes last: whatever it leaves over is trained on.
+    // The limit of the pareto set is applied last; the seeds beyond it join the train set.
     let pareto_size = (all.len() - train).min(most_pareto);
     let (train, pareto) = all.split_at(all.len() - pareto_size);
     (train.to_vec(), pareto.to_vec())
 }
 
-/// Seeds as the engine's config writes them.
+/// Seeds in the form of our own config.
 pub(super) fn items(seeds: &[u64]) -> Vec<ExampleItem> {
     seeds
         .iter()
@@ -119,7 +120,7 @@ pub(super) fn items(seeds: &[u64]) -> Vec<ExampleItem> {
         .collect()
 }
 
-/// Seeds both lists hold.
+/// The number of seeds that both lists hold.
 pub(super) fn shared(left: &[u64], right: &[u64]) -> usize {
     let left: BTreeSet<&u64> = left.iter().collect();
     right.iter().filter(|seed| left.contains(seed)).count()
@@ -151,7 +152,7 @@ fn without_repeats(reader: &mut Reader<'_>, found: &Found<'_>, all: Vec<u64>) ->
     once
 }
 
-/// A list of seeds, of ranges, or one range.
+/// Expands a list of seeds or ranges, or one range.
 fn expanded(value: &Value) -> Result<Vec<u64>, String> {
     let items = match value {
         Value::Array(items) => items.as_slice(),
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_seed_is_refused() {
+    fn values_that_are_no_seeds_are_refused() {
         for wrong in [
             "[-1]",
             "[1.5]",

@@ -1,5 +1,5 @@
-//! The spellings of each key of the dialect, the one that wins first. A `/` in front means the
-//! document's root rather than the dialect's table.
+//! The spellings of each key of the dialect; the first of a list wins. A leading `/` means the root
+//! of the document instead of the dialect's table.
 
 /// The spellings of one key.
 pub(super) type Spellings = &'static [&'static str];
@@ -7,7 +7,7 @@ pub(super) type Spellings = &'static [&'static str];
 macro_rules! spellings {
     ($($name:ident: $paths:expr;)*) => {
         $(pub(super) const $name: Spellings = &$paths;)*
-        /// Every key that can be spelt in more than one way.
+        /// Every key that has more than one spelling.
         pub(super) const ALL: &[Spellings] = &[$($name),*];
     };
 }

@@ -1,4 +1,4 @@
-//! The task app: its address, its environment, and which splits the seeds address.
+//! Reads the task app: its address, its environment, and the splits of its seeds.
 
 use gepa_models::HttpAddress;
 use gepa_tasks::task_app::TaskAppSettings;
@@ -10,12 +10,12 @@ use super::spellings::{POOL, Spellings, VALIDATION_POOL};
 const URL: Spellings = &["task_app_url"];
 const ENV_NAME: Spellings = &["gepa.env_name"];
 const DEFAULT_ENV_NAME: &str = "banking77";
-/// Read elsewhere, and no business of the app.
+/// Keys that other files read and the task app must not get.
 const SEED_LISTS: [&str; 2] = ["evaluation_seeds", "test_pool"];
-/// The split apps take where none is named.
+/// The split that task apps use when a request names none.
 const USUAL_SPLIT: &str = "train";
 
-/// Reads everything about the app but its key.
+/// Reads all settings of the app except its key.
 pub(super) fn read_task_app(reader: &mut Reader<'_>) -> TaskAppSettings {
     reader.link("evaluator", URL);
     reader.link("evaluator.url", URL);
@@ -45,13 +45,14 @@ pub(super) fn read_task_app(reader: &mut Reader<'_>) -> TaskAppSettings {
     settings
 }
 
-/// Whether validation seeds address the same examples as training seeds, as far as can be told.
+/// Whether validation seeds and training seeds seem to be of the same split, so that equal seeds
+/// are the same example.
 pub(super) fn is_one_split(settings: &TaskAppSettings) -> bool {
     let train = settings.split.as_deref().unwrap_or(USUAL_SPLIT);
     settings.validation_split.as_deref().unwrap_or(train) == train
 }
 
-/// Passed to every rollout inside `policy.config`.
+/// The settings that every rollout request carries in `policy.config`.
 pub(super) fn further_policy_settings(
     reader: &mut Reader<'_>,
     known: &[&str],

@@ -1,4 +1,4 @@
-//! From a document of the dialect to our own config.
+//! Translates a document of the dialect into our own config.
 
 use std::path::Path;
 
@@ -19,8 +19,8 @@ use super::spellings::{MINIBATCH_SIZE, RESULTS_FOLDER, ROLLOUT_BUDGET, VALIDATIO
 use super::task_app::{further_policy_settings, is_one_split, read_task_app};
 use super::unknown::note_unknown;
 
-/// Translates a document; overrides have been applied. `own` names tables of our dialect that may
-/// stand beside `[prompt_learning]`.
+/// Translates a document to which overrides have been applied. `own` lists the tables of our own
+/// format that the document may have beside `[prompt_learning]`.
 pub(crate) fn translate(
     table: &Table,
     dialect: Form,
@@ -73,7 +73,7 @@ fn fill(reader: &mut Reader<'_>, raw: &mut RawConfig, directory: &Path) {
     let policy = read_policy(reader);
     task_app.policy_name = reader.text(&["policy.policy_name"]);
     task_app.policy_config = further_policy_settings(reader, &POLICY_KEYS);
-    // An answer at temperature 0 is taken to be repeatable, as everywhere else.
+    // At temperature 0 answers count as repeatable, as in our own format.
     task_app.deterministic = policy
         .as_ref()
         .is_some_and(|policy| policy.temperature == Some(0.0));
@@ -106,7 +106,8 @@ fn name(reader: &mut Reader<'_>) -> Option<String> {
     named.or_else(|| reader.prose(&["initial_prompt.id"]))
 }
 
-/// Minibatches no larger than what they are drawn from, and a proposal no larger than the budget.
+/// Reduces the minibatch to the size of the train set, and all sizes until the budget pays for one
+/// proposal.
 fn fit(reader: &mut Reader<'_>, raw: &mut RawConfig, sets: Sets) -> Sets {
     let train = sets.train.len().max(1) as u32;
     if raw.search.minibatch_size > train {

@@ -1,4 +1,4 @@
-//! Keys nobody reads: tolerated, and reported.
+//! Reports keys that have no effect. They are not refused.
 
 use gepa_configs::begins_with;
 use toml::{Table, Value};
@@ -7,7 +7,7 @@ use super::form::Form;
 use super::reader::Reader;
 use super::spellings::ENV_FILE;
 
-/// Known keys of later versions that do nothing here, and why.
+/// Keys of later versions of the dialect that have no effect here, and why.
 const WITHOUT_EFFECT: [(&str, &str); 11] = [
     (
         "gepa.proposer_effort",
@@ -31,7 +31,7 @@ const WITHOUT_EFFECT: [(&str, &str); 11] = [
     ("free_tier", "there are no tiers"),
 ];
 
-/// Keys that only say something to people or to the client.
+/// Keys that are meant for people or for the client only.
 const IGNORED: [&str; 6] = [
     "algorithm",
     "task_app_id",
@@ -41,16 +41,17 @@ const IGNORED: [&str; 6] = [
     "mipro",
 ];
 
-/// Notes every key that was not read; `own` are tables of our own dialect beside it.
+/// Adds a note for every key that was not read. `own` lists tables of our own format, which are not
+/// checked here.
 pub(super) fn note_unknown(reader: &mut Reader<'_>, own: &[&str]) {
-    // Read before everything else, for the others may name its variables.
+    // This key was read before all others, since their values may name variables of its file.
     reader.all(ENV_FILE);
     for name in IGNORED {
         let key = reader.full(name);
         reader.used.insert(key);
     }
     for (name, why) in WITHOUT_EFFECT {
-        // Some clients write these at the top level, where they mean the same.
+        // Some clients write these keys at the top level, with the same meaning.
         let mut places = vec![reader.full(name), name.to_owned()];
         places.dedup();
         for key in places {

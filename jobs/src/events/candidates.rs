@@ -1,4 +1,4 @@
-//! The candidates of a run as its events have left them.
+//! The candidates of a run, as of the events folded so far.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::pace::is_shown;
 
-/// Every candidate tried, by iteration.
+/// Every candidate that was tried, by iteration.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     rows: BTreeMap<u64, Tried>,
@@ -25,11 +25,11 @@ pub(super) struct Tried {
 }
 
 impl Candidates {
-    /// Makes the change, if it is about a candidate.
+    /// Applies the change if it concerns a candidate.
     pub(super) fn change(&mut self, change: Change) {
         match change {
             Change::Candidate(row) => {
-                // The seed is no proposal.
+                // The seed is not a proposal, so it is always shown.
                 let shown = row.iteration == 0 || is_shown(self.rows.len() as u64);
                 self.rows.insert(row.iteration, Tried { row: *row, shown });
             }
@@ -113,8 +113,8 @@ impl Candidates {
     }
 }
 
-/// A prompt in the form job clients read, under both names they know for its parts, and as what it
-/// replaces of the seed.
+/// A prompt in the form that job clients read: its parts under both names that clients know, and
+/// the list of texts that differ from the seed.
 pub(super) fn object(sections: &[Section], seed: &[Section]) -> Value {
     let replaced = replacements(sections, seed);
     json!({
@@ -128,7 +128,7 @@ pub(super) fn object(sections: &[Section], seed: &[Section]) -> Value {
     })
 }
 
-/// Where a prompt differs from the seed.
+/// The parts whose text differs from the seed's.
 pub(super) fn replacements(sections: &[Section], seed: &[Section]) -> Vec<Value> {
     let pairs = sections.iter().zip(seed);
     let changed = pairs.filter(|(part, before)| part.content != before.content);
@@ -144,7 +144,7 @@ pub(super) fn replacements(sections: &[Section], seed: &[Section]) -> Vec<Value>
         .collect()
 }
 
-/// A prompt as one text: `[role | name]` and the content, part by part.
+/// A prompt as one text: for each part a line `[role | name]` and the content.
 pub(super) fn full_text(sections: &[Section]) -> String {
     let blocks: Vec<String> = sections
         .iter()
@@ -153,7 +153,7 @@ pub(super) fn full_text(sections: &[Section]) -> String {
     blocks.join("\n\n")
 }
 
-/// Characters of a prompt.
+/// The number of characters of a prompt.
 pub(super) fn length(sections: &[Section]) -> usize {
     let lengths = sections.iter().map(|part| part.content.chars().count());
     lengths.sum()

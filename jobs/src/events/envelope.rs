@@ -1,4 +1,4 @@
-//! The shape every event has.
+//! The common shape of all events.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub struct Draft {
     pub(super) kind: &'static str,
-    /// Never empty: one empty message makes a poller drop the whole page.
+    /// Never empty: a poller drops a whole page that has one event with an empty message.
     pub(super) message: String,
     pub(super) level: Level,
     pub(super) data: Value,
 }
 
-/// How much an event matters.
+/// The severity of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
     Info,
@@ -24,7 +24,7 @@ pub(super) enum Level {
     Error,
 }
 
-/// An event as it is sent, serialised once.
+/// An event as it is sent. It is serialised once, for all readers.
 #[derive(Clone, Debug)]
 pub struct ApiEvent {
     /// Its number within the job, from 1.
@@ -35,7 +35,7 @@ pub struct ApiEvent {
     pub text: Arc<str>,
 }
 
-/// Borrows everything: a job can have many thousands of events.
+/// The event's JSON object. It borrows all fields, since a job can have many thousands of events.
 #[derive(Serialize)]
 struct Envelope<'e> {
     seq: u64,
@@ -92,8 +92,8 @@ impl Draft {
     }
 }
 
-/// The same object without the fields that have no value: clients format what is there, and fall
-/// back where nothing is.
+/// Removes the fields whose value is null: clients format every field that is present, and have
+/// defaults for absent ones.
 pub(super) fn present(mut value: Value) -> Value {
     if let Value::Object(fields) = &mut value {
         fields.retain(|_, value| !value.is_null());

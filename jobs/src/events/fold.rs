@@ -1,5 +1,5 @@
-//! From journal events to API events: a pure fold, so the same journal always gives the same
-//! events under the same numbers.
+//! Turns journal events into API events. It is a pure fold: the same journal always gives the same
+//! events with the same numbers.
 
 use gepa_engine::record::{Projector, RunRow, RunSummary};
 use gepa_engine::{
@@ -10,13 +10,13 @@ use gepa_evaluation::{ExampleId, Phase, PromptTemplate, Stage};
 use serde_json::{Value, json};
 
 use super::candidates::{Candidates, full_text, replacements};
-use super::ending::Ending;
 use super::envelope::{ApiEvent, Draft, Level};
+use super::final_events::FinalEvents;
 use super::pace::ProgressPace;
-use super::standing::Standing;
+use super::progress::RunProgress;
 use crate::mark::JobMark;
 
-/// A point of a curve.
+/// A point of the score curve.
 #[derive(Clone, Debug)]
 pub struct MetricPoint {
     /// Its number, from 1.
@@ -25,7 +25,7 @@ pub struct MetricPoint {
     pub value: f64,
     /// Examples with a score.
     pub scored: u32,
-    /// The stage of the trial it comes from.
+    /// The stage of its trial.
     pub stage: Stage,
     /// When the trial finished.
     pub at: Timestamp,
@@ -40,17 +40,17 @@ pub struct EventFold {
     train: Value,
     projector: Projector,
     candidates: Candidates,
-    standing: Standing,
+    run_progress: RunProgress,
     pace: ProgressPace,
     points: Vec<MetricPoint>,
     published: u64,
-    /// Something was executed since the last interruption was told.
+    /// Whether a rollout was executed since the last event about an interruption.
     is_news: bool,
     is_over: bool,
 }
 
 impl EventFold {
-    /// The fold before the first event, and the event that is there from the beginning.
+    /// The fold before the first journal event, and the API event that every job begins with.
     pub fn new(run: &RunRow) -> (Self, ApiEvent) {
         let mark = JobMark::of(run);
         let mut fold = Self {
@@ -66,9 +66,9 @@ impl EventFold {
                 RunSummary::default(),
             ),
             candidates: Candidates::default(),
-            standing: Standing {
+            run_progress: RunProgress {
                 budget: JobMark::rollout_budget(run),
-                ..Standing::default()
+                ..RunProgress::default()
             },
             pace: ProgressPace::default(),
             points: Vec::new(),
@@ -86,7 +86,7 @@ impl EventFold {
         (fold, created)
     }
 
-    /// Takes the next journal event in and returns what it means to clients.
+    /// Folds the next journal event and returns the API events that it causes.
     pub fn take_in(&mut self, event: &Event) -> Vec<ApiEvent> {
         if self.is_over {
             return Vec::new();
@@ -101,12 +101,12 @@ impl EventFold {
             .collect()
     }
 
-    /// Whether the last event was told.
+    /// Whether the job's last event has been returned.
     pub fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// The points of the curve so far: mean scores on the pareto set.
+    /// The points of the score curve so far: mean scores on the pareto set.
     pub fn points(&self) -> &[MetricPoint] {
         &self.points
     }
@@ -122,12 +122,12 @@ impl EventFold {
             EventBody::Decision(Decision::RunStarted(started)) => self.started(started, at),
             EventBody::Decision(Decision::TrialStarted(started)) => {
                 let executed = started.examples.len() as u64 - u64::from(started.reused);
-                self.standing.ordered += executed;
+                self.run_progress.ordered += executed;
                 if started.stage.phase() == Phase::Optimization {
                     return Vec::new();
                 }
-                self.standing.validation_begun += 1;
-                if self.standing.validation_begun > 1 {
+                self.run_progress.validation_begun += 1;
+                if self.run_progress.validation_begun > 1 {
                     return Vec::new();
                 }
                 vec![phase_changed(Phase::Validation), self.progress(at)]
@@ -141,7 +141,7 @@ impl EventFold {
             }
             EventBody::Fact(Fact::RolloutsDropped(dropped)) => {
                 let never_begun = dropped.positions.len() as u64;
-                self.standing.ordered = self.standing.ordered.saturating_sub(never_begun);
+                self.run_progress.ordered = self.run_progress.ordered.saturating_sub(never_begun);
                 Vec::new()
             }
             EventBody::Decision(Decision::TrialFinished(finished)) => {
@@ -159,7 +159,7 @@ impl EventFold {
             }
             EventBody::Fact(Fact::RunPaused) => vec![simple("prompt.learning.paused", "Paused")],
             EventBody::Fact(Fact::RunContinued) => {
-                vec![simple("prompt.learning.resumed", "Goes on after the pause")]
+                vec![simple("prompt.learning.resumed", "Resumed after a pause")]
             }
             EventBody::Decision(Decision::RunFinished(finished)) => {
                 self.ended(&finished.stop_reason, at)
@@ -189,7 +189,7 @@ impl EventFold {
     fn trial_finished(&mut self, finished: &TrialFinished, at: Timestamp) -> Vec<Draft> {
         let stage = finished.stage;
         if stage.phase() == Phase::Validation {
-            self.standing.validation_finished += 1;
+            self.run_progress.validation_finished += 1;
         }
         let (true, Some(mean)) = (
             matches!(stage, Stage::Seed | Stage::Pareto),
@@ -313,7 +313,7 @@ impl EventFold {
     fn ended(&mut self, reason: &StopReason, at: Timestamp) -> Vec<Draft> {
         self.is_over = true;
         let mut drafts = vec![self.progress(at)];
-        let ending = Ending {
+        let final_events = FinalEvents {
             job: &self.job,
             template: &self.template,
             validation: &self.validation,
@@ -321,18 +321,18 @@ impl EventFold {
             candidates: &self.candidates,
             reason,
         };
-        drafts.extend(ending.drafts());
+        drafts.extend(final_events.drafts());
         drafts
     }
 
-    /// Progress that is told whatever the pace.
+    /// A progress event that is sent even if none is due.
     fn progress(&mut self, at: Timestamp) -> Draft {
         self.pace.report(at);
         self.progress_now()
     }
 
     fn progress_now(&mut self) -> Draft {
-        let (message, data) = self.standing.describe(self.projector.summary());
+        let (message, data) = self.run_progress.describe(self.projector.summary());
         Draft::new("prompt.learning.progress", message, data)
     }
 }

@@ -1,11 +1,11 @@
-//! Events as job clients read them: a projection of the journal, numbered on its own.
+//! Events as job clients read them: a projection of the journal with its own numbers.
 
 mod candidates;
-mod ending;
 mod envelope;
+mod final_events;
 mod fold;
 mod pace;
-mod standing;
+mod progress;
 
 pub use envelope::{ApiEvent, Draft};
 pub use fold::{EventFold, MetricPoint};

@@ -1,22 +1,23 @@
-//! How many events of a kind a run gets: everything at first, less and less later, so that the end
-//! of a usual run lies within the first thousand.
+//! Limits the number of progress and candidate events. At first all are sent, later fewer, so that
+//! the last event of a usual run has a number below 1,000.
 
 use gepa_engine::Timestamp;
 
-/// Progress events at one a second; after each further `PER_STEP` the interval doubles.
+/// The first 60 progress events come at one a second at most. After each further 30 the interval
+/// doubles, up to 300 seconds.
 const FIRST: u32 = 60;
 const PER_STEP: u32 = 30;
 const LONGEST_SECONDS: f64 = 300.0;
 
-/// Candidates with all their events.
+/// The first 100 candidates get all their events.
 const COMPLETE: u64 = 100;
-/// After those, the n-th is shown where n is a multiple of this,
+/// Up to candidate 1,000 every 10th candidate gets events,
 const SPARSE: u64 = 10;
-/// and beyond this many, of the next.
+/// and beyond it every 100th.
 const MANY: u64 = 1_000;
 const SPARSER: u64 = 100;
 
-/// When progress was reported last, in journal time.
+/// Number of progress events so far, and journal time of the last one.
 #[derive(Debug, Default)]
 pub(super) struct ProgressPace {
     reported: u32,
@@ -24,7 +25,7 @@ pub(super) struct ProgressPace {
 }
 
 impl ProgressPace {
-    /// Whether a report is due; counts it if so.
+    /// Whether a progress event is due. If so, counts it as sent.
     pub(super) fn is_due(&mut self, at: Timestamp) -> bool {
         let waited = self.last.map(|last| at.seconds_since(last));
         let is_due = waited.is_none_or(|seconds| seconds >= self.interval_seconds());
@@ -34,7 +35,7 @@ impl ProgressPace {
         is_due
     }
 
-    /// Counts a report made for another reason.
+    /// Counts a progress event that was sent for another reason.
     pub(super) fn report(&mut self, at: Timestamp) {
         self.reported += 1;
         self.last = Some(at);
@@ -46,7 +47,7 @@ impl ProgressPace {
     }
 }
 
-/// Whether the n-th proposed candidate, from 1, gets events of its own.
+/// Whether the candidate with this number, from 1 in the order proposed, gets events.
 pub(super) fn is_shown(ordinal: u64) -> bool {
     let stride = if ordinal <= COMPLETE {
         1
@@ -62,7 +63,7 @@ pub(super) fn is_shown(ordinal: u64) -> bool {
 mod tests {
     use super::*;
 
-    /// Reports of a run in which something happens every 50 ms.
+    /// Number of progress events of a run in which a rollout ends every 50 ms.
     fn reports(hours: i64) -> u32 {
         let mut pace = ProgressPace::default();
         for tick in 0..hours * 3_600 * 20 {
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_comes_every_second_at_first_and_stays_short_over_a_day() {
+    fn progress_comes_every_second_at_first_and_below_650_times_in_a_day() {
         let mut pace = ProgressPace::default();
         assert!(pace.is_due(Timestamp(0)));
         assert!(!pace.is_due(Timestamp(999_999)));
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn candidates_are_thinned_out_by_their_number_alone() {
+    fn only_a_candidates_number_decides_whether_it_is_shown() {
         let shown = |to: u64| (1..=to).filter(|ordinal| is_shown(*ordinal)).count();
         assert_eq!(shown(100), 100);
         assert_eq!(shown(1_000), 190);

@@ -1,9 +1,9 @@
-//! The learning curve, whose ends are what a lift is computed from.
+//! The learning curve. Readers compute the lift of a job from its ends.
 //!
 //! Readers take the first `performance` as the baseline and the highest as the best. Both must come
-//! from the same examples, so all of a curve's `performance` are of one kind: held-out scores where a
-//! final validation ran, pareto scores otherwise. Candidates without a score of that kind are no
-//! points of the curve; they stand beside it with their pareto scores.
+//! from the same examples, so all `performance` values of a curve are of one kind: validation
+//! scores if the job validated, pareto scores otherwise. Candidates without a score of that kind
+//! are not points of the curve; they are listed beside it with their pareto scores.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ const FINAL: &str = "final";
 pub struct Curve {
     /// One entry per candidate with a score of the curve's kind.
     pub points: Vec<Value>,
-    /// Improvements on the way that were not validated.
+    /// Improvements that were not validated.
     pub improvements: Vec<Value>,
     /// `validation` or `pareto`.
     pub kind: &'static str,
@@ -124,7 +124,8 @@ fn of_validation(outcome: &Outcome, result: &Validated) -> Value {
     entry
 }
 
-/// Under every name readers look for: some of them take 0 for absent and look for the next.
+/// Sets the score under every name that readers know. Some readers treat 0 as absent and read the
+/// next name.
 fn set_performance(entry: &mut Value, performance: Option<f64>) {
     if let Some(performance) = performance {
         for name in ["performance", "score", "aggregate_score"] {

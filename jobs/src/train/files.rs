@@ -1,4 +1,4 @@
-//! The result files, under the names job queues look for.
+//! Writes the result files under the names that job queues look for.
 
 use std::fmt::Write as _;
 use std::io;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::curve::{Curve, curve};
 use super::outcome::Outcome;
 
-/// What was written.
+/// The result of writing the files.
 #[derive(Debug)]
 pub struct Written {
     /// The folder.
@@ -18,7 +18,7 @@ pub struct Written {
     pub curve: Curve,
 }
 
-/// Writes everything there is to say about a job. No name matches the pattern of another kind.
+/// Writes all result files of a job. No file's name matches the pattern of another kind of file.
 pub fn write_files(folder: &Path, outcome: &Outcome) -> io::Result<Written> {
     let curve = curve(outcome);
     let digits: String = outcome
@@ -62,7 +62,7 @@ fn learning_curve(outcome: &Outcome, curve: &Curve) -> Value {
 fn stats(outcome: &Outcome) -> Map<String, Value> {
     let mut stats = outcome.stats.clone();
     if outcome.rollouts() == 0 {
-        // Readers refuse a zero; what is not there they take from elsewhere.
+        // Readers refuse a zero. If the field is absent they read the figure from another place.
         stats.shift_remove("total_rollouts");
     }
     stats.insert("job_id".to_owned(), json!(outcome.job_id));
@@ -117,7 +117,7 @@ fn write_json(path: &Path, value: &Value) -> io::Result<()> {
     write(path, &serde_json::to_vec_pretty(value)?)
 }
 
-/// Whoever watches the folder finds a whole file or none.
+/// Writes a file so that a process that watches the folder finds the whole file or none.
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension("part");
     std::fs::write(&unfinished, content)?;

@@ -30,7 +30,7 @@ pub(super) struct Point {
     pub(super) sections: Vec<Section>,
 }
 
-/// One candidate's held-out score.
+/// One candidate's validation score.
 #[derive(Clone, Debug)]
 pub(super) struct Validated {
     /// Absent for the baseline.

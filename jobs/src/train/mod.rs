@@ -1,4 +1,4 @@
-//! The result files of a job, under the names and in the shapes job queues read.
+//! The result files of a job, in the shapes that job queues read.
 
 mod curve;
 mod files;

@@ -1,22 +1,22 @@
-//! What a job came to, whether it ran here or on a backend.
+//! The result of a job that ran in this process or on a backend.
 
 use serde_json::{Map, Value};
 
 use super::history::History;
 
-/// The only status that is a success.
+/// The only status that means success.
 const SUCCEEDED: &str = "succeeded";
 
-/// What a job came to.
+/// The result of a job.
 #[derive(Debug)]
 pub struct Outcome {
     /// The run id.
     pub job_id: String,
     /// The job's status, `succeeded` if it is a success.
     pub status: String,
-    /// Why it ended as it did, for people.
+    /// Why it ended, as a sentence for people.
     pub reason: Option<String>,
-    /// The exit code of a failure, where it is known.
+    /// The exit code of a failure, if it is known.
     pub failure_code: Option<u8>,
     /// When it ended, ISO 8601.
     pub ended_at: String,
@@ -40,7 +40,7 @@ impl Outcome {
         self.stats.get(name).and_then(Value::as_f64)
     }
 
-    /// Why this is no success; `None` if it is one.
+    /// Why the job failed; `None` if it succeeded.
     pub fn failure(&self) -> Option<String> {
         let reason = || {
             self.reason

@@ -1,4 +1,4 @@
-//! What a job hands out: each improvement, and each member of the archive.
+//! The artifacts of a job: each snapshot, and each member of the archive.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::snapshot::{Snapshots, member_id};
 
-/// A row per snapshot, then one per member of the archive that no snapshot is about.
+/// One row for each snapshot, then one for each archive member without a snapshot.
 pub fn artifacts(snapshots: &Snapshots) -> Vec<Value> {
     let run = &snapshots.run;
     let mut rows: Vec<Value> = Vec::new();

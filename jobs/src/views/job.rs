@@ -1,4 +1,4 @@
-//! Runs as jobs.
+//! Runs in the shapes that job clients read.
 
 use gepa_engine::record::{RunRow, RunStatus, statistics};
 use gepa_engine::{StopReason, Timestamp};
@@ -6,16 +6,16 @@ use serde_json::{Map, Value, json};
 
 use crate::mark::JobMark;
 
-/// What is known of a job besides its run.
+/// Data of a job that its run's row does not hold.
 #[derive(Debug, Default)]
 pub struct JobContext {
-    /// What it waits for, if it does.
+    /// What it waits for; `None` if it does not wait.
     pub waiting_for: Option<String>,
     /// The snapshot of its best candidate, and its id.
     pub best: Option<(String, Value)>,
 }
 
-/// A job in a list.
+/// The entry of a job in a list.
 pub fn job_entry(run: &RunRow, waiting_for: Option<&str>) -> Map<String, Value> {
     let summary = &run.summary;
     let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
@@ -55,7 +55,7 @@ pub fn job_entry(run: &RunRow, waiting_for: Option<&str>) -> Map<String, Value> 
         .collect()
 }
 
-/// Everything about a job.
+/// All data of a job.
 pub fn job_detail(run: &RunRow, context: JobContext) -> Value {
     let summary = &run.summary;
     let mut detail = job_entry(run, context.waiting_for.as_deref());
@@ -84,7 +84,7 @@ pub fn job_detail(run: &RunRow, context: JobContext) -> Value {
     Value::Object(detail)
 }
 
-/// A job in the list of prompts.
+/// The entry of a job in the list of prompts.
 pub fn prompt_entry(run: &RunRow) -> Value {
     json!({
         "job_id": run.run_id,

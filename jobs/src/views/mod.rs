@@ -1,4 +1,4 @@
-//! What clients are shown of rows.
+//! Rows in the shapes that job clients read.
 
 mod artifact;
 mod job;

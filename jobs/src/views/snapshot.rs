@@ -1,4 +1,4 @@
-//! Snapshots and members of the archive, rendered complete.
+//! Complete snapshots and archive members, as job clients read them.
 
 use gepa_archive::CandidateIndex;
 use gepa_engine::record::{CandidateRow, RunRow, SnapshotRow, token_estimate};
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::snapshot::render_snapshot;
 
-/// What a snapshot of the final best candidate is called by clients.
+/// Clients' name for the snapshot of the final best candidate.
 const BEST: &str = "best_prompt";
 
-/// A run with everything its snapshots are rendered from.
+/// A run with the rows that its snapshots are rendered from.
 #[derive(Debug)]
 pub struct Snapshots {
     /// The run.
@@ -21,7 +21,7 @@ pub struct Snapshots {
     pub rows: Vec<SnapshotRow>,
 }
 
-/// Reads what a run's snapshots are rendered from.
+/// Reads the rows that a run's snapshots are rendered from.
 pub async fn snapshots(
     store: &dyn gepa_engine::Store,
     run: RunRow,
@@ -36,7 +36,7 @@ pub async fn snapshots(
 }
 
 impl Snapshots {
-    /// The snapshot that shows a run's best candidate: the last one about it.
+    /// The last snapshot of the run's best candidate.
     pub fn best(&self) -> Option<&SnapshotRow> {
         let best = self.run.summary.best?;
         self.rows.iter().rev().find(|row| row.subject == best)
@@ -49,7 +49,7 @@ impl Snapshots {
         let fields = view.as_object_mut()?;
         fields.insert("id".to_owned(), json!(row.snapshot_id));
         if row.tag == SnapshotTag::Final {
-            // At the end it is the best candidate's, and that is what clients look for.
+            // The last snapshot is that of the best candidate; clients look for this tag.
             fields.insert("tag".to_owned(), json!(BEST));
         }
         Some(view)
@@ -63,12 +63,12 @@ impl Snapshots {
             .collect()
     }
 
-    /// A member of the archive under an id of its own, in the shape of a snapshot: the archive as
-    /// it was when the member entered it is not repeated.
+    /// A member of the archive in the shape of a snapshot, with an id of its own. It does not
+    /// repeat the archive.
     pub fn render_member(&self, index: CandidateIndex) -> Option<Value> {
         let row = self.member(index)?;
         let entered = row.accepted_seq?;
-        // The counters are those of the last improvement before it.
+        // Takes the counters of the last improvement before the member entered.
         let before = self.rows.iter().rev().find(|known| known.seq <= entered);
         let sections = self.run.template.sections(&row.components);
         let about = SnapshotRow {
@@ -90,19 +90,19 @@ impl Snapshots {
         Some(view)
     }
 
-    /// A member of the archive, evicted ones included.
+    /// A member of the archive, also one that has been evicted.
     pub fn member(&self, index: CandidateIndex) -> Option<&CandidateRow> {
         let mut candidates = self.candidates.iter();
         candidates.find(|row| row.index == Some(index))
     }
 }
 
-/// The id under which a member of the archive is found like a snapshot.
+/// The id of an archive member that is shown as a snapshot.
 pub(super) fn member_id(run: &RunRow, index: CandidateIndex) -> String {
     format!("{}-c{index}", run.run_id)
 }
 
-/// What an id of a snapshot or of a member of the archive leads to within one run.
+/// The snapshot or archive member of a run with this id.
 pub fn find_snapshot(snapshots: &Snapshots, id: &str) -> Option<Value> {
     if let Some(row) = snapshots.rows.iter().find(|row| row.snapshot_id == id) {
         return snapshots.render(row);

@@ -1,4 +1,4 @@
-//! Files of the real client, where they are at hand, and what becomes of them.
+//! Checks what becomes of job files of the real client, if they are available.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use gepa_models::Environment;
 use gepa_testing::optional_data;
 use serde_json::Value;
 
-/// A file or folder of the client; `None` after a word about it if it is not there.
+/// A file or folder of the client. If it is missing, prints that and returns `None`.
 fn shared(part: &str) -> Option<PathBuf> {
     optional_data("SHARED_SYNTH", "synth", part)
 }

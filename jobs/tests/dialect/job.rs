@@ -1,11 +1,11 @@
-//! A small job, and loading it.
+//! A small job file, and functions that load it.
 
 use gepa_configs::{ConfigSource, TaskConfig};
 use gepa_models::Environment;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A job with the nested spellings; 30 seeds train, 10 validate.
+/// A job with the nested spellings, 30 training seeds and 10 validation seeds.
 pub(crate) const JOB: &str = r#"[prompt_learning]
 algorithm = "gepa"
 task_app_url = "http://127.0.0.1:8114"
@@ -42,7 +42,7 @@ val_seeds = [100, 101, 102, 103, 104, 105, 106, 107, 108, 109]
 llm_model = "llama-3.3-70b-versatile"
 "#;
 
-/// The same with the older, flat spellings.
+/// The job of [`JOB`] with the older, flat spellings.
 pub(crate) const FLAT_JOB: &str = r#"[prompt_learning]
 algorithm = "gepa"
 task_app_url = "http://127.0.0.1:8114"
@@ -76,7 +76,7 @@ max_token_limit = 1000
 max_spend_usd = 3.5
 "#;
 
-/// Loads a job from a file of its own.
+/// Loads a job from a new file.
 pub(crate) fn load(
     text: &str,
     overrides: &[&str],
@@ -109,14 +109,14 @@ pub(crate) fn load_in(
         .map_err(|error| error.to_string().replace(&prefix, ""))
 }
 
-/// The job with overrides, in the engine's own terms.
+/// The job with overrides, translated into our own config.
 #[track_caller]
 pub(crate) fn settings(text: &str, overrides: &[&str]) -> Value {
     let task = load(text, overrides, &[]).unwrap_or_else(|error| panic!("{error}"));
     serde_json::to_value(task.settings()).unwrap()
 }
 
-/// What whoever wrote the job is told.
+/// The notes for the author of the job.
 #[track_caller]
 pub(crate) fn notes(text: &str, overrides: &[&str]) -> String {
     let folder = TempDir::new().unwrap();
@@ -127,7 +127,7 @@ pub(crate) fn notes(text: &str, overrides: &[&str]) -> String {
         .replace(&format!("{}/", folder.path().display()), "")
 }
 
-/// The job with these overrides has this value at this place of our own settings.
+/// Checks that the job with these overrides has this value at this key of our own settings.
 #[track_caller]
 pub(crate) fn check(overrides: &[&str], pointer: &str, expected: &Value) {
     let all = settings(JOB, overrides);
@@ -144,7 +144,7 @@ pub(crate) fn check_note(overrides: &[&str], expected: &str) {
     assert!(notes.contains(expected), "{notes}");
 }
 
-/// Keys of the dialect are long; tests write them from `gepa` or below on.
+/// Keys of the dialect are long, so tests write them from `gepa` or below on.
 macro_rules! set {
     ($($text:expr),*) => { &[$(concat!("prompt_learning.", $text)),*] };
 }

@@ -1,4 +1,4 @@
-//! Jobs written in the `[prompt_learning]` dialect: what they become, and what is refused.
+//! Jobs in the `[prompt_learning]` dialect: how they are translated, and which are refused.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod genuine;

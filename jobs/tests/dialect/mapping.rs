@@ -1,4 +1,4 @@
-//! Rows of the table in `docs/prompt-learning.md`: the task app, the prompt, the models.
+//! Tests of the table in `docs/prompt-learning.md`: the task app, the prompt, the models.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn the_task_app_is_the_evaluator() {
 }
 
 #[test]
-fn without_an_environment_name_it_is_the_usual_one() {
+fn without_an_environment_name_the_default_is_used() {
     let all = settings(FLAT_JOB, &[]);
     assert_eq!(all["evaluator"]["env_name"], "banking77");
     assert_eq!(all["run"]["name"], "banking77");
@@ -148,7 +148,7 @@ fn the_policy_is_the_one_named() {
 }
 
 #[test]
-fn a_provider_in_front_of_the_model_goes_only_where_it_repeats() {
+fn a_provider_in_front_of_the_model_is_removed_only_if_it_repeats_the_provider() {
     check(
         set!("policy.model=\"groq/llama-3\""),
         "/policy/model",
@@ -229,7 +229,7 @@ fn each_proposer_mode_has_keys_of_its_own() {
 }
 
 #[test]
-fn without_a_mutation_model_the_policys_rewrites() {
+fn without_a_mutation_model_the_policys_model_rewrites() {
     let text = JOB.replace("llm_model = \"llama-3.3-70b-versatile\"", "");
     let all = settings(&text, &[]);
     assert_eq!(

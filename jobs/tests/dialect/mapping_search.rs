@@ -1,4 +1,4 @@
-//! Rows of the table in `docs/prompt-learning.md`: example sets, limits and sizes.
+//! Tests of the table in `docs/prompt-learning.md`: example sets, limits and sizes.
 
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ fn training_seeds_are_divided_in_their_order() {
 }
 
 #[test]
-fn a_test_pool_validates_where_nothing_else_does() {
+fn a_test_pool_is_the_validation_set_if_there_is_no_other() {
     let text = JOB.replace(
         "val_seeds = [100, 101, 102, 103, 104, 105, 106, 107, 108, 109]",
         "test_pool = [7, 200]",
@@ -49,7 +49,7 @@ fn a_test_pool_validates_where_nothing_else_does() {
 }
 
 #[test]
-fn seeds_shared_with_validation_are_allowed_and_noted_where_they_are_the_same_examples() {
+fn seeds_shared_with_validation_are_noted_if_they_are_the_same_examples() {
     let same = set!("gepa.evaluation.val_seeds=[0, 29, 300]");
     check(
         same,
@@ -147,7 +147,7 @@ fn generations_and_trials_bound_the_iterations() {
 }
 
 #[test]
-fn sizes_and_seeds_of_the_search_are_taken() {
+fn sizes_and_random_seeds_of_the_search_are_read() {
     check(
         set!("gepa.rollout.max_concurrent=9"),
         "/run/max_concurrent",
@@ -190,14 +190,14 @@ fn sizes_and_seeds_of_the_search_are_taken() {
 }
 
 #[test]
-fn a_minibatch_is_no_larger_than_what_it_is_drawn_from() {
+fn a_minibatch_is_no_larger_than_the_train_set() {
     let set = set!("gepa.evaluation.train_seeds=[1, 2, 3, 4]");
     check(set, "/search/minibatch_size", &json!(2));
     check_note(set, "minibatch_size 8 -> 2");
 }
 
 #[test]
-fn a_token_limit_bounds_texts_where_it_is_enforced() {
+fn a_token_limit_bounds_texts_if_it_is_enforced() {
     check(
         set!("gepa.token.max_limit=100"),
         "/reflection/max_text_chars",

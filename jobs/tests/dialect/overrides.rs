@@ -79,7 +79,7 @@ fn the_last_override_wins() {
 }
 
 #[test]
-fn tables_are_merged_and_what_accompanies_overrides_is_left_out() {
+fn tables_are_merged_and_keys_that_override_nothing_are_left_out() {
     let all = settings(
         JOB,
         &[
@@ -97,7 +97,7 @@ fn tables_are_merged_and_what_accompanies_overrides_is_left_out() {
 }
 
 #[test]
-fn an_unknown_path_is_made_and_noted() {
+fn an_unknown_path_is_added_and_noted() {
     let set = ["prompt_learning.gepa.nowhere.depth=3"];
     assert_eq!(
         notes(JOB, &set),
@@ -111,7 +111,7 @@ fn an_unknown_path_is_made_and_noted() {
 }
 
 #[test]
-fn a_problem_with_an_override_says_so() {
+fn a_problem_with_an_override_names_the_override() {
     let error = load(JOB, &["prompt_learning.gepa.rollout.budget=0"], &[]).unwrap_err();
     assert_eq!(
         error,
@@ -120,7 +120,7 @@ fn a_problem_with_an_override_says_so() {
 }
 
 #[test]
-fn what_is_stored_gives_the_same_task_again() {
+fn the_stored_config_gives_the_same_task_again() {
     let environment = Environment::default();
     let file = std::path::Path::new("");
     let set = [

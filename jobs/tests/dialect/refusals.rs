@@ -1,8 +1,9 @@
-//! What is refused, with the place and the remedy.
+//! Which job files are refused, with the place of the problem and the remedy.
 
 use crate::job::{JOB, load};
 
-/// The job with one change is refused in these words; the path in front of the file's name is cut.
+/// Checks that the job with one change is refused with this message. The folder of the file is cut
+/// off.
 #[track_caller]
 fn check(from: &str, to: &str, expected: &str) {
     assert!(JOB.contains(from), "the job has no `{from}`");
@@ -30,7 +31,7 @@ fn another_algorithm_is_refused() {
 }
 
 #[test]
-fn an_address_that_is_none_is_refused() {
+fn a_text_that_is_no_address_is_refused() {
     check(
         "http://127.0.0.1:8114",
         "127.0.0.1:8114",
@@ -126,7 +127,7 @@ fn a_losing_spelling_is_checked_too() {
 }
 
 #[test]
-fn words_that_are_not_known_are_refused_with_those_that_are() {
+fn unknown_words_are_refused_with_a_list_of_the_known_ones() {
     check(
         "env_name = \"heartdisease\"",
         "proposer_type = \"synth\"",
@@ -176,7 +177,7 @@ fn prompts_without_messages_and_modules_without_texts_are_refused() {
 }
 
 #[test]
-fn tools_of_modules_are_checked_where_there_are_several() {
+fn tools_of_modules_are_checked_if_there_are_several_modules() {
     for (tools, expected) in [
         ("[]", "is empty; leave it out to allow every tool"),
         ("[\" \"]", "holds a blank name"),
@@ -195,7 +196,7 @@ fn tools_of_modules_are_checked_where_there_are_several() {
 }
 
 #[test]
-fn seeds_that_are_none_are_refused() {
+fn values_that_are_no_seeds_are_refused() {
     check(
         "{ start = 0, end = 30 }",
         "[]",

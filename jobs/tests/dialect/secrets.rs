@@ -1,4 +1,4 @@
-//! Variables are replaced where they are used and nowhere kept; keys leave no trace.
+//! Variables are replaced when they are used and their values are not stored. Keys appear nowhere.
 
 use tempfile::TempDir;
 
@@ -11,7 +11,7 @@ fn with_key(value: &str) -> String {
     )
 }
 
-/// Everything a task shows of itself.
+/// All texts that a task shows or stores.
 fn everything(task: &gepa_configs::TaskConfig) -> String {
     let notes: Vec<String> = task.notes().iter().map(ToString::to_string).collect();
     format!(
@@ -22,7 +22,7 @@ fn everything(task: &gepa_configs::TaskConfig) -> String {
 }
 
 #[test]
-fn a_variable_of_the_key_is_kept_by_name_only() {
+fn only_the_name_of_the_keys_variable_is_stored() {
     let task = load(
         &with_key("${ENVIRONMENT_API_KEY}"),
         &[],
@@ -63,7 +63,7 @@ fn a_key_in_the_file_stays_in_memory() {
 }
 
 #[test]
-fn whatever_else_looks_like_a_secret_is_left_out_and_noted() {
+fn every_other_value_that_looks_like_a_secret_is_left_out_and_noted() {
     let set = [
         "prompt_learning.policy.api_key=\"sesame\"",
         "prompt_learning.env_config.db_password=\"sesame\"",
@@ -98,7 +98,7 @@ fn variables_are_replaced_in_values_but_never_in_prompts() {
 }
 
 #[test]
-fn the_file_of_variables_stands_behind_the_environment() {
+fn the_environment_wins_over_the_file_of_variables() {
     let folder = TempDir::new().unwrap();
     std::fs::write(
         folder.path().join("keys.env"),
@@ -118,7 +118,7 @@ fn the_file_of_variables_stands_behind_the_environment() {
 }
 
 #[test]
-fn a_file_of_variables_that_is_not_there_is_noted() {
+fn a_missing_file_of_variables_is_noted() {
     let text = JOB.replace("algorithm", "env_file_path = \"nowhere.env\"\nalgorithm");
     let task = load(&text, &[], &[]).unwrap();
     assert!(

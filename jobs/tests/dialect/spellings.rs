@@ -1,4 +1,4 @@
-//! Spellings of a key, keys without effect, and what may stand beside a job.
+//! Spellings of a key, keys without effect, and tables beside the job.
 
 use serde_json::json;
 
@@ -63,7 +63,7 @@ fn the_same_keys_at_the_top_level_are_a_job_too() {
 }
 
 #[test]
-fn knobs_this_engine_does_not_have_are_noted_only_when_turned() {
+fn settings_this_engine_lacks_are_noted_only_if_they_differ_from_the_default() {
     check_note(
         set!("gepa.mutation.rate=0.9"),
         "mutation.rate` has no effect",
@@ -139,7 +139,7 @@ fn our_own_tables_beside_the_job_win() {
 }
 
 #[test]
-fn a_budget_that_does_not_pay_for_one_proposal_is_met_halfway() {
+fn a_budget_that_does_not_pay_for_one_proposal_reduces_the_sizes() {
     let set = set!(
         "gepa.rollout.budget=44",
         "gepa.evaluation.validation_top_k=2"

@@ -1,4 +1,4 @@
-//! What a config that comes over HTTP may say.
+//! What a config that was submitted over HTTP may contain.
 
 use gepa_configs::{ConfigSource, SubmittedConfig, TaskConfig};
 use gepa_models::Environment;
@@ -59,7 +59,7 @@ fn a_submitted_job_is_the_job_with_its_overrides() {
 }
 
 #[test]
-fn null_is_what_is_not_set() {
+fn null_means_not_set() {
     let task = submit(
         json!({"prompt_learning.gepa.rng_seed": null, "prompt_learning.policy.policy_name": null}),
     )
@@ -118,7 +118,7 @@ fn variables_of_the_server_are_not_read() {
 }
 
 #[test]
-fn keys_are_sent_nowhere_but_to_their_provider() {
+fn keys_are_sent_only_to_their_provider() {
     let elsewhere = "send its key nowhere else";
     check_refused(
         "prompt_learning.gepa.mutation.llm_inference_url",
@@ -178,7 +178,7 @@ fn local_files_and_commands_are_refused() {
     let beside = json!({"evaluator.kind": "process", "evaluator.command": ["sh"]});
     assert!(
         submit(beside).is_err(),
-        "a table beside the job is no way around"
+        "a table beside the job is restricted too"
     );
 }
 

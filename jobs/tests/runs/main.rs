@@ -1,4 +1,4 @@
-//! Whole runs of config files, as a job runner makes them.
+//! Complete runs of config files from Rust.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod main_job;

@@ -1,4 +1,4 @@
-//! The status a queue of jobs keeps is the run's figures under the names queues read.
+//! The job status holds the run's figures under the names that job queues read.
 
 use std::path::Path;
 

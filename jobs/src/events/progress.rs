@@ -1,25 +1,25 @@
-//! Where a run stands, as `prompt.learning.progress` tells it.
+//! The progress of a run, as `prompt.learning.progress` reports it.
 
 use gepa_engine::record::RunSummary;
 use gepa_evaluation::Phase;
 use serde_json::{Map, Value, json};
 
-/// What progress is measured against.
+/// The totals that progress is measured against.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
-    /// The rollout budget, where there is one.
+pub(super) struct RunProgress {
+    /// The rollout budget, if there is one.
     pub(super) budget: Option<u64>,
-    /// Rollouts ordered so far: what there is to do where no budget says so.
+    /// Rollouts ordered so far. Without a rollout budget this is the total.
     pub(super) ordered: u64,
-    /// Trials of the final scoring, begun and finished.
+    /// Trials of phase validation, begun and finished.
     pub(super) validation_begun: u64,
     pub(super) validation_finished: u64,
-    /// The largest share shown so far; a share never falls.
+    /// The largest share shown so far. A shown share never falls.
     pub(super) shown: f64,
 }
 
-impl Standing {
-    /// Progress as a sentence and as data. Every number keeps the range clients insist on.
+impl RunProgress {
+    /// Progress as a sentence and as data. Every number stays in the range that clients accept.
     pub(super) fn describe(&mut self, summary: &RunSummary) -> (String, Value) {
         let counters = &summary.counters;
         let completed = counters.total_rollouts;
@@ -59,7 +59,7 @@ impl Standing {
             "phase": self.phase().as_str(),
         });
         if let Value::Object(data) = &mut data {
-            self.add_what_may_be_unknown(summary, data);
+            self.add_optional(summary, data);
         }
         let message = format!(
             "Progress: rollouts={completed}/{total} ({:.0}%) elapsed={elapsed:.0}s eta={eta:.0}s",
@@ -68,8 +68,8 @@ impl Standing {
         (message, data)
     }
 
-    fn add_what_may_be_unknown(&self, summary: &RunSummary, data: &mut Map<String, Value>) {
-        // Clients refuse a score outside 0..1; one that has none is left out.
+    fn add_optional(&self, summary: &RunSummary, data: &mut Map<String, Value>) {
+        // Clients refuse a score outside 0..1, so such a score is left out.
         let best = summary.best_score.filter(|s| (0.0..=1.0).contains(s));
         if let Some(best) = best {
             data.insert("best_score".to_owned(), json!(best));

@@ -1,4 +1,4 @@
-//! The last events of a job: everything it came to, ending with the one that says it is over.
+//! The last events of a job: its full result, and at the end the event that says it has ended.
 
 use gepa_archive::CandidateIndex;
 use gepa_engine::record::{CandidateRow, RunStatus, RunSummary};
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use super::candidates::{Candidates, full_text, length, object, prompt};
 use super::envelope::{Draft, Level, present};
 
-/// Most members of the archive repeated in `final.results`, best first; every candidate is among
-/// the attempted ones.
+/// Most archive members listed as optimized in `final.results`, best first. The attempted
+/// candidates are listed in full.
 const MOST_OPTIMIZED: usize = 200;
 
-/// What the last events are made of.
-pub(super) struct Ending<'a> {
+/// The data of the last events.
+pub(super) struct FinalEvents<'a> {
     pub(super) job: &'a RunId,
     pub(super) template: &'a PromptTemplate,
     pub(super) validation: &'a [ExampleId],
@@ -23,7 +23,7 @@ pub(super) struct Ending<'a> {
     pub(super) reason: &'a StopReason,
 }
 
-impl Ending<'_> {
+impl FinalEvents<'_> {
     pub(super) fn drafts(&self) -> Vec<Draft> {
         let mut drafts = self.validation_scored();
         drafts.extend(self.validation_summary());
@@ -41,8 +41,8 @@ impl Ending<'_> {
         drafts
     }
 
-    /// The candidates in the order clients rank them: the seed only where nothing beats it, then
-    /// those validated, best pareto score first.
+    /// The candidates in the order of clients' ranks: first the seed if it is the best, then the
+    /// validated candidates, best pareto score first.
     fn ranked(&self) -> Vec<&CandidateRow> {
         let best = self.summary.best.filter(|best| *best == CandidateIndex(0));
         let validated = self.summary.validation.iter();
@@ -79,7 +79,7 @@ impl Ending<'_> {
             } else {
                 format!("candidate {}", result.candidate)
             };
-            // A baseline of rank 0 would be taken for the best score.
+            // Clients would read a baseline of rank 0 as the best score.
             let rank = rank_of(result.candidate).filter(|_| !is_baseline);
             let data = json!({
                 "rank": rank.map(|rank| rank + 1),
@@ -193,7 +193,7 @@ impl Ending<'_> {
         Draft::new("prompt.learning.final.results", message, data)
     }
 
-    /// A candidate without any score has no accuracy, rather than one of zero.
+    /// One attempted candidate. Without a score it has no accuracy, instead of accuracy 0.
     fn attempted(&self, row: &CandidateRow, seed: &[Section]) -> Value {
         let sections = self.sections(row);
         present(json!({
