@@ -11,39 +11,40 @@ use crate::{
     ArchiveError, Candidate, CandidateIndex, FrontKey, Frontier, InstanceIndex, Origin, ScoreRow,
 };
 
-/// What an archive keeps.
+/// The settings of an archive.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ArchiveSettings {
-    /// Over what the fronts are kept.
+    /// The keys over which the fronts are kept.
     pub frontier: Frontier,
-    /// The most candidates that stay live; 0 acts as 1. `None` keeps all.
+    /// The most candidates that stay live; 0 acts as 1. `None`: no limit.
     pub max_size: Option<usize>,
     /// Candidates whose mean is below this are recorded but enter no front; the seed always
     /// enters. `None` admits all.
     pub min_score: Option<f64>,
 }
 
-/// One candidate as the archive knows it.
+/// One candidate in the archive.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Entry {
     /// The candidate.
     pub candidate: Arc<Candidate>,
-    /// Whom it was made from; empty for the seed.
+    /// The candidates it was made from; empty for the seed.
     pub parents: Vec<CandidateIndex>,
-    /// How it came to be.
+    /// How it was made.
     pub origin: Origin,
-    /// Mean score over the instances it was scored on; negative infinity if none.
+    /// Mean score over the instances on which it was scored; negative infinity if there are none.
     pub mean: f64,
     /// Number of instances it was scored on.
     pub scored: u32,
     /// Mean of each objective over the instances that carry it.
     pub objective_means: IndexMap<Arc<str>, f64>,
-    /// Whether it is kept for its lineage only: no scores, no fronts, never a parent.
+    /// Whether only its lineage is kept: it has no scores, is in no front, and cannot become a
+    /// parent.
     pub evicted: bool,
 }
 
-/// What an insertion did.
+/// The effects of an insertion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Insertion {
@@ -55,7 +56,7 @@ pub struct Insertion {
     pub best_changed: bool,
     /// Number of fronts the candidate entered, before any eviction.
     pub joined: usize,
-    /// Number of those it won strictly, new ones included.
+    /// Number of those fronts that it won strictly, new fronts included.
     pub won: usize,
     /// Candidates that survived before and do not now, ascending.
     pub displaced: Vec<CandidateIndex>,
@@ -63,15 +64,15 @@ pub struct Insertion {
     pub evicted: Vec<CandidateIndex>,
 }
 
-/// The survivors, with the number of fronts each is in.
+/// The survivors, each with the number of fronts that contain it.
 #[derive(Clone, Copy, Debug)]
 pub struct Front<'a>(&'a SurvivorList);
 
-/// One front, as reported.
+/// One front of a report.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct FrontListing {
-    /// What it is kept over.
+    /// The key over which it is kept.
     pub key: FrontKey,
     /// The value its members share.
     pub value: f64,
@@ -81,8 +82,9 @@ pub struct FrontListing {
 
 /// All candidates of a run with their score rows and the fronts over them.
 ///
-/// Everything that is asked between insertions (best, top, front, selection) was computed by the
-/// last insertion, and the cost of an insertion does not depend on the number of candidates.
+/// The best, the top, the front and the weights for selection are computed by each insertion and
+/// only read between insertions. The cost of an insertion does not depend on the number of
+/// candidates.
 #[derive(Clone, Debug)]
 pub struct Archive {
     pub(crate) settings: ArchiveSettings,
@@ -90,7 +92,7 @@ pub struct Archive {
     layout: KeyLayout,
     /// Scores by instance slot; `None` once evicted.
     rows: Vec<Option<Arc<[f64]>>>,
-    /// Values by front slot, kept only where an eviction may need them again.
+    /// Values by front slot, kept only if an eviction may need them again.
     pub(crate) values: Vec<Option<Arc<[f64]>>>,
     pub(crate) fronts: FrontTable,
     pub(crate) ranking: Ranking,
@@ -113,9 +115,9 @@ impl Archive {
         }
     }
 
-    /// Adds a candidate with its scores and brings the fronts up to date.
+    /// Adds a candidate with its scores and updates the fronts.
     ///
-    /// Parents must be in the archive, evicted or not. On an error nothing changes.
+    /// Parents must be in the archive, evicted or not. On an error the archive is unchanged.
     pub fn insert(
         &mut self,
         candidate: Arc<Candidate>,
@@ -172,14 +174,14 @@ impl Archive {
         &self.live
     }
 
-    /// What a live candidate scored on an instance, if it was scored there.
+    /// The score of a live candidate on an instance; `None` if it was not scored there.
     pub fn score(&self, candidate: CandidateIndex, instance: InstanceIndex) -> Option<f64> {
         let slot = self.layout.instance_slot(instance)?;
         let score = *self.row(candidate)?.get(slot)?;
         (!score.is_nan()).then_some(score)
     }
 
-    /// The live candidate with the greatest mean, the first among equals.
+    /// The live candidate with the greatest mean; the lowest index among equal means.
     pub fn best(&self) -> Option<CandidateIndex> {
         self.ranking.descending().next()
     }
@@ -201,7 +203,7 @@ impl Archive {
 
     /// Every front that has members, in key order, redundant members included.
     ///
-    /// Costs a pass over all memberships: for reports and digests.
+    /// Visits all memberships, so it is meant for reports and digests.
     pub fn fronts(&self) -> Vec<FrontListing> {
         self.fronts
             .listing()
@@ -214,8 +216,8 @@ impl Archive {
             .collect()
     }
 
-    /// Bytes held for scores, fronts, rankings and records, without the candidates' texts and
-    /// names, which are shared with others.
+    /// Bytes held for scores, fronts, rankings and records. The texts and names of candidates are
+    /// not counted, since they are shared.
     pub fn memory_bytes(&self) -> usize {
         // A shared row carries two reference counts.
         let row_bytes = |row: &Arc<[f64]>| size_of_val(&**row) + 2 * size_of::<usize>();
@@ -235,12 +237,12 @@ impl Archive {
             + self.ranking.memory_bytes()
     }
 
-    /// The entry of a candidate this archive holds.
+    /// The entry of a candidate that is in this archive.
     pub(crate) fn entry(&self, index: CandidateIndex) -> &Entry {
         &self.entries[index.position()]
     }
 
-    /// Scores by instance slot, NaN or beyond the end where missing.
+    /// Scores by instance slot. A missing score is NaN or beyond the end.
     pub(crate) fn row(&self, candidate: CandidateIndex) -> Option<&[f64]> {
         self.rows.get(candidate.position())?.as_deref()
     }
@@ -264,7 +266,7 @@ impl Archive {
             .is_some_and(|minimum| mean < minimum)
     }
 
-    /// Keeps a candidate that does not reach the minimum for its lineage.
+    /// Records a candidate below the minimum score, for its lineage only.
     fn record(&mut self, index: CandidateIndex, mean: f64) -> Insertion {
         self.rows.push(None);
         if self.settings.max_size.is_some() {
@@ -298,9 +300,9 @@ impl Archive {
         let survivors_before = self.is_over_full().then(|| self.fronts.survivors().ids());
         let Shift {
             mut displaced,
-            anyone_new,
+            any_new,
         } = self.fronts.settle();
-        let mut front_changed = anyone_new || !displaced.is_empty();
+        let mut front_changed = any_new || !displaced.is_empty();
         let evicted = self.evict_surplus(index);
         if let Some(before) = survivors_before {
             front_changed = before != self.fronts.survivors().ids();

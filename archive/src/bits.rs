@@ -14,7 +14,7 @@ const BITS: [u64; WORD] = {
     bits
 };
 
-/// The two comparisons of up to 64 values with the bests of their fronts.
+/// Up to 64 values compared with the best values of their fronts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Comparison {
     /// Strictly greater: the front is won.
@@ -77,8 +77,8 @@ pub(crate) fn words_for(count: usize) -> usize {
     count.div_ceil(WORD)
 }
 
-/// Bit or nothing without a branch: masking bits from a table, unlike shifting a condition into
-/// place, is something compilers turn into vector instructions (2 to 3 times as fast).
+/// `bit` if the condition holds, otherwise 0, without a branch. Compilers turn masking a bit from a
+/// table into vector instructions, which is 2 to 3 times as fast as shifting the condition.
 fn bit_if(condition: bool, bit: u64) -> u64 {
     bit & u64::from(condition).wrapping_neg()
 }

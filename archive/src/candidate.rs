@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// BLAKE3 hash over a candidate's component names and texts, in order.
 ///
-/// Two candidates with the same components in the same order are the same candidate, whichever
-/// run or parent they come from.
+/// Two candidates with the same components in the same order are the same candidate, even if they
+/// come from different runs or parents.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentId([u8; 32]);
 
@@ -64,7 +64,7 @@ impl<'de> Deserialize<'de> for ContentId {
     }
 }
 
-/// How a candidate came to be.
+/// How a candidate was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -75,7 +75,7 @@ pub enum Origin {
     Reflection,
     /// Composed of two parents and their common ancestor.
     Merge,
-    /// Handed in from outside while the run was under way.
+    /// Added from outside during the run.
     Injected,
 }
 
@@ -91,7 +91,7 @@ impl Origin {
     }
 }
 
-/// Why a set of components is no candidate, or a text no content id.
+/// Why components do not form a candidate, or a text is no content id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CandidateError {
@@ -169,7 +169,7 @@ impl Candidate {
     fn hashed(components: IndexMap<Arc<str>, Arc<str>>) -> Self {
         let mut hasher = blake3::Hasher::new();
         for (name, text) in &components {
-            // Length prefixes keep ("ab", "c") and ("a", "bc") apart.
+            // Length prefixes give ("ab", "c") and ("a", "bc") different hashes.
             for part in [name, text] {
                 hasher.update(&(part.len() as u64).to_le_bytes());
                 hasher.update(part.as_bytes());

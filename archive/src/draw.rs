@@ -1,12 +1,12 @@
-//! The one seam through which randomness enters: a stream of 32-bit words, and the draws built on it.
+//! The only source of randomness: a stream of 32-bit words, and the draws built on it.
 //!
 //! The algorithms are those of Python's `random` module (rejection sampling on the top bits,
-//! Fisher-Yates from the end, 53-bit floats), because the reference implementation draws with
-//! them: given its generator, an archive makes its decisions.
+//! Fisher-Yates from the end, 53-bit floats), because the reference implementation uses it. With
+//! the same generator an archive makes the same decisions as the reference implementation.
 
 use std::collections::HashSet;
 
-/// A stream of random words with the draws the archive and the engine need.
+/// A stream of random words with the draws that the archive and the engine need.
 pub trait Draw {
     /// The next 32 random bits.
     fn word(&mut self) -> u32;
@@ -48,7 +48,7 @@ pub fn shuffle<T>(draw: &mut dyn Draw, items: &mut [T]) {
 /// `count` distinct indices below `population`, in draw order; all of them if `count` is larger.
 pub fn sample_indices(draw: &mut dyn Draw, population: usize, count: usize) -> Vec<usize> {
     let count = count.min(population);
-    // Python switches from a pool to a set where the pool would cost more memory.
+    // Python switches from a pool to a set if the pool would take more memory.
     let mut pool_limit = 21_usize;
     if count > 5 {
         let mut power = 1_usize;
@@ -89,8 +89,8 @@ pub fn sample_with_replacement(draw: &mut dyn Draw, population: usize, count: us
         .collect()
 }
 
-/// One index, drawn in proportion to `weights`; uniform where they do not sum to a positive number.
-/// `None` only for an empty slice.
+/// One index, drawn in proportion to `weights`, or uniformly if their sum is not positive. `None`
+/// only for an empty slice.
 pub fn choices_weighted(draw: &mut dyn Draw, weights: &[f64]) -> Option<usize> {
     let total: f64 = weights.iter().sum();
     if weights.is_empty() {

@@ -1,4 +1,4 @@
-//! What an archive refuses.
+//! The errors of an archive.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub enum ArchiveError {
         /// The score as given.
         score: f64,
     },
-    /// An objective's score is NaN or infinite. Leave the objective out where it has no value.
+    /// An objective's score is NaN or infinite. Leave out an objective without a value.
     #[error(
         "objective `{objective}` of instance {instance} is {score}, leave out objectives without \
          a finite value"

@@ -1,10 +1,11 @@
-//! Keeping the live archive within its bound.
+//! Keeps the live archive within its size limit.
 //!
-//! Whose loss costs least goes first: the redundant candidate with the lowest mean; if there is
-//! none, the survivor with the least weight, then the lowest mean; the older one where these tie.
-//! The best candidate is never evicted, and a new one that survives only when there is no one
-//! else to evict but the best. Fronts after an eviction are the fronts over the live candidates;
-//! their keys keep their order. Evicted candidates keep their place in the lineage.
+//! The redundant candidate with the lowest mean is evicted first. If no candidate is redundant, the
+//! survivor with the least weight is evicted; among equal weights that with the lowest mean; among
+//! equal means the older one. The best candidate is never evicted. A new candidate that survives is
+//! evicted only if the best is the only other candidate. After an eviction the fronts are the
+//! fronts over the live candidates, and their keys keep their order. Evicted candidates stay in the
+//! lineage.
 
 use crate::ranking::ascending_bits;
 use crate::{Archive, CandidateIndex};
@@ -16,7 +17,7 @@ impl Archive {
             .is_some_and(|bound| self.ranking.len() > bound.max(1))
     }
 
-    /// Evicts until the bound holds; returns who had to go.
+    /// Evicts candidates until the limit holds, and returns them.
     pub(crate) fn evict_surplus(&mut self, newcomer: CandidateIndex) -> Vec<CandidateIndex> {
         let mut evicted = Vec::new();
         while self.is_over_full() {
@@ -42,7 +43,7 @@ impl Archive {
                 continue;
             }
             let mean = self.mean_bits(candidate);
-            // Among equal means the walk from the bottom meets the oldest last.
+            // Among equal means the walk from the lowest mean comes to the oldest last.
             if lowest.is_some_and(|(lowest_mean, _)| mean > lowest_mean) {
                 break;
             }

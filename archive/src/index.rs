@@ -1,4 +1,4 @@
-//! The dense indices by which an archive names its candidates and pareto instances.
+//! The dense indices of an archive's candidates and pareto instances.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ impl fmt::Display for CandidateIndex {
 
 /// A pareto instance: an example of the set over which the fronts are kept.
 ///
-/// Any numbering works; merge subsets walk the instances in ascending order of this index.
+/// Any numbering works. Merge subsets visit the instances in ascending order of this index.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]

@@ -1,4 +1,4 @@
-//! Which fronts exist, and where a score row's values go in them.
+//! Which fronts exist, and which values of a score row belong to which front.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::InstanceIndex;
 use crate::row::ScoreRow;
 
-/// Over what the fronts are kept (reference frontier types).
+/// The keys over which fronts are kept; the same four kinds as in the reference implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Frontier {
@@ -24,7 +24,7 @@ pub enum Frontier {
     Cartesian,
 }
 
-/// What a front is kept over.
+/// The key of a front.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FrontKey {
     /// The score of an instance.
@@ -37,8 +37,8 @@ pub enum FrontKey {
 
 /// Slots for instances and fronts, each numbered in order of first appearance.
 ///
-/// A slot is a position in a stored row and a bit in a membership bitset. For instance fronts the
-/// two numberings are one, and a row that lists the instances in slot order is stored as it is.
+/// A slot is a position in a stored row and a bit in a membership bitset. For instance fronts both
+/// numberings are equal, and a row that lists the instances in slot order is stored unchanged.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyLayout {
     frontier: Frontier,
@@ -48,7 +48,7 @@ pub(crate) struct KeyLayout {
     keys: IndexSet<FrontKey>,
 }
 
-/// A row's values in slot order; NaN marks what is missing.
+/// A row's values in slot order. NaN marks a missing value.
 pub(crate) struct PlacedRow {
     /// By instance slot.
     pub(crate) scores: Arc<[f64]>,
@@ -74,8 +74,8 @@ impl KeyLayout {
         }
     }
 
-    /// Whether a front comes after all fronts that are not late, whatever its slot: instance keys
-    /// precede objective keys even if a new instance appears later.
+    /// Whether a front comes after all fronts that are not late, for any slot: instance keys come
+    /// before objective keys even if the instance appeared later.
     pub(crate) fn is_late(&self, slot: usize) -> bool {
         self.frontier == Frontier::Hybrid && matches!(self.keys[slot], FrontKey::Objective(_))
     }
@@ -98,7 +98,7 @@ impl KeyLayout {
         &self.instances
     }
 
-    /// Brings a row into slot order, opening slots for what is new.
+    /// Brings a row into slot order, and opens slots for new instances and keys.
     pub(crate) fn place(&mut self, row: &ScoreRow) -> PlacedRow {
         let scores = self.place_scores(row);
         let values = match self.frontier {

@@ -1,9 +1,9 @@
-//! Merging: two survivors that improved different components of a common ancestor, combined.
+//! Merges combine two survivors that improved different components of a common ancestor.
 //!
 //! Search, composition and subset follow the reference implementation draw by draw, in its
-//! canonical order (candidates, ancestors, component names and instances ascending), with one
-//! difference: where the weights of the eligible ancestors do not sum to a positive number, the
-//! ancestor is drawn uniformly instead of failing.
+//! canonical order (candidates, ancestors, component names and instances ascending). There is one
+//! difference: if the sum of the weights of the eligible ancestors is not positive, the ancestor is
+//! drawn uniformly, while the reference implementation fails.
 
 mod search;
 mod subset;
@@ -15,11 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Archive, Candidate, CandidateIndex, Draw, InstanceIndex};
 
-/// How merges are searched.
+/// The settings of the search for merges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MergeSettings {
-    /// Pairs with fewer instances scored in common are passed over; 0 acts as 1. The reference
-    /// uses 5.
+    /// Pairs with fewer instances scored in common are skipped; 0 acts as 1. The reference uses 5.
     pub overlap_floor: usize,
 }
 
@@ -32,7 +31,7 @@ pub struct MergeLog {
     composed: BTreeSet<(CandidateIndex, CandidateIndex, Vec<CandidateIndex>)>,
 }
 
-/// A merge worth gating.
+/// A merge to be gated.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MergePlan {
@@ -42,21 +41,21 @@ pub struct MergePlan {
     pub ancestor: CandidateIndex,
     /// The combination; its components are in the ancestor's order.
     pub candidate: Candidate,
-    /// Which parent each component came from, in ascending order of component names.
+    /// The parent of each component, in ascending order of component names.
     pub sources: Vec<(Arc<str>, CandidateIndex)>,
-    /// Five instances to gate the combination on; they repeat if the parents share fewer.
+    /// The five instances of the gate. They repeat if the parents share fewer than five.
     pub subset: Vec<InstanceIndex>,
-    /// What each parent scored on the subset, summed in its order.
+    /// The sum of each parent's scores on the subset, added in its order.
     pub parent_sums: [f64; 2],
 }
 
-/// Number of pairs that may be composed, and of draws to find each.
+/// The most pairs that are composed, and the most draws for each of them.
 const ATTEMPTS: usize = 10;
 
 /// Searches the survivors for a merge, records it in `log`, and draws the instances to gate it on.
 ///
-/// `None` where there are fewer than two survivors, fewer than three candidates, or no luck in
-/// ten times ten draws.
+/// `None` if there are fewer than two survivors or fewer than three candidates, or if ten times ten
+/// draws find no merge.
 pub fn plan_merge(
     archive: &Archive,
     log: &mut MergeLog,
@@ -110,12 +109,12 @@ pub fn plan_merge(
 }
 
 impl MergeLog {
-    /// Number of merges proposed.
+    /// Number of merges proposed so far.
     pub fn len(&self) -> usize {
         self.composed.len()
     }
 
-    /// Whether no merge was proposed yet.
+    /// Whether no merge has been proposed yet.
     pub fn is_empty(&self) -> bool {
         self.composed.is_empty()
     }

@@ -6,8 +6,8 @@ use crate::CandidateIndex;
 
 /// The live candidates, best mean first, ties by lower index.
 ///
-/// A balanced tree, because the best, the top k and the worst are asked for far more often than
-/// they change, and none of these may grow with the archive.
+/// A balanced tree, because the best, the top k and the worst are read far more often than they
+/// change, and the cost of reading them must not grow with the archive.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ranking(BTreeSet<(u64, CandidateIndex)>);
 
@@ -29,13 +29,13 @@ impl Ranking {
         self.0.iter().map(|&(_, candidate)| candidate)
     }
 
-    /// An estimate: tree nodes are between half full and full.
+    /// Estimated bytes. Tree nodes are between half full and full.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.0.len() * 2 * size_of::<(u64, CandidateIndex)>()
     }
 }
 
-/// Maps a float that is not NaN to an integer of the same order; the two zeros are one.
+/// Maps a float that is not NaN to an integer of the same order. Both zeros give the same integer.
 pub(crate) fn ascending_bits(value: f64) -> u64 {
     const SIGN: u64 = 1 << 63;
     let bits = (value + 0.0).to_bits();

@@ -1,4 +1,4 @@
-//! Score rows: what one candidate scored on the pareto instances.
+//! Score rows: the scores of one candidate on the pareto instances.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ pub struct InstanceScore {
     pub instance: InstanceIndex,
     /// The score; finite, higher is better.
     pub score: f64,
-    /// Scores of named objectives, higher is better; an absent objective has no value here.
+    /// Scores of named objectives; higher is better. An absent objective has no value on this
+    /// instance.
     pub objectives: IndexMap<Arc<str>, f64>,
 }
 
@@ -42,7 +43,10 @@ pub(crate) struct Cell {
 }
 
 impl ScoreRow {
-    /// Checks the scores and computes the means; instances may be missing, even all of them.
+    /// Checks the scores and computes the means. Any instances may be missing, even all of them.
+    ///
+    /// # Errors
+    /// A score is not finite, an instance occurs twice, or the sum of the scores is not finite.
     pub fn new(entries: Vec<InstanceScore>) -> Result<Self, ArchiveError> {
         let instances: Box<[u32]> = entries.iter().map(|entry| entry.instance.0).collect();
         refuse_duplicates(&instances)?;
@@ -68,7 +72,7 @@ impl ScoreRow {
         })
     }
 
-    /// The mean score; negative infinity where nothing was scored.
+    /// The mean score; negative infinity if no instance was scored.
     pub fn mean(&self) -> f64 {
         self.mean
     }
@@ -78,7 +82,7 @@ impl ScoreRow {
         self.scores.len()
     }
 
-    /// Per objective the mean over the instances that carry it, in order of first appearance.
+    /// The mean of each objective over the instances that have it, in order of first appearance.
     pub fn objective_means(&self) -> &IndexMap<Arc<str>, f64> {
         &self.objective_means
     }

@@ -1,30 +1,30 @@
-//! Entering the fronts: who wins, who ties, and who is the top afterwards.
+//! Adds a candidate to the fronts: which fronts it wins, which it ties, and which tops change.
 
-use super::standing::{Standing, order_of};
+use super::record::{FrontRecord, order_of};
 use super::survival::TopKey;
-use super::{FrontTable, NOBODY};
+use super::{FrontTable, NO_CANDIDATE};
 use crate::bits::{self, WORD};
 use crate::ranking::ascending_bits;
 
 /// How many fronts a candidate entered.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Entered {
-    /// Won or tied.
+    /// Fronts won or tied.
     pub(crate) joined: usize,
-    /// Won strictly.
+    /// Fronts won strictly.
     pub(crate) won: usize,
 }
 
 impl FrontTable {
-    /// Lets a candidate, the last of all, into the fronts it wins or ties.
+    /// Adds the newest candidate to the fronts that it wins or ties.
     pub(super) fn enter(&mut self, candidate: u32, values: &[f64]) -> Entered {
         let entered = self.compare(values);
         let joined = count(&entered);
         let won = count(&self.won);
         let first = self.first_rank(&entered);
-        let standing = &mut self.standings[candidate as usize];
-        standing.entered = entered;
-        standing.held = joined as u32;
+        let record = &mut self.records[candidate as usize];
+        record.entered = entered;
+        record.held = joined as u32;
         let moved = if won > 0 {
             self.win(candidate, values)
         } else {
@@ -36,24 +36,25 @@ impl FrontTable {
         Entered { joined, won }
     }
 
-    /// Enters the fronts whose best, known already, the candidate reaches.
+    /// Adds a candidate to the fronts whose best value it reaches. The best values are already
+    /// known.
     pub(super) fn re_enter(&mut self, candidate: u32, values: &[f64]) {
         let entered = self.compare(values);
         let first = self.first_rank(&entered);
         self.hold_first(candidate, first);
-        let standing = &mut self.standings[candidate as usize];
-        standing.held = count(&entered) as u32;
-        standing.entered.clone_from(&entered);
+        let record = &mut self.records[candidate as usize];
+        record.held = count(&entered) as u32;
+        record.entered.clone_from(&entered);
         let order = self.walking_order(candidate);
         for slot in bits::slots(&entered) {
             let top = self.top[slot];
-            if top == NOBODY || self.walking_order(top) < order {
+            if top == NO_CANDIDATE || self.walking_order(top) < order {
                 self.set_top(slot, candidate);
             }
         }
     }
 
-    /// The fronts won or tied as the result, those won also in `self.won`.
+    /// Returns the fronts won or tied, and stores those won in `self.won`.
     fn compare(&mut self, values: &[f64]) -> Box<[u64]> {
         self.won.clear();
         let mut entered = Vec::with_capacity(bits::words_for(values.len()));
@@ -65,14 +66,15 @@ impl FrontTable {
         entered.into_boxed_slice()
     }
 
-    /// Takes over the fronts in `self.won`; returns the candidates whose first front was lost.
+    /// Gives the fronts in `self.won` to the winner. Returns the candidates that lost their first
+    /// front.
     fn win(&mut self, winner: u32, values: &[f64]) -> Vec<u32> {
         let won = std::mem::take(&mut self.won);
         self.unsettled = true;
         for (position, &word) in won.iter().enumerate().filter(|&(_, &word)| word != 0) {
             for slot in bits::slots_in(position, word & self.solo[position]) {
                 let holder = self.top[slot] as usize;
-                self.standings[holder].lose(position, 1 << (slot % WORD));
+                self.records[holder].lose(position, 1 << (slot % WORD));
             }
             let shared = word & !self.solo[position];
             if shared != 0 {
@@ -93,20 +95,20 @@ impl FrontTable {
         moved
     }
 
-    /// Keeps the bitsets of tops exact when fronts with several members are won.
+    /// Clears the won fronts in the bitsets of all tops, which must stay exact.
     fn take_from_tops(&mut self, position: usize, lost: u64) {
         for top in &self.tops {
-            self.standings[top.candidate() as usize].lose(position, lost);
+            self.records[top.candidate() as usize].lose(position, lost);
         }
     }
 
-    /// Makes a candidate the top of the fronts it tied where it comes last in walking order.
+    /// Makes a candidate the top of those fronts it tied in which it comes last in walking order.
     fn lead_tied(&mut self, candidate: u32) {
-        let Standing { mean, first, .. } = self.standings[candidate as usize];
-        let word_count = self.standings[candidate as usize].entered.len();
+        let FrontRecord { mean, first, .. } = self.records[candidate as usize];
+        let word_count = self.records[candidate as usize].entered.len();
         let reaches_a_top = self.reaches_a_top(mean);
         for position in 0..word_count {
-            let tied = self.standings[candidate as usize].entered[position] & !self.won[position];
+            let tied = self.records[candidate as usize].entered[position] & !self.won[position];
             self.solo[position] &= !tied;
             if tied == 0 || !reaches_a_top {
                 continue;
@@ -117,8 +119,7 @@ impl FrontTable {
             for slot in bits::slots_in(position, reached) {
                 let top = self.top[slot];
                 let is_last = mean > self.top_mean[slot]
-                    || order_of(first, candidate)
-                        > order_of(self.standings[top as usize].first, top);
+                    || order_of(first, candidate) > order_of(self.records[top as usize].first, top);
                 if is_last {
                     self.set_top(slot, candidate);
                 }
@@ -126,13 +127,16 @@ impl FrontTable {
         }
     }
 
-    /// Lets candidates whose first front moved become tops where their mean ties with the top's.
+    /// A moved candidate may become the top of a front whose top has the same mean.
     ///
-    /// Such a mean was some top's before the insertion already: where the newcomer is the top, it
-    /// took over from a mean between theirs and its own.
+    /// The check can use the tops of the last settling. Example: front 3 has the members `c` and
+    /// `t`, and `t` is its top. The newcomer `n` ties front 3 and becomes its top, and `c` has
+    /// moved. Since `c` came before `t` and `t` before `n`, mean(c) <= mean(t) <= mean(n). If
+    /// mean(c) = mean(n), all three are equal, so mean(c) is the mean of `t`, which was a top at
+    /// the last settling.
     fn raise_moved(&mut self, moved: &[u32]) {
         for &candidate in moved {
-            let Standing { mean, first, .. } = self.standings[candidate as usize];
+            let FrontRecord { mean, first, .. } = self.records[candidate as usize];
             if !self.is_mean_of_a_top(mean) {
                 continue;
             }
@@ -140,21 +144,20 @@ impl FrontTable {
             for slot in bits::slots(&words) {
                 let top = self.top[slot];
                 let is_last = mean == self.top_mean[slot]
-                    && order_of(first, candidate)
-                        > order_of(self.standings[top as usize].first, top);
+                    && order_of(first, candidate) > order_of(self.records[top as usize].first, top);
                 if is_last {
                     self.set_top(slot, candidate);
                 }
             }
-            // The candidate may be a top now, and those are kept exact.
-            let standing = &mut self.standings[candidate as usize];
-            standing.held = count(&words) as u32;
-            standing.entered = words.into_boxed_slice();
+            // The candidate may now be a top, whose bitset must be exact.
+            let record = &mut self.records[candidate as usize];
+            record.held = count(&words) as u32;
+            record.entered = words.into_boxed_slice();
         }
     }
 
-    /// Whether the lowest top at the last settling has at most this mean: most newcomers have less
-    /// and need no closer look.
+    /// Whether this mean is at least that of the lowest top at the last settling. For most
+    /// newcomers it is not, so their ties need no further check.
     fn reaches_a_top(&self, mean: f64) -> bool {
         let settled = &self.tops[..self.settled_tops];
         settled
@@ -172,16 +175,16 @@ impl FrontTable {
 
     fn set_top(&mut self, slot: usize, candidate: u32) {
         let former = self.top[slot];
-        if former != NOBODY {
-            self.standings[former as usize].led -= 1;
+        if former != NO_CANDIDATE {
+            self.records[former as usize].led -= 1;
         }
-        let standing = &mut self.standings[candidate as usize];
-        if standing.led == 0 {
-            self.tops.push(TopKey::new(standing.mean, candidate));
+        let record = &mut self.records[candidate as usize];
+        if record.led == 0 {
+            self.tops.push(TopKey::new(record.mean, candidate));
         }
-        standing.led += 1;
+        record.led += 1;
         self.top[slot] = candidate;
-        self.top_mean[slot] = standing.mean;
+        self.top_mean[slot] = record.mean;
         self.unsettled = true;
     }
 }

@@ -1,15 +1,15 @@
-//! First fronts: which of a candidate's fronts comes first in key order.
+//! Keeps, for each candidate, which of its fronts comes first in key order.
 
-use super::standing::NO_RANK;
-use super::{FrontTable, LATE, NOBODY};
+use super::record::NO_RANK;
+use super::{FrontTable, LATE, NO_CANDIDATE};
 use crate::bits::WORD;
 
 impl FrontTable {
-    /// Moves everyone whose first front was `slot` to the next front they are still in.
+    /// Moves every candidate whose first front was `slot` to the next front it is still in.
     pub(super) fn move_first_holders(&mut self, slot: usize, moved: &mut Vec<u32>) {
-        let mut holder = std::mem::replace(&mut self.first_holder[slot], NOBODY);
-        while holder != NOBODY {
-            let next = self.standings[holder as usize].next_holder;
+        let mut holder = std::mem::replace(&mut self.first_holder[slot], NO_CANDIDATE);
+        while holder != NO_CANDIDATE {
+            let next = self.records[holder as usize].next_holder;
             let first = self.next_rank(holder);
             self.hold_first(holder, first);
             moved.push(holder);
@@ -17,16 +17,16 @@ impl FrontTable {
         }
     }
 
-    /// Makes a front, given by its rank, the candidate's first.
+    /// Makes the front with rank `first` the candidate's first front.
     pub(super) fn hold_first(&mut self, candidate: u32, first: u32) {
-        let mut next = NOBODY;
+        let mut next = NO_CANDIDATE;
         if first != NO_RANK {
             let slot = (first & !LATE) as usize;
             next = std::mem::replace(&mut self.first_holder[slot], candidate);
         }
-        let standing = &mut self.standings[candidate as usize];
-        standing.first = first;
-        standing.next_holder = next;
+        let record = &mut self.records[candidate as usize];
+        record.first = first;
+        record.next_holder = next;
     }
 
     /// The place of a front in key order.
@@ -52,8 +52,8 @@ impl FrontTable {
         first_slot(late).map_or(NO_RANK, |slot| slot | LATE)
     }
 
-    /// The lowest rank among the fronts a candidate is still in. Bits of lost fronts are dropped
-    /// on the way, so that none is looked at twice.
+    /// The lowest rank among the fronts that a candidate is still in. Clears the bits of lost
+    /// fronts, so that no later call looks at them again.
     fn next_rank(&mut self, candidate: u32) -> u32 {
         if let Some(slot) = self.next_slot(candidate, false) {
             return slot;
@@ -67,13 +67,13 @@ impl FrontTable {
     }
 
     fn next_slot(&mut self, candidate: u32, among_late: bool) -> Option<u32> {
-        for position in 0..self.standings[candidate as usize].entered.len() {
+        for position in 0..self.records[candidate as usize].entered.len() {
             let late = self.late[position];
             let wanted = if among_late { late } else { !late };
             let held = self.held_mask(candidate, position);
-            let standing = &mut self.standings[candidate as usize];
-            standing.lose(position, !held);
-            let found = standing.entered[position] & wanted;
+            let record = &mut self.records[candidate as usize];
+            record.lose(position, !held);
+            let found = record.entered[position] & wanted;
             if found != 0 {
                 return Some((position * WORD) as u32 + found.trailing_zeros());
             }

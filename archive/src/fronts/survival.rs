@@ -1,7 +1,7 @@
-//! The walk over the tops, and the survivors it leaves.
+//! The walk over the tops, and the survivors that it finds.
 
-use super::standing::{candidate_of, order_of};
-use super::{FrontTable, NOBODY};
+use super::record::{candidate_of, order_of};
+use super::{FrontTable, NO_CANDIDATE};
 use crate::CandidateIndex;
 use crate::bits;
 use crate::ranking::ascending_bits;
@@ -23,13 +23,13 @@ pub(crate) struct SurvivorList {
     cumulative: Vec<usize>,
 }
 
-/// What a settling changed.
+/// How the survivors changed in a settling.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shift {
-    /// Survivors that are none any more, ascending.
+    /// Candidates that survived before and do not now, ascending.
     pub(crate) displaced: Vec<CandidateIndex>,
-    /// Whether anyone became a survivor.
-    pub(crate) anyone_new: bool,
+    /// Whether any candidate became a survivor.
+    pub(crate) any_new: bool,
 }
 
 /// A top in walking order.
@@ -42,7 +42,7 @@ pub(super) struct TopKey {
 }
 
 impl TopKey {
-    /// The first front is filled in when the tops are sorted.
+    /// The first front is set when the tops are sorted.
     pub(super) fn new(mean: f64, candidate: u32) -> Self {
         Self {
             mean: ascending_bits(mean),
@@ -85,7 +85,7 @@ impl SurvivorList {
         self.cumulative.last().copied().unwrap_or(0)
     }
 
-    /// The survivor at `offset` in the list that repeats each survivor weight times.
+    /// The survivor at `offset` in the list in which each survivor occurs `weight` times.
     pub(crate) fn at_weight(&self, offset: usize) -> Option<CandidateIndex> {
         let position = self.cumulative.partition_point(|&sum| sum <= offset);
         self.survivors
@@ -100,7 +100,7 @@ impl SurvivorList {
 }
 
 impl FrontTable {
-    /// Finds the survivors anew if anything that decides them changed.
+    /// Finds the survivors again if tops or memberships changed.
     pub(crate) fn settle(&mut self) -> Shift {
         if !self.unsettled {
             return Shift::default();
@@ -112,13 +112,13 @@ impl FrontTable {
     }
 
     fn sort_tops(&mut self) {
-        let standings = &self.standings;
+        let records = &self.records;
         self.tops.retain_mut(|top| {
-            let standing = &standings[top.candidate() as usize];
-            top.order = order_of(standing.first, top.candidate());
-            standing.led > 0
+            let record = &records[top.candidate() as usize];
+            top.order = order_of(record.first, top.candidate());
+            record.led > 0
         });
-        // Almost sorted already: a stable sort finds the runs.
+        // The tops are almost sorted, which a stable sort makes use of.
         self.tops.sort();
         self.tops.dedup();
         self.settled_tops = self.tops.len();
@@ -127,10 +127,10 @@ impl FrontTable {
     /// Survivors in walking order.
     fn walk(&mut self) -> Vec<u32> {
         for top in &self.tops {
-            let standing = &mut self.standings[top.candidate() as usize];
-            standing.uncovered = standing.led;
+            let record = &mut self.records[top.candidate() as usize];
+            record.uncovered = record.led;
         }
-        // A front with one member is covered by its top and matters to nobody else.
+        // A front with one member is covered by its top and concerns no other candidate.
         let shared_words: Vec<usize> = (0..self.solo.len())
             .filter(|&position| self.solo[position] != u64::MAX)
             .collect();
@@ -138,19 +138,22 @@ impl FrontTable {
         let mut survivors = Vec::with_capacity(self.tops.len());
         for top in &self.tops {
             let candidate = top.candidate();
-            if self.standings[candidate as usize].uncovered == 0 {
+            if self.records[candidate as usize].uncovered == 0 {
                 continue;
             }
             survivors.push(candidate);
             for &position in &shared_words {
-                let entered = &self.standings[candidate as usize].entered;
+                let entered = &self.records[candidate as usize].entered;
                 let fresh = entered
                     .get(position)
                     .map_or(0, |word| word & !covered[position]);
                 covered[position] |= fresh;
                 for slot in bits::slots_in(position, fresh) {
-                    debug_assert_ne!(self.top[slot], NOBODY, "a front with members has a top");
-                    self.standings[self.top[slot] as usize].uncovered -= 1;
+                    debug_assert_ne!(
+                        self.top[slot], NO_CANDIDATE,
+                        "a front with members has a top"
+                    );
+                    self.records[self.top[slot] as usize].uncovered -= 1;
                 }
             }
         }
@@ -165,32 +168,29 @@ impl FrontTable {
             .filter(|&candidate| !self.survives(candidate))
             .collect();
         for survivor in &former {
-            self.standings[survivor.candidate.position()].surviving = false;
+            self.records[survivor.candidate.position()].surviving = false;
         }
         for &candidate in walked {
-            self.standings[candidate as usize].surviving = true;
+            self.records[candidate as usize].surviving = true;
         }
         let (kept, mut displaced): (Vec<_>, Vec<_>) = former
             .into_iter()
             .map(|survivor| survivor.candidate)
             .partition(|survivor| self.survives(survivor.0));
         displaced.sort_unstable();
-        let anyone_new = !newcomers.is_empty();
+        let any_new = !newcomers.is_empty();
         self.list_survivors(kept.into_iter().map(|kept_one| kept_one.0).chain(newcomers));
-        Shift {
-            displaced,
-            anyone_new,
-        }
+        Shift { displaced, any_new }
     }
 
     fn list_survivors(&mut self, candidates: impl Iterator<Item = u32>) {
         let mut ordered: Vec<(u64, usize)> = candidates
             .map(|candidate| {
-                let standing = &self.standings[candidate as usize];
-                (order_of(standing.first, candidate), standing.held as usize)
+                let record = &self.records[candidate as usize];
+                (order_of(record.first, candidate), record.held as usize)
             })
             .collect();
-        // The kept ones are almost sorted already: a stable sort finds the runs.
+        // The kept survivors are almost sorted, which a stable sort makes use of.
         ordered.sort_by_key(|&(order, _)| order);
         let survivors = ordered.into_iter().map(|(order, weight)| Survivor {
             candidate: CandidateIndex(candidate_of(order)),

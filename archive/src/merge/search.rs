@@ -1,4 +1,4 @@
-//! Finding two survivors to merge, and combining their texts.
+//! Finds two survivors to merge, and combines their texts.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::{ATTEMPTS, MergeLog};
 use crate::bits::{self, WORD};
 use crate::{Archive, Candidate, CandidateIndex, Draw, choices_weighted, sample_indices};
 
-/// Two survivors and the ancestor to merge them over.
+/// Two survivors and the common ancestor over which they are merged.
 pub(super) struct Pair {
     /// The lower index first.
     pub(super) parents: [CandidateIndex; 2],
@@ -81,7 +81,7 @@ pub(super) fn compose(archive: &Archive, pair: &Pair, draw: &mut dyn Draw) -> Op
     Some(Composition { candidate, sources })
 }
 
-/// All ancestors as bits: lineages are deep, and every drawn pair asks for two.
+/// All ancestors as bits. Lineages are deep, and every drawn pair needs two such sets.
 fn ancestors_of(archive: &Archive, candidate: CandidateIndex) -> Vec<u64> {
     let mut found = vec![0; bits::words_for(archive.len())];
     let mut pending = archive.entry(candidate).parents.clone();
@@ -98,8 +98,9 @@ fn contains(ids: &[u64], candidate: CandidateIndex) -> bool {
     ids[candidate.position() / WORD] >> (candidate.position() % WORD) & 1 == 1
 }
 
-/// Whether an ancestor is no better than both, and one parent changed a component that the other
-/// left alone. Candidates with other components than the ancestor cannot be combined over it.
+/// Whether the ancestor's mean is not above that of either parent, and one parent changed a
+/// component that the other did not change. Parents whose components differ from the ancestor's are
+/// not eligible.
 fn is_eligible(archive: &Archive, parents: [CandidateIndex; 2], ancestor: CandidateIndex) -> bool {
     let original = archive.entry(ancestor);
     let [first, second] = parents.map(|parent| archive.entry(parent));
@@ -131,7 +132,7 @@ fn source_of(archive: &Archive, pair: &Pair, name: &str, draw: &mut dyn Draw) ->
     let one = archive.entry(first).candidate.text(name);
     let other = archive.entry(second).candidate.text(name);
     if one == original {
-        // The other one is the changed one, unless nobody changed anything.
+        // If one text equals the original, the other is taken; it is the changed one, if any is.
         return if other == original { first } else { second };
     }
     if other == original {

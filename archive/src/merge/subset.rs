@@ -1,4 +1,4 @@
-//! The instances a merge is gated on.
+//! The instances on which a merge is gated.
 
 use std::cmp::Ordering;
 
@@ -11,13 +11,13 @@ const SUBSET: usize = 5;
 /// The most instances drawn from one bucket before the rest is filled from all.
 const PER_BUCKET: usize = 2;
 
-/// An instance both parents were scored on.
+/// An instance on which both parents were scored.
 pub(super) struct CommonInstance {
     pub(super) instance: InstanceIndex,
     pub(super) scores: [f64; 2],
 }
 
-/// The instances both parents were scored on, ascending.
+/// The instances on which both parents were scored, ascending.
 pub(super) fn common_instances(
     archive: &Archive,
     parents: [CandidateIndex; 2],
@@ -37,8 +37,9 @@ pub(super) fn common_instances(
     common
 }
 
-/// Positions in `common`: up to two where the first parent is better, two where the second is,
-/// two ties, then any others; with repeats if there are not enough.
+/// Draws positions in `common`: up to two instances on which the first parent is better, up to two
+/// on which the second is better, up to two ties, then any others. They repeat if there are too
+/// few.
 pub(super) fn draw_subset(common: &[CommonInstance], draw: &mut dyn Draw) -> Vec<usize> {
     let mut chosen: Vec<usize> = Vec::with_capacity(SUBSET);
     for verdict in [Ordering::Greater, Ordering::Less, Ordering::Equal] {

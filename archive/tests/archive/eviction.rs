@@ -1,4 +1,4 @@
-//! Bounded archives.
+//! Archives with a size limit.
 
 use gepa_archive::{Archive, ArchiveSettings, CandidateIndex, InstanceIndex, Origin};
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn bounded_archives_leave_what_the_definition_says(
+    fn evictions_from_bounded_archives_follow_the_definition(
         frontier in frontiers(),
         rows in rows(Shape { candidates: 14, instances: 5, highest: 2, coverage: 0.8 }),
         max_size in 0_usize..7,

@@ -24,9 +24,9 @@ pub(crate) struct PlainScore {
 pub(crate) struct Shape {
     pub(crate) candidates: usize,
     pub(crate) instances: usize,
-    /// Scores are integers from 0 to this, so that ties are the rule.
+    /// Scores are integers from 0 to this, so that ties are frequent.
     pub(crate) highest: u8,
-    /// Probability that an instance is scored, an objective present.
+    /// Probability that an instance is scored and that an objective is present.
     pub(crate) coverage: f64,
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn rows(shape: Shape) -> impl Strategy<Value = Vec<PlainRow>> {
 }
 
 fn row(shape: Shape) -> impl Strategy<Value = PlainRow> {
-    // A certainty is no valid weight.
+    // The generator accepts no probability of 1.
     let coverage = shape.coverage.min(0.999_999);
     let score = 0..=shape.highest;
     let objectives = vec(weighted(coverage * 0.8, score.clone()), OBJECTIVES.len());

@@ -1,5 +1,5 @@
-//! The archive against plain definitions, recorded decisions of the reference implementation, and
-//! other implementations.
+//! The archive against plain definitions and against recorded decisions of the reference
+//! implementation.
 
 #[cfg(test)]
 mod conformance;

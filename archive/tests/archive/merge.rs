@@ -1,4 +1,4 @@
-//! Merge plans against the search as described.
+//! Merge plans against a search written from its description.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::fronts::positions;
 use crate::generators::{PlainRow, Shape, Words, rows, score_row};
 use crate::merge_oracle::{Logs, Pool, merge};
 
-/// Deliberately not in alphabetical order.
+/// Not in alphabetical order, on purpose.
 const COMPONENTS: [&str; 3] = ["verify", "answer", "plan"];
 
-/// Which candidate a new one descends from, and which components it rewrites to what.
+/// The parent of a new candidate, and the components that it rewrites.
 #[derive(Clone, Debug)]
 struct Descent {
     parents: Vec<prop::sample::Index>,
@@ -116,7 +116,7 @@ proptest! {
     }
 }
 
-/// The seed, and two children that each changed one component and are best on one instance.
+/// A seed and two children. Each child changed one component and is best on one instance.
 fn two_branches(seed_scores: [f64; 2]) -> Archive {
     let plain = |scores: [f64; 2]| -> PlainRow {
         (0..)
@@ -160,7 +160,7 @@ fn ancestors_that_scored_nothing_are_drawn_uniformly() {
     assert_eq!(
         plan.subset.len(),
         5,
-        "instances repeat where there are only two"
+        "instances repeat if there are only two"
     );
 }
 
@@ -180,7 +180,7 @@ fn a_merge_is_proposed_once_even_after_the_log_was_stored() {
 }
 
 #[test]
-fn ancestors_better_than_a_parent_are_no_ground_for_a_merge() {
+fn an_ancestor_better_than_a_parent_is_not_eligible() {
     let archive = two_branches([0.9, 0.9]);
     let mut log = MergeLog::default();
     let settings = MergeSettings { overlap_floor: 1 };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gepa_archive::{Draw, choices_weighted, sample_indices, sample_with_replacement};
 
-/// A pool with everything the description mentions.
+/// The candidates with all data that the description mentions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pool {
     /// Texts by component name.

@@ -1,4 +1,4 @@
-//! The plain definitions: everything from scratch, nothing incremental.
+//! The plain definitions, computed from scratch after each insertion.
 
 use gepa_archive::{ArchiveSettings, FrontKey, Frontier, InstanceIndex};
 
@@ -139,7 +139,7 @@ impl Oracle {
             .collect()
     }
 
-    /// Dominated removal by its definition: remove the first dominated one and start again.
+    /// Removal of redundant candidates by its definition: remove the first one and start again.
     pub(crate) fn survivors_of(&self, fronts: &[Vec<usize>]) -> Vec<usize> {
         let appearance = in_order_of_appearance(fronts);
         let mut alive = appearance.clone();

@@ -1,4 +1,4 @@
-//! What score rows and insertions refuse.
+//! Score rows and insertions that are refused.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ fn objectives_that_are_not_finite_are_refused() {
 }
 
 #[test]
-fn an_instance_scored_twice_is_refused_wherever_it_stands() {
+fn an_instance_scored_twice_is_refused_at_any_position() {
     let refused = ScoreRow::new(vec![entry(3, 1.0), entry(5, 0.0), entry(3, 1.0)]).unwrap_err();
     assert_eq!(refused, ArchiveError::DuplicateInstance(InstanceIndex(3)));
 }

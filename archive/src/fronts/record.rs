@@ -1,34 +1,35 @@
-//! What the fronts know of one candidate.
+//! The data that the fronts keep about one candidate.
 
-use super::NOBODY;
+use super::NO_CANDIDATE;
 
-/// The first front of a candidate that is in none.
+/// The rank of the first front of a candidate that is in no front.
 pub(super) const NO_RANK: u32 = u32::MAX;
 
+/// One candidate's place among the fronts.
 #[derive(Clone, Debug)]
-pub(super) struct Standing {
+pub(super) struct FrontRecord {
     pub(super) mean: f64,
-    /// Rank of the first front the candidate is in, [`NO_RANK`] if none.
+    /// Rank of the first front that contains the candidate; [`NO_RANK`] if none does.
     pub(super) first: u32,
     /// The next candidate with the same first front.
     pub(super) next_holder: u32,
-    /// Number of fronts whose top it is.
+    /// Number of fronts of which it is the top.
     pub(super) led: u32,
-    /// During a walk: fronts among those that no survivor covers yet.
+    /// During a walk: how many of these fronts no survivor covers yet.
     pub(super) uncovered: u32,
-    /// Number of bits in `entered`; for a top, its weight.
+    /// Number of bits in `entered`. For a top this is its weight.
     pub(super) held: u32,
     pub(super) surviving: bool,
-    /// Fronts entered; exact for tops, may contain lost fronts for others.
+    /// The fronts it entered. Exact for tops; for other candidates it may contain lost fronts.
     pub(super) entered: Box<[u64]>,
 }
 
-impl Standing {
+impl FrontRecord {
     pub(super) fn outside(mean: f64) -> Self {
         Self {
             mean,
             first: NO_RANK,
-            next_holder: NOBODY,
+            next_holder: NO_CANDIDATE,
             led: 0,
             uncovered: 0,
             held: 0,
@@ -37,15 +38,15 @@ impl Standing {
         }
     }
 
-    /// Forgets all memberships. The chain link stays, because others may hang on it, and whether
-    /// the candidate survives is for the next walk to say.
+    /// Clears all memberships. The chain link stays, because the chain continues through it.
+    /// `surviving` stays until the next walk sets it.
     pub(super) fn leave_all(&mut self) {
         self.led = 0;
         self.held = 0;
         self.entered = Box::default();
     }
 
-    /// Drops some fronts of one word.
+    /// Clears the fronts in `lost`, one word of the bitset.
     pub(super) fn lose(&mut self, position: usize, lost: u64) {
         if let Some(word) = self.entered.get_mut(position) {
             self.held -= (*word & lost).count_ones();
@@ -59,7 +60,7 @@ pub(super) fn order_of(first: u32, candidate: u32) -> u64 {
     u64::from(first) << 32 | u64::from(candidate)
 }
 
-/// The candidate in what [`order_of`] gave.
+/// The candidate of an order that [`order_of`] made.
 pub(super) fn candidate_of(order: u64) -> u32 {
     order as u32
 }
