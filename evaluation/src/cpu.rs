@@ -1,4 +1,4 @@
-//! The one bridge between waiting (tokio) and computing (rayon).
+//! Runs computations on rayon for callers on tokio.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,16 +10,17 @@ use crate::{Evaluation, Evaluator, EvaluatorInfo, FailureKind, Outcome, RolloutR
 
 /// Runs `work` on the rayon pool and waits for it without blocking the async thread.
 ///
-/// Work whose caller went away before it started is skipped. `None` if `work` panicked.
+/// If the caller is dropped before `work` has started, `work` is skipped. `None` if `work`
+/// panicked.
 pub async fn run_cpu<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (sender, receiver) = oneshot::channel();
     rayon::spawn(move || {
         if sender.is_closed() {
             return;
         }
-        // Only the caller's own captures can be left broken, and they are dropped here.
+        // A panic can leave only the captures of `work` inconsistent, and they are dropped here.
         if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
-            // A caller that went away meanwhile no longer needs the result.
+            // Sending fails only if the caller has been dropped.
             let _ = sender.send(result);
         }
     });
@@ -28,7 +29,7 @@ pub async fn run_cpu<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
 
 /// An evaluator whose work is pure computation.
 pub trait CpuBound: Send + Sync + 'static {
-    /// Runs one rollout on a rayon thread; may take as long as it takes.
+    /// Runs one rollout on a rayon thread. It may take any time.
     fn evaluate(&self, request: &RolloutRequest) -> Evaluation;
 
     /// See [`Evaluator::is_deterministic`].
@@ -40,7 +41,7 @@ pub trait CpuBound: Send + Sync + 'static {
     fn name(&self) -> String;
 }
 
-/// Turns a [`CpuBound`] evaluator into an [`Evaluator`] that never stalls the async threads.
+/// Turns a [`CpuBound`] evaluator into an [`Evaluator`] that does not block the async threads.
 #[derive(Debug)]
 pub struct CpuEvaluator<E> {
     inner: Arc<E>,
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_on_the_pool_is_an_absent_result() {
+    async fn a_panic_on_the_pool_gives_none() {
         assert_eq!(run_cpu(|| 6 * 7).await, Some(42));
         assert_eq!(run_cpu(|| -> u32 { panic!("bad evaluator") }).await, None);
     }

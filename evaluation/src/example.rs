@@ -1,4 +1,4 @@
-//! Stable addresses of the task's examples.
+//! Stable ids of the task's examples.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum ExampleId {
     /// A row number or a task app's seed.
     Seed(u64),
-    /// A name the dataset gives.
+    /// A name from the dataset.
     Name(Arc<str>),
 }
 

@@ -1,10 +1,9 @@
-//! The seams of evaluation: what runs a candidate on an example, what answers as a language model,
-//! and in which words both report.
+//! The traits of evaluation: evaluators run candidates on examples, language models answer chats.
 //!
-//! This crate holds traits and values only. What implements them stands in the crates beside it:
-//! `gepa-models` (providers), `gepa-tasks` (datasets, scorers, processes, task apps) and
-//! `gepa-rulebook` (the provider that needs no network). Every call answers with a typed
-//! [`Outcome`] and its [`Usage`], never with a bare number.
+//! This crate holds traits and values only. The crates beside it implement them: `gepa-models`
+//! (providers), `gepa-tasks` (datasets, scorers, processes, task apps) and `gepa-rulebook` (the
+//! provider that needs no network). Every call returns a typed [`Outcome`] and its [`Usage`], never
+//! a bare number.
 
 mod batch;
 mod cpu;

@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 pub enum Outcome {
     /// The evaluator judged the candidate's work.
     Scored(Scored),
-    /// There is nothing to judge; enters no mean.
+    /// There is no work to judge. A failure is part of no mean.
     Failed(Failure),
 }
 
 impl Outcome {
-    /// A scored outcome with nothing but a score.
+    /// A scored outcome that has only a score.
     pub fn score(score: f64) -> Self {
         Self::Scored(Scored {
             score,
@@ -29,8 +29,9 @@ impl Outcome {
         Self::Failed(Failure::new(kind, message))
     }
 
-    /// A permanent failure that every other rollout of the run would share: a wrong key, a wrong
-    /// address. The run ends at once instead of failing one rollout after the other.
+    /// A permanent failure with a cause that every other rollout of the run has too, such as a
+    /// wrong key or a wrong address. The run ends at once instead of failing one rollout after the
+    /// other.
     pub fn fatal(message: impl Into<String>) -> Self {
         Self::Failed(Failure {
             fatal: true,
@@ -46,8 +47,8 @@ impl Outcome {
         }
     }
 
-    /// Turns a score or objective that is not finite, or too large for sums to stay finite, into a
-    /// permanent failure, so that no mean can be poisoned by an evaluator.
+    /// Turns a score or objective that is not finite, or above 1e100 in size, into a permanent
+    /// failure. So the mean over any number of outcomes is finite.
     #[must_use]
     pub fn checked(self) -> Self {
         let Self::Scored(scored) = &self else {
@@ -71,7 +72,8 @@ impl Outcome {
     }
 }
 
-/// Larger than any score that means something, small enough for sums over any number of them.
+/// Larger than any meaningful score, and small enough that sums over any number of scores are
+/// finite.
 const LARGEST_SCORE: f64 = 1e100;
 
 fn is_usable(score: f64) -> bool {
@@ -84,18 +86,19 @@ fn is_usable(score: f64) -> bool {
 pub struct Scored {
     /// Higher is better; finite.
     pub score: f64,
-    /// Further named scores, higher is better each.
+    /// Further named scores; higher is better.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub objectives: IndexMap<Arc<str>, f64>,
-    /// Why the score is what it is: what was expected, what came. Read by the reflection model.
+    /// The reason for the score: what was expected and what came. The reflection model reads it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feedback: Option<String>,
     /// What the candidate produced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
-    /// What reflection should see of the execution: an object whose keys become the headings of
-    /// the example's record, in order (`Inputs` first by convention). An object under the key
-    /// `components` holds records that only the component of that name is shown.
+    /// The part of the execution that is shown to the reflection model: an object whose keys become
+    /// the headings of the example's record, in order (`Inputs` first by convention). An object
+    /// under the key `components` holds, by component, records that are shown only for that
+    /// component.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<serde_json::Value>,
 }
@@ -107,7 +110,7 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What went wrong, for people.
     pub message: String,
-    /// Every other rollout of the run would fail alike, so the run ends at once.
+    /// Every other rollout of the run would fail for the same cause, so the run ends at once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fatal: bool,
 }
@@ -123,15 +126,15 @@ impl Failure {
     }
 }
 
-/// The kinds of failure; only transient ones and timeouts are worth another attempt.
+/// The kinds of failure. Only transient failures and timeouts get another attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
-    /// Likely to go away: overload, a broken connection, a child process that died.
+    /// The cause is likely to end: overload, a broken connection, a child process that died.
     Transient,
-    /// Will happen again: bad input, a reply that makes no sense.
+    /// It would happen again: bad input, a reply that cannot be read.
     Permanent,
-    /// No answer in the time allowed.
+    /// There was no answer within the time limit.
     Timeout,
     /// The model or provider declined to answer.
     Refused,

@@ -1,4 +1,4 @@
-//! Why an evaluation happens, and which phase that makes it.
+//! Stages (why a trial takes place) and phases.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ impl Phase {
     }
 }
 
-/// Why a trial happens.
+/// Why a trial takes place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -35,7 +35,7 @@ pub enum Stage {
     MinibatchChild,
     /// A child that passed the gate, on the pareto set.
     Pareto,
-    /// A merged candidate on a few instances its parents share.
+    /// A merged candidate on a few instances that both its parents were scored on.
     MergeGate,
     /// The seed candidate on the validation set.
     ValidationBaseline,
@@ -44,7 +44,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Every stage, in the order in which a run meets them.
+    /// Every stage, in the order of a run.
     pub const ALL: [Self; 7] = [
         Self::Seed,
         Self::MinibatchParent,
@@ -60,7 +60,7 @@ impl Stage {
         matches!(self, Self::MinibatchParent | Self::MinibatchChild)
     }
 
-    /// The phase; total, so no trial can exist without one.
+    /// The phase of the stage. Every stage has one, so every trial has one.
     pub fn phase(self) -> Phase {
         match self {
             Self::Seed

@@ -1,11 +1,11 @@
-//! What a call cost: tokens as the provider reported them, money in integer micro-dollars.
+//! The cost of calls: tokens as the provider reported them, money in integer micro-dollars.
 
 use std::fmt;
 use std::ops::{Add, AddAssign};
 
 use serde::{Deserialize, Serialize};
 
-/// Money in millionths of a US dollar; integers add up exactly.
+/// Money in millionths of a US dollar, as an integer, so that sums are exact.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -83,26 +83,27 @@ pub struct Usage {
     /// The part of `prompt_tokens` the provider served from its cache.
     #[serde(skip_serializing_if = "is_zero")]
     pub cached_tokens: u64,
-    /// Estimated tokens of replies that came without usage; in none of the other fields.
+    /// Estimated tokens of replies without usage. No other field includes them.
     #[serde(skip_serializing_if = "is_zero")]
     pub unknown_tokens: u64,
     /// Cost of the calls whose price is known.
     #[serde(skip_serializing_if = "is_free")]
     pub cost: MicroUsd,
-    /// Calls that used tokens but have no known price; their cost is in no sum.
+    /// Calls that used tokens and whose price is unknown. No sum includes their cost.
     #[serde(skip_serializing_if = "is_zero")]
     pub unpriced_calls: u64,
 }
 
 impl Usage {
-    /// Prompt, completion and unknown tokens together; cached ones are part of the prompt.
+    /// The sum of prompt, completion and unknown tokens. Cached tokens are part of the prompt
+    /// tokens.
     pub fn total_tokens(&self) -> u64 {
         self.prompt_tokens
             .saturating_add(self.completion_tokens)
             .saturating_add(self.unknown_tokens)
     }
 
-    /// Whether nothing at all was spent.
+    /// Whether all fields are zero.
     pub fn is_zero(&self) -> bool {
         *self == Self::default()
     }
@@ -137,7 +138,7 @@ impl AddAssign for Usage {
 pub struct UsageBound {
     /// Upper bound on tokens, all attempts included.
     pub tokens: u64,
-    /// Upper bound on cost; zero where no price is known.
+    /// Upper bound on cost; zero if the price is unknown.
     pub cost: MicroUsd,
 }
 

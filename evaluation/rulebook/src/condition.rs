@@ -1,4 +1,4 @@
-//! What a rule asks of a case, and how that is said.
+//! The conditions of rules, and their texts.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub(super) enum Condition {
     Contains { field: String, phrase: Vec<String> },
     /// The text begins with these words.
     StartsWith { field: String, phrase: Vec<String> },
-    /// Some word has at least so many digits and nothing else.
+    /// A word consists of at least `digits` digits.
     LongNumber { field: String, digits: usize },
 }
 
@@ -45,7 +45,7 @@ impl Condition {
         }
     }
 
-    /// Reads a condition; the form is that of [`fmt::Display`], upper and lower case alike.
+    /// Reads a condition in the form that [`fmt::Display`] writes. Case does not matter.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let trimmed = text.trim();
         let subject = strip_prefix_ignoring_case(trimmed, "the ").unwrap_or(trimmed);
@@ -102,7 +102,7 @@ impl fmt::Display for Condition {
     }
 }
 
-/// A finite number, or nothing.
+/// The text as a finite number.
 pub(super) fn finite(text: &str) -> Option<f64> {
     let number: f64 = text.trim().parse().ok()?;
     number.is_finite().then_some(number)
@@ -112,9 +112,9 @@ pub(super) fn is_long_number(word: &str, digits: usize) -> bool {
     word.len() >= digits && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Splits at the first place where `phrase` (given in lower case) occurs, whatever its case there.
+/// Splits at the first occurrence of `phrase` in any case. `phrase` itself is in lower case.
 pub(super) fn split_at_phrase(text: &str, phrase: &str) -> Option<(String, String)> {
-    // Only ASCII letters change, so positions in the two texts are the same.
+    // Only ASCII letters change, so positions in both texts are equal.
     let at = text.to_ascii_lowercase().find(phrase)?;
     let (before, after) = (text[..at].trim(), &text[at + phrase.len()..]);
     (!before.is_empty()).then(|| (before.to_owned(), after.to_owned()))

@@ -1,6 +1,6 @@
-//! Pseudo-random choices that depend on nothing but the prompt.
+//! Pseudo-random choices that depend only on the prompt.
 
-/// A splitmix64 stream seeded by the text it belongs to.
+/// A splitmix64 stream whose seed is a text.
 #[derive(Debug)]
 pub(super) struct Dice(u64);
 

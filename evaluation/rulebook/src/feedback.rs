@@ -1,6 +1,6 @@
-//! Finding the right answer in a feedback sentence.
+//! Finds the right answer in a feedback sentence.
 
-/// Phrases after which the right answer is named, as scorers and people write them.
+/// Phrases after which scorers and people name the right answer.
 const MARKERS: [&str; 7] = [
     "expected answer is",
     "correct answer is",
@@ -11,8 +11,8 @@ const MARKERS: [&str; 7] = [
     "expected",
 ];
 
-/// The answer that would have been right: the one the feedback names, or the output itself where
-/// the feedback says no more than that it was right.
+/// The right answer: the one that the feedback names, or the output itself if the feedback only
+/// says that it was right.
 pub(super) fn right_answer(feedback: &str, output: &str) -> Option<String> {
     let lowered = feedback.to_ascii_lowercase();
     for marker in MARKERS {

@@ -1,4 +1,4 @@
-//! Reading the rules out of a prompt; everything that is no rule is left as prose.
+//! Reads the rules in a prompt. All other lines are kept as prose.
 
 use indexmap::IndexMap;
 
@@ -6,11 +6,11 @@ use super::condition::{Condition, split_at_phrase, strip_prefix_ignoring_case, u
 use super::sheet::{Decision, DirectRule, Evidence, Rule, Sheet};
 use super::writing::{REVIEWED, SCORECARD, WATCHED};
 
-/// A prompt taken apart.
+/// A prompt, divided into rules and prose.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ReadPrompt {
     pub(super) sheet: Sheet,
-    /// The lines that are no rules, as they stand.
+    /// The lines that are not rules, unchanged.
     pub(super) prose: String,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn read_prompt(text: &str) -> ReadPrompt {
     read
 }
 
-/// The labels a text names in backticks or, where there are none, in quotes or as `x or y`.
+/// The labels that a text names in backticks, or, if there are none, in quotes or as `x or y`.
 pub(super) fn labels_named(text: &str) -> Vec<String> {
     for quote in ['`', '"', '\''] {
         let quoted = distinct(
@@ -92,7 +92,7 @@ fn read_line(line: &str) -> Line {
         .map_or(Line::Prose, Line::Points)
 }
 
-/// A condition with its counts and no points.
+/// Reads a condition with counts and without points.
 fn read_watched(statement: &str, evidence: Evidence) -> Option<Rule> {
     Some(Rule {
         condition: Condition::parse(statement)?,

@@ -1,4 +1,4 @@
-//! What is known about one case: named values and words.
+//! The inputs of one case: named values and words.
 
 /// The inputs of one case, from a user message or from a reflection record.
 #[derive(Clone, Debug, Default)]
@@ -33,14 +33,14 @@ impl Inputs {
         Self { fields, words }
     }
 
-    /// Inputs as a message shows them: `name: value` lines, or free text.
+    /// Inputs from a message: `name: value` lines, or free text.
     pub(super) fn in_message(text: &str) -> Self {
         let mut named: Vec<(String, String)> = Vec::new();
         for line in text.lines() {
             if let Some((name, value)) = name_and_value(line) {
                 named.push((name.to_owned(), value.to_owned()));
             } else if let Some((_, value)) = named.last_mut() {
-                // A value may go on over several lines.
+                // A value may have several lines.
                 value.push('\n');
                 value.push_str(line);
             }
@@ -55,12 +55,12 @@ impl Inputs {
         &self.fields
     }
 
-    /// The value of the field with this name; case and `_` do not matter.
+    /// The value of the field with this name. Case does not matter, and `_` equals a space.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.field(name).map(|field| field.value.as_str())
     }
 
-    /// The words of the field with this name, or of everything where there is no such field.
+    /// The words of the field with this name, or of all inputs if there is no such field.
     pub(super) fn words(&self, name: &str) -> &[String] {
         self.field(name).map_or(&self.words, |field| &field.words)
     }

@@ -1,5 +1,5 @@
-//! Improving a sheet from the examples of one reflection prompt, and from nothing else: what
-//! earlier prompts taught is what the current instruction says.
+//! Improves a sheet from the examples of one reflection prompt. It keeps no memory: results of
+//! earlier reflections are in the current instruction.
 
 use indexmap::IndexMap;
 
@@ -11,7 +11,8 @@ use super::sheet::{Decision, Evidence, Rule, Sheet};
 
 /// Points per unit of log odds.
 const POINTS_PER_LOG_ODDS: f64 = 2.0;
-/// How many imagined cases of the usual mix stand beside the counted ones.
+/// Number of imagined cases that are added to the counted ones, with labels in their overall
+/// shares.
 const CAUTION: f64 = 2.0;
 /// The most points one rule gives.
 const MOST_POINTS: i32 = 6;
@@ -34,7 +35,7 @@ pub(super) fn rewrite(current: &ReadPrompt, examples: &[ShownExample], seed_text
     sheet
 }
 
-/// Whether one sum decides between two labels, or a sum per label between several.
+/// Whether one sum decides between two labels, or one sum per label decides between several.
 #[derive(Clone, Debug)]
 pub(super) enum Shape {
     Two { positive: String, otherwise: String },
@@ -64,7 +65,7 @@ impl Shape {
         }
     }
 
-    /// Brings rules written for the other shape into this one.
+    /// Converts rules of the other shape into this one.
     fn adopt(&self, sheet: &mut Sheet) {
         let old = sheet.decision.clone();
         match (self, old) {
@@ -98,7 +99,7 @@ impl Shape {
             (Self::Several, _) => {}
         }
         let direct = std::mem::take(&mut sheet.direct);
-        // A rule that decides alone cannot be outweighed; as points it can be corrected.
+        // A rule that decides alone cannot be outweighed. As points it can be corrected.
         sheet
             .rules
             .extend(direct.into_iter().map(|rule| match self {
@@ -118,7 +119,7 @@ impl Shape {
     }
 }
 
-/// The labels of the task, as far as the prompt and the examples name them.
+/// The labels of the task that the prompt and the examples name.
 fn labels_in(current: &ReadPrompt, examples: &[ShownExample]) -> Vec<String> {
     let mut labels: Vec<String> = Vec::new();
     let mut add = |label: &str| {
@@ -155,7 +156,7 @@ fn labels_in(current: &ReadPrompt, examples: &[ShownExample]) -> Vec<String> {
     labels
 }
 
-/// Adds the shown examples to the evidence of every rule they meet.
+/// Adds the shown examples to the evidence of every rule whose condition they meet.
 fn count(rules: &mut [Rule], examples: &[ShownExample]) {
     for rule in rules {
         let Some(evidence) = &mut rule.evidence else {
@@ -172,7 +173,7 @@ fn count(rules: &mut [Rule], examples: &[ShownExample]) {
     }
 }
 
-/// Gives every rule with evidence the points that its log odds are worth.
+/// Sets the points of every rule with evidence from its log odds.
 fn weigh(sheet: &mut Sheet, shape: &Shape) {
     let reviewed = sheet.reviewed.clone();
     for rule in &mut sheet.rules {
@@ -209,7 +210,7 @@ pub(super) fn base_rate(reviewed: &IndexMap<String, u32>, label: &str) -> f64 {
     (f64::from(own) + 1.0) / (f64::from(total) + labels)
 }
 
-/// Keeps the sheet readable: conditions seen often without telling anything go first.
+/// Limits the size of the sheet. Conditions that occur often and decide nothing are removed first.
 fn prune(sheet: &mut Sheet, shape: &Shape) {
     let most = match shape {
         Shape::Two { .. } => 60,

@@ -1,8 +1,8 @@
 //! `rulebook`: a deterministic instruction follower that needs no network.
 //!
-//! As the policy it reads the rules in a prompt and applies them; as the reflection model it reads
-//! the reflection prompt and rewrites the rules from the examples shown there. It sees what a real
-//! model would see and nothing else. It is no language model and is never presented as one.
+//! As the policy it reads the rules in a prompt and applies them. As the reflection model it reads
+//! the reflection prompt and rewrites the rules from the examples shown there. It sees exactly what
+//! a real model would see. It is no language model and is never presented as one.
 //! `docs/rulebook.md` documents its grammar.
 
 mod condition;

@@ -1,4 +1,4 @@
-//! The provider: policy and reflection model behind one trait.
+//! The provider `rulebook`, which serves as policy and as reflection model.
 
 use async_trait::async_trait;
 
@@ -12,15 +12,15 @@ use gepa_evaluation::{
     ModelInfo, Purpose, Usage, UsageBound, run_cpu,
 };
 
-/// The deterministic instruction follower; needs no network and costs nothing.
+/// The deterministic instruction follower. It needs no network and costs nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RulebookModel;
 
-/// The most tokens of rules a reflection can add to what its prompt holds already.
+/// The most tokens of rules that a reflection can add to those of its prompt.
 const LARGEST_GROWTH: u64 = 10_000;
-/// Versions written at most.
+/// The most versions that a reflection writes.
 const MOST_VERSIONS: u32 = 16;
-/// The tokens of the sentence before the fence, with room to spare.
+/// Upper bound on the tokens of the sentence before the fence.
 const PREFACE: u64 = 50;
 
 #[async_trait]
@@ -64,7 +64,7 @@ impl LanguageModel for RulebookModel {
 
     fn usage_bound(&self, messages: &[Message]) -> Option<UsageBound> {
         let prompt = prompt_tokens(messages);
-        // Only a reflection prompt shows examples, and only a reflection writes more than it read.
+        // Only a reflection prompt shows examples, and only a reflection writes more than it reads.
         let shows_examples = messages
             .iter()
             .any(|message| message.content.contains("# Example "));
@@ -105,7 +105,7 @@ fn answer(messages: &[Message]) -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// Rewrites the instruction from the examples the prompt shows.
+/// Rewrites the instruction from the examples that the prompt shows.
 fn reflect(prompt: &str) -> String {
     let shown = read_reflection_prompt(prompt);
     let current = read_prompt(&shown.instruction);
@@ -120,7 +120,7 @@ fn reflect(prompt: &str) -> String {
         shown.examples.len()
     );
     for version in 0..versions_asked(prompt) {
-        // Other dice choose other conditions.
+        // Another seed text chooses other conditions.
         let dice = if version == 0 {
             prompt.to_owned()
         } else {
@@ -133,7 +133,7 @@ fn reflect(prompt: &str) -> String {
     reply
 }
 
-/// How many versions the last lines of the prompt ask for, one where they say nothing.
+/// How many versions the last lines of the prompt request; 1 if they say nothing.
 fn versions_asked(prompt: &str) -> u32 {
     let asked = prompt.rsplit_once("\n\nWrite ").map(|(_, rest)| rest);
     let number = asked.and_then(|rest| rest.split_once(" versions of the new text"));
@@ -150,7 +150,7 @@ fn joined(messages: &[Message]) -> String {
     contents.join("\n")
 }
 
-/// A token for every started four characters, and four for every message.
+/// One token for every four characters begun, and four for every message.
 fn prompt_tokens(messages: &[Message]) -> u64 {
     messages
         .iter()

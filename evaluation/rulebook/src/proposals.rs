@@ -1,4 +1,4 @@
-//! New conditions worth counting, taken from the examples shown.
+//! Proposes new conditions from the examples shown.
 
 use super::condition::{Condition, finite};
 use super::dice::Dice;
@@ -11,11 +11,11 @@ use super::text_proposals::propose_for_texts;
 use super::value_proposals::propose_for_value;
 use super::writing::rule_sentence;
 
-/// A value longer than this, or of more words, is read as text.
+/// A value with more words than this is read as text.
 const LONGEST_VALUE_WORDS: usize = 3;
-/// The longest name of a field worth a rule, in bytes.
+/// The longest name of a field that gets rules, in bytes.
 const LONGEST_NAME: usize = 60;
-/// Adds conditions the sheet does not have yet.
+/// Adds conditions that the sheet does not have yet.
 pub(super) fn propose_conditions(
     sheet: &mut Sheet,
     shape: &Shape,
@@ -32,7 +32,7 @@ pub(super) fn propose_conditions(
     propose_for_texts(sheet, shape, &texts, examples, dice);
 }
 
-/// Whether a field holds text rather than a value: one long enough occurrence tells.
+/// Whether a field holds text rather than a value. One long value is enough.
 fn is_text(name: &str, examples: &[ShownExample]) -> bool {
     examples
         .iter()
@@ -54,7 +54,7 @@ fn field_names(examples: &[ShownExample]) -> Vec<String> {
     names
 }
 
-/// Adds a condition for every label it may speak for.
+/// Adds a condition for every label that it may be evidence for.
 pub(super) fn add(
     sheet: &mut Sheet,
     shape: &Shape,
@@ -99,8 +99,8 @@ pub(super) fn add_for(
     }
 }
 
-/// Whether the grammar understands the rule as it is meant: names and values are not ours, and may
-/// hold anything.
+/// Whether the written rule reads back as the same rule. Names and values come from data and may
+/// contain any text.
 fn reads_back(rule: &Rule) -> bool {
     let read = read_prompt(&rule_sentence(rule)).sheet.rules;
     matches!(&read[..], [same] if same.condition == rule.condition && same.evidence == rule.evidence)

@@ -1,12 +1,12 @@
-//! Taking a reflection prompt apart: the current instruction and the examples shown.
+//! Reads the current instruction and the examples in a reflection prompt.
 //!
-//! Any template will do, as long as the examples are records with the headings that reflection
-//! prompts use: `# Example 1`, `## Inputs`, `### name`, `## Generated Outputs`, `## Feedback`.
+//! Any template works if the examples are records with the headings that reflection prompts use:
+//! `# Example 1`, `## Inputs`, `### name`, `## Generated Outputs`, `## Feedback`.
 
 use super::feedback::right_answer;
 use super::inputs::{Inputs, name_and_value};
 
-/// What a reflection prompt shows.
+/// The content of a reflection prompt.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
     /// The instruction to improve.
@@ -37,7 +37,7 @@ enum Part {
     Other,
 }
 
-/// Reads a reflection prompt; whatever is missing stays empty.
+/// Reads a reflection prompt. Missing parts stay empty.
 pub(super) fn read_reflection_prompt(prompt: &str) -> Shown {
     let lines: Vec<&str> = prompt.lines().collect();
     let Some(first) = lines.iter().position(|line| is_example_heading(line)) else {
@@ -96,7 +96,8 @@ fn open_fence(lines: &[&str]) -> Option<usize> {
     only_blank.then_some(at)
 }
 
-/// The line that ends the records: the fence that closes theirs after the last heading, or the end.
+/// The line that ends the records: after the last heading the fence that closes theirs, or the end
+/// of the prompt.
 fn end_of_records(lines: &[&str], first: usize, opening: Option<usize>) -> usize {
     let Some(length) = opening.and_then(|at| fence_length(lines[at])) else {
         return lines.len();
@@ -105,7 +106,7 @@ fn end_of_records(lines: &[&str], first: usize, opening: Option<usize>) -> usize
         .iter()
         .rposition(|line| is_example_heading(line))
         .unwrap_or(first);
-    // An output may carry fences itself; those open with a language or come in pairs.
+    // An output may contain fences. They open with a language or come in pairs.
     let mut inner_open = false;
     for (at, line) in lines.iter().enumerate().skip(last_heading) {
         let opens_inner = fence_length(line).is_some() && !closes(line, 3);
@@ -129,8 +130,8 @@ fn first_fenced(lines: &[&str]) -> Option<String> {
     Some(body[..close].join("\n"))
 }
 
-/// Where a template puts the instruction without a fence: the lines from the first rule to the
-/// last one.
+/// The instruction of a template that shows it without a fence: the lines from the first rule to
+/// the last.
 fn unfenced_rules(lines: &[&str]) -> Option<String> {
     let is_rule = |line: &&str| !super::grammar::read_prompt(line).sheet.is_empty();
     let start = lines.iter().position(is_rule)?;

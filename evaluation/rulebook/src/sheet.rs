@@ -1,20 +1,20 @@
-//! The rules of a prompt, and the answer they lead to.
+//! The rules of a prompt, and the answer that they give.
 
 use indexmap::IndexMap;
 
 use super::condition::Condition;
 use super::inputs::Inputs;
 
-/// Everything a prompt says in the grammar of rules.
+/// All rules of a prompt.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sheet {
-    /// `If .., answer ..`: the first that applies decides.
+    /// `If .., answer ..`: the first rule that applies decides.
     pub(super) direct: Vec<DirectRule>,
-    /// `Add .. points if ..`, and conditions merely watched, which have 0 points.
+    /// `Add .. points if ..`. A condition that is only counted has 0 points.
     pub(super) rules: Vec<Rule>,
     /// How points become an answer.
     pub(super) decision: Option<Decision>,
-    /// How often each answer was the right one in the cases reviewed so far.
+    /// How often each answer was right in the cases reviewed so far.
     pub(super) reviewed: IndexMap<String, u32>,
 }
 
@@ -30,12 +30,12 @@ pub(super) struct DirectRule {
 pub(super) struct Rule {
     pub(super) condition: Condition,
     pub(super) points: i32,
-    /// The label that gets the points; `None` where there is one sum for all.
+    /// The label that gets the points; `None` if there is one sum for all.
     pub(super) label: Option<String>,
     pub(super) evidence: Option<Evidence>,
 }
 
-/// How often a label was right where a condition held.
+/// How often a label was right among the cases that meet a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Evidence {
     pub(super) label: String,
@@ -46,13 +46,14 @@ pub(super) struct Evidence {
 /// How points become an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// One sum: `positive` from `at` points on.
+    /// One sum: the answer is `positive` from `at` points on.
     Threshold {
         positive: String,
         at: i32,
         otherwise: String,
     },
-    /// A sum per label; `otherwise` where no label has any.
+    /// One sum per label: the largest decides, and `otherwise` is the answer if no label has
+    /// points.
     MostPoints { otherwise: String },
 }
 
@@ -61,7 +62,7 @@ impl Sheet {
         self.direct.is_empty() && self.rules.is_empty() && self.decision.is_none()
     }
 
-    /// The answer for a case; `None` where the sheet does not decide.
+    /// The answer for a case; `None` if the sheet does not decide.
     pub(super) fn answer(&self, inputs: &Inputs) -> Option<String> {
         let direct = self.direct.iter().find(|rule| rule.condition.holds(inputs));
         if let Some(rule) = direct {
@@ -83,13 +84,13 @@ impl Sheet {
         }
     }
 
-    /// The points of all rules that apply, whichever label they name.
+    /// The points of all rules that apply, for any label.
     pub(super) fn sum(&self, inputs: &Inputs) -> i32 {
         self.applying(inputs)
             .fold(0, |sum, rule| sum.saturating_add(rule.points))
     }
 
-    /// The points of every label that gets any, in the order of first mention.
+    /// The points of every label that has points, in the order of first mention.
     pub(super) fn tally(&self, inputs: &Inputs) -> IndexMap<&str, i32> {
         let mut tally: IndexMap<&str, i32> = IndexMap::new();
         for rule in self.applying(inputs) {

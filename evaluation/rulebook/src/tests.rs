@@ -1,4 +1,4 @@
-//! The rulebook through its public face: chats in, text out.
+//! The rulebook through its public trait: chats in, text out.
 
 use proptest::prelude::*;
 
@@ -215,7 +215,7 @@ async fn the_same_prompt_gets_the_same_reply() {
 }
 
 #[tokio::test]
-async fn as_many_different_versions_are_written_as_are_asked_for() {
+async fn the_requested_number_of_different_versions_is_written() {
     let shown: String = (1..=3)
         .map(|number| {
             let inputs = format!(
@@ -320,7 +320,7 @@ async fn a_bound_covers_what_a_reflection_writes() {
 }
 
 #[tokio::test]
-async fn names_and_values_that_would_read_as_something_else_make_no_rule() {
+async fn names_and_values_that_would_not_read_back_make_no_rule() {
     let inputs = "### a is b\n1\n\n### country\nU.S.\n\n### kind\nred (`x` in 3 of 3 cases)";
     let shown = record(1, inputs, "no", "expected `yes`");
     let improved =

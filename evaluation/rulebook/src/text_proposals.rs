@@ -1,4 +1,4 @@
-//! Conditions on texts: words, pairs of words, beginnings, long numbers.
+//! Proposes conditions on texts: words, pairs of words, beginnings, long numbers.
 
 use super::condition::{Condition, is_long_number};
 use super::dice::Dice;
@@ -8,13 +8,13 @@ use super::proposals::{add_for, known};
 use super::reflection_prompt::ShownExample;
 use super::sheet::Sheet;
 
-/// The longest word worth a rule, in bytes.
+/// The longest word that gets a rule, in bytes.
 const LONGEST_WORD: usize = 30;
 
-/// How many words of a text are looked at for rules; they are compared with every example.
+/// How many words of a text are read for rules. Each of them is compared with every example.
 const WORDS_READ: usize = 400;
 
-/// Words that occur everywhere in English and decide nothing alone.
+/// Words that are frequent in English and decide nothing alone.
 const COMMON_WORDS: [&str; 48] = [
     "a", "an", "the", "of", "to", "in", "on", "at", "by", "for", "with", "and", "or", "but", "is",
     "are", "was", "were", "be", "been", "am", "it", "its", "this", "that", "these", "those", "as",
@@ -22,7 +22,7 @@ const COMMON_WORDS: [&str; 48] = [
     "my", "your", "me", "not", "from", "there",
 ];
 
-/// A few conditions from every example, most from those that went wrong.
+/// Takes a few conditions from every example, and most from examples that were answered wrongly.
 pub(super) fn propose_for_texts(
     sheet: &mut Sheet,
     shape: &Shape,
@@ -65,7 +65,7 @@ pub(super) fn propose_for_texts(
     }
 }
 
-/// Whether two conditions look for a word in common: one of them is then enough to begin with.
+/// Whether two conditions look for a common word. Then one of them is enough at first.
 fn overlap(one: &Condition, other: &Condition) -> bool {
     let words_of = |condition: &Condition| match condition {
         Condition::Contains { phrase, .. } | Condition::StartsWith { phrase, .. } => phrase.clone(),

@@ -1,4 +1,4 @@
-//! Conditions on values: this code, that side of a cut.
+//! Proposes conditions on values: a code, or a side of a cut.
 
 use indexmap::IndexMap;
 
@@ -9,7 +9,7 @@ use super::proposals::add;
 use super::reflection_prompt::ShownExample;
 use super::sheet::Sheet;
 
-/// Every code of a field that is shown, or a cut between its numbers.
+/// Proposes every shown code of a field, or a cut between its numbers.
 pub(super) fn propose_for_value(
     sheet: &mut Sheet,
     shape: &Shape,
@@ -36,7 +36,7 @@ pub(super) fn propose_for_value(
         return;
     }
     for value in values {
-        // A brace would be taken for a wildcard when the prompt is rendered.
+        // When the prompt is rendered, a brace would be read as a wildcard.
         if !value.contains(['{', '}', '\n']) {
             let condition = Condition::Is {
                 field: name.to_owned(),
@@ -47,7 +47,7 @@ pub(super) fn propose_for_value(
     }
 }
 
-/// A cut of a number field, both sides counted; a field has one cut at a time.
+/// Proposes a cut of a number field, with a condition for each side. A field has one cut at a time.
 fn propose_threshold(
     sheet: &mut Sheet,
     shape: &Shape,
@@ -89,7 +89,8 @@ fn propose_threshold(
     add(sheet, shape, &Condition::Below { field, number }, examples);
 }
 
-/// How many examples of the commonest label on each side a cut gets right, beyond half.
+/// How many examples the cut gets right beyond half of them, if each side answers its commonest
+/// label.
 fn separation(name: &str, cut: f64, examples: &[ShownExample]) -> f64 {
     let mut sides: [IndexMap<&str, u32>; 2] = Default::default();
     for example in examples {
@@ -102,12 +103,12 @@ fn separation(name: &str, cut: f64, examples: &[ShownExample]) -> f64 {
     f64::from(majority(&sides[0]) + majority(&sides[1]))
 }
 
-/// A number between two others with as few digits as will do.
+/// A number between two others with as few digits as possible.
 fn readable_between(low: f64, high: f64) -> f64 {
     let middle = f64::midpoint(low, high);
     for step in [100.0, 50.0, 10.0, 5.0, 1.0, 0.5, 0.1, 0.05, 0.01] {
         let rounded = (middle / step).round() * step;
-        // Through text, so that 0.30000000000000004 is 0.3.
+        // Rounds through text, so that 0.30000000000000004 becomes 0.3.
         let rounded = format!("{rounded:.2}").parse().unwrap_or(rounded);
         if rounded > low && rounded <= high {
             return rounded;

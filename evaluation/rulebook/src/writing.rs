@@ -1,4 +1,4 @@
-//! Writing rules so that a person, and the grammar, can read them.
+//! Writes rules in a form that people and the grammar can read.
 
 use std::fmt::Write as _;
 
@@ -101,7 +101,7 @@ fn push_line(text: &mut String, line: &str) {
     let _ = writeln!(text, "{line}");
 }
 
-/// The prose without the blank lines that removed rules leave behind.
+/// The prose without the blank lines that removed rules leave.
 fn collapsed(prose: &str) -> String {
     let mut text = String::new();
     let mut blank = false;
