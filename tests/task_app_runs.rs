@@ -179,7 +179,7 @@ fn a_config_that_suits_no_task_app_is_answered_with_what_to_change() {
         (
             "[examples]",
             "pipeline = [{ component = \"x\" }]\n\n[examples]",
-            "`evaluator.pipeline[0].component` is `x`, which is no component; there are: system",
+            "`evaluator.pipeline[0].component` is `x`, which is not a component; the components are: system",
         ),
     ];
     for (from, to, expected) in changes {

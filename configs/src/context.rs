@@ -1,4 +1,4 @@
-//! What a config was loaded with beside its settings.
+//! The data that a config was loaded with, besides its settings.
 
 use std::path::{Path, PathBuf};
 
@@ -8,10 +8,10 @@ use crate::problem::LocatedProblem;
 use crate::raw::RawConfig;
 use crate::task::TaskConfig;
 
-/// The variable that holds the task app's key unless it is given.
+/// The variable with the task app's key, unless the config names another.
 pub const TASK_APP_KEY: &str = "ENVIRONMENT_API_KEY";
 
-/// What a config was loaded with.
+/// The data that a config was loaded with.
 #[derive(Debug)]
 pub(crate) struct LoadContext {
     pub(crate) environment: Environment,
@@ -21,37 +21,38 @@ pub(crate) struct LoadContext {
 }
 
 impl TaskConfig {
-    /// The environment in force: the one given, with the variables of the file's own `.env` behind it.
+    /// The given environment, extended by the variables of the config's own `.env` file. The given
+    /// environment wins.
     pub fn environment(&self) -> &Environment {
         &self.context.environment
     }
 
-    /// The settings in the terms of this engine's own config files.
+    /// The settings in the format of this engine's own config files.
     pub fn settings(&self) -> &RawConfig {
         &self.raw
     }
 
-    /// What whoever wrote the config should know though nothing is wrong.
+    /// Notes for the author of the config that are no problems.
     pub fn notes(&self) -> &[LocatedProblem] {
         &self.context.notes
     }
 
-    /// Where the config wants the files of its results.
+    /// The folder for result files that the config names.
     pub fn results_folder(&self) -> Option<&Path> {
         self.context.results_folder.as_deref()
     }
 
-    /// Whether the config came over HTTP, and therefore names nothing local.
+    /// Whether the config came over HTTP. Then it names no local file or command.
     pub fn is_submitted(&self) -> bool {
         self.context.is_submitted
     }
 
-    /// The values in force in the dialect they were typed in, overrides applied, secrets left out.
+    /// The config as written, in its own dialect, with overrides applied and without secrets.
     pub fn config_body(&self) -> &serde_json::Value {
         &self.described["settings"]
     }
 
-    /// The task app's key, where it was handed over in memory.
+    /// The task app's key, if it came with the config.
     pub fn task_app_key(&self) -> Option<&ApiKey> {
         self.task_app_key.as_ref()
     }

@@ -1,5 +1,5 @@
-//! The seam for foreign dialects of config documents: each is recognised by its tables and translated
-//! into our own.
+//! The trait for foreign dialects of config documents. Each dialect is recognised by its tables and
+//! translated into our own format.
 
 use std::fmt;
 use std::path::Path;
@@ -11,32 +11,32 @@ use toml::{Table, Value};
 use crate::key_map::KeyMap;
 use crate::raw::RawConfig;
 
-/// The dialects a config may be written in beside our own; the first that recognises a document
-/// reads it.
+/// The dialects in which a config may be written besides our own format. The first that recognises
+/// a document reads it.
 pub type Dialects = &'static [&'static dyn Dialect];
 
 /// A foreign dialect of config documents. `gepa-jobs` has the one of prompt-learning clients.
 ///
-/// **The caller** asks every method only about documents that [`recognises`](Self::recognises)
-/// accepts, applies overrides first, and calls `take_secrets` and `take_task_app_key` before
+/// **The caller** passes only documents that [`recognises`](Self::recognises) accepts to the other
+/// methods. It applies overrides first, and calls `take_secrets` and `take_task_app_key` before
 /// `translate`.
 ///
-/// **The implementor** decides from the document alone, reads no file except those named in the
-/// document (none if it was submitted), and leaves no secret in the table.
+/// **The implementor** decides from the document alone. It reads only files that the document
+/// names, and none if the document was submitted. It leaves no secret in the table.
 pub trait Dialect: fmt::Debug + Send + Sync {
     /// Whether a document is written in this dialect.
     fn recognises(&self, table: &Table) -> bool;
 
-    /// Whether a key given among the overrides of a submission only accompanies them and sets nothing.
+    /// Whether a key that was sent among the overrides of a submission sets nothing.
     fn accompanies_overrides(&self, key: &str) -> bool;
 
-    /// Removes every other spelling of a key that was overridden with this value.
+    /// Removes the other spellings of every key that the override `key = value` sets.
     fn settle_override(&self, table: &mut Table, key: &str, value: &Value);
 
-    /// The file with further environment variables: its key and its path, as typed.
+    /// The file with further environment variables: its key and its path, as written.
     fn environment_file(&self, table: &Table) -> Option<(String, String)>;
 
-    /// Takes out what looks like a secret; gives the keys it stood under.
+    /// Removes values that look like secrets, and returns their keys.
     fn take_secrets(&self, table: &mut Table) -> Vec<String>;
 
     /// Takes the task app's key out of the table.
@@ -47,44 +47,45 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         is_submitted: bool,
     ) -> Result<Option<ApiKey>, Problem>;
 
-    /// Translates a document. `own` names tables of our own dialect that may stand beside the
+    /// Translates a document. `own` lists the tables of our own format that it may have beside the
     /// foreign ones.
     fn translate(&self, table: &Table, context: DialectContext<'_>, own: &[&str]) -> Translation;
 
-    /// Whether our own tables may stand beside the foreign ones in this document.
+    /// Whether this document may have tables of our own format beside the foreign ones.
     fn allows_own_tables(&self, table: &Table) -> bool;
 
     /// The key to which problems of the document as a whole belong.
     fn root_key(&self) -> &'static str;
 }
 
-/// What surrounds a document.
+/// The surroundings of a document.
 #[derive(Clone, Copy, Debug)]
 pub struct DialectContext<'a> {
     /// Values of variables.
     pub environment: &'a Environment,
-    /// Where relative paths start.
+    /// The folder in which relative paths start.
     pub directory: &'a Path,
-    /// Whether the document came over HTTP: it may then name no local file and no variable.
+    /// Whether the document came over HTTP. Then it may name no local file and no variable.
     pub is_submitted: bool,
 }
 
-/// A document in our own terms.
+/// A document, translated into our own format.
 #[derive(Debug)]
 pub struct Translation {
     /// The settings.
     pub raw: RawConfig,
-    /// Where each setting came from.
+    /// The foreign key of each setting.
     pub keys: KeyMap,
-    /// What could not be translated. If there is any, the rest only serves to find more problems.
+    /// Keys that could not be translated. If there are any, the settings serve only to find more
+    /// problems.
     pub problems: Vec<Problem>,
-    /// What the author should know although nothing is wrong.
+    /// Notes for the author that are no problems.
     pub notes: Vec<Problem>,
-    /// The folder for result files, as typed.
+    /// The folder for result files, as written.
     pub results_folder: Option<String>,
 }
 
-/// The dialect a document is written in; `None` for our own.
+/// The dialect of a document; `None` for our own format.
 pub(crate) fn dialect_of(dialects: Dialects, table: &Table) -> Option<&'static dyn Dialect> {
     let mut dialects = dialects.iter().copied();
     dialects.find(|dialect| dialect.recognises(table))

@@ -1,4 +1,4 @@
-//! A TOML text with overrides laid over it, that still knows which line a key came from.
+//! A TOML text with overrides applied, which keeps the line number of each key.
 
 use gepa_engine::Problem;
 use toml::{Table, Value};
@@ -8,19 +8,19 @@ use crate::dialect::{Dialect, Dialects, dialect_of};
 use crate::key_map::{KeyMap, begins_with, find};
 use crate::problem::{ConfigError, LocatedProblem, Origin};
 
-/// A config text and the values in force.
+/// A config text and its values with overrides applied.
 pub(crate) struct ConfigDocument {
     file: String,
     text: String,
     spans: Document<String>,
     pub(crate) table: Table,
-    /// Where values came from that are typed in another dialect.
+    /// The foreign keys of values that were written in another dialect.
     pub(crate) keys: KeyMap,
     overridden: Vec<(String, Origin)>,
     dialects: Dialects,
 }
 
-/// The text may hold a key that belongs in no log.
+/// Shows no text: it may hold a key that must not be logged.
 impl std::fmt::Debug for ConfigDocument {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
@@ -31,7 +31,7 @@ impl std::fmt::Debug for ConfigDocument {
 }
 
 impl ConfigDocument {
-    /// Reads a text; `file` is what errors call it.
+    /// Reads a text. Errors name it `file`.
     pub(crate) fn parse(file: &str, text: &str, dialects: Dialects) -> Result<Self, ConfigError> {
         let syntax = |message: &str, span: Option<std::ops::Range<usize>>| {
             ConfigError::one(LocatedProblem {
@@ -56,7 +56,7 @@ impl ConfigDocument {
         })
     }
 
-    /// Values without a text, as stored with a run.
+    /// A document of values without a text, as stored with a run.
     pub(crate) fn of_table(
         file: &str,
         table: Table,
@@ -67,9 +67,8 @@ impl ConfigDocument {
         Ok(document)
     }
 
-    /// Lays one value over what is there; tables on the way are made where they are missing. In the
-    /// dialect of jobs a table is laid into the one that is there, and every other spelling of what
-    /// was set gives way.
+    /// Sets one value and creates missing tables on the way. In a foreign dialect a table is merged
+    /// into the existing one, and the other spellings of each key that was set are removed.
     pub(crate) fn set(
         &mut self,
         key: &str,
@@ -86,7 +85,7 @@ impl ConfigDocument {
             }))
         };
         if parts.iter().any(|part| part.is_empty()) {
-            return refuse("is no dotted key; write it as `section.key=value`".to_owned());
+            return refuse("is not a dotted key; write it as `section.key=value`".to_owned());
         }
         let dialect = self.dialect();
         let (last, tables) = parts.split_last().unwrap_or((&"", &[]));
@@ -114,12 +113,12 @@ impl ConfigDocument {
         Ok(())
     }
 
-    /// The foreign dialect it is written in; `None` for our own.
+    /// The foreign dialect of the document; `None` for our own format.
     pub(crate) fn dialect(&self) -> Option<&'static dyn Dialect> {
         dialect_of(self.dialects, &self.table)
     }
 
-    /// Says where a problem lies.
+    /// Adds file, line and origin to a problem.
     pub(crate) fn locate(&self, mut problem: Problem) -> LocatedProblem {
         if find(&self.table, &problem.key).is_none() {
             problem.key = self.keys.typed(&problem.key);
@@ -147,7 +146,7 @@ impl ConfigDocument {
         }
     }
 
-    /// Says where problems lie.
+    /// Adds file, line and origin to problems.
     pub(crate) fn locate_all(&self, problems: Vec<Problem>) -> ConfigError {
         ConfigError {
             problems: problems
@@ -184,7 +183,7 @@ impl ConfigDocument {
     }
 }
 
-/// Puts a value into a table; a table goes into the one that is there.
+/// Sets a value in a table. A table is merged into an existing one.
 pub(crate) fn lay_into(table: &mut Table, name: &str, value: Value) {
     match (table.get_mut(name), value) {
         (Some(Value::Table(present)), Value::Table(further)) => {

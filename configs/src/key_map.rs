@@ -1,20 +1,20 @@
-//! Dotted keys, and which key of a foreign dialect a key of ours was taken from.
+//! Dotted keys, and the key of a foreign dialect from which a key of ours was translated.
 
 use toml::{Table, Value};
 
-/// Pairs of our key and the dialect's, so that errors speak of what was typed.
+/// Pairs of our key and the dialect's key, so that errors name the key that the user wrote.
 #[derive(Clone, Debug, Default)]
 pub struct KeyMap {
     pairs: Vec<(String, String)>,
 }
 
 impl KeyMap {
-    /// Remembers where the value of `ours` came from.
+    /// Notes that the value of `ours` came from the dialect's key `theirs`.
     pub fn link(&mut self, ours: impl Into<String>, theirs: impl Into<String>) {
         self.pairs.push((ours.into(), theirs.into()));
     }
 
-    /// The key as it was typed: the longest known beginning of `ours` is exchanged.
+    /// The key as the user wrote it: the longest known prefix of `ours` is replaced.
     pub fn typed(&self, ours: &str) -> String {
         let known = self
             .pairs
@@ -28,7 +28,7 @@ impl KeyMap {
     }
 }
 
-/// Whether `key` is `beginning` or lies below it.
+/// Whether `key` is `beginning` or a key below it.
 pub fn begins_with(key: &str, beginning: &str) -> bool {
     key.strip_prefix(beginning)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))

@@ -1,5 +1,5 @@
-//! Config files: from a TOML text with overrides to the engine's [`Config`](gepa_engine::Config) and
-//! the task it describes, every problem with its file, line and key.
+//! Config files. Turns a TOML text with overrides into the engine's [`Config`](gepa_engine::Config)
+//! and the task that it describes. Every problem names its file, line and key.
 
 mod context;
 mod dialect;

@@ -1,4 +1,4 @@
-//! From a config file, the environment and `--set` to a [`TaskConfig`].
+//! Loads a [`TaskConfig`] from a config file, the environment and `--set`.
 
 use std::path::{Path, PathBuf};
 
@@ -16,8 +16,8 @@ use crate::task::TaskConfig;
 /// Prefix of environment variables that override keys: `GEPA__BUDGET__MAX_ROLLOUTS=100`.
 const ENVIRONMENT_PREFIX: &str = "GEPA__";
 
-/// Where a configuration comes from, in the order in which later parts win over earlier ones:
-/// the file, the environment, the overrides.
+/// The sources of a configuration: the file, the environment, the overrides. Later sources win over
+/// earlier ones.
 #[derive(Debug)]
 pub struct ConfigSource<'a> {
     /// The config file.
@@ -26,12 +26,15 @@ pub struct ConfigSource<'a> {
     pub environment: &'a Environment,
     /// `section.key=value`, as given to `--set`.
     pub overrides: &'a [String],
-    /// The dialects a config may be written in beside our own.
+    /// The dialects in which a config may be written besides our own format.
     pub dialects: Dialects,
 }
 
 impl ConfigSource<'_> {
-    /// Reads and checks everything that can be checked without calling a model.
+    /// Reads the config and makes all checks that need no model call.
+    ///
+    /// # Errors
+    /// All problems that were found, each with its file, line and key.
     pub fn load(&self) -> Result<TaskConfig, ConfigError> {
         let name = self.file.display().to_string();
         let text = std::fs::read_to_string(self.file).map_err(|error| {
@@ -43,7 +46,7 @@ impl ConfigSource<'_> {
         self.resolve(document, directory)
     }
 
-    /// As [`load`](Self::load), from what an earlier run stored of its configuration.
+    /// Like [`load`](Self::load), from the config that was stored with a run.
     pub fn load_stored(&self, stored: &serde_json::Value) -> Result<TaskConfig, ConfigError> {
         let name = "stored config";
         let settings = stored.get("settings").cloned().unwrap_or_default();
@@ -112,7 +115,8 @@ impl ConfigSource<'_> {
     }
 }
 
-/// A TOML value if it reads as one, a string otherwise: `--set policy.model=gpt-4.1` needs no quotes.
+/// A TOML value if the text is one, otherwise a string, so that `--set policy.model=gpt-4.1` needs
+/// no quotes.
 fn parse_value(text: &str) -> Value {
     let as_toml = toml::from_str::<Table>(&format!("value = {text}"));
     let value = as_toml.ok().and_then(|mut table| table.remove("value"));

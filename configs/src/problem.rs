@@ -1,10 +1,10 @@
-//! What is wrong with a config file, and where.
+//! Problems of a config file, with their places.
 
 use std::fmt;
 
 use gepa_engine::Problem;
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The config file.
@@ -17,16 +17,16 @@ pub enum Origin {
     Override,
 }
 
-/// A problem, or a note, and the place to mend it.
+/// A problem or a note, and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocatedProblem {
     /// The file.
     pub file: String,
-    /// The line in it, from 1, where the key or the table that lacks it stands.
+    /// The line, from 1, of the key, or of the table that lacks it.
     pub line: Option<usize>,
-    /// Where the value came from.
+    /// The source of the value.
     pub origin: Origin,
-    /// What is wrong.
+    /// The key and the message.
     pub problem: Problem,
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for LocatedProblem {
     }
 }
 
-/// Everything wrong with a configuration.
+/// All problems of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     /// At least one problem.

@@ -1,4 +1,4 @@
-//! A config file as it was typed.
+//! The types of a config file, as the user writes it.
 
 use gepa_engine::config::{
     BudgetSettings, MergeSettings, ReflectionSettings, RolloutSettings, RunSettings,
@@ -20,19 +20,19 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub struct RawConfig {
     /// Identity, randomness and schedule.
     pub run: RunSettings,
-    /// The chat messages candidates become.
+    /// The chat messages that a candidate becomes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<PromptSettings>,
     /// Components that are not chat messages, with their seed texts.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub components: IndexMap<String, String>,
-    /// The rows examples are taken from.
+    /// The rows from which examples are taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dataset: Option<DatasetSettings>,
     /// The example sets of an evaluator without a dataset, as ids and ranges such as `"0..50"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub examples: Option<ExampleSettings>,
-    /// What runs a candidate on an example.
+    /// The evaluator, which runs a candidate on an example.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evaluator: Option<EvaluatorSettings>,
     /// How answers are scored; needed by the evaluator `dataset`.
@@ -53,17 +53,17 @@ pub struct RawConfig {
     /// Prices that are not built in, or that differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prices: Vec<PriceSettings>,
-    /// Who becomes a parent, on what it is tried, and when its child is kept.
+    /// How parents are selected, the size of minibatches, and when a child is accepted.
     pub search: SearchSettings,
-    /// Composing candidates.
+    /// Merges of two candidates.
     pub merge: MergeSettings,
-    /// How the reflection model is asked.
+    /// The prompt of the reflection model, and which replies are accepted.
     pub reflection: ReflectionSettings,
     /// Retries, time limits, failures.
     pub rollouts: RolloutSettings,
     /// Limits and conditions that end the search.
     pub budget: BudgetSettings,
-    /// The final scoring.
+    /// The final scoring on validation examples.
     pub validation: ValidationSettings,
 }
 
@@ -81,7 +81,7 @@ pub struct PromptSettings {
 pub struct MessageSettings {
     /// `system`, `user` or `assistant`.
     pub role: String,
-    /// The component this message is the seed text of; a message without one stays as it is.
+    /// The component whose seed text this message is. A message without a component is not changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
     /// The text; `{column}` stands for a field of the example.
@@ -122,7 +122,7 @@ impl From<ExampleId> for ExampleItem {
 }
 
 impl ExampleItem {
-    /// The ids it stands for; a range has no end of its own: `"0..3"` is 0, 1 and 2.
+    /// The ids of this item. A range does not include its end: `"0..3"` is 0, 1 and 2.
     pub fn ids(&self) -> Result<Vec<ExampleId>, String> {
         let ExampleId::Name(name) = &self.0 else {
             return Ok(vec![self.0.clone()]);
@@ -147,7 +147,7 @@ impl ExampleItem {
     }
 }
 
-/// Longest range: a typing error must not fill the memory.
+/// Longest range. The limit keeps a mistyped range from filling the memory.
 const MAX_RANGE: u64 = 10_000_000;
 
 /// `[evaluator]`: what runs a candidate on an example.
@@ -156,7 +156,7 @@ const MAX_RANGE: u64 = 10_000_000;
 pub enum EvaluatorSettings {
     /// The policy model answers the prompt filled from a row of `[dataset]`; `[scorer]` scores it.
     Dataset(DatasetTaskSettings),
-    /// A program of any language, started once and spoken to in JSON lines.
+    /// A program in any language, which is started once and exchanges JSON lines with the engine.
     Process(ProcessSettings),
     /// An HTTP task app; its model calls go through the embedded interceptor.
     TaskApp(TaskAppSettings),
@@ -166,6 +166,6 @@ pub enum EvaluatorSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatasetTaskSettings {
-    /// Take the policy's answers to be repeatable (temperature 0), so that known outcomes are reused.
+    /// Treat the policy's answers as repeatable (temperature 0), so that known outcomes are reused.
     pub deterministic: bool,
 }

@@ -1,4 +1,4 @@
-//! From a table of our own dialect to a [`RawConfig`], with an answer to every key that is not known.
+//! Reads a [`RawConfig`] from a table of our own format, and reports every unknown key.
 
 use gepa_engine::Problem;
 use toml::{Table, Value};
@@ -8,7 +8,7 @@ use crate::problem::ConfigError;
 use crate::raw::RawConfig;
 use crate::schema::{keys_at, nearest};
 
-/// Reads a table; `document` says where its keys stand.
+/// Reads a table. `document` gives the places of its keys.
 pub(crate) fn read_raw(table: Table, document: &ConfigDocument) -> Result<RawConfig, ConfigError> {
     let mut unknown: Vec<String> = Vec::new();
     let mut track = serde_path_to_error::Track::new();
@@ -25,7 +25,7 @@ pub(crate) fn read_raw(table: Table, document: &ConfigDocument) -> Result<RawCon
     Err(document.locate_all(problems))
 }
 
-/// Libraries write optional and newtype steps as `?`; people do not type them.
+/// Removes the `?` that the library writes for optional and newtype steps of a path.
 fn plain_path(path: &str) -> String {
     let parts: Vec<&str> = path
         .split('.')
@@ -46,7 +46,7 @@ fn unknown_key(path: &str) -> Problem {
 
 fn wrong_value(path: &str, error: &toml::de::Error) -> Problem {
     let message = error.message().trim_end();
-    // Tagged tables refuse unknown keys themselves, in these words.
+    // Tagged tables refuse unknown keys themselves, with this message.
     let unknown = message
         .strip_prefix("unknown field `")
         .and_then(|rest| rest.split_once('`'));

@@ -1,4 +1,4 @@
-//! From a document with its overrides to a [`TaskConfig`], whichever dialect it is written in.
+//! Turns a document with overrides, in any dialect, into a [`TaskConfig`].
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use crate::read::read_raw;
 use crate::restrict::restrict;
 use crate::task::TaskConfig;
 
-/// Tables of our own dialect that may stand beside `[prompt_learning]`; they win over what it says.
+/// Tables of our own format that a document may have beside `[prompt_learning]`. They win over it.
 const BESIDE_A_JOB: [&str; 11] = [
     "run",
     "evaluator",
@@ -32,7 +32,7 @@ const BESIDE_A_JOB: [&str; 11] = [
     "validation",
 ];
 
-/// How a document is resolved.
+/// The surroundings in which a document is resolved.
 #[derive(Debug)]
 pub(crate) struct Resolution<'a> {
     environment: &'a Environment,
@@ -41,7 +41,7 @@ pub(crate) struct Resolution<'a> {
 }
 
 impl<'a> Resolution<'a> {
-    /// A file in a folder.
+    /// For a config file in a folder.
     pub(crate) fn of_file(environment: &'a Environment, directory: PathBuf) -> Self {
         Self {
             environment,
@@ -50,7 +50,7 @@ impl<'a> Resolution<'a> {
         }
     }
 
-    /// Something that came over HTTP.
+    /// For a config that came over HTTP.
     pub(crate) fn of_submission(environment: &'a Environment) -> Self {
         Self {
             environment,
@@ -143,7 +143,7 @@ impl<'a> Resolution<'a> {
         })
     }
 
-    /// The environment with the file the document names behind it.
+    /// The environment, extended by the variables of the file that the document names.
     fn with_environment_file(
         &self,
         document: &ConfigDocument,
@@ -185,7 +185,7 @@ impl<'a> Resolution<'a> {
         }
     }
 
-    /// What is stored with a run.
+    /// The part of the config that is stored with a run.
     fn described(&self, table: &Table) -> serde_json::Value {
         if self.is_submitted {
             return json!({"submitted": true, "settings": table});
@@ -196,7 +196,7 @@ impl<'a> Resolution<'a> {
     }
 }
 
-/// Our own tables beside the job's, laid over its translation.
+/// The translation of a job, with the tables of our own format merged over it.
 fn with_own_tables(
     raw: RawConfig,
     document: &ConfigDocument,

@@ -1,4 +1,4 @@
-//! The JSON schema of config files, and the keys it allows.
+//! The JSON schema of config files, and the keys that it allows.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ pub fn config_schema() -> Value {
     serde_json::to_value(schema).unwrap_or_default()
 }
 
-/// The keys allowed in the table at a dotted path; empty where any key is.
+/// The keys that are allowed in the table at a dotted path; empty if any key is allowed.
 pub(crate) fn keys_at(path: &str) -> Vec<String> {
     let schema = config_schema();
     let mut nodes = vec![&schema];
@@ -31,7 +31,7 @@ pub(crate) fn keys_at(path: &str) -> Vec<String> {
     keys
 }
 
-/// The key most like `wrong`, if any is like it at all.
+/// The key most similar to `wrong`; `None` if no key is similar.
 pub(crate) fn nearest<'a>(wrong: &str, keys: &'a [String]) -> Option<&'a str> {
     keys.iter()
         .map(|key| (strsim::levenshtein(wrong, key), key.as_str()))
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_key_is_the_one_mistyped() {
+    fn the_nearest_key_of_a_typing_error_is_the_intended_one() {
         let keys = keys_at("budget");
         assert_eq!(nearest("max_rolouts", &keys), Some("max_rollouts"));
         assert_eq!(nearest("max-tokens", &keys), Some("max_tokens"));

@@ -11,23 +11,24 @@ use crate::problem::{ConfigError, Origin};
 use crate::resolution::Resolution;
 use crate::task::TaskConfig;
 
-/// What errors call the document.
+/// The name of the document in errors.
 const NAME: &str = "config_body";
 
-/// A config that arrived over HTTP: it may name no local command, no local file, no variable of the
-/// environment beyond the default ones, and may send no key anywhere but to its provider.
+/// A config that arrived over HTTP. It may name no local command, no local file, and no environment
+/// variable except the default ones. It may send a key only to the key's provider.
 ///
-/// A task app's key in the body is held in memory only; [`TaskConfig::described`] and
-/// [`TaskConfig::config_body`] are without it.
+/// A task app's key in the body is kept in memory only. [`TaskConfig::described`] and
+/// [`TaskConfig::config_body`] do not contain it.
 #[derive(Clone, Copy)]
 pub struct SubmittedConfig<'a> {
-    /// The tables of a config file: `{"prompt_learning": {...}}`, or those of our own dialect.
+    /// The tables of a config file: `{"prompt_learning": {...}}`, or those of our own format.
     pub body: &'a Json,
-    /// Dotted keys and their values, laid over the body; applying them twice changes nothing.
+    /// Dotted keys and the values that replace those of the body. Applying them twice changes
+    /// nothing.
     pub overrides: &'a Map<String, Json>,
     /// Where provider keys and addresses come from.
     pub environment: &'a Environment,
-    /// The dialects a config may be written in beside our own.
+    /// The dialects in which a config may be written besides our own format.
     pub dialects: Dialects,
 }
 
@@ -40,7 +41,10 @@ impl std::fmt::Debug for SubmittedConfig<'_> {
 }
 
 impl SubmittedConfig<'_> {
-    /// Checks everything that can be checked without calling a model.
+    /// Makes all checks that need no model call.
+    ///
+    /// # Errors
+    /// All problems that were found, each with its key.
     pub fn load(&self) -> Result<TaskConfig, ConfigError> {
         let Some(Value::Table(table)) = to_toml(self.body) else {
             return Err(whole_file(
@@ -59,7 +63,7 @@ impl SubmittedConfig<'_> {
         Resolution::of_submission(self.environment).resolve(document)
     }
 
-    /// Whether a stored description is one of a submitted config.
+    /// Whether a stored description is that of a submitted config.
     pub fn marks(described: &Json) -> bool {
         described
             .get("submitted")
@@ -68,7 +72,7 @@ impl SubmittedConfig<'_> {
     }
 }
 
-/// JSON as TOML; what is null is left out, for that is how clients write what is not set.
+/// JSON as TOML. Null values are left out, since clients send null for keys that are not set.
 fn to_toml(json: &Json) -> Option<Value> {
     Some(match json {
         Json::Null => return None,

@@ -1,4 +1,4 @@
-//! A task whose evaluator is an HTTP task app.
+//! Checks of a task whose evaluator is an HTTP task app.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use gepa_tasks::task_app::{TaskAppEvaluator, TaskAppParts, TaskAppSettings};
 use crate::raw::{EvaluatorSettings, RawConfig};
 use crate::task::{RULEBOOK, TaskConfig, problem};
 
-/// The part of the run's time limit for a rollout that the app gets: the rest is for accounting.
+/// The app gets this share of the run's time limit for a rollout. The rest is for accounting.
 const SHARE_OF_LIMIT: f64 = 0.98;
 
-/// Longest time limit that can be kept.
+/// Longest time limit that is supported.
 const LONGEST_SECONDS: f64 = 1e9;
 
 impl TaskConfig {
@@ -51,7 +51,7 @@ impl TaskConfig {
 const POLICY_MISSING: &str =
     "is missing; the evaluator `task_app` needs a model: name `provider` and `model`";
 
-/// What a task app needs and what it has no use for.
+/// Checks that the config has the parts that a task app needs, and none that it does not use.
 pub(crate) fn check_parts(
     raw: &RawConfig,
     evaluator: &EvaluatorSettings,
@@ -100,7 +100,7 @@ pub(crate) fn check_parts(
     }
 }
 
-/// A module's instruction is a component.
+/// Checks that every module of the pipeline is a component.
 pub(crate) fn check_pipeline(
     evaluator: &EvaluatorSettings,
     seed: Option<&Candidate>,
@@ -115,7 +115,7 @@ pub(crate) fn check_pipeline(
             problems.push(Problem::new(
                 format!("evaluator.pipeline[{position}].component"),
                 format!(
-                    "is `{}`, which is no component; there are: {}",
+                    "is `{}`, which is not a component; the components are: {}",
                     module.component,
                     known.join(", ")
                 ),
