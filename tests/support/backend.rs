@@ -1,4 +1,4 @@
-//! A backend that hands out one finished job, and keeps what it was asked.
+//! A backend that serves one finished job and records the requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 
 /// One request.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct RecordedRequest {
     pub(crate) line: String,
     pub(crate) authorization: Option<String>,
     pub(crate) body: Value,
 }
 
-/// Answers from memory until the test's process ends.
+/// Answers requests until the test's process ends.
 pub(crate) struct Backend {
     address: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<RecordedRequest>>>,
 }
 
-/// What it hands out.
+/// The job that it serves.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) id: String,
@@ -49,7 +49,7 @@ impl Backend {
         format!("http://{}", self.address)
     }
 
-    pub(crate) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<RecordedRequest> {
         self.asked
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -57,7 +57,7 @@ impl Backend {
     }
 }
 
-fn serve(mut stream: TcpStream, job: &Job, kept: &Mutex<Vec<Asked>>) {
+fn serve(mut stream: TcpStream, job: &Job, kept: &Mutex<Vec<RecordedRequest>>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
@@ -80,7 +80,7 @@ fn serve(mut stream: TcpStream, job: &Job, kept: &Mutex<Vec<Asked>>) {
     let polls = {
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         let body = serde_json::from_slice(&body).unwrap_or_default();
-        kept.push(Asked {
+        kept.push(RecordedRequest {
             line: line.clone(),
             authorization,
             body,
@@ -108,7 +108,7 @@ fn answer(line: &str, job: &Job, polls: usize) -> (u16, Value) {
         return (404, json!({"error": "no such thing"}));
     };
     match rest {
-        // Under way at the first look, over at the second.
+        // The job runs at the first poll and has ended at the second.
         "" if polls < 2 => (
             200,
             json!({"job_id": job.id, "status": "running", "metadata": {}}),
@@ -126,7 +126,7 @@ fn answer(line: &str, job: &Job, polls: usize) -> (u16, Value) {
         "/artifacts" => {
             let row =
                 |snapshot: &Value| json!({"snapshot_id": snapshot["snapshot_id"], "label": "x"});
-            // Newest first: the order is nobody's promise.
+            // Newest first, since the API promises no order.
             (200, job.snapshots.iter().rev().map(row).collect())
         }
         _ if rest.starts_with("/events?since_seq=0") => {

@@ -1,4 +1,4 @@
-//! A folder with a task, the binary run in it, and a model that learns.
+//! Support for tests of the binary: a folder with a task, the running binary, a model that learns.
 
 mod backend;
 mod model;

@@ -1,15 +1,15 @@
-//! A model behind a loopback address: the more rules an instruction holds, the more it gets right,
-//! and as the reflection model it adds one.
+//! A model on loopback. It gives more right answers the more rules its instruction holds. As the
+//! reflection model it adds one rule.
 
 use std::time::Duration;
 
 use gepa_testing::{FaultPlan, Ledger, ModelCall, ModelReply, ModelServer};
 use tokio::runtime::Runtime;
 
-/// How the built-in reflection prompt begins.
+/// The beginning of the built-in reflection prompt.
 const REFLECTION: &str = "You improve the instructions";
 
-/// A server with the threads it runs on.
+/// A server with the runtime that it runs on.
 pub(crate) struct Server {
     server: ModelServer,
     runtime: Runtime,
@@ -38,7 +38,7 @@ impl Server {
         self.server.ledger()
     }
 
-    /// Waits until the books satisfy a condition.
+    /// Waits until the server's counts satisfy a condition.
     pub(crate) fn wait_until(&self, condition: impl Fn(&Ledger) -> bool) {
         self.runtime.block_on(async {
             while !condition(&self.server.ledger()) {
@@ -62,7 +62,7 @@ fn reply(call: &ModelCall) -> ModelReply {
     ModelReply::text(answer(call.message(0), call.last_message()))
 }
 
-/// What the policy answers: right for ages that as many rules as there are cover.
+/// The policy's answer. It is right for the ages that the rules of the instruction cover.
 pub(crate) fn answer(instruction: &str, question: &str) -> &'static str {
     let age: usize = question
         .trim_start_matches("age: ")

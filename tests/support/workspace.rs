@@ -9,20 +9,20 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A folder of its own for one test.
+/// The folder of one test.
 pub(crate) struct Workspace {
     folder: TempDir,
     environment: Vec<(String, String)>,
 }
 
-/// What the binary left behind.
+/// The result of a finished process.
 pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-/// The binary at work on a run whose id it has printed.
+/// A running process that has printed its run id.
 pub(crate) struct Running {
     pub(crate) run: String,
     child: Child,
@@ -30,7 +30,7 @@ pub(crate) struct Running {
 }
 
 impl Workspace {
-    /// A folder with 60 rows: who is older than 50 is a `yes`.
+    /// A folder with a dataset of 60 rows. The answer is `yes` for ages above 50.
     pub(crate) fn new() -> Self {
         let workspace = Self {
             folder: TempDir::new().unwrap(),
@@ -49,7 +49,7 @@ impl Workspace {
         workspace
     }
 
-    /// The same with a config for the rulebook, which needs no network.
+    /// The folder of [`new`](Self::new) with a config for the rulebook, which needs no network.
     pub(crate) fn with_rulebook() -> Self {
         let workspace = Self::new();
         workspace.write(
@@ -59,7 +59,7 @@ impl Workspace {
         workspace
     }
 
-    /// The same with a config for a model at this address.
+    /// The folder of [`new`](Self::new) with a config for a model at this address.
     pub(crate) fn with_model(base_url: &str, max_rollouts: u64) -> Self {
         let workspace = Self::new();
         let policy = format!(
@@ -87,7 +87,7 @@ impl Workspace {
         std::fs::read_to_string(self.path().join(name)).unwrap()
     }
 
-    /// The binary with nothing of this process's environment.
+    /// The binary, with no environment variable except those of the workspace.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gepa"));
         command
@@ -99,7 +99,7 @@ impl Workspace {
         command
     }
 
-    /// Runs the binary to its end.
+    /// Runs the binary and waits for its end.
     pub(crate) fn gepa(&self, arguments: &[&str]) -> Finished {
         let output = self.command(arguments).output().unwrap();
         Finished {
@@ -109,7 +109,7 @@ impl Workspace {
         }
     }
 
-    /// As [`gepa`](Self::gepa), and it must succeed.
+    /// Like [`gepa`](Self::gepa), and the exit code must be 0.
     #[track_caller]
     pub(crate) fn succeed(&self, arguments: &[&str]) -> String {
         let finished = self.gepa(arguments);

@@ -1,11 +1,12 @@
-//! A chat completions server on loopback that needs no model: the rulebook answers, and its own
-//! ledger counts. The acceptance tests point task apps and the engine at it.
+//! A chat completions server on loopback that needs no model: the rulebook answers, and the server
+//! counts calls and tokens in a ledger of its own. The acceptance tests let task apps and the
+//! engine use it.
 //!
 //! `cargo run -p gepa-testing --example model_server -- --listen 127.0.0.1:0`
 //! prints the address and serves until it is killed. `GET /ledger` and `POST /control` are
 //! described at [`Behaviour`](gepa_testing::Behaviour).
 
-#![expect(clippy::print_stdout, reason = "the address is what it says")]
+#![expect(clippy::print_stdout, reason = "it prints its address")]
 
 use std::net::SocketAddr;
 
@@ -35,7 +36,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// What the rulebook makes of a call, in the form the call asks for.
+/// The rulebook's answer to a call, in the form that the call requests.
 fn reply(call: &ModelCall) -> ModelReply {
     let messages: Vec<Message> = call
         .texts()
@@ -100,7 +101,7 @@ fn said(completed: Completed) -> ModelReply {
     }
 }
 
-/// The answers the tool takes or, where it takes any text, the numbered list in the messages.
+/// The answers that the tool accepts. If it accepts any text, the numbered list in the messages.
 fn choices_of(tool: Option<&Value>, messages: &[Message]) -> Vec<String> {
     let properties = tool.and_then(|tool| tool.pointer("/parameters/properties")?.as_object());
     let listed = properties
@@ -120,8 +121,8 @@ fn numbered(line: &str) -> Option<&str> {
     is_choice.then_some(choice)
 }
 
-/// A user message as the rulebook reads cases: without the list of choices, and with inputs known by
-/// the last word of their names (`Customer Query: ..` is `query: ..`).
+/// A user message in the form that the rulebook reads: without the list of choices, and with inputs
+/// named by the last word of their names (`Customer Query: ..` becomes `query: ..`).
 fn as_case(message: &Message) -> Message {
     if message.role != "user" {
         return message.clone();
@@ -142,8 +143,8 @@ fn as_case(message: &Message) -> Message {
     Message::new("user", known.join("\n"))
 }
 
-/// Where no rule decides: the choice that was suggested, else the one that shares the most words
-/// with the case, the first of them in a tie.
+/// The answer if no rule decides: the suggested choice, otherwise the choice that shares the most
+/// words with the case; the first one among equals.
 fn without_rules(choices: &[String], case: &[Message]) -> String {
     let asked = case.iter().rfind(|message| message.role == "user");
     let text = asked.map_or("", |message| message.content.as_str());

@@ -1,4 +1,4 @@
-//! An evaluator that is a plain function.
+//! An evaluator made of a function.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ impl FixedEvaluator {
         }
     }
 
-    /// Makes it claim that repeated evaluations may differ.
+    /// Makes it say that repeated evaluations may differ.
     #[must_use]
     pub fn nondeterministic(mut self) -> Self {
         self.deterministic = false;

@@ -1,6 +1,6 @@
 //! Fakes for the tests of every crate: scripted models and evaluators, a loopback model server that
-//! misbehaves on demand, and the generator and the world of the reference implementation's recorded
-//! runs. Only tests, benchmarks and fuzzers depend on this crate.
+//! fails on demand, and the random generator and the scores of the reference implementation's
+//! recorded runs. Only tests, benchmarks and fuzzers depend on this crate.
 
 mod fixed_evaluator;
 mod mersenne;

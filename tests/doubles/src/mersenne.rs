@@ -1,4 +1,4 @@
-//! The generator of the reference implementation.
+//! The random generator of the reference implementation.
 
 use gepa_archive::Draw;
 

@@ -1,10 +1,10 @@
-//! Data and programs that a test needs and that a plain clone does not have.
+//! Data and programs that some tests need and that a fresh clone does not have.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Says that a test has not tested, and why. The line goes past the test harness, which captures what
-/// passing tests print; CI fails for it unless `.ci/allowed_skips.txt` excuses it.
+/// Says that a test has not tested, and why. The line goes past the test harness, which captures
+/// what passing tests print; CI fails for it unless `.ci/allowed_skips.txt` excuses it.
 ///
 /// # Panics
 ///
@@ -13,8 +13,9 @@ pub fn report_skip(reason: &str) {
     writeln!(io::stderr(), "SKIPPED: {reason}").expect("standard error is open");
 }
 
-/// The path `part` inside an optional folder: the one that the environment variable `variable` names,
-/// or else `../shared/FOLDER` beside the repository. `None`, after [`report_skip`], if it does not exist.
+/// The path `part` inside an optional folder: the one that the environment variable `variable`
+/// names, or else `../shared/FOLDER` beside the repository. `None`, after [`report_skip`], if it
+/// does not exist.
 pub fn optional_data(variable: &str, folder: &str, part: &str) -> Option<PathBuf> {
     let beside = || {
         Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -1,4 +1,4 @@
-//! A model that is a plain function.
+//! A model made of a function.
 
 use std::fmt;
 
@@ -23,8 +23,8 @@ impl ScriptedModel {
         }
     }
 
-    /// A model that answers with the text `text` returns, ends normally and reports ten prompt and
-    /// five completion tokens.
+    /// A model that answers with the text that `text` returns. Its replies end normally and report
+    /// ten prompt tokens and five completion tokens.
     pub fn answering(text: impl Fn(&ChatRequest) -> String + Send + Sync + 'static) -> Self {
         Self::new(move |request| {
             Ok(Completion {

@@ -1,12 +1,12 @@
-//! The deterministic world of the reference implementation's recorded runs: what a candidate scores
-//! on an example, and what the proposer makes of it. Texts are `g` and a number of sixteen genes.
+//! The deterministic task of the reference implementation's recorded runs: the score of a candidate
+//! on an example, and the proposer's rewrite of it. Texts are `g` and a number of sixteen genes.
 
 use serde::Deserialize;
 
 /// The parameters of a world, as a recording's header holds them.
 ///
-/// An example's *key* is its id in the training set; in a validation set of its own the id is
-/// moved to where no training example is.
+/// An example's *key* is its id in the training set. In a separate validation set the key is the id
+/// plus an offset, so that no training example has it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct World {
     seed: u64,
@@ -16,14 +16,14 @@ pub struct World {
     guide: u64,
     min_changes: u64,
     span_changes: u64,
-    /// Names of the objectives beside the score.
+    /// Names of the objectives besides the score.
     pub objectives: Vec<String>,
     obj_sparse: u64,
     quirks: u64,
     val_space: u64,
 }
 
-/// What scores are made of.
+/// How scores are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Mode {
@@ -32,14 +32,14 @@ enum Mode {
     Double,
 }
 
-/// What the proposer makes of a component.
+/// The proposer's answer for a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rewriting {
-    /// It raises, and the whole proposal with it.
+    /// It raises an error, which fails the whole proposal.
     Raises,
-    /// It leaves the component as it is.
+    /// It does not change the component.
     Nothing,
-    /// A new text, possibly the old one.
+    /// A new text, which may equal the old one.
     Text(String),
 }
 
@@ -54,7 +54,7 @@ impl World {
         id.wrapping_add(self.val_space << 32)
     }
 
-    /// A numerator as the score it stands for.
+    /// The score of a numerator.
     pub fn score(&self, numerator: u64) -> f64 {
         let denominator = match self.mode {
             Mode::Binary => 1,
@@ -85,7 +85,7 @@ impl World {
             .collect()
     }
 
-    /// What the proposer makes of a component's text after a minibatch.
+    /// The proposer's answer for a component's text after a minibatch.
     pub fn rewrite(&self, component: usize, text: &str, minibatch: &[u64]) -> Rewriting {
         let component = component as u64;
         let mut genes = genotype(text);
@@ -112,7 +112,7 @@ impl World {
         Rewriting::Text(format!("g{genes}"))
     }
 
-    /// Whether a minibatch evaluation comes back without traces.
+    /// Whether a minibatch evaluation returns no traces.
     pub fn lacks_traces(&self, texts: &[String], minibatch: &[u64]) -> bool {
         self.quirks & NO_TRACES != 0 && self.hash_of_batch(7, texts, minibatch) >> 60 == 0
     }

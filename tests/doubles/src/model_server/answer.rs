@@ -1,4 +1,4 @@
-//! What goes over the wire in reply to one request, and how far.
+//! The bytes that are sent in reply to one request, and how many of them.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::reply::ReportedUsage;
 use super::request::ModelCall;
 use super::server::Shared;
 
-/// What to send, and how far.
+/// An answer, and where its sending stops.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
@@ -95,7 +95,7 @@ impl Answer {
         Self::json(status, &json!({ "error": error }))
     }
 
-    /// The head and the body as they go over the wire.
+    /// The head and the body as they are sent.
     pub(super) fn encoded(&self, is_chunked: bool) -> (String, Vec<u8>) {
         let (length_header, body) = if is_chunked {
             (

@@ -1,4 +1,4 @@
-//! How the server behaves for the time being.
+//! The current behaviour of the server.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use serde::Deserialize;
 use super::fault::{Fault, FaultPlan, RetryAfter};
 use super::request::ModelCall;
 
-/// Latency, faults and the key that is asked for; replaced as a whole by `POST /control`.
+/// Latency, faults and the required key. `POST /control` replaces all of them.
 ///
 /// As JSON: `{"latency_ms": 50, "every": 5, "fault": {"status": 429, "retry_after": 1},
-/// "required_key": "k"}`, each key optional. `every` is 1 unless given, counted from now; `models`
-/// limits the faults to calls that ask for one of these models; `{}` is a server in good health.
+/// "required_key": "k"}`; each key is optional. `every` is 1 by default and counts from now.
+/// `models` limits the faults to calls of these models. `{}` is a server without faults.
 #[derive(Clone, Debug, Default)]
 pub struct Behaviour {
     pub(super) latency: Duration,
@@ -23,7 +23,7 @@ pub struct Behaviour {
     refused: Option<Fault>,
 }
 
-/// What `POST /control` takes.
+/// The body of `POST /control`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
@@ -67,7 +67,7 @@ impl Behaviour {
         }
     }
 
-    /// What was asked for, from the call with this index on.
+    /// The wanted behaviour, from the call with this index on.
     pub(super) fn wanted(wanted: Wanted, first_index: u64) -> Self {
         let every = wanted.every.unwrap_or(NonZeroU64::MIN);
         let plan = wanted.fault.map_or_else(FaultPlan::none, |fault| {

@@ -1,4 +1,4 @@
-//! One connection: requests in, replies and misbehaviour out.
+//! Serves one connection: reads requests, sends replies and faults.
 
 use std::io;
 use std::sync::Arc;
@@ -17,10 +17,11 @@ use super::place::Place;
 use super::request::{Incoming, ModelCall, Request};
 use super::server::Shared;
 
-/// Serves a connection until either side is done with it.
+/// Serves a connection until either side closes it.
 pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let mut incoming = Incoming::new(stream);
-    // Without this, the byte held back for the books would wait for an acknowledgement.
+    // Without this, the byte that is held back until the call is booked would wait for an
+    // acknowledgement.
     if incoming.stream.set_nodelay(true).is_err() {
         return;
     }
@@ -33,7 +34,7 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-/// Answers one request; whether the connection can go on.
+/// Answers one request. Returns whether the connection can take another.
 async fn handle(
     incoming: &mut Incoming,
     request: Request,
@@ -78,7 +79,7 @@ async fn handle(
     send(incoming, &answer, shared, Some(open)).await
 }
 
-/// Waits; `false` if the client hung up meanwhile.
+/// Waits. Returns `false` if the client hung up meanwhile.
 async fn waited(incoming: &Incoming, wait: Duration) -> bool {
     if wait.is_zero() {
         return true;
@@ -89,7 +90,7 @@ async fn waited(incoming: &Incoming, wait: Duration) -> bool {
     }
 }
 
-/// Sends an answer as far as it goes; whether the connection can go on.
+/// Sends an answer up to its planned end. Returns whether the connection can take another request.
 async fn send(
     incoming: &mut Incoming,
     answer: &Answer,

@@ -1,4 +1,4 @@
-//! Reading the books and changing the behaviour over HTTP, for tests in other processes.
+//! The requests with which tests in other processes read the books and change the behaviour.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::ledger::Ledger;
 use super::request::{ModelCall, Request};
 use super::server::Shared;
 
-/// The answer to a control request; `None` where the request is for something else.
+/// The answer to a control request; `None` for any other request.
 pub(super) fn answer(request: &Request, shared: &Shared) -> Option<Answer> {
     let (route, query) = match request.path.split_once('?') {
         Some((route, query)) => (route, query),

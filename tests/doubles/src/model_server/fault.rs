@@ -1,10 +1,10 @@
-//! What can go wrong on purpose.
+//! The faults that a server can be told to show.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-/// One way of misbehaving.
+/// One kind of fault.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -12,7 +12,7 @@ pub enum Fault {
     Status {
         /// The status code.
         status: u16,
-        /// When to come back, if the header is sent.
+        /// The `Retry-After` header, if it is sent.
         retry_after: Option<RetryAfter>,
         /// The error's `code` field.
         code: String,
@@ -25,7 +25,7 @@ pub enum Fault {
     ResetAfterHeaders,
     /// The first byte of a correct reply comes this much later.
     SlowFirstByte(Duration),
-    /// Half of the body, then nothing until the client hangs up.
+    /// Half of the body is sent, then nothing until the client hangs up.
     StalledBody,
     /// The connection ends before the body does.
     TruncatedBody,
@@ -46,7 +46,7 @@ pub enum Fault {
     Refusal,
     /// A reply ended by a content filter.
     ContentFilter,
-    /// A reply that calls a tool and says nothing.
+    /// A reply that calls a tool and has no text.
     ToolCalls,
     /// Status 200 and a body of at least this many bytes.
     HugeBody(usize),
@@ -65,7 +65,7 @@ pub enum RetryAfter {
     DateIn(u64),
 }
 
-/// Which calls go wrong, counted in order of arrival from 0.
+/// Which calls get a fault, counted in order of arrival from 0.
 #[derive(Clone, Debug, Default)]
 pub struct FaultPlan {
     by_index: BTreeMap<u64, Fault>,
@@ -76,7 +76,7 @@ pub struct FaultPlan {
 }
 
 impl Fault {
-    /// An error status without further ado.
+    /// An error status without `Retry-After`.
     pub fn status(status: u16) -> Self {
         Self::Status {
             status,
@@ -86,7 +86,7 @@ impl Fault {
         }
     }
 
-    /// An error status that says when to come back.
+    /// An error status with `Retry-After`.
     pub fn status_with_retry_after(status: u16, retry_after: RetryAfter) -> Self {
         Self::Status {
             status,
@@ -98,40 +98,41 @@ impl Fault {
 }
 
 impl FaultPlan {
-    /// Nothing goes wrong.
+    /// No call gets a fault.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// The call with this index goes wrong.
+    /// The call with this index gets the fault.
     #[must_use]
     pub fn at(mut self, index: u64, fault: Fault) -> Self {
         self.by_index.insert(index, fault);
         self
     }
 
-    /// The first `count` calls go wrong.
+    /// The first `count` calls get the fault.
     #[must_use]
     pub fn first(self, count: u64, fault: &Fault) -> Self {
         (0..count).fold(self, |plan, index| plan.at(index, fault.clone()))
     }
 
-    /// Every call from this index on goes wrong, unless planned otherwise.
+    /// Every call from this index on gets the fault, unless another is planned for it.
     #[must_use]
     pub fn from(mut self, index: u64, fault: Fault) -> Self {
         self.from_index = Some((index, fault));
         self
     }
 
-    /// Every `nth` call goes wrong, the one with index `nth - 1` first, unless planned otherwise.
+    /// Every `nth` call gets the fault, that with index `nth - 1` first, unless another is planned
+    /// for it.
     #[must_use]
     pub fn every(mut self, nth: NonZeroU64, fault: Fault) -> Self {
         self.every = Some((nth.get(), fault));
         self
     }
 
-    /// Each remaining call goes wrong with a probability. May be called for several faults, whose
-    /// probabilities add up; the seed of the last call counts for all of them.
+    /// Each remaining call gets the fault with this probability. For several faults the
+    /// probabilities add up, and the seed of the last call of this method holds for all of them.
     #[must_use]
     pub fn with_probability(mut self, seed: u64, probability: f64, fault: Fault) -> Self {
         self.seed = seed;
@@ -161,7 +162,7 @@ impl FaultPlan {
     }
 }
 
-/// A number in `[0, 1)` that depends on nothing but its arguments.
+/// A number in `[0, 1)` that depends only on the arguments.
 fn unit(seed: u64, index: u64) -> f64 {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -179,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chances_come_out_about_as_planned_and_the_same_each_time() {
+    fn random_faults_have_about_the_planned_share_and_are_the_same_each_time() {
         let plan = FaultPlan::none()
             .with_probability(9, 0.2, Fault::InvalidJson)
             .with_probability(9, 0.1, Fault::TruncatedBody);
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn every_third_call_goes_wrong() {
+    fn every_third_call_gets_the_fault() {
         let plan = FaultPlan::none().every(NonZeroU64::new(3).unwrap(), Fault::NoChoices);
         let wrong: Vec<u64> = (0..9)
             .filter(|index| plan.fault(*index).is_some())

@@ -1,4 +1,4 @@
-//! The server's own account of what it was asked and what it answered.
+//! The server's own count of calls and answers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use super::answer::Answer;
 use super::request::ModelCall;
 use super::server::Shared;
 
-/// What a server has done so far.
+/// The counts of a server so far.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    /// Calls that arrived whole, those answered with an error or not at all included.
+    /// Calls that arrived in full, including those answered with an error or not at all.
     pub calls_received: u64,
     /// Calls answered with status 200 and a complete body, readable or not.
     pub calls_answered: u64,
@@ -20,24 +20,24 @@ pub struct Ledger {
     pub completion_tokens: u64,
     /// Cached tokens reported in complete, readable replies.
     pub cached_tokens: u64,
-    /// Calls under way now.
+    /// Calls in flight now.
     pub in_flight: usize,
-    /// Most calls that were ever under way at once.
+    /// Most calls that were in flight at once.
     pub max_in_flight: usize,
-    /// Calls answered in full without usage.
+    /// Calls answered completely, but without usage.
     pub calls_without_usage: u64,
     /// Complete answers by status.
     pub by_status: BTreeMap<u16, u64>,
-    /// The same by the model that was asked for.
+    /// Counts by requested model.
     pub by_model: BTreeMap<String, ModelCount>,
     /// The latest calls, oldest first.
     pub recent: Vec<ModelCall>,
 }
 
-/// One model's part of a ledger.
+/// The counts of one model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ModelCount {
-    /// Calls that arrived whole.
+    /// Calls that arrived in full.
     pub calls_received: u64,
     /// Calls answered with status 200 and a complete body.
     pub calls_answered: u64,
@@ -45,7 +45,7 @@ pub struct ModelCount {
     pub tokens: u64,
 }
 
-/// The ledger while it is written.
+/// The ledger that the connections write.
 #[derive(Debug)]
 pub(super) struct Books {
     ledger: Ledger,
@@ -53,7 +53,7 @@ pub(super) struct Books {
     keep: usize,
 }
 
-/// A call under way; leaves the books' in-flight count when it is dropped.
+/// A call in flight. Dropping it lowers the in-flight count.
 pub(super) struct OpenCall {
     shared: Arc<Shared>,
     model: String,
@@ -77,7 +77,7 @@ impl Books {
 }
 
 impl OpenCall {
-    /// Books a call that arrived, and gives it its index.
+    /// Counts a call that arrived, and sets its index.
     pub(super) fn received(shared: &Arc<Shared>, call: &mut ModelCall) -> Self {
         let mut books = shared.books.lock();
         let books = &mut *books;
@@ -99,7 +99,7 @@ impl OpenCall {
         }
     }
 
-    /// Books a complete answer, just before its last byte leaves.
+    /// Counts a complete answer, just before its last byte is sent.
     pub(super) fn answered(&mut self, answer: &Answer) {
         self.close();
         let mut books = self.shared.books.lock();

@@ -1,5 +1,5 @@
-//! A chat completions server on the loopback interface that misbehaves on demand and keeps books of
-//! its own, so that a client's account can be checked against it.
+//! A chat completions server on loopback that fails on demand and counts calls and tokens itself,
+//! so that a client's counts can be checked against it.
 
 mod answer;
 mod behaviour;

@@ -11,7 +11,7 @@ use super::fault::{Fault, RetryAfter};
 use super::request::ModelCall;
 use super::server::Shared;
 
-/// A call that is being served; leaves its place when it is dropped.
+/// A call that is being served. Dropping it frees its place.
 pub(super) struct Place {
     shared: Arc<Shared>,
     /// How long serving the call takes, waiting included.
@@ -20,7 +20,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// A place for the call, or the refusal to send.
+    /// A place for the call, or the refusal that is sent.
     pub(super) fn of(call: &ModelCall, shared: &Arc<Shared>) -> Result<Self, Answer> {
         let mut place = Self {
             shared: Arc::clone(shared),

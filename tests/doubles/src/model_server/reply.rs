@@ -1,4 +1,4 @@
-//! What the server answers when all is well.
+//! The server's answers without a fault.
 
 use serde_json::{Value, json};
 
@@ -14,13 +14,13 @@ pub struct ModelReply {
     pub finish_reason: String,
     /// The `refusal` field of the message.
     pub refusal: Option<String>,
-    /// The `tool_calls` field of the message; left out where it is empty.
+    /// The `tool_calls` field of the message; left out if it is empty.
     pub tool_calls: Vec<Value>,
     /// The tokens to report; `None` reports a quarter of the characters, rounded up.
     pub usage: Option<ReportedUsage>,
 }
 
-/// The tokens a reply reports.
+/// The tokens that a reply reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReportedUsage {
     /// Prompt tokens, cached ones included.
@@ -43,7 +43,7 @@ impl ModelReply {
         }
     }
 
-    /// The same reply, reporting these tokens.
+    /// Sets the tokens that the reply reports.
     #[must_use]
     pub fn reporting(mut self, prompt_tokens: u64, completion_tokens: u64) -> Self {
         self.usage = Some(ReportedUsage {
@@ -54,7 +54,7 @@ impl ModelReply {
         self
     }
 
-    /// The same reply, bent by a fault that leaves it a completion.
+    /// Applies a fault that leaves the reply a completion.
     pub(super) fn bent(mut self, fault: Option<&Fault>) -> Self {
         match fault {
             Some(Fault::Length) => "length".clone_into(&mut self.finish_reason),
@@ -89,7 +89,7 @@ impl ModelReply {
         })
     }
 
-    /// The body of a chat completion; without usage where it is withheld.
+    /// The body of a chat completion; without usage if `usage` is `None`.
     pub(super) fn to_json(&self, call: &ModelCall, usage: Option<ReportedUsage>) -> Value {
         let mut message = json!({"role": "assistant", "content": self.text});
         if let Some(refusal) = &self.refusal {

@@ -1,4 +1,4 @@
-//! Reading HTTP/1.1 requests.
+//! Reads HTTP/1.1 requests.
 
 use std::io;
 
@@ -18,7 +18,7 @@ pub struct ModelCall {
     pub path: String,
     /// Header names in lower case, with their values.
     pub headers: Vec<(String, String)>,
-    /// The body; null where it was not JSON.
+    /// The body; null if it was not JSON.
     pub body: Value,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Request {
     pub(super) body: Vec<u8>,
 }
 
-/// A connection with what was read from it but not used yet.
+/// A connection, with the bytes that were read from it and not used yet.
 #[derive(Debug)]
 pub(super) struct Incoming {
     pub(super) stream: TcpStream,
@@ -44,19 +44,19 @@ impl ModelCall {
         find(&self.headers, name)
     }
 
-    /// The text of the message at `index`; empty where there is none.
+    /// The text of the message at `index`; empty if there is none.
     pub fn message(&self, index: usize) -> &str {
         let message = self.messages().get(index);
         message.map(content).unwrap_or_default()
     }
 
-    /// The text of the last message; empty where there is none.
+    /// The text of the last message; empty if there is none.
     pub fn last_message(&self) -> &str {
         let last = self.messages().last();
         last.map(content).unwrap_or_default()
     }
 
-    /// The model asked for; empty where none is named.
+    /// The requested model; empty if the call names none.
     pub fn model(&self) -> &str {
         let model = self.body.get("model").and_then(Value::as_str);
         model.unwrap_or_default()
@@ -139,7 +139,7 @@ impl Incoming {
         }))
     }
 
-    /// Returns when the client has hung up; never if it sends something instead.
+    /// Returns when the client has hung up. Never returns if it sends something instead.
     pub(super) async fn hung_up(&self) {
         let mut byte = [0];
         if let Ok(1..) = self.stream.peek(&mut byte).await {
@@ -147,7 +147,7 @@ impl Incoming {
         }
     }
 
-    /// The length of the next head, read completely, with the empty line that ends it.
+    /// Reads the next head completely. Returns its length with the empty line that ends it.
     async fn head_length(&mut self) -> io::Result<Option<usize>> {
         loop {
             let end = self

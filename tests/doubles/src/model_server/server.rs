@@ -1,4 +1,4 @@
-//! The server itself: what it is told to do, and its life.
+//! The server: its settings, its start and its end.
 
 use std::fmt;
 use std::io;
@@ -18,7 +18,7 @@ use super::ledger::{Books, Ledger};
 use super::reply::ModelReply;
 use super::request::ModelCall;
 
-/// A running server; it stops when this is dropped.
+/// A running server. Dropping it stops the server.
 ///
 /// Needs a tokio runtime that keeps running while clients call.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub struct ModelServer {
     accepting: AbortHandle,
 }
 
-/// What a server will do.
+/// The settings of a server to be started.
 pub struct ModelServerBuilder {
     shared: Shared,
 }
@@ -36,7 +36,7 @@ pub struct ModelServerBuilder {
 type Handler = Box<dyn Fn(&ModelCall) -> ModelReply + Send + Sync>;
 type Latency = Box<dyn Fn(&ModelCall) -> Duration + Send + Sync>;
 
-/// What all connections of a server share.
+/// The data that all connections of a server share.
 pub(super) struct Shared {
     pub(super) handler: Handler,
     pub(super) latency: Latency,
@@ -70,26 +70,26 @@ impl ModelServer {
         }
     }
 
-    /// The base URL to configure in a client: up to and including `/v1`.
+    /// The base URL for a client, including `/v1`.
     pub fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
 
-    /// Where the server listens.
+    /// The address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The books as they are now. A reply is booked before its last byte leaves, so whoever has read
-    /// a reply finds it here.
+    /// The counts so far. A reply is counted before its last byte is sent, so a client that has
+    /// read a reply finds it here.
     pub fn ledger(&self) -> Ledger {
         self.shared.books.lock().ledger()
     }
 }
 
 impl ModelServer {
-    /// What happened in each period of the [`capacity`](ModelServerBuilder::capacity); empty without
-    /// one.
+    /// The counts of each period of the [`capacity`](ModelServerBuilder::capacity); empty without a
+    /// capacity.
     pub fn periods(&self) -> Vec<PeriodBooks> {
         let capacity = self.shared.capacity.as_ref();
         capacity.map_or_else(Vec::new, |capacity| capacity.lock().books().to_vec())
@@ -103,28 +103,28 @@ impl Drop for ModelServer {
 }
 
 impl ModelServerBuilder {
-    /// What goes wrong, and when.
+    /// Sets which calls get which fault.
     #[must_use]
     pub fn faults(self, plan: FaultPlan) -> Self {
         *self.shared.behaviour.lock() = Arc::new(Behaviour::with_faults(plan));
         self
     }
 
-    /// How much the server can take; it serves calls in the plan's times, besides any latency, and
-    /// refuses or queues what is beyond it.
+    /// Sets the capacity of the server. It serves calls in the plan's times, in addition to any
+    /// latency, and refuses or queues calls beyond the capacity.
     #[must_use]
     pub fn capacity(mut self, plan: CapacityPlan) -> Self {
         self.shared.capacity = Some(Mutex::new(Capacity::new(plan)));
         self
     }
 
-    /// How long each call takes.
+    /// Sets how long each call takes.
     #[must_use]
     pub fn latency(self, latency: Duration) -> Self {
         self.latency_by(move |_| latency)
     }
 
-    /// How long a call takes, by call.
+    /// Sets how long a call takes, as a function of the call.
     #[must_use]
     pub fn latency_by(
         mut self,
@@ -141,15 +141,15 @@ impl ModelServerBuilder {
         self
     }
 
-    /// Also serves `GET /ledger?calls=N`, the books with the last N calls, and `POST /control`,
-    /// which replaces how the server behaves; see [`Behaviour`].
+    /// Also serves `GET /ledger?calls=N`, the counts with the last N calls, and `POST /control`,
+    /// which replaces the behaviour; see [`Behaviour`].
     #[must_use]
     pub fn controlled(mut self) -> Self {
         self.shared.is_controlled = true;
         self
     }
 
-    /// How many of the latest calls the ledger keeps; 64 unless told.
+    /// Sets how many of the latest calls the ledger keeps; 64 by default.
     #[must_use]
     pub fn keeping(self, calls: usize) -> Self {
         *self.shared.books.lock() = Books::keeping(calls);
@@ -191,7 +191,7 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// Serves until aborted; the connections end with it.
+/// Serves until it is aborted. Its connections end with it.
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {

@@ -1,8 +1,8 @@
-//! A limit on how much a minute, as hosted providers keep it: continuously refilled.
+//! A limit per minute that is refilled continuously, as hosted providers do.
 
 use std::time::Duration;
 
-/// Refills all the time, up to some seconds' worth.
+/// Refills continuously, up to some seconds' worth.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bucket {
     per_second: f64,
@@ -21,7 +21,7 @@ impl Bucket {
         }
     }
 
-    /// Another limit from now on; what was saved stays, as far as it fits.
+    /// Sets another limit from now on. The saved amount stays, up to the new burst.
     pub(super) fn change(&mut self, per_minute: u64, burst_seconds: f64) {
         let level = self.level;
         *self = Self::new(per_minute, burst_seconds);
@@ -32,7 +32,7 @@ impl Bucket {
         self.level = (self.level + self.per_second * passed.as_secs_f64()).min(self.most);
     }
 
-    /// How long until `amount` is there; nothing is more than a full bucket.
+    /// Time until `amount` is available. An amount above a full bucket counts as a full bucket.
     pub(super) fn until(&self, amount: f64) -> Duration {
         let missing = amount.min(self.most) - self.level;
         if missing <= 0.0 {

@@ -1,5 +1,5 @@
-//! A provider whose capacity nobody is told and which changes over time: so many calls at once, so
-//! many requests and tokens a minute, refused or queued beyond that.
+//! A provider with a hidden capacity that changes over time: a number of calls at once, and of
+//! requests and tokens a minute. Calls beyond it are refused or queued.
 
 mod bucket;
 mod oracle;

@@ -1,4 +1,4 @@
-//! What a client would reach that knows the limits at every moment.
+//! The throughput of a client that knows the limits at every moment.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::plan::{CapacityPlan, Demand, Overload};
 use super::state::{Capacity, PeriodBooks, Verdict};
 
-/// The books of a provider whose client sends each call the moment it can be served, in the order of
-/// their numbers, and never one that would be refused.
+/// The books of a provider whose client sends each call at the moment it can be served, in the
+/// order of their numbers, and sends no call that would be refused.
 pub fn oracle(plan: &CapacityPlan, demand: impl Fn(u64) -> Demand) -> Vec<PeriodBooks> {
     let plan = CapacityPlan {
         overload: Overload::Refuse {
@@ -44,7 +44,7 @@ pub fn oracle(plan: &CapacityPlan, demand: impl Fn(u64) -> Demand) -> Vec<Period
         }
         let first_end = under_way.peek().map(|Reverse((ends, _))| *ends);
         let change = provider.changes_in(now).map(|wait| now + wait);
-        // A rounded wait must not stop the clock.
+        // A wait that is rounded to zero would stop the clock.
         let opens = wait.map(|wait| now + wait.max(Duration::from_micros(1)));
         let events = [first_end, change, opens];
         now = events.into_iter().flatten().min().unwrap_or(start + lasts);

@@ -1,8 +1,8 @@
-//! What a provider can take, and when.
+//! The capacity of a provider over time.
 
 use std::time::Duration;
 
-/// One stretch of time during which the limits stay as they are.
+/// A stretch of time with constant limits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Period {
     /// How long it lasts.
@@ -25,20 +25,20 @@ pub enum Overload {
         /// Seconds in the `Retry-After` header, if it is sent.
         retry_after: Option<u64>,
     },
-    /// It waits its turn: nothing is refused, everything gets slower. Minute limits still refuse.
+    /// It waits in a queue: calls get slower instead of being refused. Minute limits still refuse.
     Queue,
 }
 
 /// The hidden capacity of a provider. Its clock starts with the first call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CapacityPlan {
-    /// One after the other; the last one stays in force.
+    /// The periods, one after the other. The last one stays in force.
     pub periods: Vec<Period>,
-    /// What happens beyond them.
+    /// What happens to calls beyond the capacity.
     pub overload: Overload,
     /// Half of the calls take longer to serve than this.
     pub median_service: Duration,
-    /// Standard deviation of the logarithm of the service time; 0 where all take the same time.
+    /// Standard deviation of the logarithm of the service time; at 0 all calls take the same time.
     pub spread: f64,
     /// How many seconds' worth of the minute limits may be used in one burst.
     pub burst_seconds: f64,
@@ -46,17 +46,17 @@ pub struct CapacityPlan {
     pub seed: u64,
 }
 
-/// What one call asks of the provider.
+/// The load of one call on the provider.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Demand {
-    /// How long serving it takes, without waiting.
+    /// How long serving it takes, without the wait before.
     pub service: Duration,
-    /// What it counts against the tokens a minute.
+    /// The tokens that it counts against the limit a minute.
     pub tokens: u64,
 }
 
 impl Period {
-    /// A stretch with a limit on calls at once only.
+    /// A period that limits only the calls at once.
     pub fn concurrent(seconds: f64, concurrent: usize) -> Self {
         Self {
             lasts: Duration::from_secs_f64(seconds),
@@ -66,7 +66,7 @@ impl Period {
         }
     }
 
-    /// The same with a limit on requests a minute.
+    /// Adds a limit on requests a minute.
     #[must_use]
     pub fn requests_per_minute(self, limit: u64) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl Period {
         }
     }
 
-    /// The same with a limit on tokens a minute.
+    /// Adds a limit on tokens a minute.
     #[must_use]
     pub fn tokens_per_minute(self, limit: u64) -> Self {
         Self {
@@ -86,8 +86,8 @@ impl Period {
 }
 
 impl CapacityPlan {
-    /// Calls of 300 ms with the spread of a hosted model, refused with 429 beyond the capacity;
-    /// minute limits grant five seconds' worth at once.
+    /// A plan with calls of 300 ms (median) and the spread of a hosted model. Calls beyond the
+    /// capacity are refused with 429. Minute limits grant five seconds' worth at once.
     pub fn new(periods: Vec<Period>) -> Self {
         Self {
             periods,
@@ -102,13 +102,12 @@ impl CapacityPlan {
         }
     }
 
-    /// How long all periods last together.
+    /// The sum of all periods.
     pub fn lasts(&self) -> Duration {
         self.periods.iter().map(|period| period.lasts).sum()
     }
 
-    /// How long the call with this text takes to serve: log-normal, and the same each time it is
-    /// sent.
+    /// The service time of the call with this text: log-normal, and equal each time it is sent.
     pub fn service_time(&self, text: &str) -> Duration {
         let hash = text
             .bytes()
@@ -121,8 +120,8 @@ impl CapacityPlan {
             .mul_f64((self.spread * radius * angle.cos()).exp())
     }
 
-    /// The period in force so long after the start, with its place in the list; `None` for the
-    /// place once all are over.
+    /// The period in force at this time after the start, with its index. The index is `None` when
+    /// all periods are over.
     pub(super) fn at(&self, since_start: Duration) -> (Option<usize>, Period) {
         let mut ends = Duration::ZERO;
         for (place, period) in self.periods.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The provider as a plain function of its calls and the time, with its own books.
+//! The provider as a function of its calls and the time, with its own books.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,25 +9,25 @@ use tokio::time::Instant;
 use super::bucket::Bucket;
 use super::plan::{CapacityPlan, Demand, Overload, Period};
 
-/// Throughput is booked in stretches of this length.
+/// Served calls are counted in bins of this length.
 const BIN: Duration = Duration::from_millis(250);
 
 /// What a provider does with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Answers after this time.
+    /// It answers after this time.
     Served {
-        /// Serving and waiting together.
+        /// The sum of waiting and serving.
         after: Duration,
     },
-    /// Refuses at once.
+    /// It refuses the call at once.
     Refused {
         /// The status.
         status: u16,
         /// Seconds in the `Retry-After` header.
         retry_after: Option<u64>,
     },
-    /// Resets the connection.
+    /// It resets the connection.
     Down,
 }
 
@@ -42,13 +42,13 @@ pub struct PeriodBooks {
     pub reset: u64,
     /// Tokens of the calls answered.
     pub tokens: u64,
-    /// The sum over all calls of the seconds they were being served or waiting.
+    /// Seconds that calls spent waiting or being served, summed over all calls.
     pub busy_seconds: f64,
     /// Calls answered in each quarter of a second.
     pub bins: Vec<u32>,
 }
 
-/// A provider at work. Never reads the clock.
+/// The state of a provider. It never reads the clock.
 #[derive(Debug)]
 pub struct Capacity {
     plan: CapacityPlan,
@@ -58,13 +58,13 @@ pub struct Capacity {
     active: usize,
     requests: Option<Bucket>,
     tokens: Option<Bucket>,
-    /// When each place is free again, where calls wait their turn.
+    /// When each place is free again; used if calls queue.
     places: BinaryHeap<Reverse<Instant>>,
     books: Vec<PeriodBooks>,
 }
 
 impl Capacity {
-    /// A provider nobody has called yet.
+    /// A provider before its first call.
     pub fn new(plan: CapacityPlan) -> Self {
         Self {
             books: vec![PeriodBooks::default(); plan.periods.len()],
@@ -79,7 +79,7 @@ impl Capacity {
         }
     }
 
-    /// What the provider can take.
+    /// The provider's plan.
     pub fn plan(&self) -> &CapacityPlan {
         &self.plan
     }
@@ -89,7 +89,7 @@ impl Capacity {
         &self.books
     }
 
-    /// A call arrives; unless it is served, it is over.
+    /// A call arrives. If it is not served, it has ended.
     pub fn arrives(&mut self, demand: Demand, now: Instant) -> Verdict {
         let (place, period) = self.look(now);
         let verdict = self.judge(demand, period, now);
@@ -100,7 +100,7 @@ impl Capacity {
         verdict
     }
 
-    /// A served call is over; `tokens` unless the caller has gone away.
+    /// A served call ends. `tokens` is `None` if the caller hung up.
     pub fn ends(&mut self, tokens: Option<u64>, now: Instant) {
         let (place, _) = self.look(now);
         self.active = self.active.saturating_sub(1);
@@ -119,7 +119,7 @@ impl Capacity {
         }
     }
 
-    /// How long from now until a call could be served; `None` for not before another has ended.
+    /// Time until a call could be served; `None` if not before another call has ended.
     pub(super) fn opens_in(&mut self, demand: Demand, now: Instant) -> Option<Duration> {
         let (_, period) = self.look(now);
         if self.active >= period.concurrent {
@@ -134,7 +134,7 @@ impl Capacity {
         Some(requests.max(tokens))
     }
 
-    /// How long from now until the next period begins; `None` in the last one.
+    /// Time until the next period begins; `None` in the last one.
     pub(super) fn changes_in(&self, now: Instant) -> Option<Duration> {
         let since_start = self.since_start(now);
         let mut ends = Duration::ZERO;
@@ -150,7 +150,7 @@ impl Capacity {
         })
     }
 
-    /// Lets the time pass until now, period by period; what is in force then.
+    /// Advances the state to `now`, period by period. Returns the period in force.
     fn look(&mut self, now: Instant) -> (Option<usize>, Period) {
         let started = *self.started.get_or_insert(now);
         let mut from = self.looked.unwrap_or(now);
