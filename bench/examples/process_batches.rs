@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gepa_archive::Candidate;
-use gepa_engine::config::{BudgetSettings, RunSettings, Settings};
+use gepa_engine::config::Settings;
 use gepa_engine::{Config, ExampleSets, Run};
 use gepa_evaluation::{ExampleId, PromptTemplate};
 use gepa_tasks::process::{ProcessEvaluator, ProcessSettings};
@@ -79,17 +79,9 @@ async fn rollouts_per_second(
         ..ProcessSettings::for_command(program.chain(arguments).chain(times))
     };
     let evaluator = ProcessEvaluator::start(&settings, Path::new("."), None).await?;
-    let settings = Settings {
-        run: RunSettings {
-            max_concurrent: batch * processes as u32,
-            ..RunSettings::default()
-        },
-        budget: BudgetSettings {
-            max_iterations: Some(0),
-            ..BudgetSettings::default()
-        },
-        ..Settings::default()
-    };
+    let mut settings = Settings::default();
+    settings.run.max_concurrent = batch * processes as u32;
+    settings.budget.max_iterations = Some(0);
     let ids = |from: u64, count: u64| (from..from + count).map(ExampleId::Seed).collect();
     let sets = ExampleSets {
         train: ids(rollouts, 3),
@@ -97,8 +89,7 @@ async fn rollouts_per_second(
         validation: Vec::new(),
     };
     let seed = Candidate::new([("instruction", "Answer.")])?;
-    let config = Config::new(seed, PromptTemplate::default(), sets, settings)
-        .map_err(|problems| format!("{problems:?}"))?;
+    let config = Config::new(seed, PromptTemplate::default(), sets, settings)?;
     let run = Run::builder(config)
         .store(gepa_store::open("memory:")?)
         .evaluator(Arc::new(evaluator))

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gepa_engine::{Config, ExampleSets, Problem, Settings};
+use gepa_engine::{Config, ExampleSets, InvalidConfig, Problem, Settings};
 use gepa_evaluation::{Evaluator, ExampleId, LanguageModel};
 use gepa_models::{ApiKey, ModelSettings, Models};
 use gepa_rulebook::RulebookModel;
@@ -76,15 +76,14 @@ impl TaskConfig {
         check_wildcards(&prompt, dataset.as_ref(), &mut problems);
         let seed = seed_candidate(&raw, &prompt, &mut problems);
         task_app::check_pipeline(&evaluator, seed.as_ref(), &mut problems);
-        let mut settings = Settings {
-            run: raw.run.clone(),
-            search: raw.search.clone(),
-            merge: raw.merge.clone(),
-            reflection: raw.reflection.clone(),
-            rollouts: raw.rollouts.clone(),
-            budget: raw.budget.clone(),
-            validation: raw.validation.clone(),
-        };
+        let mut settings = Settings::default();
+        settings.run.clone_from(&raw.run);
+        settings.search.clone_from(&raw.search);
+        settings.merge.clone_from(&raw.merge);
+        settings.reflection.clone_from(&raw.reflection);
+        settings.rollouts.clone_from(&raw.rollouts);
+        settings.budget.clone_from(&raw.budget);
+        settings.validation.clone_from(&raw.validation);
         if let Some(file) = settings.reflection.template_file.take() {
             let key = "reflection.template_file";
             settings.reflection.template = read_text(&directory, &file, key, &mut problems);
@@ -105,7 +104,7 @@ impl TaskConfig {
                 context,
             }),
             Ok(_) => Err(document.locate_all(problems)),
-            Err(more) => {
+            Err(InvalidConfig { problems: more }) => {
                 // A dataset that could not be read leaves its sets empty; saying so twice helps nobody.
                 let has_sets = dataset.is_some() || raw.dataset.is_none();
                 problems.extend(

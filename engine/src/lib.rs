@@ -1,41 +1,35 @@
-//! The GEPA engine: evolves prompts against an evaluator, and can answer for everything it paid for.
+//! The GEPA engine: evolves prompts against an evaluator, and accounts for everything it paid for.
 //!
-//! The library call, from configuration to result:
+//! The library call, from settings to result:
 //!
 //! ```no_run
 //! # use std::sync::Arc;
-//! # use gepa_archive::Candidate;
-//! # use gepa_engine::config::BudgetSettings;
-//! # use gepa_engine::{Config, ExampleSets, Run, RunResult, Settings, Store};
-//! # use gepa_evaluation::{Evaluator, LanguageModel, PromptTemplate};
-//! async fn optimize(
-//!     store: Arc<dyn Store>,
-//!     evaluator: Arc<dyn Evaluator>,
-//!     reflection_model: Arc<dyn LanguageModel>,
-//! ) -> Result<RunResult, Box<dyn std::error::Error>> {
-//!     let seed = Candidate::new([("instruction", "Answer the question.")])?;
-//!     let ids = |range: std::ops::Range<u64>| range.map(Into::into).collect();
-//!     let sets = ExampleSets { train: ids(0..50), pareto: ids(50..100), validation: ids(100..200) };
-//!     let budget = BudgetSettings { max_rollouts: Some(2_000), ..Default::default() };
-//!     let settings = Settings { budget, ..Default::default() };
-//!     let config = Config::new(seed, PromptTemplate::default(), sets, settings)
-//!         .map_err(|problems| format!("{problems:?}"))?;
+//! # use gepa_engine::{Evaluator, LanguageModel, RunResult, Store};
+//! use gepa_engine::{Candidate, Config, ExampleSets, PromptTemplate, Run, Settings};
+//! # async fn optimize(
+//! #     store: Arc<dyn Store>,
+//! #     evaluator: Arc<dyn Evaluator>,
+//! #     model: Arc<dyn LanguageModel>,
+//! # ) -> Result<RunResult, Box<dyn std::error::Error>> {
 //!
-//!     let run = Run::builder(config)
-//!         .store(store)
-//!         .evaluator(evaluator)
-//!         .reflection_model(reflection_model)
-//!         .start()
-//!         .await?;
-//!     let control = run.control(); // pause, resume, stop, interrupt, inject from anywhere
-//!     let mut events = run.subscribe(); // batches of events, each stored before it is seen
-//!     tokio::spawn(async move { while let Ok(batch) = events.recv().await { drop(batch) } });
-//!     drop(control);
-//!     Ok(run.finish().await?)
-//! }
+//! let seed = Candidate::new([("instruction", "Answer the question.")])?;
+//! let sets = ExampleSets::of_seeds(0..50, 50..100, 100..200);
+//! let mut settings = Settings::default();
+//! settings.budget.max_rollouts = Some(2_000);
+//! let config = Config::new(seed, PromptTemplate::default(), sets, settings)?;
+//! let run = Run::builder(config)
+//!     .store(store)
+//!     .evaluator(evaluator)
+//!     .reflection_model(model)
+//!     .start()
+//!     .await?;
+//! let result = run.finish().await?;
+//! # Ok(result)
+//! # }
 //! ```
 //!
-//! `examples/` holds complete programs: an evaluator that waits and one that computes.
+//! The crate re-exports what its interface names, so a program depends on it and on a store.
+//! `examples/` holds complete programs, one idea each.
 
 pub mod config;
 mod core;
@@ -53,7 +47,7 @@ mod stop;
 mod store;
 mod telemetry;
 
-pub use config::{Config, ExampleSets, Problem, Settings};
+pub use config::{Config, ExampleSets, InvalidConfig, Problem, Settings};
 pub use counters::{Counters, UsageShare};
 pub use event::*;
 pub use ids::{BadRunId, RunId, Seq, Timestamp, TrialKey, snapshot_id};
@@ -64,3 +58,14 @@ pub use run::{
 };
 pub use stop::StopReason;
 pub use store::{Claim, Store, StoreError};
+
+pub use async_trait::async_trait;
+pub use gepa_archive::{
+    Archive, Candidate, CandidateError, CandidateIndex, ContentId, Frontier, Origin,
+};
+pub use gepa_evaluation::{
+    BatchAnswers, ChatRequest, Completion, CpuBound, CpuEvaluator, Evaluation, Evaluator,
+    EvaluatorInfo, ExampleId, Failure, FailureKind, FinishReason, LanguageModel, Message, MicroUsd,
+    ModelError, ModelErrorKind, ModelInfo, Outcome, Phase, PromptMessage, PromptTemplate, Purpose,
+    RolloutRequest, Scored, Section, Stage, TrialBatch, Usage, UsageBound, evaluate_alone,
+};

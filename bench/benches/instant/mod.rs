@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use gepa_archive::Candidate;
-use gepa_engine::config::{Acceptance, BudgetSettings, RunSettings, SearchSettings};
+use gepa_engine::config::{Acceptance, BudgetSettings};
 use gepa_engine::{
     Config, Decision, Event, EventBody, ExampleSets, Fact, Observe, Run, RunBuilder, RunId,
     Settings, Store,
@@ -70,30 +70,20 @@ impl World {
     }
 
     fn config(self, until: Until, seed: u64) -> Config {
-        let mut budget = BudgetSettings {
-            max_rollouts: Some(100_000_000),
-            ..BudgetSettings::default()
-        };
+        let mut budget = BudgetSettings::default();
+        budget.max_rollouts = Some(100_000_000);
         match until {
             Until::Candidates(count) => budget.max_candidates = Some(count),
             Until::Rollouts(count) => budget.max_rollouts = Some(count),
         }
-        let settings = Settings {
-            run: RunSettings {
-                seed,
-                // Wide enough that the engine has something to do.
-                gate_lag: 4,
-                pareto_lag: 8,
-                ..RunSettings::default()
-            },
-            search: SearchSettings {
-                acceptance: Acceptance::ImprovementOrEqual,
-                archive_max_size: self.archive_max_size,
-                ..SearchSettings::default()
-            },
-            budget,
-            ..Settings::default()
-        };
+        let mut settings = Settings::default();
+        settings.run.seed = seed;
+        // Wide enough that the engine has something to do.
+        settings.run.gate_lag = 4;
+        settings.run.pareto_lag = 8;
+        settings.search.acceptance = Acceptance::ImprovementOrEqual;
+        settings.search.archive_max_size = self.archive_max_size;
+        settings.budget = budget;
         let text = "Classify the query.";
         let prompt = PromptTemplate {
             messages: vec![PromptMessage {

@@ -13,7 +13,7 @@ use std::thread;
 
 use gepa_bench::worlds::{Conditions, Family, Search, World};
 use gepa_engine::Settings;
-use gepa_engine::config::{BudgetSettings, ParentSelection, RunSettings, SearchSettings};
+use gepa_engine::config::ParentSelection;
 
 use figures::RunFigures;
 
@@ -89,23 +89,15 @@ async fn one(family: Family, seed: u64, rollouts: u64, way: Way) -> Result<RunFi
     let search = Search {
         world: Arc::clone(&world),
         conditions: Conditions::default(),
-        settings: Settings {
-            run: RunSettings {
-                seed,
-                gate_lag: 1,
-                pareto_lag: 1,
-                ..RunSettings::default()
-            },
-            search: SearchSettings {
-                minibatch_size: way.minibatch,
-                parent: way.parent,
-                ..SearchSettings::default()
-            },
-            budget: BudgetSettings {
-                max_rollouts: Some(rollouts),
-                ..BudgetSettings::default()
-            },
-            ..Settings::default()
+        settings: {
+            let mut settings = Settings::default();
+            settings.run.seed = seed;
+            settings.run.gate_lag = 1;
+            settings.run.pareto_lag = 1;
+            settings.search.minibatch_size = way.minibatch;
+            settings.search.parent = way.parent;
+            settings.budget.max_rollouts = Some(rollouts);
+            settings
         },
         train: TRAIN,
         pareto: PARETO,

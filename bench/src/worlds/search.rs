@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gepa_archive::{Candidate, CandidateError};
 use gepa_engine::{
-    Config, Event, ExampleSets, Observe, Problem, Run, RunBuilder, RunError, RunResult, Seq,
+    Config, Event, ExampleSets, InvalidConfig, Observe, Run, RunBuilder, RunError, RunResult, Seq,
     Settings, StoreError,
 };
 use gepa_evaluation::{ExampleId, PromptTemplate};
@@ -46,7 +46,7 @@ pub struct Searched {
 pub enum SearchError {
     /// The settings do not hold together.
     #[error("the settings do not hold together: {0:?}")]
-    Settings(Vec<Problem>),
+    Settings(#[from] InvalidConfig),
     /// The seed prompt is none.
     #[error(transparent)]
     Candidate(#[from] CandidateError),

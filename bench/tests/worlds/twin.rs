@@ -8,7 +8,6 @@ use gepa_bench::worlds::{
     Conditions, Family, Search, Split, World, WorldEvaluator, WorldServer, twins,
 };
 use gepa_engine::Settings;
-use gepa_engine::config::BudgetSettings;
 use gepa_evaluation::{
     ChatRequest, Evaluator, LanguageModel, Message, Purpose, RolloutRequest, Stage,
 };
@@ -100,12 +99,10 @@ async fn a_search_in_a_world_is_the_same_every_time_and_finds_rules() {
     let search = Search {
         world: Arc::clone(&world),
         conditions: Conditions::default(),
-        settings: Settings {
-            budget: BudgetSettings {
-                max_rollouts: Some(600),
-                ..BudgetSettings::default()
-            },
-            ..Settings::default()
+        settings: {
+            let mut settings = Settings::default();
+            settings.budget.max_rollouts = Some(600);
+            settings
         },
         train: 60,
         pareto: 50,

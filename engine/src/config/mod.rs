@@ -4,7 +4,7 @@ mod problem;
 mod resolved;
 mod settings;
 
-pub use problem::Problem;
+pub use problem::{InvalidConfig, Problem};
 pub use resolved::{Config, ExampleSets};
 pub use settings::{
     Acceptance, BudgetSettings, ComponentSelection, Duplicates, MergeSettings, Overlap,

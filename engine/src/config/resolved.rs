@@ -1,12 +1,13 @@
 //! The configuration of a run, which cannot be invalid.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
 use gepa_evaluation::{ExampleId, PromptTemplate, wildcards_in};
 use indexmap::IndexMap;
 
-use super::problem::Problem;
+use super::problem::{InvalidConfig, Problem};
 use super::settings::{Overlap, RunSettings, ScheduleKind, Settings, Speculation};
 use crate::reflection::Template;
 
@@ -22,6 +23,18 @@ pub struct ExampleSets {
     pub pareto: Vec<ExampleId>,
     /// Held out: only the baseline and the final best are scored on them. May be empty.
     pub validation: Vec<ExampleId>,
+}
+
+impl ExampleSets {
+    /// Sets of examples that are named by numbers: `train`, `pareto` and `validation`.
+    pub fn of_seeds(train: Range<u64>, pareto: Range<u64>, validation: Range<u64>) -> Self {
+        let ids = |seeds: Range<u64>| seeds.map(ExampleId::Seed).collect();
+        Self {
+            train: ids(train),
+            pareto: ids(pareto),
+            validation: ids(validation),
+        }
+    }
 }
 
 /// A run's configuration. There is no way to build one that does not hold together.
@@ -45,7 +58,7 @@ impl Config {
         prompt: PromptTemplate,
         sets: ExampleSets,
         settings: Settings,
-    ) -> Result<Self, Vec<Problem>> {
+    ) -> Result<Self, InvalidConfig> {
         let mut problems = Vec::new();
         check_numbers(&settings, &mut problems);
         check_schedule(&settings.run, &mut problems);
@@ -54,7 +67,7 @@ impl Config {
         check_prompt(&seed, &prompt, &mut problems);
         let templates = compile_templates(&seed, &settings, &mut problems);
         if !problems.is_empty() {
-            return Err(problems);
+            return Err(InvalidConfig { problems });
         }
         let required_wildcards = seed
             .components()

@@ -7,8 +7,17 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Everything the engine itself can be told; what is evaluated and by which models is told elsewhere.
+/// The engine's own settings. Evaluator and models are not among them.
+///
+/// Settings may gain fields in any version, so change a default value field by field:
+///
+/// ```
+/// let mut settings = gepa_engine::Settings::default();
+/// settings.budget.max_rollouts = Some(2_000);
+/// settings.run.seed = 7;
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Settings {
     /// `[run]`
     pub run: RunSettings,
@@ -30,6 +39,7 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default)]
+#[non_exhaustive]
 pub struct RunSettings {
     /// A name for people.
     pub name: String,
@@ -115,6 +125,7 @@ pub enum Speculation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default)]
+#[non_exhaustive]
 pub struct SearchSettings {
     /// How a parent is chosen.
     pub parent: ParentSelection,
@@ -300,6 +311,7 @@ impl Overlap {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default)]
+#[non_exhaustive]
 pub struct MergeSettings {
     /// Whether merges are tried after acceptances.
     pub enabled: bool,
@@ -323,6 +335,7 @@ impl Default for MergeSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default)]
+#[non_exhaustive]
 pub struct ReflectionSettings {
     /// The prompt, with the placeholders `<curr_param>` and `<side_info>`, and optionally
     /// `<component>`. If absent, the built-in one.
@@ -366,6 +379,7 @@ impl Default for ReflectionSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default)]
+#[non_exhaustive]
 pub struct RolloutSettings {
     /// Attempts per rollout; only transient failures and timeouts are tried again.
     pub max_attempts: u32,
@@ -394,6 +408,7 @@ impl Default for RolloutSettings {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default)]
+#[non_exhaustive]
 pub struct BudgetSettings {
     /// Rollouts of the whole run, the validation's share included.
     pub max_rollouts: Option<u64>,
@@ -432,6 +447,7 @@ impl BudgetSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default)]
+#[non_exhaustive]
 pub struct ValidationSettings {
     /// How many of the best candidates are scored beside the baseline.
     pub top_k: u32,

@@ -29,10 +29,8 @@ fn reason(finished: &Finished) -> &'static str {
 #[tokio::test]
 async fn rollouts_stay_within_their_limit_with_the_validation_share_kept() {
     for limit in [34, 60, 137] {
-        let budget = BudgetSettings {
-            max_rollouts: Some(limit),
-            ..BudgetSettings::default()
-        };
+        let mut budget = BudgetSettings::default();
+        budget.max_rollouts = Some(limit);
         let finished = within(budget, Probe::new()).await;
         let counters = &finished.result.run.summary.counters;
         assert!(counters.total_rollouts <= limit);
@@ -43,10 +41,8 @@ async fn rollouts_stay_within_their_limit_with_the_validation_share_kept() {
 
 #[tokio::test]
 async fn reflection_calls_stay_within_their_limit() {
-    let budget = BudgetSettings {
-        max_reflection_calls: Some(5),
-        ..BudgetSettings::default()
-    };
+    let mut budget = BudgetSettings::default();
+    budget.max_reflection_calls = Some(5);
     let finished = within(budget, Probe::new()).await;
     assert_eq!(finished.result.run.summary.counters.reflection_calls, 5);
     assert_eq!(reason(&finished), "reflection_budget");
@@ -66,20 +62,16 @@ async fn tokens_and_cost_stay_within_their_limits_with_and_without_known_bounds(
                 Probe::new()
             }
         };
-        let tokens = BudgetSettings {
-            max_tokens: Some(900),
-            ..BudgetSettings::default()
-        };
+        let mut tokens = BudgetSettings::default();
+        tokens.max_tokens = Some(900);
         let finished = within(tokens, probe()).await;
         let counters = &finished.result.run.summary.counters;
         assert!(counters.total_tokens <= 900, "{}", counters.total_tokens);
         assert_eq!(reason(&finished), "token_budget");
         assert!(counters.validation_rollouts_executed >= 6);
 
-        let dollars = BudgetSettings {
-            max_cost_usd: Some(0.01),
-            ..BudgetSettings::default()
-        };
+        let mut dollars = BudgetSettings::default();
+        dollars.max_cost_usd = Some(0.01);
         let finished = within(dollars, probe()).await;
         let counters = &finished.result.run.summary.counters;
         assert!(counters.total_cost_micro_usd <= 10_000);
@@ -90,10 +82,8 @@ async fn tokens_and_cost_stay_within_their_limits_with_and_without_known_bounds(
 
 #[tokio::test]
 async fn a_time_limit_ends_the_search_in_time_for_the_final_scoring() {
-    let budget = BudgetSettings {
-        max_seconds: Some(1.5),
-        ..BudgetSettings::default()
-    };
+    let mut budget = BudgetSettings::default();
+    budget.max_seconds = Some(1.5);
     let probe = Probe::new().waiting(|_| Duration::from_millis(20));
     let finished = within(budget, probe).await;
     assert_eq!(reason(&finished), "time_budget");
@@ -102,10 +92,8 @@ async fn a_time_limit_ends_the_search_in_time_for_the_final_scoring() {
 
 #[tokio::test]
 async fn calls_that_outlast_the_time_limit_are_cut_off_and_none_begins_after_it() {
-    let budget = BudgetSettings {
-        max_seconds: Some(1.0),
-        ..BudgetSettings::default()
-    };
+    let mut budget = BudgetSettings::default();
+    budget.max_seconds = Some(1.0);
     let hanging = Probe::new()
         .waiting(|request| Duration::from_secs(if request.iteration == 0 { 0 } else { 600 }));
     let finished = within(budget, hanging).await;

@@ -15,14 +15,10 @@ async fn run_with(max_tokens: u64) -> RunResult {
         pareto: ids(20..40),
         validation: ids(40..60),
     };
-    let budget = BudgetSettings {
-        max_tokens: Some(max_tokens),
-        ..BudgetSettings::default()
-    };
-    let settings = Settings {
-        budget,
-        ..Settings::default()
-    };
+    let mut budget = BudgetSettings::default();
+    budget.max_tokens = Some(max_tokens);
+    let mut settings = Settings::default();
+    settings.budget = budget;
     let seed = Candidate::new([("instruction", "a")]).unwrap();
     let config = Config::new(seed, PromptTemplate::default(), sets, settings).unwrap();
     let evaluator = FixedEvaluator::new(|request| {

@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
-use gepa_engine::config::{
-    BudgetSettings, ReflectionSettings, RolloutSettings, RunSettings, Settings,
-};
+use gepa_engine::config::Settings;
 use gepa_engine::{
     Config, Event, EventBody, ExampleSets, Run, RunBuilder, RunId, RunResult, Seq, Store,
 };
@@ -26,24 +24,13 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new() -> Self {
         Self {
-            settings: Settings {
-                run: RunSettings {
-                    seed: 3,
-                    ..RunSettings::default()
-                },
-                rollouts: RolloutSettings {
-                    backoff_seconds: 0.001,
-                    ..RolloutSettings::default()
-                },
-                reflection: ReflectionSettings {
-                    max_attempts: 1,
-                    ..ReflectionSettings::default()
-                },
-                budget: BudgetSettings {
-                    max_rollouts: Some(300),
-                    ..BudgetSettings::default()
-                },
-                ..Settings::default()
+            settings: {
+                let mut settings = Settings::default();
+                settings.run.seed = 3;
+                settings.rollouts.backoff_seconds = 0.001;
+                settings.reflection.max_attempts = 1;
+                settings.budget.max_rollouts = Some(300);
+                settings
             },
             components: vec![("plan", "a"), ("act", "b")],
             sets: ExampleSets {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use gepa_archive::Candidate;
 use gepa_configs::{ConfigError, LocatedProblem, Origin};
-use gepa_engine::config::{BudgetSettings, Problem};
+use gepa_engine::config::Problem;
 use gepa_engine::record::RunRow;
 use gepa_engine::{Config, ExampleSets, Settings, Store};
 use gepa_evaluation::{
@@ -70,13 +70,8 @@ impl Scripted {
             pareto: ids(10..16),
             validation: ids(20..24),
         };
-        let mut settings = Settings {
-            budget: BudgetSettings {
-                max_rollouts: Some(script["budget"].as_u64().unwrap_or(120)),
-                ..BudgetSettings::default()
-            },
-            ..Settings::default()
-        };
+        let mut settings = Settings::default();
+        settings.budget.max_rollouts = Some(script["budget"].as_u64().unwrap_or(120));
         let name = script["name"].as_str().unwrap_or("job");
         name.clone_into(&mut settings.run.name);
         let seed = Candidate::new([("instruction", "Answer.")]).unwrap();
@@ -95,7 +90,7 @@ impl Scripted {
             ],
         };
         let config = Config::new(seed, prompt, sets, settings)
-            .map_err(|problems| problem(&problems[0].key, &problems[0].message))?;
+            .map_err(|invalid| problem(&invalid.problems[0].key, &invalid.problems[0].message))?;
         Ok(PreparedJob {
             config,
             described: json!({"script": script}),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use gepa_evaluation::{Evaluation, Evaluator, EvaluatorInfo, RolloutRequest};
+use gepa_evaluation::{Evaluation, Evaluator, EvaluatorInfo, Outcome, RolloutRequest};
 
 /// Answers every rollout with what its function returns.
 pub struct FixedEvaluator {
@@ -19,6 +19,11 @@ impl FixedEvaluator {
             answer: Box::new(answer),
             deterministic: true,
         }
+    }
+
+    /// An evaluator that answers with the score that `score` returns and calls itself deterministic.
+    pub fn scoring(score: impl Fn(&RolloutRequest) -> f64 + Send + Sync + 'static) -> Self {
+        Self::new(move |request| Evaluation::free(Outcome::score(score(request))))
     }
 
     /// Makes it say that repeated evaluations may differ.
