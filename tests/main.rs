@@ -12,6 +12,7 @@ mod hostile_http;
 mod interruptions;
 mod jobs;
 mod outputs;
+mod processes;
 mod replays;
 mod secrets;
 mod serving;

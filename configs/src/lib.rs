@@ -24,7 +24,7 @@ pub use load::ConfigSource;
 pub use problem::{ConfigError, LocatedProblem, Origin};
 pub use raw::{
     DatasetTaskSettings, EvaluatorSettings, ExampleItem, ExampleSettings, MessageSettings,
-    PromptSettings, RawConfig,
+    ModelProposerSettings, PromptSettings, ProposerSettings, RawConfig,
 };
 pub use schema::config_schema;
 pub use submitted::SubmittedConfig;

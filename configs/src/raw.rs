@@ -7,7 +7,7 @@ use gepa_engine::config::{
 use gepa_evaluation::ExampleId;
 use gepa_models::{ModelSettings, PriceSettings, ProviderSettings};
 use gepa_tasks::dataset::DatasetSettings;
-use gepa_tasks::process::ProcessSettings;
+use gepa_tasks::process::{ProcessProposerSettings, ProcessSettings};
 use gepa_tasks::scorer::ScorerSettings;
 use gepa_tasks::task_app::TaskAppSettings;
 use indexmap::IndexMap;
@@ -41,6 +41,9 @@ pub struct RawConfig {
     /// The model that answers examples; needed by the evaluator `dataset`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<ModelSettings>,
+    /// What rewrites components; the reflection model if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proposer: Option<ProposerSettings>,
     /// The model that rewrites components; the policy's if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reflection_model: Option<ModelSettings>,
@@ -65,6 +68,13 @@ pub struct RawConfig {
     pub budget: BudgetSettings,
     /// The final scoring on validation examples.
     pub validation: ValidationSettings,
+}
+
+impl RawConfig {
+    /// Whether components are rewritten without the reflection model.
+    pub(crate) fn has_own_proposer(&self) -> bool {
+        matches!(self.proposer, Some(ProposerSettings::Process(_)))
+    }
 }
 
 /// `[prompt]`: the chat messages candidates become.
@@ -169,3 +179,18 @@ pub struct DatasetTaskSettings {
     /// Treat the policy's answers as repeatable (temperature 0), so that known outcomes are reused.
     pub deterministic: bool,
 }
+
+/// `[proposer]`: what rewrites components.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ProposerSettings {
+    /// The reflection model, asked with the prompt of `[reflection]`.
+    Model(ModelProposerSettings),
+    /// A program of any language, started once and spoken to in JSON lines.
+    Process(ProcessProposerSettings),
+}
+
+/// `[proposer]` with `kind = "model"`, which has no keys of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelProposerSettings {}

@@ -33,6 +33,9 @@ pub(crate) fn restrict(raw: &RawConfig, environment: &Environment) -> Vec<Proble
         }
         _ => {}
     }
+    if raw.has_own_proposer() {
+        problems.push(Problem::new("proposer", LOCAL_COMMAND));
+    }
     if matches!(raw.scorer, Some(ScorerSettings::Command { .. })) {
         problems.push(Problem::new("scorer", LOCAL_COMMAND));
     }

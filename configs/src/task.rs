@@ -4,20 +4,21 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use gepa_engine::reflection::ModelProposer;
 use gepa_engine::{Config, ExampleSets, InvalidConfig, Problem, Settings};
-use gepa_evaluation::{Evaluator, ExampleId, LanguageModel};
+use gepa_evaluation::{Evaluator, ExampleId, LanguageModel, Proposer};
 use gepa_models::{ApiKey, ModelSettings, Models};
 use gepa_rulebook::RulebookModel;
 use gepa_tasks::Services;
 use gepa_tasks::dataset::{Dataset, DatasetEvaluator};
-use gepa_tasks::process::ProcessEvaluator;
+use gepa_tasks::process::{ProcessEvaluator, ProcessProposer};
 use gepa_tasks::scorer::{Scorer, ScorerSettings};
 
 use crate::context::LoadContext;
 use crate::document::ConfigDocument;
 use crate::problem::ConfigError;
 use crate::prompt::{check_wildcards, read_prompt, read_text, seed_candidate};
-use crate::raw::{EvaluatorSettings, ExampleItem, RawConfig};
+use crate::raw::{EvaluatorSettings, ExampleItem, ProposerSettings, RawConfig};
 use crate::task_app;
 
 /// The provider that needs no network.
@@ -45,7 +46,7 @@ pub struct ConnectedTask {
     /// Runs candidates.
     pub evaluator: Arc<dyn Evaluator>,
     /// Rewrites components.
-    pub reflection_model: Arc<dyn LanguageModel>,
+    pub proposer: Arc<dyn Proposer>,
 }
 
 impl std::fmt::Debug for ConnectedTask {
@@ -132,6 +133,15 @@ impl TaskConfig {
             .map(|policy| (policy.provider.as_str(), policy.model.as_str()))
     }
 
+    /// What rewrites components: `model of provider`, or the command of a process.
+    pub fn writer(&self) -> Option<String> {
+        if let Some(ProposerSettings::Process(settings)) = &self.raw.proposer {
+            return Some(format!("`{}`", settings.command.join(" ")));
+        }
+        let (_, model) = self.reflection_model();
+        model.map(|model| format!("{} of {}", model.model, model.provider))
+    }
+
     /// Checks addresses, keys and settings of every model the task uses, without connecting any.
     pub fn check_models(&self, models: &Models) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
@@ -160,20 +170,18 @@ impl TaskConfig {
     fn models_used(&self) -> [(&'static str, Option<&ModelSettings>); 3] {
         let needs_judge = matches!(self.raw.scorer, Some(ScorerSettings::LlmJudge { .. }));
         let judge = self.raw.judge.as_ref().filter(|_| needs_judge);
+        let reflection = self.raw.reflection_model.as_ref();
+        let reflection = reflection.filter(|_| !self.raw.has_own_proposer());
         [
             ("policy", self.raw.policy.as_ref()),
-            ("reflection_model", self.raw.reflection_model.as_ref()),
+            ("reflection_model", reflection),
             ("judge", judge),
         ]
     }
 
     async fn connect_parts(&self, services: &Services) -> Result<ConnectedTask, Vec<Problem>> {
         let models = &services.models.for_run();
-        let reflection = self.raw.reflection_model.as_ref().map_or_else(
-            || ("policy", self.raw.policy.as_ref()),
-            |settings| ("reflection_model", Some(settings)),
-        );
-        let reflection_model = self.model(models, reflection.0, reflection.1)?;
+        let proposer = self.proposer(models).await?;
         let evaluator: Arc<dyn Evaluator> = match &self.evaluator {
             EvaluatorSettings::Process(settings) => {
                 let dataset = self.dataset.clone();
@@ -195,8 +203,27 @@ impl TaskConfig {
         };
         Ok(ConnectedTask {
             evaluator,
-            reflection_model,
+            proposer,
         })
+    }
+
+    async fn proposer(&self, models: &Models) -> Result<Arc<dyn Proposer>, Vec<Problem>> {
+        if let Some(ProposerSettings::Process(settings)) = &self.raw.proposer {
+            let started = ProcessProposer::start(settings, &self.directory).await;
+            let started = started.map_err(|error| problem("proposer.command", &error))?;
+            return Ok(Arc::new(started));
+        }
+        let (section, settings) = self.reflection_model();
+        let model = self.model(models, section, settings)?;
+        Ok(Arc::new(ModelProposer::new(model, &self.config)))
+    }
+
+    /// The model that rewrites components, and the section that names it.
+    fn reflection_model(&self) -> (&'static str, Option<&ModelSettings>) {
+        match &self.raw.reflection_model {
+            Some(settings) => ("reflection_model", Some(settings)),
+            None => ("policy", self.raw.policy.as_ref()),
+        }
     }
 
     fn dataset_evaluator(
@@ -286,9 +313,12 @@ fn check_parts(raw: &RawConfig, evaluator: &EvaluatorSettings, problems: &mut Ve
             "is missing; the scorer `llm_judge` needs a model: name `provider` and `model`",
         ),
         (
-            raw.policy.is_none() && raw.reflection_model.is_none() && !is_dataset,
+            raw.policy.is_none()
+                && raw.reflection_model.is_none()
+                && !is_dataset
+                && !raw.has_own_proposer(),
             "reflection_model",
-            "is missing; name the `provider` and `model` that rewrite the components",
+            "is missing; name the `provider` and `model` that rewrite the components, or a `[proposer]`",
         ),
         (
             raw.dataset.is_none() && raw.examples.is_none() && !is_dataset,

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use gepa_evaluation::{Evaluator, LanguageModel, Message, RolloutRequest, Stage, UsageBound};
+use gepa_evaluation::{
+    ComponentRequest, Evaluator, ProposalRequest, Proposer, ReflectiveRecord, RolloutRequest,
+    Scored, Stage, UsageBound,
+};
 use serde::Serialize;
 
 use crate::config::Config;
@@ -37,7 +40,7 @@ pub struct PlanRow {
     pub validation_rollouts: u64,
     /// Proposals tried.
     pub proposals: Option<u64>,
-    /// Calls of the reflection model.
+    /// Calls of the reflection model or another proposer, one for each component.
     pub reflection_calls: Option<u64>,
     /// Tokens of all models.
     pub tokens: Option<u64>,
@@ -46,11 +49,11 @@ pub struct PlanRow {
 }
 
 impl Plan {
-    /// Plans a run; with its evaluator and reflection model, tokens and cost are estimated as well.
-    pub fn of(config: &Config, connected: Option<(&dyn Evaluator, &dyn LanguageModel)>) -> Self {
-        let bounds = connected.map_or_else(Bounds::default, |(evaluator, model)| Bounds {
+    /// Plans a run; with its evaluator and proposer, tokens and cost are estimated as well.
+    pub fn of(config: &Config, connected: Option<(&dyn Evaluator, &dyn Proposer)>) -> Self {
+        let bounds = connected.map_or_else(Bounds::default, |(evaluator, proposer)| Bounds {
             rollout: rollout_bound(config, evaluator),
-            reflection: reflection_bound(config, model),
+            reflection: reflection_bound(config, proposer),
         });
         let (pareto, validation) = (
             config.sets().pareto.len() as u64,
@@ -202,17 +205,34 @@ fn rollout_bound(config: &Config, evaluator: &dyn Evaluator) -> Option<UsageBoun
         })
 }
 
-fn reflection_bound(config: &Config, model: &dyn LanguageModel) -> Option<UsageBound> {
-    let longest = config
-        .seed()
-        .components()
-        .values()
-        .map(|text| text.len())
-        .max()?;
-    let examples = config.settings().search.minibatch_size as usize * EXAMPLE_CHARS;
-    let prompt = "x"
-        .repeat((longest + examples).min(config.settings().reflection.max_prompt_chars as usize));
-    model.usage_bound(&[Message::new("user", prompt)])
+/// For the component with the longest text, after a minibatch of examples of some length.
+fn reflection_bound(config: &Config, proposer: &dyn Proposer) -> Option<UsageBound> {
+    let components = config.seed().components().iter();
+    let (name, _) = components.max_by_key(|(_, text)| text.len())?;
+    let reflection = &config.settings().reflection;
+    let record = |example| ReflectiveRecord {
+        example,
+        scored: Scored {
+            output: Some("x".repeat(EXAMPLE_CHARS)),
+            ..Scored::default()
+        },
+    };
+    let minibatch = u64::from(config.settings().search.minibatch_size);
+    proposer.usage_bound(&ProposalRequest {
+        run_id: "plan".into(),
+        iteration: 1,
+        candidate: Arc::clone(config.seed()),
+        components: vec![ComponentRequest {
+            name: Arc::clone(name),
+            attempt: 1,
+            complaint: None,
+            wildcards: config.required_wildcards(name).to_vec(),
+            max_chars: reflection.max_text_chars as usize,
+        }],
+        records: (0..minibatch).map(|seed| record(seed.into())).collect(),
+        earlier: Vec::new(),
+        texts: reflection.hypotheses,
+    })
 }
 
 fn least(left: Option<u64>, right: Option<u64>) -> Option<u64> {

@@ -12,6 +12,7 @@ mod example;
 mod model;
 mod outcome;
 mod prompt;
+mod proposer;
 mod stage;
 mod usage;
 
@@ -26,6 +27,10 @@ pub use model::{
 pub use outcome::{Failure, FailureKind, Outcome, Scored};
 pub use prompt::{
     PatternPart, PromptMessage, PromptTemplate, Section, split_wildcards, wildcards_in,
+};
+pub use proposer::{
+    ComponentRequest, EarlierAttempt, ExampleRecord, ProposalRequest, ProposedTexts, Proposer,
+    ProposerError, ProposerErrorKind, ReflectiveRecord,
 };
 pub use stage::{Phase, Stage};
 pub use usage::{MicroUsd, Purpose, Usage, UsageBound};

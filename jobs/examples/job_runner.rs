@@ -72,7 +72,7 @@ async fn run_job(
         .described_as(task.described)
         .store(store)
         .evaluator(connected.evaluator)
-        .reflection_model(connected.reflection_model)
+        .proposer(connected.proposer)
         .start()
         .await?;
     println!("job {}", run.run_id());

@@ -73,7 +73,7 @@ async fn run(
         .described_as(task.described)
         .store(gepa_store::open(url)?)
         .evaluator(connected.evaluator)
-        .reflection_model(connected.reflection_model)
+        .proposer(connected.proposer)
         .start()
         .await?;
     let control = run.control();

@@ -60,6 +60,9 @@ fn write_summary(out: &mut dyn Write, task: &TaskConfig) -> std::io::Result<()> 
     if let Some((provider, model)) = task.policy() {
         writeln!(out, "policy    {model} of {provider}")?;
     }
+    if let Some(writer) = task.writer() {
+        writeln!(out, "rewrites  {writer}")?;
+    }
     writeln!(
         out,
         "rollouts  at least {} for one proposal; `gepa run --plan` shows what a run can cost",

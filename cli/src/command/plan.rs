@@ -24,7 +24,7 @@ pub(crate) async fn plan(task: &TaskConfig, services: &Services) -> Result<ExitC
         connected
             .as_ref()
             .ok()
-            .map(|task| (&*task.evaluator, &*task.reflection_model)),
+            .map(|task| (&*task.evaluator, &*task.proposer)),
     );
     let mut out = stdout();
     write_plan(&mut out, &plan)?;

@@ -115,7 +115,7 @@ async fn builder(
         .described_as(task.described)
         .store(Arc::clone(store))
         .evaluator(connected.evaluator)
-        .reflection_model(connected.reflection_model))
+        .proposer(connected.proposer))
 }
 
 /// The run's id is the first line on stdout. Whoever reads it may stop reading: the run goes on.

@@ -116,10 +116,9 @@ impl Config {
         &self.sets
     }
 
-    /// The reflection prompt for a component.
-    pub(crate) fn template(&self, component: &str) -> &Template {
-        // Every component of the seed got one when the config was built.
-        self.templates.get(component).unwrap_or(&self.templates[0])
+    /// The reflection prompts, one for each component.
+    pub(crate) fn templates(&self) -> &IndexMap<Arc<str>, Template> {
+        &self.templates
     }
 
     /// Wildcards a rewritten component must keep.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use gepa_archive::{ContentId, Origin};
-use gepa_evaluation::{Outcome, Scored, Stage};
+use gepa_evaluation::{Outcome, ReflectiveRecord, Stage};
 
 use super::Core;
 use super::priority::Priority;
@@ -17,7 +17,7 @@ use crate::config::Duplicates;
 use crate::event::{CloseReason, ReflectionSettled, RolloutSettled, RolloutsDropped};
 use crate::ids::TrialKey;
 use crate::policy::GateQuestion;
-use crate::reflection::{ExampleRecord, TextRules, example_record, request_texts};
+use crate::reflection::TextRules;
 
 impl Core {
     /// Whether the rollout completed its trial.
@@ -92,7 +92,7 @@ impl Core {
             .rewrites
             .iter()
             .filter(|rewrite| rewrite.attempts > 0 && rewrite.state == RewriteState::Waiting)
-            .map(|rewrite| self.reflection_order(proposal, rewrite))
+            .filter_map(|rewrite| self.reflection_order(proposal, rewrite))
             .collect()
     }
 
@@ -143,7 +143,7 @@ impl Core {
             if rewrite.attempts < max_attempts && !is_fatal {
                 rewrite.attempts += 1;
                 let order = self.reflection_order(proposal, &proposal.rewrites[at]);
-                self.work.push(order);
+                self.work.extend(order);
             } else {
                 rewrite.state = RewriteState::Failed;
             }
@@ -285,46 +285,25 @@ impl Core {
         }
     }
 
-    fn reflection_order(&self, proposal: &Proposal, rewrite: &Rewrite) -> Work {
+    fn reflection_order(&self, proposal: &Proposal, rewrite: &Rewrite) -> Option<Work> {
         let settings = &self.config.settings().reflection;
         let component = &rewrite.component;
-        let (current, records) = match &proposal.parent_trial {
-            Some(trial) => (
-                trial.candidate.text(component).cloned().unwrap_or_default(),
-                records(trial, component),
-            ),
-            None => (Arc::default(), Vec::new()),
-        };
-        let template = self.config.template(component);
-        let mut prompt = template.render(
-            component,
-            &current,
-            &records,
-            settings.max_prompt_chars as usize,
-        );
-        if !rewrite.complaint.is_empty() {
-            prompt.extend([
-                "\n\nAn earlier reply could not be used: ",
-                &rewrite.complaint,
-                ". Answer again, with the complete new text inside one ``` block.",
-            ]);
-        }
-        if settings.hypotheses > 1 {
-            prompt.push_str(&request_texts(settings.hypotheses));
-        }
-        Work::Reflection(Box::new(ReflectionWork {
+        let trial = proposal.parent_trial.as_ref()?;
+        Some(Work::Reflection(Box::new(ReflectionWork {
             iteration: proposal.iteration,
             component: Arc::clone(component),
             attempt: rewrite.attempts,
-            prompt,
+            candidate: Arc::clone(&trial.candidate),
+            records: records(trial),
+            complaint: rewrite.complaint.clone(),
             rules: TextRules {
-                current,
+                current: trial.candidate.text(component).cloned().unwrap_or_default(),
                 may_repeat: self.config.settings().search.duplicates == Duplicates::Keep,
                 wildcards: self.config.required_wildcards(component).to_vec(),
                 max_chars: settings.max_text_chars as usize,
             },
             texts: settings.hypotheses,
-        }))
+        })))
     }
 }
 
@@ -332,14 +311,14 @@ fn scored_positions(trial: &Trial) -> impl Iterator<Item = usize> + '_ {
     (0..trial.examples.len()).filter(|position| trial.scored(*position).is_some())
 }
 
-fn records(trial: &Trial, component: &str) -> Vec<ExampleRecord> {
-    let scored: Vec<&Scored> = scored_positions(trial)
-        .filter_map(|position| trial.scored(position))
-        .collect();
-    scored
-        .into_iter()
-        .map(|scored| example_record(component, scored))
-        .collect()
+fn records(trial: &Trial) -> Vec<ReflectiveRecord> {
+    let records = scored_positions(trial).filter_map(|position| {
+        Some(ReflectiveRecord {
+            example: trial.examples[position].clone(),
+            scored: trial.scored(position)?.clone(),
+        })
+    });
+    records.collect()
 }
 
 /// What a child's parents scored on the examples of its trial, by position: twice the same for a

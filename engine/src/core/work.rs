@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
-use gepa_evaluation::{ExampleId, Stage};
+use gepa_evaluation::{ExampleId, ReflectiveRecord, Stage};
 
 use super::priority::Priority;
 use super::trial::Trial;
@@ -15,7 +15,7 @@ use crate::reflection::TextRules;
 pub(crate) enum Work {
     /// Run a rollout; answered by `RolloutSettled`.
     Rollout(RolloutWork),
-    /// Ask the reflection model; answered by `ReflectionSettled`.
+    /// Ask the proposer for one component; answered by `ReflectionSettled`.
     Reflection(Box<ReflectionWork>),
     /// Forget everything ordered that has not started.
     DropQueued,
@@ -39,13 +39,18 @@ pub(crate) struct RolloutWork {
     pub(crate) priority: Priority,
 }
 
-/// A reflection call to make.
+/// A component to have rewritten.
 #[derive(Clone, Debug)]
 pub(crate) struct ReflectionWork {
     pub(crate) iteration: u64,
     pub(crate) component: Arc<str>,
     pub(crate) attempt: u32,
-    pub(crate) prompt: String,
+    /// The parent.
+    pub(crate) candidate: Arc<Candidate>,
+    /// What it did on its minibatch, where that could be scored.
+    pub(crate) records: Vec<ReflectiveRecord>,
+    /// Why the last answer could not be used; empty at the first attempt.
+    pub(crate) complaint: String,
     pub(crate) rules: TextRules,
     /// Texts asked for.
     pub(crate) texts: u32,

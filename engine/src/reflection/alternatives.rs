@@ -1,8 +1,8 @@
-//! Several new texts in one reply.
+//! The new texts of a proposal: read from a reply, and chosen by the rules of their component.
 
-use gepa_evaluation::Completion;
+use gepa_evaluation::{Completion, FinishReason, ProposerError, ProposerErrorKind};
 
-use super::reply::{TextRules, read_completion, read_reply};
+use super::reply::{NO_BLOCK, TextRules, check_text, fenced_block};
 use crate::event::ReflectionFailure;
 
 /// What is added to a reflection prompt to get so many different texts.
@@ -14,44 +14,70 @@ pub(crate) fn request(texts: u32) -> String {
     )
 }
 
-/// The new texts in a completion, at most so many, each by the rules and none twice. Where only one
-/// is asked for, or the reply holds a single block, it is read as [`read_completion`] does.
+/// The new texts in a completion, in order: one for each block where several are asked for, otherwise
+/// what stands between the first and the last fence.
 ///
 /// # Errors
 ///
-/// What is wrong with the first block where none is usable.
-pub fn read_texts(
-    completion: &Completion,
+/// Where the completion is no normal end of turn, or holds no block.
+pub(super) fn texts_in(completion: &Completion, wanted: u32) -> Result<Vec<String>, ProposerError> {
+    use ProposerErrorKind as Kind;
+    match &completion.finish_reason {
+        FinishReason::Length => {
+            let message =
+                "the reply was cut off at the token limit; raise `reflection_model.max_tokens`";
+            return Err(ProposerError::new(Kind::Truncated, message));
+        }
+        FinishReason::Refusal => {
+            let message = "the reflection model declined";
+            return Err(ProposerError::new(Kind::Refused, message));
+        }
+        FinishReason::ToolCalls => {
+            let message = "the reply calls tools instead of answering";
+            return Err(ProposerError::new(Kind::NoText, message));
+        }
+        _ => {}
+    }
+    let blocks = blocks(&completion.text);
+    let texts: Vec<String> = if wanted > 1 && blocks.len() > 1 {
+        let texts = blocks.iter().filter_map(|block| fenced_block(block));
+        texts.map(str::to_owned).collect()
+    } else {
+        let text = fenced_block(&completion.text);
+        text.map(str::to_owned).into_iter().collect()
+    };
+    if texts.is_empty() {
+        return Err(ProposerError::new(Kind::NoText, NO_BLOCK));
+    }
+    Ok(texts)
+}
+
+/// Those of the texts that satisfy the rules, at most so many, none twice.
+///
+/// # Errors
+///
+/// What is wrong with the first text where none is usable; `None` where there is no text.
+pub(crate) fn usable_texts(
+    texts: Vec<String>,
     rules: &TextRules,
     most: u32,
-) -> Result<Vec<String>, ReflectionFailure> {
-    let whole = read_completion(completion, rules);
-    let blocks = blocks(&completion.text);
-    if most <= 1 || blocks.len() <= 1 || whole.as_ref().is_err_and(is_about_the_reply) {
-        return whole.map(|text| vec![text]);
-    }
-    let mut texts: Vec<String> = Vec::new();
+) -> Result<Vec<String>, Option<ReflectionFailure>> {
+    let mut usable: Vec<String> = Vec::new();
     let mut first_failure = None;
-    for block in blocks {
-        match read_reply(&block, rules) {
-            Ok(text) if texts.contains(&text) => {}
-            Ok(text) => texts.push(text),
+    for text in texts {
+        match check_text(&text, rules) {
+            Ok(()) if usable.contains(&text) => {}
+            Ok(()) => usable.push(text),
             Err(failure) => {
                 first_failure.get_or_insert(failure);
             }
         }
     }
-    texts.truncate(most as usize);
-    match first_failure {
-        Some(failure) if texts.is_empty() => Err(failure),
-        _ => Ok(texts),
+    if usable.is_empty() {
+        return Err(first_failure);
     }
-}
-
-/// Whether the reply as a whole cannot be used, whatever its blocks hold.
-fn is_about_the_reply(failure: &ReflectionFailure) -> bool {
-    use crate::event::ReflectionFailureKind as Kind;
-    matches!(failure.kind, Kind::Truncated | Kind::Refused)
+    usable.truncate(most as usize);
+    Ok(usable)
 }
 
 /// The complete outermost blocks, fences included. A fence line that names a language opens a block
@@ -80,7 +106,7 @@ fn blocks(reply: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use gepa_evaluation::{FinishReason, Usage};
+    use gepa_evaluation::Usage;
 
     use super::*;
     use crate::event::ReflectionFailureKind as Kind;
@@ -99,7 +125,15 @@ mod tests {
             tool_calls: vec![],
             usage: Usage::default(),
         };
-        let read = read_texts(&completion, &rules, 3).map_err(|failure| failure.kind);
+        let read = match texts_in(&completion, 3) {
+            Ok(texts) => usable_texts(texts, &rules, 3)
+                .map_err(|failure| failure.map_or(Kind::Model, |failure| failure.kind)),
+            Err(error) => Err(match error.kind {
+                ProposerErrorKind::Truncated => Kind::Truncated,
+                ProposerErrorKind::Refused => Kind::Refused,
+                _ => Kind::NoFence,
+            }),
+        };
         let expected = expected.map(|texts| texts.iter().map(ToString::to_string).collect());
         assert_eq!(read, expected, "{reply}");
     }
@@ -130,6 +164,9 @@ mod tests {
         check("no block", stop, Err(Kind::NoFence));
         let cut = "```\nfirst {q}\n```\n```\nsec";
         check(cut, FinishReason::Length, Err(Kind::Truncated));
+        let whole = "```\nfirst {q}\n```";
+        check(whole, FinishReason::Length, Err(Kind::Truncated));
+        check(whole, FinishReason::Refusal, Err(Kind::Refused));
     }
 
     #[test]

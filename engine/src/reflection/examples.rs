@@ -1,48 +1,10 @@
 //! The examples of a reflection prompt, rendered byte for byte as the reference implementation
 //! renders its reflective dataset.
 
-use gepa_evaluation::Scored;
-use serde_json::{Map, Value};
+use gepa_evaluation::ExampleRecord;
+use serde_json::Value;
 
 use super::scalars::{scalar_text, trimmed};
-
-/// Headings and values of one example, in order.
-pub type ExampleRecord = Vec<(String, Value)>;
-
-/// Heading under which evaluators say what went in.
-const INPUTS: &str = "Inputs";
-/// Heading of what came out.
-const OUTPUTS: &str = "Generated Outputs";
-/// Heading of the judgement.
-const FEEDBACK: &str = "Feedback";
-/// Key of a trace that holds records for single components.
-const COMPONENTS: &str = "components";
-
-/// The record one component is shown of one rollout: the trace's own headings, then output and
-/// feedback where the trace has no such heading.
-pub(crate) fn example_record(component: &str, scored: &Scored) -> ExampleRecord {
-    let mut record = ExampleRecord::new();
-    match &scored.trace {
-        Some(Value::Object(trace)) => {
-            extend(&mut record, trace);
-            if let Some(Value::Object(own)) =
-                trace.get(COMPONENTS).and_then(|all| all.get(component))
-            {
-                extend(&mut record, own);
-            }
-        }
-        Some(other) => record.push((INPUTS.to_owned(), other.clone())),
-        None => {}
-    }
-    if let Some(output) = &scored.output {
-        add_missing(&mut record, OUTPUTS, output);
-    }
-    match &scored.feedback {
-        Some(feedback) => add_missing(&mut record, FEEDBACK, feedback),
-        None => add_missing(&mut record, FEEDBACK, &format!("score: {}", scored.score)),
-    }
-    record
-}
 
 /// Renders records as the text of `<side_info>`; values longer than `longest_value` characters are
 /// cut in the middle.
@@ -59,21 +21,6 @@ pub fn render_examples(records: &[ExampleRecord], longest_value: usize) -> Strin
         }
     }
     text
-}
-
-fn extend(record: &mut ExampleRecord, fields: &Map<String, Value>) {
-    for (name, value) in fields {
-        if name != COMPONENTS {
-            record.retain(|(known, _)| known != name);
-            record.push((name.clone(), value.clone()));
-        }
-    }
-}
-
-fn add_missing(record: &mut ExampleRecord, name: &str, text: &str) {
-    if !record.iter().any(|(known, _)| known == name) {
-        record.push((name.to_owned(), Value::from(text)));
-    }
 }
 
 fn heading(text: &mut String, level: usize, name: &str) {
@@ -168,30 +115,6 @@ mod tests {
         assert_eq!(
             render_examples(&[record.clone(), record], usize::MAX),
             "# Example 1\n## A\nx\n\n\n\n# Example 2\n## A\nx\n\n"
-        );
-    }
-
-    #[test]
-    fn a_component_sees_its_own_part_of_the_trace_and_no_other() {
-        let scored = Scored {
-            score: 0.0,
-            output: Some("out".to_owned()),
-            feedback: Some("wrong".to_owned()),
-            trace: Some(json!({
-                "Inputs": "in",
-                "components": {"plan": {"Step": "mine"}, "act": {"Step": "other"}},
-            })),
-            ..Scored::default()
-        };
-        let names: Vec<(String, Value)> = example_record("plan", &scored);
-        assert_eq!(
-            names,
-            vec![
-                ("Inputs".to_owned(), json!("in")),
-                ("Step".to_owned(), json!("mine")),
-                ("Generated Outputs".to_owned(), json!("out")),
-                ("Feedback".to_owned(), json!("wrong")),
-            ]
         );
     }
 }

@@ -1,16 +1,18 @@
-//! Reflection: what the model is shown, and which of its replies become a new text.
+//! Reflection: what the model is shown, and which texts become a candidate's.
 
 mod alternatives;
 mod examples;
+mod model;
 #[cfg(test)]
 mod peers;
 mod reply;
 mod scalars;
 mod template;
 
-pub use alternatives::read_texts;
+#[cfg(test)]
 pub(crate) use alternatives::request as request_texts;
-pub(crate) use examples::example_record;
-pub use examples::{ExampleRecord, render_examples};
-pub use reply::{TextRules, read_completion, read_reply};
+pub(crate) use alternatives::usable_texts;
+pub use examples::render_examples;
+pub use model::ModelProposer;
+pub use reply::{TextRules, read_reply};
 pub use template::{Template, TemplateError};

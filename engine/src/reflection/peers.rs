@@ -7,11 +7,11 @@ use std::path::Path;
 use std::process::Command;
 
 use gepa_archive::Draw as _;
-use gepa_evaluation::Scored;
+use gepa_evaluation::{ExampleId, ExampleRecord, ReflectiveRecord, Scored};
 use gepa_testing::{MersenneTwister, report_skip};
 use serde_json::{Map, Value, json};
 
-use super::{ExampleRecord, Template, example_record};
+use super::Template;
 
 /// Reads cases of template, text and records as JSON; prints its own template and the prompts.
 const SCRIPT: &str = "
@@ -101,8 +101,11 @@ fn cases() -> Vec<Case> {
                 text: format!("Text {at} with {{wildcard}} and\n```\na block\n```"),
                 records: (0..examples)
                     .map(|_| {
-                        let scored = scored(&mut words);
-                        example_record(["plan", "act"][at % 2], &scored)
+                        let record = ReflectiveRecord {
+                            example: ExampleId::Seed(0),
+                            scored: scored(&mut words),
+                        };
+                        record.headings(["plan", "act"][at % 2])
                     })
                     .collect(),
             }

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use gepa_evaluation::{Completion, FinishReason};
-
 use crate::event::{ReflectionFailure, ReflectionFailureKind};
 
 /// What a new text must satisfy.
@@ -20,42 +18,25 @@ pub struct TextRules {
     pub max_chars: usize,
 }
 
-/// The new text in a completion.
-pub fn read_completion(
-    completion: &Completion,
-    rules: &TextRules,
-) -> Result<String, ReflectionFailure> {
-    match &completion.finish_reason {
-        FinishReason::Length => {
-            return fail(
-                ReflectionFailureKind::Truncated,
-                "the reply was cut off at the token limit; raise `reflection_model.max_tokens`",
-            );
-        }
-        FinishReason::Refusal => {
-            return fail(
-                ReflectionFailureKind::Refused,
-                "the reflection model declined",
-            );
-        }
-        FinishReason::ToolCalls => {
-            return fail(
-                ReflectionFailureKind::NoFence,
-                "the reply calls tools instead of answering",
-            );
-        }
-        _ => {}
-    }
-    read_reply(&completion.text, rules)
+/// The new text in a reply: what stands between its first and its last triple-backtick fence.
+///
+/// # Errors
+///
+/// Where there is no such block, or its text breaks the rules.
+pub fn read_reply(reply: &str, rules: &TextRules) -> Result<String, ReflectionFailure> {
+    let Some(text) = fenced_block(reply) else {
+        return fail(ReflectionFailureKind::NoFence, NO_BLOCK);
+    };
+    check_text(text, rules)?;
+    Ok(text.to_owned())
 }
 
-/// The new text in a reply: what stands between its first and its last triple-backtick fence.
-pub fn read_reply(reply: &str, rules: &TextRules) -> Result<String, ReflectionFailure> {
-    let text = fenced_block(reply)?;
-    if text.is_empty() {
-        return fail(ReflectionFailureKind::Empty, "the fenced block is empty");
+/// Whether a text may become the component's.
+pub(crate) fn check_text(text: &str, rules: &TextRules) -> Result<(), ReflectionFailure> {
+    if text.trim().is_empty() {
+        return fail(ReflectionFailureKind::Empty, "the new text is empty");
     }
-    if !rules.may_repeat && text == rules.current.trim() {
+    if !rules.may_repeat && text.trim() == rules.current.trim() {
         return fail(
             ReflectionFailureKind::Unchanged,
             "the new text is the present one",
@@ -77,31 +58,25 @@ pub fn read_reply(reply: &str, rules: &TextRules) -> Result<String, ReflectionFa
         let message = format!("the new text lost the wildcard {{{name}}}");
         return fail(ReflectionFailureKind::LostWildcard, message);
     }
-    Ok(text.to_owned())
+    Ok(())
 }
 
 const FENCE: &str = "```";
 
-fn fenced_block(reply: &str) -> Result<&str, ReflectionFailure> {
-    let missing = || {
-        let message = "the reply holds no block between two ``` fences";
-        ReflectionFailure {
-            kind: ReflectionFailureKind::NoFence,
-            message: message.to_owned(),
-        }
-    };
-    let start = reply.find(FENCE).ok_or_else(missing)? + FENCE.len();
-    let end = reply
-        .rfind(FENCE)
-        .filter(|end| *end >= start)
-        .ok_or_else(missing)?;
+/// What is wrong with a reply without a block.
+pub(super) const NO_BLOCK: &str = "the reply holds no block between two ``` fences";
+
+/// What stands between the first and the last fence of a reply.
+pub(super) fn fenced_block(reply: &str) -> Option<&str> {
+    let start = reply.find(FENCE)? + FENCE.len();
+    let end = reply.rfind(FENCE).filter(|end| *end >= start)?;
     let inside = &reply[start..end];
     let block = match inside.split_once('\n') {
         // What stands on the fence's own line, in one word, names a language.
         Some((first_line, rest)) if !first_line.trim().contains(char::is_whitespace) => rest,
         _ => inside,
     };
-    Ok(block.trim())
+    Some(block.trim())
 }
 
 fn fail<T>(
@@ -162,33 +137,5 @@ mod tests {
             &format!("```\n{{q}}{}\n```", "x".repeat(40)),
             Err(Kind::TooLong),
         );
-    }
-
-    #[test]
-    fn a_truncated_or_refused_reply_is_never_a_prompt() {
-        let rules = TextRules {
-            current: "old".into(),
-            may_repeat: false,
-            wildcards: vec![],
-            max_chars: 100,
-        };
-        let completion = |finish_reason| Completion {
-            text: "```\nnew text\n```".to_owned(),
-            finish_reason,
-            tool_calls: vec![],
-            usage: gepa_evaluation::Usage::default(),
-        };
-        assert!(read_completion(&completion(FinishReason::Stop), &rules).is_ok());
-        for (finish, kind) in [
-            (FinishReason::Length, ReflectionFailureKind::Truncated),
-            (FinishReason::Refusal, ReflectionFailureKind::Refused),
-        ] {
-            assert_eq!(
-                read_completion(&completion(finish), &rules)
-                    .unwrap_err()
-                    .kind,
-                kind
-            );
-        }
     }
 }

@@ -1,6 +1,8 @@
 //! Reflection prompts: text with placeholders, rendered in a single pass.
 
-use super::examples::{ExampleRecord, render_examples};
+use gepa_evaluation::ExampleRecord;
+
+use super::examples::render_examples;
 
 /// A reflection prompt. Placeholders: `<curr_param>` (the component's present text) and
 /// `<side_info>` (the examples), both required; `<component>` (its name), optional. Nothing else is

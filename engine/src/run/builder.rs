@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use gepa_evaluation::{Evaluator, LanguageModel, Message};
+use gepa_evaluation::{Evaluator, LanguageModel, Message, Proposer};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -23,6 +23,7 @@ use crate::event::{EventBody, Fact, RunResumed};
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::random::{ChaChaStreams, RandomSource};
 use crate::record::{RunRow, RunSummary};
+use crate::reflection::ModelProposer;
 use crate::store::{Claim, Store};
 
 /// Batches a subscriber may fall behind before it loses the oldest.
@@ -30,17 +31,23 @@ const SUBSCRIBER_BACKLOG: usize = 1_024;
 /// Events read from the store at once while resuming.
 const REPLAY_PAGE: usize = 10_000;
 
-/// Puts a run together: a [`Config`], a store, an evaluator, a reflection model, and who watches.
+/// Puts a run together: a [`Config`], a store, an evaluator, a proposer, and who watches.
 #[must_use = "a builder does nothing until it is started"]
 pub struct RunBuilder {
     config: Config,
     described: serde_json::Value,
     store: Option<Arc<dyn Store>>,
     evaluator: Option<Arc<dyn Evaluator>>,
-    reflector: Option<Arc<dyn LanguageModel>>,
+    writer: Option<Writer>,
     observers: Vec<Arc<dyn Observe>>,
     random: Option<Box<dyn RandomSource>>,
     run_id: Option<RunId>,
+}
+
+/// What rewrites components.
+enum Writer {
+    Model(Arc<dyn LanguageModel>),
+    Proposer(Arc<dyn Proposer>),
 }
 
 /// Where a run begins.
@@ -55,7 +62,7 @@ impl Run {
             described: serde_json::Value::Null,
             store: None,
             evaluator: None,
-            reflector: None,
+            writer: None,
             observers: Vec::new(),
             random: None,
             run_id: None,
@@ -76,9 +83,16 @@ impl RunBuilder {
         self
     }
 
-    /// What rewrites components.
+    /// The language model that rewrites components, with the reflection prompts of the
+    /// configuration; takes the place of a [`proposer`](Self::proposer) given before.
     pub fn reflection_model(mut self, model: Arc<dyn LanguageModel>) -> Self {
-        self.reflector = Some(model);
+        self.writer = Some(Writer::Model(model));
+        self
+    }
+
+    /// What rewrites components, instead of a reflection model.
+    pub fn proposer(mut self, proposer: Arc<dyn Proposer>) -> Self {
+        self.writer = Some(Writer::Proposer(proposer));
         self
     }
 
@@ -191,6 +205,11 @@ impl RunBuilder {
         let seed = self.config.settings().run.seed;
         let reuse = self.config.settings().search.reuse_outcomes;
         let config = Arc::new(self.config);
+        let proposer = match self.writer {
+            Some(Writer::Proposer(proposer)) => proposer,
+            Some(Writer::Model(model)) => Arc::new(ModelProposer::new(model, &config)),
+            None => return Err(RunError::Incomplete("reflection model or proposer")),
+        };
         let beginning = Beginning {
             config: Arc::clone(&config),
             reuse: reuse.unwrap_or_else(|| evaluator.is_deterministic()),
@@ -203,9 +222,7 @@ impl RunBuilder {
             described: self.described,
             store: self.store.ok_or(RunError::Incomplete("store"))?,
             evaluator,
-            reflector: self
-                .reflector
-                .ok_or(RunError::Incomplete("reflection model"))?,
+            proposer,
             observers: self.observers,
             run_id: self
                 .run_id
@@ -242,7 +259,7 @@ struct Parts {
     described: serde_json::Value,
     store: Arc<dyn Store>,
     evaluator: Arc<dyn Evaluator>,
-    reflector: Arc<dyn LanguageModel>,
+    proposer: Arc<dyn Proposer>,
     observers: Vec<Arc<dyn Observe>>,
     run_id: RunId,
 }
@@ -283,7 +300,7 @@ impl Parts {
         let mut dispatcher = Dispatcher::new(
             self.run_id.clone(),
             self.evaluator,
-            self.reflector,
+            self.proposer,
             settings,
             spend,
         );

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use futures::FutureExt;
 use gepa_evaluation::{
-    BatchAnswers, ChatRequest, Completion, Evaluation, Evaluator, Failure, FailureKind,
-    LanguageModel, ModelError, ModelErrorKind, Outcome, TrialBatch, Usage,
+    BatchAnswers, Evaluation, Evaluator, Failure, FailureKind, Outcome, ProposedTexts,
+    ProposerError, TrialBatch,
 };
 use tokio::sync::mpsc;
 use tokio::task;
@@ -18,16 +17,12 @@ use tokio::time::{Instant, sleep_until};
 use tracing::Span;
 
 use super::facts::RolloutJob;
-use crate::core::ReflectionWork;
-use crate::ids::Timestamp;
+use super::reflection::{ReflectionCall, panicked};
 
 /// What a call is for.
 pub(super) enum Call {
     Rollout(RolloutJob),
-    Reflection {
-        work: Box<ReflectionWork>,
-        started_at: Timestamp,
-    },
+    Reflection(ReflectionCall),
 }
 
 /// What a call comes back with.
@@ -36,7 +31,7 @@ pub(super) enum Answer {
         evaluation: Evaluation,
         seconds: f64,
     },
-    Reflection(Result<Completion, ModelError>),
+    Reflection(Result<ProposedTexts, ProposerError>),
 }
 
 /// Answers by the places of their calls in the task.
@@ -56,7 +51,7 @@ impl Call {
                 evaluation: Evaluation::free(Outcome::Failed(evaluator_panicked())),
                 seconds: 0.0,
             },
-            Self::Reflection { .. } => Answer::Reflection(Err(panicked())),
+            Self::Reflection(_) => Answer::Reflection(Err(panicked())),
         }
     }
 }
@@ -171,23 +166,6 @@ impl BatchCall {
     }
 }
 
-/// Asks the reflection model.
-pub(super) async fn reflect(
-    model: &dyn LanguageModel,
-    request: ChatRequest,
-) -> Result<Completion, ModelError> {
-    let guarded = AssertUnwindSafe(model.complete(request)).catch_unwind();
-    guarded.await.unwrap_or_else(|_| Err(panicked()))
-}
-
 fn evaluator_panicked() -> Failure {
     Failure::new(FailureKind::Permanent, "the evaluator panicked")
-}
-
-fn panicked() -> ModelError {
-    ModelError {
-        kind: ModelErrorKind::Permanent,
-        message: "the reflection model panicked".to_owned(),
-        usage: Usage::default(),
-    }
 }

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gepa_evaluation::{
-    ChatRequest, Evaluation, Evaluator, FailureKind, LanguageModel, Message, Outcome, Purpose,
-    RolloutRequest, TrialBatch, Usage, UsageBound,
+    Evaluation, Evaluator, FailureKind, Outcome, Proposer, RolloutRequest, TrialBatch, Usage,
+    UsageBound,
 };
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::call::{Answer, BatchCall, Call, reflect};
-use super::facts::{Earlier, RolloutJob, reflection_returned};
+use super::call::{Answer, BatchCall, Call};
+use super::facts::{Earlier, RolloutJob};
 use super::in_flight::{FinishedCall, InFlight, InFlightCall};
 use super::pace::Pace;
+use super::reflection::{ReflectionCall, propose, usage_of};
 use super::spend::{Admission, CallKind, SpendLimiter};
 use crate::config::Settings;
 use crate::core::{Priority, ReflectionWork, Work};
@@ -26,13 +27,13 @@ use crate::stop::StopReason;
 /// Longest pause between two attempts of a rollout.
 const MAX_BACKOFF: Duration = Duration::from_mins(1);
 
-/// Starts work in free slots and turns what comes back into facts.
+/// Starts work in free slots and turns answers into facts.
 pub(super) struct Dispatcher {
     run_id: RunId,
     evaluator: Arc<dyn Evaluator>,
     /// The most rollouts in one batch.
     largest_batch: usize,
-    reflector: Arc<dyn LanguageModel>,
+    proposer: Arc<dyn Proposer>,
     max_attempts: u32,
     timeout: Duration,
     backoff: Duration,
@@ -65,6 +66,8 @@ enum Flow {
 pub(super) enum DispatchOutcome {
     /// Journal this.
     Fact(Fact),
+    /// Journal these.
+    Facts(Vec<Fact>),
     /// The provider is down: pause the run.
     ProviderDown {
         /// What was seen.
@@ -80,7 +83,7 @@ impl Dispatcher {
     pub(super) fn new(
         run_id: RunId,
         evaluator: Arc<dyn Evaluator>,
-        reflector: Arc<dyn LanguageModel>,
+        proposer: Arc<dyn Proposer>,
         settings: &Settings,
         spend: SpendLimiter,
     ) -> Self {
@@ -91,7 +94,7 @@ impl Dispatcher {
             run_id,
             evaluator,
             largest_batch,
-            reflector,
+            proposer,
             max_attempts: settings.rollouts.max_attempts,
             timeout: Duration::from_secs_f64(settings.rollouts.timeout_seconds.min(1e9)),
             backoff: Duration::from_secs_f64(settings.rollouts.backoff_seconds.min(1e6)),
@@ -335,37 +338,43 @@ impl Dispatcher {
     }
 
     fn start_reflection(&mut self) -> bool {
-        let Some(work) = self.reflections.front() else {
+        let Some(call) = self.next_reflection() else {
             return false;
         };
-        let messages = vec![Message::new("user", work.prompt.clone())];
+        let request = call.request(self.run_id.shared());
         let bound = self
             .spend
             .is_limited()
-            .then(|| self.reflector.usage_bound(&messages))
+            .then(|| self.proposer.usage_bound(&request))
             .flatten();
         let Some(granted) = self.admit(CallKind::Reflection, bound) else {
-            return false;
-        };
-        let Some(work) = self.reflections.pop_front() else {
+            for work in call.into_works().into_iter().rev() {
+                self.reflections.push_front(work);
+            }
             return false;
         };
         self.free_reflections -= 1;
-        let reflector = Arc::clone(&self.reflector);
-        let (iteration, component) = (work.iteration, &*work.component);
+        let proposer = Arc::clone(&self.proposer);
+        let (iteration, component) = (call.iteration(), &*request.components[0].name);
         let span = tracing::debug_span!("reflection", iteration, component);
-        let started_at = Timestamp::now();
-        let call = Call::Reflection { work, started_at };
+        let call = Call::Reflection(call);
         let call = InFlightCall { call, granted };
         self.in_flight.start(vec![Some(call)], async move {
-            let request = ChatRequest {
-                messages,
-                purpose: Purpose::Reflection,
-            };
-            let reply = reflect(&*reflector, request).instrument(span).await;
-            vec![(0, Answer::Reflection(reply))]
+            let answer = propose(&*proposer, request).instrument(span).await;
+            vec![(0, Answer::Reflection(answer))]
         });
         true
+    }
+
+    /// The component that comes first, with the others of its proposal where one call is for all.
+    fn next_reflection(&mut self) -> Option<ReflectionCall> {
+        let mut call = ReflectionCall::new(self.reflections.pop_front()?);
+        if self.proposer.takes_all_components() {
+            while let Some(work) = self.reflections.pop_front_if(|work| call.goes_with(work)) {
+                call.add(work);
+            }
+        }
+        Some(call)
     }
 
     fn admit(&mut self, kind: CallKind, bound: Option<UsageBound>) -> Option<UsageBound> {
@@ -404,19 +413,15 @@ impl Dispatcher {
                 self.spend.settle(kind, granted, spent);
                 self.rollout_returned(job, evaluation, at)
             }
-            Call::Reflection { work, started_at } => {
+            Call::Reflection(call) => {
                 self.free_reflections += 1;
                 let kind = CallKind::Reflection;
-                let Some(Answer::Reflection(reply)) = answer else {
+                let Some(Answer::Reflection(answer)) = answer else {
                     self.spend.settle(kind, granted, Usage::default());
                     return DispatchOutcome::Nothing;
                 };
-                let usage = match &reply {
-                    Ok(completion) => completion.usage,
-                    Err(error) => error.usage,
-                };
-                self.spend.settle(kind, granted, usage);
-                reflection_returned(&work, started_at, reply)
+                self.spend.settle(kind, granted, usage_of(&answer));
+                call.settled(answer)
             }
         }
     }
@@ -471,25 +476,16 @@ impl Dispatcher {
     }
 
     fn request(&mut self, job: &RolloutJob) -> RolloutRequest {
-        let work = &job.work;
+        let trial = job.work.trial;
         let trial_id = match &self.last_trial {
-            Some((key, id)) if *key == work.trial => Arc::clone(id),
+            Some((key, id)) if *key == trial => Arc::clone(id),
             _ => {
-                let id: Arc<str> = work.trial.id(&self.run_id).into();
-                self.last_trial = Some((work.trial, Arc::clone(&id)));
+                let id: Arc<str> = trial.id(&self.run_id).into();
+                self.last_trial = Some((trial, Arc::clone(&id)));
                 id
             }
         };
-        RolloutRequest {
-            candidate: Arc::clone(&work.candidate),
-            example: work.example.clone(),
-            run_id: self.run_id.shared(),
-            trial_id,
-            stage: work.stage,
-            iteration: work.trial.iteration,
-            trial_index: work.trial.index,
-            attempt: job.attempt,
-        }
+        job.request(self.run_id.shared(), trial_id)
     }
 }
 

@@ -148,6 +148,11 @@ impl Driver {
     fn take_in(&mut self, returned: DispatchOutcome) {
         match returned {
             DispatchOutcome::Fact(fact) => self.journal.push(fact),
+            DispatchOutcome::Facts(facts) => {
+                for fact in facts {
+                    self.journal.push(fact);
+                }
+            }
             DispatchOutcome::ProviderDown { reason, attempts } => {
                 if let Some(fact) = attempts {
                     self.journal.push(fact);

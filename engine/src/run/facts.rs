@@ -1,16 +1,12 @@
-//! From what a call came back with to the fact that is journaled.
+//! From what a rollout came back with to the fact that is journaled.
 
 use std::sync::Arc;
 
-use gepa_evaluation::{Completion, ModelError, ModelErrorKind, Outcome, Usage};
+use gepa_evaluation::{Outcome, RolloutRequest, Usage};
 
-use super::dispatch::DispatchOutcome;
-use crate::core::{ReflectionWork, RolloutWork};
-use crate::event::{
-    Fact, ReflectionFailure, ReflectionFailureKind, ReflectionSettled, RolloutSettled,
-};
+use crate::core::RolloutWork;
+use crate::event::{Fact, RolloutSettled};
 use crate::ids::Timestamp;
-use crate::reflection::read_texts;
 
 /// A rollout on its way, with what its attempts so far have cost.
 #[derive(Debug)]
@@ -39,6 +35,21 @@ impl RolloutJob {
             attempt: 0,
             started_at: None,
             earlier: None,
+        }
+    }
+
+    /// The present attempt, for the evaluator.
+    pub(super) fn request(&self, run_id: Arc<str>, trial_id: Arc<str>) -> RolloutRequest {
+        let work = &self.work;
+        RolloutRequest {
+            candidate: Arc::clone(&work.candidate),
+            example: work.example.clone(),
+            run_id,
+            trial_id,
+            stage: work.stage,
+            iteration: work.trial.iteration,
+            trial_index: work.trial.index,
+            attempt: self.attempt,
         }
     }
 
@@ -105,54 +116,4 @@ impl RolloutJob {
             outcome: Arc::new(outcome),
         }
     }
-}
-
-/// The fact of a reflection call, unless the provider was down.
-pub(super) fn reflection_returned(
-    work: &ReflectionWork,
-    started_at: Timestamp,
-    reply: Result<Completion, ModelError>,
-) -> DispatchOutcome {
-    let (usage, texts, failure, reply) = match reply {
-        Ok(completion) => match read_texts(&completion, &work.rules, work.texts) {
-            Ok(texts) => (completion.usage, texts, None, Some(completion.text)),
-            Err(failure) => (
-                completion.usage,
-                Vec::new(),
-                Some(failure),
-                Some(completion.text),
-            ),
-        },
-        Err(error) if error.kind == ModelErrorKind::ProviderDown => {
-            return DispatchOutcome::ProviderDown {
-                reason: error.message,
-                attempts: None,
-            };
-        }
-        Err(error) => {
-            let kind = match error.kind {
-                ModelErrorKind::Refused => ReflectionFailureKind::Refused,
-                ModelErrorKind::KeyRejected => ReflectionFailureKind::KeyRejected,
-                _ => ReflectionFailureKind::Model,
-            };
-            let failure = ReflectionFailure {
-                kind,
-                message: error.message,
-            };
-            (error.usage, Vec::new(), Some(failure), None)
-        }
-    };
-    let mut texts = texts.into_iter();
-    DispatchOutcome::Fact(Fact::ReflectionSettled(Box::new(ReflectionSettled {
-        iteration: work.iteration,
-        component: work.component.to_string(),
-        attempt: work.attempt,
-        started_at,
-        finished_at: Timestamp::now(),
-        usage,
-        reply,
-        text: texts.next(),
-        alternatives: texts.collect(),
-        failure,
-    })))
 }

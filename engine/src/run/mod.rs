@@ -12,6 +12,7 @@ mod in_flight;
 mod journal;
 mod observe;
 mod pace;
+mod reflection;
 mod replay;
 mod result;
 mod spend;

@@ -8,6 +8,7 @@ mod endings;
 mod failures;
 mod panics;
 mod probe;
+mod proposers;
 mod records;
 mod reflections;
 mod resume;

@@ -25,7 +25,7 @@ async fn the_heart_disease_config_beats_its_baseline_on_held_out_records() {
     let run = Run::builder(task.config)
         .store(gepa_store::open("memory:").unwrap())
         .evaluator(parts.evaluator)
-        .reflection_model(parts.reflection_model)
+        .proposer(parts.proposer)
         .start()
         .await
         .unwrap();

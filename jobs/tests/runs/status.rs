@@ -29,7 +29,7 @@ async fn finished() -> gepa_engine::RunResult {
         .described_as(task.described)
         .store(gepa_store::open("memory:").unwrap())
         .evaluator(parts.evaluator)
-        .reflection_model(parts.reflection_model)
+        .proposer(parts.proposer)
         .start()
         .await
         .unwrap();

@@ -37,7 +37,7 @@ impl ConfiguredJobs {
             config: task.config,
             described: task.described,
             evaluator: connected.evaluator,
-            reflection_model: connected.reflection_model,
+            proposer: connected.proposer,
         })
     }
 }

@@ -41,7 +41,7 @@ impl JobState {
         let of_calls = || {
             let running = self.running.as_ref()?;
             let policy = running.evaluator.obstacle();
-            policy.or_else(|| running.reflection_model.obstacle())
+            policy.or_else(|| running.proposer.obstacle())
         };
         self.waiting_for.clone().or_else(of_calls)
     }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use gepa_configs::ConfigError;
 use gepa_engine::record::RunRow;
 use gepa_engine::{Config, Run, RunBuilder, Store};
-use gepa_evaluation::{Evaluator, LanguageModel};
+use gepa_evaluation::{Evaluator, Proposer};
 use gepa_jobs::JobMark;
 use serde_json::{Map, Value};
 
@@ -47,7 +47,7 @@ pub struct PreparedJob {
     /// Runs candidates.
     pub evaluator: Arc<dyn Evaluator>,
     /// Rewrites components.
-    pub reflection_model: Arc<dyn LanguageModel>,
+    pub proposer: Arc<dyn Proposer>,
 }
 
 impl PreparedJob {
@@ -60,7 +60,7 @@ impl PreparedJob {
             .described_as(self.mark().describe(&self.described))
             .store(Arc::clone(store))
             .evaluator(Arc::clone(&self.evaluator))
-            .reflection_model(Arc::clone(&self.reflection_model))
+            .proposer(Arc::clone(&self.proposer))
     }
 }
 

@@ -11,6 +11,7 @@ use gepa_archive::Candidate;
 use gepa_configs::{ConfigError, LocatedProblem, Origin};
 use gepa_engine::config::Problem;
 use gepa_engine::record::RunRow;
+use gepa_engine::reflection::ModelProposer;
 use gepa_engine::{Config, ExampleSets, Settings, Store};
 use gepa_evaluation::{
     Evaluation, Evaluator, EvaluatorInfo, ExampleId, FailureKind, Outcome, PromptMessage,
@@ -91,8 +92,12 @@ impl Scripted {
         };
         let config = Config::new(seed, prompt, sets, settings)
             .map_err(|invalid| problem(&invalid.problems[0].key, &invalid.problems[0].message))?;
+        let model = ScriptedModel::answering(|request| {
+            let noise = hash(&request.messages[0].content);
+            let length = (noise % 9) as usize;
+            format!("```\n{}{:x}\n```", "x".repeat(length), noise % 4_096)
+        });
         Ok(PreparedJob {
-            config,
             described: json!({"script": script}),
             config_body: script.clone(),
             notes: vec!["`crossover_rate` is not used".to_owned()],
@@ -102,11 +107,8 @@ impl Scripted {
                 fatal: script["fatal"] == true,
                 ledger: Arc::clone(&self.0),
             }),
-            reflection_model: Arc::new(ScriptedModel::answering(|request| {
-                let noise = hash(&request.messages[0].content);
-                let length = (noise % 9) as usize;
-                format!("```\n{}{:x}\n```", "x".repeat(length), noise % 4_096)
-            })),
+            proposer: Arc::new(ModelProposer::new(Arc::new(model), &config)),
+            config,
         })
     }
 }

@@ -38,7 +38,7 @@ pub(super) async fn run(
         .described_as(task.described)
         .store(Arc::clone(&store))
         .evaluator(connected.evaluator)
-        .reflection_model(connected.reflection_model)
+        .proposer(connected.proposer)
         .start()
         .await?;
     let run_id = handle.run_id().clone();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gepa_archive::Candidate;
 use gepa_evaluation::{ExampleId, FailureKind, Outcome, PromptTemplate, Scored, Usage};
 
-use super::super::{Core, Work};
+use super::super::{Core, ReflectionWork, Work};
 use crate::config::{
     BudgetSettings, Config, ExampleSets, MergeSettings, Overlap, RunSettings, SearchSettings,
     Settings,
@@ -16,6 +16,7 @@ use crate::event::{
 };
 use crate::ids::{Timestamp, TrialKey};
 use crate::random::{ChaChaStreams, DrawPurpose, RandomSource};
+use crate::reflection::request_texts;
 
 fn ids(from: u64, count: u64) -> Vec<ExampleId> {
     (from..from + count).map(ExampleId::Seed).collect()
@@ -61,18 +62,18 @@ impl World {
     }
 
     pub(crate) fn core(&self) -> Core {
+        let random = Box::new(ChaChaStreams::new(self.seed));
+        Core::start(Arc::new(self.config()), true, random)
+    }
+
+    fn config(&self) -> Config {
         let seed = Candidate::new([("plan", "a"), ("act", "b")]).unwrap();
         let sets = ExampleSets {
             train: ids(0, 20),
             pareto: ids(if self.overlapping { 14 } else { 100 }, 12),
             validation: ids(200, 8),
         };
-        let config = Config::new(seed, PromptTemplate::default(), sets, self.settings.clone());
-        Core::start(
-            Arc::new(config.unwrap()),
-            true,
-            Box::new(ChaChaStreams::new(self.seed)),
-        )
+        Config::new(seed, PromptTemplate::default(), sets, self.settings.clone()).unwrap()
     }
 
     /// What the world says to a piece of work: a function of the work alone.
@@ -114,7 +115,7 @@ impl World {
                 }))
             }
             Work::Reflection(work) => {
-                let noise = hash(&work.prompt);
+                let noise = hash(&self.prompt(work));
                 let text_of = |number: u32| {
                     let letter = char::from(b'c' + ((noise >> (5 * number)) % 20) as u8);
                     format!("{}{letter}", work.rules.current)
@@ -144,6 +145,22 @@ impl World {
                 unreachable!("not a question")
             }
         }
+    }
+
+    /// What a reflection model would be asked.
+    fn prompt(&self, work: &ReflectionWork) -> String {
+        let records = work.records.iter();
+        let records: Vec<_> = records
+            .map(|record| record.headings(&work.component))
+            .collect();
+        let config = self.config();
+        let template = &config.templates()[&work.component];
+        let current = &work.rules.current;
+        let mut prompt = template.render(&work.component, current, &records, usize::MAX);
+        if work.texts > 1 {
+            prompt.push_str(&request_texts(work.texts));
+        }
+        prompt
     }
 
     /// Runs to the end; `pick` chooses which open piece of work is answered next.

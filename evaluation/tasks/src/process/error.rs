@@ -1,11 +1,11 @@
-//! Why a process evaluator cannot start.
+//! Why a process cannot start.
 
-/// Why a process evaluator cannot start.
+/// Why a process cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProcessError {
     /// A setting makes no sense.
-    #[error("process evaluator: {0}")]
+    #[error("process: {0}")]
     BadSettings(String),
     /// The program cannot be started at all.
     #[error("cannot start `{program}`: {source}; check `command`")]

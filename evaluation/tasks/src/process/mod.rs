@@ -1,6 +1,6 @@
-//! Evaluators in any language: long-lived child processes that speak JSON lines.
+//! Evaluators and proposers in any language: long-lived child processes that speak JSON lines.
 //!
-//! The protocol is documented in `docs/process-evaluator.md`.
+//! The protocols are documented in `docs/process-evaluator.md` and `docs/process-proposer.md`.
 
 mod error;
 mod evaluator;
@@ -8,6 +8,8 @@ mod exchange;
 mod group;
 mod lines;
 mod pool;
+mod proposal_lines;
+mod proposer;
 mod protocol;
 mod settings;
 mod worker;
@@ -16,7 +18,8 @@ pub use error::ProcessError;
 pub use evaluator::ProcessEvaluator;
 pub(crate) use group::ChildGroup;
 pub(crate) use lines::{StderrTail, watch_stderr};
+pub use proposer::ProcessProposer;
 pub use protocol::PROTOCOL_VERSION;
 pub(crate) use protocol::{Reply, read_hello, read_reply};
-pub use settings::ProcessSettings;
+pub use settings::{ProcessProposerSettings, ProcessSettings};
 pub(crate) use settings::{absolute, program_path};

@@ -1,4 +1,4 @@
-//! What a config says about a process evaluator.
+//! What a config says about processes that evaluate or propose.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -55,6 +55,69 @@ impl ProcessSettings {
             max_line_bytes: default_max_line_bytes(),
             deterministic: false,
         }
+    }
+}
+
+/// A program that rewrites components, speaking JSON lines on stdin and stdout.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessProposerSettings {
+    /// The program and its arguments; no shell is involved.
+    pub command: Vec<String>,
+    /// Variables added to the inherited environment.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub env: IndexMap<String, String>,
+    /// The folder the program runs in, relative to the config file; by default that file's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// How many of it run at once; each handles one proposal at a time.
+    #[serde(default = "one_process")]
+    pub processes: usize,
+    /// How long one answer may take before the process is killed.
+    #[serde(default = "default_proposal_seconds")]
+    pub timeout_seconds: f64,
+    /// How long a process may take to say that it is ready.
+    #[serde(default = "default_start_timeout_seconds")]
+    pub start_timeout_seconds: f64,
+    /// The longest line a process may print, in bytes.
+    #[serde(default = "default_max_line_bytes")]
+    pub max_line_bytes: usize,
+}
+
+impl ProcessProposerSettings {
+    /// Settings for a command with everything else at its default.
+    pub fn for_command(command: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let defaults = ProcessSettings::for_command(command);
+        Self {
+            command: defaults.command,
+            env: defaults.env,
+            directory: defaults.directory,
+            processes: one_process(),
+            timeout_seconds: default_proposal_seconds(),
+            start_timeout_seconds: defaults.start_timeout_seconds,
+            max_line_bytes: defaults.max_line_bytes,
+        }
+    }
+
+    /// The same for the launch, which is that of evaluators.
+    pub(super) fn as_process(&self) -> ProcessSettings {
+        ProcessSettings {
+            command: self.command.clone(),
+            env: self.env.clone(),
+            directory: self.directory.clone(),
+            processes: self.processes,
+            timeout_seconds: self.timeout_seconds,
+            start_timeout_seconds: self.start_timeout_seconds,
+            max_line_bytes: self.max_line_bytes,
+            deterministic: false,
+        }
+    }
+}
+
+impl fmt::Debug for ProcessProposerSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Everything a launch needs, with the environment by name only.
+        self.as_process().fmt(formatter)
     }
 }
 
@@ -160,6 +223,14 @@ fn seconds(name: &str, value: f64) -> Result<Duration, ProcessError> {
 
 fn default_processes() -> usize {
     4
+}
+
+fn one_process() -> usize {
+    1
+}
+
+fn default_proposal_seconds() -> f64 {
+    600.0
 }
 
 fn default_timeout_seconds() -> f64 {

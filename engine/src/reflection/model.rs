@@ -1,0 +1,121 @@
+//! The language model as a proposer.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gepa_evaluation::{
+    ChatRequest, ComponentRequest, ExampleRecord, LanguageModel, Message, ProposalRequest,
+    ProposedTexts, Proposer, ProposerError, Purpose, Usage, UsageBound,
+};
+use indexmap::IndexMap;
+
+use super::Template;
+use super::alternatives::{request, texts_in};
+use crate::config::Config;
+
+/// Asks a language model for each component, with the reflection prompt of the configuration.
+pub struct ModelProposer {
+    model: Arc<dyn LanguageModel>,
+    templates: IndexMap<Arc<str>, Template>,
+    max_prompt_chars: usize,
+}
+
+impl ModelProposer {
+    /// A proposer that asks `model` as `config` says.
+    pub fn new(model: Arc<dyn LanguageModel>, config: &Config) -> Self {
+        Self {
+            model,
+            templates: config.templates().clone(),
+            max_prompt_chars: config.settings().reflection.max_prompt_chars as usize,
+        }
+    }
+
+    fn messages(&self, proposal: &ProposalRequest, component: &ComponentRequest) -> Vec<Message> {
+        let name = &*component.name;
+        let current = proposal.candidate.text(name).map_or("", |text| &**text);
+        let records = proposal.records.iter().map(|record| record.headings(name));
+        let records: Vec<ExampleRecord> = records.collect();
+        // Every component of a candidate has a template.
+        let template = self.templates.get(name).unwrap_or(&self.templates[0]);
+        let mut prompt = template.render(name, current, &records, self.max_prompt_chars);
+        if let Some(complaint) = &component.complaint {
+            prompt.extend([
+                "\n\nAn earlier reply could not be used: ",
+                complaint,
+                ". Answer again, with the complete new text inside one ``` block.",
+            ]);
+        }
+        if proposal.texts > 1 {
+            prompt.push_str(&request(proposal.texts));
+        }
+        vec![Message::new("user", prompt)]
+    }
+
+    async fn rewrite(
+        &self,
+        proposal: &ProposalRequest,
+        component: &ComponentRequest,
+    ) -> Result<(Vec<String>, Usage, String), ProposerError> {
+        let messages = self.messages(proposal, component);
+        let purpose = Purpose::Reflection;
+        let completion = self
+            .model
+            .complete(ChatRequest { messages, purpose })
+            .await?;
+        match texts_in(&completion, proposal.texts) {
+            Ok(texts) => Ok((texts, completion.usage, completion.text)),
+            Err(error) => Err(ProposerError {
+                usage: completion.usage,
+                reply: Some(completion.text),
+                ..error
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl Proposer for ModelProposer {
+    async fn propose(&self, proposal: ProposalRequest) -> Result<ProposedTexts, ProposerError> {
+        let mut proposed = ProposedTexts::default();
+        for component in &proposal.components {
+            let rewritten = self.rewrite(&proposal, component).await;
+            let (texts, usage, reply) = rewritten.map_err(|error| ProposerError {
+                usage: error.usage + proposed.usage,
+                ..error
+            })?;
+            proposed.texts.insert(Arc::clone(&component.name), texts);
+            proposed.usage += usage;
+            proposed.reply = Some(reply);
+        }
+        Ok(proposed)
+    }
+
+    fn takes_all_components(&self) -> bool {
+        false
+    }
+
+    fn usage_bound(&self, proposal: &ProposalRequest) -> Option<UsageBound> {
+        let mut sum = UsageBound::default();
+        for component in &proposal.components {
+            let messages = self.messages(proposal, component);
+            let bound = self.model.usage_bound(&messages)?;
+            sum.tokens = sum.tokens.saturating_add(bound.tokens);
+            sum.cost += bound.cost;
+        }
+        Some(sum)
+    }
+
+    fn obstacle(&self) -> Option<String> {
+        self.model.obstacle()
+    }
+}
+
+impl fmt::Debug for ModelProposer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ModelProposer")
+            .field("model", &self.model.info())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,176 @@
+//! One call of the proposer: what it is asked, and the facts it comes back with.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use gepa_evaluation::{
+    ComponentRequest, ProposalRequest, ProposedTexts, Proposer, ProposerError, ProposerErrorKind,
+    Usage,
+};
+
+use super::dispatch::DispatchOutcome;
+use crate::core::ReflectionWork;
+use crate::event::{Fact, ReflectionFailure, ReflectionFailureKind, ReflectionSettled};
+use crate::ids::Timestamp;
+use crate::reflection::usable_texts;
+
+/// Components of one proposal to be rewritten by one call; at least one.
+pub(super) struct ReflectionCall {
+    works: Vec<Box<ReflectionWork>>,
+    started_at: Timestamp,
+}
+
+impl ReflectionCall {
+    /// A call for this component.
+    pub(super) fn new(work: Box<ReflectionWork>) -> Self {
+        Self {
+            works: vec![work],
+            started_at: Timestamp::now(),
+        }
+    }
+
+    /// Whether another component may be rewritten by the same call.
+    pub(super) fn goes_with(&self, other: &ReflectionWork) -> bool {
+        self.iteration() == other.iteration
+    }
+
+    /// Adds a component.
+    pub(super) fn add(&mut self, work: Box<ReflectionWork>) {
+        self.works.push(work);
+    }
+
+    /// The components again, in order.
+    pub(super) fn into_works(self) -> Vec<Box<ReflectionWork>> {
+        self.works
+    }
+
+    /// The iteration of the proposal.
+    pub(super) fn iteration(&self) -> u64 {
+        self.works[0].iteration
+    }
+
+    /// What the proposer is asked.
+    pub(super) fn request(&self, run_id: Arc<str>) -> ProposalRequest {
+        let first = &self.works[0];
+        let components = self.works.iter().map(|work| ComponentRequest {
+            name: Arc::clone(&work.component),
+            attempt: work.attempt,
+            complaint: (!work.complaint.is_empty()).then(|| work.complaint.clone()),
+            wildcards: work.rules.wildcards.clone(),
+            max_chars: work.rules.max_chars,
+        });
+        ProposalRequest {
+            run_id,
+            iteration: first.iteration,
+            candidate: Arc::clone(&first.candidate),
+            components: components.collect(),
+            records: first.records.clone(),
+            earlier: Vec::new(),
+            texts: first.texts,
+        }
+    }
+
+    /// The facts of the call, one for each component, unless the provider was down. What the call
+    /// cost and its reply are journaled with the first component.
+    pub(super) fn settled(self, answer: Result<ProposedTexts, ProposerError>) -> DispatchOutcome {
+        let (mut usage, mut reply, mut texts) = match answer {
+            Ok(proposed) => match self.stranger_in(&proposed) {
+                None => (proposed.usage, proposed.reply, Ok(proposed.texts)),
+                Some(failure) => (proposed.usage, proposed.reply, Err(failure)),
+            },
+            Err(error) if error.kind == ProposerErrorKind::ProviderDown => {
+                return DispatchOutcome::ProviderDown {
+                    reason: error.message,
+                    attempts: None,
+                };
+            }
+            Err(error) => {
+                let failure = ReflectionFailure {
+                    kind: failure_kind(error.kind),
+                    message: error.message,
+                };
+                (error.usage, error.reply, Err(failure))
+            }
+        };
+        let finished_at = Timestamp::now();
+        let facts = self.works.iter().map(|work| {
+            let read = match &mut texts {
+                Ok(texts) => {
+                    let own = texts.get_mut(&work.component);
+                    let own = own.map(std::mem::take).unwrap_or_default();
+                    usable_texts(own, &work.rules, work.texts)
+                        .map_err(|failure| failure.unwrap_or_else(|| no_text(&work.component)))
+                }
+                Err(failure) => Err(failure.clone()),
+            };
+            let (texts, failure) = match read {
+                Ok(texts) => (texts, None),
+                Err(failure) => (Vec::new(), Some(failure)),
+            };
+            let mut texts = texts.into_iter();
+            Fact::ReflectionSettled(Box::new(ReflectionSettled {
+                iteration: work.iteration,
+                component: work.component.to_string(),
+                attempt: work.attempt,
+                started_at: self.started_at,
+                finished_at,
+                usage: std::mem::take(&mut usage),
+                reply: reply.take(),
+                text: texts.next(),
+                alternatives: texts.collect(),
+                failure,
+            }))
+        });
+        DispatchOutcome::Facts(facts.collect())
+    }
+
+    /// What is wrong with an answer for a component that was not asked for.
+    fn stranger_in(&self, proposed: &ProposedTexts) -> Option<ReflectionFailure> {
+        let mut names = proposed.texts.keys();
+        let name = names.find(|name| self.works.iter().all(|work| work.component != **name))?;
+        Some(ReflectionFailure {
+            kind: ReflectionFailureKind::Model,
+            message: format!("the proposer rewrote `{name}`, which it was not asked to"),
+        })
+    }
+}
+
+/// Asks the proposer. A panic of it is a failure of the call.
+pub(super) async fn propose(
+    proposer: &dyn Proposer,
+    request: ProposalRequest,
+) -> Result<ProposedTexts, ProposerError> {
+    let guarded = AssertUnwindSafe(proposer.propose(request)).catch_unwind();
+    guarded.await.unwrap_or_else(|_| Err(panicked()))
+}
+
+/// The failure of a call whose proposer panicked.
+pub(super) fn panicked() -> ProposerError {
+    ProposerError::new(ProposerErrorKind::Failed, "the proposer panicked")
+}
+
+/// What a call used, whether or not it gave texts.
+pub(super) fn usage_of(answer: &Result<ProposedTexts, ProposerError>) -> Usage {
+    match answer {
+        Ok(proposed) => proposed.usage,
+        Err(error) => error.usage,
+    }
+}
+
+fn no_text(component: &str) -> ReflectionFailure {
+    ReflectionFailure {
+        kind: ReflectionFailureKind::Empty,
+        message: format!("the proposer gave no text for `{component}`"),
+    }
+}
+
+fn failure_kind(kind: ProposerErrorKind) -> ReflectionFailureKind {
+    match kind {
+        ProposerErrorKind::NoText => ReflectionFailureKind::NoFence,
+        ProposerErrorKind::Truncated => ReflectionFailureKind::Truncated,
+        ProposerErrorKind::Refused => ReflectionFailureKind::Refused,
+        ProposerErrorKind::KeyRejected => ReflectionFailureKind::KeyRejected,
+        _ => ReflectionFailureKind::Model,
+    }
+}

@@ -1,0 +1,261 @@
+//! The seam that writes new texts for the components of a candidate.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gepa_archive::Candidate;
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use crate::{ExampleId, ModelError, ModelErrorKind, Scored, Usage, UsageBound};
+
+/// Writes new texts from what a candidate did on a few examples.
+///
+/// **The caller** may call from many tasks at once, drops the future to cancel, journals each answer,
+/// checks each text by the rules of its component, and asks again with a complaint, a bounded number
+/// of times, where there was no usable text. It never asks again for what is journaled: a resumed or
+/// replayed run needs no proposer for its past.
+///
+/// **The implementor** answers for the requested components and for no others, reports usage for
+/// failures as well, and bounds its own time.
+#[async_trait]
+pub trait Proposer: Send + Sync {
+    /// Writes new texts.
+    async fn propose(&self, request: ProposalRequest) -> Result<ProposedTexts, ProposerError>;
+
+    /// Whether a call is for all components of a proposal that are to be rewritten. Otherwise each
+    /// component has a call of its own, at the same time as the others. Every component counts as
+    /// one reflection call either way.
+    fn takes_all_components(&self) -> bool {
+        true
+    }
+
+    /// The most this call can cost, where that is known beforehand.
+    fn usage_bound(&self, _request: &ProposalRequest) -> Option<UsageBound> {
+        None
+    }
+
+    /// What calls have to wait for at this moment, for people; `None` if nothing is in their way.
+    fn obstacle(&self) -> Option<String> {
+        None
+    }
+}
+
+/// What new texts are written from.
+#[derive(Clone, Debug)]
+pub struct ProposalRequest {
+    /// The run this belongs to.
+    pub run_id: Arc<str>,
+    /// The iteration.
+    pub iteration: u64,
+    /// The parent, whose components are to be rewritten.
+    pub candidate: Arc<Candidate>,
+    /// The components to rewrite; at least one.
+    pub components: Vec<ComponentRequest>,
+    /// What the parent did on its minibatch: one record for each example that has a score.
+    pub records: Vec<ReflectiveRecord>,
+    /// Earlier attempts that the policy remembers; empty where it has no memory.
+    pub earlier: Vec<EarlierAttempt>,
+    /// Different texts wanted for each component; at least 1.
+    pub texts: u32,
+}
+
+/// A component to rewrite, and what its new text must satisfy.
+#[derive(Clone, Debug)]
+pub struct ComponentRequest {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Which attempt at it this is in the present proposal, from 1.
+    pub attempt: u32,
+    /// Why the answer of the last attempt could not be used.
+    pub complaint: Option<String>,
+    /// Wildcards that the new text must keep, without their braces.
+    pub wildcards: Vec<Arc<str>>,
+    /// Most characters of the new text.
+    pub max_chars: usize,
+}
+
+/// A rewrite that was tried before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EarlierAttempt {
+    /// The component.
+    pub component: Arc<str>,
+    /// The text that was tried.
+    pub text: Arc<str>,
+    /// How much more it scored than its parent, summed over the examples on which both were scored;
+    /// `None` if there were none.
+    pub gain: Option<f64>,
+    /// Whether the candidate with this text entered the archive.
+    pub accepted: bool,
+}
+
+/// The answer to a [`ProposalRequest`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProposedTexts {
+    /// The new texts by component: first the one to try, then further ones where several were wanted.
+    pub texts: IndexMap<Arc<str>, Vec<String>>,
+    /// What they cost.
+    pub usage: Usage,
+    /// The reply they were read from, where there was one; it is journaled with them.
+    pub reply: Option<String>,
+}
+
+/// A proposal for which there are no new texts.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct ProposerError {
+    /// What kind of failure, for deciding what to do.
+    pub kind: ProposerErrorKind,
+    /// What went wrong and what to do about it, for people and for the next attempt's complaint.
+    pub message: String,
+    /// What was spent.
+    pub usage: Usage,
+    /// The reply that could not be used, where there was one.
+    pub reply: Option<String>,
+}
+
+/// The kinds of failure to propose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProposerErrorKind {
+    /// The reply holds no new text.
+    NoText,
+    /// The reply was cut off before the new text was complete.
+    Truncated,
+    /// The proposer declined.
+    Refused,
+    /// The provider refused the key: no call with it will ever work, so the run ends.
+    KeyRejected,
+    /// The provider is down and stayed down: the run pauses, and nothing is journaled.
+    ProviderDown,
+    /// The call itself failed.
+    Failed,
+}
+
+impl ProposerError {
+    /// A failure that cost nothing.
+    pub fn new(kind: ProposerErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            usage: Usage::default(),
+            reply: None,
+        }
+    }
+}
+
+impl From<ModelError> for ProposerError {
+    fn from(error: ModelError) -> Self {
+        let kind = match error.kind {
+            ModelErrorKind::Refused => ProposerErrorKind::Refused,
+            ModelErrorKind::KeyRejected => ProposerErrorKind::KeyRejected,
+            ModelErrorKind::ProviderDown => ProposerErrorKind::ProviderDown,
+            ModelErrorKind::Transient | ModelErrorKind::Permanent | ModelErrorKind::Timeout => {
+                ProposerErrorKind::Failed
+            }
+        };
+        Self {
+            usage: error.usage,
+            ..Self::new(kind, error.message)
+        }
+    }
+}
+
+/// What the parent did on one example.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReflectiveRecord {
+    /// The example.
+    pub example: ExampleId,
+    /// Score, feedback, output and trace.
+    pub scored: Scored,
+}
+
+/// Headings and values of one example, in order.
+pub type ExampleRecord = Vec<(String, Value)>;
+
+/// Heading under which evaluators say what went in.
+const INPUTS: &str = "Inputs";
+/// Heading of what came out.
+const OUTPUTS: &str = "Generated Outputs";
+/// Heading of the judgement.
+const FEEDBACK: &str = "Feedback";
+/// Key of a trace that holds records for single components.
+const COMPONENTS: &str = "components";
+
+impl ReflectiveRecord {
+    /// What one component is shown of it: the headings of the trace, those of the component's own
+    /// part of the trace, then output and feedback where the trace has no such heading.
+    pub fn headings(&self, component: &str) -> ExampleRecord {
+        let scored = &self.scored;
+        let mut record = ExampleRecord::new();
+        match &scored.trace {
+            Some(Value::Object(trace)) => {
+                extend(&mut record, trace);
+                if let Some(Value::Object(own)) =
+                    trace.get(COMPONENTS).and_then(|all| all.get(component))
+                {
+                    extend(&mut record, own);
+                }
+            }
+            Some(other) => record.push((INPUTS.to_owned(), other.clone())),
+            None => {}
+        }
+        if let Some(output) = &scored.output {
+            add_missing(&mut record, OUTPUTS, output);
+        }
+        match &scored.feedback {
+            Some(feedback) => add_missing(&mut record, FEEDBACK, feedback),
+            None => add_missing(&mut record, FEEDBACK, &format!("score: {}", scored.score)),
+        }
+        record
+    }
+}
+
+fn extend(record: &mut ExampleRecord, fields: &Map<String, Value>) {
+    for (name, value) in fields {
+        if name != COMPONENTS {
+            record.retain(|(known, _)| known != name);
+            record.push((name.clone(), value.clone()));
+        }
+    }
+}
+
+fn add_missing(record: &mut ExampleRecord, name: &str, text: &str) {
+    if !record.iter().any(|(known, _)| known == name) {
+        record.push((name.to_owned(), Value::from(text)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_component_sees_its_own_part_of_the_trace_and_no_other() {
+        let scored = Scored {
+            score: 0.0,
+            output: Some("out".to_owned()),
+            feedback: Some("wrong".to_owned()),
+            trace: Some(json!({
+                "Inputs": "in",
+                "components": {"plan": {"Step": "mine"}, "act": {"Step": "other"}},
+            })),
+            ..Scored::default()
+        };
+        let record = ReflectiveRecord {
+            example: ExampleId::Seed(3),
+            scored,
+        };
+        assert_eq!(
+            record.headings("plan"),
+            vec![
+                ("Inputs".to_owned(), json!("in")),
+                ("Step".to_owned(), json!("mine")),
+                ("Generated Outputs".to_owned(), json!("out")),
+                ("Feedback".to_owned(), json!("wrong")),
+            ]
+        );
+    }
+}
