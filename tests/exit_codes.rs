@@ -26,7 +26,7 @@ fn a_budget_below_one_proposal_is_refused_with_the_numbers() {
     let plan = workspace.succeed(&["run", "config.toml", "--plan"]);
     assert!(plan.starts_with(&format!(
         "{:<22}{:>16}{:>16}{:>16}\n",
-        "", "floor", "likely", "most"
+        "", "one proposal", "expected", "at most"
     )));
     assert!(
         plan.contains("rollouts                            50"),
@@ -104,7 +104,7 @@ fn what_is_not_there_is_answered_with_what_is() {
     assert_eq!(no_run.code, Some(2));
     assert_eq!(
         no_run.stderr,
-        "error: no run is called `pl_ffff`; `gepa runs` lists those there are\n"
+        "error: no run is called `pl_ffff`; `gepa runs` lists all runs\n"
     );
     let no_candidate = workspace.gepa(&["diff", "latest", "baseline", "999"]);
     assert_eq!(no_candidate.code, Some(2));

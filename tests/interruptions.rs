@@ -84,7 +84,7 @@ fn the_first_interrupt_lets_calls_in_flight_finish() {
     let run = running.run.clone();
     let finished = running.wait();
     assert_eq!(finished.code, Some(130));
-    let resume = format!("go on with: gepa run --resume {run}");
+    let resume = format!("resume with: gepa run --resume {run}");
     assert!(finished.stderr.contains(&resume), "{}", finished.stderr);
     assert_eq!(
         settled(&workspace),

@@ -62,7 +62,10 @@ fn settings_that_decide_alike_find_everything_they_need() {
     let server = Server::start();
     let workspace = finished(&server);
     let answer = workspace.succeed(&["replay", "latest", "--set", "search.epsilon=0.5"]);
-    assert!(answer.contains("the data reach to its end"), "{answer}");
+    assert!(
+        answer.contains("the recorded data last to its end"),
+        "{answer}"
+    );
     let iterations = number(&workspace.stats(), "iterations");
     let all = format!("{iterations} iterations begun, the first {iterations} decided as recorded");
     assert!(answer.contains(&all), "{answer}");
@@ -74,7 +77,10 @@ fn other_settings_are_followed_to_where_the_data_end() {
     let workspace = finished(&server);
     let calls = server.ledger().calls_received;
     let seeded = workspace.succeed(&["replay", "latest", "--set", "run.seed=99"]);
-    assert!(seeded.contains("the data end in iteration 1"), "{seeded}");
+    assert!(
+        seeded.contains("the recorded data end in iteration 1"),
+        "{seeded}"
+    );
     assert!(seeded.contains(" was recorded"), "{seeded}");
     let lenient = workspace.succeed(&[
         "replay",

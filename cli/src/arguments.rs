@@ -1,4 +1,4 @@
-//! What can be typed after `gepa`.
+//! The arguments of `gepa`.
 
 mod train;
 
@@ -15,15 +15,15 @@ pub(crate) use train::TrainArguments;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    finished
-  1    the store or the output failed, or `doctor` found something wrong
+  1    the store or the output failed, or `doctor` found a difference
   2    wrong usage or configuration
   4    the budget cannot afford one proposal
-  5    too many evaluator failures, or no usable reply of the reflection model at all
+  5    too many evaluator failures, or no usable reply of the reflection model
   6    a provider is down; resume the run later
-  130  interrupted; resume the run when you like
+  130  interrupted; the run can be resumed
 
-Data goes to stdout, everything meant for people to stderr. GEPA_STORE names the default store;
-it and all keys are read from the environment, then from `.env` in the current directory.
+Data goes to stdout, text for people to stderr. GEPA_STORE names the default store. GEPA_STORE and
+all keys are read from the environment, then from `.env` in the current directory.
 GEPA_LOG=info (or debug, trace, a filter) writes logs to stderr, GEPA_LOG_FORMAT=json as JSON.";
 
 const RUN_NOTES: &str = "\
@@ -31,23 +31,24 @@ The first line on stdout is the run's id. With `--log json` each event is one JS
 on stderr, as `gepa export --what events` writes it, and the last line on stdout is the object that
 `gepa export --what stats` writes. Otherwise progress and a summary go to stderr.
 
-The first Ctrl-C finishes the calls in flight, the second drops them; both can be resumed.";
+The first Ctrl-C waits for the calls in flight, the second drops them. The run can be resumed after
+either.";
 
 const REPLAY_NOTES: &str = "\
-Without `--set` every recorded decision is made again and compared; the exit code is 2 if one comes
-out otherwise.
+Without `--set` every recorded decision is made again and compared. The exit code is 2 if one
+differs.
 
-With `--set` two questions are answered from what the run recorded. Along the recorded path: which
-parents and gates would have come out otherwise, the archive being as it was. On a path of its own:
-how far the other settings would have come before they needed a rollout or a reflection that the run
-never bought.";
+With `--set` two questions are answered from the run's journal. Along the recorded path: which
+parents and gates the other settings would have chosen with the archive of the run. On a path of
+its own: how far a run with the other settings would have come before it needed a rollout or a
+reflection that is not recorded.";
 
 const SERVE_NOTES: &str = "\
-GEPA_API_KEY is the key every request but /health must carry; without one the server listens on
-loopback only. The address it listens on is printed on stderr. A signal interrupts the jobs; a
-server started again on the same store goes on with them.";
+GEPA_API_KEY is the key that every request except /health must carry. Without a key the server
+listens on loopback only. Its address is printed on stderr. A signal interrupts the jobs; a server
+that is started again on the same store resumes them.";
 
-/// Evolves prompts against an evaluator, and answers for every token it spent.
+/// Evolves prompts against an evaluator, and accounts for every token it spent.
 #[derive(Debug, Parser)]
 #[command(name = "gepa", version, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -57,28 +58,28 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a configuration, or take up a run that was interrupted
+    /// Run a configuration, or resume an interrupted run
     #[command(after_help = RUN_NOTES)]
     Run(RunArguments),
     /// Check a configuration without running it
     Check(CheckArguments),
     /// List the runs in the store
     Runs(StoreArguments),
-    /// Show how a run stands or what came of it
+    /// Show the state or the result of a run
     Show(RunReference),
-    /// Print a run's best prompt and nothing else
+    /// Print only a run's best prompt
     Best(BestArguments),
     /// Compare two candidates of a run: texts, and examples won and lost
     Diff(DiffArguments),
     /// Write a run's data
     Export(ExportArguments),
-    /// Work on jobs submitted over HTTP, and answer for the runs of a store
+    /// Serve the HTTP API: run submitted jobs, and show the runs of a store
     #[command(after_help = SERVE_NOTES)]
     Serve(ServeArguments),
     /// Check the store against its journals, and the environment
     Doctor(DoctorArguments),
-    /// Decide a run again from its journal, without any call; with `--set`, what other settings would
-    /// have chosen
+    /// Decide a run again from its journal, without any call; with `--set`, show what other
+    /// settings would have chosen
     #[command(after_help = REPLAY_NOTES)]
     Replay(ReplayArguments),
     /// Run a prompt-learning job and write its result files, as job queues call it
@@ -90,7 +91,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreArguments {
-    /// Where runs are stored; by default `GEPA_STORE`, else `sqlite://.gepa/gepa.db`
+    /// The store of the runs; by default `GEPA_STORE`, otherwise `sqlite://.gepa/gepa.db`
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<String>,
 }
@@ -105,7 +106,7 @@ pub(crate) struct RunArguments {
     pub(crate) overrides: Vec<String>,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
-    /// Take up this run: an id, the beginning of one, or `latest`
+    /// Resume this run: an id, the beginning of one, or `latest`
     #[arg(long, value_name = "RUN")]
     pub(crate) resume: Option<String>,
     /// Show what the run can cost, and spend nothing
@@ -118,7 +119,7 @@ pub(crate) struct RunArguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogForm {
-    /// A block that is redrawn on a terminal, else a line per interesting event
+    /// On a terminal a block that is redrawn, otherwise a line for each important event
     Human,
     /// One JSON object per event
     Json,
@@ -147,14 +148,14 @@ pub(crate) struct RunReference {
 pub(crate) struct BestArguments {
     #[command(flatten)]
     pub(crate) run: RunReference,
-    /// How the prompt is written
+    /// The form of the prompt
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(crate) format: PromptForm,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PromptForm {
-    /// The messages, each under its role where there are several
+    /// The messages; if there are several, each under its role
     Text,
     /// One JSON object with components, messages and scores
     Json,
@@ -176,13 +177,13 @@ pub(crate) struct DiffArguments {
 pub(crate) struct ExportArguments {
     #[command(flatten)]
     pub(crate) run: RunReference,
-    /// What is written
+    /// The rows to write
     #[arg(long, value_name = "WHAT")]
     pub(crate) what: ExportKind,
-    /// How it is written; cells of CSV that are not flat hold JSON
+    /// The format; in CSV, lists and objects are written as JSON
     #[arg(long, value_name = "FORM", default_value = "jsonl")]
     pub(crate) format: ExportForm,
-    /// The order of candidates; best first by score
+    /// The order of candidates; `score` means best first
     #[arg(long, value_name = "KEY", default_value = "iteration")]
     pub(crate) sort: CandidateOrder,
 }
@@ -217,12 +218,12 @@ pub(crate) enum CandidateOrder {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
-    /// Where to listen; port 0 takes a free one
+    /// The address to listen on; port 0 takes a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
-    /// Jobs that run at a time; others wait their turn
+    /// Jobs that run at a time; further jobs wait in a queue
     #[arg(long, value_name = "N", default_value = "4")]
     pub(crate) max_jobs: NonZeroUsize,
     /// Minutes a job waits for a provider or task app that is down before it fails
@@ -237,7 +238,7 @@ pub(crate) struct DoctorArguments {
     pub(crate) run: Option<String>,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
-    /// Write what the journal says over tables that differ from it
+    /// Rewrite tables that differ from the journal
     #[arg(long)]
     pub(crate) repair: bool,
 }
@@ -246,7 +247,7 @@ pub(crate) struct DoctorArguments {
 pub(crate) struct ReplayArguments {
     #[command(flatten)]
     pub(crate) run: RunReference,
-    /// Ask what another setting would have chosen, for example `--set search.parent=current_best`
+    /// Show what another setting would have chosen, for example `--set search.parent=current_best`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! Finding a candidate by what a person calls it.
+//! Finds a candidate by the name that the user gives.
 
 use gepa_archive::CandidateIndex;
 use gepa_engine::record::{CandidateRow, RunRow};
@@ -56,7 +56,7 @@ pub(crate) fn nothing_scored(run: &RunRow) -> CommandError {
 
 fn nothing_tried(run: &RunRow) -> CommandError {
     CommandError::Missing(format!(
-        "run {} was created but never began; take it up with `gepa run --resume {}`",
+        "run {} was created but never began; start it with `gepa run --resume {}`",
         run.run_id, run.run_id
     ))
 }

@@ -15,7 +15,7 @@ struct Step {
     best: f64,
 }
 
-/// Writes a line per rise of the best score.
+/// Writes a line for each rise of the best score.
 pub(crate) fn write_curve(
     out: &mut dyn Write,
     snapshots: &[SnapshotRow],
@@ -23,10 +23,7 @@ pub(crate) fn write_curve(
 ) -> io::Result<()> {
     let steps = steps(snapshots, candidates);
     let Some(last) = steps.last() else {
-        return writeln!(
-            out,
-            "\nimprovement: nothing to draw, no candidate has a pareto score yet"
-        );
+        return writeln!(out, "\nimprovement: no candidate has a pareto score yet");
     };
     writeln!(out, "\nimprovement (rollouts, best mean pareto score)")?;
     let lowest = steps

@@ -1,4 +1,4 @@
-//! Why a command failed, and the exit code that says so.
+//! The errors of commands, and their exit codes.
 
 use std::io;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use gepa_models::EnvironmentError;
 pub(crate) const EXIT_USAGE: u8 = 2;
 /// The budget cannot afford one proposal.
 pub(crate) const EXIT_BUDGET: u8 = 4;
-/// Too many evaluator failures, or no usable reply of the reflection model at all.
+/// Too many evaluator failures, or no usable reply of the reflection model.
 pub(crate) const EXIT_FAILURES: u8 = 5;
 /// A provider is down.
 pub(crate) const EXIT_PROVIDER_DOWN: u8 = 6;
@@ -30,25 +30,25 @@ pub(crate) enum CommandError {
     Store(#[from] StoreError),
     #[error("error: cannot write the output: {0}; check that the disk is not full")]
     Output(#[from] io::Error),
-    #[error("error: cannot start: {0}; the system refuses threads or files, raise its limits")]
+    #[error("error: cannot start: {0}; the system refuses threads or files; raise its limits")]
     Runtime(io::Error),
-    /// A run under way could not go on.
-    #[error("error: {error}\ngo on with: {resume}")]
+    /// A running run could not continue.
+    #[error("error: {error}\nresume with: {resume}")]
     Stopped {
         error: RunError,
-        /// The command that takes it up again.
+        /// The command that resumes it.
         resume: String,
     },
-    /// What was typed does not fit the store's content.
+    /// The arguments do not match the store's content.
     #[error("error: {0}")]
     Usage(String),
-    /// The backend answers, but not as one.
+    /// The backend's answer is not that of a job backend.
     #[error("error: {0}")]
     Backend(String),
-    /// The backend does not answer, or is overwhelmed.
+    /// The backend does not answer, or is overloaded.
     #[error("error: {0}; check its address and try again")]
     Unreachable(String),
-    /// What was asked for is not there (yet).
+    /// The requested thing does not exist, or not yet.
     #[error("error: {0}")]
     Missing(String),
 }
@@ -69,12 +69,12 @@ impl CommandError {
         }
     }
 
-    /// Whether the same call may succeed later.
+    /// Whether the call may succeed later.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self, Self::Unreachable(_))
     }
 
-    /// Whoever read the output has seen enough.
+    /// Whether the reader of the output has closed it.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }

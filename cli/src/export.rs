@@ -1,4 +1,4 @@
-//! Writing rows as JSON lines or CSV.
+//! Writes rows as JSON lines or CSV.
 
 use std::io::Write;
 
@@ -20,8 +20,8 @@ enum Form<W: Write> {
 }
 
 impl<W: Write> RowWriter<W> {
-    /// A writer of rows with these columns; CSV gets its header at once, so that it has one even
-    /// without rows.
+    /// A writer of rows with these columns. The header of CSV is written at once, so that there is
+    /// a header even without rows.
     pub(crate) fn new(
         form: ExportForm,
         columns: Vec<String>,
@@ -38,7 +38,7 @@ impl<W: Write> RowWriter<W> {
         Ok(Self { columns, form })
     }
 
-    /// Writes one row, its values in the order of the columns.
+    /// Writes one row. Its values are in the order of the columns.
     pub(crate) fn write(&mut self, values: Vec<Value>) -> Result<(), CommandError> {
         match &mut self.form {
             Form::Jsonl(sink) => {
@@ -51,7 +51,7 @@ impl<W: Write> RowWriter<W> {
         Ok(())
     }
 
-    /// Writes out what is still buffered.
+    /// Writes the buffered rest.
     pub(crate) fn finish(self) -> Result<(), CommandError> {
         match self.form {
             Form::Jsonl(mut sink) => sink.flush()?,
@@ -61,7 +61,7 @@ impl<W: Write> RowWriter<W> {
     }
 }
 
-/// Text as it is, nothing for null, JSON for what is not flat.
+/// A value as a cell: text unchanged, null as an empty cell, lists and objects as JSON.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

@@ -1,5 +1,5 @@
-//! The events of a run under way, each exactly once: live where possible, from the store where the
-//! live channel left a gap.
+//! The events of a running run, each exactly once. They come from the live channel, and from the
+//! store where the live channel has a gap.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use gepa_engine::{Event, RunId, Seq, Store, StoreError};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-/// Events read from the store at once.
+/// Events read from the store in one go.
 const PAGE: usize = 1_000;
 
 pub(crate) struct Feed {
     run: RunId,
     store: Arc<dyn Store>,
     live: Receiver<Arc<[Event]>>,
-    /// Came live, but what precedes it has not been given yet.
+    /// A live batch that must wait until the events before it have been returned.
     waiting: Option<Arc<[Event]>>,
     last: Seq,
 }
@@ -36,8 +36,8 @@ impl Feed {
         }
     }
 
-    /// The next events; `None` once the run's task has ended and all were given. Dropping the
-    /// future loses nothing.
+    /// The next events; `None` when the run's task has ended and all events have been returned.
+    /// Dropping the future loses no event.
     pub(crate) async fn next(&mut self) -> Result<Option<Arc<[Event]>>, StoreError> {
         loop {
             if self.waiting.is_none() {
@@ -64,7 +64,7 @@ impl Feed {
         Ok(self.give(events.into()))
     }
 
-    /// The part of a batch not given before; `None` if there is none.
+    /// The events of a batch that have not been returned yet; `None` if there are none.
     fn give(&mut self, batch: Arc<[Event]>) -> Option<Arc<[Event]>> {
         let last = batch.last()?.seq;
         if last <= self.last {

@@ -1,4 +1,4 @@
-//! Figures as people read them.
+//! Formats figures for people.
 
 use gepa_engine::Timestamp;
 
@@ -9,7 +9,7 @@ pub(crate) fn score(value: f64) -> String {
     format!("{value:.3}")
 }
 
-/// A mean, its interval and what it rests on.
+/// A mean with its interval, method and number of values.
 pub(crate) fn estimate(found: Estimate) -> String {
     format!(
         "{:.3}  [{:.3}, {:.3}] 95 % ({}, n = {})",
@@ -33,7 +33,7 @@ pub(crate) fn difference(found: Estimate) -> String {
     )
 }
 
-/// A count with its thousands apart.
+/// A count with spaces between groups of three digits.
 pub(crate) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut grouped = String::new();
@@ -46,7 +46,7 @@ pub(crate) fn count(value: u64) -> String {
     grouped
 }
 
-/// Dollars: cents where there are any, more digits for less.
+/// Dollars with two digits after the point, or more for smaller amounts.
 pub(crate) fn dollars(value: f64) -> String {
     if value == 0.0 || value >= 1.0 {
         format!("${value:.2}")

@@ -1,4 +1,4 @@
-//! Logs on stderr, for operators.
+//! Writes logs for operators to stderr.
 
 use std::io::{self, IsTerminal};
 
@@ -7,12 +7,12 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::error::CommandError;
 
-/// What is logged, in the form of tracing's filters; nothing unless it is set.
+/// The filter of logs, in the form of tracing's filters. Without it there are no logs.
 const FILTER_VARIABLE: &str = "GEPA_LOG";
 /// `text` or `json`.
 const FORM_VARIABLE: &str = "GEPA_LOG_FORMAT";
 
-/// Starts logging if the environment asks for it.
+/// Starts logging if the environment sets the filter.
 pub(crate) fn begin() -> Result<(), CommandError> {
     let Ok(filter) = std::env::var(FILTER_VARIABLE) else {
         return Ok(());
@@ -22,13 +22,13 @@ pub(crate) fn begin() -> Result<(), CommandError> {
             "{FILTER_VARIABLE} cannot be read ({error}); write it like `info` or `info,gepa_evaluation=debug`"
         ))
     })?;
-    // A span is told of when it ends, with the time it took.
+    // A span is logged when it ends, with its duration.
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_span_events(FmtSpan::CLOSE)
-        // Whoever closed stderr has seen enough; the run goes on.
+        // If stderr is closed, the run continues.
         .log_internal_errors(false);
     match std::env::var(FORM_VARIABLE).as_deref() {
         Ok("json") => logs.json().init(),

@@ -1,4 +1,4 @@
-//! The `gepa` binary: evolves prompts from the command line, and shows what came of it.
+//! The `gepa` binary: evolves prompts from the command line, and shows the results.
 
 mod arguments;
 mod candidates;
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            // Where stderr is gone as well, the exit code has to do.
+            // If stderr is closed as well, only the exit code tells the caller.
             let _ = writeln!(std::io::stderr(), "{error}");
             error.exit_code()
         }

@@ -1,20 +1,20 @@
-//! Ctrl-C and the request to end that a supervisor sends.
+//! Ctrl-C, and the signal with which a supervisor ends a process.
 
 use std::io::Write;
 
 use gepa_engine::RunControl;
 
 impl Signals {
-    /// The first signal lets calls in flight finish, the second drops them.
+    /// After the first signal the run waits for the calls in flight. The second signal drops them.
     pub(crate) async fn steer(mut self, control: RunControl) {
         self.next().await;
         say(
-            "finishing the calls in flight; once more to drop them. The run can be resumed either way",
+            "waiting for the calls in flight; press Ctrl-C again to drop them. The run can be resumed in either case",
         );
-        control.interrupt("a signal asked for it");
+        control.interrupt("a signal was received");
         self.next().await;
         say("dropping the calls in flight");
-        control.abort("a second signal asked for it at once");
+        control.abort("a second signal was received");
     }
 }
 
@@ -51,10 +51,7 @@ pub(crate) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "the same shape as where it can fail"
-    )]
+    #[expect(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
     pub(crate) fn new() -> std::io::Result<Self> {
         Ok(Self)
     }

@@ -1,4 +1,4 @@
-//! Intervals: how far the scores of a few examples can be trusted.
+//! Confidence intervals of mean scores and of mean differences.
 
 /// The 97.5 % quantile of the normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
@@ -9,7 +9,7 @@ pub(crate) struct Estimate {
     pub(crate) mean: f64,
     pub(crate) low: f64,
     pub(crate) high: f64,
-    /// How many values it rests on.
+    /// The number of values.
     pub(crate) count: usize,
     pub(crate) method: Method,
 }
@@ -34,7 +34,8 @@ impl Method {
     }
 }
 
-/// The mean of independent scores; `None` without scores, or with too few of a size that varies.
+/// The mean of independent scores. `None` without scores, or with one score that is neither 0 nor
+/// 1.
 pub(crate) fn mean_interval(scores: &[f64]) -> Option<Estimate> {
     if is_binary(scores) {
         return wilson(scores);
@@ -100,8 +101,8 @@ fn student(values: &[f64]) -> Option<Estimate> {
     })
 }
 
-/// Wald's interval for a paired difference of shares after adding half an observation to each of
-/// the four cells; unlike Wald's own it stays honest when few examples differ.
+/// Wald's interval for a paired difference of shares, after half an observation is added to each of
+/// the four cells. Unlike Wald's own interval it keeps its coverage when few examples differ.
 fn agresti_min(differences: &[f64]) -> Option<Estimate> {
     if differences.is_empty() {
         return None;
@@ -120,8 +121,8 @@ fn agresti_min(differences: &[f64]) -> Option<Estimate> {
     })
 }
 
-/// The 97.5 % quantile of Student's t: tabulated up to 10 degrees of freedom, above them the
-/// Cornish-Fisher expansion, which is then right to four digits.
+/// The 97.5 % quantile of Student's t. Up to 10 degrees of freedom it is read from a table. Above,
+/// the Cornish-Fisher expansion gives it to four digits.
 fn student_quantile(freedom: usize) -> f64 {
     const TABLE: [f64; 10] = [
         12.706_205, 4.302_653, 3.182_446, 2.776_445, 2.570_582, 2.446_912, 2.364_624, 2.306_004,
@@ -197,7 +198,8 @@ mod tests {
 
     #[test]
     fn paired_shares_get_agresti_and_mins_interval() {
-        // 59 both, 6 won, 16 lost, 80 neither, by hand: ((6.5 - 16.5) +- z sqrt(23 - 100/163)) / 163.
+        // 59 both, 6 won, 16 lost, 80 neither, by hand: ((6.5 - 16.5) +- z sqrt(23 - 100/163)) /
+        // 163.
         let mut pairs = vec![(1.0, 1.0); 59];
         pairs.extend(vec![(0.0, 1.0); 6]);
         pairs.extend(vec![(1.0, 0.0); 16]);

@@ -1,4 +1,4 @@
-//! What a command finds around it: the environment, the store, a run.
+//! Finds what commands need: the environment, the store, a run.
 
 use std::future::Future;
 use std::io::Write;
@@ -18,32 +18,32 @@ const DEFAULT_STORE: &str = "sqlite://.gepa/gepa.db";
 const STORE_VARIABLE: &str = "GEPA_STORE";
 const ENVIRONMENT_FILE: &str = ".env";
 
-/// The process environment with `.env` behind it.
+/// The process environment, extended by `.env`. The process environment wins.
 pub(crate) fn environment() -> Result<Environment, CommandError> {
     Ok(Environment::of_process().overlaid_with(Path::new(ENVIRONMENT_FILE))?)
 }
 
-/// What whoever wrote the config should know, a line each on stderr.
+/// Writes the config's notes for its author to stderr, one a line.
 pub(crate) fn show_notes(task: &TaskConfig) {
     for note in task.notes() {
         let _ = writeln!(std::io::stderr(), "note: {note}");
     }
 }
 
-/// Where runs are stored.
+/// The URL of the store.
 pub(crate) fn store_url(arguments: &StoreArguments, environment: &Environment) -> String {
     let named = arguments.store.as_deref();
     let url = named.or_else(|| environment.get(STORE_VARIABLE));
     url.unwrap_or(DEFAULT_STORE).to_owned()
 }
 
-/// A store that must exist already; commands that only read create nothing.
+/// A store that must exist: commands that only read create none.
 pub(crate) fn existing_store(arguments: &StoreArguments) -> Result<Arc<dyn Store>, CommandError> {
     let url = store_url(arguments, &environment()?);
     Ok(gepa_store::open_existing(&url)?)
 }
 
-/// Works on the current thread: enough for commands that read.
+/// Runs the work on the current thread, which suffices for commands that read.
 pub(crate) fn block_on<T>(
     work: impl Future<Output = Result<T, CommandError>>,
 ) -> Result<T, CommandError> {
@@ -54,7 +54,7 @@ pub(crate) fn block_on<T>(
     runtime.block_on(work)
 }
 
-/// Opens the store and finds the run a command is about.
+/// Opens the store and finds the run of a command.
 pub(crate) async fn find(
     reference: &RunReference,
 ) -> Result<(Arc<dyn Store>, RunRow), CommandError> {
@@ -63,7 +63,7 @@ pub(crate) async fn find(
     Ok((store, run))
 }
 
-/// The run of this id, the only one whose id begins like this, or the latest.
+/// The run with this id, or the only run whose id begins with this text, or the latest.
 pub(crate) async fn find_run(store: &dyn Store, text: &str) -> Result<RunRow, CommandError> {
     let mut runs = store.runs().await?;
     if text == "latest" {
@@ -87,7 +87,7 @@ pub(crate) async fn find_run(store: &dyn Store, text: &str) -> Result<RunRow, Co
             others + 1
         ))),
         (None, _) => Err(CommandError::Usage(format!(
-            "no run is called `{text}`; `gepa runs` lists those there are"
+            "no run is called `{text}`; `gepa runs` lists all runs"
         ))),
     }
 }

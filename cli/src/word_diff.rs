@@ -1,8 +1,8 @@
-//! What changed between two texts, word by word, in a form that survives without colour.
+//! The differences between two texts, word by word, marked so that they are visible without colour.
 
 use similar::{ChangeTag, TextDiff};
 
-/// `[-removed-]` and `{+added+}` within the text that stayed.
+/// The new text with `[-removed-]` and `{+added+}` words marked.
 pub(crate) fn word_diff(before: &str, after: &str, has_colour: bool) -> String {
     let diff = TextDiff::from_words(before, after);
     let mut runs: Vec<(ChangeTag, String)> = Vec::new();
@@ -22,7 +22,8 @@ pub(crate) fn word_diff(before: &str, after: &str, has_colour: bool) -> String {
         .collect()
 }
 
-/// White space at the edges stays outside of the markers, so that lines still end where they end.
+/// Marks a text. White space at its edges stays outside of the markers, so that line breaks stay
+/// where they are.
 fn marked(open: &str, text: &str, close: &str, colour: &str, has_colour: bool) -> String {
     let inner = text.trim();
     if inner.is_empty() {

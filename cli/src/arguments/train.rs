@@ -1,4 +1,4 @@
-//! What can be typed after `gepa train`.
+//! The arguments of `gepa train`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,17 +9,18 @@ use super::StoreArguments;
 use crate::error::CommandError;
 
 pub(super) const TRAIN_NOTES: &str = "\
-The first line on stdout is the job's id as `\"job_id\": \"...\"`; lines of progress follow, then
+The first line on stdout is the job's id as `\"job_id\": \"...\"`. Lines of progress follow, then
 the scores. Learning curve, statistics, best prompt and a summary go to the job's `results_folder`,
-`results` beside its file by default. With `--backend` the job runs there (SYNTH_API_KEY or
-GEPA_API_KEY is the key), else in this process. Exit code 0 means it succeeded with rollouts.";
+by default `results` beside its file. With `--backend` the job runs on that backend (SYNTH_API_KEY
+or GEPA_API_KEY is the key), otherwise in this process. Exit code 0 means that the job succeeded
+and executed rollouts.";
 
 #[derive(Debug, Args)]
 pub(crate) struct TrainArguments {
     /// The job file
     #[arg(value_name = "CONFIG", required_unless_present = "config")]
     path: Option<PathBuf>,
-    /// The job file, for callers that name it
+    /// The job file, as a named argument
     #[arg(long, value_name = "CONFIG", conflicts_with = "path")]
     config: Option<PathBuf>,
     /// The kind of job
@@ -31,16 +32,16 @@ pub(crate) struct TrainArguments {
     /// Wait for the end of a submitted job; the default
     #[arg(long, overrides_with = "no_poll")]
     poll: bool,
-    /// Submit the job and leave
+    /// Submit the job and do not wait for its end
     #[arg(long, requires = "backend")]
     no_poll: bool,
-    /// Seconds between two looks at a submitted job
+    /// Seconds between two polls of a submitted job
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     poll_interval: f64,
     /// Set a key, for example `--set prompt_learning.gepa.rollout.budget=100`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
-    /// Further files of variables, behind the environment
+    /// Further files of variables; the environment wins over them
     #[arg(long, value_name = "FILE")]
     pub(crate) env: Vec<PathBuf>,
     #[command(flatten)]
@@ -55,7 +56,8 @@ pub(crate) enum JobKind {
     PromptLearning,
 }
 
-/// Flags of other job clients that mean nothing here, taken so that scripts keep working.
+/// Flags of other job clients that have no effect here. They are accepted so that scripts keep
+/// working.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct IgnoredArguments {
@@ -99,14 +101,14 @@ impl TrainArguments {
         !self.no_poll
     }
 
-    /// A pause that neither floods the backend nor never ends.
+    /// The pause between polls, within limits.
     pub(crate) fn poll_interval(&self) -> Duration {
         Duration::from_secs_f64(self.poll_interval.clamp(0.05, 3_600.0))
     }
 }
 
 impl IgnoredArguments {
-    /// Those given that somebody may expect something of.
+    /// The given flags that the caller may expect to have an effect.
     pub(crate) fn given(&self) -> Vec<&'static str> {
         let all = [
             (self.poll_timeout.is_some(), "--poll-timeout"),

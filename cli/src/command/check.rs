@@ -46,7 +46,7 @@ fn write_summary(out: &mut dyn Write, task: &TaskConfig) -> std::io::Result<()> 
         .collect();
     writeln!(
         out,
-        "config    `{}` holds together",
+        "config    `{}` is valid; the evaluator and the models were not tried",
         config.settings().run.name
     )?;
     writeln!(out, "evolves   {}", components.join(", "))?;
@@ -58,7 +58,7 @@ fn write_summary(out: &mut dyn Write, task: &TaskConfig) -> std::io::Result<()> 
         sets.validation.len()
     )?;
     if let Some((provider, model)) = task.policy() {
-        writeln!(out, "policy    {model} of {provider}")?;
+        writeln!(out, "policy    {provider}/{model}")?;
     }
     if let Some(writer) = task.writer() {
         writeln!(out, "rewrites  {writer}")?;

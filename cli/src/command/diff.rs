@@ -18,12 +18,12 @@ use crate::statistics::paired_interval;
 use crate::surroundings::{block_on, find};
 use crate::word_diff::word_diff;
 
-/// Rows read from the store at once.
+/// Rows read from the store in one go.
 const PAGE: usize = 1_000;
-/// Longest output quoted.
+/// Longest quoted output, in characters.
 const QUOTED: usize = 160;
 
-/// An example both candidates have a score on, and not the same.
+/// An example on which both candidates have a score, and the scores differ.
 struct Changed {
     example: ExampleId,
     before: f64,
@@ -56,7 +56,7 @@ pub(crate) fn diff(arguments: &DiffArguments) -> Result<ExitCode, CommandError> 
             let (Some(left), Some(right)) = (before_scores, after_scores) else {
                 writeln!(
                     out,
-                    "\n{name} set: not compared, not both candidates were scored on it"
+                    "\n{name} set: not compared, since only one candidate or none was scored on it"
                 )?;
                 continue;
             };
@@ -148,7 +148,7 @@ fn write_set(
     let lost = pairs.iter().filter(|(left, right)| right < left).count();
     let same = pairs.len() - won - lost;
     let failed = before.len() - pairs.len();
-    write!(out, "\n{name} set: {won} won, {lost} lost, {same} the same")?;
+    write!(out, "\n{name} set: {won} won, {lost} lost, {same} equal")?;
     if failed > 0 {
         write!(out, ", {failed} without a score on one side")?;
     }
@@ -180,7 +180,7 @@ fn write_changed(
     Ok(())
 }
 
-/// What the candidates answered on the changed examples, from the events that hold it.
+/// The candidates' outputs on the changed examples, from the events that hold them.
 async fn outputs(
     store: &dyn Store,
     run: &RunRow,

@@ -14,10 +14,10 @@ use crate::error::CommandError;
 use crate::output::stdout;
 use crate::surroundings::{block_on, environment, find_run, store_url};
 
-/// Rows read from the store at once.
+/// Rows read from the store in one go.
 const PAGE: usize = 1_000;
 
-/// Prints what was found, and ends with 0 only where nothing was wrong, repaired or not.
+/// Prints the differences found. The exit code is 0 only if there were none, repaired or not.
 pub(crate) fn doctor(arguments: &DoctorArguments) -> Result<ExitCode, CommandError> {
     block_on(async {
         let environment = environment()?;
@@ -35,7 +35,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> Result<ExitCode, CommandErr
         };
         for run in &runs {
             if store.is_claimed(&run.run_id).await? {
-                writeln!(out, "{}: being worked on, not checked", run.run_id)?;
+                writeln!(out, "{}: a process is running it, not checked", run.run_id)?;
                 continue;
             }
             let found = check_run(&mut out, &*store, run).await?;
@@ -59,7 +59,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> Result<ExitCode, CommandErr
             if !arguments.repair {
                 writeln!(
                     out,
-                    "`gepa doctor --repair` writes the tables anew from the journal"
+                    "`gepa doctor --repair` rewrites the tables from the journal"
                 )?;
             }
         }
@@ -96,7 +96,7 @@ async fn check_run(
     Ok(lines.len())
 }
 
-/// The counters against sums of the rows they count.
+/// Compares the counters with the sums of the rows that they count.
 async fn check_sums(store: &dyn Store, run: &RunRow) -> Result<Vec<String>, CommandError> {
     let mut sums = Sums::default();
     let mut last = Seq(0);
@@ -123,7 +123,7 @@ async fn check_sums(store: &dyn Store, run: &RunRow) -> Result<Vec<String>, Comm
     Ok(sums.compare(&run.summary.counters))
 }
 
-/// What the rows of a run add up to.
+/// The sums of a run's rows.
 #[derive(Default)]
 struct Sums {
     candidates: u64,
@@ -194,7 +194,8 @@ impl Sums {
     }
 }
 
-/// What a resumption would miss; no difference of the store, so it changes no exit code.
+/// Notes what a resumption would lack. These are no differences of the store, so the exit code does
+/// not change.
 fn write_notes(
     out: &mut dyn Write,
     run: &RunRow,

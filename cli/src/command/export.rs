@@ -18,7 +18,7 @@ use crate::export::RowWriter;
 use crate::output::stdout;
 use crate::surroundings::{block_on, find};
 
-/// Rows read from the store at once.
+/// Rows read from the store in one go.
 const PAGE: usize = 1_000;
 
 const SNAPSHOT_COLUMNS: &[&str] = &[
@@ -76,8 +76,9 @@ fn owned(columns: &[&str]) -> Vec<String> {
     columns.iter().map(|&column| column.to_owned()).collect()
 }
 
-/// Several proposals are under way at once, so the order of their iterations is not the one in which
-/// their candidates came. By score the best comes first, those without one last.
+/// Sorts candidates by iteration or by score. Several proposals run at once, so candidates do not
+/// arrive in the order of iterations. By score the best comes first, and candidates without a score
+/// come last.
 fn put_in_order(candidates: &mut [CandidateRow], order: CandidateOrder) {
     match order {
         CandidateOrder::Iteration => candidates.sort_by_key(|row| row.iteration),
@@ -133,7 +134,7 @@ async fn write_snapshots<W: Write>(
     for row in store.snapshots(&run.run_id).await? {
         let Some(view) = render_snapshot(run, &row, &candidates) else {
             return Err(CommandError::Missing(format!(
-                "snapshot {} refers to a candidate the store does not have; `gepa doctor {}` shows what is wrong",
+                "snapshot {} refers to a candidate that the store does not have; `gepa doctor {}` lists the differences",
                 row.snapshot_id, run.run_id
             )));
         };

@@ -1,4 +1,4 @@
-//! The commands, one module each.
+//! The commands; one module each.
 
 mod best;
 mod check;

@@ -12,12 +12,13 @@ use crate::error::{CommandError, EXIT_BUDGET};
 use crate::format::{count, dollars};
 use crate::output::stdout;
 
-/// Prints what a run can cost; creates nothing and spends nothing.
+/// Prints what a run can cost. Creates nothing and spends nothing.
 pub(crate) async fn plan(task: &TaskConfig, services: &Services) -> Result<ExitCode, CommandError> {
-    // Without its models the plan still tells the rollouts, which is what is refused by.
+    // Without its models the plan still shows rollouts, and rollouts decide whether the run is
+    // refused.
     let connected = task.connect(services).await;
     if let Err(error) = &connected {
-        let _ = writeln!(io::stderr(), "{error}\nthe plan is without tokens and cost");
+        let _ = writeln!(io::stderr(), "{error}\nthe plan has no tokens and no cost");
     }
     let plan = Plan::of(
         &task.config,
@@ -36,7 +37,7 @@ pub(crate) async fn plan(task: &TaskConfig, services: &Services) -> Result<ExitC
     Ok(ExitCode::from(EXIT_BUDGET))
 }
 
-/// Why a budget below the floor is refused, in the engine's own words.
+/// The engine's error for a budget below the floor.
 pub(crate) fn refusal(config: &Config) -> RunError {
     RunError::BudgetTooSmall {
         limit: config.settings().budget.max_rollouts.unwrap_or_default(),
@@ -52,7 +53,7 @@ fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     writeln!(
         out,
         "{:<22}{:>16}{:>16}{:>16}",
-        "", "floor", "likely", "most"
+        "", "one proposal", "expected", "at most"
     )?;
     let mut line = |name: &str, of: &dyn Fn(&PlanRow) -> String| {
         let [floor, likely, most] = columns.map(of);
@@ -66,9 +67,9 @@ fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     line("proposals", &|row| number(row.proposals))?;
     line("reflection calls", &|row| number(row.reflection_calls))?;
     line("tokens", &|row| {
-        row.tokens.map_or_else(|| "not known".to_owned(), count)
+        row.tokens.map_or_else(|| "unknown".to_owned(), count)
     })?;
     line("cost", &|row| {
-        row.cost_usd.map_or_else(|| "not known".to_owned(), dollars)
+        row.cost_usd.map_or_else(|| "unknown".to_owned(), dollars)
     })
 }

@@ -20,7 +20,7 @@ use crate::format::{count, score};
 use crate::output::stdout;
 use crate::surroundings::{block_on, environment, find};
 
-/// Other choices that are listed one by one.
+/// Most other choices that are listed.
 const LISTED: usize = 10;
 
 pub(crate) fn replay(arguments: &ReplayArguments) -> Result<ExitCode, CommandError> {
@@ -66,7 +66,7 @@ fn write_verified(out: &mut dyn Write, run: &RunId, verified: Verified) -> io::R
     if verified.pending > 0 {
         writeln!(
             out,
-            "the run was cut off: {} more decisions follow from its facts, `gepa run --resume {run}` makes them",
+            "the run was cut off: {} more decisions follow from its facts; `gepa run --resume {run}` makes them",
             count(verified.pending)
         )?;
     }
@@ -88,7 +88,7 @@ fn write_what_if(
 fn write_along(out: &mut dyn Write, along: &Along) -> io::Result<()> {
     writeln!(
         out,
-        "\nalong the recorded path, the archive being as it was"
+        "\nalong the recorded path, with the archive of the run"
     )?;
     let parent = |choice: &CandidateIndex| format!("candidate {choice}");
     write_choices(out, "parents", along.parents, &along.other_parents, parent)?;
@@ -104,7 +104,7 @@ fn write_choices<T, D: Display>(
     name: impl Fn(&T) -> D,
 ) -> io::Result<()> {
     let same = asked - others.len() as u64;
-    writeln!(out, "  {what}: {same} of {asked} the same")?;
+    writeln!(out, "  {what}: {same} of {asked} equal")?;
     for other in others.iter().take(LISTED) {
         writeln!(
             out,
@@ -141,11 +141,17 @@ fn write_own_path(
         PathEnd::DataEnds {
             iteration: Some(iteration),
             missing,
-        } => writeln!(out, "  the data end in iteration {iteration}: {missing}"),
+        } => writeln!(
+            out,
+            "  the recorded data end in iteration {iteration}: {missing}"
+        ),
         PathEnd::DataEnds { missing, .. } => {
-            writeln!(out, "  the data end in the final scoring: {missing}")
+            writeln!(
+                out,
+                "  the recorded data end in the final scoring: {missing}"
+            )
         }
-        PathEnd::Finished(reason) => writeln!(out, "  the data reach to its end: {reason}"),
+        PathEnd::Finished(reason) => writeln!(out, "  the recorded data last to its end: {reason}"),
         _ => Ok(()),
     }
 }

@@ -61,7 +61,7 @@ async fn begin(
     arguments: &RunArguments,
 ) -> Result<ExitCode, CommandError> {
     task.check_models(&services.models)?;
-    // From here on a signal is heard, and obeyed once there is a run.
+    // From here on signals are caught. They take effect once the run has started.
     let signals = Signals::new().map_err(CommandError::Runtime)?;
     let store = gepa_store::open(&store_url(&arguments.store, environment))?;
     let limits = Limits::of(&task.config);
@@ -69,7 +69,7 @@ async fn begin(
     let handle = builder.start().await?;
     announce(handle.run_id())?;
     let run = store.run(handle.run_id()).await?;
-    // The row may be newer than the beginning; only its identity is used.
+    // The row may already be newer than the run's beginning, so its summary is not used.
     let fresh = RunRow {
         summary: gepa_engine::record::RunSummary::default(),
         ..run
@@ -83,7 +83,7 @@ async fn resume(
 ) -> Result<ExitCode, CommandError> {
     let url = store_url(&arguments.store, environment);
     let reference = arguments.resume.as_deref().unwrap_or_default();
-    // A store that is not there is not made just to find no run in it.
+    // A missing store is not created, since it could hold no run.
     let run = find_run(&*gepa_store::open_existing(&url)?, reference).await?;
     let store = gepa_store::open(&url)?;
     let task = match &arguments.config {
@@ -99,7 +99,7 @@ async fn resume(
     announce(&run.run_id)?;
     let handle = builder.resume(run.run_id.clone()).await?;
     if run.summary.paused {
-        // Whoever takes it up by hand wants it to go on.
+        // A user who resumes a paused run wants it to continue.
         handle.control().resume();
     }
     watch(handle, signals, store, &run, limits, arguments).await
@@ -118,7 +118,8 @@ async fn builder(
         .proposer(connected.proposer))
 }
 
-/// The run's id is the first line on stdout. Whoever reads it may stop reading: the run goes on.
+/// Prints the run's id as the first line on stdout. If the reader has closed stdout, the run
+/// continues.
 fn announce(run: &RunId) -> Result<(), CommandError> {
     let mut out = stdout();
     let written = writeln!(out, "{run}").and_then(|()| out.flush());
@@ -178,7 +179,7 @@ fn write_next_steps(
 ) -> io::Result<()> {
     let run = &result.run.run_id;
     if matches!(result.end, RunEnd::Interrupted { .. }) {
-        return writeln!(out, "\ngo on with: {}", resume_command(run, arguments));
+        return writeln!(out, "\nresume with: {}", resume_command(run, arguments));
     }
     let store = store_option(arguments);
     writeln!(out, "\nbest prompt:  gepa best {run}{store}")?;
@@ -198,7 +199,7 @@ fn exit_code(end: &RunEnd) -> ExitCode {
     failure_code(end).map_or(ExitCode::SUCCESS, ExitCode::from)
 }
 
-/// The exit code of an end that is no success.
+/// The exit code of a run that did not succeed.
 pub(crate) fn failure_code(end: &RunEnd) -> Option<u8> {
     match end {
         RunEnd::Interrupted {

@@ -24,8 +24,8 @@ pub(crate) fn runs(arguments: &StoreArguments) -> Result<ExitCode, CommandError>
         let mut out = stdout();
         writeln!(
             out,
-            "{:<27}  {:<23}  {:<11}  {:>8}  {:>8}  {:>9}  {:>9}  name",
-            "run", "created", "status", "baseline", "best", "rollouts", "cost"
+            "{:<27}  {:<23}  {:<11}  {:>15}  {:>11}  {:>9}  {:>9}  name",
+            "run", "created", "status", "pareto baseline", "pareto best", "rollouts", "cost"
         )?;
         for run in &runs {
             write_line(&mut out, &*store, run).await?;
@@ -51,7 +51,7 @@ async fn write_line(
     let figure = |value: Option<f64>| value.map_or_else(|| "none yet".to_owned(), score);
     writeln!(
         out,
-        "{:<27}  {:<23}  {status:<11}  {:>8}  {:>8}  {:>9}  {:>9}  {}",
+        "{:<27}  {:<23}  {status:<11}  {:>15}  {:>11}  {:>9}  {:>9}  {}",
         run.run_id.as_str(),
         time(run.created_at),
         figure(summary.baseline_score),

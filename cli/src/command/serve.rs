@@ -17,7 +17,7 @@ use crate::error::CommandError;
 use crate::signals::Signals;
 use crate::surroundings::{environment, store_url};
 
-/// The key of the server.
+/// The variable with the server's key.
 const KEY_VARIABLE: &str = "GEPA_API_KEY";
 
 pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, CommandError> {
@@ -26,7 +26,7 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, CommandError
     let address = arguments.listen;
     if settings.api_key.is_none() && !address.ip().is_loopback() {
         return Err(CommandError::Usage(format!(
-            "{address} can be reached by others, so a key is needed; set {KEY_VARIABLE}, or listen on 127.0.0.1"
+            "other machines can reach {address}, so a key is needed; set {KEY_VARIABLE}, or listen on 127.0.0.1"
         )));
     }
     let runtime = Runtime::new().map_err(CommandError::Runtime)?;
@@ -69,20 +69,20 @@ async fn listen(
         async move { server.serve(listener).await }
     });
     signals.next().await;
-    say("interrupting the jobs; a server started again on this store goes on with them");
+    say("interrupting the jobs; a server that is started again on this store resumes them");
     let ended = async {
         server.shut_down().await;
-        // The answers under way are given first; a panic there is no reason to stay.
+        // Started answers are sent first. A panic there must not keep the process alive.
         let _ = answering.await;
     };
     tokio::select! {
         () = ended => {}
-        () = signals.next() => say("leaving at once"),
+        () = signals.next() => say("stopping at once"),
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn say(text: &str) {
-    // Where stderr is gone the server goes on all the same.
+    // The server continues if stderr is closed.
     let _ = writeln!(io::stderr(), "{text}");
 }

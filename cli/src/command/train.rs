@@ -1,4 +1,4 @@
-//! `gepa train`: a job from its file to its result files, in this process or on a backend.
+//! `gepa train`: runs a job file in this process or on a backend, and writes its result files.
 
 mod announce;
 mod backend;
@@ -19,7 +19,7 @@ use crate::error::{CommandError, EXIT_FAILURES};
 use crate::surroundings::{environment, show_notes};
 use announce::announce_end;
 
-/// Where results go unless the job says otherwise, beside its file.
+/// The default folder for results, beside the job file.
 const RESULTS: &str = "results";
 
 pub(crate) fn train(arguments: &TrainArguments) -> Result<ExitCode, CommandError> {
@@ -35,7 +35,7 @@ pub(crate) fn train(arguments: &TrainArguments) -> Result<ExitCode, CommandError
     let task = source.load()?;
     show_notes(&task);
     let folder = results_folder(file, &task);
-    // A job whose results have nowhere to go is not begun.
+    // A job whose results cannot be written must not start.
     std::fs::create_dir_all(&folder).map_err(|error| cannot_write(&folder, &error))?;
     let runtime = Runtime::new().map_err(CommandError::Runtime)?;
     let ended = match &arguments.backend {
@@ -85,7 +85,7 @@ fn cannot_write(folder: &Path, error: &std::io::Error) -> CommandError {
     CommandError::Missing(message)
 }
 
-/// Success is a job that succeeded and executed rollouts.
+/// 0 if the job succeeded and executed rollouts.
 fn exit_code(outcome: &Outcome) -> ExitCode {
     if let Some(reason) = outcome.failure() {
         let _ = writeln!(std::io::stderr(), "error: {reason}");

@@ -1,4 +1,4 @@
-//! A run as a person reads it.
+//! Reports of runs for people.
 
 mod prompt;
 mod scores;
@@ -14,7 +14,7 @@ use crate::format::{duration, time};
 
 pub(crate) use prompt::write_prompt;
 
-/// Everything about a run.
+/// Writes the full report of a run.
 pub(crate) fn write_run(
     out: &mut dyn Write,
     run: &RunRow,
@@ -30,14 +30,14 @@ pub(crate) fn write_run(
     spending::write_usage(out, run)
 }
 
-/// What a run came to, in a few lines.
+/// Writes the result of a run in a few lines.
 pub(crate) fn write_summary(
     out: &mut dyn Write,
     run: &RunRow,
     candidates: &[CandidateRow],
 ) -> io::Result<()> {
     writeln!(out)?;
-    writeln!(out, "{}", ending(run, false))?;
+    writeln!(out, "{}", ending(run, false).unwrap_or_default())?;
     scores::write_comparison(out, run, candidates)?;
     spending::write_totals(out, run)
 }
@@ -46,29 +46,31 @@ fn write_head(out: &mut dyn Write, run: &RunRow, is_claimed: bool) -> io::Result
     let summary = &run.summary;
     writeln!(out, "run       {}  `{}`", run.run_id, run.name)?;
     writeln!(out, "status    {}", status(run, is_claimed))?;
-    writeln!(out, "ended     {}", ending(run, is_claimed))?;
+    if let Some(ending) = ending(run, is_claimed) {
+        writeln!(out, "ended     {ending}")?;
+    }
     let worked = duration(summary.active_seconds);
     writeln!(
         out,
-        "created   {}, worked on for {worked}",
+        "created   {}, running time {worked}",
         time(run.created_at)
     )?;
     writeln!(out, "policy    {}", policy(run))
 }
 
-/// The status, with what it means where that is not plain.
+/// The status, with an explanation if it needs one.
 pub(crate) fn status(run: &RunRow, is_claimed: bool) -> String {
     let name = run.summary.status.as_str();
     match run.summary.status {
         RunStatus::Queued if !is_claimed => {
             format!(
-                "{name}; the server of this store takes it up, or `gepa run --resume {}`",
+                "{name}; the server of this store starts it, or `gepa run --resume {}`",
                 run.run_id
             )
         }
         RunStatus::Running if !is_claimed => {
             format!(
-                "{name}, but no process works on it: it was killed; `gepa run --resume {}` goes on",
+                "{name}, but no process runs it: it was killed; resume with `gepa run --resume {}`",
                 run.run_id
             )
         }
@@ -77,18 +79,20 @@ pub(crate) fn status(run: &RunRow, is_claimed: bool) -> String {
     }
 }
 
-fn ending(run: &RunRow, is_claimed: bool) -> String {
+/// Why the run ended or was interrupted; `None` while a process runs it.
+fn ending(run: &RunRow, is_claimed: bool) -> Option<String> {
     let summary = &run.summary;
     match (&summary.stop_reason, &summary.interruption) {
-        (_, Some(interruption)) => {
-            format!(
-                "interrupted: {interruption}; `gepa run --resume {}` goes on",
-                run.run_id
-            )
-        }
-        (Some(reason), None) => reason.to_string(),
-        (None, None) if is_claimed => "not yet, it is being worked on".to_owned(),
-        (None, None) => format!("not yet; `gepa run --resume {}` goes on", run.run_id),
+        (_, Some(interruption)) => Some(format!(
+            "interrupted: {interruption}; resume with `gepa run --resume {}`",
+            run.run_id
+        )),
+        (Some(reason), None) => Some(reason.to_string()),
+        (None, None) if is_claimed => None,
+        (None, None) => Some(format!(
+            "not yet; resume with `gepa run --resume {}`",
+            run.run_id
+        )),
     }
 }
 
@@ -96,7 +100,7 @@ fn policy(run: &RunRow) -> String {
     if run.policy_model == "none" {
         return "no model; the evaluator runs candidates itself".to_owned();
     }
-    format!("{} of {}", run.policy_model, run.policy_provider)
+    format!("{}/{}", run.policy_provider, run.policy_model)
 }
 
 fn write_best(out: &mut dyn Write, run: &RunRow, candidates: &[CandidateRow]) -> io::Result<()> {
@@ -108,7 +112,7 @@ fn write_best(out: &mut dyn Write, run: &RunRow, candidates: &[CandidateRow]) ->
         Some(index) if index.0 == 0 => {
             writeln!(
                 out,
-                "\nbest prompt: the baseline itself ({id}), nothing scored higher"
+                "\nbest prompt: the baseline ({id}); no candidate scored higher"
             )?;
         }
         _ => {

@@ -1,4 +1,4 @@
-//! A candidate as a prompt.
+//! Writes a candidate as a prompt.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use gepa_engine::record::{CandidateRow, RunRow};
 
 use crate::format::indented;
 
-/// The messages in order, each under its role and component where there are several.
+/// Writes the messages in order. If there are several, each stands under its role and component.
 pub(crate) fn write_prompt(
     out: &mut dyn Write,
     run: &RunRow,

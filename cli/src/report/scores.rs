@@ -1,4 +1,4 @@
-//! Baseline against best, on the pareto set and on the held-out set.
+//! Compares the baseline with the best candidate, on the pareto set and on the validation set.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use crate::statistics::{mean_interval, paired_interval};
 
 type Scores = [Option<f64>];
 
-/// Both comparisons.
+/// Writes both comparisons.
 pub(super) fn write_comparison(
     out: &mut dyn Write,
     run: &RunRow,
@@ -49,10 +49,7 @@ fn write_set(
 ) -> io::Result<()> {
     writeln!(out, "  baseline    {}", mean_of(before))?;
     if is_same {
-        return writeln!(
-            out,
-            "  best        the same: the baseline is the best candidate"
-        );
+        return writeln!(out, "  best        the baseline is the best candidate");
     }
     writeln!(out, "  best        {}", mean_of(after))?;
     let pairs: Vec<(f64, f64)> = before
@@ -63,7 +60,7 @@ fn write_set(
     let gain = match paired_interval(&pairs) {
         Some(found) => difference(found),
         None => format!(
-            "not known: {} examples have both scores, an interval needs more",
+            "unknown: {} examples have both scores, and an interval needs more",
             pairs.len()
         ),
     };
@@ -79,7 +76,7 @@ fn mean_of(scores: &Scores) -> String {
         (None, None) => "no score: every rollout failed".to_owned(),
     };
     if failed > 0 && !known.is_empty() {
-        let _ = write!(text, "; {failed} failed and count in no mean");
+        let _ = write!(text, "; {failed} failed and are not part of the mean");
     }
     text
 }
@@ -91,7 +88,7 @@ fn why_unscored(run: &RunRow) -> &'static str {
         RunStatus::Paused => "the run is paused before the seed was scored",
         RunStatus::Interrupted => "the run was interrupted before the seed was scored",
         RunStatus::Cancelled => "the run was cancelled before the seed was scored",
-        _ => "the seed's rollouts failed",
+        _ => "the run ended before the seed was scored",
     }
 }
 
@@ -101,12 +98,12 @@ fn why_unvalidated(run: &RunRow) -> String {
     }
     match run.summary.status {
         RunStatus::Queued => "the run has not begun".to_owned(),
-        RunStatus::Running => "it comes after the search, which has not ended".to_owned(),
+        RunStatus::Running => "it follows the search, which has not ended".to_owned(),
         RunStatus::Interrupted => "the run was interrupted before it".to_owned(),
         RunStatus::Failed => "the run failed before it".to_owned(),
         RunStatus::Cancelled => "the run was cancelled before it".to_owned(),
         RunStatus::Paused => "the run is paused before it".to_owned(),
         _ if run.summary.validation.is_empty() => "the run ended without it".to_owned(),
-        _ => "the best candidate was not among those validated".to_owned(),
+        _ => "the best candidate was not among the validated candidates".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! Counters, tokens and cost.
+//! Writes counters, tokens and cost.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::format::{count, dollars, duration};
 
-/// Every counter under the name it has everywhere.
+/// Writes every counter under its name in the journal's vocabulary.
 pub(super) fn write_counters(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
     writeln!(out, "\ncounters")?;
     let Ok(Value::Object(counters)) = serde_json::to_value(&run.summary.counters) else {
@@ -22,7 +22,7 @@ pub(super) fn write_counters(out: &mut dyn Write, run: &RunRow) -> io::Result<()
     Ok(())
 }
 
-/// Tokens and cost by phase and purpose.
+/// Writes tokens and cost by phase and purpose.
 pub(super) fn write_usage(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
     let counters = &run.summary.counters;
     if counters.usage.is_empty() {
@@ -51,35 +51,42 @@ pub(super) fn write_usage(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
     if counters.unpriced_calls > 0 {
         writeln!(
             out,
-            "  {} calls have no known price and are in no sum; add the model to `[[prices]]`",
+            "  the cost of {} calls is unknown and not included; add their model to `[[prices]]`",
             count(counters.unpriced_calls)
         )?;
     }
     Ok(())
 }
 
-/// What was done and spent, in two lines.
+/// Writes candidates, rollouts, tokens, cost and time in two lines.
 pub(super) fn write_totals(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
     let counters: &Counters = &run.summary.counters;
     writeln!(
         out,
-        "\n{} candidates tried, {} accepted; {} rollouts ({} optimization, {} validation), {} failed",
-        count(counters.trials_tried),
-        count(counters.candidates_accepted),
+        "\n{} candidates proposed, {} accepted; {} rollouts, {} of them validation; {} failed",
+        count(counters.trials_tried.saturating_sub(1)),
+        count(counters.candidates_accepted.saturating_sub(1)),
         count(counters.total_rollouts),
-        count(counters.optimization_rollouts_executed),
         count(counters.validation_rollouts_executed),
-        count(counters.failed_rollouts)
+        if counters.failed_rollouts == 0 {
+            "none".to_owned()
+        } else {
+            count(counters.failed_rollouts)
+        }
     )?;
-    let unpriced = match counters.unpriced_calls {
-        0 => String::new(),
-        calls => format!(", without {} calls of unknown price", count(calls)),
+    let known = dollars(counters.total_cost_usd());
+    let cost = match counters.unpriced_calls {
+        0 => known,
+        calls if counters.total_cost_micro_usd == 0 => format!(
+            "cost unknown ({} calls have no known price; add their model to `[[prices]]`)",
+            count(calls)
+        ),
+        calls => format!("{known} plus {} calls of unknown price", count(calls)),
     };
     writeln!(
         out,
-        "{} tokens, {}{unpriced}, {}",
+        "{} tokens, {cost}, {}",
         count(counters.total_tokens),
-        dollars(counters.total_cost_usd()),
         duration(run.summary.active_seconds)
     )
 }

@@ -1,4 +1,4 @@
-//! What a job says of itself on standard output, in the form queues parse.
+//! Prints a job's id, progress and end on standard output, in the form that job queues parse.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -10,21 +10,21 @@ use serde_json::json;
 use crate::error::CommandError;
 use crate::output::stdout;
 
-/// How often progress is told at most.
+/// Shortest time between two lines of progress.
 const PACE: Duration = Duration::from_secs(1);
 
-/// How far a job is.
+/// The progress of a job.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Progress {
     pub(super) completed: u64,
-    /// The rollout budget, where there is one.
+    /// The rollout budget, if there is one.
     pub(super) total: Option<u64>,
     pub(super) trials: u64,
     pub(super) best_score: Option<f64>,
     pub(super) eta_seconds: Option<f64>,
 }
 
-/// Tells a job's progress.
+/// Prints a job's progress.
 #[derive(Debug)]
 pub(super) struct Announcer {
     began: Instant,
@@ -32,7 +32,7 @@ pub(super) struct Announcer {
 }
 
 impl Announcer {
-    /// Tells the job's id, in the form in which it is looked for.
+    /// Prints the job's id in the form that job queues look for.
     pub(super) fn begin(job_id: &str) -> io::Result<Self> {
         say(&format!("\"job_id\": \"{job_id}\"\n"))?;
         Ok(Self {
@@ -41,8 +41,8 @@ impl Announcer {
         })
     }
 
-    /// Tells how far the job is, unless nothing happened or it was told just now. Nothing is told
-    /// before the first rollout: queues take a zero for an error.
+    /// Prints progress if a rollout has ended since the last line and [`PACE`] has passed. Prints
+    /// nothing before the first rollout, since queues read a zero as an error.
     pub(super) fn tell(&mut self, progress: &Progress) -> io::Result<()> {
         let is_news = match self.told {
             None => true,
@@ -59,7 +59,7 @@ impl Announcer {
         self.write(progress, total)
     }
 
-    /// Tells the last word.
+    /// Prints the final progress.
     pub(super) fn end(&mut self, progress: &Progress) -> io::Result<()> {
         if progress.completed == 0 {
             return Ok(());
@@ -97,7 +97,7 @@ impl Announcer {
     }
 }
 
-/// Tells what a job came to.
+/// Prints the result of a job.
 pub(super) fn announce_end(outcome: &Outcome, written: &Written) -> Result<(), CommandError> {
     let mut text = format!("Status: {}\n", outcome.status);
     let curve = &written.curve;
@@ -113,7 +113,7 @@ pub(super) fn announce_end(outcome: &Outcome, written: &Written) -> Result<(), C
     Ok(say(&text)?)
 }
 
-/// Whoever listens may stop listening: the job goes on.
+/// Writes to stdout. If the reader has closed it, the job continues.
 fn say(text: &str) -> io::Result<()> {
     let mut out = stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

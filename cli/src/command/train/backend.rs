@@ -1,4 +1,4 @@
-//! Talking to a backend's HTTP API.
+//! The client of a backend's HTTP API.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use crate::error::CommandError;
 
-/// Where the key is looked for.
+/// The variables that may hold the key; the first that is set counts.
 const KEYS: [&str; 2] = ["SYNTH_API_KEY", "GEPA_API_KEY"];
 const CALL_SECONDS: u64 = 120;
-/// Longest part of an answer that is quoted.
+/// Longest quoted part of an answer, in characters.
 const QUOTED: usize = 2_000;
 
 /// A backend.
@@ -25,12 +25,12 @@ pub(super) struct Backend {
 }
 
 impl Backend {
-    /// A backend at an address with or without `/api` behind it.
+    /// A backend at an address with or without `/api` at its end.
     pub(super) fn new(url: &str, environment: &Environment) -> Result<Self, CommandError> {
         let address = HttpAddress::parse(url)
             .map_err(|error| CommandError::Usage(format!("`--backend` {error}")))?;
         if CryptoProvider::get_default().is_none() {
-            // Losing the race to another installer is as good as winning it.
+            // This fails only if another provider has been installed already, which serves as well.
             let _ = ring::default_provider().install_default();
         }
         let mut builder = Client::builder()
@@ -52,7 +52,7 @@ impl Backend {
         })
     }
 
-    /// The address paths are put behind.
+    /// The address to which paths are appended.
     pub(super) fn base(&self) -> &str {
         &self.base
     }
@@ -85,12 +85,12 @@ impl Backend {
         if status.is_success() {
             return serde_json::from_str(&text).map_err(|_| {
                 CommandError::Backend(format!(
-                    "the backend {} answers with something that is no JSON",
+                    "the answer of the backend {} is not JSON",
                     self.base
                 ))
             });
         }
-        // A backend may quote what it was sent, the key among it.
+        // A backend may quote the request, which contains the key.
         let text = match &self.key {
             Some(key) => text.replace(key.reveal(), "[key]"),
             None => text,
@@ -108,7 +108,10 @@ impl Backend {
 
 fn authorization(key: &ApiKey) -> Result<HeaderValue, CommandError> {
     let mut header = HeaderValue::from_str(&format!("Bearer {}", key.reveal())).map_err(|_| {
-        CommandError::Usage(format!("{} holds characters no header can carry", KEYS[0]))
+        CommandError::Usage(format!(
+            "{} holds characters that a header cannot carry",
+            KEYS[0]
+        ))
     })?;
     header.set_sensitive(true);
     Ok(header)

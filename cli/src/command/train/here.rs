@@ -1,4 +1,4 @@
-//! A job in this process.
+//! Runs a job in this process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::progress::{Limits, Standing};
 use crate::signals::Signals;
 use crate::surroundings::store_url;
 
-/// How often progress is looked at.
+/// How often progress is checked.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Runs the job to its end.
@@ -100,7 +100,7 @@ async fn outcome(store: &dyn Store, result: &RunResult) -> Result<Outcome, Comma
     let reason = match &result.end {
         RunEnd::Finished(reason) => reason.to_string(),
         RunEnd::Interrupted { reason, .. } => {
-            format!("{reason}; go on with `gepa run --resume {}`", run.run_id)
+            format!("{reason}; resume with `gepa run --resume {}`", run.run_id)
         }
         _ => "it ended".to_owned(),
     };

@@ -1,4 +1,4 @@
-//! A job on a backend.
+//! Runs a job on a backend.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use crate::arguments::TrainArguments;
 use crate::error::{CommandError, EXIT_INTERRUPTED};
 
 const JOBS: &str = "/prompt-learning/online/jobs";
-/// Events asked for at once.
+/// Events requested in one page.
 const PAGE: u64 = 1_000;
-/// Polls in a row that may fail before the backend is given up.
+/// After more failed polls in a row than this, the command fails.
 const PATIENCE: u32 = 24;
 
-/// Submits the job and waits for its end; `None` where nobody wants to wait.
+/// Submits the job and waits for its end. `None` if the user does not want to wait.
 pub(super) async fn run(
     task: &TaskConfig,
     url: &str,
@@ -37,7 +37,7 @@ pub(super) async fn run(
         .into_iter()
         .find_map(|name| created[name].as_str());
     let Some(id) = id else {
-        let message = "the backend took the job but names no `job_id`; is it one?";
+        let message = "the backend's answer to the submission has no `job_id`; check that `--backend` names a job backend";
         return Err(CommandError::Backend(message.to_owned()));
     };
     let mut announcer = Announcer::begin(id)?;
@@ -48,7 +48,7 @@ pub(super) async fn run(
     Ok(Some(outcome(&backend, id, &job).await?))
 }
 
-/// Polls until the job is over.
+/// Polls until the job has ended.
 async fn wait(
     backend: &Backend,
     id: &str,
@@ -84,7 +84,7 @@ async fn poll(
     since: &mut u64,
     progress: &mut Progress,
 ) -> Result<Value, CommandError> {
-    // The status first: events asked for afterwards then include everything up to the end.
+    // The status is read first, so that the events read after it include those up to the end.
     let job = backend.get(path).await?;
     loop {
         let page = backend
@@ -156,7 +156,7 @@ async fn outcome(backend: &Backend, id: &str, job: &Value) -> Result<Outcome, Co
     })
 }
 
-/// Every snapshot the job hands out, oldest first.
+/// All snapshots of the job, oldest first.
 async fn history(backend: &Backend, id: &str) -> Result<History, CommandError> {
     let path = format!("{JOBS}/{id}");
     let listed = backend.get(&format!("{path}/artifacts")).await?;
@@ -177,7 +177,7 @@ async fn history(backend: &Backend, id: &str) -> Result<History, CommandError> {
         })?;
         snapshots.push(snapshot);
     }
-    // Several may be stored at the same instant, but none of these counts ever falls.
+    // Several may be stored at one instant, but these counts never fall.
     snapshots.sort_by_key(|snapshot| {
         let payload = &snapshot.payload;
         let counters = &payload.counters;
