@@ -1,5 +1,5 @@
 -- The journal, and the tables derived from it. Times are microseconds since the Unix epoch.
--- Lists, maps and objects are JSON. Token and cost columns hold all purposes of their row together.
+-- Lists, maps and objects are JSON. A token or cost column is the sum over all purposes of its row.
 
 CREATE TABLE runs (
     id              INTEGER PRIMARY KEY,
@@ -19,7 +19,7 @@ CREATE TABLE runs (
 ) STRICT;
 
 -- The key of events and rollouts is runs.id * 2^40 + seq: both tables only grow at the end of a run.
--- They have no foreign key, as whoever writes them looks the run up once per batch.
+-- They have no foreign key: the writer looks the run up once per batch.
 CREATE TABLE events (
     id     INTEGER PRIMARY KEY,
     run_id TEXT NOT NULL,
@@ -29,7 +29,7 @@ CREATE TABLE events (
     body   TEXT NOT NULL
 ) STRICT;
 
--- The texts of candidates, once each, whichever runs tried them.
+-- The texts of candidates. Each text is stored once, for all runs that tried it.
 CREATE TABLE texts (
     candidate_id TEXT PRIMARY KEY,
     components   TEXT NOT NULL
@@ -123,11 +123,11 @@ CREATE TABLE rollouts (
     finished_at             INTEGER NOT NULL
 ) STRICT;
 
--- Only a rollout that failed can be tried again.
+-- Finds failed rollouts, since only these can be tried again.
 CREATE UNIQUE INDEX failed_rollouts ON rollouts (run_id, iteration, trial_index, position)
     WHERE outcome <> 'scored';
 
--- As they are exported.
+-- Rollouts with the columns of exports.
 CREATE VIEW exported_rollouts AS
 SELECT run_id, run_id || '-' || iteration || '-' || trial_index AS trial_id, candidate_id, phase,
        stage, iteration, trial_index, seed, attempts, outcome, score, error, prompt_tokens,
@@ -156,7 +156,7 @@ CREATE TABLE reflections (
     PRIMARY KEY (run_id, seq)
 ) STRICT, WITHOUT ROWID;
 
--- Texts and scores are not here: a snapshot names candidates, and is rendered when it is read.
+-- Texts and scores are not stored here: a snapshot names candidates, and is rendered when it is read.
 CREATE TABLE snapshots (
     id          INTEGER PRIMARY KEY,
     run_id      TEXT NOT NULL REFERENCES runs (run_id),
@@ -184,7 +184,7 @@ CREATE TABLE artifacts (
     UNIQUE (run_id, snapshot_id, label)
 ) STRICT;
 
--- What was spent, by phase and purpose: a view, so that it cannot differ from the rows it sums.
+-- Tokens and cost by phase and purpose. It is a view, so it cannot differ from the rows that it sums.
 CREATE VIEW usage AS
 SELECT run_id, phase, 'rollout' AS purpose,
        SUM(calls - judge_calls) AS calls,
