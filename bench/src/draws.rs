@@ -1,58 +1,59 @@
-//! Draws that are functions of what they are for: no generator, no order.
+//! Random draws that are functions of a key, without a generator, so that their order does not
+//! matter.
 
 use std::f64::consts::TAU;
 
-/// A place draws are made at; further numbers lead to further places.
+/// The key of draws. Further numbers lead to further keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(u64);
 
 impl Key {
-    /// The place a text names.
+    /// The key of a text.
     pub fn of_text(text: &str) -> Self {
         let digest = blake3::hash(text.as_bytes());
         let head = digest.as_bytes().first_chunk().copied();
         Self(u64::from_le_bytes(head.unwrap_or_default()))
     }
 
-    /// The place this number leads to from here.
+    /// The key that this number leads to from here.
     #[must_use]
     pub fn with(self, number: u64) -> Self {
         Self(mixed(self.0.rotate_left(23) ^ mixed(number)))
     }
 
-    /// The place another one leads to from here.
+    /// The key that another key leads to from here.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         self.with(other.0)
     }
 
-    /// Uniform in 0 to 1, without 1.
+    /// A uniform number from 0 to 1, without 1.
     pub fn unit(self) -> f64 {
         (mixed(self.0) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Whether something of this probability happens.
+    /// Whether an event of this probability happens.
     pub fn happens(self, probability: f64) -> bool {
         self.unit() < probability
     }
 
-    /// Below `count`; 0 where there is nothing to choose from.
+    /// A number below `count`; 0 if `count` is 0.
     pub fn below(self, count: usize) -> usize {
         ((self.unit() * count as f64) as usize).min(count.saturating_sub(1))
     }
 
-    /// One of these; `None` where there is none.
+    /// One of these values; `None` if there are none.
     pub fn chosen<T: Copy>(self, among: &[T]) -> Option<T> {
         among.get(self.below(among.len())).copied()
     }
 
-    /// Standard normal (Box and Muller, 1958).
+    /// A standard normal number (Box and Muller, 1958).
     pub fn normal(self) -> f64 {
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
         radius * (TAU * self.with(1).unit()).cos()
     }
 
-    /// Log-normal with this mean and this standard deviation of its logarithm.
+    /// A log-normal number with this mean and this standard deviation of its logarithm.
     pub fn log_normal(self, mean: f64, sigma: f64) -> f64 {
         mean * (sigma * self.normal() - sigma * sigma / 2.0).exp()
     }

@@ -1,4 +1,4 @@
-//! What the engine is measured against: simulated worlds, served over loopback or in process, and the
+//! Simulated worlds, served over loopback or in process, in which the engine is measured, and the
 //! ways of scheduling that are compared in them.
 
 pub mod draws;

@@ -6,20 +6,20 @@ use gepa_engine::config::{ScheduleKind, Speculation};
 /// One way of scheduling.
 #[derive(Clone, Copy, Debug)]
 pub struct Mode {
-    /// What tables call it; two numbers are `gate_lag` and `pareto_lag`, `early` is
-    /// `speculate = "decided"`, `texts` are hypotheses per reflection, with `decided`.
+    /// Its name in tables. Two numbers are `gate_lag` and `pareto_lag`; `early` is
+    /// `speculate = "decided"`; `texts` is the number of hypotheses per reflection, with `decided`.
     pub name: &'static str,
     apply: fn(&mut Settings),
 }
 
 impl Mode {
-    /// Sets everything this way of scheduling needs.
+    /// Sets all settings of this way of scheduling.
     pub fn apply(&self, settings: &mut Settings) {
         (self.apply)(settings);
     }
 }
 
-/// From the sequential algorithm to the widest.
+/// All ways, from the sequential algorithm to the widest lags.
 pub fn modes() -> Vec<Mode> {
     vec![
         mode("sequential", |settings| lags(settings, 1, 1)),

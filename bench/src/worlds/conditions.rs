@@ -1,4 +1,4 @@
-//! How a server treats its clients for the time being: latency, capacity, faults.
+//! The current conditions of a server: latency, capacity, faults.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::model::Role;
 use crate::draws::Key;
 
-/// Everything `POST /control` sets. What is left out is zero, unlimited, or never happens.
+/// The settings of `POST /control`. A missing setting means zero, unlimited, or never.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Conditions {
@@ -19,30 +19,30 @@ pub struct Conditions {
     pub reflector_ms: f64,
     /// Standard deviation of its logarithm.
     pub reflector_sigma: f64,
-    /// Calls worked on at once.
+    /// Calls that are served at once.
     pub capacity: Option<usize>,
-    /// What becomes of calls beyond the capacity.
+    /// What happens to calls beyond the capacity.
     pub over_capacity: OverCapacity,
     /// Requests per minute.
     pub rpm: Option<f64>,
     /// Tokens per minute.
     pub tpm: Option<f64>,
-    /// What goes wrong, as probabilities per call.
+    /// Faults, as probabilities per call.
     pub faults: Faults,
 }
 
-/// What becomes of calls beyond the capacity.
+/// What happens to calls beyond the capacity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OverCapacity {
-    /// They wait their turn.
+    /// They wait in a queue.
     #[default]
     Queue,
     /// They are refused with status 429.
     Reject,
 }
 
-/// Probabilities of faults; at most one happens to a call.
+/// Probabilities of faults. A call gets at most one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
@@ -60,7 +60,7 @@ pub struct Faults {
     pub missing_usage: f64,
 }
 
-/// What goes wrong with one call.
+/// The fault of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     Status500,
@@ -74,7 +74,7 @@ pub(super) enum Fault {
 const SLOWER: f64 = 10.0;
 
 impl Conditions {
-    /// How long a call takes at this attempt: log-normal, and a function of the call alone.
+    /// The latency of a call at this attempt: log-normal, and a function of call and attempt only.
     pub(super) fn latency(&self, role: Role, call: Key, attempt: u64) -> Duration {
         let (mean, sigma) = match role {
             Role::Policy => (self.policy_ms, self.policy_sigma),
@@ -89,7 +89,7 @@ impl Conditions {
         Duration::try_from_secs_f64(milliseconds * slower / 1e3).unwrap_or_default()
     }
 
-    /// What goes wrong with a call at this attempt.
+    /// The fault of a call at this attempt.
     pub(super) fn fault(&self, call: Key, attempt: u64) -> Option<Fault> {
         let faults = &self.faults;
         let mut draw = call.with(attempt).with(2).unit();

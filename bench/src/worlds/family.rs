@@ -1,4 +1,4 @@
-//! Families of worlds: what differs between tasks, in numbers.
+//! Families of worlds: the numbers in which tasks differ.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,29 +6,29 @@ use std::str::FromStr;
 /// A kind of task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
-    /// Every right rule helps and nothing hurts: the best candidate is always the best parent.
+    /// Every right rule helps and no rule hurts: the best candidate is always the best parent.
     Additive,
-    /// Rules that hurt some kinds of items, and a tempting one that spoils all others.
+    /// Some rules hurt some kinds of items, and a tempting rule spoils all others.
     Interference,
-    /// A reflection model that loses old rules when it rewrites.
+    /// The reflection model loses old rules when it rewrites.
     Forgetting,
-    /// A seed prompt whose wording spoils the form of many right answers.
+    /// The wording of the seed prompt spoils the form of many right answers.
     FormatTrap,
-    /// Answers that differ from call to call.
+    /// Answers differ from call to call.
     Noisy,
     /// No rule helps: the right result is the seed prompt.
     NothingLearnable,
-    /// A mixture that no search is ever tuned on.
+    /// A mixture on which no search is tuned.
     HeldOut,
 }
 
-/// There is no such family.
+/// No family has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no family of worlds is called `{0}`; there are: {names}", names = names())]
 pub struct UnknownFamily(String);
 
 impl Family {
-    /// All of them.
+    /// All families.
     pub const ALL: [Self; 7] = [
         Self::Additive,
         Self::Interference,
@@ -123,17 +123,17 @@ impl FromStr for Family {
     }
 }
 
-/// The numbers behind a family. Abilities, weights and harms are in units of ability; the rest are
-/// probabilities unless they say otherwise.
+/// The numbers of a family. Abilities, weights and harms are in units of ability. The others are
+/// probabilities unless their comment says otherwise.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Nature {
     /// Hidden rules; at most 64.
     pub(super) rules: usize,
-    /// How many items need the commonest rule, as a share.
+    /// Share of the items that need the commonest rule.
     pub(super) commonest: f64,
-    /// By what factor each further rule is rarer.
+    /// The factor by which each further rule is rarer.
     pub(super) rarer: f64,
-    /// What a rule is worth to an item that needs it.
+    /// The ability that a rule gives to an item that needs it.
     pub(super) weight: f64,
     /// Mean difficulty of an item that needs no rule.
     pub(super) difficulty: f64,
@@ -145,24 +145,24 @@ pub(super) struct Nature {
     pub(super) chance: f64,
     /// Share of the rules that hurt one kind of items.
     pub(super) clashing: f64,
-    /// How much they do.
+    /// How much such a rule hurts.
     pub(super) clash: f64,
-    /// Decoys, as a number: common rules that take well at first, hurt one kind of items, and then stand in
-    /// the way of others.
+    /// Number of decoys: common rules that help at first, hurt one kind of items, and later spoil
+    /// other rules.
     pub(super) decoys: usize,
-    /// How many items need a decoy, as a share.
+    /// Share of the items that need a decoy.
     pub(super) decoy_frequency: f64,
     /// A decoy spoils another rule.
     pub(super) decoy_conflicts: f64,
-    /// Any other rule does.
+    /// Any other rule spoils another rule.
     pub(super) conflicts: f64,
-    /// How much that costs items that need the spoilt one.
+    /// How much this costs items that need the spoilt rule.
     pub(super) conflict: f64,
-    /// What a rule of the wrong kind does to one kind of items.
+    /// How much an over-general or made-up rule hurts one kind of items.
     pub(super) harm: f64,
-    /// What a thousand characters beyond the free ones cost.
+    /// Cost of a thousand characters beyond the free ones.
     pub(super) length: f64,
-    /// A right answer comes in the wrong form while the trap stands in the prompt.
+    /// A right answer has the wrong form while the prompt contains the trap.
     pub(super) trap: f64,
     /// An answer is drawn anew when the prompt's wording changes.
     pub(super) reworded: f64,
@@ -170,7 +170,7 @@ pub(super) struct Nature {
     pub(super) resampled: f64,
     /// The reflection model finds a missing rule in a failure.
     pub(super) hit: f64,
-    /// It finds a decoy that is missing, while the instruction has no rule yet.
+    /// It finds a missing decoy while the instruction has no rule yet.
     pub(super) salience: f64,
     /// It over-generalizes a missing rule.
     pub(super) broaden: f64,

@@ -1,4 +1,4 @@
-//! Items: what the policy is asked.
+//! Items: the requests that the policy answers.
 
 use super::family::Nature;
 use super::wording::{self, KINDS, LABELS};
@@ -12,14 +12,14 @@ pub enum Split {
     Train,
     /// For the fronts.
     Pareto,
-    /// Held out, but served.
+    /// Held out. The server serves these items.
     Validation,
-    /// Never served; its score is the truth about a prompt.
+    /// Never served. The score on these items is the true score of a prompt.
     Test,
 }
 
 impl Split {
-    /// All of them.
+    /// All sets.
     pub const ALL: [Self; 4] = [Self::Train, Self::Pareto, Self::Validation, Self::Test];
 
     fn letter(self) -> char {
@@ -32,18 +32,18 @@ impl Split {
     }
 }
 
-/// One item of a world. What it needs is hidden; what it says is not.
+/// One item of a world. The rules that it needs are hidden; its text is visible.
 #[derive(Clone, Debug)]
 pub struct Item {
-    /// Such as `P-0123`.
+    /// The id, such as `P-0123`.
     pub id: String,
-    /// What the policy reads; holds the id as `[item P-0123]`.
+    /// The text that the policy reads. It contains the id as `[item P-0123]`.
     pub input: String,
     /// The right reply.
     pub answer: &'static str,
-    /// What a client may say about a wrong reply: the right one, and what it hung on.
+    /// Feedback on a wrong reply: the right reply and its reason.
     pub feedback_wrong: String,
-    /// What a client may say about a right reply.
+    /// Feedback on a right reply.
     pub feedback_right: String,
     pub(super) split: Split,
     pub(super) index: usize,

@@ -1,4 +1,4 @@
-//! The lines a reflection model can write in a world: the whole vocabulary of its prompts.
+//! The lines that a reflection model can write in a world. Prompts consist of these lines.
 
 use super::item::Split;
 use super::wording::{self, HABITS, IDLE, TRAP, WORDINGS};
@@ -9,11 +9,11 @@ use super::world::World;
 pub(super) enum Line {
     /// A right rule, in one of its wordings.
     Rule(usize, usize),
-    /// A rule for everything that should be for one cue only.
+    /// A rule for every request that should be for one cue only.
     Broad(usize),
-    /// A rule that is made up.
+    /// A made-up rule.
     Habit(usize),
-    /// A line that does nothing.
+    /// A line without effect.
     Idle(usize),
     /// The line that spoils the form of answers.
     Trap,
@@ -40,7 +40,7 @@ impl Line {
     }
 }
 
-/// Every line but remarks.
+/// Every line except remarks.
 pub(super) fn vocabulary(rules: usize) -> impl Iterator<Item = Line> {
     let wordings = (0..rules).flat_map(|rule| (0..WORDINGS).map(move |way| Line::Rule(rule, way)));
     wordings

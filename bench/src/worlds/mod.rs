@@ -1,8 +1,8 @@
-//! Simulated worlds: tasks with hidden rules, a policy model that obeys the rules it finds in its
-//! prompt, and a reflection model that only knows the failures it is shown.
+//! Simulated worlds: tasks with hidden rules, a policy model that obeys the rules in its prompt,
+//! and a reflection model that knows only the failures in its prompt.
 //!
-//! A world is a pure function of its family and a seed, so that engines can be compared on equal
-//! terms and a score can be known exactly. The same world answers over HTTP ([`WorldServer`]) and in
+//! A world is a pure function of its family and a seed. So engines can be compared on equal terms,
+//! and the exact score of a prompt is known. A world answers over HTTP ([`WorldServer`]) and in
 //! process ([`WorldEvaluator`], [`WorldReflector`]).
 
 mod conditions;

@@ -1,4 +1,4 @@
-//! Both models of a world, behind one door: a chat in, a text and its tokens out.
+//! Both models of a world behind one function: a chat in, a text and its tokens out.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,10 +13,10 @@ use super::reflector::rewrite;
 use super::world::World;
 use crate::draws::Key;
 
-/// Prompts whose readings are kept.
+/// Prompts whose readings are cached.
 const READINGS_KEPT: usize = 4_096;
 
-/// Which model of a world is asked.
+/// The models of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Answers items.
@@ -30,21 +30,22 @@ pub enum Role {
 pub struct Answer {
     /// The text.
     pub text: String,
-    /// Tokens of the chat, a quarter of its characters.
+    /// Tokens of the chat: a quarter of its characters.
     pub prompt_tokens: u64,
-    /// Tokens of the text, counted alike.
+    /// Tokens of the text: a quarter of its characters.
     pub completion_tokens: u64,
 }
 
-/// The models of one world. What they say is a function of what they are asked.
+/// The models of one world. Their answers are functions of the chat.
 pub struct WorldModel {
     world: Arc<World>,
-    /// By the hash of the prompt. Reading one takes far longer than answering with it.
+    /// Readings by the hash of the prompt. Reading a prompt takes far longer than answering with
+    /// it.
     readings: Mutex<BTreeMap<Key, Arc<Reading>>>,
 }
 
 impl Role {
-    /// The model's name on the wire.
+    /// The model's name in requests.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Policy => "policy",
@@ -52,7 +53,7 @@ impl Role {
         }
     }
 
-    /// The role a model name stands for.
+    /// The role of a model name.
     pub fn of_model(name: &str) -> Option<Self> {
         [Self::Policy, Self::Reflector]
             .into_iter()
@@ -76,8 +77,8 @@ impl WorldModel {
 
     /// The answer to a chat. `sample` counts earlier answers to the same chat.
     ///
-    /// The policy takes the system messages as its prompt and the other ones as the input; without a
-    /// system message, what stands before the item is the prompt.
+    /// For the policy, the system messages are the prompt and the other messages are the input.
+    /// Without a system message, the text before the item is the prompt.
     pub fn answer(&self, role: Role, messages: &[Message], sample: u64) -> Answer {
         let text = match role {
             Role::Policy => self.policy(messages, sample),
@@ -94,7 +95,7 @@ impl WorldModel {
         }
     }
 
-    /// The reading of a prompt, remembered.
+    /// The reading of a prompt, from the cache if it is there.
     pub fn reading(&self, prompt: &str) -> Arc<Reading> {
         let key = Key::of_text(prompt);
         let known = self.readings.lock().get(&key).cloned();
@@ -127,7 +128,7 @@ impl WorldModel {
         self.world.reply(&self.reading(&prompt), item, sample)
     }
 
-    /// The last item planted in a text, and what stands before it.
+    /// The last item in a text, and the text before it.
     fn item_in<'t>(&self, text: &'t str) -> Option<(&'t str, &Item)> {
         let (before, rest) = text.rsplit_once("[item ")?;
         let (id, _) = rest.split_once(']')?;

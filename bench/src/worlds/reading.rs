@@ -1,4 +1,4 @@
-//! What a policy makes of a prompt.
+//! The rules that a policy finds in a prompt.
 
 use std::collections::BTreeSet;
 
@@ -7,11 +7,11 @@ use super::line::Line;
 use super::world::World;
 use crate::draws::Key;
 
-/// The rules a prompt holds, wherever they stand in it. A rule that stands there twice, be it in other
-/// words, counts once; one that follows `never` or `do not` counts against.
+/// The rules of a prompt, at any place in it. A rule that occurs twice, in the same or in other
+/// words, counts once. A rule after `never` or `do not` counts as negated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// Where draws for this wording are made.
+    /// The key of draws for this wording.
     pub(super) key: Key,
     /// Right rules, as bits.
     pub(super) rules: u64,
@@ -19,7 +19,7 @@ pub struct Reading {
     pub(super) negated: u64,
     /// Rules taken too broadly, as bits.
     pub(super) broad: u64,
-    /// Rules that are made up, as bits.
+    /// Made-up rules, as bits.
     pub(super) habits: u64,
     pub(super) trapped: bool,
     /// Items with a note of their own.
@@ -52,7 +52,7 @@ impl Reading {
         reading
     }
 
-    /// How many right rules the prompt holds.
+    /// The number of right rules in the prompt.
     pub fn right_rules(&self) -> u32 {
         self.rules.count_ones()
     }

@@ -1,5 +1,5 @@
-//! The reflection model: rewrites an instruction from the failures it is shown, as well and as badly as
-//! models do.
+//! The reflection model: rewrites an instruction from the failures in its prompt, with the errors
+//! that language models make.
 
 use super::family::Nature;
 use super::item::{Item, bits};
@@ -9,9 +9,10 @@ use super::wording::{HABITS, IDLE, OPENING, WORDINGS};
 use super::world::World;
 use crate::draws::Key;
 
-/// Failures a reflection model takes in without loss; with more, it makes less of each.
+/// Failures that a reflection model reads without loss. With more failures it learns less from
+/// each.
 const TAKEN_IN: f64 = 3.0;
-/// A reply in the wrong form makes it drop the line that asks for that form.
+/// Probability that a reply in the wrong form makes it drop the line that requests this form.
 const SEES_TRAP: f64 = 0.12;
 
 /// The reply to a reflection prompt. `sample` counts earlier replies to the same prompt, which get
@@ -43,8 +44,8 @@ pub(super) fn rewrite(world: &World, prompt: &str, sample: u64) -> String {
     )
 }
 
-/// Draws depend on what is shown and not on how, so that clients with other templates meet the same
-/// model.
+/// Draws depend on the content of the prompt and not on its form, so that clients with different
+/// templates get the same model.
 fn place(world: &World, shown: &Shown<'_>) -> Key {
     let lines = shown.lines.iter().map(|line| line.text(world));
     let failures = shown.failures.iter().map(|item| item.id.clone());
@@ -99,7 +100,7 @@ impl Writer<'_> {
         kept.map(|(_, line)| *line)
     }
 
-    /// What it learns from one failure.
+    /// The line that it learns from one failure.
     fn lesson(&self, place: Key, item: &Item) -> Option<Line> {
         let nature = self.world.nature();
         let shown = self.shown.failures.len() as f64;
@@ -125,7 +126,7 @@ impl Writer<'_> {
         let mut bar = *hit;
         if draw < bar {
             let wording = place.with(3).below(WORDINGS);
-            // Nothing is missing that a rule could give: the lesson is an old one in other words.
+            // No rule is missing: it writes an old rule in other words.
             let old: Vec<usize> = bits(item.required).collect();
             let rule = rule.or_else(|| place.with(4).chosen(&old))?;
             return Some(Line::Rule(rule, wording));
@@ -150,7 +151,7 @@ impl Writer<'_> {
         rules.fold(0, |all, rule| all | rule)
     }
 
-    /// Something is always written, if only for the sake of it.
+    /// The line that it writes if it has learnt nothing.
     fn filler(&self) -> Line {
         let unused: Vec<Line> = (0..IDLE.len())
             .map(Line::Idle)

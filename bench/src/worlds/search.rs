@@ -14,12 +14,12 @@ use super::item::Split;
 use super::twin::twins;
 use super::world::World;
 
-/// What is run: a world, how long its models take, and everything the engine can be told.
+/// A search to be run: a world, the latencies of its models, and the engine's settings.
 #[derive(Clone, Debug)]
 pub struct Search {
     /// The task.
     pub world: Arc<World>,
-    /// How long its models take; nothing else of them applies in process.
+    /// Conditions of the models. In process only the latencies apply.
     pub conditions: Conditions,
     /// The engine's settings.
     pub settings: Settings,
@@ -31,12 +31,12 @@ pub struct Search {
     pub validation: usize,
 }
 
-/// A search that is over.
+/// A finished search.
 #[derive(Debug)]
 pub struct Searched {
-    /// What it came to.
+    /// Its result.
     pub result: RunResult,
-    /// Everything that happened in it.
+    /// All its events.
     pub journal: Vec<Event>,
 }
 
@@ -59,12 +59,12 @@ pub enum SearchError {
 }
 
 impl Search {
-    /// Runs it to its end in a memory of its own.
+    /// Runs it to its end in a new memory store.
     pub async fn finish(&self) -> Result<Searched, SearchError> {
         self.finish_before([]).await
     }
 
-    /// The same, before observers, who see events at the moment they are stored.
+    /// Like [`finish`](Self::finish), with observers that see events when they are stored.
     pub async fn finish_before(
         &self,
         observers: impl IntoIterator<Item = Arc<dyn Observe>>,

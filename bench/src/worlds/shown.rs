@@ -1,4 +1,4 @@
-//! What a reflection model sees in a prompt, whatever its template.
+//! Reads the instruction and the failures in a reflection prompt of any template.
 
 use super::item::Item;
 use super::line::Line;
@@ -12,16 +12,16 @@ pub(super) struct Shown<'a> {
     pub(super) lines: Vec<Line>,
     /// Items whose replies were judged wrong, in order.
     pub(super) failures: Vec<&'a Item>,
-    /// Some reply had the wrong form.
+    /// Whether a reply had the wrong form.
     pub(super) spoilt: bool,
-    /// How many different new texts are asked for.
+    /// The requested number of different new texts.
     pub(super) wanted: usize,
 }
 
 const NUMBERS: [&str; 9] = [
     "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
 ];
-/// What there can be several of, asked for in one reply.
+/// Words for the texts of which a prompt can request several.
 const TEXTS: [&str; 6] = [
     "blocks",
     "alternatives",
@@ -31,7 +31,7 @@ const TEXTS: [&str; 6] = [
     "instructions",
 ];
 const MOST_WANTED: usize = 16;
-/// How far a number may stand before what it counts, in words.
+/// Most words between a number and the word that it counts.
 const REACH: usize = 4;
 
 impl<'a> Shown<'a> {
@@ -57,7 +57,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// The line of the world's vocabulary that a line of text is, bullets and quotes aside.
+/// The line of the world's vocabulary that equals a line of text without bullets and quotes.
 fn line_of(world: &World, text: &str) -> Option<Line> {
     let text = text.trim_matches(|c: char| !c.is_alphanumeric());
     let phrase = format!("{}.", text.to_lowercase());
@@ -71,7 +71,7 @@ fn line_of(world: &World, text: &str) -> Option<Line> {
     (remark.strip_suffix('.') == Some(text)).then_some(Line::Remark(item.split, item.index))
 }
 
-/// The items that were answered wrongly, in the order of their markers.
+/// The items with wrong answers, in the order of their markers.
 fn failures<'a>(world: &'a World, text: &str) -> Vec<&'a Item> {
     let mut failures: Vec<&Item> = Vec::new();
     for segment in text.split("[item ").skip(1) {
@@ -87,8 +87,9 @@ fn failures<'a>(world: &'a World, text: &str) -> Vec<&'a Item> {
     failures
 }
 
-/// The item's own feedback says it, wherever it stands. Some clients judge in words of their own: then a
-/// wrong label between the item's marker and the next one says it.
+/// Whether the prompt shows that the item was answered wrongly: it contains the item's own feedback
+/// at any place. Some clients judge in words of their own; then a wrong label between the item's
+/// marker and the next marker shows it.
 fn shows_failure(item: &Item, text: &str, shown: &str) -> bool {
     if text.contains(&item.feedback_wrong) {
         return true;
@@ -102,7 +103,7 @@ fn shows_failure(item: &Item, text: &str, shown: &str) -> bool {
     has_other_label || shown.contains(SPOILT)
 }
 
-/// The largest number that counts texts, 1 where there is none.
+/// The largest number that counts texts; 1 if there is none.
 fn wanted(text: &str) -> usize {
     let words: Vec<&str> = text
         .split(|c: char| !c.is_alphanumeric())

@@ -1,4 +1,4 @@
-//! How often a run has asked the same thing.
+//! Counts equal calls of a run.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,9 @@ use parking_lot::Mutex;
 use super::model::Role;
 use crate::draws::Key;
 
-/// Counts of equal calls within one run: the attempts decide latency and faults, the answers decide
-/// which draw a repeated call gets. Equal calls are interchangeable, so no order of arrival matters.
+/// Counts of equal calls within one run. The number of attempts decides latency and faults; the
+/// number of answers decides which draw a repeated call gets. Equal calls are interchangeable, so
+/// the order in which they arrive does not matter.
 #[derive(Debug, Default)]
 pub struct Tally {
     counts: Mutex<BTreeMap<Key, Counts>>,
@@ -22,7 +23,7 @@ struct Counts {
 }
 
 impl Tally {
-    /// Counts an attempt; gives the attempts before it.
+    /// Counts an attempt and returns the number of attempts before it.
     pub(super) fn attempt(&self, call: Key) -> u64 {
         let mut counts = self.counts.lock();
         let counts = counts.entry(call).or_default();
@@ -30,7 +31,7 @@ impl Tally {
         counts.attempts - 1
     }
 
-    /// Counts an answer; gives the answers before it.
+    /// Counts an answer and returns the number of answers before it.
     pub(super) fn answer(&self, call: Key) -> u64 {
         let mut counts = self.counts.lock();
         let counts = counts.entry(call).or_default();
@@ -39,7 +40,7 @@ impl Tally {
     }
 }
 
-/// Where the draws of a call are made.
+/// The key of the draws of a call.
 pub(super) fn call_key(role: Role, messages: &[Message]) -> Key {
     messages
         .iter()

@@ -1,5 +1,5 @@
-//! A world without a server: the same answers, latencies and usage, in process. Under tokio's paused
-//! clock the latencies pass at once.
+//! A world in process, with the answers, latencies and usage of the server. Under tokio's paused
+//! clock the latencies take no time.
 
 use std::sync::Arc;
 
@@ -20,22 +20,22 @@ use super::world::World;
 
 const PROVIDER: &str = "simulated";
 
-/// Runs the component `instruction` on items of a world, as the policy would behind HTTP. Of its
-/// conditions only the latencies apply: in process there is nothing to run out of or to break.
+/// Runs the component `instruction` on items of a world, as the policy does over HTTP. Of the
+/// conditions only the latencies apply: in process there are no limits and no faults.
 #[derive(Debug)]
 pub struct WorldEvaluator {
-    desk: Arc<Desk>,
+    run: Arc<WorldRun>,
 }
 
-/// The reflection model of a world, as it would be behind HTTP.
+/// The reflection model of a world, with the answers that it gives over HTTP.
 #[derive(Debug)]
 pub struct WorldReflector {
-    desk: Arc<Desk>,
+    run: Arc<WorldRun>,
 }
 
-/// One run's place in a world.
+/// One run in a world: the models, the conditions and the counts of its calls.
 #[derive(Debug)]
-struct Desk {
+struct WorldRun {
     model: WorldModel,
     conditions: Conditions,
     tally: Tally,
@@ -43,18 +43,18 @@ struct Desk {
 
 /// An evaluator and a reflection model for one run in `world`.
 pub fn twins(world: Arc<World>, conditions: Conditions) -> (WorldEvaluator, WorldReflector) {
-    let desk = Arc::new(Desk {
+    let run = Arc::new(WorldRun {
         model: WorldModel::new(world),
         conditions,
         tally: Tally::default(),
     });
     let evaluator = WorldEvaluator {
-        desk: Arc::clone(&desk),
+        run: Arc::clone(&run),
     };
-    (evaluator, WorldReflector { desk })
+    (evaluator, WorldReflector { run })
 }
 
-impl Desk {
+impl WorldRun {
     async fn answer(&self, role: Role, messages: &[Message]) -> Answer {
         let call = call_key(role, messages);
         let attempt = self.tally.attempt(call);
@@ -70,7 +70,7 @@ impl Desk {
 impl WorldEvaluator {
     fn item(&self, example: &ExampleId) -> Option<&Item> {
         match example {
-            ExampleId::Name(name) => self.desk.model.world().item(name),
+            ExampleId::Name(name) => self.run.model.world().item(name),
             ExampleId::Seed(_) => None,
         }
     }
@@ -93,7 +93,7 @@ impl Evaluator for WorldEvaluator {
             Message::new("system", &**prompt),
             Message::new("user", item.input.as_str()),
         ];
-        let answer = self.desk.answer(Role::Policy, &messages).await;
+        let answer = self.run.answer(Role::Policy, &messages).await;
         let is_right = answer.text.trim() == item.answer;
         let feedback = if is_right {
             &item.feedback_right
@@ -112,7 +112,7 @@ impl Evaluator for WorldEvaluator {
     }
 
     fn is_deterministic(&self) -> bool {
-        self.desk.model.world().is_deterministic()
+        self.run.model.world().is_deterministic()
     }
 
     fn info(&self) -> EvaluatorInfo {
@@ -127,7 +127,7 @@ impl Evaluator for WorldEvaluator {
 #[async_trait]
 impl LanguageModel for WorldReflector {
     async fn complete(&self, request: ChatRequest) -> Result<Completion, ModelError> {
-        let answer = self.desk.answer(Role::Reflector, &request.messages).await;
+        let answer = self.run.answer(Role::Reflector, &request.messages).await;
         Ok(Completion {
             usage: usage(&answer),
             text: answer.text,

@@ -1,5 +1,5 @@
-//! The words of all worlds. They never contain quotes or line breaks, so that they survive whatever
-//! form a client puts them into.
+//! The words of all worlds. They contain no quotes and no line breaks, so that they stay unchanged
+//! in any form of prompt.
 
 /// Answers of items.
 pub(super) const LABELS: [&str; 14] = [
@@ -7,7 +7,7 @@ pub(super) const LABELS: [&str; 14] = [
     "pearl", "russet", "teal", "umber",
 ];
 
-/// What an item mentions when it needs a rule; one per rule, picked by the world.
+/// The texts by which an item shows that it needs a rule; one per rule, chosen by the world.
 pub(super) const CUES: [&str; 32] = [
     "a refund",
     "a passport",
@@ -43,7 +43,7 @@ pub(super) const CUES: [&str; 32] = [
     "an inspection",
 ];
 
-/// What a rule asks for; one per rule, picked by the world.
+/// The actions of rules; one per rule, chosen by the world.
 pub(super) const ACTIONS: [&str; 32] = [
     "decide by the country of the sender",
     "read the last sentence before the first",
@@ -79,7 +79,7 @@ pub(super) const ACTIONS: [&str; 32] = [
     "decide by what is missing",
 ];
 
-/// Rules that are made up.
+/// Made-up rules.
 pub(super) const HABITS: [&str; 10] = [
     "Always suspect a second meaning behind the words.",
     "Assume that every customer writes in a hurry.",
@@ -93,7 +93,7 @@ pub(super) const HABITS: [&str; 10] = [
     "Assume the season matters.",
 ];
 
-/// Lines that do nothing.
+/// Lines without effect.
 pub(super) const IDLE: [&str; 12] = [
     "Take care with each request.",
     "Think before you answer.",
@@ -128,10 +128,10 @@ pub(super) const OPENING: [&str; 2] = [
 /// The line that spoils the form of answers.
 pub(super) const TRAP: &str = "Begin with a short explanation of your choice.";
 
-/// How an answer begins whose form is spoilt.
+/// The beginning of an answer in the wrong form.
 pub(super) const SPOILT: &str = "Explanation: the request speaks for it. Label:";
 
-/// How many ways there are to word a rule.
+/// The number of wordings of a rule.
 pub(super) const WORDINGS: usize = 3;
 
 pub(super) fn rule(cue: &str, action: &str, wording: usize) -> String {

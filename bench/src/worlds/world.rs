@@ -1,4 +1,4 @@
-//! A world: its hidden rules, its items, and how likely each is answered rightly.
+//! A world: its hidden rules, its items, and the probability of a right answer to each.
 
 use super::family::{Family, Nature};
 use super::item::{Item, Split, bits};
@@ -7,12 +7,12 @@ use super::reading::Reading;
 use super::wording::{ACTIONS, CUES, KINDS, LABELS, OPENING, SPOILT, TRAP};
 use crate::draws::Key;
 
-/// Items of each set; a client takes as many of the first ones as it wants.
+/// Items of each set. A client uses as many of the first items as it wants.
 pub const LARGEST_SET: usize = 500;
 
-/// What a broad rule is worth of the right one.
+/// Worth of a broad rule, as a share of the worth of the right rule.
 const BROAD_SHARE: f64 = 0.7;
-/// What a note on an item is worth to it.
+/// The ability that a note on an item gives to this item.
 const REMARK_WORTH: f64 = 4.0;
 /// Characters of a prompt that cost nothing.
 const FREE_CHARS: f64 = 500.0;
@@ -25,11 +25,11 @@ pub struct World {
     nature: Nature,
     key: Key,
     rules: Vec<Rule>,
-    /// Pairs of which the first spoils the second.
+    /// Pairs of rules; the first spoils the second.
     conflicts: Vec<(usize, usize)>,
     sets: [Vec<Item>; 4],
     seed_prompt: String,
-    /// Every line but remarks, in the form prompts are searched for them.
+    /// Every line except remarks, in the form in which prompts are searched for it.
     phrases: Vec<(String, Line)>,
 }
 
@@ -38,11 +38,11 @@ pub struct World {
 pub(super) struct Rule {
     pub(super) cue: &'static str,
     pub(super) action: &'static str,
-    /// How many items need it, as a share.
+    /// Share of the items that need it.
     pub(super) frequency: f64,
-    /// The kind of items it hurts, right as it is.
+    /// The kind of items that it hurts although it is right.
     clashes_with: Option<usize>,
-    /// The kind of items it hurts when taken too broadly.
+    /// The kind of items that it hurts when it is taken too broadly.
     broad_victim: usize,
 }
 
@@ -88,7 +88,7 @@ impl World {
         self.seed
     }
 
-    /// The prompt every search begins with.
+    /// The prompt with which every search begins.
     pub fn seed_prompt(&self) -> &str {
         &self.seed_prompt
     }
@@ -106,18 +106,18 @@ impl World {
         candidates.into_iter().find(|item| item.id == id)
     }
 
-    /// What a policy makes of a prompt.
+    /// The rules that a policy finds in a prompt.
     pub fn read(&self, prompt: &str) -> Reading {
         Reading::of(self, prompt)
     }
 
-    /// How likely the policy answers an item rightly, over all draws; 0 to 1.
+    /// The probability, over all draws, that the policy answers an item rightly; 0 to 1.
     pub fn probability(&self, reading: &Reading, item: &Item) -> f64 {
         self.knows(reading, item) * (1.0 - self.spoils(reading))
     }
 
-    /// The mean probability over the first `count` items of a set: the exact score of a prompt. Over
-    /// [`Split::Test`] and [`LARGEST_SET`] it is the truth about the prompt.
+    /// The mean probability over the first `count` items of a set: the exact score of a prompt.
+    /// Over [`LARGEST_SET`] items of [`Split::Test`] it is the true score of the prompt.
     pub fn expected(&self, reading: &Reading, split: Split, count: usize) -> f64 {
         let items = &self.items(split)[..count.min(LARGEST_SET)];
         let sum: f64 = items
@@ -132,8 +132,8 @@ impl World {
     pub fn reply(&self, reading: &Reading, item: &Item, sample: u64) -> String {
         let knows = self.knows(reading, item);
         let place = item.key.and(reading.key);
-        // Between prompts most draws are shared, as those of real models are: two prompts that
-        // differ in a line answer most items alike.
+        // Most draws are shared between prompts, as with real models: two prompts that differ in
+        // one line give most items the same answer.
         let draw = if place.with(1).happens(self.nature.resampled) {
             place.with(2).with(sample)
         } else if place.with(3).happens(self.nature.reworded) {
@@ -156,18 +156,18 @@ impl World {
         }
     }
 
-    /// Whether the same call always gets the same reply.
+    /// Whether equal calls always get equal replies.
     pub fn is_deterministic(&self) -> bool {
         self.nature.resampled == 0.0
     }
 
-    /// The hidden rules in their first wording: what a search would have to find.
+    /// The hidden rules in their first wording. A search has to find them.
     pub fn hidden_rules(&self) -> Vec<String> {
         let rules = 0..self.rules.len();
         rules.map(|rule| Line::Rule(rule, 0).text(self)).collect()
     }
 
-    /// The hidden rules an item needs, as numbers in [`hidden_rules`](Self::hidden_rules).
+    /// The hidden rules that an item needs, as indices of [`hidden_rules`](Self::hidden_rules).
     pub fn needs(&self, item: &Item) -> Vec<usize> {
         bits(item.required).collect()
     }

@@ -1,4 +1,4 @@
-//! Who is let in: a number of calls at once, and two token buckets.
+//! Admits calls within a number of calls at once and two token buckets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::worlds::{Conditions, OverCapacity};
 
 /// Seconds of its rate that a bucket holds.
 const BURST_SECONDS: f64 = 1.0;
-/// What a refused client is told to wait where only the capacity is in its way.
+/// The wait that a client is given when only the capacity refuses its call.
 const CROWDED: Duration = Duration::from_millis(100);
 
-/// Admits calls. The default admits everything.
+/// Admits calls. The default admits every call.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
     places: Option<Arc<Semaphore>>,
@@ -23,20 +23,20 @@ pub(super) struct Admission {
     tokens: Option<Mutex<Bucket>>,
 }
 
-/// A call that was refused, and when it may come again.
+/// A refusal, and when the client may try again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Refused {
     pub(super) retry_after: Duration,
 }
 
-/// A place to work at; free again when dropped.
+/// The right to be served; dropping it frees the place.
 #[derive(Debug)]
 pub(super) struct Place {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// A token bucket that may go into debt: a call larger than the bucket waits for a whole unit, like any
-/// other, and is paid off afterwards.
+/// A token bucket that may go into debt. A call waits until the bucket holds a whole unit, even if
+/// it needs more; later calls wait until the debt is paid.
 #[derive(Debug)]
 struct Bucket {
     per_second: f64,
@@ -55,10 +55,11 @@ impl Admission {
         }
     }
 
-    /// Lets a call of this many tokens in, after waiting where calls queue.
+    /// Admits a call of this many tokens. If calls queue, waits first.
     pub(super) async fn admit(&self, tokens: u64) -> Result<Place, Refused> {
         let place = self.place().await?;
-        // Looked at together before either is charged: a refused call costs nothing.
+        // Both buckets are checked before either is charged, since a refused call must cost
+        // nothing.
         let mut requests = self.requests.as_ref().map(Mutex::lock);
         let mut used = self.tokens.as_ref().map(Mutex::lock);
         let waits = [&mut requests, &mut used]
@@ -104,7 +105,7 @@ impl Bucket {
         })
     }
 
-    /// How long until there is a whole unit; `None` if there is one.
+    /// Time until the bucket holds a whole unit; `None` if it does.
     fn wait(&mut self) -> Option<Duration> {
         let now = Instant::now();
         let gained = (now - self.filled_at).as_secs_f64() * self.per_second;

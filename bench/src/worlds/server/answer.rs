@@ -1,4 +1,4 @@
-//! What goes over the wire, and how far.
+//! The responses of the server, and where they break off.
 
 use std::io;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub(super) fn error_reply(status: StatusCode, code: &str, message: &str) -> Repl
 
 /// Status 429, with the wait in whole seconds and in milliseconds.
 pub(super) fn refusal(retry_after: Duration) -> Reply {
-    let message = "the limit is reached; come back after the time in `retry-after`";
+    let message = "the limit is reached; try again after the time in `retry-after`";
     let mut reply = error_reply(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message);
     let milliseconds = retry_after.as_secs_f64() * 1e3;
     let seconds = HeaderValue::from(retry_after.as_secs_f64().ceil() as u64);
@@ -42,7 +42,7 @@ pub(super) fn refusal(retry_after: Duration) -> Reply {
     reply
 }
 
-/// A chat completion, whole or as a stream of events.
+/// A chat completion, as one body or as a stream of events.
 pub(super) fn completion(role: Role, answer: &Answer, streams: bool, reports_usage: bool) -> Reply {
     let usage = reports_usage.then(|| {
         json!({
@@ -64,7 +64,7 @@ pub(super) fn completion(role: Role, answer: &Answer, streams: bool, reports_usa
     json_reply(StatusCode::OK, &body)
 }
 
-/// The same reply, of which only the first half is sent.
+/// Only the first half of a reply.
 pub(super) async fn truncated(whole: Reply) -> Reply {
     let (mut parts, body) = whole.into_parts();
     let bytes = match body.collect().await {

@@ -1,4 +1,4 @@
-//! The books of one run, kept by the server and therefore the truth.
+//! The books of one run. The server keeps them, so clients can be checked against them.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,30 +10,30 @@ use tokio::time::Instant;
 use super::state::Run;
 use crate::worlds::{Answer, Role};
 
-/// What one run has had from the server. A call is booked before the last byte of its answer leaves.
+/// The calls of one run. A call is counted before the last byte of its answer is sent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Books {
-    /// Answers of the policy that left whole.
+    /// Complete answers of the policy.
     pub policy_calls: u64,
-    /// Answers of the reflection model that left whole.
+    /// Complete answers of the reflection model.
     pub reflector_calls: u64,
-    /// Tokens of the chats so answered.
+    /// Tokens of the chats that got complete answers.
     pub prompt_tokens: u64,
     /// Tokens of these answers.
     pub completion_tokens: u64,
-    /// Calls that got a fault instead of a whole answer, and calls that were malformed.
+    /// Calls that got a fault instead of a complete answer, and malformed calls.
     pub errors: u64,
     /// Calls refused for lack of capacity or because of a rate limit.
     pub rejected: u64,
-    /// Calls being worked on.
+    /// Calls that are being served now.
     pub in_flight: u64,
-    /// Most of them at once.
+    /// Most calls that were served at once.
     pub max_in_flight: u64,
-    /// Seconds of work on calls, waiting for a place not included.
+    /// Seconds of serving calls, without waiting for a place.
     pub model_seconds: f64,
-    /// When the first call arrived, in milliseconds since 1970; 0 before.
+    /// When the first call arrived, in milliseconds since 1970; 0 before the first call.
     pub first_at_ms: u64,
-    /// When work on a call last ended, in milliseconds since 1970; 0 before.
+    /// When serving a call last ended, in milliseconds since 1970; 0 before the first end.
     pub last_at_ms: u64,
 }
 
@@ -55,7 +55,7 @@ pub(super) enum Ending<'a> {
     Failed,
 }
 
-/// A call that is being worked on. One that is dropped was given up by its client and is booked as an
+/// A call that is being served. If it is dropped, its client has given up, and it counts as an
 /// error.
 pub(super) struct OpenCall {
     run: Arc<Run>,
@@ -69,7 +69,7 @@ impl Ledger {
         self.pages.lock().books.clone()
     }
 
-    /// Role, begin and end of the work on every call, in milliseconds since the run's first call.
+    /// Role, begin and end of serving of every call, in milliseconds since the run's first call.
     pub(super) fn timeline(&self) -> Vec<(&'static str, f64, f64)> {
         let pages = self.pages.lock();
         let spans = pages.timeline.iter();

@@ -1,4 +1,4 @@
-//! One call of a model, from its arrival to its answer.
+//! Serves one call of a model, from its arrival to its answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use crate::worlds::conditions::Fault;
 use crate::worlds::tally::call_key;
 use crate::worlds::{Answer, Role};
 
-/// What an injected 429 asks for.
+/// The wait that an injected 429 requests.
 const BACK_OFF: Duration = Duration::from_millis(200);
 
-/// The connection is to be closed without an answer.
+/// The connection must be closed without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is closed on purpose")]
 pub(super) struct Reset;
 
-/// Answers a call, or does to it what the conditions ask for.
+/// Answers a call, or applies the fault that the conditions give it.
 pub(super) async fn complete(
     state: &State,
     world: WorldName,
@@ -41,7 +41,7 @@ pub(super) async fn complete(
     };
     let Some(role) = Role::of_model(&chat.model) else {
         run.ledger.malformed();
-        let message = "no such model; there are `policy` and `reflector`";
+        let message = "no such model; the models are `policy` and `reflector`";
         let code = "model_not_found";
         return Ok(error_reply(StatusCode::NOT_FOUND, code, message));
     };
@@ -96,7 +96,7 @@ async fn answer(
             open.end(&Ending::Failed);
             Err(Reset)
         }
-        // Not an answer that counts: another attempt gets the draw this one would have had.
+        // The answer is not counted, so another attempt gets the draw of this one.
         Some(Fault::Truncated) => {
             open.end(&Ending::Failed);
             let unseen = model.answer(role, &messages, 0);

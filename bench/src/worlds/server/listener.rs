@@ -17,9 +17,10 @@ use super::routes::route;
 use super::state::State;
 use crate::worlds::{Conditions, Family};
 
-/// A running server of any number of worlds; it stops when this is dropped.
+/// A running server of any number of worlds. Dropping it stops the server.
 ///
-/// Needs a tokio runtime that keeps running while clients call. `bench/README.md` describes its paths.
+/// Needs a tokio runtime that keeps running while clients call. `bench/README.md` describes its
+/// paths.
 #[derive(Debug)]
 pub struct WorldServer {
     address: SocketAddr,
@@ -28,7 +29,7 @@ pub struct WorldServer {
 }
 
 impl WorldServer {
-    /// Listens on `address`; port 0 takes a free one.
+    /// Listens on `address`; port 0 takes a free port.
     pub async fn start_on(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
@@ -46,12 +47,12 @@ impl WorldServer {
         Self::start_on(SocketAddr::from(([127, 0, 0, 1], 0))).await
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The base URL a run configures in its client: up to and including `/v1`.
+    /// The base URL for the client of a run, including `/v1`.
     pub fn base_url(&self, family: Family, seed: u64, run: &str) -> String {
         format!("http://{}/w/{family}/{seed}/{run}/v1", self.address)
     }
@@ -61,7 +62,7 @@ impl WorldServer {
         self.state.control(conditions);
     }
 
-    /// The books of a run as they are now.
+    /// The current books of a run.
     pub fn books(&self, family: Family, seed: u64, run: &str) -> Books {
         self.state.run((family, seed), run).ledger.books()
     }
@@ -73,7 +74,7 @@ impl Drop for WorldServer {
     }
 }
 
-/// Serves until aborted; the connections end with it.
+/// Serves until it is aborted. Its connections end with it.
 async fn accept(listener: TcpListener, state: Arc<State>) {
     let mut connections = JoinSet::new();
     loop {
@@ -81,7 +82,7 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
             Ok((stream, _)) => {
                 connections.spawn(serve(stream, Arc::clone(&state)));
             }
-            // Out of file descriptors, most likely: others have to close first.
+            // The usual cause is that file descriptors have run out until other connections close.
             Err(_) => sleep(Duration::from_millis(50)).await,
         }
         while connections.try_join_next().is_some() {}
@@ -89,12 +90,12 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 }
 
 async fn serve(stream: TcpStream, state: Arc<State>) {
-    // Answers are small and wanted at once.
+    // Answers are small and must not wait for further data.
     if stream.set_nodelay(true).is_err() {
         return;
     }
     let service = service_fn(move |request| route(request, Arc::clone(&state)));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // It ends with an error whenever it was closed on purpose or by the client; nothing is left to do.
+    // An error means that the connection was closed on purpose or by the client.
     let _ended = connection.await;
 }

@@ -1,10 +1,10 @@
-//! The bodies clients send.
+//! The bodies of requests.
 
 use gepa_evaluation::Message;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A chat completion, as far as the server reads it.
+/// The fields of a chat completion request that the server reads.
 #[derive(Debug, Deserialize)]
 pub(super) struct ChatBody {
     pub(super) model: String,

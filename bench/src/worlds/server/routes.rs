@@ -17,11 +17,11 @@ const LARGEST_BODY: usize = 16 * 1024 * 1024;
 const TRAIN: usize = 60;
 const PARETO: usize = 100;
 
-/// Answers a request; an error closes the connection.
+/// Answers a request. An error closes the connection.
 pub(super) async fn route(request: Request<Incoming>, state: Arc<State>) -> Result<Reply, Reset> {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, LARGEST_BODY).collect().await else {
-        let message = "the body is too long or broke off";
+        let message = "the body is too long or incomplete";
         return Ok(error_reply(StatusCode::BAD_REQUEST, "invalid", message));
     };
     let body = body.to_bytes();
@@ -66,7 +66,7 @@ fn control(state: &State, body: &[u8]) -> Reply {
             json_reply(StatusCode::OK, &json!({"ok": true}))
         }
         Err(error) => {
-            let message = format!("no conditions: {error}");
+            let message = format!("the body holds no conditions: {error}");
             error_reply(StatusCode::BAD_REQUEST, "invalid", &message)
         }
     }
@@ -114,7 +114,7 @@ fn score(world: &World, query: &str, body: &[u8]) -> Reply {
             json_reply(StatusCode::OK, &body)
         }
         Err(error) => {
-            let message = format!("no prompt to score: {error}");
+            let message = format!("the body holds no prompt to score: {error}");
             error_reply(StatusCode::BAD_REQUEST, "invalid", &message)
         }
     }
@@ -155,11 +155,12 @@ fn world_name(family: &str, seed: &str) -> Result<WorldName, Box<Reply>> {
         .map_err(|unknown: crate::worlds::UnknownFamily| not_found(&unknown.to_string()))?;
     let seed = seed
         .parse()
-        .map_err(|_| not_found("a seed is a number from 0"))?;
+        .map_err(|_| not_found("a seed is a whole number of 0 or more"))?;
     Ok((family, seed))
 }
 
-/// `?pareto=50`; a world's sets are the first so many of its items.
+/// The size of a set, from a query such as `?pareto=50`. A set consists of the first items of its
+/// split.
 fn size(query: &str, name: &str, usual: usize) -> usize {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let wanted = pairs

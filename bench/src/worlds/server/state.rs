@@ -1,4 +1,4 @@
-//! What all connections of a server share: its conditions, its worlds and its runs.
+//! The state that all connections of a server share: conditions, worlds and runs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::admission::Admission;
 use super::books::Ledger;
 use crate::worlds::{Conditions, Family, Tally, World, WorldModel};
 
-/// Worlds kept at once; one is made anew in some milliseconds.
+/// Worlds in the cache. Making a world takes a few milliseconds.
 const WORLDS_KEPT: usize = 256;
 
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub(super) struct State {
     runs: Mutex<BTreeMap<RunName, Arc<Run>>>,
 }
 
-/// The conditions in force, and what is admitted under them.
+/// The conditions in force, and the admission of calls under them.
 #[derive(Debug, Default)]
 pub(super) struct Regime {
     pub(super) conditions: Conditions,
@@ -42,7 +42,7 @@ impl State {
         Arc::clone(&self.regime.lock())
     }
 
-    /// Puts other conditions into force. Calls that are being answered keep theirs.
+    /// Puts other conditions into force. Calls that are being answered keep the old conditions.
     pub(super) fn control(&self, conditions: Conditions) {
         let admission = Admission::under(&conditions);
         *self.regime.lock() = Arc::new(Regime {
