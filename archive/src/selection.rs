@@ -1,7 +1,7 @@
-//! Who becomes the next parent.
+//! Selects the next parent.
 //!
-//! The draws are those of the reference implementation, one for one: given its generator, the
-//! same parents are chosen.
+//! The draws are exactly those of the reference implementation: with the same generator the same
+//! parents are chosen.
 
 use crate::fronts::{Survivor, SurvivorList};
 use crate::{Archive, CandidateIndex, Draw};
@@ -10,19 +10,20 @@ use crate::{Archive, CandidateIndex, Draw};
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 #[non_exhaustive]
 pub enum ParentRule {
-    /// A survivor, in proportion to the number of fronts it is in (Algorithm 2 of the paper);
-    /// one draw. Without any front the best, without a draw.
+    /// A survivor, drawn in proportion to the number of fronts that contain it (Algorithm 2 of the
+    /// paper); one draw. Without any front it is the best candidate, without a draw.
     #[default]
     Pareto,
-    /// The best mean, the first among equals; no draw.
+    /// The candidate with the best mean, the first among equals; no draw.
     CurrentBest,
-    /// With probability `epsilon` any live candidate, else the best; one draw, two if exploring.
+    /// With probability `epsilon` any live candidate, otherwise the best; one draw, two if it
+    /// explores.
     EpsilonGreedy {
         /// Probability of exploring, 0 to 1; the reference uses 0.1.
         epsilon: f64,
     },
-    /// As `Pareto`, over the fronts restricted to the `k` best means; where these are in no front
-    /// the best, without a draw.
+    /// Like `Pareto`, over the fronts restricted to the `k` best means. If these candidates are in
+    /// no front, the best one, without a draw.
     TopKPareto {
         /// How many candidates take part; the reference uses 5.
         k: usize,
@@ -40,17 +41,16 @@ impl Archive {
         }
     }
 
-    /// Whether a candidate could be chosen now or after whatever insertions may follow. False is
-    /// final.
+    /// Whether a candidate could be chosen now or after any later insertions. False stays false.
     ///
-    /// Without evictions a front loses members only all at once, to a better value. Its top is the
-    /// last of its members by mean, then first front and index, and only tops survive; so a
-    /// candidate whose mean is below that of the top of each front it is in will never survive.
+    /// Without evictions a front loses its members only all at once, to a better value. Its top is
+    /// the last of its members by mean, then by first front and index, and only tops survive. So a
+    /// candidate will never survive if in each of its fronts the top has a greater mean.
     pub fn may_be_selected(&self, candidate: CandidateIndex, rule: &ParentRule) -> bool {
         let Some(entry) = self.get(candidate).filter(|entry| !entry.evicted) else {
             return false;
         };
-        // An eviction may leave anyone the last of a front.
+        // After an eviction any candidate may become the last of a front.
         let is_bounded = self.settings.max_size.is_some();
         let is_best = |best| entry.mean >= self.entry(best).mean;
         if is_bounded || self.best().is_none_or(is_best) {
@@ -90,8 +90,8 @@ fn explore_or_best(archive: &Archive, epsilon: f64, draw: &mut dyn Draw) -> Opti
 
 /// The survivors among the `k` best means, over the fronts restricted to these.
 ///
-/// The same walk as over all fronts. With few candidates the tops need no record: a front is
-/// topped by the last of them that is in it.
+/// It is the walk over all fronts. With few candidates the tops need no record: the top of a front
+/// is the last of these candidates that is in it.
 fn top_survivors(archive: &Archive, k: usize) -> SurvivorList {
     let fronts = &archive.fronts;
     if k >= archive.live().len() {
@@ -122,7 +122,7 @@ fn top_survivors(archive: &Archive, k: usize) -> SurvivorList {
     SurvivorList::new(survivors)
 }
 
-/// Per membership the fronts in which no later one takes part.
+/// For each membership the fronts that no later membership contains.
 fn topped_fronts(memberships: &[Vec<u64>]) -> Vec<Vec<u64>> {
     let mut later = Vec::new();
     let mut topped = Vec::with_capacity(memberships.len());

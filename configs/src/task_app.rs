@@ -73,7 +73,7 @@ pub(crate) fn check_parts(
     if raw.dataset.is_some() {
         problems.push(Problem::new(
             "dataset",
-            "is of no use to the evaluator `task_app`, which has its own examples; name their \
+            "cannot be used with the evaluator `task_app`, which has its own examples; name their \
              seeds in `[examples]`",
         ));
     }
