@@ -1,4 +1,4 @@
-//! The same figures everywhere, and the same as in the provider's own books.
+//! Every figure is equal in all places, and equal to the provider's own books.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{Server, Workspace, number, sum};
 
-/// Counters are the sums over the exported rows, whether the run is over or not.
+/// Checks that counters are the sums over the exported rows, for a run that has ended or not.
 #[track_caller]
 pub(crate) fn check_rows(workspace: &Workspace) -> Value {
     let stats = workspace.stats();
@@ -50,7 +50,7 @@ pub(crate) fn check_rows(workspace: &Workspace) -> Value {
     stats
 }
 
-/// Counters, exported rows, the last snapshot and what `show` prints all agree.
+/// Checks that counters, exported rows, the last snapshot and the output of `show` agree.
 #[track_caller]
 pub(crate) fn check_agreement(workspace: &Workspace) -> Value {
     let stats = check_rows(workspace);

@@ -1,8 +1,8 @@
-//! Each way of getting a config wrong is answered with the place and the remedy.
+//! For each kind of mistake in a config, the error names the place and the remedy.
 
 use crate::support::Workspace;
 
-/// The config with one change, checked; the whole of stderr is compared.
+/// Checks the config with one change, and compares all of stderr.
 #[track_caller]
 fn check(from: &str, to: &str, expected: &str) {
     let workspace = Workspace::with_rulebook();

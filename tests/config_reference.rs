@@ -1,4 +1,4 @@
-//! The reference of every key and the schema say what the program does.
+//! The reference of all keys and the schema agree with the program.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,7 @@ fn the_defaults_the_reference_states_are_the_real_ones() {
     let mut keys = BTreeMap::new();
     collect_keys(&schema, &schema, "", &mut keys);
     let shown = reference_keys();
-    // What the example needs has to differ from what a file without it would get.
+    // Values that the example needs must differ from the defaults.
     let of_the_example = [
         "prompt.messages.role",
         "policy.provider",
@@ -94,7 +94,7 @@ fn the_defaults_the_reference_states_are_the_real_ones() {
     );
 }
 
-/// Paths that share their keys are explained once.
+/// Replaces a path by the one that documents the shared keys.
 fn normalised(path: &str) -> String {
     let mut path = path
         .replace("reflection_model.", "policy.")
@@ -135,13 +135,14 @@ fn collect_keys(schema: &Value, node: &Value, path: &str, keys: &mut BTreeMap<St
     }
 }
 
-/// Tables seen under another alternative, or under a path they share, are no leaves either.
+/// Whether a key is a table that occurs under another alternative or under a shared path. Such a
+/// table is no leaf.
 fn has_known_children(keys: &BTreeMap<String, Value>, dotted: &str) -> bool {
     let prefix = normalised(&format!("{}.", dotted.trim_start_matches('.')));
     keys.keys().any(|key| key.starts_with(&prefix))
 }
 
-/// Every key the reference shows, commented out or not, with the values it shows it with.
+/// Every key in the reference, commented out or not, with its values there.
 fn reference_keys() -> BTreeMap<String, Vec<Value>> {
     let mut shown: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     let mut table = String::new();
@@ -152,7 +153,7 @@ fn reference_keys() -> BTreeMap<String, Vec<Value>> {
             table = table.replace("providers.openai", "providers.*");
             continue;
         }
-        // Prose begins with a space behind its `#`.
+        // A line of prose has a space after its `#`.
         let Some((key, _)) = line.split_once(" = ").filter(|_| !line.starts_with(' ')) else {
             continue;
         };

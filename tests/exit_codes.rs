@@ -1,4 +1,4 @@
-//! Each end has its exit code, and says what to do next.
+//! Each way to end has an exit code and a message that says what to do next.
 
 use std::net::TcpListener;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Stores of the version at eac876d: read, checked, decided again, and resumed to the same end.
+//! Stores of the version at eac876d can be read, checked, decided again, and resumed to the same
+//! end.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,7 @@ const COLUMNS: [&str; 9] = [
     "candidate_id",
 ];
 
-/// A copy of a store and its rows in a folder of its own, and what is expected of it.
+/// A copy of a store and its rows in a temporary folder, and the expected answers.
 struct Former {
     workspace: Workspace,
     expected: Value,
@@ -41,7 +42,7 @@ impl Former {
         }
     }
 
-    /// Every answer is the one that was given then.
+    /// Checks that every answer equals that of the former version.
     #[track_caller]
     fn check(&self, expected: &Value) {
         let run = expected["run_id"].as_str().unwrap();
@@ -88,7 +89,7 @@ impl Former {
         }
     }
 
-    /// Takes the run up with its stored configuration.
+    /// Resumes the run with its stored configuration.
     #[track_caller]
     fn resume(&self) {
         let run = self.expected["run_id"].as_str().unwrap();
@@ -105,7 +106,7 @@ fn fixtures() -> PathBuf {
     root().join("store/tests/fixtures/v1_eac876d")
 }
 
-/// Later versions may say more, never something else.
+/// Checks that later versions may add figures but change none.
 #[track_caller]
 fn assert_covers(now: &Value, then: &Value, what: &str) {
     for (name, value) in then.as_object().unwrap() {

@@ -1,4 +1,5 @@
-//! Clients that flood, stall, never read, and ask for what is not theirs, while a job runs.
+//! Clients that flood the server, stall, never read, or request data of other jobs, while a job
+//! runs.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,18 +9,18 @@ use std::time::Duration;
 use crate::serving::{JOBS, SERVER_KEY, Serving, World, check_books, is_over};
 
 const STREAMS: usize = 200;
-/// More than a debug build needs with room to spare, and far less than unread streams would pile up.
+/// Well above the memory of a debug build, and far below that of buffered unread streams.
 const MOST_MEMORY_KIB: u64 = 600 * 1024;
 
-/// How long a server that neither reads nor answers is borne with.
+/// How long the test waits for a server that neither reads nor answers.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A connection with a request on it, of which nothing has been read.
+/// A connection on which a request was sent and no answer was read.
 fn asking(server: &Serving, text: &str) -> TcpStream {
     let mut stream = TcpStream::connect(&server.address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    // Refused half-way, a flood cannot be written to its end.
+    // The server may refuse a flood half-way, and then the rest cannot be written.
     let _ = stream.write_all(text.as_bytes());
     stream
 }
@@ -28,7 +29,7 @@ fn with_key(line: &str) -> String {
     format!("{line} HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {SERVER_KEY}\r\n")
 }
 
-/// The status of the answer; `None` where the connection was closed instead.
+/// The status of the answer; `None` if the connection was closed instead.
 fn status(mut stream: TcpStream) -> Option<u16> {
     let mut head = [0; 12];
     stream.read_exact(&mut head).ok()?;

@@ -1,4 +1,5 @@
-//! Killed, interrupted, resumed: nothing settled is bought twice, and the end is the same.
+//! Runs that are killed or interrupted and then resumed buy no settled rollout twice and come to
+//! the same end.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::support::{Server, Workspace, number};
 const ROLLOUTS: u64 = 180;
 const LATENCY: Duration = Duration::from_millis(15);
 
-/// A line for each candidate, with everything but which run it belongs to and when it was made.
+/// A line for each candidate, without its run and its times.
 fn archive(workspace: &Workspace) -> Vec<String> {
     let lines = workspace.export("candidates").into_iter().map(|row| {
         let columns = [
@@ -115,7 +116,7 @@ fn the_second_interrupt_drops_calls_in_flight() {
     let running = workspace.start(&["run", "config.toml", "--set", "policy.timeout_seconds=900"]);
     server.wait_until(|ledger| ledger.in_flight > 0);
     running.signal(Signal::INT);
-    // The two must not arrive as one.
+    // Two signals at once would arrive as one.
     std::thread::sleep(Duration::from_millis(200));
     running.signal(Signal::INT);
     let finished = running.wait();

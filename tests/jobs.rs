@@ -1,4 +1,5 @@
-//! Prompt-learning jobs from their file to their result files: a task app, its model, this binary.
+//! Prompt-learning jobs, from the job file to the result files, with a task app, its model and the
+//! binary.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -11,7 +12,7 @@ use crate::support::{Workspace, number};
 use crate::task_app::{CALIBRATOR, CLASSIFIER, Family, SYSTEM};
 use crate::task_app_runs::World;
 
-/// A job for the app, with the client's own spellings.
+/// A job file for the app, with the client's spellings.
 fn job(app: &str) -> String {
     format!(
         r#"[prompt_learning]
@@ -83,7 +84,7 @@ fn result_json(workspace: &Workspace, kind: &str) -> Value {
     serde_json::from_str(&workspace.read(&format!("out/{name}"))).unwrap()
 }
 
-/// The figures everyone reads, and the app's and the model's own books.
+/// Compares the figures of the result files with the books of the app and the model.
 #[track_caller]
 fn check_results(world: &World, stdout: &str) {
     let stats = result_json(&world.workspace, "_stats_");
@@ -173,7 +174,7 @@ fn a_pipelines_modules_evolve_one_by_one() {
     assert_eq!(stats["best_score"], 1.0, "{stats}");
 }
 
-/// `gepa serve`, ended with the test.
+/// A running `gepa serve`; it ends with the test.
 struct Serving {
     child: Child,
     url: String,
@@ -197,7 +198,7 @@ impl Serving {
             .chars()
             .take_while(|c| !c.is_whitespace())
             .collect();
-        // What it says later must find a reader.
+        // Later output needs a reader, or the server would block.
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
         Self {
             child,

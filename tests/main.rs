@@ -1,4 +1,4 @@
-//! Tests of the `gepa` binary from the outside, as people and scripts use it.
+//! Tests of the `gepa` binary, used as people and scripts use it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

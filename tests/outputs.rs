@@ -1,4 +1,4 @@
-//! What is printed where, for people and for programs.
+//! The outputs of the commands, for people and for programs.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;

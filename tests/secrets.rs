@@ -1,4 +1,4 @@
-//! Marker values in every key, and a search for them in everything a run wrote, printed or sent.
+//! Sets every key to a marker, and searches for it in all data that a run wrote, printed or sent.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use gepa_testing::{Fault, FaultPlan, ModelCall};
 
 use crate::support::{Server, Workspace};
 
-/// What every marker contains.
+/// The part that all markers share.
 const MARK: &str = "m4rked-s3cret";
 const KEYS: [&str; 6] = [
     "OPENAI_API_KEY",
@@ -41,7 +41,7 @@ fn marked(server: &Server) -> Workspace {
     workspace
 }
 
-/// Everything the binary says, whatever it is asked.
+/// The output of every command.
 fn everything_said(workspace: &Workspace) -> String {
     let mut said = String::new();
     let mut ask = |arguments: &[&str]| {
@@ -88,7 +88,7 @@ fn check_files(folder: &Path) {
     }
 }
 
-/// The provider gets its own key, in the header made for it, and nothing else.
+/// Checks that the provider gets only its own key, and only in the header for it.
 #[track_caller]
 fn check_sent(calls: &[ModelCall]) {
     assert!(!calls.is_empty());

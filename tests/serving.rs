@@ -1,5 +1,5 @@
-//! `gepa serve` from outside: a job of the recorded shape, a restart in its middle, and keys that
-//! stay where they are.
+//! Tests of `gepa serve`: a job in the form of the recorded client, a restart in its middle, and
+//! keys that do not leak.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -27,7 +27,7 @@ pub(crate) struct World {
     _runtime: Runtime,
 }
 
-/// A server under way.
+/// A running server.
 pub(crate) struct Serving {
     pub(crate) child: Child,
     pub(crate) address: String,
@@ -36,7 +36,7 @@ pub(crate) struct Serving {
 impl World {
     pub(crate) fn new() -> Self {
         let runtime = Runtime::new().unwrap();
-        // Installs the TLS provider that HTTP clients insist on.
+        // Installs the TLS provider that HTTP clients need.
         let settings = gepa_models::ModelSettings::new("ollama", "none");
         gepa_models::Models::new(gepa_models::Environment::default())
             .connect(&settings, &IndexMap::new(), &[])
@@ -69,7 +69,7 @@ impl World {
         stderr.read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on http://");
         let address = address.unwrap_or_else(|| panic!("{line}")).to_owned();
-        // Whoever holds the pipe must read it.
+        // The pipe needs a reader, or the server would block.
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
         Serving { child, address }
     }
@@ -164,7 +164,7 @@ impl Serving {
     }
 }
 
-/// A test that failed leaves no server behind, which would hold on to its output.
+/// Ends the server also when the test fails, since a running server would keep its output open.
 impl Drop for Serving {
     fn drop(&mut self) {
         let _ = self.child.kill();

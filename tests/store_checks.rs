@@ -1,4 +1,4 @@
-//! The doctor, and secrets that must be nowhere.
+//! Tests of `gepa doctor`, and that the store holds no secret.
 
 use std::path::Path;
 use std::time::Duration;
@@ -38,7 +38,7 @@ fn the_doctor_finds_and_repairs_a_row_that_differs_from_the_journal() {
     assert_eq!(
         repaired.code,
         Some(1),
-        "what was wrong is told even where it was mended"
+        "differences are listed even if they were repaired"
     );
     workspace.succeed(&["doctor"]);
 }

@@ -1,4 +1,4 @@
-//! What has to hold of a run's records at any instant.
+//! Properties that a run's records must have at any instant.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::accounting::check_rows;
 use crate::support::{Workspace, number};
 
-/// Calls of models that the journal has settled.
+/// The number of model calls that the journal has settled.
 pub(crate) fn settled_calls(events: &[Value]) -> u64 {
     let settled = events.iter().filter(|event| {
         matches!(
@@ -18,7 +18,8 @@ pub(crate) fn settled_calls(events: &[Value]) -> u64 {
     settled.count() as u64
 }
 
-/// The journal is gapless, settles nothing twice, and its records are whole and add up.
+/// Checks that the journal has no gap and settles nothing twice, and that its records are complete
+/// and add up.
 #[track_caller]
 pub(crate) fn check_records(workspace: &Workspace, events: &[Value]) {
     check_settled_once(events);
@@ -30,7 +31,7 @@ pub(crate) fn check_records(workspace: &Workspace, events: &[Value]) {
     workspace.succeed(&["doctor", "latest"]);
 }
 
-/// A rollout is settled once; one that is settled again had failed for a passing reason.
+/// Checks that a rollout is settled once, or again only after a transient failure.
 #[track_caller]
 fn check_settled_once(events: &[Value]) {
     let mut outcomes: BTreeMap<String, String> = BTreeMap::new();
@@ -79,8 +80,8 @@ fn check_snapshots(workspace: &Workspace, events: &[Value]) {
     }
 }
 
-/// Every decision, without when and in which order they were made: the order in which results of
-/// different proposals come in is no decision.
+/// All decisions, sorted and without their times. The order in which results of different proposals
+/// arrive is not a decision.
 pub(crate) fn decisions(events: &[Value]) -> Vec<String> {
     let facts = [
         "run_resumed",

@@ -15,10 +15,10 @@ use crate::support::{Server, Workspace};
 
 const ROLLOUTS: u64 = 180;
 const DATABASE: &str = ".gepa/gepa.db";
-/// Whoever this is, the files of root are not theirs.
-const NOBODY: u32 = 65_534;
+/// A user id that owns no file of root.
+const OTHER_USER: u32 = 65_534;
 
-/// The binary where no file can grow beyond a size, as on a disk that fills up.
+/// The binary with a limit on the size of files, as on a disk that fills up.
 fn on_a_small_disk(workspace: &Workspace, kibibytes: u64, arguments: &[&str]) -> Command {
     let binary = workspace.command(arguments);
     let mut shell = Command::new("bash");
@@ -78,7 +78,7 @@ fn a_store_that_cannot_be_written_is_refused_before_anything_is_bought() {
         .current_dir(workspace.path())
         .env_clear();
     if getuid().is_root() {
-        command.uid(NOBODY);
+        command.uid(OTHER_USER);
     }
     let output = command.output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();

@@ -1,7 +1,7 @@
-//! Killed at random instants, again and again, to the end.
+//! Runs that are killed at random instants until they end.
 //!
-//! `GEPA_CRASH_KILLS` is how often (200 unless told), `GEPA_CRASH_SEED` repeats the same instants as
-//! far as the machine allows.
+//! `GEPA_CRASH_KILLS` is the number of kills (200 by default). `GEPA_CRASH_SEED` repeats the
+//! instants of an earlier run, up to the timing of the machine.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ use crate::support::{Server, Workspace};
 
 const ROLLOUTS: u64 = 180;
 const LATENCY: Duration = Duration::from_millis(6);
-/// Slots of the config, and reflections beside them.
+/// The slots of the config plus the most reflections at once.
 const IN_FLIGHT: u64 = 8 + 8;
 
 #[test]
@@ -45,7 +45,7 @@ fn a_run_killed_at_random_again_and_again_loses_only_calls_in_flight() {
     }
 }
 
-/// One run, killed until it has finished or there were kills enough; its events.
+/// Kills one run until it has finished or `kills` is reached. Returns its events.
 fn kill_to_the_end(chance: &mut Chance, kills: u64, log: &mut Log) -> Vec<Value> {
     let server = Server::with(FaultPlan::none(), LATENCY);
     let workspace = Workspace::with_model(&server.base_url(), ROLLOUTS);
@@ -64,7 +64,7 @@ fn kill_to_the_end(chance: &mut Chance, kills: u64, log: &mut Log) -> Vec<Value>
         }
         check_records(&workspace, &events);
 
-        // What the provider answered and no journal has was in flight, between the wire and the disk.
+        // Calls that the provider answered and no journal has were in flight when the process died.
         let lost_now = server.ledger().calls_answered - settled_calls(&events) - lost;
         assert!(lost_now <= 2 * IN_FLIGHT, "{lost_now} calls lost at once");
         lost += lost_now;
@@ -106,7 +106,7 @@ fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// What happened.
+/// What happened in the test.
 #[derive(Debug, Default)]
 struct Log {
     runs: u64,

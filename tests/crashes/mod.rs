@@ -1,4 +1,4 @@
-//! Whatever happens to the process or to its disk, nothing that was paid for is lost in silence.
+//! After a kill of the process or a failure of its disk, no paid rollout is lost without an error.
 
 mod books;
 mod disk;

@@ -1,23 +1,23 @@
-//! In which part of a run a kill fell, as far as its journal tells.
+//! The parts of a run in which a kill fell, found from its journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::Value;
 
-/// What was under way when the process died. A kill can fall into several at once.
+/// The work in progress when the process died. A kill can fall into several parts at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Part {
-    /// Nothing was journaled yet.
+    /// The journal was still empty.
     Start,
     Seed,
     Gate,
     Reflection,
     Pareto,
-    /// A snapshot stands among the last events: the batch before or after it was in the making.
+    /// A snapshot is among the last events: the batch before or after it was being written.
     Snapshot,
     Validation,
-    /// Everything is journaled, the process was about to leave.
+    /// The journal is complete, and the process was about to exit.
     End,
 }
 

@@ -17,7 +17,7 @@ const ROLLOUTS: u64 = 180;
 const DATABASE: &str = ".gepa/gepa.db";
 const CUTS: usize = 24;
 
-/// A run killed half-way, so that its write-ahead log is full, and its events.
+/// A run that was killed half-way, so that its write-ahead log is full, with its events.
 fn killed(server: &Server) -> (Workspace, Vec<Value>) {
     let workspace = Workspace::with_model(&server.base_url(), ROLLOUTS);
     let running = workspace.start(&["run", "config.toml"]);
@@ -25,7 +25,7 @@ fn killed(server: &Server) -> (Workspace, Vec<Value>) {
     running.signal(Signal::KILL);
     running.wait();
     server.wait_until(|ledger| ledger.in_flight == 0);
-    // Reading would fold the log into the database: what is cut is a copy made before that.
+    // Reading moves the log into the database, so the test cuts a copy made before.
     let copy = Workspace::with_model(&server.base_url(), ROLLOUTS);
     copy_database(workspace.path(), copy.path());
     let events = workspace.export("events");
@@ -91,7 +91,7 @@ fn a_database_cut_anywhere_is_either_read_in_full_or_refused_with_what_to_do() {
     let whole = Workspace::with_model(&server.base_url(), ROLLOUTS);
     whole.succeed(&["run", "config.toml"]);
     let events = whole.export("events");
-    // The last process to leave has folded its log into the database.
+    // The last process has moved its log into the database when it exited.
     thread::sleep(Duration::from_millis(10));
     let length = fs::metadata(whole.path().join(DATABASE)).unwrap().len();
     let mut chance = Chance(12);

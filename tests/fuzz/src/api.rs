@@ -1,4 +1,4 @@
-//! Paths, query strings and bodies of the HTTP API.
+//! Fuzzes paths, query strings and bodies of the HTTP API.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,4 +1,4 @@
-//! Configs, from files and over HTTP. Whatever they say: no panic, and no key in a message.
+//! Fuzzes configs, from files and over HTTP. No config may cause a panic or a message with a key.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -17,7 +17,7 @@ fn environment() -> &'static Environment {
     })
 }
 
-/// A file of its own for each process, in memory where the system has such a place.
+/// The config file of this process, in memory if the system has a folder there.
 fn config_file() -> &'static PathBuf {
     static FILE: OnceLock<PathBuf> = OnceLock::new();
     FILE.get_or_init(|| {
@@ -37,7 +37,7 @@ pub(crate) fn file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    // Reading other files is what these keys are for; which ones must not be left to chance.
+    // These keys make the program read other files, so random values are not allowed.
     if ["path", "_file", "spec"]
         .iter()
         .any(|key| text.contains(key))

@@ -1,5 +1,5 @@
-//! Fuzzing of everything that reads what comes from outside. `FUZZ_TARGET` names the reader; the
-//! driver is libFuzzer's own, so its options apply. `run.sh` builds and runs all of them.
+//! Fuzzes every reader of external data. `FUZZ_TARGET` names the reader. The driver is that of
+//! libFuzzer, so its options apply. `run.sh` builds and runs all readers.
 
 #![no_main]
 

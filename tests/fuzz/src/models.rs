@@ -1,10 +1,10 @@
-//! What models, task apps and child processes answer.
+//! Fuzzes the answers of models, task apps and child processes.
 
 use gepa_models::decoding as replies;
 use gepa_tasks::decoding;
 
 pub(crate) fn task_app_response(data: &[u8]) {
-    // Scores that are no numbers are refused later, with all others; reading must not fail on them.
+    // Scores that are not finite are refused later. Reading them must not fail.
     let _ = decoding::task_app_response(data);
 }
 
@@ -16,7 +16,8 @@ pub(crate) fn provider_reply(data: &[u8]) {
 
 pub(crate) fn event_stream(data: &[u8]) {
     let end = replies::event_stream(data);
-    // An escape in JSON is longer than what it stands for, a replaced byte at most three times.
+    // An escape in JSON is longer than its character, and a replaced byte becomes at most three
+    // bytes.
     assert!(end.text.len() <= data.len() * 3);
     assert!(end.tool_calls.len() <= 256);
 }

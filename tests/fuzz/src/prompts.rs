@@ -1,4 +1,4 @@
-//! Texts that become prompts.
+//! Fuzzes texts that become prompts.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub(crate) fn placeholders(data: &[u8]) {
     }
 }
 
-/// Pattern, seed, candidate and the app's messages, with NUL between them.
+/// The data are a pattern, a seed, a candidate and the app's messages, with NUL between them.
 pub(crate) fn substitution(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let parts: Vec<&str> = text.splitn(4, '\0').collect();

@@ -1,4 +1,4 @@
-//! Journals and databases, as they may come back from a disk.
+//! Fuzzes journals and databases, as a damaged disk may return them.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,7 +11,8 @@ use tokio::runtime::{Builder, Runtime};
 
 const RUN: &str = "pl_00000000000000a1";
 
-/// JSON lines, each an event's body; what can be read is numbered, appended and read back.
+/// The data are JSON lines, each an event's body. Readable events are numbered, appended and read
+/// back.
 pub(crate) fn journal(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let bodies = text
@@ -33,7 +34,7 @@ pub(crate) fn journal(data: &[u8]) {
         let run = run_row();
         let id = run.run_id.clone();
         store.create_run(run).await.expect("a fresh store");
-        // Events that do not fit what came before them are refused, one by one.
+        // An event that does not fit the events before it is refused alone.
         let mut last = Seq(0);
         for event in events {
             let event = Event {
@@ -48,7 +49,7 @@ pub(crate) fn journal(data: &[u8]) {
     });
 }
 
-/// The bytes of a database file.
+/// The data are the bytes of a database file.
 pub(crate) fn database(data: &[u8]) {
     static FILE: OnceLock<std::path::PathBuf> = OnceLock::new();
     let file = FILE.get_or_init(|| {

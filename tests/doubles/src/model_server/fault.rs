@@ -1,4 +1,4 @@
-//! The faults that a server can be told to show.
+//! The faults that a server can show.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
