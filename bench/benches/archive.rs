@@ -5,9 +5,9 @@
 //! ties)? What does a parent cost? Both should not depend on the number of candidates, and an
 //! insertion at 300 instances with ties should take at most a microsecond.
 //!
-//! Insertions are timed in short bursts on a copy of an archive that already has its size, the
-//! copying left out. Building the score row, which the caller does and which sums the scores one
-//! by one, is a group of its own.
+//! Insertions are timed in short bursts on a copy of an archive that already has its size. The
+//! copying is not timed. Building the score row is done by the caller and sums the scores one by
+//! one; it has a group of its own.
 
 mod simulated;
 

@@ -1,4 +1,5 @@
-//! What does reading a config cost, as `gepa check` does: every key there is, and a small one?
+//! What does it cost to read a config, as `gepa check` does: a config with every key, and a small
+//! one?
 
 use std::hint::black_box;
 use std::path::Path;
@@ -20,7 +21,7 @@ fn load(criterion: &mut Criterion) {
             dialects: gepa_jobs::DIALECTS,
         };
         group.bench_function(name, |bencher| {
-            bencher.iter(|| black_box(source.load().expect("it holds together")));
+            bencher.iter(|| black_box(source.load().expect("the config is valid")));
         });
     }
     group.finish();

@@ -1,12 +1,12 @@
-//! Does the engine's own work per rollout stay what it is?
+//! Does the engine's own work per rollout stay constant?
 //!
-//! Questions: what does a rollout cost beside its evaluation, with runs kept in memory and in SQLite,
-//! with archives of 100, 1 000 and 10 000 candidates, with 0/1 and with continuous scores? And what
-//! do a hundred subscribers to its events add?
+//! Questions: what does a rollout cost besides its evaluation, with runs kept in memory and in
+//! SQLite, with archives of 100, 1 000 and 10 000 candidates, with 0/1 and with continuous scores?
+//! And what do a hundred subscribers to its events add?
 //!
-//! Every figure is processor time of the whole process, all threads together, over the rollouts of a
-//! window around the size; a sample is a whole run up to there. `examples/engine_overhead.rs` prints
-//! the same as a table with ratios.
+//! Every figure is processor time of the whole process, all threads together, over the rollouts of
+//! a window around the size; a sample is a whole run up to there. `examples/engine_overhead.rs`
+//! prints the same as a table with ratios.
 
 mod instant;
 #[expect(dead_code, reason = "archives are filled by runs here")]
@@ -96,7 +96,7 @@ fn subscribers(criterion: &mut Criterion) {
     }
 }
 
-/// Processor time of a rollout of a run whose events so many listeners read.
+/// Processor time of a rollout of a run with this number of listeners to its events.
 async fn watched(listeners: usize) -> Duration {
     let store = gepa_store::open("memory:").expect("a store");
     let began = cpu_seconds();

@@ -1,4 +1,4 @@
-//! The interceptor's own work on one call: reading it, putting the candidate in, writing it.
+//! The interceptor's own work on one call: reading it, inserting the candidate, writing it.
 
 use std::hint::black_box;
 

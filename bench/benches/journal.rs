@@ -1,9 +1,9 @@
 //! What do the journal and the rows derived from it cost?
 //!
-//! Questions: what does an event cost to append, in batches of 64 and of 1 000; what does it cost to
-//! take in again when a run is resumed; and does a snapshot cost the same to write, and to read,
-//! whether the run before it was short or long? In memory and in SQLite. Times are processor time of
-//! the whole process: waiting for the disk is another machine's figure.
+//! Questions: what does an event cost to append, in batches of 64 and of 1 000; what does it cost
+//! to take in again when a run is resumed; and does a snapshot cost the same to write, and to read,
+//! whether the run before it was short or long? In memory and in SQLite. Times are processor time
+//! of the whole process: waiting for the disk is another machine's figure.
 
 #[expect(dead_code, reason = "only runs are needed here")]
 mod instant;
@@ -26,7 +26,7 @@ use tokio::runtime::Runtime;
 const STORES: [&str; 2] = ["memory", "sqlite"];
 const ROLLOUTS: u64 = 10_000;
 const SHORT_AND_LONG: [u64; 2] = [2_000, 40_000];
-/// Members of the archive a snapshot shows, short run or long.
+/// Members of the archive in a snapshot, for short and long runs.
 const MEMBERS: u32 = 20;
 
 criterion_group! {
@@ -39,7 +39,7 @@ criterion_group! {
 }
 criterion_main!(benches);
 
-/// A store that is gone with its folder.
+/// A store in a temporary folder.
 struct Place {
     store: Arc<dyn Store>,
     _folder: TempDir,
@@ -65,7 +65,7 @@ fn world() -> World {
     }
 }
 
-/// A finished run of so many rollouts.
+/// A finished run of about `rollouts` rollouts.
 async fn finished(store: &Arc<dyn Store>, rollouts: u64) -> RunRow {
     let run = world().run(store, Until::Rollouts(rollouts), 1);
     let run = run.start().await.expect("a run");

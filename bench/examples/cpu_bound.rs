@@ -1,9 +1,9 @@
-//! Do evaluators that compute keep every core busy without stalling the run?
+//! Do evaluators that compute keep every core busy without blocking the run?
 //!
-//! The same work per rollout, through `CpuEvaluator` on rayon's threads, beside it the work alone on as
-//! many threads as there are cores, and an evaluator that waits as long instead. Printed: cores kept
-//! busy, and how long the run took to react: from a candidate handed in to its event, the median and
-//! the longest of many.
+//! Compares equal work per rollout in three ways: through `CpuEvaluator` on rayon's threads;
+//! without a run, on as many threads as there are cores; and with an evaluator that waits for the
+//! same time instead. Prints the number of busy cores, and the reaction time of the run: from an
+//! injected candidate to its event, the median and the longest of many.
 //!
 //! `cargo run --release -p gepa-bench --example cpu_bound`
 
@@ -53,7 +53,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     report("waits", Arc::new(Waiting)).await
 }
 
-/// The same computations without a run: what the machine has to give at the moment.
+/// The computations without a run: the speed of the machine at this moment.
 fn alone(rounds: u64, threads: usize) -> Result<(), Box<dyn Error>> {
     let (began, used) = (Instant::now(), cpu_seconds());
     std::thread::scope(|scope| {

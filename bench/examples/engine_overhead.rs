@@ -1,9 +1,9 @@
 //! What does the engine itself spend on a rollout, and does that depend on the size of the archive?
 //!
-//! Whole runs with an evaluator and a reflection model that answer at once, on a runtime with all
-//! its threads. Processor time of the whole process between two sizes of the archive, divided by the
-//! rollouts between them: it holds the engine, the store, the runtime, and the little the evaluator
-//! itself does.
+//! Complete runs with an evaluator and a reflection model that answer at once, on a runtime with
+//! all its threads. The figure is the processor time of the process between two sizes of the
+//! archive, divided by the rollouts between them. It includes the engine, the store, the runtime,
+//! and the small work of the evaluator.
 //!
 //! `cargo run --release -p gepa-bench --example engine_overhead [memory|sqlite|nothing]`
 

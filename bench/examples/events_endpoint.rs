@@ -1,5 +1,5 @@
 //! How long does a page of 10 000 events take over loopback, on a server that has the job's events
-//! at hand, and on one that has to fold its journal first?
+//! in its cache, and on a server that must fold the journal first?
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -23,10 +23,10 @@ use tokio::net::{TcpListener, TcpStream};
 const EVENTS: usize = 10_000;
 const WARM: usize = 50;
 const COLD: usize = 10;
-/// Further apart than progress is ever reported, so that every rollout makes an event.
+/// Longer than the longest interval of progress events, so that every rollout makes an event.
 const STEP_SECONDS: i64 = 301;
 
-/// Takes nothing: the job is in the store already, and not one of the server's own.
+/// Accepts no submission: the job is already in the store.
 struct Nothing;
 
 #[async_trait]

@@ -1,8 +1,8 @@
-//! What the interceptor adds to a call: the same load, sent to a model server directly and through
-//! the interceptor in turn, second by second.
+//! Measures the latency that the interceptor adds to a call. Equal load is sent to a model server
+//! directly and through the interceptor, alternating every second.
 //!
-//! Open loop: requests are due at fixed times whatever became of the ones before, and a latency
-//! counts from the time a request was due. Arguments: requests per second, seconds for each side.
+//! The loop is open: requests are due at fixed times, independent of earlier replies, and a latency
+//! counts from the time the request was due. Arguments: requests per second, seconds for each side.
 #![expect(clippy::print_stdout, reason = "it is a report")]
 
 use std::error::Error;

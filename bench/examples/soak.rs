@@ -1,9 +1,10 @@
 //! Does a run of a million rollouts cost the same, and hold as much memory, at its end as at its
 //! beginning?
 //!
-//! Nothing takes time, outcomes carry feedback and traces, and the archive is either bounded to 100
-//! candidates or not at all: then it grows, by what each candidate's text, scores and place in the
-//! lineage take. `nothing` is a store that keeps nothing, so that what memory is held is the run's.
+//! Evaluation takes no time, and outcomes have feedback and traces. The archive is limited to 100
+//! candidates, or it has no limit; then it grows by each candidate's text, scores and place in the
+//! lineage. `nothing` is a store that keeps nothing, so that the memory of the process is that of
+//! the run.
 //!
 //! `cargo run --release -p gepa-bench --example soak [ROLLOUTS] [nothing|sqlite] [bounded|growing]`
 
@@ -87,7 +88,7 @@ async fn soak(name: &str, archive: &str, rollouts: u64) -> Result<(), Box<dyn Er
     Ok(())
 }
 
-/// Writes a line every so many rollouts.
+/// Writes a line after each tenth of the rollouts.
 struct Ledger {
     every: u64,
     path: PathBuf,
@@ -124,7 +125,7 @@ impl Ledger {
             .map(|path| size(path))
             .iter()
             .sum::<u64>();
-        // A closed pipe is nothing this program can do anything about.
+        // If stdout is closed, there is no other place to report to.
         let _ = writeln!(
             stdout(),
             "{:10}  {:10}  {:11.1}  {:20.2}  {:10.1}  {:6.1}",
@@ -139,7 +140,7 @@ impl Ledger {
         state.before = state.now;
     }
 
-    /// The last line beside the second: the first holds what every run begins with.
+    /// Compares the last line with the second. The first includes the start of the run.
     fn close(&self) -> Result<(), Box<dyn Error>> {
         let state = self.state.lock();
         let (Some(early), Some(last)) = (state.lines.get(1), state.lines.last()) else {

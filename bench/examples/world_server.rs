@@ -1,8 +1,8 @@
-//! Simulated worlds over loopback; prints the address and serves until it is killed.
+//! Serves simulated worlds over loopback. Prints the address and serves until it is killed.
 //!
 //! `cargo run --release -p gepa-bench --example world_server -- --listen 127.0.0.1:0`
 
-#![expect(clippy::print_stdout, reason = "the address is what it says")]
+#![expect(clippy::print_stdout, reason = "it prints its address")]
 
 use std::net::SocketAddr;
 

@@ -1,5 +1,5 @@
-//! A store that keeps nothing but how far the journal goes, so that what memory a run holds is its
-//! own. What was never kept cannot be read back; a run does not until its end.
+//! A store that keeps only the length of the journal, so that the memory of the process is that of
+//! the run. Events cannot be read back; a run does not read them before its end.
 
 use std::sync::Arc;
 

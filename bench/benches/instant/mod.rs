@@ -1,8 +1,8 @@
-//! A world in which nothing takes time, so that what is left is the engine's own work.
+//! A world in which evaluation takes no time, so that the engine's own work remains.
 //!
-//! Scores are drawn by hash from candidate and example, the reflection model answers every prompt
-//! with a text of its own, and a child that is no worse on its minibatch goes on: about every other
-//! proposal ends in the archive, which therefore grows for as long as it is let.
+//! Scores are drawn by hash from candidate and example. The reflection model answers every prompt
+//! with a different text. A child that is no worse on its minibatch passes. So about every other
+//! proposal enters the archive, which grows until its limit.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::simulated::Scores;
 
 const TRAIN: u64 = 300;
 
-/// What a run is made of.
+/// The sizes of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct World {
     pub(crate) scores: Scores,
@@ -35,7 +35,7 @@ pub(crate) struct World {
     pub(crate) pareto: u64,
     /// Most candidates in the archive; all if absent.
     pub(crate) archive_max_size: Option<u32>,
-    /// Whether outcomes say what was expected and what came, as real ones do.
+    /// Whether outcomes have feedback and traces, as real outcomes do.
     pub(crate) explains: bool,
 }
 
@@ -148,7 +148,7 @@ impl Evaluator for Instant {
     }
 }
 
-/// A word that depends on candidate and example alone.
+/// A word that depends only on candidate and example.
 pub(crate) fn drawn(request: &RolloutRequest) -> u64 {
     let content = request.candidate.content_id();
     let mut word = content.as_bytes()[..8]
@@ -168,7 +168,7 @@ pub(crate) fn cpu_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// What a run had done and cost at some moment.
+/// The rollouts and the processor time of a run at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mark {
     pub(crate) rollouts: u64,

@@ -1,8 +1,8 @@
-//! Our books beside the server's, and our own books beside each other.
+//! Compares our books with the server's, and our own books with each other.
 //!
-//! A call counts where it was sent, whether or not its reply arrived; what a lost reply cost nobody
-//! can know, so neither side counts its tokens. A reply without usage is estimated in a counter of
-//! its own, which the server has nothing to compare with; how many there were is compared instead.
+//! Both sides count a call that was sent, even if its reply was lost. The tokens of a lost reply
+//! are unknown, so neither side counts them. A reply without usage is estimated in a separate
+//! counter, for which the server has no figure; so the number of such replies is compared instead.
 
 use std::error::Error;
 
@@ -12,7 +12,7 @@ use gepa_testing::Ledger;
 
 const PAGE: usize = 10_000;
 
-/// Prints the figures and answers with those that differ.
+/// Prints the figures and returns those that differ.
 pub(crate) async fn audit(
     store: &dyn Store,
     run: &RunId,
@@ -112,7 +112,7 @@ pub(crate) async fn audit(
     Ok(differences)
 }
 
-/// The counters, folded anew from the journal.
+/// The counters, folded from the journal.
 async fn folded(store: &dyn Store, run: &RunId) -> Result<Counters, Box<dyn Error>> {
     let mut counters = Counters::default();
     let mut last = Seq(0);
@@ -133,12 +133,12 @@ fn spent(counters: &Counters) -> Usage {
     shares.fold(Usage::default(), |sum, share| sum + share.usage)
 }
 
-/// What the tables add up to.
+/// The sums of the tables.
 #[derive(Default)]
 struct Rows {
     rollouts: u64,
     scored: u64,
-    /// Replies that brought a completion: one for each that was scored.
+    /// Replies with a completion: one for each scored rollout.
     answered: u64,
     trials: u64,
     reflections: u64,

@@ -1,8 +1,8 @@
-//! A run with 256 slots against a provider that fails in every way it can, and the books of both
-//! sides at the end.
+//! A run with 256 slots against a provider with every kind of fault, and the books of both sides at
+//! the end.
 //!
-//! Arguments: `--minutes N` (10 unless given) and `--slots N` (256). Ends with 1 where any figure of
-//! ours differs from the server's, or where journal, tables and counters disagree.
+//! Arguments: `--minutes N` (10 by default) and `--slots N` (256). The exit code is 1 if one of our
+//! figures differs from the server's, or if journal, tables and counters disagree.
 #![expect(clippy::print_stdout, reason = "it is a report")]
 
 mod audit;
@@ -29,7 +29,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let url = format!("sqlite://{}", directory.path().join("gepa.db").display());
     let started = Instant::now();
     let result = run(&config, &url, Duration::from_secs_f64(minutes * 60.0)).await?;
-    // The books close when no call is under way any more.
+    // The books are complete when no call is in flight.
     while server.ledger().in_flight > 0 {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -52,8 +52,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Works for so long and then lets what is under way come to its end: a hard limit on time would drop
-/// calls whose replies nobody then counts.
+/// Runs for the given time and then waits for the calls in flight. A hard limit on time would drop
+/// calls, and their replies would not be counted.
 async fn run(
     config: &std::path::Path,
     url: &str,

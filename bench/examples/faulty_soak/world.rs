@@ -1,4 +1,4 @@
-//! The provider, and a task that never runs out of work.
+//! The provider, and a task in which there is always something to improve.
 
 use std::fmt::Write as _;
 use std::io;
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use gepa_testing::{Fault, FaultPlan, ModelCall, ModelReply, ModelServer, RetryAfter};
 
-/// How the built-in reflection prompt begins.
+/// The beginning of the built-in reflection prompt.
 const REFLECTION: &str = "You improve the instructions";
 
-/// Longer than any reply takes that arrives at all, so that whatever the server counts as answered
-/// reaches the client.
+/// Longer than the latency of any reply that arrives, so that every reply that the server counts as
+/// answered reaches the client.
 const TIMEOUT_SECONDS: u64 = 10;
 
 /// A server that answers in a third of a second or so and fails one call in twenty-five.
@@ -40,8 +40,8 @@ pub(crate) async fn server() -> io::Result<ModelServer> {
         .await
 }
 
-/// Right for six questions in ten, which ones depends on the instruction: nothing is ever perfect, so
-/// there is always something to try.
+/// Answers six questions in ten rightly; the instruction decides which. No instruction is perfect,
+/// so there is always something to try.
 fn reply(call: &ModelCall) -> ModelReply {
     if call.last_message().starts_with(REFLECTION) {
         let rule = hash(call.last_message());
@@ -62,8 +62,8 @@ pub(crate) fn rows() -> String {
     })
 }
 
-/// A dollar a token, so that costs are not rounded; every reply without usage shows as a call without
-/// a price.
+/// A config with a price of one dollar a token, so that costs are not rounded. Every reply without
+/// usage counts as a call without a price.
 pub(crate) fn config(base_url: &str, slots: u32) -> String {
     format!(
         r#"[run]

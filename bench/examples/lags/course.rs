@@ -81,7 +81,7 @@ impl Course {
         first.pareto + 0.9 * (last.pareto - first.pareto)
     }
 
-    /// When a candidate this good on the pareto set first was there.
+    /// When the run first had a candidate with this pareto score.
     pub(crate) fn seconds_to(&self, goal: f64) -> Option<f64> {
         let step = self.steps.iter().find(|step| step.pareto >= goal)?;
         Some(step.seconds)

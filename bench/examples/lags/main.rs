@@ -1,16 +1,16 @@
-//! What running ahead costs in score and gains in time: the experiment the defaults of `gate_lag` and
-//! `pareto_lag` rest on.
+//! Measures what lags cost in score and gain in time. The defaults of `gate_lag` and `pareto_lag`
+//! are based on this experiment.
 //!
 //! ```text
 //! cargo run --release -p gepa-bench --example lags -- [--seeds 24] [--slots 16] [--only NAME] [--families all]
 //! ```
 //!
-//! The real engine on simulated worlds, in virtual time (rollouts 2 s, reflections 20 s). Every way of
-//! scheduling runs on the same worlds and is compared with the sequential algorithm world by world:
-//! the exact score on the hidden test set of the candidate it would hand out, at the end and averaged
-//! over the course of rollouts, and the time until it first has a candidate as good on the pareto set
-//! as nine tenths of what the sequential algorithm gains in the end. Families that nothing is tuned on
-//! are left out unless `--families all` asks for them.
+//! The real engine on simulated worlds, in virtual time (rollouts 2 s, reflections 20 s). Every way
+//! of scheduling runs on the same worlds and is compared with the sequential algorithm world by
+//! world: the exact score on the hidden test set of the candidate it would hand out, at the end and
+//! averaged over the course of rollouts, and the time until it first has a candidate as good on the
+//! pareto set as nine tenths of what the sequential algorithm gains in the end. Families that
+//! nothing is tuned on are left out unless `--families all` asks for them.
 
 #![expect(clippy::print_stdout, reason = "prints the table it is for")]
 
@@ -132,7 +132,7 @@ fn print_row(mode: &Mode, courses: &[Course], sequential: &[Course]) {
             .map(|(course, goal)| course.seconds_to(*goal))
             .collect();
         let share = times.iter().flatten().count() as f64 / times.len() as f64;
-        // Who never got there counts with the whole run.
+        // A run that never reached the goal counts with its full time.
         let seconds: f64 = times
             .iter()
             .zip(courses)

@@ -1,9 +1,9 @@
-//! What the client makes of a provider whose capacity it is not told and which changes over time,
-//! beside what a client would make of it that knows everything: the real client over HTTP, one run
-//! and three runs sharing a key.
+//! Measures the client with a provider whose hidden capacity changes over time, and compares it
+//! with a client that knows the capacity. It is the real client over HTTP, with one run and with
+//! three runs that share a key.
 //!
-//! Arguments: a part of the scenarios' names to play only those, and `--short` for a third of the
-//! time. All scenarios play at once, each before a server of its own.
+//! Arguments: a part of a scenario's name, to play only the matching ones, and `--short` for a
+//! third of the time. All scenarios play at once, each with its own server.
 #![expect(clippy::print_stdout, reason = "it is a report")]
 
 mod report;

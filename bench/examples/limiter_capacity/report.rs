@@ -1,10 +1,10 @@
-//! The table.
+//! Prints the table.
 
 use gepa_testing::{Overload, Period, PeriodBooks};
 
 use super::world::{Played, recovered_after};
 
-/// Periods shown one by one; of more, only the sum.
+/// A scenario with more periods than this is shown only as a sum.
 const MOST_PERIODS: usize = 6;
 
 pub(crate) fn header() {
@@ -111,7 +111,8 @@ fn limits(period: &Period) -> String {
     }
 }
 
-/// Jain's index, 1 where all runs got the same, and the least served run beside the most served one.
+/// Jain's index, which is 1 if all runs got equal shares, and the least served run divided by the
+/// most served.
 fn fairness(by_run: &[u64]) -> String {
     let [least, most] =
         [by_run.iter().min(), by_run.iter().max()].map(|count| *count.unwrap_or(&0));

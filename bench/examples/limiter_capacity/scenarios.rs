@@ -1,8 +1,8 @@
-//! What happens to the provider.
+//! The scenarios: providers whose capacity changes, and their callers.
 
 use gepa_testing::{CapacityPlan, Overload, Period};
 
-/// One provider and who calls it.
+/// One provider and its callers.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) plan: CapacityPlan,

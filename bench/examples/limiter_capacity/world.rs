@@ -1,4 +1,4 @@
-//! A provider, its clients, and what came of it.
+//! Plays a scenario: a provider, its clients, and the result.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::scenarios::Scenario;
 const MOST_CALLS_AT_ONCE: u32 = 256;
 const PROMPT_TOKENS: u64 = 300;
 
-/// A scenario after it was played.
+/// The result of a scenario.
 pub(crate) struct Played {
     pub(crate) scenario: Scenario,
     pub(crate) ours: Vec<PeriodBooks>,

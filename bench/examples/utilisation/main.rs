@@ -1,14 +1,14 @@
-//! How close to the limit each schedule comes: wall-clock and slot utilisation of the real engine in
-//! virtual time, on the abstract task of the published simulations.
+//! How close does each schedule come to the limit? Measures wall-clock and slot utilisation of the
+//! real engine in virtual time, on the abstract task of the published simulations.
 //!
 //! ```text
 //! cargo run --release -p gepa-bench --example utilisation -- [--seeds 5] [--only NAME] [--real 20]
 //! ```
 //!
-//! Rollouts take 2 s on average (log-normal, sigma 0.6), reflections 20 s (sigma 0.35), a minibatch has
-//! 3 examples, and a child passes its gate with probability 0.25. The clock is the runtime's paused
-//! one: it jumps from one event to the next, so the figures hold no cost of this machine, and a run
-//! of an hour takes a fraction of a second. The limit is rollouts x mean latency / slots.
+//! Rollouts take 2 s on average (log-normal, sigma 0.6), reflections 20 s (sigma 0.35), a minibatch
+//! has 3 examples, and a child passes its gate with probability 0.25. The clock is the runtime's
+//! paused one: it jumps from one event to the next, so the figures hold no cost of this machine,
+//! and a run of an hour takes a fraction of a second. The limit is rollouts x mean latency / slots.
 //!
 //! `--real 20` measures the middle size against the machine's own clock instead, with all latencies
 //! divided by 20: what virtual time says, engine and timers included.
@@ -30,7 +30,7 @@ const SIZES: [Size; 3] = [
     Size::new(300, 7_000),
 ];
 
-/// What the command line asks for.
+/// The arguments of the command line.
 #[derive(Debug, Default)]
 struct Wanted {
     seeds: u64,

@@ -43,7 +43,7 @@ pub(crate) struct Size {
     pub(crate) rollouts: u64,
 }
 
-/// What a run came to.
+/// The figures of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Measured {
     pub(crate) wall_seconds: f64,
@@ -75,7 +75,7 @@ impl Size {
     }
 }
 
-/// Runs the engine once; seconds are those of the task, however fast they passed.
+/// Runs the engine once. Seconds are those of the task, for any speed of the clock.
 pub(crate) fn measure(mode: &Mode, size: Size, slots: u32, seed: u64, clock: Clock) -> Measured {
     let mut builder = match clock {
         Clock::Virtual => Builder::new_current_thread(),

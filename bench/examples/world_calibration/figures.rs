@@ -1,4 +1,4 @@
-//! What one run is described by.
+//! The figures that describe one run.
 
 use gepa_archive::CandidateIndex;
 use gepa_bench::worlds::{LARGEST_SET, Searched, Split, World};
@@ -22,7 +22,7 @@ pub(crate) struct RunFigures {
     /// Exact, on the hidden test set.
     pub(crate) seed_test: f64,
     pub(crate) best_test: f64,
-    /// The best any member has on the hidden test set.
+    /// The best score of any archive member on the hidden test set.
     pub(crate) reachable_test: f64,
     /// Mutations between the seed and the best.
     pub(crate) depth: usize,

@@ -1,5 +1,5 @@
-//! How alike are the simulated worlds to recorded runs of real models? Runs the engine through the
-//! in-process twin, sequentially, and prints what the recorded runs were described by.
+//! How similar are the simulated worlds to recorded runs of real models? Runs the engine
+//! sequentially in the in-process twin, and prints the figures that describe the recorded runs.
 //!
 //! `cargo run --release -p gepa-bench --example world_calibration -- [SEEDS [ROLLOUTS [FAMILY]]]`
 

@@ -1,4 +1,4 @@
-//! A client of the world server that does nothing on its own.
+//! A plain client of the world server, without retries or limits.
 
 use gepa_bench::worlds::{Family, WorldServer};
 use gepa_evaluation::Message;
@@ -15,7 +15,7 @@ pub(crate) struct Caller {
 
 impl Caller {
     pub(crate) fn new(server: &WorldServer, family: Family, seed: u64, run: &str) -> Self {
-        // Fails when another test was first, which is as good.
+        // This fails only if another test has installed it already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             http: Client::builder().no_proxy().build().unwrap(),

@@ -1,4 +1,4 @@
-//! The simulated worlds: what they promise to those who measure against them.
+//! Properties of the simulated worlds on which measurements rely.
 
 #![cfg(test)]
 

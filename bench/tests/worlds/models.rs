@@ -1,4 +1,4 @@
-//! The policy behind a chat, and what it does when asked again.
+//! The policy's answers to chats, and to repeated chats.
 
 use std::sync::Arc;
 

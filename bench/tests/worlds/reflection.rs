@@ -1,4 +1,4 @@
-//! The reflection model: it knows what it is shown, and nothing else.
+//! The reflection model: it knows only the content of its prompt.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -158,13 +158,13 @@ fn model(family: Family, seed: u64) -> WorldModel {
     WorldModel::new(Arc::new(World::new(family, seed)))
 }
 
-/// An item that needs something.
+/// An item that needs a rule.
 fn needy(world: &World) -> &Item {
     let mut items = world.items(Split::Train).iter();
     items.find(|item| !world.needs(item).is_empty()).unwrap()
 }
 
-/// Which hidden rules a text holds, in any wording: each is told by what it asks for, in a line with
+/// The hidden rules of a text, in any wording. A rule is recognised by its action in a line with
 /// its cue.
 fn rules_in(world: &World, text: &str) -> BTreeSet<usize> {
     let rules = world.hidden_rules();

@@ -97,7 +97,7 @@ async fn calls_over_a_capacity_that_queues_are_answered_in_turn() {
 }
 
 #[tokio::test]
-async fn requests_beyond_the_rate_are_told_when_to_come_back() {
+async fn requests_beyond_the_rate_get_the_time_to_try_again() {
     let server = WorldServer::start().await.unwrap();
     server.control(Conditions {
         rpm: Some(1.0),
@@ -117,7 +117,7 @@ async fn requests_beyond_the_rate_are_told_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn faults_happen_as_often_as_asked_for_and_are_booked_as_errors() {
+async fn faults_have_their_configured_probability_and_are_booked_as_errors() {
     let server = WorldServer::start().await.unwrap();
     server.control(Conditions {
         faults: Faults {

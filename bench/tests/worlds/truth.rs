@@ -1,4 +1,5 @@
-//! What is true in a world: which prompts are better, by how much, and that it never changes.
+//! The exact scores of a world: which prompts are better, by how much, and that scores never
+//! change.
 
 use gepa_bench::worlds::{Family, LARGEST_SET, Split, World};
 

@@ -54,7 +54,7 @@ async fn twin_and_server_give_the_same_answers_and_usage() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn latencies_pass_in_virtual_time_with_the_mean_asked_for() {
+async fn latencies_pass_in_virtual_time_with_the_configured_mean() {
     let conditions = Conditions {
         policy_ms: 2_000.0,
         policy_sigma: 0.6,
