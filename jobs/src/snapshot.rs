@@ -9,7 +9,7 @@ use gepa_evaluation::{Message, PromptTemplate, Section};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-/// A snapshot as people and clients see it; never without messages, score and token count.
+/// A snapshot as people and clients see it. It always has messages, a score and a token count.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SnapshotView {
     /// The id of the snapshot.
@@ -18,7 +18,7 @@ pub struct SnapshotView {
     pub run_id: RunId,
     /// Equal to `run_id`, under the name that job clients use.
     pub job_id: RunId,
-    /// Why it was taken.
+    /// Why the snapshot was taken.
     pub tag: Cow<'static, str>,
     /// The subject's mean pareto score.
     pub score: f64,
@@ -80,7 +80,7 @@ pub struct ArchiveItem {
     pub parents: Vec<CandidateIndex>,
     /// Mean pareto score.
     pub score: f64,
-    /// Scores in the order of the pareto set; `null` where the rollout failed.
+    /// Scores in the order of the pareto set; `null` if the rollout failed.
     pub instance_scores: Vec<Option<f64>>,
     /// Means of its further objectives.
     pub objectives: IndexMap<String, f64>,
@@ -88,11 +88,11 @@ pub struct ArchiveItem {
     pub messages: Vec<Message>,
     /// `template`: the object holds the whole prompt.
     pub payload_kind: Cow<'static, str>,
-    /// The prompt in the form job clients read.
+    /// The prompt in the form that job clients read.
     pub object: PromptObject,
 }
 
-/// A prompt in the form job clients read.
+/// A prompt in the form that job clients read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PromptObject {
     /// `template`.
@@ -107,7 +107,7 @@ pub struct PromptObject {
 pub struct PromptData {
     /// The prompt's parts in order.
     pub sections: Vec<Section>,
-    /// The same parts under the name older clients read.
+    /// Equal to `sections`, under the name that older clients read.
     pub prompt_sections: Vec<Section>,
 }
 

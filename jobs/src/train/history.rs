@@ -1,4 +1,4 @@
-//! A job's snapshots, in order, reduced to what its result files need.
+//! A job's snapshots in order, reduced to the data of its result files.
 
 use gepa_archive::CandidateIndex;
 use gepa_engine::ValidationResult;
@@ -20,7 +20,7 @@ pub struct History {
 #[derive(Clone, Debug)]
 pub(super) struct Point {
     pub(super) tag: String,
-    /// The mean pareto score of the candidate it is about.
+    /// The mean pareto score of its candidate.
     pub(super) score: f64,
     pub(super) rollouts: u64,
     pub(super) tokens: u64,
@@ -41,7 +41,7 @@ pub(super) struct Validated {
 }
 
 impl History {
-    /// Takes in the next snapshot.
+    /// Adds the next snapshot.
     pub fn add(&mut self, snapshot: SnapshotView) {
         let payload = &snapshot.payload;
         let counters = &payload.counters;
@@ -81,8 +81,8 @@ fn messages_of(payload: &SnapshotPayload, index: CandidateIndex) -> Option<&[Mes
     Some(&item.messages)
 }
 
-/// The sections of the prompt with these messages. They are named after the prompt's components
-/// where the archive still has the candidate, and after their roles otherwise.
+/// The sections of the prompt with these messages. If the archive still holds the candidate, they
+/// are named after its components, otherwise after their roles.
 fn sections(payload: &SnapshotPayload, messages: &[Message]) -> Vec<Section> {
     let item = payload
         .archive
