@@ -14,6 +14,9 @@ pub struct RunId(Arc<str>);
 
 impl RunId {
     /// A fresh id: 48 bits of time, 48 bits from the system's randomness.
+    ///
+    /// # Panics
+    /// The system has no source of randomness.
     pub fn fresh(now: Timestamp) -> Self {
         let millis = (now.0 / 1_000) as u64 & 0xffff_ffff_ffff;
         let noise = getrandom::u64().expect("the system has a source of randomness");

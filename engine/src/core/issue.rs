@@ -323,8 +323,8 @@ impl Core {
         if let Some(turn) = turn {
             self.cursors[parent.position()] = (turn + 1) % names.len();
         }
-        let named = chosen.into_iter().filter_map(|at| names.get_index(at));
-        (named.map(|(name, _)| Arc::clone(name)).collect(), turn)
+        let components = chosen.into_iter().filter_map(|at| names.get_index(at));
+        (components.map(|(name, _)| Arc::clone(name)).collect(), turn)
     }
 
     pub(super) fn announce(&mut self, proposal: &Proposal, components: Vec<String>) {

@@ -284,12 +284,11 @@ impl Dispatcher {
         let evaluator = Arc::clone(&self.evaluator);
         let mut call = BatchCall::new(evaluator, batch, self.timeout, span);
         let at_once = self.pace.is_instant().then(|| call.try_at_once()).flatten();
-        match at_once {
-            Some(answered) => self.in_flight.finish(calls, answered),
-            None => {
-                let reporting = self.in_flight.reporting();
-                self.in_flight.start(calls, call.finish(reporting));
-            }
+        if let Some(answered) = at_once {
+            self.in_flight.finish(calls, answered);
+        } else {
+            let reporting = self.in_flight.reporting();
+            self.in_flight.start(calls, call.finish(reporting));
         }
         true
     }
@@ -348,7 +347,7 @@ impl Dispatcher {
             .then(|| self.proposer.usage_bound(&request))
             .flatten();
         let Some(granted) = self.admit(CallKind::Reflection, bound) else {
-            for work in call.into_works().into_iter().rev() {
+            for work in call.into_works().into_iter().rev().map(Box::new) {
                 self.reflections.push_front(work);
             }
             return false;

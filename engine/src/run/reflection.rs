@@ -17,7 +17,7 @@ use crate::reflection::usable_texts;
 
 /// Components of one proposal to be rewritten by one call; at least one.
 pub(super) struct ReflectionCall {
-    works: Vec<Box<ReflectionWork>>,
+    works: Vec<ReflectionWork>,
     started_at: Timestamp,
 }
 
@@ -25,7 +25,7 @@ impl ReflectionCall {
     /// A call for this component.
     pub(super) fn new(work: Box<ReflectionWork>) -> Self {
         Self {
-            works: vec![work],
+            works: vec![*work],
             started_at: Timestamp::now(),
         }
     }
@@ -37,11 +37,11 @@ impl ReflectionCall {
 
     /// Adds a component.
     pub(super) fn add(&mut self, work: Box<ReflectionWork>) {
-        self.works.push(work);
+        self.works.push(*work);
     }
 
     /// The components again, in order.
-    pub(super) fn into_works(self) -> Vec<Box<ReflectionWork>> {
+    pub(super) fn into_works(self) -> Vec<ReflectionWork> {
         self.works
     }
 

@@ -213,6 +213,9 @@ impl RunQueue {
     ///
     /// # Errors
     /// The outage or the pause is longer than [`LimiterSettings::longest_outage`].
+    ///
+    /// # Panics
+    /// Never: the semaphore that it waits for is not closed while the queue exists.
     pub async fn acquire(&self, tokens: u64, kind: CallKind) -> Result<Permit, Outage> {
         let _head = self
             .head
