@@ -192,6 +192,8 @@ async fn taken(store: &Arc<dyn Store>, run: &mut RunRow) {
             tag: SnapshotTag::Improvement,
             best,
             subject: best,
+            score: summary.best_score,
+            token_count: Some(0),
         })),
     };
     let appended = store.append(&run.run_id, after, Arc::new([event])).await;

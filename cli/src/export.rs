@@ -2,8 +2,7 @@
 
 use std::io::Write;
 
-use gepa_engine::record::columns::object;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::arguments::ExportForm;
 use crate::error::CommandError;
@@ -42,8 +41,8 @@ impl<W: Write> RowWriter<W> {
     pub(crate) fn write(&mut self, values: Vec<Value>) -> Result<(), CommandError> {
         match &mut self.form {
             Form::Jsonl(sink) => {
-                let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
-                serde_json::to_writer(&mut *sink, &object(&columns, values))?;
+                let object: Map<String, Value> = self.columns.iter().cloned().zip(values).collect();
+                serde_json::to_writer(&mut *sink, &object)?;
                 sink.write_all(b"\n")?;
             }
             Form::Csv(writer) => writer.write_record(values.iter().map(cell))?,

@@ -7,9 +7,7 @@ use async_trait::async_trait;
 
 use crate::event::Event;
 use crate::ids::{RunId, Seq};
-use crate::record::{
-    ArtifactRow, CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow,
-};
+use crate::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
 
 /// Stores runs.
 ///
@@ -64,9 +62,6 @@ pub trait Store: Send + Sync {
 
     /// All snapshots.
     async fn snapshots(&self, run: &RunId) -> Result<Vec<SnapshotRow>, StoreError>;
-
-    /// All artifacts.
-    async fn artifacts(&self, run: &RunId) -> Result<Vec<ArtifactRow>, StoreError>;
 
     /// What the storage itself finds wrong with its files, a line each.
     async fn integrity(&self) -> Result<Vec<String>, StoreError>;

@@ -1,14 +1,15 @@
 //! Proving that the tables are what the journal says.
 
 use std::fmt;
+use std::sync::Arc;
 
-use gepa_engine::record::{RunRow, RunSummary};
+use gepa_engine::record::{RolloutRow, RunRow, Tables};
 use gepa_engine::{RunId, Seq, Store, StoreError};
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::MemoryStore;
+use crate::numbering::{check_numbering, misfit};
 
 /// Events or rollouts held at a time.
 const PAGE: usize = 4_096;
@@ -52,77 +53,70 @@ impl fmt::Display for Difference {
 /// or does not make sense; then nothing can be rebuilt.
 pub async fn rebuild(store: &dyn Store, run: &RunId) -> Result<Vec<Difference>, StoreError> {
     let row = store.run(run).await?;
-    let rebuilt = MemoryStore::new();
-    let begun = RunRow {
-        summary: RunSummary::default(),
-        ..row.clone()
-    };
-    rebuilt.create_run(begun).await?;
-    replay(store, &rebuilt, run).await?;
-
+    let rebuilt = replayed(store, row.clone()).await?;
     let mut findings = Findings::default();
-    findings.compare(
-        "runs",
-        &["run_id"],
-        Ok(vec![row]),
-        &[rebuilt.run(run).await?],
-    );
+    findings.compare("runs", &["run_id"], Ok(vec![row]), &[&rebuilt.run()]);
     findings.compare(
         "candidates",
         &["iteration"],
         store.candidates(run).await,
-        &rebuilt.candidates(run).await?,
+        &borrowed(rebuilt.candidates()),
     );
     findings.compare(
         "trials",
         &["trial_id"],
         store.trials(run).await,
-        &rebuilt.trials(run).await?,
+        &borrowed(rebuilt.trials()),
     );
-    compare_rollouts(store, &rebuilt, run, &mut findings).await?;
+    compare_rollouts(store, &rebuilt, &mut findings).await?;
     findings.compare(
         "reflections",
         &["seq"],
         store.reflections(run).await,
-        &rebuilt.reflections(run).await?,
+        &rebuilt.reflections().iter().collect::<Vec<_>>(),
     );
     findings.compare(
         "snapshots",
         &["snapshot_id"],
         store.snapshots(run).await,
-        &rebuilt.snapshots(run).await?,
-    );
-    findings.compare(
-        "artifacts",
-        &["snapshot_id", "label"],
-        store.artifacts(run).await,
-        &rebuilt.artifacts(run).await?,
+        &rebuilt.snapshots().iter().collect::<Vec<_>>(),
     );
     Ok(findings.0)
 }
 
-async fn replay(from: &dyn Store, to: &MemoryStore, run: &RunId) -> Result<(), StoreError> {
-    let mut last = Seq(0);
+fn borrowed<T>(rows: &[Arc<T>]) -> Vec<&T> {
+    rows.iter().map(|row| &**row).collect()
+}
+
+/// The tables as the journal makes them.
+async fn replayed(store: &dyn Store, row: RunRow) -> Result<Tables, StoreError> {
+    let run = row.run_id.clone();
+    let mut tables = Tables::new(row);
     loop {
-        let page = from.events(run, last, PAGE).await?;
-        let Some(end) = page.last().map(|event| event.seq) else {
-            return Ok(());
-        };
-        to.append(run, last, page.into()).await?;
-        last = end;
+        let last = tables.summary().seq;
+        let page = store.events(&run, last, PAGE).await?;
+        if page.is_empty() {
+            return Ok(tables);
+        }
+        check_numbering(&run, last, last, &page)?;
+        for event in &page {
+            let taken = tables.take_in(event);
+            taken.map_err(|detail| misfit(&run, event, detail))?;
+        }
     }
 }
 
 /// Rollouts are many: compared by ranges of events rather than all at once.
 async fn compare_rollouts(
     store: &dyn Store,
-    rebuilt: &MemoryStore,
-    run: &RunId,
+    rebuilt: &Tables,
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
+    let run = rebuilt.run_id();
     let mut last = Seq(0);
     loop {
-        let expected = rebuilt.rollouts(run, last, PAGE).await?;
+        let expected = rebuilt.rollouts_after(last).iter().take(PAGE);
+        let expected: Vec<&RolloutRow> = expected.collect();
         // After the last row expected, any row stored is one too many.
         let end = if expected.len() < PAGE {
             Seq(u64::MAX)
@@ -152,10 +146,10 @@ impl Findings {
         table: &'static str,
         key: &[&str],
         stored: Result<Vec<T>, StoreError>,
-        rebuilt: &[T],
+        rebuilt: &[&T],
     ) {
         match stored {
-            Ok(rows) if rows == rebuilt => {}
+            Ok(rows) if rows.iter().eq(rebuilt.iter().copied()) => {}
             Ok(rows) => self.compare_rows(table, key, &rows, rebuilt),
             Err(error) => {
                 let rows = Value::String(format!("{} rows", rebuilt.len()));
@@ -170,11 +164,11 @@ impl Findings {
         table: &'static str,
         key: &[&str],
         stored: &[T],
-        rebuilt: &[T],
+        rebuilt: &[&T],
     ) {
         let known = self.0.len();
-        let mut left: IndexMap<String, Value> = keyed(stored, key).collect();
-        for (row_key, expected) in keyed(rebuilt, key) {
+        let mut left: IndexMap<String, Value> = keyed(stored.iter(), key).collect();
+        for (row_key, expected) in keyed(rebuilt.iter().copied(), key) {
             match left.shift_remove(&row_key) {
                 Some(found) => self.compare_columns(table, &row_key, &found, &expected),
                 None => self.add(table, &row_key, "", None, Some(expected)),
@@ -185,8 +179,11 @@ impl Findings {
         }
         if self.0.len() == known {
             // The same rows, yet not the same table: they are in another order, or repeated.
-            let orders = [stored, rebuilt].map(|rows| keyed(rows, key).map(|(name, _)| name));
-            let [found, expected] = orders.map(|names| Some(names.collect::<Vec<_>>().into()));
+            let order = |rows: Vec<&T>| -> Option<Value> {
+                let names = keyed(rows.into_iter(), key).map(|(name, _)| name);
+                Some(names.collect::<Vec<_>>().into())
+            };
+            let (found, expected) = (order(stored.iter().collect()), order(rebuilt.to_vec()));
             self.add(table, "", "order", found, expected);
         }
     }
@@ -226,11 +223,11 @@ impl Findings {
     }
 }
 
-fn keyed<'a, T: Serialize>(
-    rows: &'a [T],
+fn keyed<'a, T: Serialize + 'a>(
+    rows: impl Iterator<Item = &'a T>,
     key: &'a [&'a str],
-) -> impl Iterator<Item = (String, Value)> + 'a {
-    rows.iter().map(move |row| {
+) -> impl Iterator<Item = (String, Value)> {
+    rows.map(move |row| {
         // Rows are plain data; one that were not would show as a row without columns.
         let columns = serde_json::to_value(row).unwrap_or_default();
         let parts: Vec<String> = key

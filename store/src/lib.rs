@@ -3,7 +3,7 @@
 mod doctor;
 mod location;
 mod memory;
-mod projection;
+mod numbering;
 mod sqlite;
 
 pub use doctor::{Difference, rebuild};

@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gepa_engine::record::{
-    ArtifactRow, CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow,
-};
+use gepa_engine::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
 use gepa_engine::{Claim, Event, RunId, Seq, Store, StoreError};
 use parking_lot::Mutex;
 
@@ -70,10 +68,6 @@ impl Store for Forgetful {
     }
 
     async fn snapshots(&self, _: &RunId) -> Result<Vec<SnapshotRow>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn artifacts(&self, _: &RunId) -> Result<Vec<ArtifactRow>, StoreError> {
         Ok(Vec::new())
     }
 

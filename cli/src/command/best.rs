@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use gepa_engine::record::columns::{components, messages};
+use gepa_engine::record::{components, messages};
 use gepa_engine::record::{CandidateRow, RunRow};
 use serde_json::{Value, json};
 

@@ -3,11 +3,10 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use gepa_engine::record::columns::{
-    CANDIDATE_COLUMNS, EVENT_COLUMNS, ROLLOUT_COLUMNS, TRIAL_COLUMNS, candidate, event, rollout,
-    trial,
+use gepa_engine::record::export::{EVENT_EXPORT, names, values};
+use gepa_engine::record::{
+    CANDIDATE_EXPORT, CandidateRow, ROLLOUT_EXPORT, RunRow, TRIAL_EXPORT, statistics,
 };
-use gepa_engine::record::{CandidateRow, RunRow, statistics};
 use gepa_engine::{Seq, Store};
 use gepa_jobs::render_snapshot;
 use serde_json::Value;
@@ -39,18 +38,18 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
         let sink = stdout();
         let stats = statistics(&run);
         let columns: Vec<String> = match arguments.what {
-            ExportKind::Trials => owned(TRIAL_COLUMNS),
-            ExportKind::Rollouts => owned(ROLLOUT_COLUMNS),
-            ExportKind::Candidates => owned(CANDIDATE_COLUMNS),
+            ExportKind::Trials => owned(&names(TRIAL_EXPORT)),
+            ExportKind::Rollouts => owned(&names(ROLLOUT_EXPORT)),
+            ExportKind::Candidates => owned(&names(CANDIDATE_EXPORT)),
             ExportKind::Snapshots => owned(SNAPSHOT_COLUMNS),
-            ExportKind::Events => owned(EVENT_COLUMNS),
+            ExportKind::Events => owned(&names(EVENT_EXPORT)),
             ExportKind::Stats => stats.keys().cloned().collect(),
         };
         let mut writer = RowWriter::new(arguments.format, columns, sink)?;
         match arguments.what {
             ExportKind::Trials => {
                 for row in store.trials(&run.run_id).await? {
-                    writer.write(trial(&row))?;
+                    writer.write(values(TRIAL_EXPORT, &(), &row))?;
                 }
             }
             ExportKind::Rollouts => write_rollouts(&*store, &run, &mut writer).await?,
@@ -58,7 +57,7 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
                 let mut candidates = store.candidates(&run.run_id).await?;
                 put_in_order(&mut candidates, arguments.sort);
                 for row in &candidates {
-                    writer.write(candidate(&run, row))?;
+                    writer.write(values(CANDIDATE_EXPORT, &run, row))?;
                 }
             }
             ExportKind::Snapshots => write_snapshots(&*store, &run, &mut writer).await?,
@@ -102,7 +101,7 @@ async fn write_rollouts<W: Write>(
         };
         last = row.seq;
         for row in &page {
-            writer.write(rollout(row))?;
+            writer.write(values(ROLLOUT_EXPORT, &(), row))?;
         }
     }
 }
@@ -120,7 +119,7 @@ async fn write_events<W: Write>(
         };
         last = one.seq;
         for one in &page {
-            writer.write(event(&run.run_id, one))?;
+            writer.write(values(EVENT_EXPORT, &run.run_id, one))?;
         }
     }
 }
@@ -139,11 +138,9 @@ async fn write_snapshots<W: Write>(
             )));
         };
         let rendered = serde_json::to_value(view)?;
-        let values = SNAPSHOT_COLUMNS
-            .iter()
-            .map(|column| rendered.get(*column).cloned().unwrap_or(Value::Null))
-            .collect();
-        writer.write(values)?;
+        let columns = SNAPSHOT_COLUMNS.iter();
+        let cells = columns.map(|column| rendered.get(*column).cloned().unwrap_or(Value::Null));
+        writer.write(cells.collect())?;
     }
     Ok(())
 }

@@ -38,13 +38,13 @@ impl View for Block {
 }
 
 fn lines(standing: &Standing) -> Vec<String> {
-    let counters = &standing.counters;
+    let counters = standing.counters();
     let phase = if standing.is_validating {
         "validating"
     } else {
         "searching"
     };
-    let best = match (standing.best, standing.baseline) {
+    let best = match (standing.summary.best_score, standing.summary.baseline_score) {
         (Some(best), Some(baseline)) => {
             format!("{} ({:+.3} on the seed)", score(best), best - baseline)
         }
@@ -58,7 +58,7 @@ fn lines(standing: &Standing) -> Vec<String> {
         ),
         format!(
             "best    {best}   front {}   accepted {} of {} tried",
-            standing.front_size, counters.candidates_accepted, counters.trials_tried
+            standing.summary.front_size, counters.candidates_accepted, counters.trials_tried
         ),
         budget(standing),
         format!(
@@ -78,7 +78,7 @@ fn lines(standing: &Standing) -> Vec<String> {
 fn budget(standing: &Standing) -> String {
     let rate = standing.rate();
     let Some(nearest) = standing.nearest_limit() else {
-        let rollouts = count(standing.counters.total_rollouts);
+        let rollouts = count(standing.counters().total_rollouts);
         return format!("budget  {rollouts} rollouts, {rate:.1}/s; ends without improvement");
     };
     let filled = (nearest.share() * BAR as f64) as usize;

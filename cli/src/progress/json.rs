@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use gepa_engine::record::columns::{EVENT_COLUMNS, event, object};
+use gepa_engine::record::export::{EVENT_EXPORT, object};
 use gepa_engine::{Event, RunId};
 
 use super::{Standing, View};
@@ -21,7 +21,7 @@ impl View for JsonLines {
     fn events(&mut self, events: &[Event], _standing: &Standing) {
         let mut text = Vec::new();
         for one in events {
-            let line = object(EVENT_COLUMNS, event(&self.run, one));
+            let line = object(EVENT_EXPORT, &self.run, one);
             if serde_json::to_writer(&mut text, &line).is_ok() {
                 text.push(b'\n');
             }

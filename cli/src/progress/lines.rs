@@ -35,7 +35,7 @@ fn line(body: &EventBody, standing: &Standing) -> Option<String> {
         EventBody::Fact(Fact::RunResumed(_)) => Some(format!(
             "resumed `{}` after {} rollouts",
             standing.name,
-            count(standing.counters.total_rollouts)
+            count(standing.counters().total_rollouts)
         )),
         EventBody::Decision(Decision::CandidateAccepted(accepted)) => Some(acceptance(accepted)),
         EventBody::Decision(Decision::SnapshotTaken(snapshot)) => Some(format!(
@@ -52,13 +52,13 @@ fn line(body: &EventBody, standing: &Standing) -> Option<String> {
             Some(format!("validation: {}", results.join(", ")))
         }
         EventBody::Fact(Fact::RolloutSettled(rollout)) if rollout.outcome.scored().is_none() => {
-            let failed = standing.counters.failed_rollouts;
+            let failed = standing.counters().failed_rollouts;
             let message = standing.last_failure.as_deref()?;
             // Each doubling is news; every single failure is not.
             failed.is_power_of_two().then(|| {
                 format!(
                     "{failed} of {} rollouts failed so far, the last with {}",
-                    standing.counters.total_rollouts,
+                    standing.counters().total_rollouts,
                     one_line(message, QUOTED)
                 )
             })

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use gepa_engine::config::{BudgetSettings, Config};
-use gepa_engine::record::RunRow;
+use gepa_engine::record::{RunRow, RunSummary};
 use gepa_engine::{Counters, Decision, Event, EventBody, Fact};
 use gepa_evaluation::Outcome;
 
@@ -21,10 +21,7 @@ pub(crate) struct Nearest {
 /// How a run stands.
 pub(crate) struct Standing {
     pub(crate) name: String,
-    pub(crate) counters: Counters,
-    pub(crate) baseline: Option<f64>,
-    pub(crate) best: Option<f64>,
-    pub(crate) front_size: u64,
+    pub(crate) summary: RunSummary,
     pub(crate) is_validating: bool,
     /// What the last failed rollout said.
     pub(crate) last_failure: Option<String>,
@@ -96,10 +93,7 @@ impl Standing {
         let before = limits.nearest(&summary.counters, summary.active_seconds);
         Self {
             name: run.name.clone(),
-            counters: summary.counters.clone(),
-            baseline: summary.baseline_score,
-            best: summary.best_score,
-            front_size: summary.front_size,
+            summary: summary.clone(),
             is_validating: false,
             last_failure: None,
             limits,
@@ -112,17 +106,8 @@ impl Standing {
 
     /// Counts one event.
     pub(crate) fn count(&mut self, event: &Event) {
-        self.counters.count(&event.body);
+        self.summary.take_in(event);
         match &event.body {
-            EventBody::Decision(Decision::CandidateAccepted(accepted)) => {
-                if accepted.index.0 == 0 {
-                    self.baseline = Some(accepted.mean_score);
-                }
-                if accepted.best || self.best.is_none() {
-                    self.best = Some(accepted.mean_score);
-                }
-                self.front_size = accepted.front.len() as u64;
-            }
             EventBody::Decision(Decision::StopDecided(_)) => self.is_validating = true,
             EventBody::Fact(Fact::RolloutSettled(rollout)) => {
                 if let Outcome::Failed(failure) = &*rollout.outcome {
@@ -134,6 +119,10 @@ impl Standing {
         }
     }
 
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.summary.counters
+    }
+
     /// Seconds this process has worked on the run.
     pub(crate) fn seconds(&self) -> f64 {
         self.began.elapsed().as_secs_f64()
@@ -141,14 +130,14 @@ impl Standing {
 
     /// Rollouts a second in this process.
     pub(crate) fn rate(&self) -> f64 {
-        let here = self.counters.total_rollouts - self.rollouts_before;
+        let here = self.counters().total_rollouts - self.rollouts_before;
         here as f64 / self.seconds().max(0.001)
     }
 
     /// The limit that will end the search, as far as can be told.
     pub(crate) fn nearest_limit(&self) -> Option<Nearest> {
         let seconds = self.earlier_seconds + self.seconds();
-        self.limits.nearest(&self.counters, seconds)
+        self.limits.nearest(self.counters(), seconds)
     }
 
     /// Seconds until that limit is reached at the pace so far.

@@ -19,6 +19,7 @@ use crate::event::{
     CandidateAccepted, CloseReason, Decision, GateDecided, ProposalClosed, SnapshotTag,
     SnapshotTaken,
 };
+use crate::record::token_estimate;
 
 impl Core {
     /// The seed enters the archive, or the run fails where it could not be scored.
@@ -183,11 +184,21 @@ impl Core {
             _ => self.archive.best().unwrap_or(subject),
         };
         let ordinal = self.snapshots;
+        let entry = self.archive.get(subject);
+        let score = entry
+            .map(|entry| entry.mean)
+            .filter(|mean| mean.is_finite());
+        let token_count = entry.map(|entry| {
+            let sections = self.config.prompt().sections(&entry.candidate);
+            token_estimate(&sections)
+        });
         self.decide(Decision::SnapshotTaken(SnapshotTaken {
             ordinal,
             tag,
             best,
             subject,
+            score,
+            token_count,
         }));
     }
 

@@ -37,7 +37,7 @@ pub struct CandidateAccepted {
 }
 
 /// The recorded state of the archive.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotTaken {
     /// Its number within the run, from 1.
     pub ordinal: u64,
@@ -47,6 +47,29 @@ pub struct SnapshotTaken {
     pub best: CandidateIndex,
     /// The accepted candidate that caused it; the best one for the last snapshot.
     pub subject: CandidateIndex,
+    /// The subject's mean pareto score. Journals of older programs lack it, and so does a snapshot
+    /// whose subject has no score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// Estimated tokens of the subject's messages. Journals of older programs lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_count: Option<u64>,
+}
+
+impl SnapshotTaken {
+    /// Whether a journal that holds `stored` may come from a run that decides `self`: what `stored`
+    /// lacks is not compared.
+    pub(crate) fn agrees_with(&self, stored: &Self) -> bool {
+        let Self {
+            score, token_count, ..
+        } = stored;
+        let comparable = Self {
+            score: score.and(self.score),
+            token_count: token_count.and(self.token_count),
+            ..self.clone()
+        };
+        comparable == *stored
+    }
 }
 
 /// Why a snapshot was taken.

@@ -1,15 +1,23 @@
 //! What can be asked about a run: rows, each a function of the journal.
+//!
+//! A [`Projector`] says what an event changes; [`Tables`] makes the changes in memory, a database
+//! makes them in SQL. The columns of a row are listed once ([`Stored`]).
 
-pub mod columns;
+mod column;
+pub mod export;
 mod project;
 mod rows;
 mod statistics;
+mod tables;
 mod tokens;
 
+pub use column::{Cell, CellReader, Column, ColumnError, Stored, usage_cells};
 pub use project::{Change, Projector};
 pub use rows::{
-    ArtifactRow, CandidateRow, CandidateStatus, GateRow, ReflectionRow, RolloutRow, RunRow,
-    RunStatus, RunSummary, SnapshotRow, TrialRow,
+    CANDIDATE_EXPORT, CandidateRow, CandidateStatus, GateRow, ROLLOUT_EXPORT, ReflectionRow,
+    RolloutRow, RunRow, RunStatus, RunSummary, SnapshotRow, TRIAL_EXPORT, TrialRow, components,
+    messages,
 };
 pub use statistics::statistics;
+pub use tables::{CandidateTable, Misfit, Tables, TrialTable};
 pub use tokens::token_estimate;

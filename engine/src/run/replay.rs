@@ -55,10 +55,14 @@ impl Replay {
     }
 }
 
-/// The version of the program that began a run is no decision.
+/// The version of the program that began a run is no decision, and older versions journaled less
+/// about a snapshot.
 fn is_same_decision(made: &Decision, stored: &Decision) -> bool {
     match (made, stored) {
         (Decision::RunStarted(made), Decision::RunStarted(stored)) => made.seed == stored.seed,
+        (Decision::SnapshotTaken(made), Decision::SnapshotTaken(stored)) => {
+            made.agrees_with(stored)
+        }
         _ => made == stored,
     }
 }

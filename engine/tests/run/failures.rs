@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gepa_engine::record::{
-    ArtifactRow, CandidateRow, ReflectionRow, RolloutRow, RunRow, RunStatus, SnapshotRow, TrialRow,
+    CandidateRow, ReflectionRow, RolloutRow, RunRow, RunStatus, SnapshotRow, TrialRow,
 };
 use gepa_engine::{
     Claim, Event, EventBody, Fact, RunEnd, RunError, RunId, Seq, StopReason, Store, StoreError,
@@ -249,9 +249,6 @@ impl Store for Breaking {
     }
     async fn snapshots(&self, run: &RunId) -> Result<Vec<SnapshotRow>, StoreError> {
         self.inner.snapshots(run).await
-    }
-    async fn artifacts(&self, run: &RunId) -> Result<Vec<ArtifactRow>, StoreError> {
-        self.inner.artifacts(run).await
     }
     async fn integrity(&self) -> Result<Vec<String>, StoreError> {
         self.inner.integrity().await

@@ -1,99 +1,56 @@
 //! The candidates of a run, as of the events folded so far.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use gepa_archive::CandidateIndex;
-use gepa_engine::record::{CandidateRow, CandidateStatus, Change};
-use gepa_engine::{RunId, ValidationResult};
+use gepa_engine::RunId;
+use gepa_engine::record::{CandidateRow, CandidateStatus, CandidateTable, Change};
 use gepa_evaluation::{PromptTemplate, Section};
 use serde_json::{Value, json};
 
 use super::pace::is_shown;
 
-/// Every candidate that was tried, by iteration.
+/// Every candidate tried, and which of them get events of their own.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
-    rows: BTreeMap<u64, Tried>,
-    members: BTreeMap<CandidateIndex, u64>,
-}
-
-/// A candidate, and whether it gets events of its own.
-#[derive(Debug)]
-pub(super) struct Tried {
-    pub(super) row: CandidateRow,
-    pub(super) shown: bool,
+    table: CandidateTable,
+    /// The iterations whose candidates get events of their own.
+    shown: BTreeSet<u64>,
 }
 
 impl Candidates {
     /// Applies the change if it concerns a candidate.
     pub(super) fn change(&mut self, change: Change) {
-        match change {
-            Change::Candidate(row) => {
-                // The seed is not a proposal, so it is always shown.
-                let shown = row.iteration == 0 || is_shown(self.rows.len() as u64);
-                self.rows.insert(row.iteration, Tried { row: *row, shown });
+        if let Change::Candidate(row) = &change {
+            // The seed is no proposal.
+            let is_shown = row.iteration == 0 || is_shown(self.table.rows().len() as u64);
+            if is_shown {
+                self.shown.insert(row.iteration);
             }
-            Change::Gate(iteration, gate) => {
-                if let Some(tried) = self.rows.get_mut(&iteration) {
-                    tried.row.gate = Some(gate);
-                }
-            }
-            Change::Accepted(accepted, seq) => {
-                self.members.insert(accepted.index, accepted.iteration);
-                if let Some(Tried { row, .. }) = self.rows.get_mut(&accepted.iteration) {
-                    row.status = CandidateStatus::Accepted;
-                    row.index = Some(accepted.index);
-                    row.mean_score = Some(accepted.mean_score);
-                    row.scores = Some(accepted.scores);
-                    row.objectives = accepted.objectives;
-                    row.accepted_seq = Some(seq);
-                }
-            }
-            Change::Evicted(index, seq) => {
-                if let Some(row) = self.member_mut(index) {
-                    row.status = CandidateStatus::Evicted;
-                    row.evicted_seq = Some(seq);
-                }
-            }
-            Change::Closed(iteration, reason) => {
-                if let Some(Tried { row, .. }) = self.rows.get_mut(&iteration) {
-                    row.status = CandidateStatus::Rejected;
-                    row.close_reason = Some(reason);
-                }
-            }
-            Change::Validated(ValidationResult {
-                candidate,
-                mean_score,
-                scores,
-                ..
-            }) => {
-                if let Some(row) = self.member_mut(candidate) {
-                    row.validation_score = mean_score;
-                    row.validation_scores = Some(scores);
-                }
-            }
-            _ => {}
         }
+        // A change that fits no row is none that a client could be told of.
+        let _ = self.table.change(change);
     }
 
-    pub(super) fn of_iteration(&self, iteration: u64) -> Option<&Tried> {
-        self.rows.get(&iteration)
+    /// An iteration's candidate, if it gets events of its own.
+    pub(super) fn shown(&self, iteration: u64) -> Option<&CandidateRow> {
+        let row = self.table.of_iteration(iteration);
+        row.filter(|_| self.shown.contains(&iteration))
     }
 
     /// The parts of the seed's prompt.
     pub(super) fn seed_sections(&self, template: &PromptTemplate) -> Vec<Section> {
-        let seed = self.of_iteration(0);
-        seed.map_or_else(Vec::new, |seed| template.sections(&seed.row.components))
+        let seed = self.table.of_iteration(0);
+        seed.map_or_else(Vec::new, |seed| template.sections(&seed.components))
     }
 
     pub(super) fn member(&self, index: CandidateIndex) -> Option<&CandidateRow> {
-        let iteration = self.members.get(&index)?;
-        self.rows.get(iteration).map(|tried| &tried.row)
+        self.table.member(index)
     }
 
-    /// All of them, in the order proposed.
+    /// All of them, by iteration.
     pub(super) fn all(&self) -> impl Iterator<Item = &CandidateRow> {
-        self.rows.values().map(|tried| &tried.row)
+        self.table.by_iteration()
     }
 
     /// The members of the archive, best first.
@@ -105,11 +62,6 @@ impl Candidates {
         let score = |row: &CandidateRow| row.mean_score.unwrap_or(f64::NEG_INFINITY);
         members.sort_by(|left, right| score(right).total_cmp(&score(left)));
         members
-    }
-
-    fn member_mut(&mut self, index: CandidateIndex) -> Option<&mut CandidateRow> {
-        let iteration = self.members.get(&index)?;
-        self.rows.get_mut(iteration).map(|tried| &mut tried.row)
     }
 }
 

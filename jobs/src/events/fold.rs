@@ -60,11 +60,7 @@ impl EventFold {
             train: mark
                 .as_ref()
                 .map_or_else(|| json!(run.pareto), |mark| json!(mark.train_seeds)),
-            projector: Projector::new(
-                run.run_id.clone(),
-                run.template.clone(),
-                RunSummary::default(),
-            ),
+            projector: Projector::new(run.run_id.clone(), RunSummary::default()),
             candidates: Candidates::default(),
             run_progress: RunProgress {
                 budget: JobMark::rollout_budget(run),
@@ -91,7 +87,7 @@ impl EventFold {
         if self.is_over {
             return Vec::new();
         }
-        for change in self.projector.apply(event, |_| None) {
+        for change in self.projector.apply(event) {
             self.candidates.change(change);
         }
         let drafts = self.drafts(event);
@@ -204,12 +200,9 @@ impl EventFold {
             stage,
             at,
         });
-        let Some(tried) = self.candidates.of_iteration(finished.trial.iteration) else {
+        let Some(tried) = self.candidates.shown(finished.trial.iteration) else {
             return Vec::new();
         };
-        if !tried.shown {
-            return Vec::new();
-        }
         let total = finished.scored + finished.failed;
         vec![Draft::new(
             "prompt.learning.trial.results",
@@ -226,14 +219,14 @@ impl EventFold {
                 "phase": stage.phase().as_str(),
                 "iteration": finished.trial.iteration,
                 "trial_index": finished.trial.index,
-                "candidate_id": tried.row.candidate_id,
+                "candidate_id": tried.candidate_id,
             }),
         )]
     }
 
     fn proposed(&self, proposed: &CandidateProposed) -> Vec<Draft> {
         let iteration = proposed.iteration;
-        let Some(tried) = self.candidates.of_iteration(iteration).filter(|t| t.shown) else {
+        let Some(tried) = self.candidates.shown(iteration) else {
             return Vec::new();
         };
         let origin = proposed.origin.as_str();
@@ -256,7 +249,7 @@ impl EventFold {
                 "generation": iteration,
                 "mutation_type": origin,
                 "operator": origin,
-                "transformation_id": tried.row.candidate_id,
+                "transformation_id": tried.candidate_id,
                 "parent_id": parent.map(|row| row.candidate_id),
                 "transformation_text": full_text(&sections),
                 "transformation_dict": {"sections": sections, "text_replacements": replaced},
@@ -266,8 +259,8 @@ impl EventFold {
     }
 
     fn scored(&self, gate: &GateDecided) -> Vec<Draft> {
-        let tried = self.candidates.of_iteration(gate.iteration);
-        let Some(tried) = tried.filter(|tried| tried.shown && gate.compared > 0) else {
+        let tried = self.candidates.shown(gate.iteration);
+        let Some(tried) = tried.filter(|_| gate.compared > 0) else {
             return Vec::new();
         };
         let mean = |sum: f64| sum / f64::from(gate.compared);
@@ -285,7 +278,7 @@ impl EventFold {
                 "passed": gate.passed,
                 "n": gate.compared,
                 "iteration": gate.iteration,
-                "transformation_id": tried.row.candidate_id,
+                "transformation_id": tried.candidate_id,
             }),
         )]
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use gepa_engine::record::columns;
+use gepa_engine::record::{CANDIDATE_EXPORT, ROLLOUT_EXPORT, TRIAL_EXPORT, export};
 use gepa_engine::{RunId, Seq};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -40,10 +40,8 @@ pub(super) async fn trials(
     let rows = rows.iter();
     let trials: Vec<Map<String, Value>> = rows
         .map(|row| {
-            for_job(
-                &job,
-                columns::object(columns::TRIAL_COLUMNS, columns::trial(row)),
-            )
+            let object = export::object(TRIAL_EXPORT, &(), row);
+            for_job(&job, object)
         })
         .collect();
     Ok(Json(json!({"trials": trials})))
@@ -63,7 +61,7 @@ pub(super) async fn rollouts(
     let rollouts: Vec<Map<String, Value>> = shown
         .iter()
         .map(|row| {
-            let object = columns::object(columns::ROLLOUT_COLUMNS, columns::rollout(row));
+            let object = export::object(ROLLOUT_EXPORT, &(), row);
             for_job(&job, object)
         })
         .collect();
@@ -97,8 +95,8 @@ pub(super) async fn candidates(
     let shown = rows.iter().take(query.limit.unwrap_or(usize::MAX));
     let candidates: Vec<Map<String, Value>> = shown
         .map(|row| {
-            let values = columns::candidate(&run, row);
-            for_job(&job, columns::object(columns::CANDIDATE_COLUMNS, values))
+            let object = export::object(CANDIDATE_EXPORT, &run, row);
+            for_job(&job, object)
         })
         .collect();
     Ok(Json(

@@ -1,57 +1,45 @@
-//! One run in memory: its journal and the rows derived from it.
+//! One run in memory: its journal and the tables made from it.
 
 use std::sync::Arc;
 
-use gepa_engine::record::{Projector, RunRow};
+use gepa_engine::record::{RunRow, Tables};
 use gepa_engine::{Event, Seq, StoreError};
 
-use super::rows::Rows;
-use crate::projection::{check_numbering, project};
+use crate::numbering::{check_numbering, misfit};
 
 /// One run.
-pub(super) struct RunTables {
-    created: RunRow,
-    projector: Projector,
+pub(super) struct RunJournal {
+    tables: Tables,
     /// As they were appended; none is empty.
     batches: Vec<Arc<[Event]>>,
-    rows: Rows,
 }
 
-impl RunTables {
+impl RunJournal {
     pub(super) fn new(created: RunRow) -> Self {
         Self {
-            projector: projector_of(&created),
-            created,
+            tables: Tables::new(created),
             batches: Vec::new(),
-            rows: Rows::default(),
         }
     }
 
     pub(super) fn append(&mut self, after: Seq, events: Arc<[Event]>) -> Result<(), StoreError> {
-        let found = self.projector.summary().seq;
-        check_numbering(&self.created.run_id, after, found, &events)?;
+        let run = self.tables.run_id().clone();
+        check_numbering(&run, after, self.tables.summary().seq, &events)?;
         if events.is_empty() {
             return Ok(());
         }
-        let projected = self.take_in(&events);
-        if projected.is_err() {
-            self.start_over()?;
-        } else {
-            self.batches.push(events);
+        for event in events.iter() {
+            if let Err(detail) = self.tables.take_in(event) {
+                self.undo();
+                return Err(misfit(&run, event, detail));
+            }
         }
-        projected
+        self.batches.push(events);
+        Ok(())
     }
 
-    /// The run as it stands.
-    pub(super) fn run(&self) -> RunRow {
-        RunRow {
-            summary: self.projector.summary().clone(),
-            ..self.created.clone()
-        }
-    }
-
-    pub(super) fn rows(&self) -> &Rows {
-        &self.rows
+    pub(super) fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// The batches that hold up to `limit` events after `after`, and a few events more.
@@ -66,29 +54,12 @@ impl RunTables {
         wanted.cloned().collect()
     }
 
-    fn take_in(&mut self, events: &[Event]) -> Result<(), StoreError> {
-        for event in events {
-            let run = &self.created.run_id;
-            project(run, &mut self.projector, event, &mut self.rows)?;
+    /// Makes the tables anew, without the batch that failed midway.
+    fn undo(&mut self) {
+        self.tables = self.tables.emptied();
+        for event in self.batches.iter().flat_map(|batch| batch.iter()) {
+            // Every stored event fitted when it was appended.
+            let _ = self.tables.take_in(event);
         }
-        Ok(())
     }
-
-    /// Undoes a batch that failed midway: what the journal says is all there is.
-    fn start_over(&mut self) -> Result<(), StoreError> {
-        self.projector = projector_of(&self.created);
-        self.rows = Rows::default();
-        for batch in self.batches.clone() {
-            self.take_in(&batch)?;
-        }
-        Ok(())
-    }
-}
-
-fn projector_of(run: &RunRow) -> Projector {
-    Projector::new(
-        run.run_id.clone(),
-        run.template.clone(),
-        run.summary.clone(),
-    )
 }

@@ -1,20 +1,17 @@
 //! Runs kept in memory: for tests, dry runs and rebuilding.
 
 mod journal;
-mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gepa_engine::record::{
-    ArtifactRow, CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow,
-};
+use gepa_engine::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
 use gepa_engine::{Claim, Event, RunId, Seq, Store, StoreError};
 use parking_lot::{Mutex, RwLock};
 
-use self::journal::RunTables;
+use self::journal::RunJournal;
 
 /// Keeps runs as long as it lives.
 #[derive(Default)]
@@ -26,7 +23,7 @@ pub struct MemoryStore {
 /// All runs; each under a lock of its own, so that a reader of one never delays another's writer.
 #[derive(Default)]
 struct Catalogue {
-    runs: BTreeMap<RunId, Arc<Mutex<RunTables>>>,
+    runs: BTreeMap<RunId, Arc<Mutex<RunJournal>>>,
     in_order: Vec<RunId>,
 }
 
@@ -36,7 +33,7 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn tables(&self, run: &RunId) -> Result<Arc<Mutex<RunTables>>, StoreError> {
+    fn journal(&self, run: &RunId) -> Result<Arc<Mutex<RunJournal>>, StoreError> {
         let catalogue = self.catalogue.read();
         let tables = catalogue.runs.get(run);
         tables
@@ -62,14 +59,14 @@ impl Store for MemoryStore {
             return Err(StoreError::RunExists(run.run_id));
         }
         let run_id = run.run_id.clone();
-        let tables = Arc::new(Mutex::new(RunTables::new(run)));
+        let tables = Arc::new(Mutex::new(RunJournal::new(run)));
         catalogue.runs.insert(run_id.clone(), tables);
         catalogue.in_order.push(run_id);
         Ok(())
     }
 
     async fn claim(&self, run: &RunId) -> Result<Claim, StoreError> {
-        self.tables(run)?;
+        self.journal(run)?;
         if !self.claims.lock().insert(run.clone()) {
             return Err(StoreError::Claimed {
                 run: run.clone(),
@@ -83,7 +80,7 @@ impl Store for MemoryStore {
     }
 
     async fn is_claimed(&self, run: &RunId) -> Result<bool, StoreError> {
-        self.tables(run)?;
+        self.journal(run)?;
         Ok(self.claims.lock().contains(run))
     }
 
@@ -93,7 +90,7 @@ impl Store for MemoryStore {
         after: Seq,
         events: Arc<[Event]>,
     ) -> Result<(), StoreError> {
-        self.tables(run)?.lock().append(after, events)
+        self.journal(run)?.lock().append(after, events)
     }
 
     async fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
@@ -101,12 +98,12 @@ impl Store for MemoryStore {
         let rows = catalogue
             .in_order
             .iter()
-            .map(|run| catalogue.runs[run].lock().run());
+            .map(|run| catalogue.runs[run].lock().tables().run());
         Ok(rows.collect())
     }
 
     async fn run(&self, run: &RunId) -> Result<RunRow, StoreError> {
-        Ok(self.tables(run)?.lock().run())
+        Ok(self.journal(run)?.lock().tables().run())
     }
 
     async fn events(
@@ -115,19 +112,19 @@ impl Store for MemoryStore {
         after: Seq,
         limit: usize,
     ) -> Result<Vec<Event>, StoreError> {
-        let batches = self.tables(run)?.lock().batches(after, limit);
+        let batches = self.journal(run)?.lock().batches(after, limit);
         let events = batches.iter().flat_map(|batch| batch.iter());
         let wanted = events.filter(|event| event.seq > after).take(limit);
         Ok(wanted.cloned().collect())
     }
 
     async fn candidates(&self, run: &RunId) -> Result<Vec<CandidateRow>, StoreError> {
-        let candidates = self.tables(run)?.lock().rows().candidates();
+        let candidates = self.journal(run)?.lock().tables().candidates().to_vec();
         Ok(candidates.into_iter().map(Arc::unwrap_or_clone).collect())
     }
 
     async fn trials(&self, run: &RunId) -> Result<Vec<TrialRow>, StoreError> {
-        let trials = self.tables(run)?.lock().rows().trials();
+        let trials = self.journal(run)?.lock().tables().trials().to_vec();
         Ok(trials.into_iter().map(Arc::unwrap_or_clone).collect())
     }
 
@@ -137,19 +134,18 @@ impl Store for MemoryStore {
         after: Seq,
         limit: usize,
     ) -> Result<Vec<RolloutRow>, StoreError> {
-        Ok(self.tables(run)?.lock().rows().rollouts(after, limit))
+        let journal = self.journal(run)?;
+        let journal = journal.lock();
+        let page = journal.tables().rollouts_after(after).iter().take(limit);
+        Ok(page.cloned().collect())
     }
 
     async fn reflections(&self, run: &RunId) -> Result<Vec<ReflectionRow>, StoreError> {
-        Ok(self.tables(run)?.lock().rows().reflections.clone())
+        Ok(self.journal(run)?.lock().tables().reflections().to_vec())
     }
 
     async fn snapshots(&self, run: &RunId) -> Result<Vec<SnapshotRow>, StoreError> {
-        Ok(self.tables(run)?.lock().rows().snapshots.clone())
-    }
-
-    async fn artifacts(&self, run: &RunId) -> Result<Vec<ArtifactRow>, StoreError> {
-        Ok(self.tables(run)?.lock().rows().artifacts.clone())
+        Ok(self.journal(run)?.lock().tables().snapshots().to_vec())
     }
 
     async fn integrity(&self) -> Result<Vec<String>, StoreError> {

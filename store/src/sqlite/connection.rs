@@ -44,10 +44,10 @@ pub(super) fn check_existing(place: &Place) -> Result<(), StoreError> {
         )));
     }
     refuse_folder(place)?;
-    let is_newest = schema::check(&open_reader(place)?, place)?;
-    if !is_newest {
+    let format = schema::check(&open_reader(place)?, place)?;
+    if format < schema::OLDEST_READABLE {
         return Err(StoreError::Storage(format!(
-            "{place}: it holds no runs yet, or has an older format; begin or resume a run with it"
+            "{place}: it holds no runs yet; begin a run with it"
         )));
     }
     Ok(())

@@ -2,7 +2,6 @@
 
 mod claim;
 mod connection;
-mod decode;
 mod insert;
 mod place;
 mod read;
@@ -18,9 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gepa_engine::record::{
-    ArtifactRow, CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow,
-};
+use gepa_engine::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
 use gepa_engine::{Claim, Event, RunId, Seq, Store, StoreError};
 use rusqlite::Connection;
 use tokio::task;
@@ -204,10 +201,6 @@ impl Store for SqliteStore {
 
     async fn snapshots(&self, run: &RunId) -> Result<Vec<SnapshotRow>, StoreError> {
         self.of_run(run, read::snapshots).await
-    }
-
-    async fn artifacts(&self, run: &RunId) -> Result<Vec<ArtifactRow>, StoreError> {
-        self.of_run(run, read::artifacts).await
     }
 
     async fn integrity(&self) -> Result<Vec<String>, StoreError> {

@@ -1,28 +1,45 @@
 //! Queries.
 
-use gepa_archive::CandidateIndex;
+use std::sync::LazyLock;
+
 use gepa_engine::record::{
-    ArtifactRow, CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow,
+    CandidateRow, Cell, Column, ReflectionRow, RolloutRow, RunRow, SnapshotRow, Stored, TrialRow,
 };
-use gepa_engine::{Event, RunId, Seq, StoreError, Timestamp};
-use rusqlite::{Connection, Params, params};
+use gepa_engine::{Event, JOURNAL_FORMAT, RunId, Seq, StoreError};
+use rusqlite::{Connection, Params, params, params_from_iter};
 
-use super::decode::{candidate_row, check_format, failure, key, rollout_row, run_row};
 use super::place::Place;
-use super::value::{Columns, RowError, RunNumber, int};
+use super::value::{Columns, Parameter, RowError, RunNumber, int, select_sql};
 
-const RUN: &str = "SELECT format, run_id, name, created_at, config, policy_provider, \
-     policy_model, template, pareto, validation, summary FROM runs";
+static RUN: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT format, {} FROM runs", RunRow::COLUMNS.join(", ")));
+static CANDIDATES: LazyLock<String> = LazyLock::new(|| {
+    let select = select_sql::<CandidateRow>();
+    format!("{select} LEFT JOIN texts USING (candidate_id) WHERE run_id = ?1 ORDER BY id")
+});
+static TRIALS: LazyLock<String> = LazyLock::new(|| of_run_sql::<TrialRow>("id"));
+static REFLECTIONS: LazyLock<String> = LazyLock::new(|| of_run_sql::<ReflectionRow>("seq"));
+static SNAPSHOTS: LazyLock<String> = LazyLock::new(|| of_run_sql::<SnapshotRow>("id"));
+static ROLLOUTS: LazyLock<String> = LazyLock::new(|| {
+    let select = select_sql::<RolloutRow>();
+    format!("{select} WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3")
+});
+static FAILED_ROLLOUT: LazyLock<String> = LazyLock::new(|| {
+    let select = select_sql::<RolloutRow>();
+    format!(
+        "{select} WHERE run_id = ?1 AND iteration = ?2 AND trial_index = ?3 AND position = ?4 \
+         AND outcome <> 'scored'"
+    )
+});
 
-const CANDIDATE: &str = "SELECT c.run_id, c.iteration, c.candidate_id, c.archive_index, \
-     c.origin, c.parents, c.status, c.close_reason, c.gate_passed, c.gate_compared, \
-     c.gate_parent_sum, c.gate_child_sum, c.mean_score, c.scores, c.objectives, \
-     c.validation_score, c.validation_scores, c.accepted_seq, c.evicted_seq, c.created_at, \
-     t.components FROM candidates c LEFT JOIN texts t USING (candidate_id)";
+fn of_run_sql<R: Stored>(order: &str) -> String {
+    let select = select_sql::<R>();
+    format!("{select} WHERE run_id = ?1 ORDER BY {order}")
+}
 
 /// All runs.
 pub(super) fn runs(connection: &Connection, place: &Place) -> Result<Vec<RunRow>, StoreError> {
-    let sql = format!("{RUN} ORDER BY id");
+    let sql = format!("{} ORDER BY id", *RUN);
     rows(connection, place, "the runs", &sql, [], run_row)?
         .into_iter()
         .collect()
@@ -34,12 +51,31 @@ pub(super) fn run(
     place: &Place,
     run: &RunId,
 ) -> Result<RunRow, StoreError> {
-    let sql = format!("{RUN} WHERE run_id = ?1");
+    let sql = format!("{} WHERE run_id = ?1", *RUN);
     let what = format!("run `{run}`");
     let mut found = rows(connection, place, &what, &sql, [run.as_str()], run_row)?;
     found
         .pop()
         .unwrap_or_else(|| Err(StoreError::UnknownRun(run.to_string())))
+}
+
+/// The inner error is for a run whose journal this program cannot read.
+fn run_row(columns: &mut Columns<'_, '_>) -> Result<Result<RunRow, StoreError>, RowError> {
+    if let Err(error) = check_format(columns.get()?) {
+        return Ok(Err(error));
+    }
+    columns.row().map(Ok)
+}
+
+/// Refuses a journal this program cannot read.
+fn check_format(found: u32) -> Result<(), StoreError> {
+    if found > JOURNAL_FORMAT {
+        return Err(StoreError::NewerFormat {
+            found,
+            known: JOURNAL_FORMAT,
+        });
+    }
+    Ok(())
 }
 
 /// The number of a run, and where its journal ends.
@@ -51,7 +87,7 @@ pub(super) fn standing(
     let what = format!("run `{run}`");
     let sql = "SELECT id, format FROM runs WHERE run_id = ?1";
     let mut found = rows(connection, place, &what, sql, [run.as_str()], |columns| {
-        Ok((RunNumber(columns.get()?), columns.number()?))
+        Ok((RunNumber(columns.integer()?), columns.get()?))
     })?;
     let Some((number, format)) = found.pop() else {
         return Err(StoreError::UnknownRun(run.to_string()));
@@ -60,7 +96,7 @@ pub(super) fn standing(
     let sql = "SELECT seq FROM events WHERE id > ?1 AND id < ?2 ORDER BY id DESC LIMIT 1";
     let range = params![number.first(), number.end()];
     let last = rows(connection, place, &what, sql, range, |columns| {
-        columns.seq()
+        columns.get::<Seq>()
     })?
     .pop();
     Ok((number, last.unwrap_or_default()))
@@ -82,7 +118,7 @@ pub(super) fn events(
         "SELECT seq, at, body FROM events WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
         params![number.key(after), number.end(), int(limit as u64)],
         |columns| {
-            let (seq, at) = (columns.seq()?, columns.time()?);
+            let (seq, at) = (columns.get::<Seq>()?, columns.get()?);
             let body = columns
                 .event()
                 .map_err(|error| error.of(format_args!("event {seq}")))?;
@@ -97,29 +133,7 @@ pub(super) fn candidates(
     place: &Place,
     run: &RunId,
 ) -> Result<Vec<CandidateRow>, StoreError> {
-    let sql = format!("{CANDIDATE} WHERE c.run_id = ?1 ORDER BY c.id");
-    let what = format!("the candidates of run `{run}`");
-    rows(
-        connection,
-        place,
-        &what,
-        &sql,
-        [run.as_str()],
-        candidate_row,
-    )
-}
-
-/// An accepted candidate of a run.
-pub(super) fn member(
-    connection: &Connection,
-    place: &Place,
-    run: &RunId,
-    index: CandidateIndex,
-) -> Result<Option<CandidateRow>, StoreError> {
-    let sql = format!("{CANDIDATE} WHERE c.run_id = ?1 AND c.archive_index = ?2");
-    let what = format!("candidate {index} of run `{run}`");
-    let key = params![run.as_str(), index.0];
-    Ok(rows(connection, place, &what, &sql, key, candidate_row)?.pop())
+    of_run(connection, place, run, "candidates", &CANDIDATES)
 }
 
 /// All trials of a run.
@@ -128,36 +142,25 @@ pub(super) fn trials(
     place: &Place,
     run: &RunId,
 ) -> Result<Vec<TrialRow>, StoreError> {
-    rows(
-        connection,
-        place,
-        &format!("the trials of run `{run}`"),
-        "SELECT iteration, trial_index, candidate_id, phase, stage, seeds, reused, \
-         scored, failed, mean_score, executed, calls, prompt_tokens, completion_tokens, \
-         cached_tokens, unknown_tokens, cost_micro_usd, unpriced_calls, started_at, finished_at \
-         FROM trials WHERE run_id = ?1 ORDER BY id",
-        [run.as_str()],
-        |columns| {
-            let key = key(columns)?;
-            Ok(TrialRow {
-                run_id: run.clone(),
-                trial_id: key.id(run),
-                key,
-                candidate_id: columns.content_id()?,
-                phase: columns.word()?,
-                stage: columns.word()?,
-                examples: columns.json()?,
-                reused: columns.number()?,
-                scored: columns.optional_number()?,
-                failed: columns.optional_number()?,
-                mean_score: columns.get()?,
-                executed: columns.count()?,
-                usage: columns.usage()?,
-                started_at: columns.time()?,
-                finished_at: columns.optional_number()?.map(Timestamp),
-            })
-        },
-    )
+    of_run(connection, place, run, "trials", &TRIALS)
+}
+
+/// All reflections of a run.
+pub(super) fn reflections(
+    connection: &Connection,
+    place: &Place,
+    run: &RunId,
+) -> Result<Vec<ReflectionRow>, StoreError> {
+    of_run(connection, place, run, "reflections", &REFLECTIONS)
+}
+
+/// All snapshots of a run.
+pub(super) fn snapshots(
+    connection: &Connection,
+    place: &Place,
+    run: &RunId,
+) -> Result<Vec<SnapshotRow>, StoreError> {
+    of_run(connection, place, run, "snapshots", &SNAPSHOTS)
 }
 
 /// A page of a run's rollouts.
@@ -169,106 +172,47 @@ pub(super) fn rollouts(
     after: Seq,
     limit: usize,
 ) -> Result<Vec<RolloutRow>, StoreError> {
-    rows(
-        connection,
-        place,
-        &format!("the rollouts of run `{run}`"),
-        "SELECT iteration, trial_index, position, candidate_id, phase, stage, seed, \
-         attempts, outcome, score, error, calls, prompt_tokens, completion_tokens, \
-         cached_tokens, unknown_tokens, cost_micro_usd, unpriced_calls, judge_calls, \
-         judge_prompt_tokens, judge_completion_tokens, judge_cached_tokens, \
-         judge_unknown_tokens, judge_cost_micro_usd, judge_unpriced_calls, started_at, \
-         finished_at, seq FROM rollouts WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
-        params![number.key(after), number.end(), int(limit as u64)],
-        |columns| rollout_row(run, columns),
-    )
+    let what = format!("the rollouts of run `{run}`");
+    let range = params![number.key(after), number.end(), int(limit as u64)];
+    rows(connection, place, &what, &ROLLOUTS, range, |columns| {
+        columns.row()
+    })
 }
 
-/// All reflections of a run.
-pub(super) fn reflections(
+/// The failure of the same rollout as `again`, if there is one.
+pub(super) fn failed_rollout(
     connection: &Connection,
     place: &Place,
     run: &RunId,
-) -> Result<Vec<ReflectionRow>, StoreError> {
-    rows(
+    again: &RolloutRow,
+) -> Result<Option<RolloutRow>, StoreError> {
+    let what = format!("the rollouts of run `{run}`");
+    let mut values = vec![Cell::text(run.as_str())];
+    again.key.write(&mut values);
+    again.position.write(&mut values);
+    let values = params_from_iter(values.into_iter().map(Parameter));
+    let mut found = rows(
         connection,
         place,
-        &format!("the reflections of run `{run}`"),
-        "SELECT iteration, component, attempt, failure, error, calls, prompt_tokens, \
-         completion_tokens, cached_tokens, unknown_tokens, cost_micro_usd, unpriced_calls, \
-         started_at, finished_at, seq FROM reflections WHERE run_id = ?1 ORDER BY seq",
-        [run.as_str()],
-        |columns| {
-            Ok(ReflectionRow {
-                run_id: run.clone(),
-                iteration: columns.count()?,
-                component: columns.get()?,
-                attempt: columns.number()?,
-                failure: failure(columns)?,
-                usage: columns.usage()?,
-                started_at: columns.time()?,
-                finished_at: columns.time()?,
-                seq: columns.seq()?,
-            })
-        },
-    )
+        &what,
+        &FAILED_ROLLOUT,
+        values,
+        |columns| columns.row(),
+    )?;
+    Ok(found.pop())
 }
 
-/// All snapshots of a run.
-pub(super) fn snapshots(
+fn of_run<R: Stored>(
     connection: &Connection,
     place: &Place,
     run: &RunId,
-) -> Result<Vec<SnapshotRow>, StoreError> {
-    rows(
-        connection,
-        place,
-        &format!("the snapshots of run `{run}`"),
-        "SELECT snapshot_id, ordinal, tag, best, subject, score, token_count, created_at, seq, \
-         counters, validation FROM snapshots WHERE run_id = ?1 ORDER BY id",
-        [run.as_str()],
-        |columns| {
-            Ok(SnapshotRow {
-                snapshot_id: columns.get()?,
-                run_id: run.clone(),
-                ordinal: columns.count()?,
-                tag: columns.tag()?,
-                best: CandidateIndex(columns.number()?),
-                subject: CandidateIndex(columns.number()?),
-                score: columns.get()?,
-                token_count: columns.count()?,
-                created_at: columns.time()?,
-                seq: columns.seq()?,
-                counters: columns.json()?,
-                validation: columns.json()?,
-            })
-        },
-    )
-}
-
-/// All artifacts of a run.
-pub(super) fn artifacts(
-    connection: &Connection,
-    place: &Place,
-    run: &RunId,
-) -> Result<Vec<ArtifactRow>, StoreError> {
-    rows(
-        connection,
-        place,
-        &format!("the artifacts of run `{run}`"),
-        "SELECT snapshot_id, label, candidate, created_at FROM artifacts \
-         WHERE run_id = ?1 ORDER BY id",
-        [run.as_str()],
-        |columns| {
-            Ok(ArtifactRow {
-                run_id: run.clone(),
-                snapshot_id: columns.get()?,
-                label: columns.get()?,
-                candidate: CandidateIndex(columns.number()?),
-                created_at: columns.time()?,
-            })
-        },
-    )
+    kind: &str,
+    sql: &str,
+) -> Result<Vec<R>, StoreError> {
+    let what = format!("the {kind} of run `{run}`");
+    rows(connection, place, &what, sql, [run.as_str()], |columns| {
+        columns.row()
+    })
 }
 
 /// What SQLite finds wrong with the database, a line each.

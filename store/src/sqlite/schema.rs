@@ -6,13 +6,19 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::place::Place;
 
 /// In order; the first makes format 1. One that was released never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_journal.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/sqlite/0001_journal.sql"),
+    include_str!("../../migrations/sqlite/0002_no_artifacts.sql"),
+];
 
 /// `GEPA`, so that a database of another program is told from an empty one.
 const APPLICATION_ID: i32 = 0x4745_5041;
 
 /// The newest format this code knows.
 const SCHEMA_FORMAT: u32 = MIGRATIONS.len() as u32;
+
+/// The oldest format whose tables are read without bringing them to the newest.
+pub(super) const OLDEST_READABLE: u32 = 1;
 
 /// What tells whose database it is.
 struct Marks {
@@ -21,8 +27,8 @@ struct Marks {
     is_empty: bool,
 }
 
-/// Refuses a database that is not ours or too new; tells whether it has the newest format.
-pub(super) fn check(connection: &Connection, place: &Place) -> Result<bool, StoreError> {
+/// Refuses a database that is not ours or too new; tells its format, 0 for an empty one.
+pub(super) fn check(connection: &Connection, place: &Place) -> Result<u32, StoreError> {
     let marks = marks(connection).map_err(|error| place.explain(&error))?;
     if !marks.is_empty && marks.application != APPLICATION_ID {
         return Err(StoreError::Storage(format!(
@@ -35,12 +41,12 @@ pub(super) fn check(connection: &Connection, place: &Place) -> Result<bool, Stor
             known: SCHEMA_FORMAT,
         });
     }
-    Ok(marks.format == SCHEMA_FORMAT)
+    Ok(marks.format)
 }
 
 /// Brings a database to the newest format.
 pub(super) fn migrate(connection: &mut Connection, place: &Place) -> Result<(), StoreError> {
-    if check(connection, place)? {
+    if check(connection, place)? == SCHEMA_FORMAT {
         return Ok(());
     }
     apply(connection).map_err(|error| place.explain(&error))

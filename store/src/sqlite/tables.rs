@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use gepa_archive::CandidateIndex;
-use gepa_engine::record::{CandidateRow, Change, GateRow, RolloutRow, TrialRow};
+use gepa_engine::record::{Cell, Change, Column, GateRow, Misfit, RolloutRow, usage_cells};
 use gepa_engine::{
-    CandidateAccepted, Event, RunId, Seq, StoreError, Timestamp, TrialKey, ValidationResult,
+    CandidateAccepted, CloseReason, Event, RunId, Seq, StoreError, Timestamp, TrialFinished,
+    TrialKey, ValidationResult,
 };
 use gepa_evaluation::Usage;
-use rusqlite::{CachedStatement, Connection, ToSql, params};
+use rusqlite::{CachedStatement, Connection, params_from_iter};
 
 use super::insert;
 use super::place::Place;
 use super::read;
-use super::value::{RunNumber, int, json, word};
-use crate::projection::{ChangeError, Tables};
+use super::value::{Parameter, RunNumber};
 
 /// The tables, and the sums of trials not yet written: one statement per trial and batch.
 pub(super) struct RunTables<'c> {
@@ -42,7 +42,7 @@ impl<'c> RunTables<'c> {
         run: &'c RunId,
         number: RunNumber,
     ) -> Result<Self, StoreError> {
-        let prepare = |sql| {
+        let prepare = |sql: &str| {
             let prepared = connection.prepare_cached(sql);
             prepared.map_err(|error| place.explain(&error))
         };
@@ -52,7 +52,7 @@ impl<'c> RunTables<'c> {
             run,
             number,
             new_event: prepare(insert::EVENT)?,
-            new_rollout: prepare(insert::ROLLOUT)?,
+            new_rollout: prepare(&insert::ROLLOUT)?,
             executed: BTreeMap::new(),
         })
     }
@@ -84,6 +84,10 @@ impl<'c> RunTables<'c> {
     }
 
     fn add_to_trial(&self, key: TrialKey, rollouts: u64, usage: Usage) -> rusqlite::Result<usize> {
+        let mut values = vec![Cell::text(self.run.as_str())];
+        key.write(&mut values);
+        values.push(Cell::count(rollouts));
+        values.extend(usage_cells(usage));
         self.connection
             .prepare_cached(
                 "UPDATE trials SET executed = executed + ?4, calls = calls + ?5, \
@@ -92,32 +96,23 @@ impl<'c> RunTables<'c> {
                  cost_micro_usd = cost_micro_usd + ?10, unpriced_calls = unpriced_calls + ?11 \
                  WHERE run_id = ?1 AND iteration = ?2 AND trial_index = ?3",
             )?
-            .execute(params![
-                self.run.as_str(),
-                int(key.iteration),
-                key.index,
-                int(rollouts),
-                int(usage.calls),
-                int(usage.prompt_tokens),
-                int(usage.completion_tokens),
-                int(usage.cached_tokens),
-                int(usage.unknown_tokens),
-                int(usage.cost.0),
-                int(usage.unpriced_calls),
-            ])
+            .execute(params_from_iter(values.into_iter().map(Parameter)))
     }
 
-    fn update(&self, sql: &'static str, values: &[&dyn ToSql]) -> Result<usize, ChangeError> {
+    /// Changes the rows that `sql` finds by the run as ?1 and by the rest of `values`.
+    fn update(&self, sql: &'static str, values: Vec<Cell<'_>>) -> Result<usize, ChangeError> {
+        let run = Cell::text(self.run.as_str());
+        let values = std::iter::once(run).chain(values).map(Parameter);
         let changed = self
             .connection
             .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute(values));
+            .and_then(|mut statement| statement.execute(params_from_iter(values)));
         self.written(changed)
     }
 
     fn written<T>(&self, result: rusqlite::Result<T>) -> Result<T, ChangeError> {
         result.map_err(|error| match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::ConstraintViolation) => ChangeError::Misfit(format!(
+            Some(rusqlite::ErrorCode::ConstraintViolation) => misfit(format!(
                 "it repeats or contradicts an earlier one ({error})"
             )),
             _ => ChangeError::Store(self.place.explain(&error)),
@@ -125,43 +120,35 @@ impl<'c> RunTables<'c> {
     }
 
     fn gate(&self, iteration: u64, gate: &GateRow) -> Result<(), ChangeError> {
+        let mut values = vec![Cell::count(iteration)];
+        gate.write(&mut values);
         let changed = self.update(
             "UPDATE candidates SET gate_passed = ?3, gate_compared = ?4, gate_parent_sum = ?5, \
              gate_child_sum = ?6 WHERE run_id = ?1 AND iteration = ?2",
-            &[
-                &self.run.as_str(),
-                &int(iteration),
-                &gate.passed,
-                &gate.compared,
-                &gate.parent_sum,
-                &gate.child_sum,
-            ],
+            values,
         )?;
-        found(changed, || no_candidate(iteration))
+        found(changed, || {
+            format!("iteration {iteration} has no candidate")
+        })
     }
 
     fn accept(&self, accepted: &CandidateAccepted, seq: Seq) -> Result<(), ChangeError> {
-        let scores = self.written(json(&accepted.scores))?;
-        let objectives = self.written(json(&accepted.objectives))?;
+        let iteration = accepted.iteration;
         let changed = self.update(
             "UPDATE candidates SET status = 'accepted', archive_index = ?3, mean_score = ?4, \
              scores = ?5, objectives = ?6, accepted_seq = ?7 \
              WHERE run_id = ?1 AND iteration = ?2 AND archive_index IS NULL",
-            &[
-                &self.run.as_str(),
-                &int(accepted.iteration),
-                &accepted.index.0,
-                &accepted.mean_score,
-                &scores,
-                &objectives,
-                &int(seq.0),
+            vec![
+                Cell::count(iteration),
+                Cell::count(accepted.index.0.into()),
+                Cell::Real(accepted.mean_score),
+                Cell::json(&accepted.scores),
+                Cell::json(&accepted.objectives),
+                Cell::count(seq.0),
             ],
         )?;
         found(changed, || {
-            format!(
-                "iteration {} has no candidate that could be accepted",
-                accepted.iteration
-            )
+            format!("iteration {iteration} has no candidate that could be accepted")
         })
     }
 
@@ -169,52 +156,46 @@ impl<'c> RunTables<'c> {
         let changed = self.update(
             "UPDATE candidates SET status = 'evicted', evicted_seq = ?3 \
              WHERE run_id = ?1 AND archive_index = ?2",
-            &[&self.run.as_str(), &index.0, &int(seq.0)],
+            vec![Cell::count(index.0.into()), Cell::count(seq.0)],
         )?;
         found(changed, || never_accepted(index))
     }
 
+    fn close(&self, iteration: u64, reason: CloseReason) -> Result<(), ChangeError> {
+        // An iteration may end before it has a candidate.
+        self.update(
+            "UPDATE candidates SET status = 'rejected', close_reason = ?3 \
+             WHERE run_id = ?1 AND iteration = ?2",
+            vec![Cell::count(iteration), Cell::word(reason)],
+        )?;
+        Ok(())
+    }
+
     fn validate(&self, result: &ValidationResult) -> Result<(), ChangeError> {
-        let scores = self.written(json(&result.scores))?;
+        let mut values = vec![Cell::count(result.candidate.0.into())];
+        result.mean_score.write(&mut values);
+        result.scores.write(&mut values);
         let changed = self.update(
             "UPDATE candidates SET validation_score = ?3, validation_scores = ?4 \
              WHERE run_id = ?1 AND archive_index = ?2",
-            &[
-                &self.run.as_str(),
-                &result.candidate.0,
-                &result.mean_score,
-                &scores,
-            ],
+            values,
         )?;
         found(changed, || never_accepted(result.candidate))
     }
 
-    fn finish_trial(
-        &self,
-        key: TrialKey,
-        mean_score: Option<f64>,
-        scored: u32,
-        failed: u32,
-        at: Timestamp,
-    ) -> Result<(), ChangeError> {
+    fn finish_trial(&self, finished: &TrialFinished, at: Timestamp) -> Result<(), ChangeError> {
+        let mut values = Vec::new();
+        finished.trial.write(&mut values);
+        finished.mean_score.write(&mut values);
+        finished.scored.write(&mut values);
+        finished.failed.write(&mut values);
+        at.write(&mut values);
         let changed = self.update(
             "UPDATE trials SET mean_score = ?4, scored = ?5, failed = ?6, finished_at = ?7 \
              WHERE run_id = ?1 AND iteration = ?2 AND trial_index = ?3",
-            &[
-                &self.run.as_str(),
-                &int(key.iteration),
-                &key.index,
-                &mean_score,
-                &scored,
-                &failed,
-                &at.0,
-            ],
+            values,
         )?;
-        found(changed, || never_started(key))
-    }
-
-    fn start_trial(&self, row: &TrialRow) -> Result<(), ChangeError> {
-        self.written(insert::trial(self.connection, row))
+        found(changed, || never_started(finished.trial))
     }
 
     fn settle(&mut self, row: &RolloutRow) -> Result<(), ChangeError> {
@@ -223,16 +204,24 @@ impl<'c> RunTables<'c> {
         self.written(inserted)
     }
 
-    fn settle_again(&mut self, row: &RolloutRow) -> Result<(), ChangeError> {
-        self.add(row, 0);
-        let changed = self.written(insert::rollout_again(self.connection, self.number, row))?;
-        found(changed, || {
-            format!(
+    fn settle_again(&mut self, row: RolloutRow) -> Result<(), ChangeError> {
+        self.add(&row, 0);
+        let earlier = read::failed_rollout(self.connection, self.place, self.run, &row)?;
+        let Some(earlier) = earlier else {
+            return Err(misfit(format!(
                 "rollout {} of trial `{}` has no failure to replace",
                 row.position,
                 row.trial_id()
-            )
-        })
+            )));
+        };
+        let id = [self.number.key(earlier.seq)];
+        let deleted = self
+            .connection
+            .execute("DELETE FROM rollouts WHERE id = ?1", id);
+        self.written(deleted)?;
+        let row = row.after(earlier);
+        let inserted = insert::rollout(&mut self.new_rollout, self.number, &row);
+        self.written(inserted)
     }
 
     fn add(&mut self, row: &RolloutRow, rollouts: u64) {
@@ -242,58 +231,55 @@ impl<'c> RunTables<'c> {
             usage: Usage::default(),
         });
         executed.rollouts += rollouts;
-        executed.usage += row.usage + row.judge_usage;
+        executed.usage += row.whole_usage();
     }
 }
 
-impl Tables for RunTables<'_> {
-    fn candidate(&self, index: CandidateIndex) -> Result<Option<CandidateRow>, StoreError> {
-        read::member(self.connection, self.place, self.run, index)
-    }
-
-    fn change(&mut self, change: Change) -> Result<(), ChangeError> {
+impl RunTables<'_> {
+    /// Makes one change, or says why it fits no row.
+    pub(super) fn change(&mut self, change: Change) -> Result<(), ChangeError> {
         match change {
             Change::Candidate(row) => self.written(insert::candidate(self.connection, &row)),
             Change::Gate(iteration, gate) => self.gate(iteration, &gate),
             Change::Accepted(accepted, seq) => self.accept(&accepted, seq),
             Change::Evicted(index, seq) => self.evict(index, seq),
-            Change::Closed(iteration, reason) => {
-                let reason = self.written(word(reason))?;
-                self.update(
-                    "UPDATE candidates SET status = 'rejected', close_reason = ?3 \
-                     WHERE run_id = ?1 AND iteration = ?2",
-                    &[&self.run.as_str(), &int(iteration), &reason],
-                )?;
-                Ok(())
-            }
+            Change::Closed(iteration, reason) => self.close(iteration, reason),
             Change::Validated(result) => self.validate(&result),
-            Change::Trial(row) => self.start_trial(&row),
-            Change::TrialFinished {
-                key,
-                mean_score,
-                scored,
-                failed,
-                at,
-            } => self.finish_trial(key, mean_score, scored, failed, at),
+            Change::Trial(row) => self.written(insert::trial(self.connection, &row)),
+            Change::TrialFinished(finished, at) => self.finish_trial(&finished, at),
             Change::Rollout(row) => self.settle(&row),
-            Change::RolloutAgain(row) => self.settle_again(&row),
+            Change::RolloutAgain(row) => self.settle_again(*row),
             Change::Reflection(row) => self.written(insert::reflection(self.connection, &row)),
             Change::Snapshot(row) => self.written(insert::snapshot(self.connection, &row)),
-            Change::Artifact(row) => self.written(insert::artifact(self.connection, &row)),
-            other => Err(ChangeError::Misfit(format!("no table takes {other:?}"))),
+            other => Err(misfit(format!("no table takes {other:?}"))),
         }
     }
 }
 
-fn found(changed: usize, missing: impl FnOnce() -> String) -> Result<(), ChangeError> {
-    if changed == 0 {
-        return Err(ChangeError::Misfit(missing()));
-    }
-    Ok(())
+/// Why a change was not made.
+#[derive(Debug)]
+pub(super) enum ChangeError {
+    /// It fits no row, or a row it would add exists.
+    Misfit(Misfit),
+    /// The tables could not be written.
+    Store(StoreError),
 }
 
-fn no_candidate(iteration: u64) -> String {
-    format!("iteration {iteration} has no candidate")
+impl From<StoreError> for ChangeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+fn misfit(detail: String) -> ChangeError {
+    ChangeError::Misfit(Misfit(detail))
+}
+
+fn found(changed: usize, missing: impl FnOnce() -> String) -> Result<(), ChangeError> {
+    if changed == 0 {
+        return Err(misfit(missing()));
+    }
+    Ok(())
 }
 
 fn never_accepted(index: CandidateIndex) -> String {

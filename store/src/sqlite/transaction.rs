@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gepa_engine::record::{Projector, RunRow, RunSummary};
+use gepa_engine::record::{Cell, Projector, RunRow, RunSummary, Tables};
 use gepa_engine::{Event, RunId, Seq, StoreError};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 
 use super::insert;
 use super::place::Place;
 use super::read;
-use super::tables::RunTables;
-use super::value::json;
-use crate::projection::{check_numbering, project};
+use super::tables::{ChangeError, RunTables};
+use super::value::{Parameter, RunNumber};
+use crate::numbering::{check_numbering, misfit};
 
 /// Runs whose state is kept between appends; above it, all are read again.
 const KEPT_PROJECTORS: usize = 256;
@@ -75,12 +75,12 @@ impl Transactions {
         let mut results = Vec::with_capacity(tasks.len());
         for task in tasks {
             let mut savepoint = transaction.savepoint()?;
-            let mut desk = Desk {
+            let mut append = AppendTransaction {
                 connection: &savepoint,
                 place: &self.place,
                 projectors: &mut self.projectors,
             };
-            let result = desk.run(task);
+            let result = append.run(task);
             if let Err(StoreError::Storage(message)) = result {
                 // SQLite may have ended the transaction by itself: nothing of it can be kept.
                 return Err(Failure::Explained(message));
@@ -119,13 +119,13 @@ impl Task {
 }
 
 /// One task within a transaction.
-struct Desk<'t> {
+struct AppendTransaction<'t> {
     connection: &'t Connection,
     place: &'t Place,
     projectors: &'t mut BTreeMap<RunId, Projector>,
 }
 
-impl Desk<'_> {
+impl AppendTransaction<'_> {
     fn run(&mut self, task: &Task) -> Result<(), StoreError> {
         match task {
             Task::Create(row) => self.create(row),
@@ -151,7 +151,12 @@ impl Desk<'_> {
         let mut tables = RunTables::new(self.connection, self.place, run, number)?;
         for event in events {
             tables.journal(event)?;
-            project(run, &mut projector, event, &mut tables)?;
+            for change in projector.apply(event) {
+                tables.change(change).map_err(|error| match error {
+                    ChangeError::Misfit(detail) => misfit(run, event, detail),
+                    ChangeError::Store(error) => error,
+                })?;
+            }
         }
         tables.finish()?;
         self.save_summary(run, projector.summary())?;
@@ -164,24 +169,45 @@ impl Desk<'_> {
     fn reproject(&mut self, run: &RunId) -> Result<(), StoreError> {
         let row = read::run(self.connection, self.place, run)?;
         let (number, _) = read::standing(self.connection, self.place, run)?;
-        self.clear(run)?;
-        let mut projector = Projector::new(row.run_id.clone(), row.template, RunSummary::default());
-        let mut last = Seq(0);
+        let mut tables = Tables::new(row);
         loop {
+            let last = tables.summary().seq;
             let page = read::events(self.connection, self.place, run, number, last, PAGE)?;
-            let Some(end) = page.last().map(|event| event.seq) else {
+            if page.is_empty() {
                 break;
-            };
-            check_numbering(run, last, last, &page)?;
-            let mut tables = RunTables::new(self.connection, self.place, run, number)?;
-            for event in &page {
-                project(run, &mut projector, event, &mut tables)?;
             }
-            tables.finish()?;
-            last = end;
+            check_numbering(run, last, last, &page)?;
+            for event in &page {
+                let taken = tables.take_in(event);
+                taken.map_err(|detail| misfit(run, event, detail))?;
+            }
         }
+        self.clear(run)?;
+        self.write(number, &tables)
+            .map_err(|error| self.place.explain(&error))?;
         self.projectors.remove(run);
-        self.save_summary(run, projector.summary())
+        self.save_summary(run, tables.summary())
+    }
+
+    /// Writes all rows of a run that has none.
+    fn write(&self, number: RunNumber, tables: &Tables) -> rusqlite::Result<()> {
+        for row in tables.candidates() {
+            insert::candidate(self.connection, row)?;
+        }
+        for row in tables.trials() {
+            insert::trial(self.connection, row)?;
+        }
+        let mut statement = self.connection.prepare_cached(&insert::ROLLOUT)?;
+        for row in tables.rollouts() {
+            insert::rollout(&mut statement, number, row)?;
+        }
+        for row in tables.reflections() {
+            insert::reflection(self.connection, row)?;
+        }
+        for row in tables.snapshots() {
+            insert::snapshot(self.connection, row)?;
+        }
+        Ok(())
     }
 
     /// The run's state as of `found`: the one kept, unless another process has written since.
@@ -200,22 +226,21 @@ impl Desk<'_> {
                 ),
             });
         }
-        Ok(Projector::new(row.run_id, row.template, row.summary))
+        Ok(Projector::new(row.run_id, row.summary))
     }
 
     fn save_summary(&self, run: &RunId, summary: &RunSummary) -> Result<(), StoreError> {
-        let saved = json(summary).and_then(|text| {
-            self.connection
-                .prepare_cached("UPDATE runs SET summary = ?2 WHERE run_id = ?1")?
-                .execute(params![run.as_str(), text])
-        });
+        let text = Parameter(Cell::json(summary));
+        let saved = self
+            .connection
+            .prepare_cached("UPDATE runs SET summary = ?2 WHERE run_id = ?1")
+            .and_then(|mut statement| statement.execute(params![run.as_str(), text]));
         saved.map_err(|error| self.place.explain(&error))?;
         Ok(())
     }
 
     fn clear(&self, run: &RunId) -> Result<(), StoreError> {
         for delete in [
-            "DELETE FROM artifacts WHERE run_id = ?1",
             "DELETE FROM snapshots WHERE run_id = ?1",
             "DELETE FROM reflections WHERE run_id = ?1",
             "DELETE FROM rollouts WHERE run_id = ?1",

@@ -1,15 +1,13 @@
-//! Values as columns hold them, and back.
+//! Rows as SQLite has them: statements made from the list of columns of a row type, values written,
+//! values read.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
-use gepa_archive::ContentId;
-use gepa_engine::{EventBody, RunId, Seq, SnapshotTag, Timestamp};
-use gepa_evaluation::{ExampleId, FailureKind, MicroUsd, Usage};
-use rusqlite::Row;
-use rusqlite::types::{FromSql, ToSqlOutput, Value, ValueRef};
-use serde::de::value::{Error as WordError, StrDeserializer};
-use serde::de::{DeserializeOwned, IntoDeserializer};
-use serde::{Deserialize, Serialize};
+use gepa_engine::record::{Cell, CellReader, Column, ColumnError, Stored};
+use gepa_engine::{EventBody, Seq};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Row, Statement, ToSql, params_from_iter};
 
 /// Why a row cannot be read.
 #[derive(Debug)]
@@ -60,34 +58,56 @@ impl RunNumber {
     }
 }
 
-/// A count as SQLite has it; nothing that is counted reaches the limit.
+/// A count as SQLite has it. No count reaches the limit.
 pub(super) fn int(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// An integer, or a name. Integers above those of SQLite are kept as negative ones.
-pub(super) fn example(id: &ExampleId) -> ToSqlOutput<'_> {
-    match id {
-        ExampleId::Seed(seed) => ToSqlOutput::Owned(Value::Integer(*seed as i64)),
-        ExampleId::Name(name) => ToSqlOutput::Borrowed(ValueRef::Text(name.as_bytes())),
+/// A value as a parameter of a statement.
+pub(super) struct Parameter<'a>(pub(super) Cell<'a>);
+
+impl ToSql for Parameter<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match &self.0 {
+            Cell::Null => ValueRef::Null,
+            Cell::Integer(integer) => ValueRef::Integer(*integer),
+            Cell::Real(real) => ValueRef::Real(*real),
+            Cell::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
     }
 }
 
-/// JSON text.
-pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> rusqlite::Result<String> {
-    serde_json::to_string(value)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+/// The INSERT of a row type, whose columns come after `leading` ones.
+pub(super) fn insert_sql<R: Stored>(leading: &[&str], columns: &[&str]) -> String {
+    let names: Vec<&str> = leading.iter().chain(columns).copied().collect();
+    let values: Vec<String> = (1..=names.len()).map(|place| format!("?{place}")).collect();
+    format!(
+        "INSERT INTO {} ({}) VALUES ({})",
+        R::TABLE,
+        names.join(", "),
+        values.join(", ")
+    )
 }
 
-/// The name serde gives a variant without data.
-pub(super) fn word<T: Serialize>(value: T) -> rusqlite::Result<String> {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(name)) => Ok(name),
-        Ok(other) => Err(rusqlite::Error::ToSqlConversionFailure(
-            format!("{other} is not a name").into(),
-        )),
-        Err(error) => Err(rusqlite::Error::ToSqlConversionFailure(error.into())),
-    }
+/// The values of a row, after `leading` ones.
+pub(super) fn cells<'a, R: Stored>(leading: &[i64], row: &'a R) -> Vec<Parameter<'a>> {
+    let mut cells = Vec::with_capacity(leading.len() + R::COLUMNS.len());
+    cells.extend(leading.iter().map(|value| Cell::Integer(*value)));
+    row.write(&mut cells);
+    cells.into_iter().map(Parameter).collect()
+}
+
+/// Executes a statement with values.
+pub(super) fn execute(
+    statement: &mut Statement<'_>,
+    values: &[Parameter<'_>],
+) -> rusqlite::Result<usize> {
+    statement.execute(params_from_iter(values))
+}
+
+/// The SELECT of a row type, without a WHERE.
+pub(super) fn select_sql<R: Stored>() -> String {
+    format!("SELECT {} FROM {}", R::COLUMNS.join(", "), R::TABLE)
 }
 
 /// Reads a row from left to right.
@@ -101,155 +121,60 @@ impl<'row, 'stmt> Columns<'row, 'stmt> {
         Self { row, next: 0 }
     }
 
-    pub(super) fn get<T: FromSql>(&mut self) -> Result<T, RowError> {
-        let column = self.advance();
-        self.row
-            .get(column)
-            .map_err(|error| self.bad(column, &error))
+    /// The next field.
+    pub(super) fn get<T: Column>(&mut self) -> Result<T, RowError> {
+        let read = T::read(self);
+        read.map_err(|error| self.bad(&error.0))
     }
 
-    pub(super) fn count(&mut self) -> Result<u64, RowError> {
-        self.number()
-    }
-
-    /// An integer within the range of `T`.
-    pub(super) fn number<T: TryFrom<i64>>(&mut self) -> Result<T, RowError> {
+    /// The next column as an integer of SQLite.
+    pub(super) fn integer(&mut self) -> Result<i64, RowError> {
         let column = self.next;
-        let stored: i64 = self.get()?;
-        T::try_from(stored).map_err(|_| self.bad(column, &"out of range"))
+        self.next += 1;
+        Ok(self.row.get(column)?)
     }
 
-    pub(super) fn optional_number<T: TryFrom<i64>>(&mut self) -> Result<Option<T>, RowError> {
-        let column = self.next;
-        let stored: Option<i64> = self.get()?;
-        stored
-            .map(T::try_from)
-            .transpose()
-            .map_err(|_| self.bad(column, &"out of range"))
-    }
-
-    pub(super) fn seq(&mut self) -> Result<Seq, RowError> {
-        Ok(Seq(self.count()?))
-    }
-
-    pub(super) fn time(&mut self) -> Result<Timestamp, RowError> {
-        Ok(Timestamp(self.get()?))
-    }
-
-    pub(super) fn json<T: DeserializeOwned>(&mut self) -> Result<T, RowError> {
-        let column = self.advance();
-        let stored = self.text(column)?;
-        serde_json::from_str(stored).map_err(|error| self.bad(column, &error))
+    /// The rest of the row as one of its table.
+    pub(super) fn row<R: Stored>(&mut self) -> Result<R, RowError> {
+        let read = R::read(self);
+        read.map_err(|error| self.bad(&error.0))
     }
 
     /// What happened in an event.
     pub(super) fn event(&mut self) -> Result<EventBody, RowError> {
-        let column = self.advance();
-        let stored = self.text(column)?;
-        EventBody::from_json(stored).map_err(|error| self.bad(column, &error))
-    }
-
-    pub(super) fn optional_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>, RowError> {
-        if self.is_null()? {
-            return Ok(None);
-        }
-        self.json().map(Some)
-    }
-
-    /// A variant without data.
-    pub(super) fn word<T: for<'de> Deserialize<'de>>(&mut self) -> Result<T, RowError> {
-        let column = self.advance();
-        let stored = self.text(column)?;
-        let deserializer: StrDeserializer<'_, WordError> = stored.into_deserializer();
-        T::deserialize(deserializer).map_err(|error| self.bad(column, &error))
-    }
-
-    pub(super) fn optional_word<T: for<'de> Deserialize<'de>>(
-        &mut self,
-    ) -> Result<Option<T>, RowError> {
-        if self.is_null()? {
-            return Ok(None);
-        }
-        self.word().map(Some)
-    }
-
-    pub(super) fn run_id(&mut self) -> Result<RunId, RowError> {
-        let column = self.advance();
-        let stored = self.text(column)?;
-        stored.parse().map_err(|error| self.bad(column, &error))
-    }
-
-    pub(super) fn content_id(&mut self) -> Result<ContentId, RowError> {
-        let column = self.advance();
-        let stored = self.text(column)?;
-        stored.parse().map_err(|error| self.bad(column, &error))
-    }
-
-    pub(super) fn example(&mut self) -> Result<ExampleId, RowError> {
-        let column = self.advance();
-        match self.row.get_ref(column)? {
-            ValueRef::Integer(seed) => Ok(ExampleId::Seed(seed as u64)),
-            ValueRef::Text(_) => Ok(ExampleId::from(self.text(column)?)),
-            _ => Err(self.bad(column, &"neither an integer nor a name")),
-        }
-    }
-
-    pub(super) fn tag(&mut self) -> Result<SnapshotTag, RowError> {
-        let column = self.advance();
-        let stored = self.text(column)?;
-        [
-            SnapshotTag::Seed,
-            SnapshotTag::Improvement,
-            SnapshotTag::Best,
-            SnapshotTag::Final,
-        ]
-        .into_iter()
-        .find(|tag| tag.as_str() == stored)
-        .ok_or_else(|| self.bad(column, &"no such tag"))
-    }
-
-    /// The kind of failure; `None` for `scored`.
-    pub(super) fn outcome(&mut self) -> Result<Option<FailureKind>, RowError> {
-        if self.text(self.next)? == "scored" {
-            self.next += 1;
-            return Ok(None);
-        }
-        self.word().map(Some)
-    }
-
-    /// The seven columns of a usage.
-    pub(super) fn usage(&mut self) -> Result<Usage, RowError> {
-        Ok(Usage {
-            calls: self.count()?,
-            prompt_tokens: self.count()?,
-            completion_tokens: self.count()?,
-            cached_tokens: self.count()?,
-            unknown_tokens: self.count()?,
-            cost: MicroUsd(self.count()?),
-            unpriced_calls: self.count()?,
-        })
-    }
-
-    fn advance(&mut self) -> usize {
+        let column = self.next;
         self.next += 1;
-        self.next - 1
+        let stored = self.row.get_ref(column)?.as_str();
+        let stored = stored.map_err(|error| self.bad(&error))?;
+        EventBody::from_json(stored).map_err(|error| self.bad(&error))
     }
 
-    fn is_null(&mut self) -> Result<bool, RowError> {
-        let is_null = matches!(self.row.get_ref(self.next)?, ValueRef::Null);
-        self.next += usize::from(is_null);
-        Ok(is_null)
-    }
-
-    fn text(&self, column: usize) -> Result<&'row str, RowError> {
-        self.row
-            .get_ref(column)?
-            .as_str()
-            .map_err(|error| self.bad(column, &error))
-    }
-
-    fn bad(&self, column: usize, error: &dyn Display) -> RowError {
+    /// What is wrong with the column that was read last.
+    fn bad(&self, error: &dyn Display) -> RowError {
+        let column = self.next.saturating_sub(1);
         let name = self.row.as_ref().column_name(column).unwrap_or("?");
         RowError::Value(format!("column `{name}`: {error}"))
+    }
+}
+
+impl CellReader for Columns<'_, '_> {
+    fn next(&mut self) -> Result<Cell<'_>, ColumnError> {
+        let column = self.next;
+        self.next += 1;
+        let wrong = |error: &dyn Display| ColumnError(error.to_string());
+        match self.row.get_ref(column).map_err(|error| wrong(&error))? {
+            ValueRef::Null => Ok(Cell::Null),
+            ValueRef::Integer(integer) => Ok(Cell::Integer(integer)),
+            ValueRef::Real(real) => Ok(Cell::Real(real)),
+            ValueRef::Text(text) => match std::str::from_utf8(text) {
+                Ok(text) => Ok(Cell::Text(Cow::Borrowed(text))),
+                Err(error) => Err(wrong(&error)),
+            },
+            ValueRef::Blob(_) => Err(wrong(&"neither a number nor a text")),
+        }
+    }
+
+    fn is_null(&mut self) -> bool {
+        matches!(self.row.get_ref(self.next), Ok(ValueRef::Null))
     }
 }

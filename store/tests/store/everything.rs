@@ -1,8 +1,6 @@
 //! Everything a store says about a run, to compare.
 
-use gepa_engine::record::{
-    ArtifactRow, CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow,
-};
+use gepa_engine::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
 use gepa_engine::{Event, RunId, Seq, Store};
 
 #[derive(Debug, PartialEq)]
@@ -14,7 +12,6 @@ pub(crate) struct Everything {
     pub(crate) rollouts: Vec<RolloutRow>,
     pub(crate) reflections: Vec<ReflectionRow>,
     pub(crate) snapshots: Vec<SnapshotRow>,
-    pub(crate) artifacts: Vec<ArtifactRow>,
 }
 
 pub(crate) async fn everything(store: &dyn Store, run: &RunId) -> Everything {
@@ -27,6 +24,5 @@ pub(crate) async fn everything(store: &dyn Store, run: &RunId) -> Everything {
         rollouts: store.rollouts(run, start, all).await.unwrap(),
         reflections: store.reflections(run).await.unwrap(),
         snapshots: store.snapshots(run).await.unwrap(),
-        artifacts: store.artifacts(run).await.unwrap(),
     }
 }

@@ -8,8 +8,8 @@ use gepa_store::{SqliteStore, rebuild};
 use tempfile::TempDir;
 
 use crate::conformance::{reference, scripted};
-use crate::everything::everything;
-use crate::script::RUN;
+use crate::everything::{Everything, everything};
+use crate::script::{RUN, journal_of_format_1};
 
 fn fixture(format: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}.sqlite"))
@@ -23,10 +23,16 @@ async fn format_1_is_read_in_full() {
     fs::copy(fixture(1), &path).unwrap();
     let run = RUN.parse().unwrap();
     let viewer = SqliteStore::open_existing(&path).unwrap();
-    assert_eq!(everything(&viewer, &run).await, reference().await);
+    let expected = Everything {
+        events: journal_of_format_1().to_vec(),
+        ..reference().await
+    };
+    assert_eq!(everything(&viewer, &run).await, expected);
     drop(viewer);
     let store = SqliteStore::open(&path).unwrap();
     assert_eq!(rebuild(&store, &run).await.unwrap(), []);
+    store.reproject(&run).await.unwrap();
+    assert_eq!(everything(&store, &run).await, expected);
     assert_eq!(store.integrity().await.unwrap(), Vec::<String>::new());
 }
 

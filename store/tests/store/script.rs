@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gepa_archive::{Candidate, CandidateIndex, Origin};
-use gepa_engine::record::{RunRow, RunSummary};
+use gepa_engine::record::{RunRow, RunSummary, token_estimate};
 use gepa_engine::*;
 use gepa_evaluation::{
     ExampleId, FailureKind, MicroUsd, Outcome, PromptMessage, PromptTemplate, Scored, Stage, Usage,
@@ -94,7 +94,7 @@ fn bodies() -> Vec<EventBody> {
         &[0.5, 0.1, 0.0],
     ));
     bodies.push(accepted(0, 0, &text("seed"), Origin::Seed, Vec::new()));
-    bodies.push(snapshot(1, SnapshotTag::Seed, 0));
+    bodies.push(snapshot(1, SnapshotTag::Seed, 0, &text("seed")));
     bodies.extend(reflected(1));
     bodies.extend(failed_reflection(2));
     bodies.extend(merged(3));
@@ -155,7 +155,7 @@ fn reflected(iteration: u64) -> Vec<EventBody> {
         Origin::Reflection,
         vec![CandidateIndex(0)],
     ));
-    bodies.push(snapshot(2, SnapshotTag::Best, 1));
+    bodies.push(snapshot(2, SnapshotTag::Best, 1, &child));
     bodies
 }
 
@@ -241,7 +241,7 @@ fn injected(iteration: u64) -> Vec<EventBody> {
         accepted.evicted = vec![CandidateIndex(0)];
     }
     bodies.push(acceptance);
-    bodies.push(snapshot(3, SnapshotTag::Improvement, 2));
+    bodies.push(snapshot(3, SnapshotTag::Improvement, 2, &child));
     bodies
 }
 
@@ -288,7 +288,7 @@ fn ending(iteration: u64) -> Vec<EventBody> {
             counters: Counters::default(),
         },
     ))));
-    bodies.push(snapshot(4, SnapshotTag::Final, 2));
+    bodies.push(snapshot(4, SnapshotTag::Final, 2, &text("injected")));
     bodies
 }
 
@@ -451,7 +451,7 @@ fn accepted(
         candidate: candidate.content_id(),
         parents,
         origin,
-        mean_score: 0.2 + f64::from(index) / 3.0,
+        mean_score: mean_score(index),
         scores: vec![Some(0.5), None, Some(1.0 / 3.0)],
         objectives: IndexMap::from([("z".to_owned(), 0.1), ("a".to_owned(), 0.7)]),
         front: (0..=index).map(CandidateIndex).collect(),
@@ -462,11 +462,30 @@ fn accepted(
     })))
 }
 
-fn snapshot(ordinal: u64, tag: SnapshotTag, subject: u32) -> EventBody {
+fn snapshot(ordinal: u64, tag: SnapshotTag, subject: u32, candidate: &Candidate) -> EventBody {
+    let sections = run_row(RUN).template.sections(candidate);
     EventBody::Decision(Decision::SnapshotTaken(SnapshotTaken {
         ordinal,
         tag,
         best: CandidateIndex(subject),
         subject: CandidateIndex(subject),
+        score: Some(mean_score(subject)),
+        token_count: Some(token_estimate(&sections)),
     }))
+}
+
+fn mean_score(index: u32) -> f64 {
+    0.2 + f64::from(index) / 3.0
+}
+
+/// The journal as programs wrote it whose snapshots had neither score nor token count.
+pub(crate) fn journal_of_format_1() -> Arc<[Event]> {
+    let mut events = journal().to_vec();
+    for event in &mut events {
+        if let EventBody::Decision(Decision::SnapshotTaken(taken)) = &mut event.body {
+            taken.score = None;
+            taken.token_count = None;
+        }
+    }
+    events.into()
 }

@@ -80,7 +80,6 @@ async fn read_all(store: &dyn Store, run: &RunId) {
     let _ = store.trials(run).await;
     let _ = store.rollouts(run, Seq(0), 1_000).await;
     let _ = store.reflections(run).await;
-    let _ = store.artifacts(run).await;
     let (Ok(row), Ok(candidates), Ok(snapshots)) = (
         store.run(run).await,
         store.candidates(run).await,

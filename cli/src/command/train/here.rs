@@ -86,10 +86,10 @@ async fn follow(
 
 fn progress(standing: &Standing, budget: Option<u64>) -> Progress {
     Progress {
-        completed: standing.counters.total_rollouts,
+        completed: standing.counters().total_rollouts,
         total: budget,
-        trials: standing.counters.trials_tried,
-        best_score: standing.best,
+        trials: standing.counters().trials_tried,
+        best_score: standing.summary.best_score,
         eta_seconds: standing.seconds_left(),
     }
 }

@@ -1,0 +1,456 @@
+//! How the fields of a row become columns of a database, and back. Each row type lists its columns
+//! once, with [`columns!`]; a store makes its INSERT, its SELECT and its decoding from that list.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use gepa_archive::{Candidate, CandidateIndex, ContentId, Origin};
+use gepa_evaluation::{ExampleId, FailureKind, MicroUsd, Phase, PromptTemplate, Stage, Usage};
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde::de::value::{Error as WordError, StrDeserializer};
+use serde::de::{Deserialize, DeserializeOwned, IntoDeserializer};
+
+use super::rows::{CandidateStatus, RunSummary};
+use crate::counters::Counters;
+use crate::event::{
+    CloseReason, ReflectionFailure, ReflectionFailureKind, SnapshotTag, ValidationResult,
+};
+use crate::ids::{RunId, Seq, Timestamp, TrialKey};
+
+/// One value of a row, in the types that every SQL database has.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell<'a> {
+    /// No value.
+    Null,
+    /// An integer.
+    Integer(i64),
+    /// A floating-point number.
+    Real(f64),
+    /// Text, or JSON as text.
+    Text(Cow<'a, str>),
+}
+
+/// Why a stored row cannot be read: what is wrong with the value that was read last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnError(pub String);
+
+/// The values of a stored row, from left to right.
+pub trait CellReader {
+    /// The next value.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it has a type that [`Cell`] does not know.
+    fn next(&mut self) -> Result<Cell<'_>, ColumnError>;
+
+    /// Whether the next value is null. Does not go past it.
+    fn is_null(&mut self) -> bool;
+}
+
+/// A field that is stored in one column or in several neighbouring ones.
+pub trait Column: Sized {
+    /// How many columns.
+    const WIDTH: usize = 1;
+
+    /// Appends one value per column.
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>);
+
+    /// Reads as many values as [`write`](Self::write) appended.
+    ///
+    /// # Errors
+    ///
+    /// A value is missing, of another type, or out of range.
+    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError>;
+}
+
+/// A row type with a table.
+pub trait Stored: Sized {
+    /// The table's name.
+    const TABLE: &'static str;
+
+    /// The names of the columns, in the order of [`write`](Self::write) and [`read`](Self::read).
+    const COLUMNS: &'static [&'static str];
+
+    /// Appends one value per column.
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>);
+
+    /// Reads one value per column.
+    ///
+    /// # Errors
+    ///
+    /// A value is missing, of another type, or out of range.
+    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError>;
+}
+
+/// Implements [`Stored`] for a row type. One line per field:
+///
+/// - `field: ["column", ...];` for a field whose type is a [`Column`];
+/// - `field: ["column", ...] write WRITE, read READ;` where `WRITE` is a function from the row to its
+///   cells, and `READ` a function from a [`Column`] to the field. `READ` may use the fields listed
+///   above it;
+/// - `field = { EXPRESSION };` for a field that has no column and follows from the fields above it.
+macro_rules! columns {
+    ($row:ident in $table:literal {
+        $(
+            $field:ident $(= $derived:block)? $(: [$($name:literal),+])? $(write $write:path, read $read:expr)?;
+        )*
+    }) => {
+        impl $crate::record::column::Stored for $row {
+            const TABLE: &'static str = $table;
+            const COLUMNS: &'static [&'static str] = &[$($($($name,)+)?)*];
+
+            fn write<'a>(&'a self, cells: &mut Vec<$crate::record::column::Cell<'a>>) {
+                $( columns!(@write self cells $field $([$($name)+])? $(by $write)? $(= $derived)?); )*
+            }
+
+            fn read(
+                cells: &mut impl $crate::record::column::CellReader,
+            ) -> Result<Self, $crate::record::column::ColumnError> {
+                $( let $field = columns!(@read cells $([$($name)+])? $(by $read)? $(= $derived)?); )*
+                Ok(Self { $($field),* })
+            }
+        }
+    };
+    (@write $row:ident $cells:ident $field:ident [$($name:literal)+]) => {
+        $crate::record::column::Column::write(&$row.$field, $cells)
+    };
+    (@write $row:ident $cells:ident $field:ident [$($name:literal)+] by $write:path) => {
+        $cells.extend($write($row))
+    };
+    (@write $row:ident $cells:ident $field:ident = $derived:block) => {};
+    (@read $cells:ident [$($name:literal)+]) => {
+        $crate::record::column::Column::read($cells)?
+    };
+    (@read $cells:ident [$($name:literal)+] by $read:expr) => {
+        ($read)($crate::record::column::Column::read($cells)?)
+    };
+    (@read $cells:ident = $derived:block) => { $derived };
+}
+
+pub(crate) use columns;
+
+impl ColumnError {
+    fn new(error: impl Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl<'a> Cell<'a> {
+    /// A count. No count reaches the largest integer of a database.
+    pub fn count(count: u64) -> Self {
+        Self::Integer(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    /// Text that outlives the cell.
+    pub fn text(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+
+    /// A value as JSON text; null for a value that has no JSON.
+    pub fn json<T: Serialize + ?Sized>(value: &T) -> Self {
+        serde_json::to_string(value).map_or(Self::Null, |text| Self::Text(Cow::Owned(text)))
+    }
+
+    /// The name serde gives a variant without data.
+    pub fn word<T: Serialize>(variant: T) -> Self {
+        match serde_json::to_value(variant) {
+            Ok(serde_json::Value::String(name)) => Self::Text(Cow::Owned(name)),
+            _ => Self::Null,
+        }
+    }
+
+    fn integer(self) -> Result<i64, ColumnError> {
+        match self {
+            Self::Integer(integer) => Ok(integer),
+            _ => Err(ColumnError::new("not an integer")),
+        }
+    }
+
+    fn into_text(self) -> Result<Cow<'a, str>, ColumnError> {
+        match self {
+            Self::Text(text) => Ok(text),
+            _ => Err(ColumnError::new("not a text")),
+        }
+    }
+
+    fn into_json<T: DeserializeOwned>(self) -> Result<T, ColumnError> {
+        serde_json::from_str(&self.into_text()?).map_err(ColumnError::new)
+    }
+
+    fn into_word<T: for<'de> Deserialize<'de>>(self) -> Result<T, ColumnError> {
+        let text = self.into_text()?;
+        let name: StrDeserializer<'_, WordError> = (*text).into_deserializer();
+        T::deserialize(name).map_err(ColumnError::new)
+    }
+}
+
+/// An optional field is null in all its columns, or in none that tells.
+impl<T: Column> Column for Option<T> {
+    const WIDTH: usize = T::WIDTH;
+
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        match self {
+            Some(value) => value.write(cells),
+            None => cells.extend((0..T::WIDTH).map(|_| Cell::Null)),
+        }
+    }
+
+    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+        if !cells.is_null() {
+            return T::read(cells).map(Some);
+        }
+        for _ in 0..T::WIDTH {
+            cells.next()?;
+        }
+        Ok(None)
+    }
+}
+
+macro_rules! integers {
+    ($($type:ty: $get:expr, $make:expr;)*) => { $(
+        impl Column for $type {
+            fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+                cells.push(Cell::count(u64::from(($get)(self))));
+            }
+
+            fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+                let stored = cells.next()?.integer()?;
+                let number = stored.try_into().map_err(|_| ColumnError::new("out of range"))?;
+                Ok(($make)(number))
+            }
+        }
+    )* };
+}
+
+integers! {
+    u32: |number: &u32| *number, |number: u32| number;
+    u64: |number: &u64| *number, |number: u64| number;
+    Seq: |seq: &Seq| seq.0, Seq;
+    CandidateIndex: |index: &CandidateIndex| index.0, CandidateIndex;
+    MicroUsd: |cost: &MicroUsd| cost.0, MicroUsd;
+}
+
+macro_rules! words {
+    ($($type:ty: $name:expr;)*) => { $(
+        impl Column for $type {
+            fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+                cells.push(($name)(*self));
+            }
+
+            fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+                cells.next()?.into_word()
+            }
+        }
+    )* };
+}
+
+words! {
+    Phase: |phase: Phase| Cell::text(phase.as_str());
+    Stage: |stage: Stage| Cell::text(stage.as_str());
+    Origin: |origin: Origin| Cell::text(origin.as_str());
+    CandidateStatus: |status: CandidateStatus| Cell::text(status.as_str());
+    CloseReason: Cell::word;
+    ReflectionFailureKind: Cell::word;
+}
+
+macro_rules! json {
+    ($($type:ty),* $(,)?) => { $(
+        impl Column for $type {
+            fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+                cells.push(Cell::json(self));
+            }
+
+            fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+                cells.next()?.into_json()
+            }
+        }
+    )* };
+}
+
+json! {
+    serde_json::Value, PromptTemplate, RunSummary, Counters, Candidate, IndexMap<String, f64>,
+    Vec<ExampleId>, Vec<CandidateIndex>, Vec<Option<f64>>, Vec<ValidationResult>,
+}
+
+impl Column for f64 {
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.push(Cell::Real(*self));
+    }
+
+    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+        match cells.next()? {
+            Cell::Real(number) => Ok(number),
+            Cell::Integer(number) => Ok(number as Self),
+            _ => Err(ColumnError::new("not a number")),
+        }
+    }
+}
+
+impl Column for bool {
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.push(Cell::Integer((*self).into()));
+    }
+
+    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+        Ok(cells.next()?.integer()? != 0)
+    }
+}
+
+impl Column for String {
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.push(Cell::text(self));
+    }
+
+    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+        cells.next()?.into_text().map(Cow::into_owned)
+    }
+}
+
+impl Column for Timestamp {
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.push(Cell::Integer(self.0));
+    }
+
+    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+        cells.next()?.integer().map(Self)
+    }
+}
+
+impl Column for RunId {
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.push(Cell::text(self.as_str()));
+    }
+
+    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+        cells.next()?.into_text()?.parse().map_err(ColumnError::new)
+    }
+}
+
+impl Column for ContentId {
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.push(Cell::Text(Cow::Owned(self.to_string())));
+    }
+
+    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+        cells.next()?.into_text()?.parse().map_err(ColumnError::new)
+    }
+}
+
+/// An integer or a name. An integer above those of a database is stored as a negative one.
+impl Column for ExampleId {
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.push(match self {
+            Self::Seed(seed) => Cell::Integer(*seed as i64),
+            Self::Name(name) => Cell::text(name),
+        });
+    }
+
+    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+        match cells.next()? {
+            Cell::Integer(seed) => Ok(Self::Seed(seed as u64)),
+            Cell::Text(name) => Ok(Self::from(&*name)),
+            _ => Err(ColumnError::new("neither an integer nor a name")),
+        }
+    }
+}
+
+/// The tag's name in exports, which is not the one in the journal.
+impl Column for SnapshotTag {
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.push(Cell::text(self.as_str()));
+    }
+
+    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+        let stored = cells.next()?.into_text()?;
+        let mut tags = [Self::Seed, Self::Improvement, Self::Best, Self::Final].into_iter();
+        let tag = tags.find(|tag| tag.as_str() == stored);
+        tag.ok_or_else(|| ColumnError::new("no such tag"))
+    }
+}
+
+/// Iteration and index.
+impl Column for TrialKey {
+    const WIDTH: usize = 2;
+
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        self.iteration.write(cells);
+        self.index.write(cells);
+    }
+
+    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+        Ok(Self {
+            iteration: Column::read(cells)?,
+            index: Column::read(cells)?,
+        })
+    }
+}
+
+/// Kind and message.
+impl Column for ReflectionFailure {
+    const WIDTH: usize = 2;
+
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        self.kind.write(cells);
+        self.message.write(cells);
+    }
+
+    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+        Ok(Self {
+            kind: Column::read(cells)?,
+            message: Option::read(cells)?.unwrap_or_default(),
+        })
+    }
+}
+
+/// A usage as seven counts.
+pub fn usage_cells(usage: Usage) -> [Cell<'static>; 7] {
+    [
+        usage.calls,
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.cached_tokens,
+        usage.unknown_tokens,
+        usage.cost.0,
+        usage.unpriced_calls,
+    ]
+    .map(Cell::count)
+}
+
+/// Calls, prompt, completion, cached and unknown tokens, micro-dollars, unpriced calls.
+impl Column for Usage {
+    const WIDTH: usize = 7;
+
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.extend(usage_cells(*self));
+    }
+
+    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+        Ok(Self {
+            calls: Column::read(cells)?,
+            prompt_tokens: Column::read(cells)?,
+            completion_tokens: Column::read(cells)?,
+            cached_tokens: Column::read(cells)?,
+            unknown_tokens: Column::read(cells)?,
+            cost: Column::read(cells)?,
+            unpriced_calls: Column::read(cells)?,
+        })
+    }
+}
+
+/// How a rollout ended: `scored`, or the kind of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OutcomeWord(pub(super) Option<FailureKind>);
+
+impl Column for OutcomeWord {
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.push(Cell::text(self.0.map_or("scored", FailureKind::as_str)));
+    }
+
+    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+        match cells.next()? {
+            Cell::Text(word) if word == "scored" => Ok(Self(None)),
+            cell => cell.into_word().map(|kind| Self(Some(kind))),
+        }
+    }
+}

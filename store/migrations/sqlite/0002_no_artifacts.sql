@@ -1,0 +1,2 @@
+-- Artifacts repeated what snapshots say, and nothing read them.
+DROP TABLE artifacts;

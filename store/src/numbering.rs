@@ -1,0 +1,36 @@
+//! What every store checks of a batch of events, and how it says that a batch does not fit.
+
+use gepa_engine::record::Misfit;
+use gepa_engine::{Event, RunId, Seq, StoreError};
+
+/// Checks that a batch continues the journal that ends at `found`.
+pub(crate) fn check_numbering(
+    run: &RunId,
+    after: Seq,
+    found: Seq,
+    events: &[Event],
+) -> Result<(), StoreError> {
+    if after != found {
+        return Err(StoreError::Conflict {
+            run: run.clone(),
+            expected: after,
+            found,
+        });
+    }
+    for (expected, event) in (after.0 + 1..).zip(events) {
+        if event.seq.0 != expected {
+            let detail = format!("its number should be {expected}");
+            return Err(misfit(run, event, Misfit(detail)));
+        }
+    }
+    Ok(())
+}
+
+/// The error for an event that fits no row.
+pub(crate) fn misfit(run: &RunId, event: &Event, Misfit(detail): Misfit) -> StoreError {
+    StoreError::Misfit {
+        run: run.clone(),
+        seq: event.seq,
+        detail,
+    }
+}
