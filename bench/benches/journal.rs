@@ -107,10 +107,14 @@ async fn appended(store: &str, run: &RunRow, events: &[Event], batch: usize) -> 
     let Place { store, _folder } = place(store);
     store.create_run(unbegun(run)).await.expect("a fresh run");
     let batches: Vec<Arc<[Event]>> = events.chunks(batch).map(Arc::from).collect();
+    let claim = store
+        .claim(&run.run_id)
+        .await
+        .expect("nobody else claims it");
     let began = cpu_seconds();
     for batch in batches {
         let after = Seq(batch[0].seq.0 - 1);
-        let appended = store.append(&run.run_id, after, batch).await;
+        let appended = store.append(claim.token(), after, batch).await;
         appended.expect("it continues the journal");
     }
     Duration::from_secs_f64(cpu_seconds() - began)
@@ -196,7 +200,12 @@ async fn taken(store: &Arc<dyn Store>, run: &mut RunRow) {
             token_count: Some(0),
         })),
     };
-    let appended = store.append(&run.run_id, after, Arc::new([event])).await;
+    let claim = store
+        .claim(&run.run_id)
+        .await
+        .expect("nobody else claims it");
+    let appended = store.append(claim.token(), after, Arc::new([event]));
+    let appended = appended.await;
     appended.expect("it continues the journal");
 }
 

@@ -55,11 +55,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = gepa_store::open(&format!("sqlite://{}", path.display()))?;
     let run: RunId = "pl_00000000000000b1".parse()?;
     store.create_run(row(&run)).await?;
+    let claim = store.claim(&run).await?;
     let journal = journal()?;
     for batch in journal.chunks(4_000) {
         let after = Seq(batch[0].seq.0 - 1);
-        store.append(&run, after, batch.to_vec().into()).await?;
+        let events = batch.to_vec().into();
+        store.append(claim.token(), after, events).await?;
     }
+    drop(claim);
     let mut cold = Vec::new();
     for _ in 0..COLD {
         let (server, address) = serve(Arc::clone(&store)).await?;

@@ -57,7 +57,7 @@ pub use run::{
     Observe, Run, RunBuilder, RunControl, RunEnd, RunError, RunHandle, RunResult, abandon,
 };
 pub use stop::StopReason;
-pub use store::{Claim, Store, StoreError};
+pub use store::{Claim, ClaimNotice, ClaimToken, Store, StoreError};
 
 pub use async_trait::async_trait;
 pub use gepa_archive::{

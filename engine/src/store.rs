@@ -1,9 +1,11 @@
 //! The seam to storage: an append-only journal with tables derived from it.
 
 use std::fmt;
+use std::future;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use crate::event::Event;
 use crate::ids::{RunId, Seq};
@@ -11,27 +13,45 @@ use crate::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow
 
 /// Stores runs.
 ///
-/// **The caller** claims a run before appending to it, and appends from one task at a time.
+/// **The caller** claims a run before appending to it, appends from one task at a time, and stops
+/// when the claim is lost.
 ///
 /// **The implementor** makes `append` atomic (all events and everything derived from them, or
-/// nothing) and durable before it returns; refuses it unless `after` is the last event stored;
-/// derives rows through [`Projector`](crate::record::Projector) only; and lets readers in at any
-/// time without making the writer wait. Lists come in the order of creation.
+/// nothing) and durable before it returns. It refuses an append unless `after` is the last event
+/// stored, and unless the token is that of the run's newest claim; it compares the token in the same
+/// transaction in which it writes. It derives rows through [`Projector`](crate::record::Projector)
+/// or [`Tables`](crate::record::Tables) only, and lets readers in at any time without making the
+/// writer wait. Lists come in the order of creation.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Stores a new run; its id must be fresh.
     async fn create_run(&self, run: RunRow) -> Result<(), StoreError>;
 
-    /// Makes the caller the run's only writer, until the claim is dropped or the process ends.
+    /// Makes the caller the run's only writer until the claim is dropped, the process ends, or the
+    /// claim is lost. Each claim on a run has a token with a greater number than those before it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Claimed`] while someone else holds the run.
     async fn claim(&self, run: &RunId) -> Result<Claim, StoreError>;
 
     /// Whether some living process holds the run's claim.
     async fn is_claimed(&self, run: &RunId) -> Result<bool, StoreError>;
 
-    /// Appends events numbered `after + 1` onwards. Changes of one event are applied before the
-    /// next one is projected.
-    async fn append(&self, run: &RunId, after: Seq, events: Arc<[Event]>)
-    -> Result<(), StoreError>;
+    /// Appends events numbered `after + 1` onwards to the token's run. Changes of one event are
+    /// applied before the next one is projected.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::ClaimLost`] if the run was claimed again since the token was given; its holder
+    /// is told as well ([`Claim::lost`]). [`StoreError::Conflict`] if `after` is not the last event.
+    /// [`StoreError::Misfit`] if an event does not follow from those before it.
+    async fn append(
+        &self,
+        token: &ClaimToken,
+        after: Seq,
+        events: Arc<[Event]>,
+    ) -> Result<(), StoreError>;
 
     /// All runs, oldest first.
     async fn runs(&self) -> Result<Vec<RunRow>, StoreError>;
@@ -67,23 +87,73 @@ pub trait Store: Send + Sync {
     async fn integrity(&self) -> Result<Vec<String>, StoreError>;
 }
 
-/// Keeps a run's only writer that; released when dropped, and by the system if the process dies.
+/// What an append must show: which claim on the run its writer holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimToken {
+    /// The run.
+    pub run: RunId,
+    /// Which claim on the run, from 1. A later claim has a greater number.
+    pub number: u64,
+}
+
+/// Keeps a run's only writer that. It is released when dropped, and by the system or by its expiry
+/// if the process dies.
 pub struct Claim {
+    token: ClaimToken,
+    loss: watch::Receiver<Option<String>>,
     _hold: Box<dyn Send + Sync>,
 }
 
+/// The store's end of a claim.
+#[derive(Debug)]
+pub struct ClaimNotice(watch::Sender<Option<String>>);
+
 impl Claim {
-    /// A claim that lasts as long as `hold` lives.
-    pub fn new(hold: impl Send + Sync + 'static) -> Self {
-        Self {
+    /// A claim that lasts as long as `hold` lives, and the store's way to say that it was lost.
+    pub fn new(token: ClaimToken, hold: impl Send + Sync + 'static) -> (Self, ClaimNotice) {
+        let (notice, loss) = watch::channel(None);
+        let claim = Self {
+            token,
+            loss,
             _hold: Box::new(hold),
+        };
+        (claim, ClaimNotice(notice))
+    }
+
+    /// What appends under this claim must show.
+    pub fn token(&self) -> &ClaimToken {
+        &self.token
+    }
+
+    /// Waits until someone else owns the run, and says who. A store may notice only when it refuses
+    /// an append.
+    pub fn lost(&self) -> impl Future<Output = StoreError> + Send + 'static {
+        let (mut loss, run) = (self.loss.clone(), self.token.run.clone());
+        async move {
+            let told = loss.wait_for(Option::is_some).await;
+            let owner = told.ok().and_then(|owner| owner.clone());
+            match owner {
+                Some(owner) => StoreError::ClaimLost { run, owner },
+                // The store has forgotten the claim without anyone having taken it.
+                None => future::pending().await,
+            }
         }
+    }
+}
+
+impl ClaimNotice {
+    /// Tells the claim's holder that `owner` owns the run now.
+    pub fn tell(&self, owner: &str) {
+        self.0.send_replace(Some(owner.to_owned()));
     }
 }
 
 impl fmt::Debug for Claim {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Claim")
+        formatter
+            .debug_struct("Claim")
+            .field("token", &self.token)
+            .finish_non_exhaustive()
     }
 }
 
@@ -104,6 +174,16 @@ pub enum StoreError {
         run: RunId,
         /// Who holds it.
         holder: String,
+    },
+    /// Someone else claimed the run since.
+    #[error(
+        "run `{run}` is written by {owner} now; this process lost its claim on it and writes no more"
+    )]
+    ClaimLost {
+        /// The run.
+        run: RunId,
+        /// Who owns it now.
+        owner: String,
     },
     /// The journal has moved on: another writer was here.
     #[error(

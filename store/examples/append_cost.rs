@@ -48,6 +48,7 @@ async fn report(
 ) -> Result<(), Box<dyn Error>> {
     let run = RunId::fresh(Timestamp::now());
     store.create_run(run_row(&run)).await?;
+    let claim = store.claim(&run).await?;
     let events = journal(rollouts)?;
     let batches: Vec<Arc<[Event]>> = events.chunks(batch).map(Arc::from).collect();
     let mut last = Seq(0);
@@ -55,7 +56,7 @@ async fn report(
     for events in batches {
         let after = last;
         last = Seq(last.0 + events.len() as u64);
-        store.append(&run, after, events).await?;
+        store.append(claim.token(), after, events).await?;
     }
     let (elapsed, cpu) = (began.elapsed(), cpu_time().saturating_sub(used));
     let per = |time: Duration| time.as_secs_f64() * 1e6 / rollouts as f64;

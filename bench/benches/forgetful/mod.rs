@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gepa_engine::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
-use gepa_engine::{Claim, Event, RunId, Seq, Store, StoreError};
+use gepa_engine::{Claim, ClaimToken, Event, RunId, Seq, Store, StoreError};
 use parking_lot::Mutex;
 
 /// Keeps the row of one run.
@@ -19,21 +19,30 @@ impl Store for Forgetful {
         Ok(())
     }
 
-    async fn claim(&self, _: &RunId) -> Result<Claim, StoreError> {
-        Ok(Claim::new(()))
+    async fn claim(&self, run: &RunId) -> Result<Claim, StoreError> {
+        let token = ClaimToken {
+            run: run.clone(),
+            number: 1,
+        };
+        Ok(Claim::new(token, ()).0)
     }
 
     async fn is_claimed(&self, _: &RunId) -> Result<bool, StoreError> {
         Ok(true)
     }
 
-    async fn append(&self, run: &RunId, _: Seq, events: Arc<[Event]>) -> Result<(), StoreError> {
+    async fn append(
+        &self,
+        token: &ClaimToken,
+        _: Seq,
+        events: Arc<[Event]>,
+    ) -> Result<(), StoreError> {
         match (self.0.lock().as_mut(), events.last()) {
             (Some(row), Some(last)) => {
                 row.summary.seq = last.seq;
                 Ok(())
             }
-            (None, _) => Err(StoreError::UnknownRun(run.to_string())),
+            (None, _) => Err(StoreError::UnknownRun(token.run.to_string())),
             (_, None) => Ok(()),
         }
     }

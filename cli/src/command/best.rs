@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use gepa_engine::record::{components, messages};
 use gepa_engine::record::{CandidateRow, RunRow};
+use gepa_engine::record::{components, messages};
 use serde_json::{Value, json};
 
 use crate::arguments::{BestArguments, PromptForm};

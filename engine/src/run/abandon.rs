@@ -12,7 +12,7 @@ use crate::store::Store;
 /// evaluator, so it works where those are the reason. Refused while a process works on the run; a
 /// run that is over stays as it is.
 pub async fn abandon(store: &dyn Store, run: &RunId, reason: StopReason) -> Result<(), RunError> {
-    let _claim = store.claim(run).await?;
+    let claim = store.claim(run).await?;
     let summary = store.run(run).await?.summary;
     if summary.status.is_terminal() {
         return Ok(());
@@ -23,6 +23,8 @@ pub async fn abandon(store: &dyn Store, run: &RunId, reason: StopReason) -> Resu
         at: Timestamp::now(),
         body: Fact::RunAbandoned(RunAbandoned { reason }).into(),
     };
-    store.append(run, summary.seq, Arc::new([event])).await?;
+    store
+        .append(claim.token(), summary.seq, Arc::new([event]))
+        .await?;
     Ok(())
 }

@@ -311,7 +311,7 @@ impl Parts {
             dispatcher.pause();
         }
         let began = Instant::now();
-        let mut journal = Journal::new(Arc::clone(&self.store), self.run_id.clone(), stored.seq);
+        let mut journal = Journal::new(Arc::clone(&self.store), claim.token().clone(), stored.seq);
         for body in pending {
             journal.push(body);
         }
@@ -356,7 +356,7 @@ async fn conclude(
     run_id: RunId,
     claim: Claim,
 ) -> Result<RunResult, RunError> {
-    let end = driver.work().await?;
+    let end = driver.work(claim.lost()).await?;
     if let RunEnd::Finished(reason) = &end {
         tracing::info!(%reason, "run finished");
     }

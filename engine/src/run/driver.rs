@@ -1,5 +1,6 @@
 //! The task that owns a run: facts come back, are journaled, and only then decided on.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::core::{Core, Work};
 use crate::event::{CandidateInjected, Event, EventBody, Fact, RunInterrupted, StopRequested};
 use crate::ids::{RunId, Timestamp};
 use crate::stop::StopReason;
+use crate::store::StoreError;
 use crate::telemetry;
 
 /// How often the clock is looked at where a time limit is set.
@@ -94,8 +96,12 @@ impl Clock {
 }
 
 impl Driver {
-    /// Works until the run is over or interrupted.
-    pub(super) async fn work(mut self) -> Result<RunEnd, RunError> {
+    /// Works until the run is over or interrupted, or until `lost` says that someone else owns it.
+    pub(super) async fn work(
+        mut self,
+        lost: impl Future<Output = StoreError>,
+    ) -> Result<RunEnd, RunError> {
+        let mut lost = pin!(lost);
         let mut tick = tokio::time::interval(CLOCK_TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let has_clock = self.clock.limit_seconds.is_some();
@@ -111,7 +117,12 @@ impl Driver {
             }
             let writing = self.journal.is_writing();
             tokio::select! {
-                written = self.journal.written(), if writing => self.decide_on(&written?),
+                written = self.journal.written(), if writing => match written {
+                    Ok(batch) => self.decide_on(&batch),
+                    Err(error @ StoreError::ClaimLost { .. }) => return Ok(self.leave_to(&error)),
+                    Err(error) => return Err(error.into()),
+                },
+                error = &mut lost => return Ok(self.leave_to(&error)),
                 returned = self.dispatcher.returned() => {
                     self.take_in(returned);
                     self.take_in_more();
@@ -122,6 +133,17 @@ impl Driver {
                 },
                 _ = tick.tick(), if has_clock => self.look_at_clock(),
             }
+        }
+    }
+
+    /// Someone else owns the run. Nothing can be journaled any more, so what is in flight is dropped;
+    /// the new owner orders it again.
+    fn leave_to(&mut self, loss: &StoreError) -> RunEnd {
+        self.dispatcher.abort();
+        tracing::warn!(run = %self.run_id, %loss, "claim lost");
+        RunEnd::Interrupted {
+            reason: loss.to_string(),
+            provider_down: false,
         }
     }
 

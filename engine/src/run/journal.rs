@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use crate::event::{Event, EventBody, Fact};
-use crate::ids::{RunId, Seq, Timestamp};
-use crate::store::{Store, StoreError};
+use crate::ids::{Seq, Timestamp};
+use crate::store::{ClaimToken, Store, StoreError};
 
 /// Most events in one batch: bounds the memory and time of one write.
 const MAX_BATCH: usize = 4_096;
@@ -16,7 +16,7 @@ type Written = (Arc<[Event]>, Result<(), StoreError>);
 /// Events on their way to the store.
 pub(super) struct Journal {
     store: Arc<dyn Store>,
-    run_id: RunId,
+    token: ClaimToken,
     last: Seq,
     /// Times never go backwards along the journal.
     last_at: Timestamp,
@@ -25,11 +25,11 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// A journal whose last event is `last`.
-    pub(super) fn new(store: Arc<dyn Store>, run_id: RunId, last: Seq) -> Self {
+    /// A journal whose last event is `last`, written under a claim.
+    pub(super) fn new(store: Arc<dyn Store>, token: ClaimToken, last: Seq) -> Self {
         Self {
             store,
-            run_id,
+            token,
             last,
             last_at: Timestamp::default(),
             pending: Vec::new(),
@@ -81,10 +81,10 @@ impl Journal {
         }
         let count = self.pending.len().min(MAX_BATCH);
         let batch: Arc<[Event]> = self.pending.drain(..count).collect();
-        let (store, run_id) = (Arc::clone(&self.store), self.run_id.clone());
+        let (store, token) = (Arc::clone(&self.store), self.token.clone());
         self.writing = Some(Box::pin(async move {
             let after = Seq(batch[0].seq.0 - 1);
-            let written = store.append(&run_id, after, Arc::clone(&batch)).await;
+            let written = store.append(&token, after, Arc::clone(&batch)).await;
             (batch, written)
         }));
     }

@@ -9,7 +9,8 @@ use gepa_engine::record::{
     CandidateRow, ReflectionRow, RolloutRow, RunRow, RunStatus, SnapshotRow, TrialRow,
 };
 use gepa_engine::{
-    Claim, Event, EventBody, Fact, RunEnd, RunError, RunId, Seq, StopReason, Store, StoreError,
+    Claim, ClaimToken, Event, EventBody, Fact, RunEnd, RunError, RunId, Seq, StopReason, Store,
+    StoreError,
 };
 use gepa_evaluation::{Evaluation, FailureKind, Outcome};
 
@@ -207,14 +208,14 @@ impl Store for Breaking {
     }
     async fn append(
         &self,
-        run: &RunId,
+        token: &ClaimToken,
         after: Seq,
         events: Arc<[Event]>,
     ) -> Result<(), StoreError> {
         if self.appends_left.fetch_sub(1, Ordering::SeqCst) == 0 {
             return Err(StoreError::Storage("the disk is full".to_owned()));
         }
-        self.inner.append(run, after, events).await
+        self.inner.append(token, after, events).await
     }
     async fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
         self.inner.runs().await
@@ -295,4 +296,32 @@ async fn a_store_that_fails_ends_the_run_with_its_error_and_loses_no_decision() 
             );
         }
     }
+}
+
+#[tokio::test]
+async fn a_run_that_loses_its_claim_stops_and_its_new_owner_finishes_it() {
+    let world = World::new();
+    let expected = decisions(&world.finish(Probe::new().shared()).await.journal().await);
+    let kept = Arc::new(gepa_store::MemoryStore::new());
+    let store: Arc<dyn Store> = Arc::clone(&kept) as _;
+    let handle = world
+        .builder(&store, Probe::new().shared())
+        .start()
+        .await
+        .unwrap();
+    let run = handle.run_id().clone();
+    let mut events = handle.subscribe();
+    events.recv().await.unwrap();
+    kept.revoke(&run).unwrap();
+    let RunEnd::Interrupted { reason, .. } = handle.finish().await.unwrap().end else {
+        panic!("the run went on without its claim");
+    };
+    assert!(reason.contains("lost its claim"), "{reason}");
+    let again = world
+        .builder(&store, Probe::new().shared())
+        .resume(run.clone())
+        .await
+        .unwrap();
+    again.finish().await.unwrap();
+    assert_eq!(decisions(&journal(&store, &run).await), expected);
 }

@@ -3,15 +3,22 @@
 use std::sync::Arc;
 
 use gepa_engine::record::{RunRow, Tables};
-use gepa_engine::{Event, Seq, StoreError};
+use gepa_engine::{ClaimNotice, ClaimToken, Event, Seq, StoreError};
 
 use crate::numbering::{check_numbering, misfit};
+
+/// Who owns a run that was claimed again.
+const NEW_OWNER: &str = "another task of this process";
 
 /// One run.
 pub(super) struct RunJournal {
     tables: Tables,
     /// As they were appended; none is empty.
     batches: Vec<Arc<[Event]>>,
+    /// The number of the newest claim; 0 before the first.
+    claims: u64,
+    /// The way to the holder of the newest claim, while it is held.
+    holder: Option<ClaimNotice>,
 }
 
 impl RunJournal {
@@ -19,11 +26,56 @@ impl RunJournal {
         Self {
             tables: Tables::new(created),
             batches: Vec::new(),
+            claims: 0,
+            holder: None,
         }
     }
 
-    pub(super) fn append(&mut self, after: Seq, events: Arc<[Event]>) -> Result<(), StoreError> {
+    pub(super) fn is_claimed(&self) -> bool {
+        self.holder.is_some()
+    }
+
+    /// The token of the next claim.
+    pub(super) fn next_token(&mut self) -> ClaimToken {
+        self.claims += 1;
+        ClaimToken {
+            run: self.tables.run_id().clone(),
+            number: self.claims,
+        }
+    }
+
+    pub(super) fn hold(&mut self, notice: ClaimNotice) {
+        self.holder = Some(notice);
+    }
+
+    /// Ends a claim, unless it was lost before.
+    pub(super) fn release(&mut self, token: &ClaimToken) {
+        if token.number == self.claims {
+            self.holder = None;
+        }
+    }
+
+    /// Ends the claim in force and tells its holder.
+    pub(super) fn revoke(&mut self) {
+        self.claims += 1;
+        if let Some(holder) = self.holder.take() {
+            holder.tell(NEW_OWNER);
+        }
+    }
+
+    pub(super) fn append(
+        &mut self,
+        token: &ClaimToken,
+        after: Seq,
+        events: Arc<[Event]>,
+    ) -> Result<(), StoreError> {
         let run = self.tables.run_id().clone();
+        if token.number != self.claims {
+            return Err(StoreError::ClaimLost {
+                run,
+                owner: NEW_OWNER.to_owned(),
+            });
+        }
         check_numbering(&run, after, self.tables.summary().seq, &events)?;
         if events.is_empty() {
             return Ok(());

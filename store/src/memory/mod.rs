@@ -2,13 +2,13 @@
 
 mod journal;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use gepa_engine::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
-use gepa_engine::{Claim, Event, RunId, Seq, Store, StoreError};
+use gepa_engine::{Claim, ClaimToken, Event, RunId, Seq, Store, StoreError};
 use parking_lot::{Mutex, RwLock};
 
 use self::journal::RunJournal;
@@ -17,7 +17,6 @@ use self::journal::RunJournal;
 #[derive(Default)]
 pub struct MemoryStore {
     catalogue: RwLock<Catalogue>,
-    claims: Arc<Mutex<BTreeSet<RunId>>>,
 }
 
 /// All runs; each under a lock of its own, so that a reader of one never delays another's writer.
@@ -31,6 +30,17 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Ends the claim on a run without asking its holder, as a lease that runs out would. The holder
+    /// is told, and its token is of no use any more.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run.
+    pub fn revoke(&self, run: &RunId) -> Result<(), StoreError> {
+        self.journal(run)?.lock().revoke();
+        Ok(())
     }
 
     fn journal(&self, run: &RunId) -> Result<Arc<Mutex<RunJournal>>, StoreError> {
@@ -66,31 +76,37 @@ impl Store for MemoryStore {
     }
 
     async fn claim(&self, run: &RunId) -> Result<Claim, StoreError> {
-        self.journal(run)?;
-        if !self.claims.lock().insert(run.clone()) {
+        let journal = self.journal(run)?;
+        let mut claimed = journal.lock();
+        if claimed.is_claimed() {
             return Err(StoreError::Claimed {
                 run: run.clone(),
                 holder: "another task of this process".to_owned(),
             });
         }
-        Ok(Claim::new(Held {
-            run: run.clone(),
-            claims: Arc::clone(&self.claims),
-        }))
+        let token = claimed.next_token();
+        let hold = Held {
+            token: token.clone(),
+            journal: Arc::clone(&journal),
+        };
+        let (claim, notice) = Claim::new(token, hold);
+        claimed.hold(notice);
+        Ok(claim)
     }
 
     async fn is_claimed(&self, run: &RunId) -> Result<bool, StoreError> {
-        self.journal(run)?;
-        Ok(self.claims.lock().contains(run))
+        Ok(self.journal(run)?.lock().is_claimed())
     }
 
     async fn append(
         &self,
-        run: &RunId,
+        token: &ClaimToken,
         after: Seq,
         events: Arc<[Event]>,
     ) -> Result<(), StoreError> {
-        self.journal(run)?.lock().append(after, events)
+        self.journal(&token.run)?
+            .lock()
+            .append(token, after, events)
     }
 
     async fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
@@ -155,12 +171,12 @@ impl Store for MemoryStore {
 
 /// A claim in force.
 struct Held {
-    run: RunId,
-    claims: Arc<Mutex<BTreeSet<RunId>>>,
+    token: ClaimToken,
+    journal: Arc<Mutex<RunJournal>>,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.claims.lock().remove(&self.run);
+        self.journal.lock().release(&self.token);
     }
 }

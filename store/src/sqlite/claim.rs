@@ -1,4 +1,4 @@
-//! Claims on runs: locks on files beside the database, which the system releases with the process.
+//! Locks on runs, held by their claims: locks on files beside the database, which the system releases with the process.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -6,26 +6,29 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use gepa_engine::{Claim, RunId, StoreError, Timestamp};
+use gepa_engine::{RunId, StoreError, Timestamp};
 
 use super::place::Place;
 
-/// A look at a claim holds a lock for a moment; whoever wants the claim waits it out.
+/// Looking whether a run is claimed locks its file for a moment. A claim tries again after that.
 const ATTEMPTS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Bytes of a lock file that are read.
 const NOTE_LIMIT: u64 = 256;
 
-/// Makes the caller the run's only writer.
-pub(super) fn claim(place: &Place, run: &RunId) -> Result<Claim, StoreError> {
+/// Locks a run, for `owner`. The lock keeps others from claiming the run; the number of the claim in
+/// the database keeps out a writer whose lock was broken, by a deleted file or by a network drive.
+pub(super) fn lock(place: &Place, run: &RunId, owner: &str) -> Result<Lock, StoreError> {
     let path = lock_path(place, run);
     let explain = |error| place.explain_io(&path, &error);
     for _ in 0..ATTEMPTS {
         fs::create_dir_all(place.locks()).map_err(explain)?;
         let file = open(&path).map_err(explain)?;
         match file.try_lock() {
-            Ok(()) if is_at(&file, &path) => return hold(file, path.clone()).map_err(explain),
+            Ok(()) if is_at(&file, &path) => {
+                return hold(file, path.clone(), owner).map_err(explain);
+            }
             // Its holder removed it meanwhile: the lock is on a file nobody else can find.
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
@@ -54,25 +57,31 @@ pub(super) fn is_claimed(place: &Place, run: &RunId) -> Result<bool, StoreError>
     }
 }
 
-/// A lock in force.
-struct Held {
-    path: PathBuf,
-    /// Unlocked when closed, which is after the file is removed.
-    _file: File,
+/// How a claim of this process is described.
+pub(super) fn owner() -> String {
+    format!("process {}, since {}", std::process::id(), Timestamp::now())
 }
 
-impl Drop for Held {
+/// A lock in force.
+pub(super) struct Lock {
+    path: PathBuf,
+    /// Unlocked when closed, which is after the file is removed.
+    file: File,
+}
+
+impl Drop for Lock {
     fn drop(&mut self) {
-        // A file that stays behind is unlocked, and harmless.
-        let _ = fs::remove_file(&self.path);
+        // A file of another owner stays. One of ours that cannot be removed is unlocked, and harmless.
+        if is_at(&self.file, &self.path) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
-fn hold(mut file: File, path: PathBuf) -> io::Result<Claim> {
+fn hold(mut file: File, path: PathBuf, owner: &str) -> io::Result<Lock> {
     file.set_len(0)?;
-    let note = format!("process {}, since {}", std::process::id(), Timestamp::now());
-    file.write_all(note.as_bytes())?;
-    Ok(Claim::new(Held { path, _file: file }))
+    file.write_all(owner.as_bytes())?;
+    Ok(Lock { path, file })
 }
 
 fn holder(path: &Path) -> String {

@@ -2,6 +2,7 @@
 
 mod claim;
 mod connection;
+mod holders;
 mod insert;
 mod place;
 mod read;
@@ -18,13 +19,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gepa_engine::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
-use gepa_engine::{Claim, Event, RunId, Seq, Store, StoreError};
+use gepa_engine::{Claim, ClaimToken, Event, RunId, Seq, Store, StoreError};
 use rusqlite::Connection;
 use tokio::task;
 
+use self::holders::Holders;
 use self::place::Place;
 use self::readers::Readers;
-use self::transaction::Task;
+use self::transaction::{Task, Written};
 use self::value::RunNumber;
 use self::writer::Writer;
 
@@ -38,6 +40,7 @@ pub struct SqliteStore {
     readers: Readers,
     /// `None`: opened for reading only.
     writer: Option<Writer>,
+    holders: Holders,
 }
 
 impl SqliteStore {
@@ -49,6 +52,7 @@ impl SqliteStore {
             readers: Readers::new(place.clone()),
             place,
             writer: Some(writer),
+            holders: Holders::default(),
         })
     }
 
@@ -60,6 +64,7 @@ impl SqliteStore {
             readers: Readers::new(place.clone()),
             place,
             writer: None,
+            holders: Holders::default(),
         })
     }
 
@@ -69,7 +74,7 @@ impl SqliteStore {
     }
 
     async fn write(&self, task: Task) -> Result<(), StoreError> {
-        self.writer()?.write(task).await
+        self.writer()?.write(task).await.map(drop)
     }
 
     fn writer(&self) -> Result<&Writer, StoreError> {
@@ -137,8 +142,20 @@ impl Store for SqliteStore {
     }
 
     async fn claim(&self, run: &RunId) -> Result<Claim, StoreError> {
-        self.writer()?;
-        self.with_lock(run, claim::claim).await
+        let writer = self.writer()?;
+        let owner = claim::owner();
+        let locked_for = owner.clone();
+        let lock = self.with_lock(run, move |place, run| claim::lock(place, run, &locked_for));
+        let lock = lock.await?;
+        let run = run.clone();
+        let task = Task::Claim {
+            run: run.clone(),
+            owner: owner.clone(),
+        };
+        let Written::Claimed(number) = writer.write(task).await? else {
+            return Err(StoreError::Storage(format!("{}: no claim", self.place)));
+        };
+        Ok(self.holders.hold(ClaimToken { run, number }, lock, &owner))
     }
 
     async fn is_claimed(&self, run: &RunId) -> Result<bool, StoreError> {
@@ -147,12 +164,20 @@ impl Store for SqliteStore {
 
     async fn append(
         &self,
-        run: &RunId,
+        token: &ClaimToken,
         after: Seq,
         events: Arc<[Event]>,
     ) -> Result<(), StoreError> {
-        let run = run.clone();
-        self.write(Task::Append { run, after, events }).await
+        let task = Task::Append {
+            token: token.clone(),
+            after,
+            events,
+        };
+        let appended = self.write(task).await;
+        if let Err(StoreError::ClaimLost { owner, .. }) = &appended {
+            self.holders.tell(token, owner);
+        }
+        appended
     }
 
     async fn runs(&self) -> Result<Vec<RunRow>, StoreError> {

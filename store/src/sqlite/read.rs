@@ -102,6 +102,20 @@ pub(super) fn standing(
     Ok((number, last.unwrap_or_default()))
 }
 
+/// The number and the owner of a run's newest claim; `None` for a run that does not exist.
+pub(super) fn claim(
+    connection: &Connection,
+    place: &Place,
+    run: &RunId,
+) -> Result<Option<(u64, String)>, StoreError> {
+    let what = format!("run `{run}`");
+    let sql = "SELECT claim_number, claim_owner FROM runs WHERE run_id = ?1";
+    let mut found = rows(connection, place, &what, sql, [run.as_str()], |columns| {
+        Ok((columns.get()?, columns.get()?))
+    })?;
+    Ok(found.pop())
+}
+
 /// A page of the journal.
 pub(super) fn events(
     connection: &Connection,

@@ -6,9 +6,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::place::Place;
 
 /// In order; the first makes format 1. One that was released never changes.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../migrations/sqlite/0001_journal.sql"),
     include_str!("../../migrations/sqlite/0002_no_artifacts.sql"),
+    include_str!("../../migrations/sqlite/0003_claims.sql"),
 ];
 
 /// `GEPA`, so that a database of another program is told from an empty one.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gepa_engine::record::{Cell, Projector, RunRow, RunSummary, Tables};
-use gepa_engine::{Event, RunId, Seq, StoreError};
-use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
+use gepa_engine::{ClaimToken, Event, RunId, Seq, StoreError};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::insert;
 use super::place::Place;
@@ -23,13 +23,27 @@ const PAGE: usize = 4_096;
 /// Something to write.
 pub(super) enum Task {
     Create(Box<RunRow>),
-    Append {
+    /// Give the run's next claim to `owner`.
+    Claim {
         run: RunId,
+        owner: String,
+    },
+    Append {
+        token: ClaimToken,
         after: Seq,
         events: Arc<[Event]>,
     },
     /// Derive the rows of a run anew from its journal.
     Reproject(RunId),
+}
+
+/// What came of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It was done.
+    Done,
+    /// The run was claimed under this number.
+    Claimed(u64),
 }
 
 /// The writing connection, and how the runs it wrote stand.
@@ -50,7 +64,7 @@ impl Transactions {
 
     /// Does the tasks in one transaction. A refused task leaves no trace and stops no other; if
     /// the storage fails, none of them is done.
-    pub(super) fn commit(&mut self, tasks: &[Task]) -> Vec<Result<(), StoreError>> {
+    pub(super) fn commit(&mut self, tasks: &[Task]) -> Vec<Result<Written, StoreError>> {
         if self.projectors.len() > KEPT_PROJECTORS {
             self.projectors.clear();
         }
@@ -68,7 +82,7 @@ impl Transactions {
         }
     }
 
-    fn attempt(&mut self, tasks: &[Task]) -> Result<Vec<Result<(), StoreError>>, Failure> {
+    fn attempt(&mut self, tasks: &[Task]) -> Result<Vec<Result<Written, StoreError>>, Failure> {
         let mut transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -113,7 +127,8 @@ impl Task {
     fn run(&self) -> &RunId {
         match self {
             Self::Create(row) => &row.run_id,
-            Self::Append { run, .. } | Self::Reproject(run) => run,
+            Self::Append { token, .. } => &token.run,
+            Self::Claim { run, .. } | Self::Reproject(run) => run,
         }
     }
 }
@@ -126,12 +141,18 @@ struct AppendTransaction<'t> {
 }
 
 impl AppendTransaction<'_> {
-    fn run(&mut self, task: &Task) -> Result<(), StoreError> {
+    fn run(&mut self, task: &Task) -> Result<Written, StoreError> {
         match task {
-            Task::Create(row) => self.create(row),
-            Task::Append { run, after, events } => self.append(run, *after, events),
-            Task::Reproject(run) => self.reproject(run),
+            Task::Create(row) => self.create(row)?,
+            Task::Claim { run, owner } => return self.claim(run, owner).map(Written::Claimed),
+            Task::Append {
+                token,
+                after,
+                events,
+            } => self.append(token, *after, events)?,
+            Task::Reproject(run) => self.reproject(run)?,
         }
+        Ok(Written::Done)
     }
 
     fn create(&self, row: &RunRow) -> Result<(), StoreError> {
@@ -144,7 +165,44 @@ impl AppendTransaction<'_> {
         })
     }
 
-    fn append(&mut self, run: &RunId, after: Seq, events: &[Event]) -> Result<(), StoreError> {
+    /// The number of the claim.
+    fn claim(&self, run: &RunId, owner: &str) -> Result<u64, StoreError> {
+        let claimed = self
+            .connection
+            .prepare_cached(
+                "UPDATE runs SET claim_number = claim_number + 1, claim_owner = ?2 \
+                 WHERE run_id = ?1 RETURNING claim_number",
+            )
+            .and_then(|mut statement| {
+                let number = |row: &Row<'_>| row.get::<_, i64>(0);
+                let found = statement.query_row(params![run.as_str(), owner], number);
+                found.optional()
+            });
+        let number = claimed.map_err(|error| self.place.explain(&error))?;
+        let number = number.ok_or_else(|| StoreError::UnknownRun(run.to_string()))?;
+        Ok(number.unsigned_abs())
+    }
+
+    /// Refuses a token that is not that of the newest claim.
+    fn check_claim(&self, token: &ClaimToken) -> Result<(), StoreError> {
+        let found = read::claim(self.connection, self.place, &token.run)?;
+        match found {
+            Some((number, owner)) if number != token.number => Err(StoreError::ClaimLost {
+                run: token.run.clone(),
+                owner,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn append(
+        &mut self,
+        token: &ClaimToken,
+        after: Seq,
+        events: &[Event],
+    ) -> Result<(), StoreError> {
+        self.check_claim(token)?;
+        let run = &token.run;
         let (number, found) = read::standing(self.connection, self.place, run)?;
         check_numbering(run, after, found, events)?;
         let mut projector = self.projector(run, found)?;

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::connection::open_writer;
 use super::place::Place;
-use super::transaction::{Task, Transactions};
+use super::transaction::{Task, Transactions, Written};
 
 /// Tasks that share a transaction at most.
 const MAX_GROUP: usize = 64;
@@ -23,7 +23,7 @@ pub(super) struct Writer {
 
 struct Job {
     task: Task,
-    done: oneshot::Sender<Result<(), StoreError>>,
+    done: oneshot::Sender<Result<Written, StoreError>>,
 }
 
 impl Writer {
@@ -43,7 +43,7 @@ impl Writer {
     }
 
     /// Has a task done; it is durable when this returns.
-    pub(super) async fn write(&self, task: Task) -> Result<(), StoreError> {
+    pub(super) async fn write(&self, task: Task) -> Result<Written, StoreError> {
         let (done, outcome) = oneshot::channel();
         let sent = self
             .jobs

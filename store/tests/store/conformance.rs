@@ -11,7 +11,7 @@ use gepa_evaluation::Stage;
 use gepa_store::{MemoryStore, SqliteStore, rebuild};
 use tempfile::TempDir;
 
-use crate::everything::{Everything, everything};
+use crate::everything::{Everything, append, everything};
 use crate::script::{RUN, journal, number, rollout, run_row, scored, started, text, trial};
 
 macro_rules! on_every_store {
@@ -58,7 +58,7 @@ fn sqlite_store() -> (TempDir, Arc<dyn Store>) {
 pub(crate) async fn scripted(store: &dyn Store) -> RunId {
     let run: RunId = RUN.parse().unwrap();
     store.create_run(run_row(RUN)).await.unwrap();
-    store.append(&run, Seq(0), journal()).await.unwrap();
+    append(&*store, &run, Seq(0), journal()).await.unwrap();
     run
 }
 
@@ -97,7 +97,7 @@ async fn what_is_asked_of_an_unknown_run_is_refused(store: Arc<dyn Store>) {
         store.run(&run).await.err(),
         store.claim(&run).await.err(),
         store.is_claimed(&run).await.err(),
-        store.append(&run, Seq(0), journal()).await.err(),
+        append(&*store, &run, Seq(0), journal()).await.err(),
         store.events(&run, Seq(0), 1).await.err(),
         store.candidates(&run).await.err(),
         store.trials(&run).await.err(),
@@ -122,7 +122,9 @@ async fn rows_do_not_depend_on_where_batches_end(store: Arc<dyn Store>) {
     while after < events.len() {
         let end = (after + size).min(events.len());
         let batch: Arc<[Event]> = events[after..end].into();
-        store.append(&run, Seq(after as u64), batch).await.unwrap();
+        append(&*store, &run, Seq(after as u64), batch)
+            .await
+            .unwrap();
         (after, size) = (end, size % 7 + 1);
     }
     let stored = everything(&*store, &run).await;
@@ -136,7 +138,7 @@ async fn an_append_elsewhere_than_at_the_end_is_a_conflict(store: Arc<dyn Store>
     let before = everything(&*store, &run).await;
     for after in [0, end - 1, end + 1] {
         let late = number(after + 1, vec![journal()[0].body.clone()]);
-        let answer = store.append(&run, Seq(after), late).await;
+        let answer = append(&*store, &run, Seq(after), late).await;
         let is_conflict = matches!(
             answer,
             Err(StoreError::Conflict { expected, found, .. })
@@ -150,7 +152,7 @@ async fn an_append_elsewhere_than_at_the_end_is_a_conflict(store: Arc<dyn Store>
 async fn an_empty_append_changes_nothing(store: Arc<dyn Store>) {
     let run = scripted(&*store).await;
     let end = Seq(journal().len() as u64);
-    store.append(&run, end, Arc::new([])).await.unwrap();
+    append(&*store, &run, end, Arc::new([])).await.unwrap();
     assert_eq!(everything(&*store, &run).await, reference().await);
 }
 
@@ -179,7 +181,7 @@ async fn a_batch_that_does_not_fit_leaves_no_trace(store: Arc<dyn Store>) {
         let kind = misfit.kind();
         let mut bodies = trial(key(80, 0), Stage::Pareto, &child, &[1.0, 0.5]);
         bodies.push(misfit);
-        let answer = store.append(&run, Seq(end), number(end + 1, bodies)).await;
+        let answer = append(&*store, &run, Seq(end), number(end + 1, bodies)).await;
         assert!(
             matches!(answer, Err(StoreError::Misfit { .. })),
             "{kind}: {answer:?}"
@@ -187,15 +189,14 @@ async fn a_batch_that_does_not_fit_leaves_no_trace(store: Arc<dyn Store>) {
         assert_eq!(everything(&*store, &run).await, before, "{kind}");
     }
     let gap = number(end + 2, trial(key(80, 0), Stage::Pareto, &child, &[1.0]));
-    let answer = store.append(&run, Seq(end), gap).await;
+    let answer = append(&*store, &run, Seq(end), gap).await;
     assert!(
         matches!(answer, Err(StoreError::Misfit { .. })),
         "{answer:?}"
     );
 
     let fitting = trial(key(80, 0), Stage::Pareto, &child, &[1.0, 0.5]);
-    store
-        .append(&run, Seq(end), number(end + 1, fitting))
+    append(&*store, &run, Seq(end), number(end + 1, fitting))
         .await
         .unwrap();
     assert_eq!(rebuild(&*store, &run).await.unwrap(), Vec::new());
@@ -264,7 +265,9 @@ async fn readers_see_whole_batches_only(store: Arc<dyn Store>) {
         for batch in 0..40_u64 {
             let bodies = trial(key(batch, 0), Stage::Pareto, &text("a"), &[1.0; 8]);
             let events = number(batch * 10 + 1, bodies);
-            writer.append(&id, Seq(batch * 10), events).await.unwrap();
+            append(&*writer, &id, Seq(batch * 10), events)
+                .await
+                .unwrap();
         }
     });
     let mut seen = BTreeSet::new();
@@ -299,10 +302,10 @@ async fn runs_written_at_once_do_not_mix(store: Arc<dyn Store>) {
                 let batch = Arc::new([event.clone()]);
                 // One in three is refused, and must not take its neighbours with it.
                 if after % 3 == 0 {
-                    let late = store.append(&id, Seq(after + 1), batch.clone()).await;
+                    let late = append(&*store, &id, Seq(after + 1), batch.clone()).await;
                     assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
                 }
-                store.append(&id, Seq(after), batch).await.unwrap();
+                append(&*store, &id, Seq(after), batch).await.unwrap();
             }
         })
     });
@@ -321,8 +324,7 @@ async fn the_doctor_finds_nothing_wrong(store: Arc<dyn Store>) {
     assert_eq!(store.integrity().await.unwrap(), Vec::<String>::new());
     let end = journal().len() as u64;
     let more = vec![started(key(9, 0), Stage::Pareto, &text("seed"), 0)];
-    store
-        .append(&run, Seq(end), number(end + 1, more))
+    append(&*store, &run, Seq(end), number(end + 1, more))
         .await
         .unwrap();
     assert_eq!(rebuild(&*store, &run).await.unwrap(), Vec::new());
@@ -347,7 +349,7 @@ async fn pauses_and_ends_from_outside_show_in_the_status(store: Arc<dyn Store>) 
     ];
     for (place, (body, expected)) in (at.0..).zip(steps) {
         let events = number(place + 1, vec![body]);
-        store.append(&run, Seq(place), events).await.unwrap();
+        append(&*store, &run, Seq(place), events).await.unwrap();
         let summary = store.run(&run).await.unwrap().summary;
         assert_eq!(summary.status, expected);
         assert_eq!(summary.paused, expected == RunStatus::Paused);

@@ -1,7 +1,9 @@
 //! Everything a store says about a run, to compare.
 
+use std::sync::Arc;
+
 use gepa_engine::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
-use gepa_engine::{Event, RunId, Seq, Store};
+use gepa_engine::{Event, RunId, Seq, Store, StoreError};
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Everything {
@@ -25,4 +27,15 @@ pub(crate) async fn everything(store: &dyn Store, run: &RunId) -> Everything {
         reflections: store.reflections(run).await.unwrap(),
         snapshots: store.snapshots(run).await.unwrap(),
     }
+}
+
+/// Claims a run for one append.
+pub(crate) async fn append(
+    store: &dyn Store,
+    run: &RunId,
+    after: Seq,
+    events: Arc<[Event]>,
+) -> Result<(), StoreError> {
+    let claim = store.claim(run).await?;
+    store.append(claim.token(), after, events).await
 }

@@ -59,7 +59,7 @@ async fn write_until_killed() {
     if store.runs().await.unwrap().is_empty() {
         store.create_run(run_row(RUN)).await.unwrap();
     }
-    let _claim = store.claim(&run).await.unwrap();
+    let claim = store.claim(&run).await.unwrap();
     let mut notes = File::options()
         .append(true)
         .create(true)
@@ -73,7 +73,7 @@ async fn write_until_killed() {
         };
         let bodies = trial(key, Stage::Pareto, &text("a"), &[1.0, 0.5, 0.0]);
         store
-            .append(&run, Seq(last), number(last + 1, bodies))
+            .append(claim.token(), Seq(last), number(last + 1, bodies))
             .await
             .unwrap();
         last += BATCH;

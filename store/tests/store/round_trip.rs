@@ -8,7 +8,7 @@ use gepa_store::{MemoryStore, SqliteStore, rebuild};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use crate::everything::everything;
+use crate::everything::{append, everything};
 use crate::script::{RUN, number, run_row, started, text};
 
 const KEY: TrialKey = TrialKey {
@@ -103,8 +103,7 @@ async fn check(events: Arc<[Event]>) {
     let memory = MemoryStore::new();
     for store in [&sqlite as &dyn Store, &memory] {
         store.create_run(run_row(RUN)).await.unwrap();
-        store
-            .append(&run, Seq(0), Arc::clone(&events))
+        append(&*store, &run, Seq(0), Arc::clone(&events))
             .await
             .unwrap();
     }

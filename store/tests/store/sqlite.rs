@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::conformance::{reference, scripted};
-use crate::everything::everything;
+use crate::everything::{append, everything};
 use crate::script::{RUN, journal, run_row};
 
 fn place() -> (TempDir, PathBuf) {
@@ -61,7 +61,7 @@ async fn a_store_opened_for_reading_writes_nothing() {
     let end = Seq(journal().len() as u64);
     let answers = [
         viewer.create_run(run_row("pl_00000000000000b2")).await,
-        viewer.append(&run, end, Arc::new([])).await,
+        append(&viewer, &run, end, Arc::new([])).await,
         viewer.claim(&run).await.map(drop),
         viewer.reproject(&run).await,
     ];
@@ -134,7 +134,7 @@ async fn a_text_is_stored_once_whichever_runs_tried_it() {
     let other = "pl_00000000000000b2";
     store.create_run(run_row(other)).await.unwrap();
     let run: RunId = other.parse().unwrap();
-    store.append(&run, Seq(0), journal()).await.unwrap();
+    append(&store, &run, Seq(0), journal()).await.unwrap();
     let connection = Connection::open(&path).unwrap();
     let count = |sql: &str| -> i64 { connection.query_row(sql, [], |row| row.get(0)).unwrap() };
     assert_eq!(count("SELECT COUNT(*) FROM candidates"), 8);
@@ -185,11 +185,10 @@ async fn two_processes_that_write_in_turn_see_each_others_events() {
     for (after, event) in journal().iter().enumerate() {
         let batch = Arc::new([event.clone()]);
         let (writer, late) = (&stores[after % 2], &stores[(after + 1) % 2]);
-        writer
-            .append(&run, Seq(after as u64), batch.clone())
+        append(writer, &run, Seq(after as u64), batch.clone())
             .await
             .unwrap();
-        let refused = late.append(&run, Seq(after as u64), batch).await;
+        let refused = append(late, &run, Seq(after as u64), batch).await;
         assert!(
             matches!(refused, Err(StoreError::Conflict { .. })),
             "{refused:?}"

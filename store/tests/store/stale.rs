@@ -12,7 +12,7 @@ use gepa_evaluation::Stage;
 use gepa_store::{MemoryStore, SqliteStore, rebuild};
 use tempfile::TempDir;
 
-use crate::everything::everything;
+use crate::everything::{append, everything};
 use crate::script::{
     RUN, closed, gate, issued, journal, key, number, rollout, run_row, scored, started, text,
 };
@@ -67,8 +67,7 @@ async fn a_stale_iteration_reads_back_and_counts_the_same_in_every_store() {
     let events = number(1, bodies);
     for store in stores {
         store.create_run(run_row(RUN)).await.unwrap();
-        store
-            .append(&run, Seq(0), Arc::clone(&events))
+        append(&*store, &run, Seq(0), Arc::clone(&events))
             .await
             .unwrap();
         let found = everything(&*store, &run).await;

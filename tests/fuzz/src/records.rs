@@ -35,13 +35,15 @@ pub(crate) fn journal(data: &[u8]) {
         let id = run.run_id.clone();
         store.create_run(run).await.expect("a fresh store");
         // An event that does not fit the events before it is refused alone.
+        let claim = store.claim(&id).await.expect("the run has no other writer");
         let mut last = Seq(0);
         for event in events {
             let event = Event {
                 seq: Seq(last.0 + 1),
                 ..event
             };
-            if store.append(&id, last, Arc::new([event])).await.is_ok() {
+            let appended = store.append(claim.token(), last, Arc::new([event])).await;
+            if appended.is_ok() {
                 last = Seq(last.0 + 1);
             }
         }
