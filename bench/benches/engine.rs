@@ -72,11 +72,8 @@ async fn each(name: &str, scores: Scores, from: u64, to: u64) -> Duration {
     };
     let store = gepa_store::open(&url).expect("a store");
     let meter = Meter::at(vec![from, to]);
-    let run = World::new(scores)
-        .run(&store, Until::Candidates(to as u32 + 5), 1)
-        .observe(Arc::clone(&meter) as _);
-    let run = run.start().await.expect("a run");
-    run.finish().await.expect("a result");
+    let run = World::new(scores).run(&store, Until::Candidates(to as u32 + 5), 1);
+    meter.finish(run).await.expect("a result");
     let marks: [Mark; 2] = meter.marks().try_into().expect("both sizes were reached");
     let [first, last] = marks;
     Duration::from_secs_f64((last.cpu - first.cpu) / (last.rollouts - first.rollouts) as f64)

@@ -84,10 +84,8 @@ async fn measured(
     seed: u64,
 ) -> Result<[Mark; 2], Box<dyn Error>> {
     let meter = Meter::at(vec![from, to]);
-    let run = World::new(scores)
-        .run(&store, Until::Candidates(to as u32 + 5), seed)
-        .observe(Arc::clone(&meter) as _);
-    run.start().await?.finish().await?;
+    let run = World::new(scores).run(&store, Until::Candidates(to as u32 + 5), seed);
+    meter.finish(run).await?;
     let marks = meter.marks();
     marks
         .try_into()

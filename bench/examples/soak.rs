@@ -24,7 +24,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use forgetful::Forgetful;
-use gepa_engine::{Decision, Event, EventBody, Fact, Observe, RunId, Store};
+use gepa_bench::watched;
+use gepa_engine::{Decision, Event, EventBody, Fact, Store};
 use instant::{Mark, Until, World, cpu_seconds};
 use parking_lot::Mutex;
 use simulated::Scores;
@@ -69,7 +70,7 @@ async fn soak(name: &str, archive: &str, rollouts: u64) -> Result<(), Box<dyn Er
         "store {name}, archive {archive}, {rollouts} rollouts\n  \
          rollouts  candidates  resident MB  us of processor each  journal MB  wall s"
     )?;
-    let ledger = Arc::new(Ledger {
+    let ledger = Ledger {
         every: rollouts / LINES,
         path,
         began: Instant::now(),
@@ -80,10 +81,9 @@ async fn soak(name: &str, archive: &str, rollouts: u64) -> Result<(), Box<dyn Er
             },
             ..State::default()
         }),
-    });
+    };
     let run = world.run(&store, Until::Rollouts(rollouts), 1);
-    let run = run.observe(Arc::clone(&ledger) as _).start().await?;
-    run.finish().await?;
+    watched(run, |events| ledger.see(events)).await?;
     ledger.close()?;
     Ok(())
 }
@@ -159,8 +159,8 @@ impl Ledger {
     }
 }
 
-impl Observe for Ledger {
-    fn on_events(&self, _: &RunId, events: &[Event]) {
+impl Ledger {
+    fn see(&self, events: &[Event]) {
         let mut state = self.state.lock();
         for event in events {
             match &event.body {

@@ -3,4 +3,7 @@
 
 pub mod draws;
 pub mod schedules;
+mod watched;
 pub mod worlds;
+
+pub use watched::watched;

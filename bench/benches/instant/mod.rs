@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use gepa_archive::Candidate;
 use gepa_engine::config::{Acceptance, BudgetSettings};
 use gepa_engine::{
-    Config, Decision, Event, EventBody, ExampleSets, Fact, Observe, Run, RunBuilder, RunId,
+    Config, Decision, Event, EventBody, ExampleSets, Fact, Run, RunBuilder, RunError, RunResult,
     Settings, Store,
 };
 use gepa_evaluation::{
@@ -197,10 +197,13 @@ impl Meter {
     pub(crate) fn marks(&self) -> Vec<Mark> {
         self.state.lock().1.clone()
     }
-}
 
-impl Observe for Meter {
-    fn on_events(&self, _: &RunId, events: &[Event]) {
+    /// Runs to the end under this meter.
+    pub(crate) async fn finish(&self, run: RunBuilder) -> Result<RunResult, RunError> {
+        gepa_bench::watched(run, |events| self.see(events)).await
+    }
+
+    fn see(&self, events: &[Event]) {
         let mut state = self.state.lock();
         let (now, marks) = &mut *state;
         for event in events {

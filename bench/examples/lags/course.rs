@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gepa_archive::{Candidate, ContentId};
 use gepa_bench::schedules::Mode;
 use gepa_bench::worlds::{Conditions, LARGEST_SET, Search, Split, World};
-use gepa_engine::{Decision, Event, EventBody, Fact, Observe, RunId, Settings};
+use gepa_engine::{Decision, Event, EventBody, Fact, Settings};
 use parking_lot::Mutex;
 use tokio::runtime::Builder;
 use tokio::time::Instant;
@@ -126,13 +126,12 @@ pub(crate) fn follow(
 
 async fn run(search: &Search) -> Course {
     let began = Instant::now();
-    let watch = Arc::new(Watch {
+    let watch = Watch {
         world: Arc::clone(&search.world),
         began,
         seen: Mutex::default(),
-    });
-    let observer = Arc::clone(&watch) as Arc<dyn Observe>;
-    let finished = search.finish_before([observer]).await;
+    };
+    let finished = search.finish_watched(|events| watch.see(events)).await;
     finished.expect("the settings are valid and cover a proposal");
     let seconds = began.elapsed().as_secs_f64();
     let seen = watch.seen.lock();
@@ -144,8 +143,8 @@ async fn run(search: &Search) -> Course {
     }
 }
 
-impl Observe for Watch {
-    fn on_events(&self, _run: &RunId, events: &[Event]) {
+impl Watch {
+    fn see(&self, events: &[Event]) {
         let mut seen = self.seen.lock();
         for event in events {
             match &event.body {

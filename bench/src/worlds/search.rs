@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use gepa_archive::{Candidate, CandidateError};
 use gepa_engine::{
-    Config, Event, ExampleSets, InvalidConfig, Observe, Run, RunBuilder, RunError, RunResult, Seq,
-    Settings, StoreError,
+    Config, Event, ExampleSets, InvalidConfig, Run, RunError, RunResult, Seq, Settings, StoreError,
 };
 use gepa_evaluation::{ExampleId, PromptTemplate};
 
@@ -13,6 +12,7 @@ use super::conditions::Conditions;
 use super::item::Split;
 use super::twin::twins;
 use super::world::World;
+use crate::watched;
 
 /// A search to be run: a world, the latencies of its models, and the engine's settings.
 #[derive(Clone, Debug)]
@@ -61,14 +61,11 @@ pub enum SearchError {
 impl Search {
     /// Runs it to its end in a new memory store.
     pub async fn finish(&self) -> Result<Searched, SearchError> {
-        self.finish_before([]).await
+        self.finish_watched(|_| {}).await
     }
 
-    /// Like [`finish`](Self::finish), with observers that see events when they are stored.
-    pub async fn finish_before(
-        &self,
-        observers: impl IntoIterator<Item = Arc<dyn Observe>>,
-    ) -> Result<Searched, SearchError> {
+    /// Like [`finish`](Self::finish); `see` gets each batch of events when it is stored.
+    pub async fn finish_watched(&self, see: impl FnMut(&[Event])) -> Result<Searched, SearchError> {
         let store = gepa_store::open("memory:")?;
         let conditions = self.conditions.clone();
         let (evaluator, reflector) = twins(Arc::clone(&self.world), conditions);
@@ -76,8 +73,7 @@ impl Search {
             .store(Arc::clone(&store))
             .evaluator(Arc::new(evaluator))
             .reflection_model(Arc::new(reflector));
-        let run = observers.into_iter().fold(run, RunBuilder::observe);
-        let result = run.start().await?.finish().await?;
+        let result = watched(run, see).await?;
         let journal = store.events(&result.run.run_id, Seq(0), usize::MAX).await?;
         Ok(Searched { result, journal })
     }

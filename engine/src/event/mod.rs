@@ -11,12 +11,9 @@ mod reflection;
 mod run;
 mod trial;
 
-pub use archive::{CandidateAccepted, SnapshotTag, SnapshotTaken};
+pub use archive::*;
 pub use body::{Decision, Event, EventBody, Fact, JOURNAL_FORMAT};
-pub use proposal::{CandidateProposed, CloseReason, GateDecided, ProposalClosed, ProposalIssued};
-pub use reflection::{ReflectionFailure, ReflectionFailureKind, ReflectionSettled};
-pub use run::{
-    CandidateInjected, RunAbandoned, RunFinished, RunInterrupted, RunResumed, RunStarted,
-    StopDecided, StopRequested, ValidationResult,
-};
-pub use trial::{RolloutSettled, RolloutsDropped, TrialFinished, TrialStarted};
+pub use proposal::*;
+pub use reflection::*;
+pub use run::*;
+pub use trial::*;

@@ -83,7 +83,14 @@ impl Projector {
                 let row = ReflectionRow::settled(run_id(), settled, seq);
                 vec![Change::Reflection(Box::new(row))]
             }
-            _ => Vec::new(),
+            Fact::RunResumed(_)
+            | Fact::RunInterrupted(_)
+            | Fact::RunPaused
+            | Fact::RunContinued
+            | Fact::StopRequested(_)
+            | Fact::RunAbandoned(_)
+            | Fact::CandidateInjected(_)
+            | Fact::RolloutsDropped(_) => Vec::new(),
         }
     }
 
@@ -141,7 +148,7 @@ impl Projector {
                 let results = finished.validation.iter().cloned();
                 results.map(Change::Validated).collect()
             }
-            _ => Vec::new(),
+            Decision::ProposalIssued(_) | Decision::StopDecided(_) => Vec::new(),
         }
     }
 }

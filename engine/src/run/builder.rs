@@ -13,13 +13,12 @@ use super::driver::{Clock, Driver};
 use super::error::RunError;
 use super::handle::{RunControl, RunHandle};
 use super::journal::Journal;
-use super::observe::Observe;
 use super::replay::Replay;
 use super::result::{RunEnd, RunResult};
 use super::spend::SpendLimiter;
 use crate::config::Config;
 use crate::core::{Core, Work};
-use crate::event::{EventBody, Fact, RunResumed};
+use crate::event::{Event, EventBody, Fact, RunResumed};
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::random::{ChaChaStreams, RandomSource};
 use crate::record::{RunRow, RunSummary};
@@ -31,7 +30,7 @@ const SUBSCRIBER_BACKLOG: usize = 1_024;
 /// Events read from the store at once while resuming.
 const REPLAY_PAGE: usize = 10_000;
 
-/// Puts a run together: a [`Config`], a store, an evaluator, a proposer, and who watches.
+/// Puts a run together: a [`Config`], a store, an evaluator, and a proposer.
 #[must_use = "a builder does nothing until it is started"]
 pub struct RunBuilder {
     config: Config,
@@ -39,7 +38,7 @@ pub struct RunBuilder {
     store: Option<Arc<dyn Store>>,
     evaluator: Option<Arc<dyn Evaluator>>,
     writer: Option<Writer>,
-    observers: Vec<Arc<dyn Observe>>,
+    events: broadcast::Sender<Arc<[Event]>>,
     random: Option<Box<dyn RandomSource>>,
     run_id: Option<RunId>,
 }
@@ -63,7 +62,7 @@ impl Run {
             store: None,
             evaluator: None,
             writer: None,
-            observers: Vec::new(),
+            events: broadcast::channel(SUBSCRIBER_BACKLOG).0,
             random: None,
             run_id: None,
         }
@@ -96,10 +95,10 @@ impl RunBuilder {
         self
     }
 
-    /// Someone to be told of events; may be called more than once.
-    pub fn observe(mut self, observer: Arc<dyn Observe>) -> Self {
-        self.observers.push(observer);
-        self
+    /// Batches of events from the very first on, each stored before it is seen; see
+    /// [`RunHandle::subscribe`].
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<[Event]>> {
+        self.events.subscribe()
     }
 
     /// Where randomness comes from, instead of `ChaCha` streams of the configured seed.
@@ -223,7 +222,7 @@ impl RunBuilder {
             store: self.store.ok_or(RunError::Incomplete("store"))?,
             evaluator,
             proposer,
-            observers: self.observers,
+            events: self.events,
             run_id: self
                 .run_id
                 .unwrap_or_else(|| RunId::fresh(Timestamp::now())),
@@ -260,7 +259,7 @@ struct Parts {
     store: Arc<dyn Store>,
     evaluator: Arc<dyn Evaluator>,
     proposer: Arc<dyn Proposer>,
-    observers: Vec<Arc<dyn Observe>>,
+    events: broadcast::Sender<Arc<[Event]>>,
     run_id: RunId,
 }
 
@@ -315,15 +314,13 @@ impl Parts {
         for body in pending {
             journal.push(body);
         }
-        let (events, _) = broadcast::channel(SUBSCRIBER_BACKLOG);
         let (sender, commands) = mpsc::unbounded_channel();
         let driver = Driver {
             run_id: self.run_id.clone(),
             core,
             journal,
             dispatcher,
-            observers: self.observers,
-            events: events.clone(),
+            events: self.events.clone(),
             commands,
             clock: Clock {
                 limit_seconds: settings.budget.max_seconds,
@@ -343,7 +340,7 @@ impl Parts {
         RunHandle {
             run_id,
             control: RunControl { commands: sender },
-            events,
+            events: self.events,
             task,
         }
     }

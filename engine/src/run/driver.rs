@@ -12,7 +12,6 @@ use super::dispatch::{DispatchOutcome, Dispatcher};
 use super::error::RunError;
 use super::handle::Command;
 use super::journal::Journal;
-use super::observe::Observe;
 use super::result::RunEnd;
 use crate::config::Config;
 use crate::core::{Core, Work};
@@ -32,7 +31,6 @@ pub(super) struct Driver {
     pub(super) core: Core,
     pub(super) journal: Journal,
     pub(super) dispatcher: Dispatcher,
-    pub(super) observers: Vec<Arc<dyn Observe>>,
     pub(super) events: broadcast::Sender<Arc<[Event]>>,
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
     pub(super) clock: Clock,
@@ -190,9 +188,6 @@ impl Driver {
 
     /// A batch is stored: whoever watches may see it, and its facts may be decided on.
     fn decide_on(&mut self, batch: &Arc<[Event]>) {
-        for observer in &self.observers {
-            observer.on_events(&self.run_id, batch);
-        }
         telemetry::count(batch);
         for event in batch.iter() {
             if let EventBody::Fact(fact) = &event.body {

@@ -1,11 +1,9 @@
-//! What is stored about a run: sums, snapshots, and who is told of events.
+//! What is stored about a run: sums and snapshots; what subscribers read.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use gepa_archive::CandidateIndex;
-use gepa_engine::{
-    Counters, Decision, Event, EventBody, Observe, RunId, RunResult, Seq, SnapshotTag, Store,
-};
+use gepa_engine::{Counters, Decision, Event, EventBody, RunResult, Seq, SnapshotTag, Store};
 use gepa_evaluation::Usage;
 use gepa_jobs::render_snapshot;
 
@@ -97,29 +95,13 @@ fn archive_at(events: &[Event], seq: Seq) -> Vec<CandidateIndex> {
     members
 }
 
-#[derive(Default)]
-struct Watcher(Mutex<Vec<Seq>>);
-
-impl Observe for Watcher {
-    fn on_events(&self, _run: &RunId, events: &[Event]) {
-        self.0
-            .lock()
-            .unwrap()
-            .extend(events.iter().map(|event| event.seq));
-    }
-}
-
 #[tokio::test]
-async fn observers_and_subscribers_see_every_event_once_and_in_order() {
+async fn subscribers_see_every_event_once_and_in_order() {
     let world = World::new();
     let store = memory();
-    let watcher = Arc::new(Watcher::default());
     let builder = world.builder(&store, Probe::new().shared());
-    let handle = builder
-        .observe(Arc::clone(&watcher) as _)
-        .start()
-        .await
-        .unwrap();
+    let mut early = builder.subscribe();
+    let handle = builder.start().await.unwrap();
     let mut subscription = handle.subscribe();
     let run = handle.run_id().clone();
     let (reader, finished) = (Arc::clone(&store), handle.finish());
@@ -136,5 +118,9 @@ async fn observers_and_subscribers_see_every_event_once_and_in_order() {
     let (result, seen) = tokio::join!(finished, subscriber);
     let all: Vec<Seq> = (1..=result.unwrap().run.summary.seq.0).map(Seq).collect();
     assert_eq!(seen, all);
-    assert_eq!(*watcher.0.lock().unwrap(), all);
+    let mut seen_early = Vec::new();
+    while let Ok(batch) = early.recv().await {
+        seen_early.extend(batch.iter().map(|event| event.seq));
+    }
+    assert_eq!(seen_early, all);
 }

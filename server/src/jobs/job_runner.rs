@@ -199,6 +199,11 @@ impl JobRunner {
                     reason,
                     provider_down: true,
                 } => self.interrupted(&reason).await,
+                // Another process took the run. It is ours again if that process ends before the run.
+                RunEnd::Interrupted { reason, .. } if !*self.closing.borrow() => JobStep::Wait {
+                    pause: CLAIM_PAUSE,
+                    why: format!("the end of another process's work ({reason})"),
+                },
                 // The run has finished, or was interrupted because the server ends.
                 _ => JobStep::Leave,
             },

@@ -205,15 +205,12 @@ pub(super) fn failed_rollout(
     again.key.write(&mut values);
     again.position.write(&mut values);
     let values = params_from_iter(values.into_iter().map(Parameter));
-    let mut found = rows(
-        connection,
-        place,
-        &what,
-        &FAILED_ROLLOUT,
-        values,
-        |columns| columns.row(),
-    )?;
+    let mut found = rows(connection, place, &what, &FAILED_ROLLOUT, values, whole_row)?;
     Ok(found.pop())
+}
+
+fn whole_row<R: Stored>(columns: &mut Columns<'_, '_>) -> Result<R, RowError> {
+    columns.row()
 }
 
 fn of_run<R: Stored>(

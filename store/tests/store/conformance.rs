@@ -58,7 +58,7 @@ fn sqlite_store() -> (TempDir, Arc<dyn Store>) {
 pub(crate) async fn scripted(store: &dyn Store) -> RunId {
     let run: RunId = RUN.parse().unwrap();
     store.create_run(run_row(RUN)).await.unwrap();
-    append(&*store, &run, Seq(0), journal()).await.unwrap();
+    append(store, &run, Seq(0), journal()).await.unwrap();
     run
 }
 

@@ -103,7 +103,7 @@ async fn check(events: Arc<[Event]>) {
     let memory = MemoryStore::new();
     for store in [&sqlite as &dyn Store, &memory] {
         store.create_run(run_row(RUN)).await.unwrap();
-        append(&*store, &run, Seq(0), Arc::clone(&events))
+        append(store, &run, Seq(0), Arc::clone(&events))
             .await
             .unwrap();
     }
