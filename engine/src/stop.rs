@@ -81,6 +81,13 @@ pub enum StopReason {
         /// What was wrong the last time.
         message: String,
     },
+    /// A condition that was given to the run beside the configured ones.
+    Custom {
+        /// The condition's name.
+        name: String,
+        /// What it found, for people.
+        detail: String,
+    },
     /// Someone asked for it.
     Requested,
     /// Someone asked that it end at once, without a final scoring.
@@ -128,6 +135,7 @@ impl StopReason {
             Self::NoImprovement { .. } => "no_improvement",
             Self::NothingLeft { .. } => "nothing_left",
             Self::ReflectionFailures { .. } => "reflection_failures",
+            Self::Custom { .. } => "custom",
             Self::Requested => "requested",
             Self::Cancelled => "cancelled",
             Self::NoRollouts { .. } => "no_rollouts",
@@ -208,6 +216,7 @@ impl fmt::Display for StopReason {
                 formatter,
                 "the reflection model gave no usable text in {iterations} iterations in a row, the last time: {message}"
             ),
+            Self::Custom { name, detail } => write!(formatter, "{name}: {detail}"),
             Self::Requested => formatter.write_str("stopped on request"),
             Self::Cancelled => formatter.write_str("cancelled on request"),
             Self::NoRollouts { cause } => {

@@ -169,6 +169,7 @@ fn close_label(reason: CloseReason) -> &'static str {
         CloseReason::Duplicate => "duplicate",
         CloseReason::Budget => "budget",
         CloseReason::Stale => "stale",
+        CloseReason::Dropped => "dropped",
         CloseReason::TooManyFailures => "too_many_failures",
         CloseReason::Stopped => "stopped",
     }

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use gepa_archive::{
-    Candidate, CandidateIndex, Insertion, InstanceIndex, InstanceScore, Origin, ScoreRow,
-};
+use gepa_archive::{Candidate, CandidateIndex, Insertion, Origin, ScoreRow};
 
 use super::generation::Turns;
 use super::ledger::Reservation;
 use super::proposal::{Comparison, Proposal, Unwanted, Verdict};
-use super::trial::Trial;
+use super::row::Row;
 use super::work::Work;
 use super::{Core, Part};
 use crate::config::Duplicates;
@@ -24,24 +22,35 @@ use crate::record::token_estimate;
 impl Core {
     /// The seed enters the archive, or the run fails where it could not be scored.
     pub(super) fn commit_seed_if_complete(&mut self) {
-        if !matches!(&self.part, Part::Seeding(trial) if trial.is_complete()) {
+        if !matches!(&self.part, Part::Seeding(row) if row.is_complete()) {
             return;
         }
-        let Part::Seeding(trial) = std::mem::replace(&mut self.part, Part::Searching) else {
+        let Part::Seeding(row) = std::mem::replace(&mut self.part, Part::Searching) else {
             return;
         };
-        self.decide(trial.finished());
-        self.count_trial(&trial);
-        if self.too_many_failed(&trial) {
+        self.count_row(row.reserved, &row);
+        if self.too_many_failed(&row) {
             self.give_up(self.failures.reason());
             return;
         }
         let seed = Arc::clone(self.config.seed());
         if self
-            .accept(0, Origin::Seed, Vec::new(), seed, &trial)
+            .accept(0, Origin::Seed, Vec::new(), seed, &row)
             .is_none()
         {
             self.give_up(self.failures.reason());
+        }
+    }
+
+    /// An order of the seed's row has all its outcomes.
+    pub(super) fn go_on_with_seed(&mut self) {
+        match std::mem::replace(&mut self.part, Part::Searching) {
+            Part::Seeding(mut row) => {
+                self.finish_trial(row.last());
+                self.grow(&mut row, None);
+                self.part = Part::Seeding(row);
+            }
+            part => self.part = part,
         }
     }
 
@@ -98,8 +107,8 @@ impl Core {
         let used = proposal.gate_usage();
         self.ledger
             .settle(std::mem::take(&mut proposal.reserved), used);
-        if let Some(begun) = &proposal.pareto_trial {
-            proposal.reserved.rollouts = begun.open() + begun.executed();
+        if let Some(begun) = &proposal.row {
+            proposal.reserved.rollouts = begun.reserved;
             self.ledger.reserve(proposal.reserved);
         }
         for trial in proposal.gate_trials() {
@@ -118,31 +127,29 @@ impl Core {
     fn commit_child(&mut self, mut proposal: Proposal) {
         let iteration = proposal.iteration;
         let reserved = std::mem::take(&mut proposal.reserved);
-        let (Some(trial), Some(child)) = (proposal.pareto_trial.take(), proposal.child.take())
-        else {
+        let (Some(row), Some(child)) = (proposal.row.take(), proposal.child.take()) else {
             return;
         };
-        self.ledger.settle(
-            reserved,
-            Reservation {
-                rollouts: trial.executed(),
-                reflections: 0,
-            },
-        );
-        self.failures.count(&trial);
-        if let Some(Unwanted { reason, detail, .. }) = proposal.unwanted {
+        self.count_row(reserved.rollouts, &row);
+        let dropped = row.dropped().map(|detail| Unwanted {
+            reason: CloseReason::Dropped,
+            detail: detail.to_owned(),
+            is_dropping: false,
+        });
+        if let Some(Unwanted { reason, detail, .. }) = proposal.unwanted.or(dropped) {
             if reason != CloseReason::Duplicate {
-                self.memory.remember_turned_away(&trial);
+                row.trials()
+                    .for_each(|trial| self.memory.remember_turned_away(trial));
             }
-            self.close_with_waste(iteration, reason, detail, trial.executed());
+            self.close_with_waste(iteration, reason, detail, row.executed());
             return;
         }
-        self.memory.remember(&trial);
+        row.trials().for_each(|trial| self.memory.remember(trial));
         let parents = proposal.parents.clone();
-        let accepted = if self.too_many_failed(&trial) {
+        let accepted = if self.too_many_failed(&row) {
             None
         } else {
-            self.accept(iteration, proposal.origin, parents, child, &trial)
+            self.accept(iteration, proposal.origin, parents, child, &row)
         };
         match accepted {
             Some(_) => {
@@ -212,34 +219,37 @@ impl Core {
             return;
         }
         let priority = self.pareto_priority(&proposal, gate);
-        if let Some(begun) = &mut proposal.pareto_trial {
-            begun.priority = priority;
-            if !begun.is_complete() {
-                self.work.push(Work::Move(begun.key, priority));
-            }
+        if let Some(begun) = &mut proposal.row {
+            let moved = begun.move_to(priority);
+            self.work
+                .extend(moved.map(|trial| Work::Move(trial, priority)));
             proposal.gate_committed = true;
             self.open.insert(iteration, proposal);
             return;
         }
-        let Some(trial) = self.pareto_trial(&proposal, proposal.as_of) else {
+        // Later orders of the row must not know more, whenever their turn comes.
+        let as_of = proposal.as_of.min(self.memory.age());
+        let Some(mut row) = self.row_of(&proposal, as_of) else {
             return;
         };
-        let trial = trial.with_priority(priority);
-        if !self.ledger.covers_rollouts(trial.open()) {
-            let detail = "the rest of the budget is promised to earlier proposals".to_owned();
-            self.close(iteration, CloseReason::Budget, detail);
-            return;
+        row.priority = priority;
+        let gate_trial = proposal.child_trial.as_ref();
+        if let Some(rung) = self.next_rung(&mut row, gate_trial) {
+            row.reserved = self.reserved_for(&row, &rung);
+            if !self.ledger.covers_rollouts(row.reserved) {
+                let detail = "the rest of the budget is promised to earlier proposals".to_owned();
+                self.close(iteration, CloseReason::Budget, detail);
+                return;
+            }
+            proposal.reserved = Reservation {
+                rollouts: row.reserved,
+                reflections: 0,
+            };
+            self.ledger.reserve(proposal.reserved);
+            self.order_rung(&mut row, rung);
+            self.grow(&mut row, gate_trial);
         }
-        proposal.reserved = Reservation {
-            rollouts: trial.open(),
-            reflections: 0,
-        };
-        self.ledger.reserve(proposal.reserved);
-        self.order_trial(&trial);
-        if trial.is_complete() {
-            self.decide(trial.finished());
-        }
-        proposal.pareto_trial = Some(trial);
+        proposal.row = Some(row);
         proposal.gate_committed = true;
         self.open.insert(iteration, proposal);
     }
@@ -273,9 +283,9 @@ impl Core {
         origin: Origin,
         parents: Vec<CandidateIndex>,
         candidate: Arc<Candidate>,
-        trial: &Trial,
+        scored: &Row,
     ) -> Option<Insertion> {
-        let row = ScoreRow::new(instance_scores(trial, &self.instances)).ok()?;
+        let row = ScoreRow::new(scored.obtained(&self.instances)).ok()?;
         let content_id = candidate.content_id();
         let insertion = self
             .archive
@@ -300,7 +310,7 @@ impl Core {
             parents,
             origin,
             mean_score: row.mean(),
-            scores: trial.scores(),
+            scores: scored.scores(self.instances.len()),
             objectives: objectives
                 .iter()
                 .map(|(name, mean)| (name.to_string(), *mean))
@@ -324,7 +334,10 @@ impl Core {
 
     /// Outcomes of members of the archive that will never be parents again are of no more use.
     fn forget_the_childless(&mut self) {
-        let selector = &self.policies.parent;
+        if self.policies.any_may_be_parent {
+            return;
+        }
+        let selector = &self.policies.parent.configured;
         let (archive, contents) = (&self.archive, &self.contents);
         self.memory.sweep(|content| {
             let member = contents.get(content);
@@ -369,21 +382,22 @@ impl Core {
         }));
     }
 
-    /// The seed's trial is reserved and settled like any other.
-    fn count_trial(&mut self, trial: &Trial) {
-        let executed = Reservation {
-            rollouts: trial.executed(),
+    /// Gives back what a row did not need, and counts its failures.
+    fn count_row(&mut self, reserved: u64, row: &Row) {
+        let rollouts = |rollouts| Reservation {
+            rollouts,
             reflections: 0,
         };
-        self.ledger.settle(executed, executed);
-        self.failures.count(trial);
+        self.ledger
+            .settle(rollouts(reserved), rollouts(row.executed()));
+        row.trials().for_each(|trial| self.failures.count(trial));
     }
 
-    fn too_many_failed(&self, trial: &Trial) -> bool {
-        let scored = trial.scores().iter().flatten().count();
-        let failed = trial.examples.len() - scored;
+    fn too_many_failed(&self, row: &Row) -> bool {
+        let scored = row.scores(self.instances.len()).iter().flatten().count();
+        let failed = row.len() - scored;
         let allowed = self.config.settings().rollouts.max_failure_fraction;
-        scored == 0 || failed as f64 > allowed * trial.examples.len() as f64
+        scored == 0 || failed as f64 > allowed * row.len() as f64
     }
 
     fn stop_on_failures(&mut self) {
@@ -408,18 +422,4 @@ impl Core {
             _ => {}
         }
     }
-}
-
-fn instance_scores(trial: &Trial, instances: &[InstanceIndex]) -> Vec<InstanceScore> {
-    trial
-        .obtained()
-        .filter_map(|position| {
-            let scored = trial.scored(position)?;
-            Some(InstanceScore {
-                instance: instances[position],
-                score: scored.score,
-                objectives: scored.objectives.clone(),
-            })
-        })
-        .collect()
 }

@@ -9,9 +9,10 @@ use super::trial::{Trial, mean};
 use super::work::Work;
 use super::{Core, Part};
 use crate::event::{
-    CloseReason, Decision, RunFinished, SnapshotTag, StopDecided, ValidationResult,
+    CloseReason, Decision, PolicyPoint, RunFinished, SnapshotTag, StopDecided, ValidationResult,
 };
 use crate::ids::TrialKey;
+use crate::policy::{PolicySet, Question};
 use crate::stop::StopReason;
 
 impl Core {
@@ -168,11 +169,16 @@ impl Core {
 
     /// The best candidates, the winner first. The archive changes no more once they are asked for.
     fn winners(&mut self) -> &[CandidateIndex] {
-        let (archive, policy) = (&self.archive, &mut self.policies.winner);
+        let archive = &self.archive;
+        let PolicySet {
+            winner, answers, ..
+        } = &mut self.policies;
+        let name = Question::first(PolicyPoint::Winner, self.next_iteration);
         let count = self.config.settings().validation.top_k as usize + 1;
         self.winners.get_or_insert_with(|| {
             let mut winners: Vec<CandidateIndex> = Vec::new();
-            for index in policy.rank(archive, count) {
+            let asked = answers.ask(name, winner, |choice| choice.rank(archive, count));
+            for index in asked.answer {
                 let is_live = archive.get(index).is_some_and(|one| !one.evicted);
                 if is_live && !winners.contains(&index) {
                     winners.push(index);

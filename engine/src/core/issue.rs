@@ -13,9 +13,11 @@ use super::proposal::{CHILD_TRIAL, PARENT_TRIAL, Proposal, Rewrite, RewriteState
 use super::trial::Trial;
 use super::{Core, Part};
 use crate::config::Duplicates;
-use crate::event::{CandidateProposed, Decision, ProposalIssued, StopDecided};
+use crate::event::{CandidateProposed, Decision, PolicyPoint, ProposalIssued, StopDecided};
 use crate::ids::TrialKey;
-use crate::policy::{ComponentQuestion, MinibatchQuestion, ParentQuestion, Standing, StopAnswer};
+use crate::policy::{
+    ComponentQuestion, MinibatchQuestion, ParentQuestion, PolicySet, Question, Standing, StopAnswer,
+};
 use crate::random::DrawPurpose;
 use crate::stop::StopReason;
 
@@ -39,6 +41,8 @@ impl Core {
             }
         }
         let iteration = self.next_iteration;
+        let oldest = self.open.keys().next().copied().unwrap_or(iteration);
+        self.policies.answers.forget_before(oldest);
         self.next_iteration += 1;
         if !self.issue_injected(iteration) && !self.issue_merge(iteration) {
             self.issue_reflections(iteration);
@@ -73,19 +77,30 @@ impl Core {
             unreflected: self.fruitless.unreflected,
             most_unreflected: u64::from(settings.reflection.max_failures_in_a_row),
             last_complaint: &self.fruitless.last_complaint,
-            rollouts: self.ledger.rollouts(self.config.generation_rollouts()),
+            rollouts: self.ledger.rollouts(self.generation_rollouts()),
             reflections: self.ledger.reflections(calls),
         };
-        let conditions = self.policies.stop.iter_mut();
-        let mut answers = conditions.map(|condition| condition.ask(&standing));
-        answers
-            .find(|answer| *answer != StopAnswer::GoOn)
-            .unwrap_or(StopAnswer::GoOn)
+        let PolicySet { stop, answers, .. } = &mut self.policies;
+        let configured = stop.configured.ask(&standing);
+        if configured != StopAnswer::GoOn {
+            return configured;
+        }
+        let question = Question::first(PolicyPoint::Stop, self.next_iteration);
+        let asked = answers.ask(question, stop, |condition| match condition.ask(&standing) {
+            StopAnswer::GoOn => None,
+            StopAnswer::Stop(reason) | StopAnswer::StopIfIdle(reason) => Some(reason),
+        });
+        asked.answer.map_or(StopAnswer::GoOn, StopAnswer::Stop)
     }
 
     fn reflections_per_proposal(&self) -> u64 {
         let components = self.config.seed().components().len();
-        let most = self.policies.components.most(components).min(components);
+        let most = self
+            .policies
+            .components
+            .configured
+            .most(components)
+            .min(components);
         most as u64 * u64::from(self.config.settings().reflection.max_attempts)
     }
 
@@ -267,16 +282,34 @@ impl Core {
             iteration,
             archive: &self.archive,
         };
+        let point = match purpose {
+            DrawPurpose::Regate => PolicyPoint::Regate,
+            _ => PolicyPoint::Parent,
+        };
         let mut draw = self.random.stream(purpose, iteration);
-        let chosen = self.policies.parent.select(&question, &mut *draw);
-        chosen
+        let PolicySet {
+            parent, answers, ..
+        } = &mut self.policies;
+        let asked = answers.ask(Question::first(point, iteration), parent, |selector| {
+            selector.select(&question, &mut *draw)
+        });
+        self.policies.any_may_be_parent |= asked.is_foreign;
+        asked
+            .answer
             .filter(|parent| self.archive.get(*parent).is_some_and(|one| !one.evicted))
             .or_else(|| self.archive.best())
             .unwrap_or_default()
     }
 
     fn sample_minibatch(&mut self, question: MinibatchQuestion) -> Vec<ExampleId> {
-        let positions = self.policies.minibatch.sample(&question, &mut *self.random);
+        let PolicySet {
+            minibatch, answers, ..
+        } = &mut self.policies;
+        let name = Question::first(PolicyPoint::Minibatch, question.iteration);
+        let positions = answers.ask(name, minibatch, |sampler| {
+            sampler.sample(&question, &mut *self.random)
+        });
+        let positions = positions.answer;
         let train = &self.config.sets().train;
         let named = positions.into_iter().filter_map(|at| train.get(at));
         let mut batch: Vec<ExampleId> = named.take(question.size).cloned().collect();
@@ -292,7 +325,7 @@ impl Core {
         Arc::clone(candidate)
     }
 
-    /// The components to rewrite, and the turn that was taken for it. A parent's turn moves on at once,
+    /// The components to rewrite, and the turn they used up. A parent's turn moves on at once,
     /// so that two proposals in flight from the same parent rewrite different components.
     fn take_components(
         &mut self,
@@ -308,9 +341,16 @@ impl Core {
             candidate,
             turn,
         };
-        let selector = &mut self.policies.components;
+        let PolicySet {
+            components,
+            answers,
+            ..
+        } = &mut self.policies;
+        let name = Question::first(PolicyPoint::Components, iteration);
+        let asked = answers.ask(name, components, |selector| selector.select(&question));
+        let selector = &components.configured;
         let mut chosen: Vec<usize> = Vec::new();
-        for at in selector.select(&question) {
+        for at in asked.answer {
             if at < names.len() && !chosen.contains(&at) {
                 chosen.push(at);
             }
@@ -319,7 +359,8 @@ impl Core {
         if chosen.is_empty() {
             chosen.push(turn);
         }
-        let turn = selector.takes_turns().then_some(turn);
+        let takes_turns = selector.takes_turns() && !asked.is_foreign;
+        let turn = takes_turns.then_some(turn);
         if let Some(turn) = turn {
             self.cursors[parent.position()] = (turn + 1) % names.len();
         }

@@ -39,7 +39,12 @@ impl Ledger {
         self.rollouts.covers(count)
     }
 
-    /// Sets aside what `covers` allowed.
+    /// Rollouts that could still be reserved.
+    pub(crate) fn rollouts_left(&self) -> u64 {
+        self.rollouts.left()
+    }
+
+    /// Sets aside what `covers_rollouts` allowed.
     pub(crate) fn reserve(&mut self, reservation: Reservation) {
         self.rollouts.reserved += reservation.rollouts;
         self.reflections.reserved += reservation.reflections;
@@ -79,6 +84,12 @@ impl Account {
             reserved: self.reserved,
             needed,
         }
+    }
+
+    fn left(self) -> u64 {
+        self.limit.map_or(u64::MAX, |limit| {
+            limit.saturating_sub(self.settled + self.reserved)
+        })
     }
 
     fn covers(self, count: u64) -> bool {

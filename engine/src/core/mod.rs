@@ -18,6 +18,7 @@ mod order;
 mod priority;
 mod progress;
 mod proposal;
+mod row;
 mod speculation;
 mod staleness;
 #[cfg(test)]
@@ -32,19 +33,19 @@ use std::sync::Arc;
 use gepa_archive::{
     Archive, ArchiveSettings, Candidate, CandidateIndex, ContentId, InstanceIndex, MergeLog,
 };
-use gepa_evaluation::{ExampleId, Outcome, Stage};
+use gepa_evaluation::{ExampleId, Outcome};
 
 use crate::config::{BudgetSettings, Config};
 use crate::counters::Counters;
-use crate::event::{Decision, Fact, JOURNAL_FORMAT, RolloutSettled, RunStarted};
-use crate::ids::TrialKey;
-use crate::policy::PolicySet;
+use crate::event::{Decision, Fact, JOURNAL_FORMAT, PolicyDecided, RolloutSettled, RunStarted};
+use crate::policy::{Policies, PolicySet};
 use crate::random::RandomSource;
 use crate::stop::StopReason;
 use failures::FailureWindow;
 use ledger::{Ledger, Reservation};
 use memory::Memory;
 use proposal::Proposal;
+use row::Row;
 use trial::Trial;
 use work::rollouts_of;
 
@@ -90,7 +91,7 @@ pub(crate) struct Core {
 /// The parts of a run.
 #[derive(Debug)]
 enum Part {
-    Seeding(Trial),
+    Seeding(Row),
     Searching,
     /// Nothing new begins; what is in flight is decided on.
     Draining,
@@ -124,20 +125,24 @@ struct MergeState {
 }
 
 impl Core {
-    /// A run about to begin: decides to start, and to evaluate the seed.
+    /// A run of the configured policies that has begun.
     pub(crate) fn start(config: Arc<Config>, reuse: bool, random: Box<dyn RandomSource>) -> Self {
+        let mut core = Self::new(config, reuse, random, Policies::new());
+        core.begin();
+        core
+    }
+
+    /// A run that has not begun.
+    pub(crate) fn new(
+        config: Arc<Config>,
+        reuse: bool,
+        random: Box<dyn RandomSource>,
+        policies: Policies,
+    ) -> Self {
         let settings = config.settings();
-        let key = TrialKey {
-            iteration: 0,
-            index: 0,
-        };
-        let pareto = config.sets().pareto.clone();
-        let trial = Trial::new(key, Stage::Seed, Arc::clone(config.seed()), pareto, |_| {
-            None
-        });
         let mut core = Self {
             random,
-            policies: PolicySet::configured(&config),
+            policies: PolicySet::new(&config, policies),
             limits: BudgetSettings::default(),
             archive: Archive::new(ArchiveSettings {
                 frontier: settings.search.frontier,
@@ -167,7 +172,6 @@ impl Core {
             config,
         };
         core.limit_to(core.config.settings().budget.clone());
-        core.begin(trial);
         core
     }
 
@@ -179,7 +183,8 @@ impl Core {
         self.limits = limits;
     }
 
-    fn begin(&mut self, seed_trial: Trial) {
+    /// Decides to start, and to evaluate the seed.
+    pub(crate) fn begin(&mut self) {
         let sets = self.config.sets();
         let started = RunStarted {
             format: JOURNAL_FORMAT,
@@ -190,12 +195,16 @@ impl Core {
             validation: sets.validation.len() as u64,
         };
         self.decide(Decision::RunStarted(started));
-        self.ledger.reserve(Reservation {
-            rollouts: seed_trial.open(),
-            reflections: 0,
-        });
-        self.order_trial(&seed_trial);
-        self.part = Part::Seeding(seed_trial);
+        let mut row = self.seed_row();
+        if let Some(rung) = self.next_rung(&mut row, None) {
+            row.reserved = self.reserved_for(&row, &rung);
+            self.ledger.reserve(Reservation {
+                rollouts: row.reserved,
+                reflections: 0,
+            });
+            self.order_rung(&mut row, rung);
+        }
+        self.part = Part::Seeding(row);
     }
 
     /// Takes a fact in and makes every decision that follows from it.
@@ -217,6 +226,8 @@ impl Core {
                 self.injected.push_back(injected.candidate.clone());
             }
             Fact::StopRequested(request) => self.stop_at_once(request.reason.clone()),
+            // It was used when it was made, or recalled before.
+            Fact::PolicyDecided(_) => return false,
             Fact::RunAbandoned(abandoned) => self.abandon(&abandoned.reason),
             Fact::RunResumed(_) if self.has_failed() => self.finish(),
             Fact::RunResumed(_) => self.reopen_retryable(),
@@ -230,6 +241,24 @@ impl Core {
         std::mem::take(&mut self.decisions)
     }
 
+    /// The answers of foreign policies since the last call, in order. They go into the journal before the
+    /// decisions, which follow from them.
+    pub(crate) fn take_answers(&mut self) -> Vec<Fact> {
+        let made = self.policies.answers.take_made();
+        made.into_iter().map(Fact::PolicyDecided).collect()
+    }
+
+    /// Takes in a foreign policy's answer that the journal holds, before the fact that leads to its
+    /// question.
+    pub(crate) fn recall(&mut self, decided: &PolicyDecided) {
+        self.policies.answers.recall(decided);
+    }
+
+    /// Whether facts come from a stored journal whose decisions are known: no foreign policy is asked.
+    pub(crate) fn set_replaying(&mut self, is_replaying: bool) {
+        self.policies.answers.set_replaying(is_replaying);
+    }
+
     /// The orders given since the last call, in order.
     pub(crate) fn take_work(&mut self) -> Vec<Work> {
         std::mem::take(&mut self.work)
@@ -239,7 +268,7 @@ impl Core {
     pub(crate) fn outstanding(&mut self) -> Vec<Work> {
         self.work.clear();
         let mut orders: Vec<Work> = match &self.part {
-            Part::Seeding(trial) => rollouts_of(trial).collect(),
+            Part::Seeding(row) => row.trials().flat_map(rollouts_of).collect(),
             Part::Validating(trials) => trials.iter().flat_map(rollouts_of).collect(),
             _ => Vec::new(),
         };
@@ -287,8 +316,14 @@ impl Core {
         let position = settled.position as usize;
         let outcome = Arc::clone(&settled.outcome);
         match &mut self.part {
-            Part::Seeding(trial) if settled.trial == trial.key => {
-                trial.settle(position, outcome) && trial.is_complete()
+            Part::Seeding(row) => {
+                let trial = row.trial_mut(settled.trial);
+                let filled = trial
+                    .is_some_and(|trial| trial.settle(position, outcome) && trial.is_complete());
+                if filled {
+                    self.go_on_with_seed();
+                }
+                filled
             }
             Part::Validating(trials) => {
                 let trial = trials.iter_mut().find(|trial| trial.key == settled.trial);
@@ -307,7 +342,7 @@ impl Core {
     fn suspend_rollout(&mut self, settled: &RolloutSettled) {
         let key = settled.trial;
         let trial = match &mut self.part {
-            Part::Seeding(trial) => Some(trial).filter(|trial| trial.key == key),
+            Part::Seeding(row) => row.trial_mut(key),
             Part::Validating(trials) => trials.iter_mut().find(|trial| trial.key == key),
             _ => {
                 let proposal = self.open.get_mut(&key.iteration);
@@ -321,7 +356,7 @@ impl Core {
 
     fn reopen_retryable(&mut self) {
         let of_part: Vec<&mut Trial> = match &mut self.part {
-            Part::Seeding(trial) => vec![trial],
+            Part::Seeding(row) => row.trials_mut().collect(),
             Part::Validating(trials) => trials.iter_mut().collect(),
             _ => Vec::new(),
         };

@@ -14,9 +14,9 @@ use super::proposal::{
 use super::trial::Trial;
 use super::work::{ReflectionWork, Work};
 use crate::config::Duplicates;
-use crate::event::{CloseReason, ReflectionSettled, RolloutSettled, RolloutsDropped};
+use crate::event::{CloseReason, PolicyPoint, ReflectionSettled, RolloutSettled, RolloutsDropped};
 use crate::ids::TrialKey;
-use crate::policy::GateQuestion;
+use crate::policy::{GateQuestion, PolicySet, Question};
 use crate::reflection::TextRules;
 
 impl Core {
@@ -57,12 +57,24 @@ impl Core {
             PARENT_TRIAL => self.finish_trial(proposal.parent_trial.as_ref()),
             CHILD_TRIAL => self.child_done(&mut proposal),
             REGATE_TRIAL => self.regate_done(&mut proposal),
-            _ => self.finish_trial(proposal.pareto_trial.as_ref()),
+            _ => self.rung_done(&mut proposal),
         }
         self.open.insert(iteration, proposal);
         if index == PARENT_TRIAL {
             self.judge_parents(siblings);
         }
+    }
+
+    /// An order of the child's row has all its outcomes.
+    fn rung_done(&mut self, proposal: &mut Proposal) {
+        let Some(mut row) = proposal.row.take() else {
+            return;
+        };
+        self.finish_trial(row.last());
+        if proposal.unwanted.is_none() {
+            self.grow(&mut row, proposal.child_trial.as_ref());
+        }
+        proposal.row = Some(row);
     }
 
     pub(super) fn drop_rollouts(&mut self, dropped: &RolloutsDropped) {
@@ -271,12 +283,24 @@ impl Core {
             .zip(child_scores)
             .filter_map(|(scores, child)| Some((scores[0]?, child?)))
             .collect();
-        self.policies.acceptance.passes(&GateQuestion {
+        let question = GateQuestion {
             iteration: proposal.iteration,
             pairs: &pairs,
             parent_sum: sums.parent_sum,
             child_sum: sums.child_sum,
-        })
+        };
+        let name = Question {
+            iteration: proposal.iteration,
+            point: PolicyPoint::Gate,
+            number: u32::from(proposal.regate_trial().is_some()),
+        };
+        let PolicySet {
+            acceptance,
+            answers,
+            ..
+        } = &mut self.policies;
+        let asked = answers.ask(name, acceptance, |rule| rule.passes(&question));
+        asked.answer
     }
 
     pub(super) fn finish_trial(&mut self, trial: Option<&Trial>) {

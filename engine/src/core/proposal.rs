@@ -7,13 +7,14 @@ use gepa_archive::{Candidate, CandidateIndex, ContentId, Origin};
 use gepa_evaluation::ExampleId;
 
 use super::ledger::Reservation;
+use super::row::Row;
 use super::trial::Trial;
 use crate::event::CloseReason;
+use crate::ids::TrialKey;
 
 /// Places of a proposal's trials within its iteration.
 pub(crate) const PARENT_TRIAL: u32 = 0;
 pub(crate) const CHILD_TRIAL: u32 = 1;
-pub(crate) const PARETO_TRIAL: u32 = 2;
 pub(crate) const REGATE_TRIAL: u32 = 3;
 
 /// One iteration's proposal.
@@ -45,7 +46,8 @@ pub(crate) struct Proposal {
     pub(crate) child: Option<Arc<Candidate>>,
     pub(crate) parent_trial: Option<Trial>,
     pub(crate) child_trial: Option<Trial>,
-    pub(crate) pareto_trial: Option<Trial>,
+    /// Its child on the pareto set.
+    pub(crate) row: Option<Row>,
     /// The gate's answer, from when it is known.
     pub(crate) verdict: Option<Verdict>,
     pub(crate) gate_committed: bool,
@@ -139,7 +141,7 @@ impl Proposal {
             child: None,
             parent_trial: None,
             child_trial: None,
-            pareto_trial: None,
+            row: None,
             verdict: None,
             gate_committed: false,
             unwanted: None,
@@ -153,34 +155,31 @@ impl Proposal {
         match index {
             PARENT_TRIAL => self.parent_trial.as_mut(),
             CHILD_TRIAL => self.child_trial.as_mut(),
-            PARETO_TRIAL => self.pareto_trial.as_mut(),
             REGATE_TRIAL => self
                 .regate
                 .as_mut()
                 .and_then(|regate| regate.trial.as_mut()),
-            _ => None,
+            _ => self.row.as_mut()?.trial_mut(TrialKey {
+                iteration: self.iteration,
+                index,
+            }),
         }
     }
 
     pub(crate) fn trials_mut(&mut self) -> impl Iterator<Item = &mut Trial> {
-        [
-            &mut self.parent_trial,
-            &mut self.child_trial,
-            &mut self.pareto_trial,
-        ]
-        .into_iter()
-        .filter_map(Option::as_mut)
-        .chain(
-            self.regate
-                .as_mut()
-                .and_then(|regate| regate.trial.as_mut()),
-        )
+        let regate = self.regate.as_mut();
+        [&mut self.parent_trial, &mut self.child_trial]
+            .into_iter()
+            .filter_map(Option::as_mut)
+            .chain(self.row.iter_mut().flat_map(Row::trials_mut))
+            .chain(regate.and_then(|regate| regate.trial.as_mut()))
     }
 
     pub(crate) fn trials(&self) -> impl Iterator<Item = &Trial> {
-        [&self.parent_trial, &self.child_trial, &self.pareto_trial]
+        [&self.parent_trial, &self.child_trial]
             .into_iter()
             .filter_map(Option::as_ref)
+            .chain(self.row.iter().flat_map(Row::trials))
             .chain(self.regate_trial())
     }
 
@@ -211,7 +210,7 @@ impl Proposal {
 
     /// Rollouts executed on the pareto set.
     pub(crate) fn pareto_executed(&self) -> u64 {
-        self.pareto_trial.as_ref().map_or(0, Trial::executed)
+        self.row.as_ref().map_or(0, Row::executed)
     }
 
     /// The content of its child, once there is one.
@@ -231,10 +230,14 @@ impl Proposal {
 
     /// Whether the pareto scores can be committed.
     pub(crate) fn pareto_is_ready(&self) -> bool {
-        self.gate_committed && self.pareto_trial.as_ref().is_some_and(Trial::is_complete)
+        let is_over = |row: &Row| match self.unwanted {
+            Some(_) => row.is_idle(),
+            None => row.is_complete(),
+        };
+        self.gate_committed && self.row.as_ref().is_some_and(is_over)
     }
 
-    /// What was used up to the gate: everything but the pareto trial.
+    /// What was used up to the gate: everything but the pareto scores.
     pub(crate) fn gate_usage(&self) -> Reservation {
         let executed = self.gate_trials().map(Trial::executed).sum();
         Reservation {

@@ -12,19 +12,17 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use gepa_archive::{ContentId, Origin};
-use gepa_evaluation::Stage;
 
 use super::Core;
 use super::issue::MERGE_SUBSET;
 use super::ledger::Reservation;
 use super::priority::Priority;
 use super::progress::{compare_with, opposing_scores};
-use super::proposal::{PARETO_TRIAL, Proposal, Unwanted, Verdict};
-use super::trial::Trial;
+use super::proposal::{Proposal, Unwanted, Verdict};
+use super::row::{Row, Rung};
 use super::work::Work;
 use crate::config::{Duplicates, ScheduleKind, Speculation, StaleChildren};
 use crate::event::CloseReason;
-use crate::ids::TrialKey;
 
 impl Core {
     /// Begins the pareto sets of children that will certainly go on once the gates before theirs have
@@ -33,8 +31,8 @@ impl Core {
         if !self.begins_decided() {
             return;
         }
-        let pareto = self.config.sets().pareto.len() as u64;
-        let generation = self.config.generation_rollouts();
+        let pareto = self.first_order() as u64;
+        let generation = self.generation_rollouts();
         let minibatches = (generation - pareto).max(MERGE_SUBSET);
         let gate_lag = u64::from(self.config.settings().run.gate_lag);
         let mut contents: BTreeSet<ContentId> = self
@@ -58,14 +56,14 @@ impl Core {
                 let Some(mut proposal) = self.open.remove(&iteration) else {
                     continue;
                 };
-                if proposal.pareto_trial.is_none() {
+                if proposal.row.is_none() {
                     promised += pareto;
                     let fits = self.ledger.covers_rollouts(promised + to_come);
                     if fits && !self.may_be_twin(&proposal, &contents) {
                         promised -= pareto;
                         let as_of = proposal.as_of;
-                        if let Some(trial) = self.pareto_trial(&proposal, as_of) {
-                            self.begin_early(&mut proposal, trial);
+                        if let Some((row, rung)) = self.first_rung(&proposal, as_of) {
+                            self.begin_early(&mut proposal, row, rung);
                         }
                     }
                 }
@@ -83,6 +81,7 @@ impl Core {
         run.speculate == Speculation::Decided
             && run.schedule == ScheduleKind::Ordered
             && run.gate_lag > 1
+            && self.policies.evaluation.configured.is_fixed()
     }
 
     /// Whether the text could turn out to be known already when the gate is committed.
@@ -102,19 +101,21 @@ impl Core {
             .keep_best
             .is_some_and(|most| u64::from(most) < self.config.generation_size())
             || settings.reflection.hypotheses > 1;
-        let is_known = proposal.verdict.is_some() || proposal.pareto_trial.is_some();
-        if settings.run.speculate != Speculation::Likely || may_be_outranked || is_known {
+        let is_known = proposal.verdict.is_some() || proposal.row.is_some();
+        let speculates = settings.run.speculate == Speculation::Likely
+            && self.policies.evaluation.configured.is_fixed();
+        if !speculates || may_be_outranked || is_known {
             return;
         }
         if !self.is_ahead(proposal) || self.is_turned_away(proposal) {
             return;
         }
-        let Some(mut trial) = self.pareto_trial(proposal, u64::MAX) else {
+        let Some((mut row, rung)) = self.first_rung(proposal, u64::MAX) else {
             return;
         };
-        if self.ledger.covers_rollouts(trial.open()) {
-            trial.speculative = true;
-            self.begin_early(proposal, trial);
+        if self.ledger.covers_rollouts(row.reserved) {
+            row.speculative = true;
+            self.begin_early(proposal, row, rung);
         }
     }
 
@@ -127,14 +128,14 @@ impl Core {
         detail: String,
     ) {
         let iteration = proposal.iteration;
-        let Some(trial) = &proposal.pareto_trial else {
+        let Some(row) = &proposal.row else {
             self.close(iteration, reason, detail);
             return;
         };
-        let is_dropping = !trial.is_complete();
-        if is_dropping {
-            self.work.push(Work::DropTrial(trial.key));
-        }
+        let open = row.last().filter(|trial| !trial.is_complete());
+        let is_dropping = open.is_some();
+        self.work
+            .extend(open.map(|trial| Work::DropTrial(trial.key)));
         proposal.rank = usize::MAX;
         proposal.unwanted = Some(Unwanted {
             reason,
@@ -145,33 +146,24 @@ impl Core {
         self.open.insert(iteration, proposal);
     }
 
-    /// The trial of a proposal's child on the pareto set, with what was known at `as_of`.
-    pub(super) fn pareto_trial(&self, proposal: &Proposal, as_of: u64) -> Option<Trial> {
-        let child = proposal.child.clone()?;
-        let key = TrialKey {
-            iteration: proposal.iteration,
-            index: PARETO_TRIAL,
-        };
-        let pareto = self.config.sets().pareto.clone();
-        let content = child.content_id();
-        let gate = proposal.child_trial.as_ref();
-        Some(Trial::new(key, Stage::Pareto, child, pareto, |example| {
-            self.memory.of_child(content, example, gate, as_of)
-        }))
+    /// The row of a proposal's child and its first order, which is not given yet.
+    fn first_rung(&mut self, proposal: &Proposal, as_of: u64) -> Option<(Row, Rung)> {
+        let mut row = self.row_of(proposal, as_of)?;
+        let rung = self.next_rung(&mut row, proposal.child_trial.as_ref())?;
+        row.reserved = self.reserved_for(&row, &rung);
+        Some((row, rung))
     }
 
-    fn begin_early(&mut self, proposal: &mut Proposal, trial: Trial) {
-        proposal.reserved.rollouts += trial.open();
+    fn begin_early(&mut self, proposal: &mut Proposal, mut row: Row, rung: Rung) {
+        proposal.reserved.rollouts += row.reserved;
         self.ledger.reserve(Reservation {
-            rollouts: trial.open(),
+            rollouts: row.reserved,
             reflections: 0,
         });
-        let trial = trial.with_priority(Priority::early(proposal));
-        self.order_trial(&trial);
-        if trial.is_complete() {
-            self.finish_trial(Some(&trial));
-        }
-        proposal.pareto_trial = Some(trial);
+        row.priority = Priority::early(proposal);
+        self.order_rung(&mut row, rung);
+        self.grow(&mut row, proposal.child_trial.as_ref());
+        proposal.row = Some(row);
     }
 
     /// The proposals whose children the gates of their generation will let go on.
@@ -210,7 +202,7 @@ impl Core {
             && if proposal.origin == Origin::Merge {
                 so_far.child_sum >= to_beat
             } else {
-                let acceptance = &self.policies.acceptance;
+                let acceptance = &self.policies.acceptance.configured;
                 acceptance.is_certain(to_beat, so_far.child_sum)
             }
     }
@@ -223,8 +215,8 @@ impl Core {
         };
         let content = child.content_id();
         let is_begun = self.open.values().any(|other| {
-            let trial = other.pareto_trial.as_ref();
-            trial.is_some_and(|trial| trial.candidate.content_id() == content)
+            let row = other.row.as_ref();
+            row.is_some_and(|row| row.candidate().content_id() == content)
         });
         let twin = self.twin_of(child, proposal.generation);
         is_begun || twin.is_some() || (!keeps_stale && self.staleness(proposal).is_some())

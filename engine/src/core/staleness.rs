@@ -16,6 +16,7 @@ use super::ledger::Reservation;
 use super::priority::Priority;
 use super::progress::compare_with;
 use super::proposal::{Proposal, REGATE_TRIAL, Regate, Verdict};
+use super::row::Row;
 use super::trial::Trial;
 use crate::config::{ScheduleKind, StaleChildren};
 use crate::event::CloseReason;
@@ -88,10 +89,7 @@ impl Core {
     /// Why a child is stale, if it is.
     pub(super) fn staleness(&self, proposal: &Proposal) -> Option<String> {
         let run = &self.config.settings().run;
-        let is_paid_for = proposal
-            .pareto_trial
-            .as_ref()
-            .is_some_and(Trial::is_complete);
+        let is_paid_for = proposal.row.as_ref().is_some_and(Row::is_complete);
         if run.schedule == ScheduleKind::Ordered
             || proposal.origin != Origin::Reflection
             || is_paid_for
@@ -131,9 +129,9 @@ impl Core {
             child.examples.clone(),
             |example| self.memory.of_parent(content, example),
         );
-        let pareto = match &proposal.pareto_trial {
+        let pareto = match &proposal.row {
             Some(_) => 0,
-            None => self.config.sets().pareto.len() as u64,
+            None => self.first_order() as u64,
         };
         if !self.ledger.covers_rollouts(trial.open() + pareto) {
             return false;

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CandidateAccepted, CandidateInjected, CandidateProposed, GateDecided, ProposalClosed,
-    ProposalIssued, ReflectionSettled, RolloutSettled, RolloutsDropped, RunAbandoned, RunFinished,
-    RunInterrupted, RunResumed, RunStarted, SnapshotTaken, StopDecided, StopRequested,
-    TrialFinished, TrialStarted,
+    CandidateAccepted, CandidateInjected, CandidateProposed, GateDecided, PolicyDecided,
+    ProposalClosed, ProposalIssued, ReflectionSettled, RolloutSettled, RolloutsDropped,
+    RunAbandoned, RunFinished, RunInterrupted, RunResumed, RunStarted, SnapshotTaken, StopDecided,
+    StopRequested, TrialFinished, TrialStarted,
 };
 use crate::ids::{Seq, Timestamp};
 
@@ -117,6 +117,8 @@ kinds! {
         RunAbandoned(abandoned: RunAbandoned) = "run_abandoned",
         /// Someone handed in a candidate.
         CandidateInjected(injected: CandidateInjected) = "candidate_injected",
+        /// A policy that is not part of the configuration decided something.
+        PolicyDecided(decided: PolicyDecided) = "policy_decided",
         /// A rollout has its outcome.
         RolloutSettled(settled: Box<RolloutSettled>) = "rollout_settled",
         /// The attempts at a rollout so far; a resumption makes the next one. Their cost counts. No

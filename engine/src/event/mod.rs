@@ -6,6 +6,7 @@
 
 mod archive;
 mod body;
+mod policy;
 mod proposal;
 mod reflection;
 mod run;
@@ -13,6 +14,7 @@ mod trial;
 
 pub use archive::*;
 pub use body::{Decision, Event, EventBody, Fact, JOURNAL_FORMAT};
+pub use policy::*;
 pub use proposal::*;
 pub use reflection::*;
 pub use run::*;

@@ -93,6 +93,8 @@ pub enum CloseReason {
     /// It passed the gate too late: others overtook it or its parent left the front, and
     /// `run.stale_children` let it go no further.
     Stale,
+    /// The policy that decides on rows of pareto scores broke its row off.
+    Dropped,
     /// Too many rollouts on the pareto set failed.
     TooManyFailures,
     /// The run stopped first.

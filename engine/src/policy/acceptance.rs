@@ -35,6 +35,12 @@ pub trait AcceptanceRule: Send {
         let _ = (parent_sum, child_sum);
         false
     }
+
+    /// Whether another process gives the same answers to the same questions, from the configuration and
+    /// this value alone. Where not, the answers are journaled; see [`Policies`](super::Policies).
+    fn replayable(&self) -> bool {
+        false
+    }
 }
 
 impl AcceptanceRule for Acceptance {
@@ -44,5 +50,9 @@ impl AcceptanceRule for Acceptance {
 
     fn is_certain(&self, parent_sum: f64, child_sum: f64) -> bool {
         Self::passes(*self, parent_sum, child_sum)
+    }
+
+    fn replayable(&self) -> bool {
+        true
     }
 }

@@ -42,6 +42,12 @@ pub trait ComponentSelector: Send {
     fn takes_turns(&self) -> bool {
         false
     }
+
+    /// Whether another process gives the same answers to the same questions, from the configuration and
+    /// this value alone. Where not, the answers are journaled; see [`Policies`](super::Policies).
+    fn replayable(&self) -> bool {
+        false
+    }
 }
 
 impl ComponentSelector for ComponentSelection {
@@ -61,5 +67,9 @@ impl ComponentSelector for ComponentSelection {
 
     fn takes_turns(&self) -> bool {
         *self == Self::RoundRobin
+    }
+
+    fn replayable(&self) -> bool {
+        true
     }
 }

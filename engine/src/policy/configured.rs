@@ -2,35 +2,72 @@
 
 use std::fmt;
 
-use super::stop::built_in;
+use super::answers::{Answers, Seat};
+use super::stop::{AnyOf, built_in};
 use super::{
-    AcceptanceRule, BestMean, ComponentSelector, EpochShuffled, MinibatchSampler, ParentSelector,
-    StopCondition, WinnerChoice,
+    AcceptanceRule, BestMean, ComponentSelector, EpochShuffled, Full, MinibatchSampler,
+    ParentSelector, ParetoEvaluation, Policies, StopCondition, WinnerChoice,
 };
 use crate::config::Config;
 
-/// One policy for each point of the search.
+/// One policy for each point of the search, and what foreign ones answered.
 pub(crate) struct PolicySet {
-    pub(crate) parent: Box<dyn ParentSelector>,
-    pub(crate) minibatch: Box<dyn MinibatchSampler>,
-    pub(crate) components: Box<dyn ComponentSelector>,
-    pub(crate) acceptance: Box<dyn AcceptanceRule>,
-    pub(crate) winner: Box<dyn WinnerChoice>,
-    pub(crate) stop: Vec<Box<dyn StopCondition>>,
+    pub(crate) parent: Seat<dyn ParentSelector>,
+    pub(crate) minibatch: Seat<dyn MinibatchSampler>,
+    pub(crate) components: Seat<dyn ComponentSelector>,
+    pub(crate) acceptance: Seat<dyn AcceptanceRule>,
+    pub(crate) evaluation: Seat<dyn ParetoEvaluation>,
+    pub(crate) winner: Seat<dyn WinnerChoice>,
+    pub(crate) stop: Seat<dyn StopCondition>,
+    pub(crate) answers: Answers,
+    /// A foreign policy chose a parent, so that any candidate may become one.
+    pub(crate) any_may_be_parent: bool,
 }
 
 impl PolicySet {
-    /// The policies that the configuration names.
-    pub(crate) fn configured(config: &Config) -> Self {
+    /// The policies that the configuration names, and those given in their place.
+    pub(crate) fn new(config: &Config, given: Policies) -> Self {
         let search = &config.settings().search;
         let sampler = EpochShuffled::new(config.sets().train.len(), search.minibatch_size as usize);
+        let (replayable, foreign): (Vec<_>, Vec<_>) =
+            given.stop.into_iter().partition(|one| one.replayable());
+        let mut conditions = built_in();
+        conditions.extend(replayable);
+        let foreign =
+            (!foreign.is_empty()).then(|| -> Box<dyn StopCondition> { Box::new(AnyOf(foreign)) });
         Self {
-            parent: Box::new(search.parent_rule()),
-            minibatch: Box::new(sampler),
-            components: Box::new(search.components),
-            acceptance: Box::new(search.acceptance),
-            winner: Box::new(BestMean),
-            stop: built_in(),
+            parent: Seat::new(
+                Box::new(search.parent_rule()),
+                given.parent,
+                ParentSelector::replayable,
+            ),
+            minibatch: Seat::new(
+                Box::new(sampler),
+                given.minibatch,
+                MinibatchSampler::replayable,
+            ),
+            components: Seat::new(
+                Box::new(search.components),
+                given.components,
+                ComponentSelector::replayable,
+            ),
+            acceptance: Seat::new(
+                Box::new(search.acceptance),
+                given.acceptance,
+                AcceptanceRule::replayable,
+            ),
+            evaluation: Seat::new(
+                Box::new(Full),
+                given.evaluation,
+                ParetoEvaluation::replayable,
+            ),
+            winner: Seat::new(Box::new(BestMean), given.winner, WinnerChoice::replayable),
+            stop: Seat {
+                configured: Box::new(AnyOf(conditions)),
+                foreign,
+            },
+            answers: Answers::default(),
+            any_may_be_parent: false,
         }
     }
 }

@@ -36,7 +36,8 @@ fn archives() -> Vec<Archive> {
         };
         let mut archive = Archive::new(settings);
         for number in 0..12 {
-            let scored = (0..INSTANCES).filter(|at| world != 1 || noise(number * 31 + at) % 3 > 0);
+            let scored = (0..INSTANCES)
+                .filter(|at| world != 1 || !noise(number * 31 + at).is_multiple_of(3));
             let row = scored.map(|at| InstanceScore {
                 instance: InstanceIndex(at as u32),
                 score: (noise(world * 1_000 + number * 50 + at) % 4) as f64 / 3.0,
@@ -236,5 +237,103 @@ fn every_stop_condition_keeps_its_obligations() {
         let reached = condition.ask(&spent);
         assert_ne!(reached, StopAnswer::GoOn, "every limit is passed");
         assert_eq!(condition.ask(&spent), reached, "nothing was decided since");
+    }
+}
+
+/// Half of the pareto set at first, then the rest unless the candidate does worse than every member of
+/// the archive did in the mean.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InTwoSteps;
+
+#[derive(Debug)]
+struct TwoSteps {
+    pareto: usize,
+    least: f64,
+}
+
+impl ParetoEvaluation for InTwoSteps {
+    fn row(&mut self, question: &RowQuestion<'_>, _: &mut dyn RandomSource) -> Box<dyn RowPlan> {
+        let members = question.archive.entries();
+        Box::new(TwoSteps {
+            pareto: question.instances.len(),
+            least: members.map(|(_, one)| one.mean).fold(0.3, f64::min),
+        })
+    }
+
+    fn first(&self, pareto: usize) -> usize {
+        pareto.div_ceil(2)
+    }
+
+    fn replayable(&self) -> bool {
+        true
+    }
+}
+
+impl RowPlan for TwoSteps {
+    fn next(&mut self, known: &[RowScore]) -> RowStep {
+        let half = self.pareto.div_ceil(2);
+        let scores: Vec<f64> = known.iter().filter_map(|one| one.score).collect();
+        let mean = scores.iter().sum::<f64>() / scores.len().max(1) as f64;
+        match known.len() {
+            // From the end, so that an order is not a range that begins with 0.
+            0 => RowStep::Run(
+                (half..self.pareto)
+                    .rev()
+                    .chain(0..2 * half - self.pareto)
+                    .collect(),
+            ),
+            known if known >= self.pareto => RowStep::Enter,
+            _ if mean < self.least => RowStep::Drop(format!("{mean} on half of the examples")),
+            _ if mean < 0.5 => RowStep::Enter,
+            _ => RowStep::Run((0..half).collect()),
+        }
+    }
+}
+
+#[test]
+fn every_pareto_evaluation_keeps_its_obligations() {
+    let evaluations: [Box<dyn ParetoEvaluation>; 2] = [Box::new(Full), Box::new(InTwoSteps)];
+    for mut evaluation in evaluations {
+        for pareto in [1, 2, 7, 12] {
+            let (first, most) = (evaluation.first(pareto), evaluation.most(pareto));
+            assert!((1..=pareto).contains(&first) && (first..=pareto).contains(&most));
+            let instances: Vec<InstanceIndex> = (0..pareto as u32).map(InstanceIndex).collect();
+            for archive in archives() {
+                let question = RowQuestion {
+                    iteration: 3,
+                    archive: &archive,
+                    parents: &[CandidateIndex(0)],
+                    instances: &instances,
+                };
+                let mut plan = evaluation.row(&question, &mut ChaChaStreams::new(1));
+                let mut again = evaluation.row(&question, &mut ChaChaStreams::new(1));
+                let mut known: Vec<RowScore> = Vec::new();
+                let mut orders = 0;
+                loop {
+                    let step = plan.next(&known);
+                    assert_eq!(
+                        again.next(&known),
+                        step,
+                        "the same row from the same question"
+                    );
+                    let RowStep::Run(positions) = step else { break };
+                    assert!(orders > 0 || positions.len() <= first);
+                    assert!(!positions.is_empty(), "an order without an example");
+                    for position in positions {
+                        assert!(position < pareto);
+                        assert!(
+                            known.iter().all(|one| one.position != position),
+                            "run twice"
+                        );
+                        let draw = noise(pareto as u64 * 100 + position as u64) % 4;
+                        let score = (draw > 0).then_some(draw as f64 / 3.0);
+                        known.push(RowScore { position, score });
+                    }
+                    orders += 1;
+                }
+                assert!((1..=most).contains(&known.len()));
+                assert!(!evaluation.is_fixed() || orders == 1);
+            }
+        }
     }
 }

@@ -33,6 +33,12 @@ pub trait MinibatchSampler: Send {
     /// Positions in the training set.
     fn sample(&mut self, question: &MinibatchQuestion, random: &mut dyn RandomSource)
     -> Vec<usize>;
+
+    /// Whether another process gives the same answers to the same questions, from the configuration and
+    /// this value alone. Where not, the answers are journaled; see [`Policies`](super::Policies).
+    fn replayable(&self) -> bool {
+        false
+    }
 }
 
 /// Every example once per epoch, in an order drawn anew each epoch. Epochs that do not divide into
@@ -101,6 +107,10 @@ impl MinibatchSampler for EpochShuffled {
         random: &mut dyn RandomSource,
     ) -> Vec<usize> {
         self.batch(question.generation, question.chunk, random)
+    }
+
+    fn replayable(&self) -> bool {
+        true
     }
 }
 

@@ -1,24 +1,32 @@
 //! The search's replaceable decisions, one trait each.
 //!
 //! A policy answers one question at one point of the search: which parent, which examples, which
-//! components, whether a child passes its gate, which candidate is the result, whether the search
-//! ends. It decides and does not wait: it makes no call, reads no clock and keeps no lock. What it
-//! may know is in the question. The configuration chooses among the built-in policies of each file.
+//! components, whether a child passes its gate, how much of the pareto set it is run on, which
+//! candidate is the result, whether the search ends. It decides and does not wait: it makes no call,
+//! reads no clock and holds no lock. What it may know is in the question. The configuration chooses
+//! among the built-in policies of each file; [`RunBuilder::policies`](crate::RunBuilder::policies) puts
+//! others in their place.
 
 mod acceptance;
+mod answers;
 mod components;
 mod configured;
+mod evaluation;
 #[cfg(test)]
-mod laws;
+pub(crate) mod laws;
 mod minibatch;
 mod parent;
+mod policies;
 mod stop;
 mod winner;
 
 pub use acceptance::{AcceptanceRule, GateQuestion};
+pub(crate) use answers::{Question, Seat};
 pub use components::{ComponentQuestion, ComponentSelector};
 pub(crate) use configured::PolicySet;
+pub use evaluation::{Full, ParetoEvaluation, RowPlan, RowQuestion, RowScore, RowStep};
 pub use minibatch::{EpochShuffled, MinibatchQuestion, MinibatchSampler};
 pub use parent::{ParentQuestion, ParentSelector};
+pub use policies::Policies;
 pub use stop::{Account, Standing, StopAnswer, StopCondition};
 pub use winner::{BestMean, WinnerChoice};

@@ -34,6 +34,12 @@ pub trait ParentSelector: Send {
         let _ = (archive, candidate);
         true
     }
+
+    /// Whether another process gives the same answers to the same questions, from the configuration and
+    /// this value alone. Where not, the answers are journaled; see [`Policies`](super::Policies).
+    fn replayable(&self) -> bool {
+        false
+    }
 }
 
 impl ParentSelector for ParentRule {
@@ -47,5 +53,9 @@ impl ParentSelector for ParentRule {
 
     fn may_be_selected(&self, archive: &Archive, candidate: CandidateIndex) -> bool {
         archive.may_be_selected(candidate, self)
+    }
+
+    fn replayable(&self) -> bool {
+        true
     }
 }

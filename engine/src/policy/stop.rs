@@ -68,11 +68,32 @@ pub enum StopAnswer {
 /// The first condition of the list that does not say [`StopAnswer::GoOn`] decides; later ones are not
 /// asked.
 ///
+/// A condition that is not [replayable](Self::replayable) is asked after all others, once for each
+/// generation, and only where nothing else keeps it from beginning; `StopIfIdle` is a `Stop` then.
+///
 /// The policy answers from the standing alone, and a condition that was reached stays reached while
 /// nothing further is decided.
 pub trait StopCondition: Send {
     /// Whether the search ends here.
     fn ask(&mut self, standing: &Standing<'_>) -> StopAnswer;
+
+    /// Whether another process gives the same answers to the same questions, from the configuration and
+    /// this value alone. Where not, the answers are journaled; see [`Policies`](super::Policies).
+    fn replayable(&self) -> bool {
+        false
+    }
+}
+
+/// The first condition of a list that does not say to go on.
+pub(super) struct AnyOf(pub(super) Vec<Box<dyn StopCondition>>);
+
+impl StopCondition for AnyOf {
+    fn ask(&mut self, standing: &Standing<'_>) -> StopAnswer {
+        let mut answers = self.0.iter_mut().map(|condition| condition.ask(standing));
+        answers
+            .find(|answer| *answer != StopAnswer::GoOn)
+            .unwrap_or(StopAnswer::GoOn)
+    }
 }
 
 /// A condition of one line.
@@ -81,6 +102,10 @@ struct When(fn(&Standing<'_>) -> Option<StopReason>);
 impl StopCondition for When {
     fn ask(&mut self, standing: &Standing<'_>) -> StopAnswer {
         (self.0)(standing).map_or(StopAnswer::GoOn, StopAnswer::Stop)
+    }
+
+    fn replayable(&self) -> bool {
+        true
     }
 }
 
@@ -91,6 +116,10 @@ struct WhenUncovered(fn(&Standing<'_>) -> Option<StopReason>);
 impl StopCondition for WhenUncovered {
     fn ask(&mut self, standing: &Standing<'_>) -> StopAnswer {
         (self.0)(standing).map_or(StopAnswer::GoOn, StopAnswer::StopIfIdle)
+    }
+
+    fn replayable(&self) -> bool {
+        true
     }
 }
 

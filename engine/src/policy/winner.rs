@@ -13,6 +13,12 @@ use gepa_archive::{Archive, CandidateIndex};
 pub trait WinnerChoice: Send {
     /// Up to `count` live candidates, the best first.
     fn rank(&mut self, archive: &Archive, count: usize) -> Vec<CandidateIndex>;
+
+    /// Whether another process gives the same answers to the same questions, from the configuration and
+    /// this value alone. Where not, the answers are journaled; see [`Policies`](super::Policies).
+    fn replayable(&self) -> bool {
+        false
+    }
 }
 
 /// By mean pareto score, the candidate with the lower index among equals.
@@ -22,5 +28,9 @@ pub struct BestMean;
 impl WinnerChoice for BestMean {
     fn rank(&mut self, archive: &Archive, count: usize) -> Vec<CandidateIndex> {
         archive.top(count)
+    }
+
+    fn replayable(&self) -> bool {
+        true
     }
 }

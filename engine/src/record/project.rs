@@ -90,6 +90,7 @@ impl Projector {
             | Fact::StopRequested(_)
             | Fact::RunAbandoned(_)
             | Fact::CandidateInjected(_)
+            | Fact::PolicyDecided(_)
             | Fact::RolloutsDropped(_) => Vec::new(),
         }
     }

@@ -1,5 +1,7 @@
 //! What other settings would have chosen at every choice of the recorded run.
 
+use std::collections::HashMap;
+
 use gepa_archive::{Archive, ArchiveSettings, CandidateIndex, InstanceScore, Origin, ScoreRow};
 use gepa_evaluation::{ExampleId, Stage};
 
@@ -115,11 +117,14 @@ fn score_row(
     pareto: &[ExampleId],
 ) -> Option<ScoreRow> {
     let instances = ranks(pareto);
-    // Sums are taken in the order in which the core takes them: known outcomes first.
-    let (bought, known): (Vec<usize>, Vec<usize>) =
-        (0..pareto.len()).partition(|position| recorded.was_bought(accepted.iteration, *position));
-    let scores = known.into_iter().chain(bought).filter_map(|position| {
-        let outcome = recorded.outcome(Stage::Pareto, accepted.candidate, &pareto[position]);
+    let positions: HashMap<&ExampleId, usize> = (0..pareto.len())
+        .map(|position| (&pareto[position], position))
+        .collect();
+    // Sums are taken in the order in which the core takes them.
+    let obtained = recorded.obtained(accepted.iteration);
+    let scores = obtained.into_iter().filter_map(|example| {
+        let position = *positions.get(example)?;
+        let outcome = recorded.outcome(Stage::Pareto, accepted.candidate, example);
         let scored = outcome.and_then(|outcome| outcome.scored());
         Some(InstanceScore {
             instance: instances[position],

@@ -17,8 +17,10 @@ use crate::event::{
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
     rollouts: HashMap<(Use, ContentId, ExampleId), Arc<RolloutSettled>>,
-    /// Positions of the pareto set that were executed, by iteration.
-    bought: HashMap<u64, BTreeSet<usize>>,
+    /// The pareto examples of each iteration's row, one list for each order given for it.
+    orders: HashMap<u64, Vec<Vec<ExampleId>>>,
+    /// The pareto examples that were executed, by iteration.
+    bought: HashMap<u64, BTreeSet<ExampleId>>,
     reflections: HashMap<ReflectionKey, Arc<ReflectionSettled>>,
     /// Candidates from outside, each with the number of iterations begun before it came.
     pub(super) injected: Vec<(usize, CandidateInjected)>,
@@ -66,7 +68,15 @@ impl Recorded {
         let mut courses = Courses::default();
         for event in events {
             match &event.body {
-                EventBody::Decision(decision) => courses.take_in(decision),
+                EventBody::Decision(decision) => {
+                    courses.take_in(decision);
+                    if let Decision::TrialStarted(started) = decision
+                        && Use::of(started.stage) == Use::Pareto
+                    {
+                        let orders = recorded.orders.entry(started.trial.iteration).or_default();
+                        orders.push(started.examples.clone());
+                    }
+                }
                 EventBody::Fact(Fact::RolloutSettled(settled)) => recorded.keep_rollout(settled),
                 EventBody::Fact(Fact::CandidateInjected(injected)) => {
                     let begun = courses.by_iteration.len();
@@ -111,10 +121,23 @@ impl Recorded {
             .map(|settled| &*settled.outcome)
     }
 
-    /// Whether this position of an iteration's pareto trial was executed rather than known.
-    pub(super) fn was_bought(&self, iteration: u64, position: usize) -> bool {
-        let positions = self.bought.get(&iteration);
-        positions.is_some_and(|positions| positions.contains(&position))
+    /// The pareto examples of an iteration's row in the order in which its scores were obtained: of each
+    /// order first those that were known.
+    pub(super) fn obtained(&self, iteration: u64) -> Vec<&ExampleId> {
+        let orders = self.orders.get(&iteration).into_iter().flatten();
+        let mut obtained = Vec::new();
+        for order in orders {
+            let (bought, known): (Vec<_>, Vec<_>) = order
+                .iter()
+                .partition(|example| self.was_bought(iteration, example));
+            obtained.extend(known.into_iter().chain(bought));
+        }
+        obtained
+    }
+
+    fn was_bought(&self, iteration: u64, example: &ExampleId) -> bool {
+        let examples = self.bought.get(&iteration);
+        examples.is_some_and(|examples| examples.contains(example))
     }
 
     /// Whether this iteration was a merge, whose gate has a rule of its own.
@@ -135,8 +158,8 @@ impl Recorded {
             settled.example.clone(),
         );
         if key.0 == Use::Pareto {
-            let positions = self.bought.entry(settled.trial.iteration).or_default();
-            positions.insert(settled.position as usize);
+            let examples = self.bought.entry(settled.trial.iteration).or_default();
+            examples.insert(settled.example.clone());
         }
         self.rollouts.insert(key, Arc::new(settled.clone()));
     }

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::core::Core;
 use crate::event::Event;
 use crate::ids::{RunId, Seq};
+use crate::policy::Policies;
 use crate::random::ChaChaStreams;
 use crate::run::{Replay, RunError};
 use crate::store::Store;
@@ -49,7 +50,7 @@ pub(super) fn follow(events: &[Event], config: &Config) -> Result<Verified, RunE
 
 fn follow_with(events: &[Event], config: &Config, reuse: bool) -> Result<Verified, RunError> {
     let random = Box::new(ChaChaStreams::new(config.settings().run.seed));
-    let core = Core::start(Arc::new(config.clone()), reuse, random);
+    let core = Core::new(Arc::new(config.clone()), reuse, random, Policies::new());
     let mut replay = Replay::new(core);
     for event in events {
         replay.take_in(event)?;

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::core::{Core, Work};
 use crate::event::{Event, EventBody, Fact, RunResumed};
 use crate::ids::{RunId, Seq, Timestamp};
+use crate::policy::Policies;
 use crate::random::{ChaChaStreams, RandomSource};
 use crate::record::{RunRow, RunSummary};
 use crate::reflection::ModelProposer;
@@ -40,6 +41,7 @@ pub struct RunBuilder {
     writer: Option<Writer>,
     events: broadcast::Sender<Arc<[Event]>>,
     random: Option<Box<dyn RandomSource>>,
+    policies: Policies,
     run_id: Option<RunId>,
 }
 
@@ -64,6 +66,7 @@ impl Run {
             writer: None,
             events: broadcast::channel(SUBSCRIBER_BACKLOG).0,
             random: None,
+            policies: Policies::new(),
             run_id: None,
         }
     }
@@ -107,6 +110,12 @@ impl RunBuilder {
         self
     }
 
+    /// Policies in place of the configured ones.
+    pub fn policies(mut self, policies: Policies) -> Self {
+        self.policies = policies;
+        self
+    }
+
     /// The run's id, instead of a fresh one.
     pub fn run_id(mut self, run_id: RunId) -> Self {
         self.run_id = Some(run_id);
@@ -126,17 +135,13 @@ impl RunBuilder {
         let run = parts.run_row();
         parts.store.create_run(run.clone()).await?;
         let claim = parts.store.claim(&run.run_id).await?;
-        let mut core = beginning.begin();
-        let decisions = core.take_decisions().into_iter().map(EventBody::from);
+        let mut core = beginning.core();
+        core.begin();
+        let answers = core.take_answers().into_iter().map(EventBody::Fact);
+        let decisions = answers.chain(core.take_decisions().into_iter().map(EventBody::Decision));
+        let pending: Vec<EventBody> = decisions.collect();
         let orders = core.take_work();
-        Ok(parts.launch(
-            core,
-            claim,
-            &run.summary,
-            decisions.collect(),
-            orders,
-            false,
-        ))
+        Ok(parts.launch(core, claim, &run.summary, pending, orders, false))
     }
 
     /// Stores the run without starting it; [`resume`](Self::resume) begins it.
@@ -155,7 +160,7 @@ impl RunBuilder {
         let (parts, beginning) = self.into_parts()?;
         let claim = parts.store.claim(&run_id).await?;
         let run = parts.store.run(&run_id).await?;
-        let mut replay = Replay::new(beginning.begin());
+        let mut replay = Replay::new(beginning.core());
         let mut last = Seq(0);
         loop {
             let page = parts.store.events(&run_id, last, REPLAY_PAGE).await?;
@@ -165,8 +170,7 @@ impl RunBuilder {
                 replay.take_in(event)?;
             }
         }
-        let (mut core, decisions) = replay.finish();
-        let mut pending: Vec<EventBody> = decisions.into_iter().map(EventBody::from).collect();
+        let (mut core, mut pending) = replay.finish();
         if last == Seq(0) {
             let orders = core.take_work();
             return Ok(parts.launch(core, claim, &run.summary, pending, orders, false));
@@ -186,15 +190,17 @@ impl RunBuilder {
         let Some(limit) = config.settings().budget.max_rollouts else {
             return Ok(());
         };
-        let floor = config.floor_rollouts();
+        let row = self.policies.first_order(config);
+        let spared = config.sets().pareto.len() as u64 - row;
+        let floor = config.floor_rollouts() - 2 * spared;
         if limit >= floor {
             return Ok(());
         }
         Err(RunError::BudgetTooSmall {
             limit,
             floor,
-            seed: config.sets().pareto.len() as u64,
-            proposal: config.generation_rollouts(),
+            seed: row,
+            proposal: config.generation_rollouts() - spared,
             validation: config.validation_rollouts(),
         })
     }
@@ -211,6 +217,7 @@ impl RunBuilder {
         };
         let beginning = Beginning {
             config: Arc::clone(&config),
+            policies: self.policies,
             reuse: reuse.unwrap_or_else(|| evaluator.is_deterministic()),
             random: self
                 .random
@@ -244,11 +251,12 @@ struct Beginning {
     config: Arc<Config>,
     reuse: bool,
     random: Box<dyn RandomSource>,
+    policies: Policies,
 }
 
 impl Beginning {
-    fn begin(self) -> Core {
-        Core::start(self.config, self.reuse, self.random)
+    fn core(self) -> Core {
+        Core::new(self.config, self.reuse, self.random, self.policies)
     }
 }
 

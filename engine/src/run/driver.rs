@@ -197,6 +197,9 @@ impl Driver {
         // Nobody listening is fine.
         let _ = self.events.send(Arc::clone(batch));
         let now = Timestamp::now();
+        for answer in self.core.take_answers() {
+            self.journal.push_at(answer, now);
+        }
         for decision in self.core.take_decisions() {
             self.journal.push_at(decision, now);
         }

@@ -6,52 +6,83 @@ use super::error::RunError;
 use crate::core::Core;
 use crate::event::{Decision, Event, EventBody, Fact};
 
-/// Feeds a journal to a core that has just begun, checking every decision against the journal's.
+/// Feeds a journal to a core that has not begun, checking every decision against the journal's.
+///
+/// A fact is held back until a decision is compared that is not known yet. By then the journal has shown
+/// every answer of a foreign policy that the fact leads to, since answers are stored before decisions.
 pub(crate) struct Replay {
     core: Core,
+    has_begun: bool,
+    facts: VecDeque<Fact>,
     expected: VecDeque<Decision>,
 }
 
 impl Replay {
     pub(crate) fn new(mut core: Core) -> Self {
-        let expected = core.take_decisions().into();
-        Self { core, expected }
+        core.set_replaying(true);
+        Self {
+            core,
+            has_begun: false,
+            facts: VecDeque::new(),
+            expected: VecDeque::new(),
+        }
     }
 
     /// Takes the next stored event in.
     pub(crate) fn take_in(&mut self, event: &Event) -> Result<(), RunError> {
-        match &event.body {
+        let stored = match &event.body {
+            EventBody::Fact(Fact::PolicyDecided(decided)) => {
+                self.core.recall(decided);
+                return Ok(());
+            }
             EventBody::Fact(fact) => {
-                self.settle(fact);
-                Ok(())
+                self.facts.push_back(fact.clone());
+                return Ok(());
             }
-            EventBody::Decision(stored) => {
-                let made_again = self.expected.pop_front();
-                if made_again.is_some_and(|decision| is_same_decision(&decision, stored)) {
-                    Ok(())
-                } else {
-                    Err(RunError::Diverged {
-                        seq: event.seq,
-                        kind: stored.kind(),
-                    })
-                }
-            }
+            EventBody::Decision(stored) => stored,
+        };
+        while self.expected.is_empty() && self.go_on() {}
+        let made_again = self.expected.pop_front();
+        if made_again.is_some_and(|decision| is_same_decision(&decision, stored)) {
+            Ok(())
+        } else {
+            Err(RunError::Diverged {
+                seq: event.seq,
+                kind: stored.kind(),
+            })
         }
     }
 
-    /// The state, and the decisions that did not reach the journal before the process ended.
-    pub(crate) fn finish(self) -> (Core, Vec<Decision>) {
-        (self.core, self.expected.into())
+    /// The state; and what did not reach the journal before the process ended, the answers of foreign
+    /// policies first.
+    pub(crate) fn finish(mut self) -> (Core, Vec<EventBody>) {
+        // Nothing is known of what follows from the last facts: policies are asked again.
+        self.core.set_replaying(false);
+        while self.go_on() {}
+        let answers = self.core.take_answers().into_iter().map(EventBody::Fact);
+        let decisions = self.expected.into_iter().map(EventBody::Decision);
+        let pending = answers.chain(decisions).collect();
+        (self.core, pending)
     }
 
-    fn settle(&mut self, fact: &Fact) {
-        self.core.settle(fact);
+    /// Feeds the next fact, if there is one.
+    fn go_on(&mut self) -> bool {
+        if !self.has_begun {
+            self.has_begun = true;
+            self.core.begin();
+        } else if let Some(fact) = self.facts.pop_front() {
+            self.core.settle(&fact);
+            self.core.take_work();
+            if matches!(fact, Fact::RunAbandoned(_)) {
+                // What was decided but never stored will not be.
+                self.expected.clear();
+                self.core.take_decisions();
+            }
+        } else {
+            return false;
+        }
         self.expected.extend(self.core.take_decisions());
-        self.core.take_work();
-        if matches!(fact, Fact::RunAbandoned(_)) {
-            // What was decided but never stored will not be.
-            self.expected.clear();
-        }
+        true
     }
 }
 

@@ -7,6 +7,7 @@ mod concurrency;
 mod endings;
 mod failures;
 mod panics;
+mod policies;
 mod probe;
 mod proposers;
 mod records;

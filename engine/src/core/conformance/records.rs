@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::driver::{Driver, Generation, key, texts};
 use super::rules::MergesDue;
-use crate::core::proposal::{CHILD_TRIAL, PARETO_TRIAL};
+use crate::core::proposal::CHILD_TRIAL;
+use crate::core::row::PARETO_TRIAL;
 use crate::event::{
     CandidateAccepted, CloseReason, Decision, GateDecided, ProposalClosed, ProposalIssued,
     TrialStarted,

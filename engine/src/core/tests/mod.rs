@@ -4,6 +4,7 @@ mod guarantees;
 mod hypotheses;
 mod interleaving;
 mod priorities;
+mod rows;
 mod schedules;
 mod world;
 

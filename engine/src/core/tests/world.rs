@@ -15,6 +15,8 @@ use crate::event::{
     RunResumed, StopRequested,
 };
 use crate::ids::{Timestamp, TrialKey};
+use crate::policy::Policies;
+use crate::policy::laws::InTwoSteps;
 use crate::random::{ChaChaStreams, DrawPurpose, RandomSource};
 use crate::reflection::request_texts;
 
@@ -27,6 +29,8 @@ pub(crate) struct World {
     pub(crate) failing: bool,
     /// Some training examples are pareto examples as well.
     pub(crate) overlapping: bool,
+    /// Rows of pareto scores grow in two steps.
+    pub(crate) growing: bool,
     pub(crate) seed: u64,
 }
 
@@ -57,13 +61,21 @@ impl World {
             settings,
             failing: false,
             overlapping: false,
+            growing: false,
             seed: 3,
         }
     }
 
     pub(crate) fn core(&self) -> Core {
+        let policies = if self.growing {
+            Policies::new().evaluation(InTwoSteps)
+        } else {
+            Policies::new()
+        };
         let random = Box::new(ChaChaStreams::new(self.seed));
-        Core::start(Arc::new(self.config()), true, random)
+        let mut core = Core::new(Arc::new(self.config()), true, random, policies);
+        core.begin();
+        core
     }
 
     fn config(&self) -> Config {

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::super::column::columns;
 use crate::counters::Counters;
 use crate::event::{
-    CandidateAccepted, Decision, Event, EventBody, Fact, RunFinished, ValidationResult,
+    CandidateAccepted, Decision, Event, EventBody, Fact, RunFinished, SnapshotTag, SnapshotTaken,
+    ValidationResult,
 };
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::stop::StopReason;
@@ -176,7 +177,7 @@ impl RunSummary {
         match decision {
             Decision::RunStarted(_) => self.status = RunStatus::Running,
             Decision::CandidateAccepted(accepted) => self.accept(accepted),
-            Decision::SnapshotTaken(taken) => self.snapshots = taken.ordinal,
+            Decision::SnapshotTaken(taken) => self.snapshot(taken),
             Decision::StopDecided(stop) => self.stop_reason = Some(stop.reason.clone()),
             Decision::RunFinished(finished) => self.finish(finished, at),
             _ => {}
@@ -214,6 +215,15 @@ impl RunSummary {
             self.best = Some(accepted.index);
         }
         self.front_size = accepted.front.len() as u64;
+    }
+
+    fn snapshot(&mut self, taken: &SnapshotTaken) {
+        self.snapshots = taken.ordinal;
+        if let (SnapshotTag::Final, Some(score)) = (taken.tag, taken.score) {
+            // The winner need not be the best by mean score, which was followed so far.
+            self.best = Some(taken.subject);
+            self.best_score = Some(score);
+        }
     }
 
     fn finish(&mut self, finished: &RunFinished, at: Timestamp) {

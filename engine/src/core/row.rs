@@ -1,0 +1,332 @@
+//! A candidate's row of pareto scores while it is being made: one trial for each order of its plan.
+
+use std::fmt;
+use std::sync::Arc;
+
+use gepa_archive::{Candidate, InstanceIndex, InstanceScore};
+use gepa_evaluation::{ExampleId, Stage};
+
+use super::Core;
+use super::priority::Priority;
+use super::proposal::Proposal;
+use super::trial::Trial;
+use crate::event::PolicyPoint;
+use crate::ids::TrialKey;
+use crate::policy::{ParetoEvaluation, Question, RowPlan, RowQuestion, RowScore, RowStep, Seat};
+
+/// Places of a row's trials within their iteration: the first, and the one before all others.
+pub(crate) const PARETO_TRIAL: u32 = 2;
+const BEFORE_FURTHER: u32 = 3;
+
+/// A row in the making.
+pub(crate) struct Row {
+    iteration: u64,
+    stage: Stage,
+    candidate: Arc<Candidate>,
+    plan: Seat<dyn RowPlan>,
+    /// All but the last are complete.
+    rungs: Vec<Rung>,
+    end: Option<RowEnd>,
+    /// Rollouts set aside for it, executed ones included.
+    pub(crate) reserved: u64,
+    /// Age of the memory at which outcomes count as known.
+    as_of: u64,
+    /// Where its rollouts stand in the queue.
+    pub(crate) priority: Priority,
+    /// It begins before it is certain that the child passes its gate.
+    pub(crate) speculative: bool,
+}
+
+/// One order of a row's plan.
+pub(crate) struct Rung {
+    pub(crate) trial: Trial,
+    /// The position in the pareto set of each example of the trial.
+    positions: Vec<usize>,
+}
+
+/// What becomes of the candidate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RowEnd {
+    Enter,
+    Drop(String),
+}
+
+impl Row {
+    /// Whether nothing is ordered that has no outcome.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.rungs
+            .last()
+            .is_none_or(|rung| rung.trial.is_complete())
+    }
+
+    /// Whether it is known what becomes of the candidate.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.end.is_some() && self.is_idle()
+    }
+
+    /// Why the candidate is dropped, if it is.
+    pub(crate) fn dropped(&self) -> Option<&str> {
+        match &self.end {
+            Some(RowEnd::Drop(detail)) => Some(detail),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn candidate(&self) -> &Arc<Candidate> {
+        &self.candidate
+    }
+
+    pub(crate) fn trials(&self) -> impl Iterator<Item = &Trial> {
+        self.rungs.iter().map(|rung| &rung.trial)
+    }
+
+    pub(crate) fn trials_mut(&mut self) -> impl Iterator<Item = &mut Trial> {
+        self.rungs.iter_mut().map(|rung| &mut rung.trial)
+    }
+
+    pub(crate) fn trial_mut(&mut self, key: TrialKey) -> Option<&mut Trial> {
+        self.trials_mut().find(|trial| trial.key == key)
+    }
+
+    /// The trial that was ordered last.
+    pub(crate) fn last(&self) -> Option<&Trial> {
+        self.rungs.last().map(|rung| &rung.trial)
+    }
+
+    /// Gives the rest of it another place in the queue; the trial whose rollouts are to be moved, if one
+    /// is open.
+    pub(crate) fn move_to(&mut self, priority: Priority) -> Option<TrialKey> {
+        self.priority = priority;
+        let last = &mut self.rungs.last_mut()?.trial;
+        last.priority = priority;
+        (!last.is_complete()).then_some(last.key)
+    }
+
+    /// Rollouts executed so far.
+    pub(crate) fn executed(&self) -> u64 {
+        self.trials().map(Trial::executed).sum()
+    }
+
+    /// Positions run so far.
+    pub(crate) fn len(&self) -> usize {
+        self.rungs.iter().map(|rung| rung.positions.len()).sum()
+    }
+
+    /// Scores by position of the pareto set; `None` where a rollout failed, is open or was never ordered.
+    pub(crate) fn scores(&self, pareto: usize) -> Vec<Option<f64>> {
+        let mut scores = vec![None; pareto];
+        for score in self.known() {
+            scores[score.position] = score.score;
+        }
+        scores
+    }
+
+    /// The scores in the order in which they were obtained.
+    pub(crate) fn obtained(&self, instances: &[InstanceIndex]) -> Vec<InstanceScore> {
+        let mut obtained = Vec::with_capacity(self.len());
+        for Rung { trial, positions } in &self.rungs {
+            obtained.extend(trial.obtained().filter_map(|at| {
+                let scored = trial.scored(at)?;
+                Some(InstanceScore {
+                    instance: instances[positions[at]],
+                    score: scored.score,
+                    objectives: scored.objectives.clone(),
+                })
+            }));
+        }
+        obtained
+    }
+
+    fn known(&self) -> impl Iterator<Item = RowScore> + '_ {
+        self.rungs.iter().flat_map(|rung| {
+            let scores = rung.trial.scores();
+            let places = rung.positions.iter().zip(scores);
+            places.map(|(&position, score)| RowScore { position, score })
+        })
+    }
+
+    fn next_key(&self) -> TrialKey {
+        let number = self.rungs.len() as u32;
+        let index = match (self.stage, number) {
+            (Stage::Seed, number) => number,
+            (_, 0) => PARETO_TRIAL,
+            (_, number) => BEFORE_FURTHER + number,
+        };
+        TrialKey {
+            iteration: self.iteration,
+            index,
+        }
+    }
+}
+
+impl Core {
+    /// The row of a proposal's child, with what was known at `as_of`; nothing is ordered yet.
+    pub(super) fn row_of(&mut self, proposal: &Proposal, as_of: u64) -> Option<Row> {
+        let child = proposal.child.clone()?;
+        Some(self.new_row(
+            proposal.iteration,
+            Stage::Pareto,
+            child,
+            &proposal.parents,
+            as_of,
+        ))
+    }
+
+    pub(super) fn seed_row(&mut self) -> Row {
+        let seed = Arc::clone(self.config.seed());
+        self.new_row(0, Stage::Seed, seed, &[], 0)
+    }
+
+    /// Sets aside for a row what its first rung needs and, as far as the budget goes, what its plan may
+    /// still ask for.
+    pub(super) fn reserved_for(&self, row: &Row, first: &Rung) -> u64 {
+        let pareto = self.instances.len();
+        let most = self.policies.evaluation.configured.most(pareto).min(pareto);
+        let further = most.saturating_sub(row.len() + first.positions.len()) as u64;
+        let open = first.trial.open();
+        open + further.min(self.ledger.rollouts_left().saturating_sub(open))
+    }
+
+    /// Asks the plan of a row where nothing is open. `None` if the row ends here.
+    pub(super) fn next_rung(&mut self, row: &mut Row, gate: Option<&Trial>) -> Option<Rung> {
+        let known: Vec<RowScore> = row.known().collect();
+        let name = Question {
+            iteration: row.iteration,
+            point: PolicyPoint::Row,
+            number: row.rungs.len() as u32,
+        };
+        let answers = &mut self.policies.answers;
+        let asked = answers.ask(name, &mut row.plan, |plan| plan.next(&known));
+        let mut step = asked.answer;
+        if let RowStep::Run(positions) = &mut step {
+            self.keep_new(&known, positions);
+        }
+        let positions = match step {
+            RowStep::Run(positions) if !positions.is_empty() => positions,
+            // Without a score of the seed there is no run.
+            _ if row.stage == Stage::Seed && known.is_empty() => vec![0],
+            RowStep::Run(_) | RowStep::Enter => {
+                row.end = Some(RowEnd::Enter);
+                return None;
+            }
+            RowStep::Drop(detail) => {
+                row.end = Some(RowEnd::Drop(detail));
+                return None;
+            }
+        };
+        let pareto = &self.config.sets().pareto;
+        let examples: Vec<ExampleId> = positions.iter().map(|at| pareto[*at].clone()).collect();
+        let content = row.candidate.content_id();
+        let candidate = Arc::clone(&row.candidate);
+        let (stage, as_of) = (row.stage, row.as_of);
+        let trial = Trial::new(row.next_key(), stage, candidate, examples, |example| {
+            let is_child = stage == Stage::Pareto;
+            let known = || self.memory.of_child(content, example, gate, as_of);
+            is_child.then(known).flatten()
+        });
+        Some(Rung { trial, positions })
+    }
+
+    /// Orders a rung of a row.
+    pub(super) fn order_rung(&mut self, row: &mut Row, mut rung: Rung) {
+        rung.trial.priority = row.priority;
+        rung.trial.speculative = row.speculative;
+        self.order_trial(&rung.trial);
+        if rung.trial.is_complete() {
+            self.finish_trial(Some(&rung.trial));
+        }
+        row.rungs.push(rung);
+    }
+
+    /// Goes on with a row until something is open or the row ends.
+    pub(super) fn grow(&mut self, row: &mut Row, gate: Option<&Trial>) {
+        while row.end.is_none() && row.is_idle() {
+            let Some(rung) = self.next_rung(row, gate) else {
+                return;
+            };
+            if row.executed() + rung.trial.open() > row.reserved {
+                row.end = Some(RowEnd::Enter);
+                return;
+            }
+            self.order_rung(row, rung);
+        }
+    }
+
+    fn new_row(
+        &mut self,
+        iteration: u64,
+        stage: Stage,
+        candidate: Arc<Candidate>,
+        parents: &[gepa_archive::CandidateIndex],
+        as_of: u64,
+    ) -> Row {
+        let question = RowQuestion {
+            iteration,
+            archive: &self.archive,
+            parents,
+            instances: &self.instances,
+        };
+        let Seat {
+            configured,
+            foreign,
+        } = &mut self.policies.evaluation;
+        let mut plan_of =
+            |policy: &mut Box<dyn ParetoEvaluation>| policy.row(&question, &mut *self.random);
+        let plan = Seat {
+            configured: plan_of(configured),
+            foreign: foreign.as_mut().map(plan_of),
+        };
+        Row {
+            iteration,
+            stage,
+            candidate,
+            plan,
+            rungs: Vec::new(),
+            end: None,
+            reserved: 0,
+            as_of,
+            priority: Priority::ALONE,
+            speculative: false,
+        }
+    }
+
+    /// Leaves of an answer what can be ordered.
+    fn keep_new(&self, known: &[RowScore], positions: &mut Vec<usize>) {
+        let pareto = self.instances.len();
+        let mut is_taken = vec![false; pareto];
+        for score in known {
+            is_taken[score.position] = true;
+        }
+        positions.retain(|at| *at < pareto && !std::mem::replace(&mut is_taken[*at], true));
+        if known.is_empty() {
+            positions.truncate(self.first_order());
+        }
+    }
+
+    /// Rollouts a generation needs for one of its children to enter the archive.
+    pub(super) fn generation_rollouts(&self) -> u64 {
+        let pareto = self.instances.len() - self.first_order();
+        self.config.generation_rollouts() - pareto as u64
+    }
+
+    /// The most pareto examples of a row's first order.
+    pub(super) fn first_order(&self) -> usize {
+        let pareto = self.instances.len();
+        self.policies
+            .evaluation
+            .configured
+            .first(pareto)
+            .clamp(1, pareto)
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Row")
+            .field("iteration", &self.iteration)
+            .field("run", &self.len())
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,48 @@
+//! Answers of policies that no other process could give again.
+
+use serde::{Deserialize, Serialize};
+
+/// What a policy from outside the configuration decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PolicyDecided {
+    /// What it was asked.
+    pub point: PolicyPoint,
+    /// The iteration it was asked for: the first that could begin, for a stop condition and at the end.
+    pub iteration: u64,
+    /// The number of the question within point and iteration, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub number: u32,
+    /// The answer; its form depends on the point.
+    pub answer: serde_json::Value,
+}
+
+/// The questions that policies answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PolicyPoint {
+    /// The parent: a candidate's index or nothing.
+    Parent,
+    /// The parent that a stale child is tried against: a candidate's index or nothing.
+    Regate,
+    /// The minibatch: positions in the training set.
+    Minibatch,
+    /// The components to rewrite: their positions.
+    Components,
+    /// Whether a child passes its gate; question 1 is about the second gate of a stale child.
+    Gate,
+    /// What comes next of a row of pareto scores; one question for each order.
+    Row,
+    /// Whether the search ends: a stop reason or nothing.
+    Stop,
+    /// The best candidates: their indices.
+    Winner,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
+fn is_first(number: &u32) -> bool {
+    *number == 0
+}
