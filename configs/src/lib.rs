@@ -8,6 +8,7 @@ mod key_map;
 mod load;
 mod problem;
 mod prompt;
+mod prompt_check;
 mod raw;
 mod read;
 mod resolution;
@@ -16,6 +17,7 @@ mod schema;
 mod submitted;
 mod task;
 mod task_app;
+mod task_data;
 
 pub use context::TASK_APP_KEY;
 pub use dialect::{Dialect, DialectContext, Dialects, Translation};

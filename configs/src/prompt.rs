@@ -4,8 +4,7 @@ use std::path::Path;
 
 use gepa_archive::Candidate;
 use gepa_engine::Problem;
-use gepa_evaluation::{PromptMessage, PromptTemplate, wildcards_in};
-use gepa_tasks::dataset::Dataset;
+use gepa_evaluation::{PromptMessage, PromptTemplate};
 
 use crate::raw::{MessageSettings, RawConfig};
 
@@ -36,35 +35,6 @@ pub(crate) fn read_prompt(
         });
     }
     PromptTemplate { messages }
-}
-
-/// A wildcard of a fixed message that no column fills is a typing error: it would be sent as it is.
-/// Texts that evolve may speak of braces as they like.
-pub(crate) fn check_wildcards(
-    prompt: &PromptTemplate,
-    dataset: Option<&Dataset>,
-    problems: &mut Vec<Problem>,
-) {
-    let Some((dataset, (_, first))) = dataset.and_then(|all| Some((all, all.rows().first()?)))
-    else {
-        return;
-    };
-    for (position, message) in prompt.messages.iter().enumerate() {
-        let wildcards = wildcards_in(&message.pattern);
-        // Rows of a JSONL file need not all have the same fields.
-        let is_filled = |name: &str| dataset.rows().values().any(|row| row.text(name).is_some());
-        let unfilled = wildcards.iter().find(|name| !is_filled(name));
-        if let (Some(name), None) = (unfilled, &message.component) {
-            let columns: Vec<&str> = first.inputs().map(|(column, _)| column).collect();
-            problems.push(Problem::new(
-                format!("prompt.messages[{position}].pattern"),
-                format!(
-                    "has the wildcard {{{name}}}, but the dataset has no such column; it has: {}",
-                    columns.join(", ")
-                ),
-            ));
-        }
-    }
 }
 
 fn message_pattern(

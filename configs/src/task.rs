@@ -1,12 +1,12 @@
 //! A config file resolved: the engine's [`Config`], and everything needed to build its evaluator
 //! and models.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use gepa_engine::reflection::ModelProposer;
-use gepa_engine::{Config, ExampleSets, InvalidConfig, Problem, Settings};
-use gepa_evaluation::{Evaluator, ExampleId, LanguageModel, Proposer};
+use gepa_engine::{Config, InvalidConfig, Problem, Settings};
+use gepa_evaluation::{Evaluator, LanguageModel, Proposer};
 use gepa_models::{ApiKey, ModelSettings, Models};
 use gepa_rulebook::RulebookModel;
 use gepa_tasks::Services;
@@ -17,9 +17,11 @@ use gepa_tasks::scorer::{Scorer, ScorerSettings};
 use crate::context::LoadContext;
 use crate::document::ConfigDocument;
 use crate::problem::ConfigError;
-use crate::prompt::{check_wildcards, read_prompt, read_text, seed_candidate};
-use crate::raw::{EvaluatorSettings, ExampleItem, ProposerSettings, RawConfig};
+use crate::prompt::{read_prompt, read_text, seed_candidate};
+use crate::prompt_check::check_prompt;
+use crate::raw::{EvaluatorSettings, ProposerSettings, RawConfig};
 use crate::task_app;
+use crate::task_data::{example_sets, load_dataset};
 
 /// The provider that needs no network.
 pub(crate) const RULEBOOK: &str = "rulebook";
@@ -74,7 +76,10 @@ impl TaskConfig {
         let dataset = load_dataset(&raw, &directory, &mut problems);
         let sets = example_sets(&raw, dataset.as_ref(), &mut problems);
         let prompt = read_prompt(&raw, &directory, &mut problems);
-        check_wildcards(&prompt, dataset.as_ref(), &mut problems);
+        if let Some(dataset) = &dataset {
+            let renders = matches!(evaluator, EvaluatorSettings::Dataset(_));
+            check_prompt(&prompt, dataset, &sets, renders, &mut problems);
+        }
         let seed = seed_candidate(&raw, &prompt, &mut problems);
         task_app::check_pipeline(&evaluator, seed.as_ref(), &mut problems);
         let mut settings = Settings::default();
@@ -335,60 +340,5 @@ fn check_parts(raw: &RawConfig, evaluator: &EvaluatorSettings, problems: &mut Ve
         if holds {
             problems.push(Problem::new(key, message));
         }
-    }
-}
-
-fn load_dataset(raw: &RawConfig, directory: &Path, problems: &mut Vec<Problem>) -> Option<Dataset> {
-    let settings = raw.dataset.as_ref()?;
-    match Dataset::load(settings, directory) {
-        Ok(dataset) => Some(dataset),
-        Err(error) => {
-            problems.push(Problem::new(
-                "dataset.path",
-                format!("does not work: {error}"),
-            ));
-            None
-        }
-    }
-}
-
-fn example_sets(
-    raw: &RawConfig,
-    dataset: Option<&Dataset>,
-    problems: &mut Vec<Problem>,
-) -> ExampleSets {
-    if let (Some(dataset), Some(settings)) = (dataset, &raw.dataset) {
-        return match dataset.split(&settings.split) {
-            Ok(split) => ExampleSets {
-                train: split.train,
-                pareto: split.pareto,
-                validation: split.validation,
-            },
-            Err(error) => {
-                problems.push(Problem::new(
-                    "dataset.split",
-                    format!("does not work: {error}"),
-                ));
-                ExampleSets::default()
-            }
-        };
-    }
-    let Some(examples) = &raw.examples else {
-        return ExampleSets::default();
-    };
-    let mut ids = |name: &str, items: &[ExampleItem]| {
-        let mut all: Vec<ExampleId> = Vec::new();
-        for item in items {
-            match item.ids() {
-                Ok(some) => all.extend(some),
-                Err(message) => problems.push(Problem::new(format!("examples.{name}"), message)),
-            }
-        }
-        all
-    };
-    ExampleSets {
-        train: ids("train", &examples.train),
-        pareto: ids("pareto", &examples.pareto),
-        validation: ids("validation", &examples.validation),
     }
 }

@@ -15,6 +15,7 @@ mod prompt;
 mod proposer;
 mod stage;
 mod usage;
+mod wildcards;
 
 pub use batch::{BatchAnswers, TrialBatch};
 pub use cpu::{CpuBound, CpuEvaluator, run_cpu};
@@ -25,12 +26,14 @@ pub use model::{
     ModelInfo,
 };
 pub use outcome::{Failure, FailureKind, Outcome, Scored};
-pub use prompt::{
-    PatternPart, PromptMessage, PromptTemplate, Section, split_wildcards, wildcards_in,
-};
+pub use prompt::{PromptMessage, PromptTemplate, Section};
 pub use proposer::{
     ComponentRequest, EarlierAttempt, ExampleRecord, ProposalRequest, ProposedTexts, Proposer,
     ProposerError, ProposerErrorKind, ReflectiveRecord,
 };
 pub use stage::{Phase, Stage};
 pub use usage::{MicroUsd, Purpose, Usage, UsageBound};
+pub use wildcards::{
+    PatternPart, is_plain_name, split_wildcards, split_wildcards_named, wildcards_in,
+    wildcards_named,
+};

@@ -6,6 +6,7 @@ use gepa_archive::Candidate;
 use serde::{Deserialize, Serialize};
 
 use crate::Message;
+use crate::wildcards::{PatternPart, split_wildcards_named, wildcards_named};
 
 /// One message of a prompt: who speaks, and which component (or fixed text) is its pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +16,8 @@ pub struct PromptMessage {
     /// The component whose text is the pattern; `None` for a fixed pattern.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
-    /// The fixed pattern, or the seed text of the component.
+    /// The fixed pattern, or the seed text of the component: its wildcards are the only ones that
+    /// are filled in the component's later texts.
     pub pattern: String,
 }
 
@@ -76,6 +78,9 @@ impl PromptTemplate {
 
     /// The messages for one example: every wildcard with a value is replaced, in a single pass, so
     /// values are never searched for wildcards themselves.
+    ///
+    /// In the text of a component only those wildcards are replaced that its seed text has as well.
+    /// A rewriting may speak of `{answer}` as it likes: it stays as it was written.
     pub fn render<'v>(
         &self,
         candidate: &Candidate,
@@ -84,10 +89,46 @@ impl PromptTemplate {
         self.messages
             .iter()
             .map(|message| {
-                let content = fill_wildcards(message.pattern_of(candidate), &value);
+                let allowed = message.allowed(&value);
+                let own_value = |name: &str| value(name).filter(|_| allowed.allows(name));
+                let content = fill_wildcards(message.pattern_of(candidate), &own_value);
                 Message::new(message.role.clone(), content)
             })
             .collect()
+    }
+
+    /// The names that [`render`](Self::render) replaces, in order of appearance, each once.
+    pub fn shown<'v>(
+        &self,
+        candidate: &Candidate,
+        value: impl Fn(&str) -> Option<&'v str>,
+    ) -> Vec<Arc<str>> {
+        let mut names: Vec<Arc<str>> = Vec::new();
+        for message in &self.messages {
+            let allowed = message.allowed(&value);
+            let own_value = |name: &str| value(name).filter(|_| allowed.allows(name));
+            for name in known_names(message.pattern_of(candidate), &own_value) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        names
+    }
+}
+
+/// The wildcards one message may have.
+enum Allowed {
+    Every,
+    Only(Vec<Arc<str>>),
+}
+
+impl Allowed {
+    fn allows(&self, name: &str) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Only(names) => names.iter().any(|allowed| &**allowed == name),
+        }
     }
 }
 
@@ -98,81 +139,29 @@ impl PromptMessage {
             .and_then(|name| candidate.text(name))
             .map_or(self.pattern.as_str(), |text| text)
     }
-}
 
-/// The wildcard names in a pattern, in order of appearance, each once.
-pub fn wildcards_in(pattern: &str) -> Vec<Arc<str>> {
-    let mut names: Vec<Arc<str>> = Vec::new();
-    for part in split_wildcards(pattern) {
-        if let PatternPart::Wildcard(name) = part
-            && !names.iter().any(|known| &**known == name)
-        {
-            names.push(name.into());
+    fn allowed<'v>(&self, value: &impl Fn(&str) -> Option<&'v str>) -> Allowed {
+        match self.component {
+            None => Allowed::Every,
+            Some(_) => Allowed::Only(known_names(&self.pattern, value)),
         }
     }
-    names
+}
+
+/// The names in a pattern that have a value.
+fn known_names<'v>(pattern: &str, value: &impl Fn(&str) -> Option<&'v str>) -> Vec<Arc<str>> {
+    wildcards_named(pattern, |name| value(name).is_some())
 }
 
 fn fill_wildcards<'v>(pattern: &str, value: &impl Fn(&str) -> Option<&'v str>) -> String {
     let mut filled = String::with_capacity(pattern.len());
-    for part in split_wildcards(pattern) {
+    for part in split_wildcards_named(pattern, |name| value(name).is_some()) {
         match part {
             PatternPart::Text(text) => filled.push_str(text),
-            PatternPart::Wildcard(name) => {
-                if let Some(text) = value(name) {
-                    filled.push_str(text);
-                } else {
-                    filled.extend(["{", name, "}"]);
-                }
-            }
+            PatternPart::Wildcard(name) => filled.push_str(value(name).unwrap_or_default()),
         }
     }
     filled
-}
-
-/// A piece of a pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PatternPart<'a> {
-    /// Text that stays as it is.
-    Text(&'a str),
-    /// The name inside a wildcard `{name}`.
-    Wildcard(&'a str),
-}
-
-/// Splits a pattern at its wildcards.
-///
-/// A wildcard is `{name}` with a name of letters, digits, `_`, `-` and `.`; every other brace is text,
-/// so JSON in a prompt stays what it is.
-pub fn split_wildcards(pattern: &str) -> impl Iterator<Item = PatternPart<'_>> {
-    let mut rest = pattern;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        if let Some((name, after)) = leading_wildcard(rest) {
-            rest = after;
-            return Some(PatternPart::Wildcard(name));
-        }
-        let text_end = rest
-            .char_indices()
-            .skip(1)
-            .find(|(_, character)| *character == '{')
-            .map_or(rest.len(), |(at, _)| at);
-        let (text, after) = rest.split_at(text_end);
-        rest = after;
-        Some(PatternPart::Text(text))
-    })
-}
-
-fn leading_wildcard(text: &str) -> Option<(&str, &str)> {
-    let inside = text.strip_prefix('{')?;
-    let end = inside.find('}')?;
-    let name = &inside[..end];
-    let is_name = !name.is_empty()
-        && name
-            .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
-    is_name.then(|| (name, &inside[end + 1..]))
 }
 
 #[cfg(test)]
@@ -203,6 +192,29 @@ mod tests {
         check(r#"{"json": {b}}"#, r#"{"json": two}"#);
         check("é{b}é{{b}}", "étwoé{two}");
         check("", "");
+    }
+
+    #[test]
+    fn a_component_is_filled_only_where_its_seed_text_was() {
+        let template = PromptTemplate {
+            messages: vec![PromptMessage {
+                role: "system".to_owned(),
+                component: Some("c".to_owned()),
+                pattern: "Read {Review Text}.".to_owned(),
+            }],
+        };
+        let text = r"Read {Review Text}, end with \boxed{answer}, {answer} or {note}.";
+        let candidate = Candidate::new([("c", text)]).unwrap();
+        let value = |name: &str| match name {
+            "Review Text" => Some("it"),
+            "answer" | "note" => Some("secret"),
+            _ => None,
+        };
+        assert_eq!(
+            template.render(&candidate, value)[0].content,
+            r"Read it, end with \boxed{answer}, {answer} or {note}."
+        );
+        assert_eq!(template.shown(&candidate, value), ["Review Text".into()]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gepa_archive::Candidate;
 use gepa_engine::reflection::{TextRules, read_reply};
 use gepa_tasks::interceptor::SubstitutionPlan;
-use gepa_evaluation::{PromptMessage, PromptTemplate, wildcards_in};
+use gepa_evaluation::{PromptMessage, PromptTemplate, wildcards_in, wildcards_named};
 use serde_json::Value;
 
 const MOST_CHARS: usize = 2_000;
@@ -42,7 +42,7 @@ pub(crate) fn placeholders(data: &[u8]) {
         unfilled[0].content, pattern,
         "nothing to put in changes nothing"
     );
-    let wildcards = wildcards_in(pattern);
+    let wildcards = wildcards_named(pattern, |_| true);
     let filled = template.render(&candidate, |_| Some(value));
     if wildcards.is_empty() {
         assert_eq!(filled[0].content, pattern);

@@ -11,7 +11,7 @@ use crate::scorer::{Scorer, ScorerInput};
 use gepa_evaluation::{
     ChatRequest, Completion, Evaluation, Evaluator, EvaluatorInfo, FailureKind, FinishReason,
     LanguageModel, Message, ModelErrorKind, Outcome, PromptTemplate, Purpose, RolloutRequest,
-    Scored, Usage, UsageBound, wildcards_in,
+    Scored, Usage, UsageBound,
 };
 
 /// Above this an answer has no useful bound.
@@ -66,7 +66,7 @@ impl DatasetEvaluator {
 
     fn messages(&self, request: &RolloutRequest, row: &Row) -> Vec<Message> {
         self.prompt
-            .render(&request.candidate, |name| row.text(name))
+            .render(&request.candidate, |name| row.prompt_text(name))
     }
 
     async fn run(&self, request: &RolloutRequest, row: &Row) -> Evaluation {
@@ -131,10 +131,10 @@ impl DatasetEvaluator {
 
     /// The fields the prompt shows; where it shows none, every input of the row.
     fn trace(&self, request: &RolloutRequest, row: &Row) -> Value {
-        let sections = self.prompt.sections(&request.candidate);
-        let shown: Map<String, Value> = sections
-            .iter()
-            .flat_map(|section| wildcards_in(&section.content))
+        let shown: Map<String, Value> = self
+            .prompt
+            .shown(&request.candidate, |name| row.prompt_text(name))
+            .into_iter()
             .filter_map(|name| Some((name.to_string(), row.value(&name)?)))
             .collect();
         let inputs = if shown.is_empty() {

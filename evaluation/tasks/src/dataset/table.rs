@@ -21,9 +21,23 @@ pub struct Dataset {
 #[derive(Clone, Debug)]
 pub struct Row {
     fields: IndexMap<String, Field>,
-    answer_column: Option<Arc<str>>,
-    id_column: Option<Arc<str>>,
+    roles: Arc<ColumnRoles>,
     line: u64,
+}
+
+/// What the columns of a file are for; one for all of its rows.
+#[derive(Debug, Default)]
+struct ColumnRoles {
+    id: Option<Arc<str>>,
+    answer: Option<Arc<str>>,
+    /// The columns that may fill wildcards; without it every input.
+    prompt: Option<Vec<String>>,
+}
+
+impl ColumnRoles {
+    fn is_input(&self, column: &str) -> bool {
+        ![self.id.as_deref(), self.answer.as_deref()].contains(&Some(column))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -95,6 +109,30 @@ impl Row {
         self.fields.get(field).map(|field| field.text.as_str())
     }
 
+    /// A field that a wildcard of the prompt may show: an input, or a column that the settings allow
+    /// by name. The answer and the id are labels and not inputs.
+    pub fn prompt_text(&self, field: &str) -> Option<&str> {
+        self.may_be_shown(field).then(|| self.text(field)).flatten()
+    }
+
+    /// Whether wildcards may show a column of this name, should the row have one.
+    pub fn may_be_shown(&self, column: &str) -> bool {
+        match &self.roles.prompt {
+            Some(allowed) => allowed.iter().any(|name| name == column),
+            None => self.roles.is_input(column),
+        }
+    }
+
+    /// The names of every field, in file order.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(String::as_str)
+    }
+
+    /// The line of the file it begins on, from 1.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
     /// A field as it stands in the file.
     pub fn value(&self, field: &str) -> Option<Value> {
         let found = self.fields.get(field)?;
@@ -104,15 +142,14 @@ impl Row {
 
     /// The answer expected, after `answer_values`.
     pub fn answer(&self) -> Option<&str> {
-        self.text(self.answer_column.as_deref()?)
+        self.text(self.roles.answer.as_deref()?)
     }
 
     /// Names and texts of every field but the answer and the id, in file order.
     pub fn inputs(&self) -> impl Iterator<Item = (&str, &str)> {
-        let columns = [self.answer_column.as_deref(), self.id_column.as_deref()];
         self.fields
             .iter()
-            .filter(move |(name, _)| !columns.contains(&Some(name.as_str())))
+            .filter(|(name, _)| self.roles.is_input(name))
             .map(|(name, field)| (name.as_str(), field.text.as_str()))
     }
 
@@ -126,8 +163,7 @@ impl Row {
 
 /// The columns with a meaning, checked to exist.
 struct Columns {
-    id: Option<Arc<str>>,
-    answer: Option<Arc<str>>,
+    roles: Arc<ColumnRoles>,
     answer_is_required: bool,
 }
 
@@ -156,16 +192,22 @@ impl Columns {
         for column in settings.only.keys() {
             check(column, "only")?;
         }
+        for column in settings.prompt_columns.iter().flatten() {
+            check(column, "prompt_columns")?;
+        }
         let usual = first.and_then(|values| values.contains_key("answer").then_some("answer"));
         Ok(Self {
-            id: settings.id_column.as_deref().map(Arc::from),
-            answer: settings.answer.as_deref().or(usual).map(Arc::from),
+            roles: Arc::new(ColumnRoles {
+                id: settings.id_column.as_deref().map(Arc::from),
+                answer: settings.answer.as_deref().or(usual).map(Arc::from),
+                prompt: settings.prompt_columns.clone(),
+            }),
             answer_is_required: settings.answer.is_some() || !settings.answer_values.is_empty(),
         })
     }
 
     fn id_of(&self, path: &Path, index: usize, record: &Record) -> Result<ExampleId, DatasetError> {
-        let Some(column) = &self.id else {
+        let Some(column) = &self.roles.id else {
             return Ok(ExampleId::Seed(index as u64));
         };
         let value = record.values.get(&**column);
@@ -192,7 +234,7 @@ impl Columns {
             .into_iter()
             .map(|(name, value)| (name, field_of(value)))
             .collect();
-        if let Some(column) = &self.answer {
+        if let Some(column) = &self.roles.answer {
             match fields.get_mut(&**column) {
                 Some(field) => map_answer(path, line, field, answer_values)?,
                 None if self.answer_is_required => {
@@ -204,8 +246,7 @@ impl Columns {
         }
         Ok(Row {
             fields,
-            answer_column: self.answer.clone(),
-            id_column: self.id.clone(),
+            roles: Arc::clone(&self.roles),
             line,
         })
     }

@@ -41,19 +41,39 @@ async fn run(
     example: impl Into<ExampleId>,
     stage: Stage,
 ) -> Evaluation {
+    evaluator.evaluate(request(example, stage)).await
+}
+
+fn request(example: impl Into<ExampleId>, stage: Stage) -> RolloutRequest {
     let rules = "- If the text contains \"free\", answer `spam`.\nOtherwise say `ham`.";
-    evaluator
-        .evaluate(RolloutRequest {
-            candidate: Arc::new(Candidate::new([("rules", rules)]).unwrap()),
-            example: example.into(),
-            run_id: "pl_0000000000000001".into(),
-            trial_id: "trial".into(),
-            stage,
-            iteration: 0,
-            trial_index: 0,
-            attempt: 1,
-        })
-        .await
+    RolloutRequest {
+        candidate: Arc::new(Candidate::new([("rules", rules)]).unwrap()),
+        example: example.into(),
+        run_id: "pl_0000000000000001".into(),
+        trial_id: "trial".into(),
+        stage,
+        iteration: 0,
+        trial_index: 0,
+        attempt: 1,
+    }
+}
+
+#[tokio::test]
+async fn a_rewriting_that_names_the_answer_gets_it_in_no_prompt() {
+    let policy = ScriptedModel::answering(|request| {
+        let prompt = &request.messages[0].content;
+        assert_eq!(prompt, r"Use {note}, end with \boxed{answer} or {answer}.");
+        "ham".to_owned()
+    });
+    let rewritten = r"Use {note}, end with \boxed{answer} or {answer}.";
+    let request = RolloutRequest {
+        candidate: Arc::new(Candidate::new([("rules", rewritten)]).unwrap()),
+        ..request(0, Stage::MinibatchParent)
+    };
+    let evaluation = evaluator(policy).evaluate(request).await;
+    let scored = evaluation.outcome.scored().unwrap();
+    let shown = serde_json::json!({"Inputs": {"text": "free prize"}});
+    assert_eq!((scored.score, scored.trace.as_ref()), (0.0, Some(&shown)));
 }
 
 fn replying(text: &'static str, finish_reason: FinishReason) -> ScriptedModel {

@@ -157,6 +157,24 @@ fn a_message_whose_wildcards_have_no_values_goes_out_as_it_was_sent() {
 }
 
 #[test]
+fn braces_that_the_seed_did_not_have_are_text() {
+    check(
+        &two_messages(),
+        &Candidate::new([
+            ("system", r"End with \boxed{query}."),
+            ("user", r#"Q: {query} as \boxed{x} or {"label": 1} or {other}"#),
+        ])
+        .unwrap(),
+        &[("system", "Answer the question."), ("user", "Q: why\nA:")],
+        &[
+            ("system", r"End with \boxed{query}."),
+            ("user", r#"Q: why as \boxed{x} or {"label": 1} or {other}"#),
+        ],
+        &[("system", Rule::Pattern), ("user", Rule::Pattern)],
+    );
+}
+
+#[test]
 fn a_candidate_that_gets_in_nowhere_for_want_of_values_is_refused() {
     let template = template(&[("user", "user", "Q: {query}")]);
     let candidate = Candidate::new([("user", "{question}?")]).unwrap();

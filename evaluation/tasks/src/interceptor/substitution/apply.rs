@@ -10,7 +10,7 @@ use super::content::{role_of, set_text, text_of};
 use super::pattern::Values;
 use super::plan::{Placed, PlannedMessage, PlannedModule, Rule, Substitution, SubstitutionPlan};
 use super::refusal::Refusal;
-use gepa_evaluation::{PatternPart, split_wildcards};
+use gepa_evaluation::{PatternPart, split_wildcards, wildcards_in};
 
 /// A message of the call that was recognised.
 struct Found {
@@ -210,9 +210,10 @@ impl SubstitutionPlan {
     }
 }
 
-/// The candidate's text for a message. Wildcards without a value stay as they are in a system
-/// message, where braces may be part of the text; elsewhere they would reach the model in place of
-/// what the example says.
+/// The candidate's text for a message. What has no value stays as it is in a system message. In
+/// another message a wildcard of the seed must have one: else it would reach the model in place of
+/// what the example says. Braces that the seed did not have are text, unless the new text has them
+/// in place of all of the seed's wildcards: then they are misspelt wildcards.
 fn rendered<'v>(
     planned: &PlannedMessage,
     candidate: &Candidate,
@@ -221,20 +222,27 @@ fn rendered<'v>(
     let component = planned.component.as_deref();
     let text = component.and_then(|name| candidate.text(name));
     let pattern = text.map_or(planned.baseline_text.as_str(), |text| text);
+    let of_seed = wildcards_in(&planned.baseline_text);
     let mut filled = String::with_capacity(pattern.len());
-    let mut missing = Vec::new();
+    let (mut missing, mut new, mut shows_seed) = (Vec::new(), Vec::new(), false);
     for part in split_wildcards(pattern) {
         match part {
             PatternPart::Text(text) => filled.push_str(text),
             PatternPart::Wildcard(name) => {
+                let is_of_seed = of_seed.iter().any(|known| &**known == name);
                 if let Some(text) = value(name) {
                     filled.push_str(text);
+                    shows_seed |= is_of_seed;
                 } else {
                     filled.extend(["{", name, "}"]);
-                    missing.push(format!("{{{name}}}"));
+                    let names = if is_of_seed { &mut missing } else { &mut new };
+                    names.push(format!("{{{name}}}"));
                 }
             }
         }
+    }
+    if !shows_seed {
+        missing.append(&mut new);
     }
     if missing.is_empty() || planned.role == "system" {
         return Rendered::Text(filled);

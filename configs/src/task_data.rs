@@ -1,0 +1,70 @@
+//! The examples of a task: the rows of its data set, and which of them make up the three sets.
+
+use std::path::Path;
+
+use gepa_evaluation::ExampleId;
+use gepa_tasks::dataset::Dataset;
+
+use crate::raw::{ExampleItem, RawConfig};
+use gepa_engine::{ExampleSets, Problem};
+
+/// The rows, where the config has any.
+pub(crate) fn load_dataset(
+    raw: &RawConfig,
+    directory: &Path,
+    problems: &mut Vec<Problem>,
+) -> Option<Dataset> {
+    let settings = raw.dataset.as_ref()?;
+    match Dataset::load(settings, directory) {
+        Ok(dataset) => Some(dataset),
+        Err(error) => {
+            problems.push(Problem::new(
+                "dataset.path",
+                format!("does not work: {error}"),
+            ));
+            None
+        }
+    }
+}
+
+/// The three sets, from the split of the rows or by id.
+pub(crate) fn example_sets(
+    raw: &RawConfig,
+    dataset: Option<&Dataset>,
+    problems: &mut Vec<Problem>,
+) -> ExampleSets {
+    if let (Some(dataset), Some(settings)) = (dataset, &raw.dataset) {
+        return match dataset.split(&settings.split) {
+            Ok(split) => ExampleSets {
+                train: split.train,
+                pareto: split.pareto,
+                validation: split.validation,
+            },
+            Err(error) => {
+                problems.push(Problem::new(
+                    "dataset.split",
+                    format!("does not work: {error}"),
+                ));
+                ExampleSets::default()
+            }
+        };
+    }
+    let Some(examples) = &raw.examples else {
+        return ExampleSets::default();
+    };
+    let mut ids = |name: &str, items: &[ExampleItem]| {
+        let mut all: Vec<ExampleId> = Vec::new();
+        for item in items {
+            match item.ids() {
+                Ok(some) => all.extend(some),
+                Err(message) => problems.push(Problem::new(format!("examples.{name}"), message)),
+            }
+        }
+        all
+    };
+    ExampleSets {
+        train: ids("train", &examples.train),
+        pareto: ids("pareto", &examples.pareto),
+        validation: ids("validation", &examples.validation),
+    }
+}
