@@ -36,7 +36,10 @@ pub(crate) fn restrict(raw: &RawConfig, environment: &Environment) -> Vec<Proble
     if raw.has_own_proposer() {
         problems.push(Problem::new("proposer", LOCAL_COMMAND));
     }
-    if matches!(raw.scorer, Some(ScorerSettings::Command { .. })) {
+    if matches!(
+        raw.scorer,
+        Some(ScorerSettings::Command { .. } | ScorerSettings::Python { .. })
+    ) {
         problems.push(Problem::new("scorer", LOCAL_COMMAND));
     }
     let models = [

@@ -21,7 +21,7 @@ use crate::prompt::{read_prompt, read_text, seed_candidate};
 use crate::prompt_check::check_prompt;
 use crate::raw::{EvaluatorSettings, ProposerSettings, RawConfig};
 use crate::task_app;
-use crate::task_data::{example_sets, load_dataset};
+use crate::task_data::{check_scorer, example_sets, load_dataset};
 
 /// The provider that needs no network.
 pub(crate) const RULEBOOK: &str = "rulebook";
@@ -80,6 +80,7 @@ impl TaskConfig {
             let renders = matches!(evaluator, EvaluatorSettings::Dataset(_));
             check_prompt(&prompt, dataset, &sets, renders, &mut problems);
         }
+        check_scorer(&raw, &directory, dataset.as_ref(), &mut problems);
         let seed = seed_candidate(&raw, &prompt, &mut problems);
         task_app::check_pipeline(&evaluator, seed.as_ref(), &mut problems);
         let mut settings = Settings::default();
@@ -198,7 +199,7 @@ impl TaskConfig {
             }
             EvaluatorSettings::Dataset(settings) => {
                 let policy = self.model(models, "policy", self.raw.policy.as_ref())?;
-                let evaluator = self.dataset_evaluator(models, policy)?;
+                let evaluator = self.dataset_evaluator(models, policy).await?;
                 Arc::new(if settings.deterministic {
                     evaluator.trusting_policy()
                 } else {
@@ -231,7 +232,7 @@ impl TaskConfig {
         }
     }
 
-    fn dataset_evaluator(
+    async fn dataset_evaluator(
         &self,
         models: &Models,
         policy: Arc<dyn LanguageModel>,
@@ -249,6 +250,10 @@ impl TaskConfig {
             _ => None,
         };
         let scorer = Scorer::new(scorer, &self.directory, judge)
+            .map_err(|error| problem("scorer", &error))?;
+        scorer
+            .start()
+            .await
             .map_err(|error| problem("scorer", &error))?;
         let prompt = self.config.prompt().clone();
         DatasetEvaluator::new(Arc::clone(dataset), prompt, policy, scorer)

@@ -1,11 +1,15 @@
 //! The examples of a task: the rows of its data set, and which of them make up the three sets.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use gepa_evaluation::ExampleId;
-use gepa_tasks::dataset::Dataset;
+use gepa_rulebook::RulebookModel;
+use gepa_tasks::dataset::{Dataset, check_answers};
+use gepa_tasks::scorer::Scorer;
 
-use crate::raw::{ExampleItem, RawConfig};
+use crate::raw::{EvaluatorSettings, ExampleItem, RawConfig};
+use crate::task::problem;
 use gepa_engine::{ExampleSets, Problem};
 
 /// The rows, where the config has any.
@@ -66,5 +70,32 @@ pub(crate) fn example_sets(
         train: ids("train", &examples.train),
         pareto: ids("pareto", &examples.pareto),
         validation: ids("validation", &examples.validation),
+    }
+}
+
+/// Builds the scorer to see whether it can be built, and whether the rows expect what it can compare
+/// with. Starts no program and calls no model.
+pub(crate) fn check_scorer(
+    raw: &RawConfig,
+    directory: &Path,
+    dataset: Option<&Dataset>,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(settings) = &raw.scorer else {
+        return;
+    };
+    // Any model will do to look at the settings: it is not asked.
+    let scorer = match Scorer::new(settings, directory, Some(Arc::new(RulebookModel))) {
+        Ok(scorer) => scorer,
+        Err(error) => {
+            problems.extend(problem("scorer", &error));
+            return;
+        }
+    };
+    let is_used = matches!(raw.evaluator, None | Some(EvaluatorSettings::Dataset(_)));
+    if let Some(dataset) = dataset.filter(|_| is_used)
+        && let Err(error) = check_answers(dataset, &scorer)
+    {
+        problems.extend(problem("scorer", &error));
     }
 }

@@ -13,6 +13,7 @@ mod model;
 mod outcome;
 mod prompt;
 mod proposer;
+mod reasoning;
 mod stage;
 mod usage;
 mod wildcards;
@@ -31,6 +32,7 @@ pub use proposer::{
     ComponentRequest, EarlierAttempt, ExampleRecord, ProposalRequest, ProposedTexts, Proposer,
     ProposerError, ProposerErrorKind, ReflectiveRecord,
 };
+pub use reasoning::{SplitReply, split_reasoning};
 pub use stage::{Phase, Stage};
 pub use usage::{MicroUsd, Purpose, Usage, UsageBound};
 pub use wildcards::{

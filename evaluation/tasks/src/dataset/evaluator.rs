@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use super::{Dataset, DatasetError, Row};
+use super::{Dataset, DatasetError, Row, check_answers};
 use crate::scorer::{Scorer, ScorerInput};
 use gepa_evaluation::{
     ChatRequest, Completion, Evaluation, Evaluator, EvaluatorInfo, FailureKind, FinishReason,
@@ -28,25 +28,14 @@ pub struct DatasetEvaluator {
 }
 
 impl DatasetEvaluator {
-    /// Puts the parts together; refuses a scorer that compares with an expected answer where the
-    /// dataset has a row without one.
+    /// Puts the parts together; refuses a dataset with answers the scorer cannot compare with.
     pub fn new(
         dataset: Arc<Dataset>,
         prompt: PromptTemplate,
         policy: Arc<dyn LanguageModel>,
         scorer: Scorer,
     ) -> Result<Self, DatasetError> {
-        if scorer.needs_expected() {
-            let unanswered = dataset
-                .rows()
-                .iter()
-                .find(|(_, row)| row.answer().is_none());
-            if let Some((id, _)) = unanswered {
-                return Err(DatasetError::BadSettings(format!(
-                    "the scorer compares with an expected answer, but row `{id}` has none; set `answer` to its column"
-                )));
-            }
-        }
+        check_answers(&dataset, &scorer)?;
         Ok(Self {
             dataset,
             prompt,

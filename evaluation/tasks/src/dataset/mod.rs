@@ -1,6 +1,7 @@
 //! Labelled rows from files, split into the three example sets, and the evaluator that runs a
 //! prompt over them.
 
+mod answers;
 mod duplicates;
 mod error;
 mod evaluator;
@@ -9,6 +10,7 @@ mod settings;
 mod split;
 mod table;
 
+pub use answers::check_answers;
 pub use duplicates::{DuplicateContent, duplicate_contents};
 pub use error::DatasetError;
 pub use evaluator::DatasetEvaluator;

@@ -141,14 +141,14 @@ impl Worker {
     }
 
     /// The failure of a child that closed its stdout, and how it ended.
-    async fn died(&mut self) -> Failure {
+    pub(super) async fn died(&mut self) -> Failure {
         let ended = self.ended().await;
         let message = format!("the process died before it answered ({ended})");
         Failure::new(FailureKind::Transient, message)
     }
 }
 
-fn broken(reason: &str) -> Failure {
+pub(super) fn broken(reason: &str) -> Failure {
     let message = format!("the process broke the protocol: {reason}");
     Failure::new(FailureKind::Permanent, message)
 }

@@ -11,6 +11,7 @@ mod pool;
 mod proposal_lines;
 mod proposer;
 mod protocol;
+mod questions;
 mod settings;
 mod worker;
 
@@ -21,5 +22,6 @@ pub(crate) use lines::{StderrTail, watch_stderr};
 pub use proposer::ProcessProposer;
 pub use protocol::PROTOCOL_VERSION;
 pub(crate) use protocol::{Reply, read_hello, read_reply};
+pub(crate) use questions::Questions;
 pub use settings::{ProcessProposerSettings, ProcessSettings};
 pub(crate) use settings::{absolute, program_path};

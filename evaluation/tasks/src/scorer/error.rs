@@ -44,4 +44,13 @@ pub enum ScorerError {
     /// The timeout is not a positive number of seconds.
     #[error("scorer `timeout_seconds = {0}` must be more than 0 and at most 86400")]
     BadTimeout(f64),
+    /// A ranking over no item.
+    #[error("scorer `at = 0` leaves nothing to rank; leave it out or give a number of at least 1")]
+    NothingRanked,
+    /// The expression is empty.
+    #[error("scorer `expression` is empty; write one, e.g. `output.strip() == expected`")]
+    EmptyExpression,
+    /// A lasting program cannot be run as the settings say.
+    #[error("scorer: {0}")]
+    BadProgram(#[from] crate::process::ProcessError),
 }

@@ -1,11 +1,12 @@
 //! Comparing one field of the JSON in the response.
 
-use serde_json::Value;
-
 use super::input::{ScorerInput, Verdict, expected_of, pass_or_fail, quoted};
-use super::numeric::{Numbers, Tolerance};
+use super::json_documents::{documents_in, field_text};
+use super::numbers::Numbers;
+use super::numeric::{Tolerance, expected_number};
+use super::plain_text::{comparable, trimmed};
 use super::text::compared;
-use super::{JsonComparison, ScorerError};
+use super::{JsonComparison, ScorerError, UnicodeForm};
 use gepa_evaluation::Failure;
 
 #[derive(Debug)]
@@ -37,65 +38,49 @@ impl JsonFieldScorer {
         })
     }
 
+    /// The numbers expected answers must have, where fields are compared as numbers.
+    pub(super) fn numbers(&self) -> Option<&Numbers> {
+        match &self.comparison {
+            Comparison::Exact => None,
+            Comparison::Numeric(_, numbers) => Some(numbers),
+        }
+    }
+
     pub(super) fn score(&self, input: &ScorerInput<'_>) -> Result<Verdict, Failure> {
         let expected = expected_of(input)?;
-        let Some(document) = json_in(input.output) else {
+        let documents = documents_in(input.output);
+        if documents.is_empty() {
             return Ok(missing(expected, "the response is not JSON", input.output));
-        };
-        let Some(value) = field_at(&document, &self.path) else {
+        }
+        let fields = documents.iter().rev();
+        let found = fields.filter_map(|document| field_text(&document.json, &self.path));
+        let Some(answered) = found.into_iter().next() else {
             let reason = format!("the JSON of the response has no field `{}`", self.path);
             return Ok(missing(expected, &reason, input.output));
         };
         match &self.comparison {
-            Comparison::Exact => {
-                let answered = plain_text(value);
-                Ok(compared(
-                    answered.trim() == expected.trim(),
-                    expected,
-                    &answered,
-                ))
-            }
+            Comparison::Exact => Ok(compared(is_same(&answered, expected), expected, &answered)),
             Comparison::Numeric(tolerance, numbers) => {
-                let wanted = numbers.expected(input, expected)?;
-                let Some(answered) = numbers.last(&plain_text(value)) else {
+                let wanted = expected_number(numbers, input, expected)?;
+                let Some(number) = numbers.last(&answered) else {
                     let reason = format!("the field `{}` has no number", self.path);
                     return Ok(missing(expected, &reason, input.output));
                 };
-                Ok(tolerance.verdict(expected, wanted, answered))
+                Ok(tolerance.verdict(expected, &wanted, &number))
             }
         }
     }
 }
 
-/// The JSON document a text consists of or carries: alone, in a fence, or between its outermost
-/// braces.
-pub(super) fn json_in(text: &str) -> Option<Value> {
-    let trimmed = text.trim();
-    if let Ok(value) = serde_json::from_str(trimmed) {
-        return Some(value);
+/// Same text, or the same JSON written in another way.
+fn is_same(answered: &str, expected: &str) -> bool {
+    let plain = |text: &str| comparable(trimmed(text), UnicodeForm::Nfc, false);
+    if plain(answered) == plain(expected) {
+        return true;
     }
-    let start = trimmed.find(['{', '['])?;
-    let end = trimmed.rfind(['}', ']'])?;
-    serde_json::from_str(trimmed.get(start..=end)?).ok()
-}
-
-fn field_at<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
-    let mut value = document;
-    for step in path.split('.') {
-        value = match value {
-            Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
-            Value::Object(fields) => fields.get(step)?,
-            _ => return None,
-        };
-    }
-    Some(value)
-}
-
-fn plain_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    let is_composed = answered.starts_with(['{', '[']);
+    is_composed && json(answered).is_some() && json(answered) == json(expected)
 }
 
 fn missing(expected: &str, reason: &str, output: &str) -> Verdict {

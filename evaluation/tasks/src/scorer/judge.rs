@@ -4,21 +4,27 @@ use std::fmt;
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
-use serde_json::Value;
 
 use super::ScorerError;
-use super::input::{Judgement, ScorerInput, Verdict, failure, quoted};
-use super::json_field::json_in;
+use super::input::{Judgement, ScorerInput, failure, quoted};
+use super::judge_reply::ReplyReader;
 use gepa_evaluation::{
-    ChatRequest, Completion, Failure, FailureKind, FinishReason, LanguageModel, Message,
-    ModelErrorKind, PromptMessage, PromptTemplate, Purpose, UsageBound, wildcards_in,
+    ChatRequest, Failure, FailureKind, FinishReason, LanguageModel, Message, MicroUsd,
+    ModelErrorKind, PromptMessage, PromptTemplate, Purpose, Usage, UsageBound, wildcards_in,
 };
+
+/// How often a judge is asked for one verdict.
+const MOST_ASKS: u64 = 3;
+
+/// Longest complaint about a reply without a score, in bytes.
+const LONGEST_COMPLAINT: usize = 2_000;
 
 pub(super) struct JudgeScorer {
     prompt: String,
     template: PromptTemplate,
     /// The template is fixed text; rendering asks for a candidate all the same.
     no_candidate: Candidate,
+    reader: ReplyReader,
     judge: Arc<dyn LanguageModel>,
 }
 
@@ -52,6 +58,7 @@ impl JudgeScorer {
             },
             no_candidate: Candidate::new([("judge", prompt)])
                 .expect("one component with a name is a candidate"),
+            reader: ReplyReader::new(),
             judge: judge.ok_or(ScorerError::NoJudge)?,
         })
     }
@@ -73,33 +80,71 @@ impl JudgeScorer {
         output_bytes: usize,
     ) -> Option<UsageBound> {
         let longest = "x".repeat(output_bytes);
-        self.judge
-            .usage_bound(&self.messages(input, &longest, expected))
+        let mut messages = self.messages(input, &longest, expected);
+        messages.push(Message::new("user", "x".repeat(LONGEST_COMPLAINT)));
+        let one = self.judge.usage_bound(&messages)?;
+        Some(UsageBound {
+            tokens: one.tokens.saturating_mul(MOST_ASKS),
+            cost: MicroUsd(one.cost.0.saturating_mul(MOST_ASKS)),
+        })
     }
 
+    /// Asks until a reply has a score, each time with the complaint about the one before. The policy
+    /// is not asked again for a judge that does not answer as it should.
     pub(super) async fn score(&self, input: &ScorerInput<'_>) -> Judgement {
-        let request = ChatRequest {
-            messages: self.messages(input.input, input.output, input.expected),
-            purpose: Purpose::Judge,
-        };
-        match self.judge.complete(request).await {
-            Ok(completion) => Judgement {
-                verdict: self.verdict(&completion),
-                usage: completion.usage,
-                provider_down: false,
-            },
-            Err(error) => {
-                let (usage, kind) = (error.usage, error.kind);
-                let failure = error.into_failure();
-                Judgement {
-                    verdict: Err(Failure {
-                        message: format!("the judge failed: {}", failure.message),
-                        ..failure
-                    }),
-                    usage,
-                    provider_down: kind == ModelErrorKind::ProviderDown,
+        let mut usage = Usage::default();
+        let mut messages = self.messages(input.input, input.output, input.expected);
+        let first = messages.len();
+        let mut reply = String::new();
+        for _ in 0..MOST_ASKS {
+            let request = ChatRequest {
+                messages: messages.clone(),
+                purpose: Purpose::Judge,
+            };
+            let completion = match self.judge.complete(request).await {
+                Ok(completion) => completion,
+                Err(error) => {
+                    usage += error.usage;
+                    let provider_down = error.kind == ModelErrorKind::ProviderDown;
+                    let failure = error.into_failure();
+                    return Judgement {
+                        verdict: Err(Failure {
+                            message: format!("the judge failed: {}", failure.message),
+                            ..failure
+                        }),
+                        usage,
+                        provider_down,
+                    };
                 }
+            };
+            usage += completion.usage;
+            let verdict = if completion.finish_reason == FinishReason::Refusal {
+                Some(Err(failure(
+                    FailureKind::Refused,
+                    "the judge refused to judge",
+                )))
+            } else {
+                self.reader.read(&completion.text).map(Ok)
+            };
+            if let Some(verdict) = verdict {
+                return Judgement {
+                    verdict,
+                    usage,
+                    provider_down: false,
+                };
             }
+            reply = quoted(&completion.text);
+            messages.truncate(first);
+            messages.push(complaint(&reply));
+        }
+        let message = format!(
+            "the judge's reply has no score from 0 to 1, in JSON or as `Score: 0.5`, and had none \
+             when it was asked again: {reply}"
+        );
+        Judgement {
+            verdict: Err(failure(FailureKind::Permanent, message)),
+            usage,
+            provider_down: false,
         }
     }
 
@@ -111,47 +156,12 @@ impl JudgeScorer {
             _ => None,
         })
     }
-
-    fn verdict(&self, completion: &Completion) -> Result<Verdict, Failure> {
-        if completion.finish_reason == FinishReason::Refusal {
-            return Err(failure(FailureKind::Refused, "the judge refused to judge"));
-        }
-        parse_verdict(&completion.text).ok_or_else(|| {
-            // Another sample may be well-formed, the same one never will.
-            let kind = if self.is_deterministic() {
-                FailureKind::Permanent
-            } else {
-                FailureKind::Transient
-            };
-            let message = format!(
-                "the judge's reply has no score from 0 to 1, in JSON or as `Score: 0.5`: {}",
-                quoted(&completion.text)
-            );
-            failure(kind, message)
-        })
-    }
 }
 
-fn parse_verdict(reply: &str) -> Option<Verdict> {
-    let (score, feedback) = if let Some(Value::Object(fields)) = json_in(reply) {
-        let feedback = fields.get("feedback").and_then(Value::as_str);
-        (fields.get("score")?.as_f64()?, feedback.map(str::to_owned))
-    } else {
-        let score = reply.lines().find_map(score_line)?;
-        (score, Some(reply.trim().to_owned()))
-    };
-    (0.0..=1.0).contains(&score).then(|| Verdict {
-        score,
-        feedback,
-        ..Verdict::default()
-    })
-}
-
-fn score_line(line: &str) -> Option<f64> {
-    let plain = line.replace(['*', '`'], "");
-    let (name, value) = plain.split_once(':')?;
-    if !name.trim().eq_ignore_ascii_case("score") {
-        return None;
-    }
-    value.trim().parse().ok()
+fn complaint(reply: &str) -> Message {
+    let text = format!(
+        "Your reply to this had no score from 0 to 1: {reply}\n\
+         Judge again, and end with one line: `Score: ` and a number from 0 to 1."
+    );
+    Message::new("user", text)
 }

@@ -1,9 +1,8 @@
-//! Comparing the last number of the response.
-
-use regex::Regex;
+//! Comparing the number a response ends with.
 
 use super::ScorerError;
 use super::input::{ScorerInput, Verdict, expected_of, failure, pass_or_fail, quoted};
+use super::numbers::{Number, Numbers};
 use gepa_evaluation::{Failure, FailureKind};
 
 #[derive(Debug)]
@@ -19,10 +18,6 @@ pub(super) struct Tolerance {
     relative: f64,
 }
 
-/// Finds numbers in text.
-#[derive(Debug)]
-pub(super) struct Numbers(Regex);
-
 impl NumericScorer {
     pub(super) fn new(absolute: f64, relative: f64) -> Result<Self, ScorerError> {
         Ok(Self {
@@ -31,9 +26,13 @@ impl NumericScorer {
         })
     }
 
+    pub(super) fn numbers(&self) -> &Numbers {
+        &self.numbers
+    }
+
     pub(super) fn score(&self, input: &ScorerInput<'_>) -> Result<Verdict, Failure> {
         let text = expected_of(input)?;
-        let expected = self.numbers.expected(input, text)?;
+        let expected = expected_number(&self.numbers, input, text)?;
         let Some(answered) = self.numbers.last(input.output) else {
             let feedback = format!(
                 "Wrong: the expected answer is {}, but the response has no number: {}.",
@@ -42,7 +41,7 @@ impl NumericScorer {
             );
             return Ok(pass_or_fail(false, feedback));
         };
-        Ok(self.tolerance.verdict(text, expected, answered))
+        Ok(self.tolerance.verdict(text, &expected, &answered))
     }
 }
 
@@ -56,9 +55,9 @@ impl Tolerance {
         Ok(Self { absolute, relative })
     }
 
-    pub(super) fn verdict(self, text: &str, expected: f64, answered: f64) -> Verdict {
-        let allowed = self.absolute.max(self.relative * expected.abs());
-        let difference = (answered - expected).abs();
+    pub(super) fn verdict(self, text: &str, expected: &Number, answered: &Number) -> Verdict {
+        let allowed = self.absolute.max(self.relative * expected.value.abs());
+        let difference = expected.distance(answered);
         let close = difference <= allowed;
         let judgement = if close { "Correct" } else { "Wrong" };
         let feedback = format!(
@@ -69,35 +68,18 @@ impl Tolerance {
     }
 }
 
-impl Numbers {
-    pub(super) fn new() -> Self {
-        let number = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?";
-        Self(Regex::new(number).expect("the pattern is a constant and valid"))
-    }
-
-    /// The last number in the text; thousands may be grouped by commas.
-    pub(super) fn last(&self, text: &str) -> Option<f64> {
-        let found = self.0.find_iter(text).last()?;
-        let glued = text[..found.start()].ends_with(char::is_alphanumeric);
-        let digits = found.as_str().replace(',', "");
-        let number = if glued {
-            // The dash of `3-4` or `covid-19` is no sign.
-            digits.trim_start_matches(['-', '+'])
-        } else {
-            &digits
-        };
-        number.parse().ok().filter(|value: &f64| value.is_finite())
-    }
-
-    /// The expected number; a row without one is broken.
-    pub(super) fn expected(&self, input: &ScorerInput<'_>, text: &str) -> Result<f64, Failure> {
-        self.last(text).ok_or_else(|| {
-            let message = format!(
-                "example `{}` expects {}, which has no number; correct the dataset or use another scorer",
-                input.example,
-                quoted(text)
-            );
-            failure(FailureKind::Permanent, message)
-        })
-    }
+/// The expected number; a row without exactly one is broken.
+pub(super) fn expected_number(
+    numbers: &Numbers,
+    input: &ScorerInput<'_>,
+    text: &str,
+) -> Result<Number, Failure> {
+    numbers.single(text).map_err(|reason| {
+        let message = format!(
+            "example `{}` expects {}, {reason}; correct the dataset or use another scorer",
+            input.example,
+            quoted(text)
+        );
+        failure(FailureKind::Permanent, message)
+    })
 }

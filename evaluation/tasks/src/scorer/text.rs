@@ -2,14 +2,16 @@
 
 use regex::{Regex, RegexBuilder};
 
-use super::ScorerError;
 use super::input::{ScorerInput, Verdict, expected_of, pass_or_fail, quoted};
+use super::plain_text::{comparable, trimmed};
+use super::{Occurrence, ScorerError, UnicodeForm};
 use gepa_evaluation::Failure;
 
 #[derive(Debug)]
 pub(super) struct TextScorer {
     test: Test,
     ignore_case: bool,
+    unicode: UnicodeForm,
 }
 
 #[derive(Debug)]
@@ -17,25 +19,32 @@ enum Test {
     Exact { keep_whitespace: bool },
     Contains,
     Matches(Regex),
-    Captures(Regex),
+    Captures(Regex, Occurrence),
 }
 
 impl TextScorer {
-    pub(super) fn exact(ignore_case: bool, keep_whitespace: bool) -> Self {
+    pub(super) fn exact(ignore_case: bool, keep_whitespace: bool, unicode: UnicodeForm) -> Self {
         Self {
             test: Test::Exact { keep_whitespace },
             ignore_case,
+            unicode,
         }
     }
 
-    pub(super) fn contains(ignore_case: bool) -> Self {
+    pub(super) fn contains(ignore_case: bool, unicode: UnicodeForm) -> Self {
         Self {
             test: Test::Contains,
             ignore_case,
+            unicode,
         }
     }
 
-    pub(super) fn regex(pattern: &str, ignore_case: bool) -> Result<Self, ScorerError> {
+    pub(super) fn regex(
+        pattern: &str,
+        ignore_case: bool,
+        occurrence: Occurrence,
+        unicode: UnicodeForm,
+    ) -> Result<Self, ScorerError> {
         let regex = RegexBuilder::new(pattern)
             .case_insensitive(ignore_case)
             .build()
@@ -45,10 +54,14 @@ impl TextScorer {
             })?;
         let test = match regex.captures_len() {
             1 => Test::Matches(regex),
-            2 => Test::Captures(regex),
+            2 => Test::Captures(regex, occurrence),
             _ => return Err(ScorerError::SeveralGroups(pattern.to_owned())),
         };
-        Ok(Self { test, ignore_case })
+        Ok(Self {
+            test,
+            ignore_case,
+            unicode,
+        })
     }
 
     pub(super) fn needs_expected(&self) -> bool {
@@ -59,7 +72,7 @@ impl TextScorer {
         match &self.test {
             Test::Exact { keep_whitespace } => {
                 let expected = expected_of(input)?;
-                let trimmed_same = self.folded(input.output.trim()) == self.folded(expected.trim());
+                let trimmed_same = self.is_same(input.output, expected);
                 let same = self.folded(input.output) == self.folded(expected);
                 if *keep_whitespace && trimmed_same && !same {
                     return Ok(pass_or_fail(false, whitespace_feedback(expected)));
@@ -70,7 +83,7 @@ impl TextScorer {
                 let expected = expected_of(input)?;
                 let found = self
                     .folded(input.output)
-                    .contains(&self.folded(expected.trim()));
+                    .contains(&self.folded(trimmed(expected)));
                 Ok(pass_or_fail(
                     found,
                     contains_feedback(found, expected, input.output),
@@ -80,14 +93,24 @@ impl TextScorer {
                 let found = regex.is_match(input.output);
                 Ok(pass_or_fail(found, match_feedback(found, regex, input)))
             }
-            Test::Captures(regex) => self.compare_capture(regex, input),
+            Test::Captures(regex, occurrence) => self.compare_capture(regex, *occurrence, input),
         }
     }
 
-    fn compare_capture(&self, regex: &Regex, input: &ScorerInput<'_>) -> Result<Verdict, Failure> {
+    fn compare_capture(
+        &self,
+        regex: &Regex,
+        occurrence: Occurrence,
+        input: &ScorerInput<'_>,
+    ) -> Result<Verdict, Failure> {
         let expected = expected_of(input)?;
-        let captures = regex.captures(input.output);
-        let Some(answered) = captures.and_then(|found| found.get(1)) else {
+        let all = regex.captures_iter(input.output);
+        let mut captured = all.filter_map(|found| found.get(1));
+        let answered = match occurrence {
+            Occurrence::First => captured.next(),
+            Occurrence::Last => captured.last(),
+        };
+        let Some(answered) = answered else {
             let feedback = format!(
                 "Wrong: the expected answer is {}, but no answer of the form {} was found in the response {}.",
                 quoted(expected),
@@ -96,16 +119,16 @@ impl TextScorer {
             );
             return Ok(pass_or_fail(false, feedback));
         };
-        let same = self.folded(answered.as_str().trim()) == self.folded(expected.trim());
+        let same = self.is_same(answered.as_str(), expected);
         Ok(compared(same, expected, answered.as_str()))
     }
 
+    fn is_same(&self, one: &str, other: &str) -> bool {
+        self.folded(trimmed(one)) == self.folded(trimmed(other))
+    }
+
     fn folded(&self, text: &str) -> String {
-        if self.ignore_case {
-            text.to_lowercase()
-        } else {
-            text.to_owned()
-        }
+        comparable(text, self.unicode, self.ignore_case)
     }
 }
 

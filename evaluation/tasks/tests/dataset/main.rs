@@ -5,5 +5,6 @@
 mod loading;
 mod rollouts;
 mod scoring;
+mod scoring_kinds;
 mod scoring_outside;
 mod splitting;

@@ -32,6 +32,8 @@ fn shell(script: &str, timeout_seconds: f64) -> Scorer {
         command: ["sh", "-c", script].map(str::to_owned).to_vec(),
         timeout_seconds,
         deterministic: false,
+        lasting: false,
+        processes: 1,
     };
     Scorer::new(&settings, Path::new("."), None).unwrap()
 }
@@ -76,10 +78,89 @@ async fn a_score_line_will_do_and_anything_else_is_a_failure() {
         check_failure(&bad, FailureKind::Permanent, "no score from 0 to 1").await;
         assert_eq!(
             score(&bad).await.usage.calls,
-            1,
+            3,
             "judging was paid for all the same"
         );
     }
+}
+
+#[tokio::test]
+async fn only_the_judge_is_asked_again_and_told_what_was_missing() {
+    let unsure = judge(ScriptedModel::answering(|request| {
+        match request.messages.get(1).map(|complaint| &complaint.content) {
+            None => "rather good".to_owned(),
+            Some(complaint) => {
+                assert!(complaint.contains("no score") && complaint.contains("`rather good`"));
+                "Score: 0.75.".to_owned()
+            }
+        }
+    }));
+    let judgement = score(&unsure).await;
+    assert_eq!(judgement.verdict.unwrap().score, 0.75);
+    assert_eq!(judgement.usage.calls, 2);
+}
+
+fn python(expression: &str) -> Scorer {
+    let settings = ScorerSettings::Python {
+        expression: expression.to_owned(),
+        python: "python3".to_owned(),
+        processes: 1,
+        timeout_seconds: 20.0,
+        deterministic: true,
+    };
+    Scorer::new(&settings, Path::new("."), None).unwrap()
+}
+
+#[tokio::test]
+async fn a_python_expression_gives_a_number_a_truth_value_or_feedback_with_it() {
+    for (expression, expected, feedback) in [
+        ("len(output) / 6", 0.5, None),
+        ("output == expected", 0.0, None),
+        (
+            "(math.sqrt(0.25), f'{output} is half')",
+            0.5,
+            Some("out is half"),
+        ),
+        ("{'score': 1, 'feedback': str(example)}", 1.0, Some("1")),
+    ] {
+        let scorer = python(expression);
+        scorer.start().await.unwrap();
+        let verdict = score(&scorer).await.verdict.unwrap();
+        assert_eq!(verdict.score, expected, "{expression}");
+        assert_eq!(verdict.feedback.as_deref(), feedback, "{expression}");
+    }
+}
+
+#[tokio::test]
+async fn a_python_expression_that_raises_fails_its_answers_and_a_broken_one_the_start() {
+    let raising = python("1 / 0");
+    for _ in 0..2 {
+        check_failure(&raising, FailureKind::Permanent, "ZeroDivisionError").await;
+    }
+    let broken = python("output ==").start().await.unwrap_err().to_string();
+    assert!(broken.contains("SyntaxError"), "{broken}");
+}
+
+#[tokio::test]
+async fn a_lasting_program_is_started_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("starts");
+    let script = format!(
+        r#"echo started >> {}; echo '{{"protocol": 1}}'; n=0; while read -r line; do n=$((n+1)); echo "{{\"id\": $n, \"score\": 0.5}}"; done"#,
+        log.display()
+    );
+    let settings = ScorerSettings::Command {
+        command: vec!["sh".to_owned(), "-c".to_owned(), script],
+        timeout_seconds: 20.0,
+        deterministic: false,
+        lasting: true,
+        processes: 1,
+    };
+    let scorer = Scorer::new(&settings, Path::new("."), None).unwrap();
+    for _ in 0..3 {
+        assert_eq!(score(&scorer).await.verdict.unwrap().score, 0.5);
+    }
+    assert_eq!(std::fs::read_to_string(log).unwrap(), "started\n");
 }
 
 #[tokio::test]
@@ -147,6 +228,8 @@ async fn programs_that_misbehave_are_typed_failures() {
         command: vec!["no-such-program-here".to_owned()],
         timeout_seconds: 1.0,
         deterministic: true,
+        lasting: false,
+        processes: 1,
     };
     let missing = Scorer::new(&settings, Path::new("."), None).unwrap();
     check_failure(&missing, FailureKind::Permanent, "cannot start").await;
@@ -165,6 +248,8 @@ async fn a_program_with_a_folder_starts_at_the_config_files_folder() {
             .to_vec(),
         timeout_seconds: 20.0,
         deterministic: true,
+        lasting: false,
+        processes: 1,
     };
     let scorer = Scorer::new(&settings, folder.path(), None).unwrap();
     assert_eq!(score(&scorer).await.verdict.unwrap().score, 0.75);

@@ -162,7 +162,10 @@ fn braces_that_the_seed_did_not_have_are_text() {
         &two_messages(),
         &Candidate::new([
             ("system", r"End with \boxed{query}."),
-            ("user", r#"Q: {query} as \boxed{x} or {"label": 1} or {other}"#),
+            (
+                "user",
+                r#"Q: {query} as \boxed{x} or {"label": 1} or {other}"#,
+            ),
         ])
         .unwrap(),
         &[("system", "Answer the question."), ("user", "Q: why\nA:")],

@@ -1,0 +1,213 @@
+//! Numbers in texts, as people and models write them.
+
+mod prepare;
+mod scan;
+
+use prepare::Preparation;
+use scan::{Mention, mentions_in};
+
+use super::plain_text::final_part;
+
+/// Finds numbers in text.
+#[derive(Debug)]
+pub(super) struct Numbers(Preparation);
+
+/// A number as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Number {
+    pub(super) value: f64,
+    /// A per cent sign follows it.
+    pub(super) is_percent: bool,
+    /// Sign and digits of a number too large for its value to be exact.
+    pub(super) digits: Option<String>,
+}
+
+impl Numbers {
+    pub(super) fn new() -> Self {
+        Self(Preparation::new())
+    }
+
+    /// The number a text answers with: of its final part the last one.
+    pub(super) fn last(&self, text: &str) -> Option<Number> {
+        let prepared = self.0.apply(final_part(text));
+        let mentions = mentions_in(&prepared);
+        let last = |with_glued: bool| {
+            let numbers = mentions.iter().filter(|one| with_glued || !one.is_glued);
+            numbers.filter_map(|one| one.number.clone()).next_back()
+        };
+        last(false).or_else(|| last(true))
+    }
+
+    /// The one number a text consists of, with its unit or currency, else what it has instead.
+    pub(super) fn single(&self, text: &str) -> Result<Number, &'static str> {
+        let prepared = self.0.apply(final_part(text));
+        let all = mentions_in(&prepared);
+        let mut alone: Vec<&Mention> = all.iter().filter(|one| !one.is_glued).collect();
+        if alone.is_empty() {
+            alone = all.iter().collect();
+        }
+        match alone.as_slice() {
+            [] => Err("which has no number"),
+            [one] => {
+                let number = one.number.clone();
+                number.ok_or("which is a date, a time or a version and not a number")
+            }
+            _ => Err("which has several numbers"),
+        }
+    }
+}
+
+impl Number {
+    /// How far `answered` is from this, at its nearest reading: `50%` is 50 as well as 0.5 where only
+    /// one of the two has the sign.
+    pub(super) fn distance(&self, answered: &Self) -> f64 {
+        if let (Some(own), Some(other)) = (&self.digits, &answered.digits) {
+            if own == other {
+                return 0.0;
+            }
+            let difference = (self.value - answered.value).abs();
+            return difference.max(1.0);
+        }
+        let direct = (answered.value - self.value).abs();
+        let hundredth = match (self.is_percent, answered.is_percent) {
+            (true, false) => (answered.value - self.value / 100.0).abs() * 100.0,
+            (false, true) => (answered.value / 100.0 - self.value).abs(),
+            _ => direct,
+        };
+        let nearest = direct.min(hundredth);
+        // What a fraction or a power of ten loses in binary is no difference.
+        if nearest <= 4.0 * f64::EPSILON * self.value.abs() {
+            0.0
+        } else {
+            nearest
+        }
+    }
+}
+
+impl std::fmt::Display for Number {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.digits {
+            Some(digits) => formatter.write_str(digits)?,
+            None => write!(formatter, "{}", self.value)?,
+        }
+        formatter.write_str(if self.is_percent { "%" } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn last(text: &str) -> Option<f64> {
+        Numbers::new().last(text).map(|number| number.value)
+    }
+
+    #[test]
+    fn signs_spaces_and_digits_of_any_script_are_read() {
+        for (text, value) in [
+            ("The answer is \u{2212}5", -5.0),
+            ("-$5", -5.0),
+            ("$-5", -5.0),
+            ("\u{20ac} 5", 5.0),
+            ("1 000", 1000.0),
+            ("1\u{202f}000", 1000.0),
+            ("1\u{a0}000\u{a0}000,5", 1_000_000.5),
+            ("12,34,567", 1_234_567.0),
+            ("1'234.5", 1234.5),
+            ("1.234,56", 1234.56),
+            ("1.234.567", 1_234_567.0),
+            ("3,14", 3.14),
+            ("\u{ff14}\u{ff12}", 42.0),
+            ("\u{664}\u{662}", 42.0),
+            ("- 5 apples", 5.0),
+            ("3\u{2013}4", 4.0),
+            ("covid-3", 3.0),
+            ("5 m2", 5.0),
+            ("5 m\u{b2}", 5.0),
+            ("USD5", 5.0),
+            ("Rs.500", 500.0),
+            ("1,2,3", 3.0),
+            (".5", 0.5),
+            ("5.", 5.0),
+        ] {
+            assert_eq!(last(text), Some(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn fractions_powers_and_words_of_magnitude_are_read() {
+        for (text, value) in [
+            ("3/4", 0.75),
+            ("-3/4", -0.75),
+            ("1 3/4", 1.75),
+            ("\u{bd}", 0.5),
+            ("3\u{bd}", 3.5),
+            (r"\frac{1}{2}", 0.5),
+            (r"-\dfrac{1}{2}", -0.5),
+            (r"\frac12", 0.5),
+            (r"2\frac{1}{2}", 2.5),
+            (r"\boxed{1{,}000} as in 3", 1000.0),
+            (r"1\,000", 1000.0),
+            ("1 million", 1e6),
+            ("2.5 billion people", 2.5e9),
+            ("5k", 5000.0),
+            ("1.5e3", 1500.0),
+            (r"1.5 \times 10^{3}", 1500.0),
+            ("1.5 \u{d7} 10\u{b3}", 1500.0),
+            ("2^10", 1024.0),
+            ("48/2 = 24\n#### 72", 72.0),
+        ] {
+            assert_eq!(last(text), Some(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_times_and_versions_are_no_numbers() {
+        for text in [
+            "2024-05-01",
+            "1/5/2024",
+            "10:30",
+            "1.2.3",
+            "2024-05-01T10:30:00Z",
+        ] {
+            assert_eq!(last(text), None, "{text}");
+            assert!(Numbers::new().single(text).unwrap_err().contains("date"));
+        }
+        assert_eq!(last("42 (seen 2024-05-01 at 10:30)"), Some(42.0));
+        for text in ["5 apples and 3 pears", "3-4", "1,2,3", "2 on 2024-05-01"] {
+            assert!(
+                Numbers::new().single(text).unwrap_err().contains("several"),
+                "{text}"
+            );
+        }
+        assert!(
+            Numbers::new()
+                .single("x")
+                .unwrap_err()
+                .contains("no number")
+        );
+        assert_eq!(Numbers::new().single("72 m2").unwrap().value, 72.0);
+    }
+
+    #[test]
+    fn large_numbers_differ_in_their_last_digit() {
+        let numbers = Numbers::new();
+        let one = numbers.last("1267650600228229401496703205376").unwrap();
+        let other = numbers.last("1267650600228229401496703205377").unwrap();
+        assert!(one.distance(&other) >= 1.0);
+        let grouped = numbers
+            .last("1,267,650,600,228,229,401,496,703,205,376.0")
+            .unwrap();
+        assert_eq!(one.distance(&grouped), 0.0);
+    }
+
+    #[test]
+    fn a_per_cent_sign_on_one_side_leaves_both_readings() {
+        let numbers = Numbers::new();
+        let number = |text: &str| numbers.last(text).unwrap();
+        assert_eq!(number("50%").distance(&number("0.5")), 0.0);
+        assert_eq!(number("0.5").distance(&number("50 %")), 0.0);
+        assert_eq!(number("50").distance(&number("50 percent")), 0.0);
+        assert_eq!(number("50%").distance(&number("0.5%")), 49.5);
+    }
+}
