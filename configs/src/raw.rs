@@ -178,6 +178,9 @@ pub enum EvaluatorSettings {
 pub struct DatasetTaskSettings {
     /// Treat the policy's answers as repeatable (temperature 0), so that known outcomes are reused.
     pub deterministic: bool,
+    /// Score answers with the reasoning they begin with, such as `<think>..</think>`, which is taken
+    /// off otherwise.
+    pub keep_reasoning: bool,
 }
 
 /// `[proposer]`: what rewrites components.

@@ -19,7 +19,7 @@ use crate::document::ConfigDocument;
 use crate::problem::ConfigError;
 use crate::prompt::{read_prompt, read_text, seed_candidate};
 use crate::prompt_check::check_prompt;
-use crate::raw::{EvaluatorSettings, ProposerSettings, RawConfig};
+use crate::raw::{DatasetTaskSettings, EvaluatorSettings, ProposerSettings, RawConfig};
 use crate::task_app;
 use crate::task_data::{check_scorer, example_sets, load_dataset};
 
@@ -68,9 +68,10 @@ impl TaskConfig {
         context: LoadContext,
     ) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
-        let evaluator = raw.evaluator.clone().unwrap_or_else(|| {
-            EvaluatorSettings::Dataset(crate::raw::DatasetTaskSettings::default())
-        });
+        let evaluator = raw
+            .evaluator
+            .clone()
+            .unwrap_or_else(|| EvaluatorSettings::Dataset(DatasetTaskSettings::default()));
         check_parts(&raw, &evaluator, &mut problems);
         task_app::check_parts(&raw, &evaluator, &mut problems);
         let dataset = load_dataset(&raw, &directory, &mut problems);
@@ -200,11 +201,7 @@ impl TaskConfig {
             EvaluatorSettings::Dataset(settings) => {
                 let policy = self.model(models, "policy", self.raw.policy.as_ref())?;
                 let evaluator = self.dataset_evaluator(models, policy).await?;
-                Arc::new(if settings.deterministic {
-                    evaluator.trusting_policy()
-                } else {
-                    evaluator
-                })
+                Arc::new(with_settings(evaluator, settings))
             }
         };
         Ok(ConnectedTask {
@@ -278,6 +275,19 @@ impl TaskConfig {
             .map_err(|error| problem(section, &error))?;
         Ok(model)
     }
+}
+
+fn with_settings(
+    mut evaluator: DatasetEvaluator,
+    settings: &DatasetTaskSettings,
+) -> DatasetEvaluator {
+    if settings.deterministic {
+        evaluator = evaluator.trusting_policy();
+    }
+    if settings.keep_reasoning {
+        evaluator = evaluator.keeping_reasoning();
+    }
+    evaluator
 }
 
 pub(crate) fn problem(key: &str, error: &dyn std::error::Error) -> Vec<Problem> {

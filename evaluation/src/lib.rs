@@ -26,7 +26,7 @@ pub use model::{
     ChatRequest, Completion, FinishReason, LanguageModel, Message, ModelError, ModelErrorKind,
     ModelInfo,
 };
-pub use outcome::{Failure, FailureKind, Outcome, Scored};
+pub use outcome::{Failure, FailureKind, Outcome, REASONING_KEY, Scored};
 pub use prompt::{PromptMessage, PromptTemplate, Section};
 pub use proposer::{
     ComponentRequest, EarlierAttempt, ExampleRecord, ProposalRequest, ProposedTexts, Proposer,

@@ -80,6 +80,9 @@ fn is_usable(score: f64) -> bool {
     score.abs() <= LARGEST_SCORE
 }
 
+/// The key of a trace under which a model's reasoning is kept.
+pub const REASONING_KEY: &str = "reasoning";
+
 /// A judged rollout.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -98,7 +101,8 @@ pub struct Scored {
     /// The part of the execution that is shown to the reflection model: an object whose keys become
     /// the headings of the example's record, in order (`Inputs` first by convention). An object
     /// under the key `components` holds, by component, records that are shown only for that
-    /// component.
+    /// component. What stands under [`REASONING_KEY`] is kept for people and shown to no
+    /// model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<serde_json::Value>,
 }

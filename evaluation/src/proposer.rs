@@ -7,7 +7,9 @@ use gepa_archive::Candidate;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use crate::{ExampleId, ModelError, ModelErrorKind, Scored, Usage, UsageBound};
+use crate::{
+    ExampleId, ModelError, ModelErrorKind, REASONING_KEY, Scored, Usage, UsageBound,
+};
 
 /// Writes new texts from what a candidate did on a few examples.
 ///
@@ -213,7 +215,7 @@ impl ReflectiveRecord {
 
 fn extend(record: &mut ExampleRecord, fields: &Map<String, Value>) {
     for (name, value) in fields {
-        if name != COMPONENTS {
+        if name != COMPONENTS && name != REASONING_KEY {
             record.retain(|(known, _)| known != name);
             record.push((name.clone(), value.clone()));
         }

@@ -6,7 +6,10 @@ use crate::support::Task;
 fn a_scorer_that_cannot_be_built_is_refused() {
     for (scorer, part) in [
         ("kind = 'regex'\npattern = '('", "not a regular expression"),
-        ("kind = 'regex'\npattern = '(a)(b)'", "several capture groups"),
+        (
+            "kind = 'regex'\npattern = '(a)(b)'",
+            "several capture groups",
+        ),
         ("kind = 'numeric'\nabsolute = -1.0", "absolute = -1"),
         ("kind = 'json_field'\npath = ''", "`path` is empty"),
         ("kind = 'command'\ncommand = []", "`command` is empty"),

@@ -4,18 +4,23 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use indexmap::IndexMap;
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
 use super::{Dataset, DatasetError, Row, check_answers};
 use crate::scorer::{Scorer, ScorerInput};
 use gepa_evaluation::{
-    ChatRequest, Completion, Evaluation, Evaluator, EvaluatorInfo, FailureKind, FinishReason,
-    LanguageModel, Message, ModelErrorKind, Outcome, PromptTemplate, Purpose, RolloutRequest,
-    Scored, Usage, UsageBound,
+    ChatRequest, Completion, Evaluation, Evaluator, EvaluatorInfo, ExampleId, Failure, FailureKind,
+    FinishReason, LanguageModel, Message, ModelErrorKind, Outcome, PromptTemplate, Purpose,
+    REASONING_KEY, RolloutRequest, Scored, SplitReply, Usage, UsageBound, split_reasoning,
 };
 
 /// Above this an answer has no useful bound.
 const LARGEST_BOUNDED_OUTPUT: usize = 64 * 1024 * 1024;
+
+/// Answers kept for another attempt at scoring them.
+const MOST_UNSCORED: usize = 4096;
 
 /// Runs a prompt over the rows of a dataset: fills its wildcards from the row, lets the policy
 /// model answer, scores the answer.
@@ -25,6 +30,10 @@ pub struct DatasetEvaluator {
     policy: Arc<dyn LanguageModel>,
     scorer: Scorer,
     trusts_policy: bool,
+    keeps_reasoning: bool,
+    /// Answers that were bought and could not be scored for a reason that passes: the next attempt
+    /// scores them and does not ask the policy again.
+    unscored: Mutex<IndexMap<(Arc<str>, ExampleId), Answer>>,
 }
 
 impl DatasetEvaluator {
@@ -42,6 +51,8 @@ impl DatasetEvaluator {
             policy,
             scorer,
             trusts_policy: false,
+            keeps_reasoning: false,
+            unscored: Mutex::default(),
         })
     }
 
@@ -53,12 +64,23 @@ impl DatasetEvaluator {
         self
     }
 
+    /// Scores replies with the reasoning they begin with, such as `<think>..</think>`, which is taken
+    /// off otherwise.
+    #[must_use]
+    pub fn keeping_reasoning(mut self) -> Self {
+        self.keeps_reasoning = true;
+        self
+    }
+
     fn messages(&self, request: &RolloutRequest, row: &Row) -> Vec<Message> {
         self.prompt
             .render(&request.candidate, |name| row.prompt_text(name))
     }
 
     async fn run(&self, request: &RolloutRequest, row: &Row) -> Evaluation {
+        if let Some(answer) = self.take_unscored(request) {
+            return self.judge(request, row, answer, Usage::default()).await;
+        }
         let chat = ChatRequest {
             messages: self.messages(request, row),
             purpose: Purpose::Rollout,
@@ -78,8 +100,25 @@ impl DatasetEvaluator {
             let refusal = Outcome::failed(FailureKind::Refused, refusal_message(&completion.text));
             return Evaluation::with_usage(refusal, completion.usage);
         }
-        let answer = answer_of(&completion);
-        self.judge(request, row, answer, completion.usage).await
+        match answer_of(&completion, self.keeps_reasoning) {
+            Ok(answer) => self.judge(request, row, answer, completion.usage).await,
+            Err(failure) => Evaluation::with_usage(Outcome::Failed(failure), completion.usage),
+        }
+    }
+
+    fn take_unscored(&self, request: &RolloutRequest) -> Option<Answer> {
+        let key = (Arc::clone(&request.trial_id), request.example.clone());
+        self.unscored.lock().shift_remove(&key)
+    }
+
+    fn keep_unscored(&self, request: &RolloutRequest, answer: Answer) {
+        let key = (Arc::clone(&request.trial_id), request.example.clone());
+        let mut unscored = self.unscored.lock();
+        // Attempts that are never made leave theirs behind.
+        if unscored.len() >= MOST_UNSCORED {
+            unscored.shift_remove_index(0);
+        }
+        unscored.insert(key, answer);
     }
 
     async fn judge(
@@ -100,13 +139,20 @@ impl DatasetEvaluator {
             })
             .await;
         let outcome = match judgement.verdict {
-            Err(failure) => Outcome::Failed(failure),
+            Err(failure) => {
+                if failure.kind.is_retryable() || judgement.provider_down {
+                    self.keep_unscored(request, answer);
+                }
+                Outcome::Failed(failure)
+            }
             Ok(verdict) => Outcome::Scored(Scored {
                 score: verdict.score,
                 objectives: verdict.objectives,
                 feedback: with_notes(verdict.feedback, answer.note),
+                trace: request
+                    .wants_trace()
+                    .then(|| self.trace(request, row, answer.reasoning)),
                 output: Some(answer.text),
-                trace: request.wants_trace().then(|| self.trace(request, row)),
             })
             .checked(),
         };
@@ -119,7 +165,7 @@ impl DatasetEvaluator {
     }
 
     /// The fields the prompt shows; where it shows none, every input of the row.
-    fn trace(&self, request: &RolloutRequest, row: &Row) -> Value {
+    fn trace(&self, request: &RolloutRequest, row: &Row, reasoning: Option<String>) -> Value {
         let shown: Map<String, Value> = self
             .prompt
             .shown(&request.candidate, |name| row.prompt_text(name))
@@ -131,10 +177,11 @@ impl DatasetEvaluator {
         } else {
             shown
         };
-        Value::Object(Map::from_iter([(
-            "Inputs".to_owned(),
-            Value::Object(inputs),
-        )]))
+        let mut trace = Map::from_iter([("Inputs".to_owned(), Value::Object(inputs))]);
+        if let Some(reasoning) = reasoning {
+            trace.insert(REASONING_KEY.to_owned(), Value::String(reasoning));
+        }
+        Value::Object(trace)
     }
 }
 
@@ -147,7 +194,8 @@ impl fmt::Debug for DatasetEvaluator {
             .field("policy", &self.policy.info())
             .field("scorer", &self.scorer)
             .field("trusts_policy", &self.trusts_policy)
-            .finish()
+            .field("keeps_reasoning", &self.keeps_reasoning)
+            .finish_non_exhaustive()
     }
 }
 
@@ -205,6 +253,8 @@ impl Evaluator for DatasetEvaluator {
 /// What is scored, and what the reader of the feedback should know about how it came about.
 struct Answer {
     text: String,
+    /// What was taken off in front.
+    reasoning: Option<String>,
     note: Option<&'static str>,
 }
 
@@ -215,12 +265,25 @@ fn refusal_message(text: &str) -> String {
     }
 }
 
-fn answer_of(completion: &Completion) -> Answer {
-    let only_tools = completion.text.trim().is_empty() && !completion.tool_calls.is_empty();
+/// The answer in a completion; a model that said nothing has not answered.
+fn answer_of(completion: &Completion, keeps_reasoning: bool) -> Result<Answer, Failure> {
+    let said = if keeps_reasoning {
+        SplitReply {
+            reasoning: None,
+            answer: &completion.text,
+        }
+    } else {
+        split_reasoning(&completion.text)
+    };
+    let is_empty = said.answer.trim().is_empty();
+    let only_tools = is_empty && !completion.tool_calls.is_empty();
+    if is_empty && !only_tools {
+        return Err(no_answer(completion, said.reasoning.is_some()));
+    }
     let text = if only_tools {
         Value::Array(completion.tool_calls.clone()).to_string()
     } else {
-        completion.text.clone()
+        said.answer.to_owned()
     };
     let note = if completion.finish_reason == FinishReason::Length {
         Some("The response was cut off at the token limit; a shorter one would be complete.")
@@ -229,7 +292,37 @@ fn answer_of(completion: &Completion) -> Answer {
     } else {
         None
     };
-    Answer { text, note }
+    Ok(Answer {
+        text,
+        reasoning: said.reasoning.map(str::to_owned),
+        note,
+    })
+}
+
+fn no_answer(completion: &Completion, has_reasoning: bool) -> Failure {
+    let what = if has_reasoning {
+        "the model gave no answer, only reasoning"
+    } else {
+        "the model gave no answer: its reply is empty"
+    };
+    let tokens = completion.usage.completion_tokens;
+    match &completion.finish_reason {
+        FinishReason::Length => Failure::new(
+            FailureKind::Permanent,
+            format!(
+                "{what}; it was cut off after {tokens} tokens (finish_reason `length`); raise \
+                 `policy.max_tokens`"
+            ),
+        ),
+        FinishReason::Other(reason) => Failure::new(
+            FailureKind::Transient,
+            format!("{what} (finish_reason `{reason}`)"),
+        ),
+        _ => Failure::new(
+            FailureKind::Permanent,
+            format!("{what}, of {tokens} tokens"),
+        ),
+    }
 }
 
 fn with_notes(feedback: Option<String>, note: Option<&str>) -> Option<String> {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::interceptor::{CallOutcome, CallRecord};
+use gepa_evaluation::{REASONING_KEY, split_reasoning};
 
 /// Headings of an example's record.
 const INPUTS: &str = "Inputs";
 const OUTPUTS: &str = "Generated Outputs";
 const COMPONENTS: &str = "components";
 
-/// What the model produced in a call: its text, else the arguments of its tool calls.
+/// What the model produced in a call: its text without the reasoning in front, else the arguments of its tool calls.
 pub(super) fn output_of(call: &CallRecord) -> Option<String> {
     let CallOutcome::Answered {
         text, tool_calls, ..
@@ -20,7 +21,7 @@ pub(super) fn output_of(call: &CallRecord) -> Option<String> {
         return None;
     };
     if !text.trim().is_empty() || tool_calls.is_empty() {
-        return Some(text.clone());
+        return Some(split_reasoning(text).answer.to_owned());
     }
     let arguments: Vec<&str> = tool_calls
         .iter()
@@ -72,7 +73,21 @@ fn record_of(calls: &[&CallRecord]) -> Map<String, Value> {
         _ => Value::Array(outputs),
     };
     record.insert(OUTPUTS.to_owned(), outputs);
+    let reasoning: Vec<Value> = calls
+        .iter()
+        .filter_map(|call| reasoning_of(call).map(Value::from))
+        .collect();
+    if !reasoning.is_empty() {
+        record.insert(REASONING_KEY.to_owned(), Value::Array(reasoning));
+    }
     record
+}
+
+fn reasoning_of(call: &CallRecord) -> Option<&str> {
+    match &call.outcome {
+        CallOutcome::Answered { text, .. } => split_reasoning(text).reasoning,
+        _ => None,
+    }
 }
 
 /// The values of the app's wildcards; where none are known, what the user's messages say.

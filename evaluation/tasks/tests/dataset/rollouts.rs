@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gepa_archive::Candidate;
 use gepa_evaluation::{
@@ -15,12 +16,17 @@ use gepa_tasks::scorer::{Scorer, ScorerSettings};
 use gepa_testing::ScriptedModel;
 
 fn evaluator(policy: impl LanguageModel + 'static) -> DatasetEvaluator {
+    let scorer: ScorerSettings = toml::from_str("kind = \"exact\"").unwrap();
+    let scorer = Scorer::new(&scorer, Path::new("."), None).unwrap();
+    evaluator_with(policy, scorer)
+}
+
+fn evaluator_with(policy: impl LanguageModel + 'static, scorer: Scorer) -> DatasetEvaluator {
     let folder = tempfile::tempdir().unwrap();
     let content = "text,note,answer\nfree prize,n1,spam\nsee you,n2,ham\n";
     std::fs::write(folder.path().join("a.csv"), content).unwrap();
     let settings = DatasetSettings::for_path("a.csv");
     let dataset = Arc::new(Dataset::load(&settings, folder.path()).unwrap());
-    let scorer: ScorerSettings = toml::from_str("kind = \"exact\"").unwrap();
     let message = |role: &str, component: Option<&str>, pattern: &str| PromptMessage {
         role: role.to_owned(),
         component: component.map(str::to_owned),
@@ -32,7 +38,6 @@ fn evaluator(policy: impl LanguageModel + 'static) -> DatasetEvaluator {
             message("user", None, "text: {text}"),
         ],
     };
-    let scorer = Scorer::new(&scorer, Path::new("."), None).unwrap();
     DatasetEvaluator::new(dataset, prompt, Arc::new(policy), scorer).unwrap()
 }
 
@@ -196,4 +201,115 @@ async fn model_errors_keep_their_kind_and_only_an_outage_pauses() {
             (down, 2)
         );
     }
+}
+
+fn saying(text: &'static str, finish_reason: FinishReason) -> ScriptedModel {
+    ScriptedModel::new(move |_| {
+        Ok(Completion {
+            text: text.to_owned(),
+            finish_reason: finish_reason.clone(),
+            tool_calls: Vec::new(),
+            usage: Usage {
+                calls: 1,
+                completion_tokens: 64,
+                ..Usage::default()
+            },
+        })
+    })
+}
+
+#[tokio::test]
+async fn reasoning_is_taken_off_the_answer_and_kept_in_the_trace() {
+    let reply = "<think>\nfree means spam\n</think>\nspam";
+    let thinking = evaluator(saying(reply, FinishReason::Stop));
+    let outcome = run(&thinking, 0, Stage::MinibatchParent).await.outcome;
+    let scored = outcome.scored().unwrap();
+    assert_eq!(
+        (scored.score, scored.output.as_deref()),
+        (1.0, Some("spam"))
+    );
+    let trace = scored.trace.as_ref().unwrap();
+    assert_eq!(trace["reasoning"], "free means spam");
+    let keeping = evaluator(saying(reply, FinishReason::Stop)).keeping_reasoning();
+    let outcome = run(&keeping, 0, Stage::Pareto).await.outcome;
+    assert_eq!(outcome.scored().unwrap().score, 0.0);
+}
+
+#[tokio::test]
+async fn a_reply_without_an_answer_is_a_failure_with_its_reason() {
+    let other = || FinishReason::Other("error".to_owned());
+    for (text, finish, kind, parts) in [
+        (
+            "<think>so",
+            FinishReason::Length,
+            FailureKind::Permanent,
+            ["only reasoning", "max_tokens"],
+        ),
+        (
+            "",
+            FinishReason::Length,
+            FailureKind::Permanent,
+            ["reply is empty", "after 64 tokens"],
+        ),
+        (
+            "x</think> ",
+            FinishReason::Stop,
+            FailureKind::Permanent,
+            ["only reasoning", "64 tokens"],
+        ),
+        (
+            " ",
+            FinishReason::Stop,
+            FailureKind::Permanent,
+            ["reply is empty", "64 tokens"],
+        ),
+        (
+            "",
+            other(),
+            FailureKind::Transient,
+            ["reply is empty", "`error`"],
+        ),
+    ] {
+        let silent = evaluator(saying(text, finish));
+        let evaluation = run(&silent, 0, Stage::Pareto).await;
+        let Outcome::Failed(failure) = evaluation.outcome else {
+            panic!("`{text}` is no answer");
+        };
+        assert_eq!(failure.kind, kind, "{}", failure.message);
+        for part in parts {
+            assert!(failure.message.contains(part), "{}", failure.message);
+        }
+        assert_eq!(evaluation.usage.completion_tokens, 64);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_whose_judge_was_down_is_not_bought_again() {
+    let down = AtomicBool::new(true);
+    let judge = ScriptedModel::new(move |_| {
+        if down.swap(false, Ordering::SeqCst) {
+            return Err(ModelError {
+                kind: ModelErrorKind::ProviderDown,
+                message: "no connection".to_owned(),
+                usage: Usage::default(),
+            });
+        }
+        Ok(Completion {
+            text: "Score: 1".to_owned(),
+            finish_reason: FinishReason::Stop,
+            tool_calls: Vec::new(),
+            usage: Usage::default(),
+        })
+    });
+    let scorer = ScorerSettings::LlmJudge {
+        prompt: "{output}".to_owned(),
+    };
+    let scorer = Scorer::new(&scorer, Path::new("."), Some(Arc::new(judge))).unwrap();
+    let judged = evaluator_with(saying("spam", FinishReason::Stop), scorer);
+    let first = run(&judged, 0, Stage::Pareto).await;
+    assert!(first.provider_down && first.usage.calls == 1);
+    let second = run(&judged, 0, Stage::Pareto).await;
+    assert_eq!(second.outcome.scored().unwrap().score, 1.0);
+    assert_eq!(second.usage.calls, 0);
+    assert_eq!(run(&judged, 0, Stage::Pareto).await.usage.calls, 1);
 }
