@@ -42,6 +42,19 @@ pub(super) async fn read_line(
     }
 }
 
+/// As [`read_line`], past lines with nothing on them.
+pub(super) async fn read_filled_line(
+    reader: &mut (impl AsyncBufRead + Unpin),
+    max_bytes: usize,
+) -> std::io::Result<Line> {
+    loop {
+        match read_line(reader, max_bytes).await? {
+            Line::Complete(line) if line.trim_ascii().is_empty() => {}
+            line => return Ok(line),
+        }
+    }
+}
+
 /// The last few kilobytes of a child's stderr, filled in the background.
 #[derive(Debug)]
 pub(crate) struct StderrTail {
@@ -66,16 +79,25 @@ pub(crate) fn watch_stderr(mut stderr: impl AsyncRead + Unpin + Send + 'static) 
 }
 
 impl StderrTail {
-    /// `; stderr ends with: ..`, or nothing where nothing was printed. Waits a moment for the rest
-    /// of a child that has just died.
+    /// `; stderr ends with: ..`, or nothing where nothing was printed: the last line first, where
+    /// programs say what went wrong, then what stood before it. Waits a moment for the rest of a
+    /// child that has just died.
     pub(crate) async fn quote(&mut self) -> String {
         let _ = tokio::time::timeout(Duration::from_millis(500), &mut self.reading).await;
         let tail = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: Vec<u8> = tail.iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes);
-        match text.trim() {
-            "" => String::new(),
-            shown => format!("; stderr ends with: {shown}"),
+        let text = text.trim();
+        match text.rsplit_once('\n') {
+            None if text.is_empty() => String::new(),
+            None => format!("; stderr ends with: {text}"),
+            Some((before, last)) => {
+                let last = last.trim();
+                format!(
+                    "; stderr ends with: {last}; before that: {}",
+                    before.trim_end()
+                )
+            }
         }
     }
 }

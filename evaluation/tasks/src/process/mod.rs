@@ -12,6 +12,7 @@ mod proposal_lines;
 mod proposer;
 mod protocol;
 mod questions;
+mod reply;
 mod settings;
 mod worker;
 

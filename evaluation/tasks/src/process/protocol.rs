@@ -1,17 +1,15 @@
 //! The lines themselves: hello, request, reply.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use gepa_archive::Candidate;
-use indexmap::IndexMap;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::reply::{Answer, count_in, without_lone_surrogates};
 use crate::dataset::Row;
-use gepa_evaluation::{
-    Evaluation, ExampleId, FailureKind, MicroUsd, Outcome, Phase, Scored, Stage, TrialBatch, Usage,
-};
+use gepa_evaluation::{Evaluation, ExampleId, Phase, Stage, TrialBatch};
 
 /// The newest version of the line protocol; a process says in its first line which one it speaks.
 /// Version 1, one rollout at a time, is spoken as well.
@@ -126,9 +124,9 @@ impl<'a> ExampleLine<'a> {
 
 #[derive(Debug, Deserialize)]
 struct HelloLine {
-    protocol: u64,
+    protocol: Value,
     #[serde(default)]
-    batch: Option<usize>,
+    batch: Value,
 }
 
 /// What a process answers in one line.
@@ -140,144 +138,66 @@ pub(crate) enum Reply {
     End(u64, Vec<(u64, Evaluation)>),
 }
 
-#[derive(Debug, Deserialize)]
-struct ReplyLine {
-    #[serde(default)]
-    batch: Option<u64>,
-    #[serde(default)]
-    answers: Option<Vec<AnswerPart>>,
-    #[serde(flatten)]
-    one: AnswerPart,
-}
-
-#[derive(Debug, Deserialize)]
-struct AnswerPart {
-    #[serde(default)]
-    id: Option<u64>,
-    #[serde(default)]
-    score: Option<f64>,
-    #[serde(default)]
-    error: Option<ReplyError>,
-    #[serde(default)]
-    objectives: Option<IndexMap<Arc<str>, f64>>,
-    #[serde(default)]
-    feedback: Option<String>,
-    #[serde(default)]
-    output: Option<Value>,
-    #[serde(default)]
-    trace: Option<serde_json::Map<String, Value>>,
-    #[serde(default)]
-    usage: Option<ReplyUsage>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct ReplyError {
-    #[serde(default = "permanent")]
-    pub(super) kind: FailureKind,
-    pub(super) message: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ReplyUsage {
-    calls: u64,
-    prompt_tokens: u64,
-    completion_tokens: u64,
-    cached_tokens: u64,
-    unknown_tokens: u64,
-    cost_usd: Option<f64>,
-}
-
 /// Reads the first line of a process; says what is wrong with it otherwise.
 pub(crate) fn read_hello(line: &[u8]) -> Result<Speech, String> {
-    let rule = r#"its first line must be {"protocol": 1} or {"protocol": 2, "batch": 64}"#;
+    let rule = r#"its first line must be {"protocol": 1} or {"protocol": 2, "batch": 64}; print anything else on stderr"#;
     let hello: HelloLine = parse(line, rule)?;
-    match (hello.protocol, hello.batch) {
-        (1, _) => Ok(Speech::Single),
-        (2, None) => Ok(Speech::Batches(None)),
-        (2, Some(largest)) => match NonZeroUsize::new(largest) {
-            Some(largest) => Ok(Speech::Batches(Some(largest))),
-            None => Err("its `batch` must be at least 1; leave it out for whole trials".to_owned()),
-        },
-        (other, _) => Err(format!(
-            "it speaks protocol {other}, this engine speaks 1 and {PROTOCOL_VERSION}"
+    match (count_in(&hello.protocol), &hello.batch) {
+        (Some(1), _) => Ok(Speech::Single),
+        (Some(2), Value::Null) => Ok(Speech::Batches(None)),
+        (Some(2), largest) => {
+            let largest = count_in(largest).and_then(|most| usize::try_from(most).ok());
+            match largest.and_then(NonZeroUsize::new) {
+                Some(largest) => Ok(Speech::Batches(Some(largest))),
+                None => {
+                    Err("its `batch` must be at least 1; leave it out for whole trials".to_owned())
+                }
+            }
+        }
+        _ => Err(format!(
+            "it speaks protocol {}, this engine speaks 1 and {PROTOCOL_VERSION}",
+            hello.protocol
         )),
     }
 }
 
-/// Reads a line of answers; says what is wrong with it otherwise.
+/// Reads a line of answers; says what is wrong with it where it is none. An answer with a field of no
+/// use is a failure that names the field: the process goes on.
 pub(crate) fn read_reply(line: &[u8]) -> Result<Reply, String> {
-    let reply: ReplyLine = parse(
+    let mut fields: Map<String, Value> = parse(
         line,
         "every line on stdout must be one reply; print anything else on stderr",
     )?;
-    match (reply.answers, reply.batch) {
+    let mut field = |name: &str| fields.remove(name).filter(|value| !value.is_null());
+    match (field("answers"), field("batch")) {
         (None, None) => {
-            let (id, evaluation) = reply.one.into_evaluation()?;
+            let (id, evaluation) = Answer::of(fields).evaluation()?;
             Ok(Reply::One(id, evaluation))
         }
-        (Some(answers), Some(batch)) => {
-            let answers = answers.into_iter().map(AnswerPart::into_evaluation);
+        (Some(Value::Array(answers)), Some(batch)) => {
+            let batch = count_in(&batch).ok_or_else(|| format!("its `batch` is {batch}"))?;
+            let answers = answers.into_iter().map(|answer| match answer {
+                Value::Object(fields) => Answer::of(fields).evaluation(),
+                other => Err(format!("one of its `answers` is {other} and no object")),
+            });
             Ok(Reply::End(batch, answers.collect::<Result<_, _>>()?))
         }
+        (Some(_), Some(_)) => Err("its `answers` are no list".to_owned()),
         _ => Err("its reply has one of `batch` and `answers` without the other".to_owned()),
     }
 }
 
-impl AnswerPart {
-    fn into_evaluation(self) -> Result<(u64, Evaluation), String> {
-        let id = self.id.ok_or("its reply has no `id`")?;
-        let usage = self.usage.unwrap_or_default().into_usage();
-        let outcome = match (self.score, self.error) {
-            (Some(score), None) => Outcome::Scored(Scored {
-                score,
-                objectives: self.objectives.unwrap_or_default(),
-                feedback: self.feedback,
-                output: self.output.map(plain_text),
-                trace: self.trace.map(Value::Object),
-            }),
-            (None, Some(error)) => Outcome::failed(error.kind, error.message),
-            (Some(_), Some(_)) => return Err("its reply has both `score` and `error`".to_owned()),
-            (None, None) => return Err("its reply has neither `score` nor `error`".to_owned()),
-        };
-        Ok((id, Evaluation::with_usage(outcome.checked(), usage)))
-    }
-}
-
-impl ReplyUsage {
-    pub(super) fn into_usage(self) -> Usage {
-        let tokens = self.prompt_tokens.saturating_add(self.completion_tokens);
-        let used_model = self.calls > 0 || tokens > 0 || self.unknown_tokens > 0;
-        let calls = if used_model { self.calls.max(1) } else { 0 };
-        Usage {
-            calls,
-            prompt_tokens: self.prompt_tokens,
-            completion_tokens: self.completion_tokens,
-            cached_tokens: self.cached_tokens,
-            unknown_tokens: self.unknown_tokens,
-            cost: MicroUsd::from_dollars(self.cost_usd.unwrap_or(0.0)),
-            unpriced_calls: if self.cost_usd.is_some() { 0 } else { calls },
-        }
-    }
-}
-
-fn permanent() -> FailureKind {
-    FailureKind::Permanent
-}
-
-fn plain_text(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        other => other.to_string(),
-    }
-}
-
-pub(super) fn parse<'l, T: Deserialize<'l>>(line: &'l [u8], rule: &str) -> Result<T, String> {
+fn parse<T: DeserializeOwned>(line: &[u8], rule: &str) -> Result<T, String> {
     const SHOWN: usize = 200;
     let Ok(text) = std::str::from_utf8(line) else {
         return Err(format!("it printed a line that is not UTF-8; {rule}"));
     };
-    serde_json::from_str(text).map_err(|error| {
+    let parsed = serde_json::from_str(text).or_else(|error| {
+        // Python writes half of a pair of surrogates, which is no text, as an escape.
+        let repaired = without_lone_surrogates(text);
+        serde_json::from_str(&repaired).map_err(|_| error)
+    });
+    parsed.map_err(|error: serde_json::Error| {
         let shown: String = text.chars().take(SHOWN).collect();
         let hint = if text.contains("NaN") || text.contains("Infinity") {
             " (JSON has no NaN and no Infinity)"

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 
-use super::lines::{Line, StderrTail, read_line, watch_stderr};
+use super::lines::{Line, StderrTail, read_filled_line, watch_stderr};
 use super::protocol::Speech;
 use super::settings::Launch;
 use super::{ChildGroup, ProcessError};
@@ -38,10 +38,12 @@ impl Worker {
             program: program.clone(),
             source,
         })?;
-        let hello = read_line(&mut worker.stdout, launch.max_line_bytes);
+        let hello = read_filled_line(&mut worker.stdout, launch.max_line_bytes);
         let reason = match tokio::time::timeout(launch.start_timeout, hello).await {
             Err(_) => format!(
-                "it did not say hello within {} s",
+                "it did not say hello within {} s; it must print {{\"protocol\": 1}} as its first line \
+                 and flush it (Python: `flush=True`); where it is slow to load, raise \
+                 `evaluator.start_timeout_seconds`",
                 launch.start_timeout.as_secs_f64()
             ),
             Ok(Ok(Line::Complete(line))) => match (launch.read_hello)(&line) {
@@ -80,6 +82,8 @@ impl Worker {
         let mut command = Command::new(&launch.program);
         command
             .args(&launch.arguments)
+            // Python keeps what it prints to a pipe until there is much of it.
+            .env("PYTHONUNBUFFERED", "1")
             .envs(&launch.env)
             .current_dir(&launch.directory)
             .stdin(Stdio::piped())
@@ -113,7 +117,7 @@ impl Worker {
 
     /// Reads a line.
     pub(super) async fn read(&mut self, max_line_bytes: usize) -> std::io::Result<Line> {
-        read_line(&mut self.stdout, max_line_bytes).await
+        read_filled_line(&mut self.stdout, max_line_bytes).await
     }
 
     /// How a child that closed its stdout ended.

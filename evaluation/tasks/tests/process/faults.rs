@@ -64,7 +64,10 @@ async fn scores_that_are_no_numbers_are_refused() {
         ("NaN", "JSON has no NaN"),
         ("Infinity", "no Infinity"),
         ("1e999", "out of range"),
-        ("\"high\"", "invalid type"),
+        (
+            "\"high\"",
+            "`score` is the text \"high\"; it must be a number",
+        ),
     ] {
         let script = format!(r#"echo '{{"id": 1, "score": {score}}}'; sleep 600"#);
         check_failure(after_request(&script), FailureKind::Permanent, &[part]).await;
@@ -117,6 +120,40 @@ async fn an_error_reply_keeps_the_child_and_its_kind() {
 }
 
 #[tokio::test]
+async fn a_reply_with_a_field_that_makes_no_sense_keeps_the_child() {
+    let script = r#"read -r request; echo '{"id": 1, "score": []}'; read -r request; echo; echo '{"id": 2, "score": true, "feedback": ["a"]}'; sleep 600"#;
+    let evaluator = start(&shell(&format!("{HELLO} {script}"))).await.unwrap();
+    check_failed(
+        &outcome(&evaluator).await,
+        FailureKind::Permanent,
+        &["`score` is the list []"],
+    );
+    let second = outcome(&evaluator).await;
+    let scored = second.scored().unwrap();
+    assert_eq!(
+        (scored.score, scored.feedback.as_deref()),
+        (1.0, Some("[\"a\"]"))
+    );
+}
+
+#[tokio::test]
+async fn the_last_line_of_stderr_comes_first() {
+    let settings = after_request(r"printf 'Traceback:\n  line 5\nKeyError: 1\n' >&2; exit 3");
+    let parts = ["stderr ends with: KeyError: 1; before that: Traceback:"];
+    check_failure(settings, FailureKind::Transient, &parts).await;
+}
+
+#[tokio::test]
+async fn a_hello_without_a_flush_reaches_the_engine_from_python() {
+    let program = "import time; print('{\"protocol\": 1}'); time.sleep(600)";
+    let settings = ProcessSettings {
+        processes: 1,
+        ..ProcessSettings::for_command(["python3", "-c", program])
+    };
+    start(&settings).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_dead_child_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let marker = folder.path().join("second");
@@ -166,7 +203,13 @@ async fn a_command_that_cannot_work_is_found_at_start() {
         ..shell("sleep 600")
     };
     let late = start(&silent).await.unwrap_err().to_string();
-    assert!(late.contains("did not say hello within 0.2 s"), "{late}");
+    for part in [
+        "did not say hello within 0.2 s",
+        "flush",
+        "`evaluator.start_timeout_seconds`",
+    ] {
+        assert!(late.contains(part), "{late}");
+    }
     let empty = start(&ProcessSettings::for_command(Vec::<String>::new())).await;
     assert!(matches!(empty, Err(ProcessError::BadSettings(_))));
 }
