@@ -108,8 +108,6 @@ impl ProcessEvaluator {
             rest = later;
             if worker.evaluate(batch, asked, answers, &self.launch).await {
                 self.pool.give_back(worker);
-            } else {
-                self.pool.lost(worker.has_answered);
             }
         }
     }

@@ -135,7 +135,6 @@ impl Worker {
                     }
                 }
             }
-            self.has_answered = true;
         }
         Ok(())
     }

@@ -15,7 +15,8 @@ pub(super) struct Pool {
     idle: Mutex<Idle>,
     /// Held while one start is delayed, so that a broken program is tried by one at a time.
     delayed_start: AsyncMutex<()>,
-    /// Children in a row that died without having answered anything.
+    /// Starts in a row that led to no hello. A child that dies later was no futile start: what killed
+    /// it was its rollout, and the next one need not wait.
     futile_starts: Mutex<u32>,
 }
 
@@ -44,25 +45,12 @@ impl Pool {
         self.start(launch).await
     }
 
-    /// Takes back a child that has answered, or is new.
+    /// Takes back a child that can be asked again.
     pub(super) fn give_back(&self, worker: Worker) {
-        if worker.has_answered {
-            *self.locked_futile() = 0;
-        }
         let mut idle = self.locked_idle();
         if !idle.closed {
             idle.workers.push(worker);
         }
-    }
-
-    /// Notes that a child is gone.
-    pub(super) fn lost(&self, answered_before: bool) {
-        let mut futile = self.locked_futile();
-        *futile = if answered_before {
-            0
-        } else {
-            futile.saturating_add(1)
-        };
     }
 
     /// Keeps no child from now on and hands out those at rest.
@@ -78,9 +66,12 @@ impl Pool {
 
     async fn start(&self, launch: &Launch) -> Result<Worker, ProcessError> {
         let started = Worker::start(launch).await;
-        if started.is_err() {
-            self.lost(false);
-        }
+        let mut futile = self.locked_futile();
+        *futile = if started.is_ok() {
+            0
+        } else {
+            futile.saturating_add(1)
+        };
         started
     }
 

@@ -61,10 +61,7 @@ impl Questions {
                 self.pool.give_back(worker);
                 evaluation
             }
-            Err(failure) => {
-                self.pool.lost(worker.has_answered);
-                Evaluation::free(Outcome::Failed(failure))
-            }
+            Err(failure) => Evaluation::free(Outcome::Failed(failure)),
         }
     }
 }
@@ -93,10 +90,7 @@ impl Worker {
             Err(Failure::new(FailureKind::Timeout, message))
         });
         match answered {
-            Ok(evaluation) => {
-                self.has_answered = true;
-                Ok(evaluation)
-            }
+            Ok(evaluation) => Ok(evaluation),
             Err(failure) => Err(self.fail(failure).await),
         }
     }

@@ -26,8 +26,6 @@ pub(super) struct Worker {
     /// The last request asked, and the last batch.
     pub(super) last_id: u64,
     pub(super) last_batch: u64,
-    /// Whether it has answered at least one request.
-    pub(super) has_answered: bool,
 }
 
 impl Worker {
@@ -104,7 +102,6 @@ impl Worker {
             speech: Speech::Single,
             last_id: 0,
             last_batch: 0,
-            has_answered: false,
         })
     }
 
