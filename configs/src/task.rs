@@ -21,7 +21,7 @@ use crate::prompt::{read_prompt, read_text, seed_candidate};
 use crate::prompt_check::check_prompt;
 use crate::raw::{DatasetTaskSettings, EvaluatorSettings, ProposerSettings, RawConfig};
 use crate::task_app;
-use crate::task_data::{check_scorer, example_sets, load_dataset};
+use crate::task_data::{check_scorer, example_sets, load_dataset, notes_on_rows};
 
 /// The provider that needs no network.
 pub(crate) const RULEBOOK: &str = "rulebook";
@@ -65,7 +65,7 @@ impl TaskConfig {
         directory: PathBuf,
         described: serde_json::Value,
         document: ConfigDocument,
-        context: LoadContext,
+        mut context: LoadContext,
     ) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
         let evaluator = raw
@@ -80,6 +80,10 @@ impl TaskConfig {
         if let Some(dataset) = &dataset {
             let renders = matches!(evaluator, EvaluatorSettings::Dataset(_));
             check_prompt(&prompt, dataset, &sets, renders, &mut problems);
+            let notes = notes_on_rows(dataset, &sets).into_iter();
+            context
+                .notes
+                .extend(notes.map(|note| document.locate(note)));
         }
         check_scorer(&raw, &directory, dataset.as_ref(), &mut problems);
         let seed = seed_candidate(&raw, &prompt, &mut problems);

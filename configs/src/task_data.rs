@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gepa_evaluation::ExampleId;
 use gepa_rulebook::RulebookModel;
-use gepa_tasks::dataset::{Dataset, check_answers};
+use gepa_tasks::dataset::{Dataset, check_answers, contradictions, duplicate_contents};
 use gepa_tasks::scorer::Scorer;
 
 use crate::raw::{EvaluatorSettings, ExampleItem, RawConfig};
@@ -98,4 +98,59 @@ pub(crate) fn check_scorer(
     {
         problems.extend(problem("scorer", &error));
     }
+}
+
+/// What is suspicious about the rows of the sets: the same inputs in two sets, or with two answers.
+pub(crate) fn notes_on_rows(dataset: &Dataset, sets: &ExampleSets) -> Vec<Problem> {
+    let names = ["train", "pareto", "validation"];
+    let ids = [&sets.train[..], &sets.pareto, &sets.validation];
+    let mut notes = Vec::new();
+    let twice = duplicate_contents(dataset, &ids);
+    for (second, name) in names.iter().enumerate() {
+        for (first, other) in names.iter().enumerate().take(second) {
+            let pairs: Vec<_> = twice
+                .iter()
+                .filter(|one| one.first_set == first && one.second_set == second)
+                .map(|one| (&one.second, &one.first))
+                .collect();
+            if !pairs.is_empty() {
+                let text = format!(
+                    "has {} rows whose inputs are in `{other}` as well: {}",
+                    pairs.len(),
+                    shown(&pairs)
+                );
+                notes.push(Problem::new(format!("dataset.split.{name}"), text));
+            }
+        }
+    }
+    let contradicting = contradictions(dataset, &ids);
+    if !contradicting.is_empty() {
+        let pairs: Vec<_> = contradicting
+            .iter()
+            .map(|(one, other)| (other, one))
+            .collect();
+        let text = format!(
+            "has {} rows with the inputs of another and a different answer: {}",
+            pairs.len(),
+            shown(&pairs)
+        );
+        notes.push(Problem::new("dataset", text));
+    }
+    notes
+}
+
+fn shown(pairs: &[(&ExampleId, &ExampleId)]) -> String {
+    const MOST_SHOWN: usize = 5;
+    let named: Vec<String> = pairs
+        .iter()
+        .take(MOST_SHOWN)
+        .map(|(one, other)| format!("`{one}` as `{other}`"))
+        .collect();
+    let more = pairs.len().saturating_sub(MOST_SHOWN);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    named.join(", ") + &more
 }

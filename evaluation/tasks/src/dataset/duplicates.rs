@@ -43,6 +43,25 @@ pub fn duplicate_contents(dataset: &Dataset, sets: &[&[ExampleId]]) -> Vec<Dupli
     duplicates
 }
 
+/// Pairs of rows with the same inputs and different answers, whichever sets they are in; each row is
+/// named once, with the first of its kind.
+pub fn contradictions(dataset: &Dataset, sets: &[&[ExampleId]]) -> Vec<(ExampleId, ExampleId)> {
+    let mut first_seen: IndexMap<[u8; 32], &ExampleId> = IndexMap::new();
+    let mut pairs = Vec::new();
+    for id in sets.iter().copied().flatten() {
+        let Some(row) = dataset.row(id) else {
+            continue;
+        };
+        let first = *first_seen.entry(content_key(row)).or_insert(id);
+        let answer = |id| dataset.row(id).and_then(Row::answer).map(str::trim);
+        let pair = (first.clone(), id.clone());
+        if answer(first) != answer(id) && !pairs.contains(&pair) {
+            pairs.push(pair);
+        }
+    }
+    pairs
+}
+
 fn content_key(row: &Row) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     for (name, text) in row.inputs() {

@@ -43,7 +43,7 @@ pub enum DatasetError {
     },
     /// The extension does not say which format this is.
     #[error(
-        "cannot tell the format of dataset `{path}` by its extension; set `format` to `jsonl`, `csv` or `tsv`"
+        "cannot tell the format of dataset `{path}` by its extension; set `format` to `json`, `jsonl`, `csv` or `tsv`"
     )]
     UnknownFormat {
         /// The file.

@@ -2,18 +2,21 @@
 //! prompt over them.
 
 mod answers;
+mod columns;
 mod duplicates;
 mod error;
 mod evaluator;
+mod json;
 mod read;
 mod settings;
 mod split;
 mod table;
+mod value;
 
 pub use answers::check_answers;
-pub use duplicates::{DuplicateContent, duplicate_contents};
+pub use duplicates::{DuplicateContent, contradictions, duplicate_contents};
 pub use error::DatasetError;
 pub use evaluator::DatasetEvaluator;
 pub use settings::{DatasetFormat, DatasetSettings, SetSettings, SplitSettings, TextEncoding};
 pub use split::ExampleSplit;
-pub use table::{Dataset, Row};
+pub use table::{Dataset, Row, WrittenInputs};

@@ -1,18 +1,24 @@
 //! Bytes of a file to records of named values.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use indexmap::IndexMap;
-use serde_json::Value;
 
+use super::columns::read_columns;
+use super::json::read_json;
+use super::value::FieldValue;
 use super::{DatasetError, DatasetFormat, DatasetSettings, TextEncoding};
+
+/// Endings of compressed files, which are read as what is in them.
+const GZIP: &str = ".gz";
+const ZSTD: &str = ".zst";
 
 /// One record and the line it starts on.
 pub(super) struct Record {
     pub(super) line: u64,
-    pub(super) values: IndexMap<String, Value>,
+    pub(super) values: IndexMap<String, FieldValue>,
 }
 
 pub(super) fn read_records(
@@ -23,13 +29,13 @@ pub(super) fn read_records(
     let bytes = read_bounded(path, settings.max_megabytes)?;
     let text = decode(path, bytes, settings.encoding)?;
     let records = match format {
-        DatasetFormat::Jsonl => {
+        DatasetFormat::Jsonl | DatasetFormat::Json => {
             if settings.columns.is_some() || settings.delimiter.is_some() {
                 return Err(DatasetError::BadSettings(
-                    "`columns` and `delimiter` mean nothing for JSONL, remove them".to_owned(),
+                    "`columns` and `delimiter` mean nothing for JSON, remove them".to_owned(),
                 ));
             }
-            read_json_lines(path, &text, settings.max_rows)?
+            read_json(path, &text, settings.max_rows)?
         }
         DatasetFormat::Csv => read_columns(path, &text, settings, b',', true)?,
         DatasetFormat::Tsv => read_columns(path, &text, settings, b'\t', false)?,
@@ -41,10 +47,14 @@ fn format_of(path: &Path, settings: &DatasetSettings) -> Result<DatasetFormat, D
     if let Some(format) = settings.format {
         return Ok(format);
     }
-    let extension = path
-        .extension()
-        .map(|extension| extension.to_string_lossy().to_lowercase());
-    match extension.as_deref() {
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    let plain = name.strip_suffix(GZIP).or_else(|| name.strip_suffix(ZSTD));
+    let extension = plain.unwrap_or(&name).rsplit_once('.');
+    match extension.map(|(_, extension)| extension) {
+        Some("json") => Ok(DatasetFormat::Json),
         Some("jsonl" | "ndjson") => Ok(DatasetFormat::Jsonl),
         Some("csv") => Ok(DatasetFormat::Csv),
         Some("tsv") => Ok(DatasetFormat::Tsv),
@@ -61,8 +71,18 @@ fn read_bounded(path: &Path, max_megabytes: u64) -> Result<Vec<u8>, DatasetError
     };
     let limit = max_megabytes.saturating_mul(1_000_000);
     let mut bytes = Vec::new();
-    File::open(path)
-        .map_err(unreadable)?
+    let file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let name = path.to_string_lossy().to_lowercase();
+    let content: Box<dyn Read> = if name.ends_with(GZIP) {
+        Box::new(flate2::bufread::MultiGzDecoder::new(file))
+    } else if name.ends_with(ZSTD) {
+        let decoder = ruzstd::decoding::StreamingDecoder::new(file)
+            .map_err(|error| unreadable(std::io::Error::other(error)))?;
+        Box::new(decoder)
+    } else {
+        Box::new(file)
+    };
+    content
         .take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
@@ -93,116 +113,7 @@ fn decode(path: &Path, bytes: Vec<u8>, encoding: TextEncoding) -> Result<String,
     Ok(text)
 }
 
-fn read_json_lines(path: &Path, text: &str, max_rows: usize) -> Result<Vec<Record>, DatasetError> {
-    let mut records = Vec::new();
-    for (index, content) in text.lines().enumerate() {
-        if content.trim().is_empty() {
-            continue;
-        }
-        let line = index as u64 + 1;
-        let values = serde_json::from_str(content).map_err(|error| DatasetError::BadLine {
-            path: path.to_owned(),
-            line,
-            reason: format!("not a JSON object ({error}); write one object per line"),
-        })?;
-        push_bounded(path, &mut records, Record { line, values }, max_rows)?;
-    }
-    Ok(records)
-}
-
-fn read_columns(
-    path: &Path,
-    text: &str,
-    settings: &DatasetSettings,
-    default_delimiter: u8,
-    quoting: bool,
-) -> Result<Vec<Record>, DatasetError> {
-    let delimiter = match settings.delimiter {
-        None => default_delimiter,
-        Some(delimiter) => u8::try_from(delimiter)
-            .ok()
-            .filter(u8::is_ascii)
-            .ok_or_else(|| {
-                DatasetError::BadSettings(format!(
-                    "`delimiter` must be one ASCII character, not `{delimiter}`"
-                ))
-            })?,
-    };
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .delimiter(delimiter)
-        .quoting(quoting)
-        .from_reader(text.as_bytes());
-    let mut columns = settings.columns.clone();
-    let mut records = Vec::new();
-    for result in reader.records() {
-        let fields = result.map_err(|error| column_error(path, &error))?;
-        let line = fields.position().map_or(0, csv::Position::line);
-        let Some(names) = &columns else {
-            columns = Some(fields.iter().map(|name| name.trim().to_owned()).collect());
-            continue;
-        };
-        check_names(path, names)?;
-        if fields.len() != names.len() {
-            return Err(wrong_width(path, line, fields.len(), names.len()));
-        }
-        let values = names
-            .iter()
-            .zip(&fields)
-            .map(|(name, field)| (name.clone(), Value::String(field.to_owned())))
-            .collect();
-        push_bounded(
-            path,
-            &mut records,
-            Record { line, values },
-            settings.max_rows,
-        )?;
-    }
-    Ok(records)
-}
-
-fn check_names(path: &Path, names: &[String]) -> Result<(), DatasetError> {
-    for (index, name) in names.iter().enumerate() {
-        if names[..index].contains(name) {
-            return Err(DatasetError::BadLine {
-                path: path.to_owned(),
-                line: 1,
-                reason: format!("column `{name}` occurs twice; rename one, or set `columns`"),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn wrong_width(path: &Path, line: u64, found: usize, expected: usize) -> DatasetError {
-    DatasetError::BadLine {
-        path: path.to_owned(),
-        line,
-        reason: format!(
-            "{found} columns where {expected} were expected; quote fields that contain the delimiter, or set `delimiter` or `columns`"
-        ),
-    }
-}
-
-fn column_error(path: &Path, error: &csv::Error) -> DatasetError {
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths {
-            pos,
-            expected_len,
-            len,
-        } => {
-            let line = pos.as_ref().map_or(0, csv::Position::line);
-            wrong_width(path, line, *len as usize, *expected_len as usize)
-        }
-        _ => DatasetError::BadLine {
-            path: path.to_owned(),
-            line: error.position().map_or(0, csv::Position::line),
-            reason: format!("{error}; check `delimiter` and quoting"),
-        },
-    }
-}
-
-fn push_bounded(
+pub(super) fn push_bounded(
     path: &Path,
     records: &mut Vec<Record>,
     record: Record,

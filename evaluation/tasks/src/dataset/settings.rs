@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct DatasetSettings {
     /// The file, relative to the config file.
     pub path: String,
-    /// The file's format; by default its extension says: `.jsonl`/`.ndjson`, `.csv`, `.tsv`.
+    /// The file's format; by default its extension says: `.json`, `.jsonl`/`.ndjson`, `.csv`, `.tsv`,
+    /// each also with `.gz` or `.zst` behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<DatasetFormat>,
     /// The character between two columns: by default `,` in CSV and a tab in TSV, where quotes
@@ -81,8 +82,10 @@ impl DatasetSettings {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DatasetFormat {
-    /// One JSON object per line.
+    /// One JSON object per line, or one array of objects.
     Jsonl,
+    /// The same.
+    Json,
     /// Columns between commas, quoted where needed.
     Csv,
     /// Columns between tabs, never quoted.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use indexmap::map::Entry;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::read::{Record, read_records};
+use super::value::FieldValue;
 use super::{DatasetError, DatasetSettings};
 use gepa_evaluation::ExampleId;
 
@@ -20,7 +22,7 @@ pub struct Dataset {
 /// One row: its inputs and the answer expected.
 #[derive(Clone, Debug)]
 pub struct Row {
-    fields: IndexMap<String, Field>,
+    fields: IndexMap<String, FieldValue>,
     roles: Arc<ColumnRoles>,
     line: u64,
 }
@@ -38,13 +40,6 @@ impl ColumnRoles {
     fn is_input(&self, column: &str) -> bool {
         ![self.id.as_deref(), self.answer.as_deref()].contains(&Some(column))
     }
-}
-
-#[derive(Clone, Debug)]
-struct Field {
-    text: String,
-    /// Absent where the value is the text itself.
-    raw: Option<Value>,
 }
 
 impl Dataset {
@@ -135,9 +130,7 @@ impl Row {
 
     /// A field as it stands in the file.
     pub fn value(&self, field: &str) -> Option<Value> {
-        let found = self.fields.get(field)?;
-        let text = || Value::String(found.text.clone());
-        Some(found.raw.clone().unwrap_or_else(text))
+        self.fields.get(field).map(FieldValue::value)
     }
 
     /// The answer expected, after `answer_values`.
@@ -153,11 +146,27 @@ impl Row {
             .map(|(name, field)| (name.as_str(), field.text.as_str()))
     }
 
+    /// The inputs as they stand in the file, to be written as JSON with their numbers as they are.
+    pub fn written_inputs(&self) -> WrittenInputs<'_> {
+        WrittenInputs(self)
+    }
+
     /// The inputs as they stand in the file.
     pub fn input_values(&self) -> serde_json::Map<String, Value> {
         self.inputs()
             .filter_map(|(name, _)| Some((name.to_owned(), self.value(name)?)))
             .collect()
+    }
+}
+
+/// The inputs of a row, to be written as JSON with their numbers as they are in the file.
+#[derive(Clone, Copy, Debug)]
+pub struct WrittenInputs<'r>(&'r Row);
+
+impl Serialize for WrittenInputs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Row { fields, roles, .. } = self.0;
+        serializer.collect_map(fields.iter().filter(|(name, _)| roles.is_input(name)))
     }
 }
 
@@ -211,7 +220,7 @@ impl Columns {
             return Ok(ExampleId::Seed(index as u64));
         };
         let value = record.values.get(&**column);
-        let text = value.map(text_of).unwrap_or_default();
+        let text = value.map(|value| value.text.clone()).unwrap_or_default();
         if text.is_empty() {
             return Err(bad_line(
                 path,
@@ -229,11 +238,7 @@ impl Columns {
         answer_values: &IndexMap<String, String>,
     ) -> Result<Row, DatasetError> {
         let line = record.line;
-        let mut fields: IndexMap<String, Field> = record
-            .values
-            .into_iter()
-            .map(|(name, value)| (name, field_of(value)))
-            .collect();
+        let mut fields = record.values;
         if let Some(column) = &self.roles.answer {
             match fields.get_mut(&**column) {
                 Some(field) => map_answer(path, line, field, answer_values)?,
@@ -255,7 +260,7 @@ impl Columns {
 fn map_answer(
     path: &Path,
     line: u64,
-    field: &mut Field,
+    field: &mut FieldValue,
     answer_values: &IndexMap<String, String>,
 ) -> Result<(), DatasetError> {
     if answer_values.is_empty() {
@@ -268,10 +273,7 @@ fn map_answer(
         );
         return Err(bad_line(path, line, reason));
     };
-    *field = Field {
-        text: mapped.clone(),
-        raw: None,
-    };
+    *field = FieldValue::of_text(mapped.clone());
     Ok(())
 }
 
@@ -290,27 +292,9 @@ fn passes(row: &Row, only: &IndexMap<String, Vec<String>>) -> bool {
     })
 }
 
-fn known_columns(values: &IndexMap<String, Value>) -> String {
+fn known_columns(values: &IndexMap<String, FieldValue>) -> String {
     let names: Vec<String> = values.keys().map(|name| format!("`{name}`")).collect();
     names.join(", ")
-}
-
-fn field_of(value: Value) -> Field {
-    match value {
-        Value::String(text) => Field { text, raw: None },
-        other => Field {
-            text: text_of(&other),
-            raw: Some(other),
-        },
-    }
-}
-
-fn text_of(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    }
 }
 
 /// `7` is the seed 7, while `007` stays a name: an id must print as it was written.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::reply::{Answer, count_in, without_lone_surrogates};
-use crate::dataset::Row;
+use crate::dataset::{Row, WrittenInputs};
 use gepa_evaluation::{Evaluation, ExampleId, Phase, Stage, TrialBatch};
 
 /// The newest version of the line protocol; a process says in its first line which one it speaks.
@@ -73,7 +73,7 @@ pub(super) struct ExampleLine<'a> {
     id: u64,
     example: &'a ExampleId,
     #[serde(skip_serializing_if = "Option::is_none")]
-    fields: Option<serde_json::Map<String, Value>>,
+    fields: Option<WrittenInputs<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<&'a str>,
 }
@@ -116,7 +116,7 @@ impl<'a> ExampleLine<'a> {
         Self {
             id,
             example,
-            fields: row.map(Row::input_values),
+            fields: row.map(Row::written_inputs),
             expected: row.and_then(Row::answer),
         }
     }

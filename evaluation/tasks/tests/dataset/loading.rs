@@ -1,5 +1,7 @@
 //! What is read, and what is refused with which words.
 
+use std::io::Write;
+
 use gepa_evaluation::ExampleId;
 use gepa_tasks::dataset::{Dataset, DatasetError, DatasetSettings, TextEncoding};
 
@@ -69,6 +71,92 @@ fn json_lines_keep_their_values_beside_the_text() {
     assert_eq!(row.answer(), Some("true"));
     assert_eq!(text(&dataset, 1, "n"), Some(""));
     assert_eq!(dataset.row(&ExampleId::Seed(1)).unwrap().answer(), None);
+}
+
+#[test]
+fn numbers_stay_as_they_were_written() {
+    let settings = DatasetSettings {
+        id_column: Some("id".to_owned()),
+        ..DatasetSettings::for_path("a.jsonl")
+    };
+    let content = r#"{"id": 18446744073709551616, "n": 1267650600228229401496703205376, "answer": 3.10}
+{"id": 18446744073709551617, "n": [1E4, {"a": "\u00e9 b"}], "answer": 1}
+"#;
+    let dataset = load_with(&settings, content).unwrap();
+    let row = dataset.row(&"18446744073709551616".into()).unwrap();
+    assert_eq!(row.text("n"), Some("1267650600228229401496703205376"));
+    assert_eq!(row.answer(), Some("3.10"));
+    let large = serde_json::Value::from("1267650600228229401496703205376");
+    assert_eq!(row.value("n"), Some(large));
+    let written = serde_json::to_string(&row.written_inputs()).unwrap();
+    assert_eq!(written, r#"{"n":1267650600228229401496703205376}"#);
+    let second = dataset.row(&"18446744073709551617".into()).unwrap();
+    assert_eq!(second.text("n"), Some("[1E4,{\"a\":\"é b\"}]"));
+}
+
+#[test]
+fn a_json_array_is_read_with_the_lines_its_objects_begin_on() {
+    let content = "[{\"a\": 1},\n\n{\"a\": 2}, {\"a\": 3}]";
+    for name in ["a.json", "a.jsonl"] {
+        let dataset = load(name, content).unwrap();
+        let lines: Vec<u64> = dataset.rows().values().map(|row| row.line()).collect();
+        assert_eq!(lines, [1, 3, 3], "{name}");
+    }
+    let lines = load("a.json", "{\"a\": 1}\n{\"a\": 2}\n").unwrap();
+    assert_eq!(lines.rows().len(), 2);
+    check_error(
+        load("a.json", "[{\"a\": 1},\n 5]"),
+        &["line 2", "not a JSON object"],
+    );
+    check_error(
+        load("a.json", "[{\"a\": 1},\n"),
+        &["line 2", "not a JSON array"],
+    );
+}
+
+#[test]
+fn compressed_files_are_read_as_what_is_in_them() {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(b"text,answer\na,b\n").unwrap();
+    let dataset = load("a.csv.gz", encoder.finish().unwrap()).unwrap();
+    assert_eq!(text(&dataset, 0, "text"), Some("a"));
+    let level = ruzstd::encoding::CompressionLevel::Fastest;
+    let packed = ruzstd::encoding::compress_to_vec(&b"{\"text\": \"a\"}\n"[..], level);
+    let dataset = load("a.jsonl.zst", packed).unwrap();
+    assert_eq!(text(&dataset, 0, "text"), Some("a"));
+    check_error(load("a.csv.gz", "text\na\n"), &["a.csv.gz", "cannot read"]);
+    let small = DatasetSettings {
+        max_megabytes: 1,
+        ..DatasetSettings::for_path("a.csv.gz")
+    };
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&vec![b'x'; 2_000_000]).unwrap();
+    check_error(
+        load_with(&small, encoder.finish().unwrap()),
+        &["more than 1 megabytes"],
+    );
+}
+
+#[test]
+fn a_quote_that_is_never_closed_and_a_wrong_delimiter_are_named() {
+    check_error(
+        load("a.csv", "text,answer\na,b\n\"c,d\ne,f\n"),
+        &["line 3", "never ends"],
+    );
+    let fine = load("a.csv", "text,answer\n\"a \"\"b\"\"\nc\",d\ne \"f,g\n").unwrap();
+    assert_eq!(text(&fine, 1, "text"), Some("e \"f"));
+    check_error(
+        load("a.csv", "text;answer\na;b\n"),
+        &["`text;answer`", "set `delimiter = ';'`"],
+    );
+    check_error(
+        load("a.csv", "text;answer\n1,5;b\n"),
+        &["set `delimiter = ';'`"],
+    );
+    check_error(
+        load("a.csv", "text,answer\n\"a\nb\",c,d\n"),
+        &["3 columns where 2", "goes over 2 lines"],
+    );
 }
 
 #[test]

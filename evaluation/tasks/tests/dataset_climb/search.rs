@@ -10,7 +10,7 @@ use gepa_evaluation::{
 };
 use gepa_rulebook::RulebookModel;
 use gepa_tasks::dataset::{Dataset, DatasetEvaluator, DatasetSettings, ExampleSplit};
-use gepa_tasks::scorer::{Scorer, ScorerSettings};
+use gepa_tasks::scorer::{Scorer, ScorerSettings, UnicodeForm};
 
 /// A task and how long to search.
 pub(crate) struct Task {
@@ -109,6 +109,7 @@ fn evaluator(task: &Task, dataset: Arc<Dataset>) -> DatasetEvaluator {
     let exact = ScorerSettings::Exact {
         ignore_case: false,
         keep_whitespace: false,
+        unicode: UnicodeForm::Nfc,
     };
     let scorer = Scorer::new(&exact, Path::new("."), None).unwrap();
     DatasetEvaluator::new(dataset, prompt, Arc::new(RulebookModel), scorer).unwrap()
