@@ -173,7 +173,7 @@ pub enum EvaluatorSettings {
 }
 
 /// `[evaluator]` with `kind = "dataset"`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatasetTaskSettings {
     /// Treat the policy's answers as repeatable (temperature 0), so that known outcomes are reused.
@@ -181,6 +181,20 @@ pub struct DatasetTaskSettings {
     /// Score answers with the reasoning they begin with, such as `<think>..</think>`, which is taken
     /// off otherwise.
     pub keep_reasoning: bool,
+    /// Lowest and highest score, where they are known; a score outside of them is a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score_range: Option<[f64; 2]>,
+}
+
+impl EvaluatorSettings {
+    /// Lowest and highest score, where the config says them.
+    pub fn score_range(&self) -> Option<[f64; 2]> {
+        match self {
+            Self::Dataset(settings) => settings.score_range,
+            Self::Process(settings) => settings.score_range,
+            Self::TaskApp(settings) => settings.score_range,
+        }
+    }
 }
 
 /// `[proposer]`: what rewrites components.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gepa_engine::reflection::ModelProposer;
 use gepa_engine::{Config, InvalidConfig, Problem, Settings};
-use gepa_evaluation::{Evaluator, LanguageModel, Proposer};
+use gepa_evaluation::{Evaluator, LanguageModel, Proposer, ScoreRange};
 use gepa_models::{ApiKey, ModelSettings, Models};
 use gepa_rulebook::RulebookModel;
 use gepa_tasks::Services;
@@ -288,6 +288,10 @@ fn with_settings(
     if settings.deterministic {
         evaluator = evaluator.trusting_policy();
     }
+    let range = settings.score_range;
+    if let Some(range) = range.and_then(|[lowest, highest]| ScoreRange::new(lowest, highest)) {
+        evaluator = evaluator.with_score_range(range);
+    }
     if settings.keep_reasoning {
         evaluator = evaluator.keeping_reasoning();
     }
@@ -310,7 +314,13 @@ fn where_sets_are_named(problem: Problem, has_dataset: bool) -> Problem {
 fn check_parts(raw: &RawConfig, evaluator: &EvaluatorSettings, problems: &mut Vec<Problem>) {
     let is_dataset = matches!(evaluator, EvaluatorSettings::Dataset(_));
     let needs_judge = matches!(raw.scorer, Some(ScorerSettings::LlmJudge { .. }));
+    let range = evaluator.score_range();
     let needed = [
+        (
+            range.is_some_and(|[lowest, highest]| ScoreRange::new(lowest, highest).is_none()),
+            "evaluator.score_range",
+            "must be two numbers, the lowest score and a higher highest one",
+        ),
         (
             is_dataset && raw.dataset.is_none(),
             "dataset",

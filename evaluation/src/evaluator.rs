@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use gepa_archive::Candidate;
 
 use crate::batch::{BatchAnswers, TrialBatch};
-use crate::{ExampleId, Outcome, Phase, Stage, Usage, UsageBound};
+use crate::{ExampleId, Outcome, Phase, ScoreRange, Stage, Usage, UsageBound};
 
 /// Runs candidates on examples.
 ///
@@ -54,6 +54,11 @@ pub trait Evaluator: Send + Sync {
     /// outcomes are reused where the algorithm would evaluate again.
     fn is_deterministic(&self) -> bool {
         false
+    }
+
+    /// The range in which scores lie, where it is known beforehand.
+    fn score_range(&self) -> Option<ScoreRange> {
+        None
     }
 
     /// The most this rollout can cost over all its attempts, where that is known beforehand.

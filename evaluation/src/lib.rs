@@ -14,6 +14,7 @@ mod outcome;
 mod prompt;
 mod proposer;
 mod reasoning;
+mod score_range;
 mod stage;
 mod usage;
 mod wildcards;
@@ -33,6 +34,7 @@ pub use proposer::{
     ProposerError, ProposerErrorKind, ReflectiveRecord,
 };
 pub use reasoning::{SplitReply, split_reasoning};
+pub use score_range::ScoreRange;
 pub use stage::{Phase, Stage};
 pub use usage::{MicroUsd, Purpose, Usage, UsageBound};
 pub use wildcards::{

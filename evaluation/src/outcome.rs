@@ -5,6 +5,8 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::ScoreRange;
+
 /// How one rollout ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -68,6 +70,25 @@ impl Outcome {
                 format!("the evaluator returned {value} for objective `{name}`"),
             ),
             None => self,
+        }
+    }
+
+    /// Turns a score outside of the range an evaluator is said to have into a permanent failure: what
+    /// is said of the range would be wrong for the whole run.
+    #[must_use]
+    pub fn within(self, range: Option<ScoreRange>) -> Self {
+        match (&self, range) {
+            (Self::Scored(scored), Some(range)) if !range.contains(scored.score) => Self::failed(
+                FailureKind::Permanent,
+                format!(
+                    "the evaluator returned a score of {}, outside of its range from {} to {}; correct \
+                     `evaluator.score_range`",
+                    scored.score,
+                    range.lowest(),
+                    range.highest()
+                ),
+            ),
+            _ => self,
         }
     }
 }

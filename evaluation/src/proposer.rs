@@ -7,9 +7,7 @@ use gepa_archive::Candidate;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use crate::{
-    ExampleId, ModelError, ModelErrorKind, REASONING_KEY, Scored, Usage, UsageBound,
-};
+use crate::{ExampleId, ModelError, ModelErrorKind, REASONING_KEY, Scored, Usage, UsageBound};
 
 /// Writes new texts from what a candidate did on a few examples.
 ///

@@ -13,7 +13,8 @@ use crate::scorer::{Scorer, ScorerInput};
 use gepa_evaluation::{
     ChatRequest, Completion, Evaluation, Evaluator, EvaluatorInfo, ExampleId, Failure, FailureKind,
     FinishReason, LanguageModel, Message, ModelErrorKind, Outcome, PromptTemplate, Purpose,
-    REASONING_KEY, RolloutRequest, Scored, SplitReply, Usage, UsageBound, split_reasoning,
+    REASONING_KEY, RolloutRequest, ScoreRange, Scored, SplitReply, Usage, UsageBound,
+    split_reasoning,
 };
 
 /// Above this an answer has no useful bound.
@@ -31,6 +32,7 @@ pub struct DatasetEvaluator {
     scorer: Scorer,
     trusts_policy: bool,
     keeps_reasoning: bool,
+    score_range: Option<ScoreRange>,
     /// Answers that were bought and could not be scored for a reason that passes: the next attempt
     /// scores them and does not ask the policy again.
     unscored: Mutex<IndexMap<(Arc<str>, ExampleId), Answer>>,
@@ -45,6 +47,7 @@ impl DatasetEvaluator {
         scorer: Scorer,
     ) -> Result<Self, DatasetError> {
         check_answers(&dataset, &scorer)?;
+        let score_range = scorer.score_range();
         Ok(Self {
             dataset,
             prompt,
@@ -52,6 +55,7 @@ impl DatasetEvaluator {
             scorer,
             trusts_policy: false,
             keeps_reasoning: false,
+            score_range,
             unscored: Mutex::default(),
         })
     }
@@ -69,6 +73,13 @@ impl DatasetEvaluator {
     #[must_use]
     pub fn keeping_reasoning(mut self) -> Self {
         self.keeps_reasoning = true;
+        self
+    }
+
+    /// Sets the range of a scorer whose own is not known, that of a program.
+    #[must_use]
+    pub fn with_score_range(mut self, range: ScoreRange) -> Self {
+        self.score_range = Some(range);
         self
     }
 
@@ -154,7 +165,8 @@ impl DatasetEvaluator {
                     .then(|| self.trace(request, row, answer.reasoning)),
                 output: Some(answer.text),
             })
-            .checked(),
+            .checked()
+            .within(self.score_range),
         };
         Evaluation {
             outcome,
@@ -216,6 +228,10 @@ impl Evaluator for DatasetEvaluator {
 
     fn is_deterministic(&self) -> bool {
         (self.policy.is_deterministic() || self.trusts_policy) && self.scorer.is_deterministic()
+    }
+
+    fn score_range(&self) -> Option<ScoreRange> {
+        self.score_range
     }
 
     fn usage_bound(&self, request: &RolloutRequest) -> Option<UsageBound> {

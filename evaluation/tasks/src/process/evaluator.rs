@@ -17,7 +17,7 @@ use super::{ProcessError, ProcessSettings};
 use crate::dataset::Dataset;
 use gepa_evaluation::{
     BatchAnswers, Evaluation, Evaluator, EvaluatorInfo, ExampleId, FailureKind, Outcome,
-    RolloutRequest, TrialBatch, evaluate_alone,
+    RolloutRequest, ScoreRange, TrialBatch, evaluate_alone,
 };
 
 const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -137,6 +137,10 @@ impl Evaluator for ProcessEvaluator {
 
     async fn evaluate_batch(&self, batch: TrialBatch, answers: &BatchAnswers) {
         self.run(&batch, answers).await;
+    }
+
+    fn score_range(&self) -> Option<ScoreRange> {
+        self.launch.score_range
     }
 
     fn is_deterministic(&self) -> bool {

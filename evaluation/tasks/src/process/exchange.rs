@@ -107,8 +107,9 @@ impl Worker {
                 Ok(Line::TooLong) => return Err(broken(&too_long(launch.max_line_bytes))),
                 Ok(Line::End) | Err(_) => return Err(self.died().await),
             };
-            let mut answer = |id: u64, evaluation| match open.remove(&id) {
+            let mut answer = |id: u64, mut evaluation: Evaluation| match open.remove(&id) {
                 Some(place) => {
+                    evaluation.outcome = evaluation.outcome.within(launch.score_range);
                     answers.give(place, evaluation);
                     Ok(())
                 }

@@ -7,7 +7,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::protocol::{ReplyError, ReplyUsage, Speech, parse};
+use super::protocol::{Speech, parse};
+use super::reply::{read_error, read_usage, says_nothing};
 use gepa_evaluation::{
     ComponentRequest, EarlierAttempt, ExampleId, FailureKind, ProposalRequest, ProposedTexts,
     ProposerError, ProposerErrorKind,
@@ -123,9 +124,9 @@ struct ReplyLine {
     #[serde(default)]
     texts: Option<IndexMap<Arc<str>, Texts>>,
     #[serde(default)]
-    error: Option<ReplyError>,
+    error: Value,
     #[serde(default)]
-    usage: Option<ReplyUsage>,
+    usage: Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -163,8 +164,9 @@ pub(super) fn read_reply(
             "it answered request {answered}, while {id} was asked"
         ));
     }
-    let usage = reply.usage.unwrap_or_default().into_usage();
-    match (reply.texts, reply.error) {
+    let usage = read_usage(&reply.usage)?;
+    let error = (!says_nothing(&reply.error)).then(|| read_error(&reply.error));
+    match (reply.texts, error) {
         (Some(texts), None) => Ok(Ok(ProposedTexts {
             texts: texts
                 .into_iter()

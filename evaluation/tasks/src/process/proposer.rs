@@ -61,7 +61,6 @@ impl Proposer for ProcessProposer {
                 answer
             }
             Err(failure) => {
-                self.pool.lost(worker.has_answered);
                 Err(failed(failure.message))
             }
         }
@@ -93,10 +92,7 @@ impl Worker {
         let line = RequestLine::new(self.last_id, request, seconds);
         let asked = self.ask_for_texts(&line, launch);
         let failure = match tokio::time::timeout_at(deadline, asked).await {
-            Ok(Ok(answer)) => {
-                self.has_answered = true;
-                return Ok(answer);
-            }
+            Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(message)) => message,
             Err(_) => format!("the proposer did not answer within {seconds} s and was killed"),
         };

@@ -187,7 +187,7 @@ pub(crate) fn read_reply(line: &[u8]) -> Result<Reply, String> {
     }
 }
 
-fn parse<T: DeserializeOwned>(line: &[u8], rule: &str) -> Result<T, String> {
+pub(super) fn parse<T: DeserializeOwned>(line: &[u8], rule: &str) -> Result<T, String> {
     const SHOWN: usize = 200;
     let Ok(text) = std::str::from_utf8(line) else {
         return Err(format!("it printed a line that is not UTF-8; {rule}"));

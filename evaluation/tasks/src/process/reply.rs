@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use gepa_evaluation::{Evaluation, FailureKind, MicroUsd, Outcome, Scored, Usage};
+use gepa_evaluation::{Evaluation, Failure, FailureKind, MicroUsd, Outcome, Scored, Usage};
 
 /// The answer to one request as it came; `null` counts as left out.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Answer {
         let error = self.take("error");
         let outcome = match (self.take("score"), says_nothing(&error)) {
             (Value::Null, true) => return Err("it has neither `score` nor `error`".to_owned()),
-            (Value::Null, false) => read_error(&error),
+            (Value::Null, false) => Outcome::Failed(read_error(&error)),
             (_, false) => return Err("it has both `score` and `error`".to_owned()),
             (score, true) => Outcome::Scored(Scored {
                 score: read_number("score", &score)?,
@@ -111,9 +111,9 @@ fn read_objectives(value: &Value) -> Result<IndexMap<Arc<str>, f64>, String> {
     Ok(objectives)
 }
 
-fn read_error(error: &Value) -> Outcome {
+pub(super) fn read_error(error: &Value) -> Failure {
     let Value::Object(fields) = error else {
-        return Outcome::failed(FailureKind::Permanent, plain_text(error.clone()));
+        return Failure::new(FailureKind::Permanent, plain_text(error.clone()));
     };
     let message = fields
         .get("message")
@@ -124,16 +124,16 @@ fn read_error(error: &Value) -> Outcome {
     );
     let kind = fields.get("kind").unwrap_or(&Value::Null);
     match serde_json::from_value(kind.clone()) {
-        Ok(kind) => Outcome::failed(kind, message),
-        Err(_) if kind.is_null() => Outcome::failed(FailureKind::Permanent, message),
-        Err(_) => Outcome::failed(
+        Ok(kind) => Failure::new(kind, message),
+        Err(_) if kind.is_null() => Failure::new(FailureKind::Permanent, message),
+        Err(_) => Failure::new(
             FailureKind::Permanent,
             format!("{message} (the error's kind {kind} is not known)"),
         ),
     }
 }
 
-fn read_usage(value: &Value) -> Result<Usage, String> {
+pub(super) fn read_usage(value: &Value) -> Result<Usage, String> {
     let fields = object_in("usage", value)?;
     let count = |name: &str| match fields.get(name) {
         None | Some(Value::Null) => Ok(0),
@@ -176,8 +176,8 @@ fn object_in<'v>(name: &str, value: &'v Value) -> Result<&'v Map<String, Value>,
     }
 }
 
-/// Programs that always send the key leave it empty where nothing failed.
-fn says_nothing(error: &Value) -> bool {
+/// Whether an error says that there is none: programs that always send the key leave it empty.
+pub(super) fn says_nothing(error: &Value) -> bool {
     match error {
         Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.trim().is_empty(),

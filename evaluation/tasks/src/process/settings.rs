@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ProcessError;
 use super::protocol::Speech;
+use gepa_evaluation::ScoreRange;
 
 /// A program that evaluates candidates, speaking JSON lines on stdin and stdout.
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +41,9 @@ pub struct ProcessSettings {
     /// are then reused.
     #[serde(default)]
     pub deterministic: bool,
+    /// Lowest and highest score, where they are known; a score outside of them is a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score_range: Option<[f64; 2]>,
 }
 
 impl ProcessSettings {
@@ -54,6 +58,7 @@ impl ProcessSettings {
             start_timeout_seconds: default_start_timeout_seconds(),
             max_line_bytes: default_max_line_bytes(),
             deterministic: false,
+            score_range: None,
         }
     }
 }
@@ -110,6 +115,7 @@ impl ProcessProposerSettings {
             start_timeout_seconds: self.start_timeout_seconds,
             max_line_bytes: self.max_line_bytes,
             deterministic: false,
+            score_range: None,
         }
     }
 }
@@ -135,6 +141,7 @@ impl fmt::Debug for ProcessSettings {
             .field("start_timeout_seconds", &self.start_timeout_seconds)
             .field("max_line_bytes", &self.max_line_bytes)
             .field("deterministic", &self.deterministic)
+            .field("score_range", &self.score_range)
             .finish()
     }
 }
@@ -149,6 +156,7 @@ pub(super) struct Launch {
     pub(super) timeout: Duration,
     pub(super) start_timeout: Duration,
     pub(super) max_line_bytes: usize,
+    pub(super) score_range: Option<ScoreRange>,
     /// Reads the first line of a process; says what is wrong with it otherwise.
     pub(super) read_hello: fn(&[u8]) -> Result<Speech, String>,
 }
@@ -187,6 +195,9 @@ impl Launch {
             timeout: seconds("timeout_seconds", settings.timeout_seconds)?,
             start_timeout: seconds("start_timeout_seconds", settings.start_timeout_seconds)?,
             max_line_bytes: settings.max_line_bytes,
+            score_range: settings
+                .score_range
+                .and_then(|[lowest, highest]| ScoreRange::new(lowest, highest)),
             read_hello,
         })
     }

@@ -28,7 +28,7 @@ pub use settings::{
 };
 
 use expected::{answers_of, best_of, fault_of};
-use gepa_evaluation::{LanguageModel, UsageBound};
+use gepa_evaluation::{LanguageModel, ScoreRange, UsageBound};
 use input::quoted;
 use items::Comparison;
 use lasting::Lasting;
@@ -232,6 +232,14 @@ impl Scorer {
             Kind::Command(scorer) => scorer.is_deterministic(),
             Kind::Lasting(scorer) => scorer.is_deterministic(),
             _ => true,
+        }
+    }
+
+    /// The range of its scores; `None` for programs, which give what they like.
+    pub fn score_range(&self) -> Option<ScoreRange> {
+        match &self.kind {
+            Kind::Command(_) | Kind::Lasting(_) => None,
+            _ => Some(ScoreRange::UNIT),
         }
     }
 

@@ -17,7 +17,7 @@ use super::verdict::{Circumstances, judge};
 use crate::interceptor::{Interceptor, LeaseTerms, SubstitutionPlan};
 use gepa_evaluation::{
     Evaluation, Evaluator, EvaluatorInfo, ExampleId, FailureKind, LanguageModel, Outcome,
-    PromptTemplate, RolloutRequest,
+    PromptTemplate, RolloutRequest, ScoreRange,
 };
 use gepa_models::{ApiKey, ChatModel, Environment};
 
@@ -140,12 +140,19 @@ impl TaskAppEvaluator {
 #[async_trait]
 impl Evaluator for TaskAppEvaluator {
     async fn evaluate(&self, request: RolloutRequest) -> Evaluation {
-        match request.example {
+        let mut evaluation = match request.example {
             ExampleId::Seed(seed) => self.run(&request, seed).await,
             ExampleId::Name(ref name) => Evaluation::free(Outcome::fatal(format!(
                 "a task app addresses its examples by integer seeds, and `{name}` is none"
             ))),
-        }
+        };
+        evaluation.outcome = evaluation.outcome.within(self.score_range());
+        evaluation
+    }
+
+    fn score_range(&self) -> Option<ScoreRange> {
+        let [lowest, highest] = self.settings.score_range?;
+        ScoreRange::new(lowest, highest)
     }
 
     fn is_deterministic(&self) -> bool {

@@ -41,6 +41,9 @@ pub struct TaskAppSettings {
     /// Take the app's rollouts to be repeatable, so that known outcomes are reused.
     #[serde(default)]
     pub deterministic: bool,
+    /// Lowest and highest score, where they are known; a score outside of them is a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score_range: Option<[f64; 2]>,
 }
 
 impl TaskAppSettings {
@@ -58,6 +61,7 @@ impl TaskAppSettings {
             pipeline: Vec::new(),
             answer_seconds: default_answer_seconds(),
             deterministic: false,
+            score_range: None,
         }
     }
 }

@@ -123,3 +123,20 @@ async fn the_environment_is_shown_by_name_only() {
         "{shown}"
     );
 }
+
+#[tokio::test]
+async fn a_score_outside_of_the_declared_range_is_a_failure() {
+    let script = r#"echo '{"protocol": 1}'; read -r request; echo '{"id": 1, "score": 69}'; read -r request; echo '{"id": 2, "score": 101}'; read -r request"#;
+    let settings = ProcessSettings {
+        score_range: Some([0.0, 100.0]),
+        ..shell(script)
+    };
+    let evaluator = start(&settings).await.unwrap();
+    assert_eq!(evaluator.score_range().unwrap().highest(), 100.0);
+    assert_eq!(outcome(&evaluator).await.scored().unwrap().score, 69.0);
+    check_failed(
+        &outcome(&evaluator).await,
+        FailureKind::Permanent,
+        &["a score of 101, outside of its range from 0 to 100"],
+    );
+}
