@@ -216,9 +216,7 @@ mod tests {
     use super::*;
 
     fn read(reply: &str) -> Result<Evaluation, String> {
-        serde_json::from_str::<ReplyLine>(reply)
-            .unwrap()
-            .evaluation()
+        Answer::of(serde_json::from_str(reply).unwrap()).read()
     }
 
     fn scored(reply: &str) -> Scored {
