@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::fault::Fault;
-use super::http_date::retry_after_header;
+use super::retry_after::retry_after_header;
 use super::reply::ReportedUsage;
 use super::request::ModelCall;
 use super::server::Shared;

@@ -7,11 +7,11 @@ mod capacity;
 mod connection;
 mod control;
 mod fault;
-mod http_date;
 mod ledger;
 mod place;
 mod reply;
 mod request;
+mod retry_after;
 mod server;
 
 pub use behaviour::Behaviour;
