@@ -71,6 +71,15 @@ pub trait Evaluator: Send + Sync {
         None
     }
 
+    /// Whether the prices of all models it calls are known.
+    fn is_priced(&self) -> bool {
+        true
+    }
+
+    /// The caller is leaving: rollouts that wait for a model's turn, a limit or the end of an outage
+    /// end at once with [`Evaluation::provider_down`] set. Calls under way are not touched.
+    fn stop_waiting(&self) {}
+
     /// What runs here, for records and reports.
     fn info(&self) -> EvaluatorInfo;
 }

@@ -32,6 +32,15 @@ pub trait LanguageModel: Send + Sync {
         None
     }
 
+    /// Whether the price of its calls is known, so that their cost can be bounded and summed up.
+    fn is_priced(&self) -> bool {
+        true
+    }
+
+    /// The caller is leaving: calls that wait for their turn, a limit or the end of an outage end at
+    /// once, as [`ModelErrorKind::ProviderDown`]. Calls under way are not touched.
+    fn stop_waiting(&self) {}
+
     /// What model this is.
     fn info(&self) -> ModelInfo;
 }
@@ -67,8 +76,11 @@ pub struct ChatRequest {
 /// A completed chat.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Completion {
-    /// The assistant's text; empty where it only called tools or refused.
+    /// The assistant's answer, without the reasoning before it; empty where it only called tools or
+    /// refused.
     pub text: String,
+    /// What the model thought before it answered, where the provider hands it out.
+    pub reasoning: Option<String>,
     /// Why it ended.
     pub finish_reason: FinishReason,
     /// Tool calls, as the provider sent them.
@@ -140,13 +152,27 @@ pub enum ModelErrorKind {
     Refused,
     /// The circuit breaker is open and stayed open: pause the run.
     ProviderDown,
+    /// The account has to be put right: no money left, a quota used up, a key that was good and is
+    /// no longer. Pause the run.
+    Account,
+    /// The provider was never there: nobody listens, the name is unknown, the certificate is not
+    /// trusted. Pause the run until the address is right.
+    Unreachable,
 }
 
 impl ModelErrorKind {
+    /// Whether the surroundings failed and not the call: nothing is settled by it, and the run pauses
+    /// and comes back to it.
+    pub fn is_outage(self) -> bool {
+        matches!(self, Self::ProviderDown | Self::Account | Self::Unreachable)
+    }
+
     /// The failure kind of a rollout that ended on this error.
     pub fn failure_kind(self) -> FailureKind {
         match self {
-            Self::Transient | Self::ProviderDown => FailureKind::Transient,
+            Self::Transient | Self::ProviderDown | Self::Account | Self::Unreachable => {
+                FailureKind::Transient
+            }
             Self::Permanent | Self::KeyRejected => FailureKind::Permanent,
             Self::Timeout => FailureKind::Timeout,
             Self::Refused => FailureKind::Refused,

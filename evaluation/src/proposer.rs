@@ -39,6 +39,10 @@ pub trait Proposer: Send + Sync {
     fn obstacle(&self) -> Option<String> {
         None
     }
+
+    /// The caller is leaving: proposals that wait for a model's turn, a limit or the end of an outage
+    /// end at once, as [`ProposerErrorKind::ProviderDown`]. Calls under way are not touched.
+    fn stop_waiting(&self) {}
 }
 
 /// What new texts are written from.
@@ -149,7 +153,9 @@ impl From<ModelError> for ProposerError {
         let kind = match error.kind {
             ModelErrorKind::Refused => ProposerErrorKind::Refused,
             ModelErrorKind::KeyRejected => ProposerErrorKind::KeyRejected,
-            ModelErrorKind::ProviderDown => ProposerErrorKind::ProviderDown,
+            ModelErrorKind::ProviderDown
+            | ModelErrorKind::Account
+            | ModelErrorKind::Unreachable => ProposerErrorKind::ProviderDown,
             ModelErrorKind::Transient | ModelErrorKind::Permanent | ModelErrorKind::Timeout => {
                 ProposerErrorKind::Failed
             }

@@ -176,6 +176,7 @@ impl LanguageModel for Task {
         let texts = (0..self.texts).map(|text| format!("```\ntext {number}.{text}\n```\n"));
         Ok(Completion {
             text: texts.collect(),
+            reasoning: None,
             finish_reason: FinishReason::Stop,
             tool_calls: Vec::new(),
             usage: Usage::default(),

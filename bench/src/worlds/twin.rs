@@ -131,6 +131,7 @@ impl LanguageModel for WorldReflector {
         Ok(Completion {
             usage: usage(&answer),
             text: answer.text,
+            reasoning: None,
             finish_reason: FinishReason::Stop,
             tool_calls: Vec::new(),
         })

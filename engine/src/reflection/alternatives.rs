@@ -121,6 +121,7 @@ mod tests {
         };
         let completion = Completion {
             text: reply.to_owned(),
+            reasoning: None,
             finish_reason,
             tool_calls: vec![],
             usage: Usage::default(),

@@ -109,6 +109,10 @@ impl Proposer for ModelProposer {
     fn obstacle(&self) -> Option<String> {
         self.model.obstacle()
     }
+
+    fn stop_waiting(&self) {
+        self.model.stop_waiting();
+    }
 }
 
 impl fmt::Debug for ModelProposer {

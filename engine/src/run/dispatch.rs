@@ -190,6 +190,12 @@ impl Dispatcher {
         facts
     }
 
+    /// Ends the calls that only wait for their turn or for the end of an outage.
+    pub(super) fn stop_waiting(&self) {
+        self.evaluator.stop_waiting();
+        self.proposer.stop_waiting();
+    }
+
     /// Ends everything in flight without waiting for it.
     pub(super) fn abort(&mut self) {
         self.flow = Flow::Closing;

@@ -321,6 +321,9 @@ impl Driver {
         for fact in self.dispatcher.close() {
             self.journal.push(fact);
         }
+        if interrupts {
+            self.dispatcher.stop_waiting();
+        }
         self.ending = Some(ending);
     }
 

@@ -14,6 +14,7 @@ use crate::world::{Finished, World, memory, rewritten};
 fn completion(text: String, finish_reason: FinishReason) -> Completion {
     Completion {
         text,
+        reasoning: None,
         finish_reason,
         tool_calls: Vec::new(),
         usage: Usage {

@@ -6,6 +6,7 @@
 //! is held for one attempt, never while backing off. Dropping a future at any point returns what it
 //! held.
 
+mod allowance;
 mod breaker;
 mod concurrency;
 mod latency;
@@ -63,7 +64,9 @@ pub enum Report {
         /// The pause that the provider requested.
         retry_after: Option<Duration>,
     },
-    /// No connection, or a server error.
+    /// No connection: the attempt went nowhere.
+    Unreached,
+    /// A broken connection, or a server error.
     Unavailable {
         /// Whether the provider said that it is overloaded, so that fewer calls would help.
         overloaded: bool,
@@ -77,9 +80,55 @@ pub enum Report {
     },
 }
 
+/// What is left of a provider's limits, as the headers of a reply say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowance {
+    /// Requests.
+    pub requests: Option<Left>,
+    /// Tokens, prompt and completion.
+    pub tokens: Option<Left>,
+}
+
+/// What is left of one limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The whole of it, where that is said.
+    pub limit: Option<u64>,
+    /// What may be used at once.
+    pub remaining: u64,
+    /// How long until the whole of it may be used again.
+    pub full_in: Option<Duration>,
+}
+
+/// What all calls have to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The provider counts as down.
+    Down {
+        /// Time since the breaker opened.
+        lasted: Duration,
+        /// When the next call finds out whether it is back; `None` while one does.
+        next_try_in: Option<Duration>,
+        /// When calls give up.
+        gives_up_in: Duration,
+    },
+    /// The provider asked for a pause.
+    Paused {
+        /// What is left of it.
+        ends_in: Duration,
+    },
+}
+
 /// Why a call failed without going out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outage {
+    /// No connection was ever made.
+    NeverReached {
+        /// Time since the breaker opened.
+        lasted: Duration,
+    },
+    /// The run has left: its calls need not go out any more.
+    Left,
     /// The provider has been unreachable for this long.
     Unreachable {
         /// Time since the breaker opened.
@@ -108,6 +157,15 @@ pub struct RunQueue {
     limiter: Arc<Limiter>,
     /// Lets one call of the queue at a time wait for its turn; guards no data.
     head: Semaphore,
+    /// What the calls of now hold on to.
+    stay: Mutex<Stay>,
+}
+
+/// The time in which a call may wait: it ends when its run no longer wants to wait.
+#[derive(Clone, Debug)]
+pub struct Stay {
+    /// Has no permits: closing it is what is waited for.
+    exit: Arc<Semaphore>,
 }
 
 /// Permission for one attempt.
@@ -138,6 +196,7 @@ impl Limiter {
         RunQueue {
             limiter: Arc::clone(self),
             head: Semaphore::new(1),
+            stay: Mutex::new(Stay::new()),
         }
     }
 
@@ -200,6 +259,21 @@ impl Limiter {
         self.state.lock().is_down()
     }
 
+    /// Whether a call has ever been completed.
+    pub fn has_served(&self) -> bool {
+        self.state.lock().has_served()
+    }
+
+    /// Whether anybody has ever answered.
+    pub fn has_answered(&self) -> bool {
+        self.state.lock().has_answered()
+    }
+
+    /// What all calls have to wait for at this moment, if there is such a thing.
+    pub fn standing(&self) -> Option<Standing> {
+        self.state.lock().standing(Instant::now())
+    }
+
     fn finish(&self, ticket: Ticket, report: Report) {
         self.state.lock().finish(ticket, report, Instant::now());
         // Only the first call of the queue waits for it. Without a waiter `Notify` keeps one
@@ -212,17 +286,43 @@ impl RunQueue {
     /// Waits for permission for one attempt of this kind that uses at most about `tokens` tokens.
     ///
     /// # Errors
-    /// The outage or the pause is longer than [`LimiterSettings::longest_outage`].
-    ///
-    /// # Panics
-    /// Never: the semaphore that it waits for is not closed while the queue exists.
+    /// The outage or the pause is longer than [`LimiterSettings::longest_outage`], or the run left.
     pub async fn acquire(&self, tokens: u64, kind: CallKind) -> Result<Permit, Outage> {
-        let _head = self
-            .head
-            .acquire()
-            .await
-            .expect("the semaphore never closes");
-        self.limiter.admit(tokens, kind).await
+        let stay = self.stay();
+        self.acquire_within(&stay, tokens, kind).await
+    }
+
+    /// The same for a call that began earlier, with this stay.
+    pub async fn acquire_within(
+        &self,
+        stay: &Stay,
+        tokens: u64,
+        kind: CallKind,
+    ) -> Result<Permit, Outage> {
+        let admitted = async {
+            let _head = self
+                .head
+                .acquire()
+                .await
+                .expect("the semaphore never closes");
+            self.limiter.admit(tokens, kind).await
+        };
+        tokio::select! {
+            permit = admitted => permit,
+            () = stay.ended() => Err(Outage::Left),
+        }
+    }
+
+    /// The stay of a call that begins now.
+    pub fn stay(&self) -> Stay {
+        self.stay.lock().clone()
+    }
+
+    /// Ends the waits of all calls that have begun. Permits already given stay good, and calls that
+    /// begin later wait as ever.
+    pub fn leave(&self) {
+        let before = std::mem::replace(&mut *self.stay.lock(), Stay::new());
+        before.exit.close();
     }
 
     /// The limiter that admits the calls of this queue.
@@ -231,10 +331,30 @@ impl RunQueue {
     }
 }
 
+impl Stay {
+    fn new() -> Self {
+        Self {
+            exit: Arc::new(Semaphore::new(0)),
+        }
+    }
+
+    /// Waits until the run leaves.
+    pub async fn ended(&self) {
+        let nobody_gets_in = self.exit.acquire().await;
+        debug_assert!(nobody_gets_in.is_err());
+    }
+}
+
 impl Permit {
     /// Whether this attempt is the probe that finds out if the provider is back.
     pub fn is_probe(&self) -> bool {
         self.ticket.is_some_and(|ticket| ticket.is_probe)
+    }
+
+    /// Takes note of what the provider says is left of its limits.
+    pub fn heard(&self, allowance: &Allowance) {
+        let mut state = self.limiter.state.lock();
+        state.heard(allowance, Instant::now());
     }
 
     /// Returns the permit and reports how the attempt ended.

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::allowance::Heard;
 use super::breaker::{Breaker, Passage};
 use super::concurrency::{Admitted, Availability, Concurrency};
 use super::latency::{Advice, LatencyMonitor, Observed};
 use super::quota::{RequestQuota, Reserved, TokenQuota};
-use super::{CallKind, LimiterSettings, Outage, Report};
+use super::{Allowance, CallKind, LimiterSettings, Outage, Report, Standing};
+
+/// How long a provider that never answered may take to be there.
+const LONGEST_ARRIVAL: Duration = Duration::from_secs(2);
 
 /// The state of a limiter. It never reads the clock.
 #[derive(Debug)]
@@ -19,8 +23,11 @@ pub(super) struct LimiterState {
     kinds: Vec<String>,
     requests: Option<RequestQuota>,
     tokens: Option<TokenQuota>,
+    heard: Heard,
     paused_until: Option<Instant>,
     breaker: Breaker,
+    has_answered: bool,
+    has_served: bool,
     longest_outage: Duration,
 }
 
@@ -64,7 +71,10 @@ impl LimiterState {
             kinds: Vec::new(),
             requests: settings.requests_per_minute.map(RequestQuota::new),
             tokens: settings.tokens_per_minute.map(TokenQuota::new),
+            heard: Heard::default(),
             paused_until: None,
+            has_answered: false,
+            has_served: false,
             breaker: Breaker::new(settings.first_probe_after, settings.probe_at_least_every),
             longest_outage: settings.longest_outage,
         }
@@ -95,6 +105,47 @@ impl LimiterState {
 
     pub(super) fn is_down(&self) -> bool {
         self.breaker.down_since().is_some()
+    }
+
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
+    pub(super) fn has_served(&self) -> bool {
+        self.has_served
+    }
+
+    pub(super) fn heard(&mut self, allowance: &Allowance, now: Instant) {
+        self.heard.hear(allowance, now);
+    }
+
+    /// What all calls have to wait for.
+    pub(super) fn standing(&self, now: Instant) -> Option<Standing> {
+        if let Some(since) = self.breaker.down_since() {
+            let lasted = now.saturating_duration_since(since);
+            return Some(Standing::Down {
+                lasted,
+                next_try_in: match self.breaker.passage(now) {
+                    Passage::Blocked(until) => {
+                        until.map(|until| until.saturating_duration_since(now))
+                    }
+                    Passage::Free | Passage::AsProbe => Some(Duration::ZERO),
+                },
+                gives_up_in: self.patience().saturating_sub(lasted),
+            });
+        }
+        let until = self.paused_until.filter(|until| *until > now)?;
+        let ends_in = until.saturating_duration_since(now);
+        Some(Standing::Paused { ends_in })
+    }
+
+    /// How long an outage is waited out.
+    fn patience(&self) -> Duration {
+        if self.has_answered {
+            self.longest_outage
+        } else {
+            self.longest_outage.min(LONGEST_ARRIVAL)
+        }
     }
 
     /// Admits a call that will use at most about `tokens` tokens, or says what it waits for.
@@ -131,10 +182,15 @@ impl LimiterState {
         let down_since = self.breaker.down_since();
         let lasted =
             down_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-        if down_since.is_some() && lasted >= self.longest_outage {
-            return Admission::Down(Outage::Unreachable { lasted });
+        let patience = self.patience();
+        if down_since.is_some() && lasted >= patience {
+            return Admission::Down(if self.has_answered {
+                Outage::Unreachable { lasted }
+            } else {
+                Outage::NeverReached { lasted }
+            });
         }
-        let gives_up_at = down_since.map(|since| since + self.longest_outage);
+        let gives_up_at = down_since.map(|since| since + patience);
         let clears_at = match obstacle {
             Obstacle::Until(instant) => Some(instant),
             Obstacle::Nothing | Obstacle::OtherCalls => None,
@@ -147,6 +203,8 @@ impl LimiterState {
     pub(super) fn finish(&mut self, ticket: Ticket, report: Report, now: Instant) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.compare(&ticket, report, now);
+        self.has_answered |= !matches!(report, Report::Cancelled | Report::Unreached);
+        self.has_served |= matches!(report, Report::Completed { .. });
         match report {
             Report::Cancelled => {
                 if ticket.is_probe {
@@ -158,6 +216,7 @@ impl LimiterState {
                 self.concurrency.accepted(ticket.admitted, now);
             }
             Report::Answered => self.breaker.answered(),
+            Report::Unreached => self.breaker.failed(ticket.is_probe, now),
             Report::Throttled { retry_after } => {
                 self.breaker.answered();
                 self.refused(&ticket, retry_after, now);
@@ -209,6 +268,7 @@ impl LimiterState {
         available_at
             .max(requests_at)
             .max(tokens_at)
+            .max(self.heard.opens_at(tokens, now))
             .map_or(Obstacle::Nothing, Obstacle::Until)
     }
 
@@ -219,6 +279,7 @@ impl LimiterState {
         if let Some(quota) = &mut self.requests {
             quota.take(now);
         }
+        self.heard.take(tokens);
         let others = self.in_flight;
         let admitted = self.concurrency.admit(others);
         self.in_flight += 1;
@@ -257,7 +318,10 @@ impl LimiterState {
 
     fn settle(&mut self, ticket: &Ticket, report: Report, now: Instant) {
         let used = match report {
-            Report::Completed { tokens } => tokens,
+            Report::Completed { tokens } => {
+                self.heard.used(tokens);
+                tokens
+            }
             // The provider may have done the work, so the reservation stays.
             Report::Cancelled | Report::Interrupted { .. } => return,
             _ => 0,

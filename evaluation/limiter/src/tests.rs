@@ -431,3 +431,66 @@ proptest! {
         });
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_provider_says_is_left_holds_calls_back() {
+    let limiter = limiter(&settings(8));
+    let permit = limiter.acquire(10, KIND).await.unwrap();
+    permit.heard(&Allowance {
+        requests: Some(Left {
+            limit: Some(60),
+            remaining: 0,
+            full_in: Some(Duration::from_mins(1)),
+        }),
+        tokens: None,
+    });
+    permit.finish(DONE);
+    let asked = Instant::now();
+    limiter.acquire(10, KIND).await.unwrap().finish(DONE);
+    assert!(
+        asked.elapsed() >= Duration::from_secs(1),
+        "{:?}",
+        asked.elapsed()
+    );
+    assert!(
+        asked.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        asked.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_never_answered_is_given_up_within_seconds() {
+    let limiter = limiter(&settings(8));
+    let asked = Instant::now();
+    let outage = loop {
+        match limiter.acquire(1, KIND).await {
+            Ok(permit) => permit.finish(Report::Unreached),
+            Err(outage) => break outage,
+        }
+    };
+    assert!(matches!(outage, Outage::NeverReached { .. }), "{outage:?}");
+    assert!(
+        asked.elapsed() <= Duration::from_secs(3),
+        "{:?}",
+        asked.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn leaving_ends_the_waits_of_now_and_not_those_of_later() {
+    let limiter = limiter(&settings(1));
+    let held = limiter.acquire(1, KIND).await.unwrap();
+    let mut calls = JoinSet::new();
+    for _ in 0..3 {
+        let limiter = Arc::clone(&limiter);
+        calls.spawn(async move { limiter.acquire(1, KIND).await.map(|_| ()) });
+    }
+    sleep(Duration::from_millis(1)).await;
+    limiter.leave();
+    while let Some(ended) = calls.join_next().await {
+        assert_eq!(ended.unwrap(), Err(Outage::Left));
+    }
+    held.finish(DONE);
+    assert!(limiter.acquire(1, KIND).await.is_ok());
+}

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::reply::{Reply, ReportedTokens, finish_reason_of, text_of, tokens_for};
+use super::reply::{
+    ReplyFault, Reported, Said, Unreadable, choice_error, finish_reason_of, lenient_json,
+    reported_in, says_nothing, status_in, tokens_for,
+};
 use super::stream::StreamEnd;
 
 /// Most tool calls of one completion; further ones are not read.
@@ -11,10 +14,11 @@ const MOST_CALLS: usize = 256;
 /// What has arrived of a completion.
 #[derive(Debug)]
 pub(crate) struct Assembly {
-    text: String,
+    said: Said,
     tool_calls: Vec<ToolCall>,
     finish_word: Option<String>,
-    pub(super) reported: ReportedTokens,
+    usage: Value,
+    pub(super) reported: Reported,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -46,13 +50,49 @@ pub(crate) enum BadLine<'l> {
     },
 }
 
+/// The completion in an event stream that came in place of a whole reply.
+pub(super) fn completion_of_stream(body: &[u8]) -> Result<Value, Unreadable> {
+    let mut assembly = Assembly::new();
+    let mut is_done = false;
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+    for line in body.split(|byte| *byte == b'\n') {
+        let fault = match assembly.take_line(line) {
+            Ok(taken) => {
+                is_done |= taken == Taken::Done;
+                continue;
+            }
+            Err(BadLine::NotJson) => ReplyFault::NotACompletion {
+                reason: "a line of the event stream is not JSON".to_owned(),
+                is_written: true,
+            },
+            Err(BadLine::Error { status, data }) => ReplyFault::Error {
+                status,
+                body: data.to_vec(),
+            },
+        };
+        let reported = assembly.reported;
+        return Err(Unreadable { fault, reported });
+    }
+    if is_done || assembly.is_ended() {
+        return Ok(assembly.to_completion());
+    }
+    Err(Unreadable {
+        fault: ReplyFault::NotACompletion {
+            reason: "the event stream broke off".to_owned(),
+            is_written: true,
+        },
+        reported: assembly.reported,
+    })
+}
+
 impl Assembly {
     pub(crate) fn new() -> Self {
         Self {
-            text: String::new(),
+            said: Said::default(),
             tool_calls: Vec::new(),
             finish_word: None,
-            reported: ReportedTokens::Absent,
+            usage: Value::Null,
+            reported: Reported::default(),
         }
     }
 
@@ -66,16 +106,14 @@ impl Assembly {
         if data == b"[DONE]" {
             return Ok(Taken::Done);
         }
-        let chunk: Value = serde_json::from_slice(data).map_err(|_| BadLine::NotJson)?;
-        if chunk.get("error").is_some_and(|error| !error.is_null()) {
-            let code = chunk.pointer("/error/code").and_then(Value::as_u64);
-            let status = code.filter(|code| (400..600).contains(code)).unwrap_or(500);
-            return Err(BadLine::Error {
-                status: status as u16,
-                data,
-            });
+        let chunk = lenient_json(data).ok_or(BadLine::NotJson)?;
+        let choice = chunk.pointer("/choices/0");
+        let error = chunk.get("error").filter(|error| !says_nothing(error));
+        if let Some(error) = error.or_else(|| choice.and_then(choice_error)) {
+            let status = status_in(error).unwrap_or(500);
+            return Err(BadLine::Error { status, data });
         }
-        let tokens = self.take(chunk);
+        let tokens = self.take(&chunk);
         Ok(Taken::Piece { tokens })
     }
 
@@ -91,43 +129,70 @@ impl Assembly {
             .iter()
             .map(|call| call.name.len() + call.arguments.len())
             .sum();
-        tokens_for(self.text.chars().count() + called)
+        let said = self.said.text.chars().count() + self.said.reasoning.chars().count();
+        tokens_for(said + called)
     }
 
     pub(crate) fn end(&self) -> StreamEnd {
         StreamEnd {
-            text: self.text.clone(),
+            text: self.said.text.clone(),
+            reasoning: (!self.said.reasoning.is_empty()).then(|| self.said.reasoning.clone()),
             tool_calls: self.tool_calls.iter().map(ToolCall::to_json).collect(),
             finish_reason: finish_reason_of(self.finish_word.as_deref()),
         }
     }
 
-    fn take(&mut self, chunk: Value) -> u64 {
+    fn take(&mut self, chunk: &Value) -> u64 {
         let reason = chunk.pointer("/choices/0/finish_reason");
         if let Some(word) = reason.and_then(Value::as_str) {
             self.finish_word = Some(word.to_owned());
         }
         let mut tokens = 0;
-        if let Some(delta) = chunk.pointer("/choices/0/delta") {
-            let said = delta.get("content").map(text_of).unwrap_or_default();
-            self.text.push_str(&said);
-            let pieces = delta.get("tool_calls").and_then(Value::as_array);
-            for piece in pieces.into_iter().flatten() {
-                self.take_tool_call(piece);
+        // Some gateways send the whole message in one piece.
+        let piece = ["/choices/0/delta", "/choices/0/message"]
+            .iter()
+            .find_map(|place| chunk.pointer(place).filter(|piece| piece.is_object()));
+        if let Some(piece) = piece {
+            let Said { text, reasoning } = Said::of_message(piece);
+            self.said.text.push_str(&text);
+            self.said.reasoning.push_str(&reasoning);
+            let called = piece.get("tool_calls").and_then(Value::as_array);
+            for call in called.into_iter().flatten() {
+                self.take_tool_call(call);
             }
-            if !said.is_empty() {
-                tokens = tokens_for(said.chars().count());
+            let characters = text.chars().count() + reasoning.chars().count();
+            if characters > 0 {
+                tokens = tokens_for(characters);
             }
         }
-        let reply = Reply {
-            body: Vec::new(),
-            json: chunk,
-        };
-        let reported = reply.reported_tokens();
-        if reported != ReportedTokens::Absent {
+        let reported = reported_in(chunk);
+        if !reported.is_absent() {
             self.reported = reported;
+            self.usage = chunk.get("usage").cloned().unwrap_or_default();
         }
         tokens
+    }
+
+    /// The same as a reply in one piece.
+    fn to_completion(&self) -> Value {
+        let StreamEnd {
+            text,
+            reasoning,
+            tool_calls,
+            ..
+        } = self.end();
+        let mut message = json!({"role": "assistant", "content": text});
+        if let Some(reasoning) = reasoning {
+            message["reasoning_content"] = json!(reasoning);
+        }
+        if !tool_calls.is_empty() {
+            message["tool_calls"] = json!(tool_calls);
+        }
+        json!({
+            "object": "chat.completion",
+            "choices": [{"index": 0, "message": message, "finish_reason": self.finish_word}],
+            "usage": self.usage,
+        })
     }
 
     /// The name comes with the first piece of a call, its arguments in any number of pieces.

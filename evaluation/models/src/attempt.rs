@@ -8,8 +8,11 @@ use reqwest::{Client, Response};
 use tokio::time::timeout;
 
 use super::fault::{Addressee, AttemptFault};
-use super::reply::{Reply, Unreadable};
+use super::rate_headers;
+use super::reply::{Reply, tokens_for};
 use super::retry_after::retry_after;
+use super::unreached::Obstruction;
+use gepa_limiter::Allowance;
 
 /// Largest reply that is read.
 pub(super) const LARGEST_REPLY: usize = 32 * 1024 * 1024;
@@ -24,14 +27,16 @@ pub(super) struct Timeouts {
     pub(super) whole: Duration,
 }
 
-/// Posts `body` and reads the completion.
+/// Posts `body` and reads the completion; what the reply says about limits goes to `allowance`.
 pub(super) async fn attempt(
     client: &Client,
     to: Addressee<'_>,
     body: Vec<u8>,
     timeouts: Timeouts,
+    allowance: &mut Allowance,
 ) -> Result<Reply, AttemptFault> {
-    match timeout(timeouts.whole, exchange(client, to, body, timeouts)).await {
+    let exchanged = exchange(client, to, body, timeouts, allowance);
+    match timeout(timeouts.whole, exchanged).await {
         Ok(result) => result,
         Err(_) => Err(AttemptFault::timeout(to, "complete reply", timeouts.whole)),
     }
@@ -42,13 +47,12 @@ async fn exchange(
     to: Addressee<'_>,
     body: Vec<u8>,
     timeouts: Timeouts,
+    allowance: &mut Allowance,
 ) -> Result<Reply, AttemptFault> {
-    let response = begin(client, to, body, timeouts.first_byte).await?;
+    let response = begin(client, to, body, timeouts.first_byte, allowance).await?;
     let bytes = read_reply(to, response).await?;
-    Reply::parse(bytes).map_err(|unreadable| match unreadable {
-        Unreadable::NotACompletion(reason) => AttemptFault::unreadable(to, reason),
-        Unreadable::Error { status, body } => AttemptFault::from_status(to, status, &body, None),
-    })
+    let about = tokens_for(bytes.len());
+    Reply::parse(bytes).map_err(|unreadable| AttemptFault::from_reply(to, unreadable, about))
 }
 
 /// Posts `body` and waits for a success status.
@@ -57,6 +61,7 @@ pub(super) async fn begin(
     to: Addressee<'_>,
     body: Vec<u8>,
     first_byte: Duration,
+    allowance: &mut Allowance,
 ) -> Result<Response, AttemptFault> {
     let url = format!("{}/chat/completions", to.endpoint.base_url);
     let mut request = client
@@ -71,6 +76,7 @@ pub(super) async fn begin(
         Ok(Err(error)) => return Err(sending_failed(to, error)),
         Err(_) => return Err(AttemptFault::timeout(to, "first byte", first_byte)),
     };
+    *allowance = rate_headers::allowance(response.headers(), SystemTime::now());
     if !response.status().is_success() {
         return Err(complaint(to, response).await);
     }
@@ -82,7 +88,7 @@ fn sending_failed(to: Addressee<'_>, error: reqwest::Error) -> AttemptFault {
     let is_builder = error.is_builder();
     let reason = to.endpoint.scrubbed(&innermost(&error.without_url()));
     if is_connect {
-        return AttemptFault::connect(to, &reason);
+        return AttemptFault::connect(to, Obstruction::of(&reason), &reason);
     }
     if is_builder {
         let message = format!(
@@ -93,6 +99,10 @@ fn sending_failed(to: Addressee<'_>, error: reqwest::Error) -> AttemptFault {
             was_sent: false,
             ..AttemptFault::hopeless("rejected", message)
         };
+    }
+    // What answers in another protocol than HTTP mostly answers in TLS.
+    if reason.starts_with("invalid HTTP") && !to.has_answered {
+        return AttemptFault::connect(to, Obstruction::NeedsTls, &reason);
     }
     AttemptFault::reset(to, &reason)
 }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use reqwest::Client;
 use serde_json::{Map, Value, json};
 
 use super::attempt::Timeouts;
 use super::backoff::Backoff;
 use super::endpoint::{Endpoint, max_tokens_field};
-use super::fault::Addressee;
+use super::fault::{Addressee, AttemptFault};
+use super::forward::completion_of;
 use super::prices::Price;
 use super::reply::Reply;
 use super::settings::{ASSUMED_COMPLETION_TOKENS, MaxTokensField, ModelSettings};
@@ -17,7 +19,7 @@ use super::telemetry::Meter;
 use gepa_evaluation::{
     ChatRequest, Completion, LanguageModel, Message, ModelError, ModelInfo, Purpose, UsageBound,
 };
-use gepa_limiter::{CallKind, Limiter, RunQueue};
+use gepa_limiter::{CallKind, Limiter, RunQueue, Standing};
 
 /// Tokens a chat format puts around a message, and around the whole, at most.
 const TOKENS_AROUND: u64 = 16;
@@ -36,6 +38,8 @@ pub struct ChatModel {
     pub(super) timeouts: Timeouts,
     pub(super) max_attempts: u32,
     pub(super) meter: Meter,
+    /// What last went wrong, for whoever asks what calls wait for.
+    pub(super) trouble: Mutex<Option<String>>,
 }
 
 /// The limiter's kinds of calls to one model: a reflection takes many times as long as a rollout.
@@ -73,16 +77,17 @@ impl LanguageModel for ChatModel {
             .forward(&body, request.purpose)
             .await
             .map_err(|failure| failure.error)?;
-        let reply = Reply {
-            body: raw.body,
-            json: raw.json,
-        };
-        Ok(Completion {
-            text: reply.text(),
-            finish_reason: reply.finish_reason(),
-            tool_calls: reply.tool_calls(),
-            usage: raw.usage,
-        })
+        let reply = Reply::of_json(raw.json);
+        if self.settings.keep_reasoning {
+            return Ok(completion_of(&reply, reply.said(), raw.usage));
+        }
+        let said = reply.said().without_thinking_in_text();
+        match reply.no_answer(&said) {
+            Some(no_answer) => {
+                Err(AttemptFault::no_answer(self.addressee(), &no_answer).into_error(raw.usage))
+            }
+            None => Ok(completion_of(&reply, said, raw.usage)),
+        }
     }
 
     /// At most one attempt brings a completion, and only completions have countable tokens. Every
@@ -105,12 +110,40 @@ impl LanguageModel for ChatModel {
     }
 
     fn obstacle(&self) -> Option<String> {
-        self.is_provider_down().then(|| {
-            format!(
-                "provider `{}` at {}, which is down",
-                self.settings.provider, self.endpoint.base_url
-            )
+        let standing = self.line.limiter().standing()?;
+        let provider = &self.settings.provider;
+        let address = &self.endpoint.base_url;
+        let waits = match standing {
+            Standing::Down {
+                lasted,
+                next_try_in,
+                gives_up_in,
+            } => format!(
+                "provider `{provider}` at {address}, which is down for {} s; {}, gives up in {} s",
+                lasted.as_secs(),
+                match next_try_in {
+                    Some(wait) => format!("next try in {} s", wait.as_secs_f64().ceil()),
+                    None => "being tried".to_owned(),
+                },
+                gives_up_in.as_secs_f64().ceil()
+            ),
+            Standing::Paused { ends_in } => format!(
+                "provider `{provider}` at {address}, which asked for a pause: {} s are left",
+                ends_in.as_secs_f64().ceil()
+            ),
+        };
+        Some(match &*self.trouble.lock() {
+            Some(trouble) => format!("{waits} ({trouble})"),
+            None => waits,
         })
+    }
+
+    fn is_priced(&self) -> bool {
+        self.price.is_some()
+    }
+
+    fn stop_waiting(&self) {
+        self.line.leave();
     }
 
     fn info(&self) -> ModelInfo {
@@ -194,6 +227,8 @@ impl ChatModel {
             provider: &self.settings.provider,
             model: &self.settings.model,
             endpoint: &self.endpoint,
+            has_answered: self.line.limiter().has_answered(),
+            has_served: self.line.limiter().has_served(),
         }
     }
 

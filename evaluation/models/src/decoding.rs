@@ -7,7 +7,7 @@ use crate::reply::Reply;
 /// A provider's reply: its text, and the tokens it would be billed for. `None` if it is none.
 pub fn provider_reply(body: &[u8]) -> Option<(String, u64)> {
     let reply = Reply::parse(body.to_vec()).ok()?;
-    Some((reply.text(), reply.estimated_completion_tokens()))
+    Some((reply.said().text, reply.estimated_completion_tokens()))
 }
 
 /// A provider's event stream, up to the line that ends it.

@@ -15,6 +15,8 @@ const OVERRIDE_VARIABLE: &str = "GEPA_PROVIDER_BASE_URL";
 pub(super) struct Endpoint {
     /// Normalised, without a trailing slash.
     pub(super) base_url: String,
+    /// Where the address was set, for messages.
+    pub(super) origin: String,
     pub(super) key: Option<ApiKey>,
     pub(super) authorization: Option<HeaderValue>,
     /// The variable that holds the key, or would.
@@ -109,7 +111,7 @@ impl Endpoint {
         provider: &ProviderSettings,
         environment: &Environment,
     ) -> Result<Self, ModelSetupError> {
-        let url = resolve_url(settings, provider, environment)?;
+        let (url, origin) = resolve_url(settings, provider, environment)?;
         let is_loopback = is_loopback(&url);
         let (key_variable, key) = resolve_key(settings, provider, environment);
         let needs_key = known(&settings.provider).is_none_or(|known| known.needs_key);
@@ -126,6 +128,7 @@ impl Endpoint {
         }
         Ok(Self {
             base_url: url.as_str().trim_end_matches('/').to_owned(),
+            origin,
             key,
             authorization: authorization.flatten(),
             key_variable,
@@ -167,30 +170,35 @@ fn resolve_url(
     settings: &ModelSettings,
     provider: &ProviderSettings,
     environment: &Environment,
-) -> Result<Url, ModelSetupError> {
-    if let Some(url) = environment.get(OVERRIDE_VARIABLE) {
-        return normalised(url, OVERRIDE_VARIABLE);
-    }
-    if let Some(url) = &settings.base_url {
-        return normalised(url, "`base_url` of the model");
-    }
-    if let Some(url) = &provider.base_url {
-        let origin = format!("`providers.{}.base_url`", settings.provider);
-        return normalised(url, &origin);
-    }
+) -> Result<(Url, String), ModelSetupError> {
     let names = variables(&settings.provider, "API_BASE");
-    for variable in &names {
-        if let Some(url) = environment.get(variable) {
-            return normalised(url, variable);
-        }
-    }
-    match known(&settings.provider) {
-        Some(known) => normalised(known.base_url, "the built-in table"),
-        None => Err(ModelSetupError::UnknownProvider {
+    let of_environment = |variable: &str| {
+        let url = environment.get(variable)?;
+        Some((url, variable.to_owned()))
+    };
+    let of_settings = |url: &'_ Option<String>, origin: String| Some((url.clone()?, origin));
+    let found = of_environment(OVERRIDE_VARIABLE)
+        .map(|(url, origin)| (url.to_owned(), origin))
+        .or_else(|| of_settings(&settings.base_url, "`base_url` of the model".to_owned()))
+        .or_else(|| {
+            let key = format!("`providers.{}.base_url`", settings.provider);
+            of_settings(&provider.base_url, key)
+        })
+        .or_else(|| {
+            let found = names.iter().find_map(|variable| of_environment(variable));
+            found.map(|(url, origin)| (url.to_owned(), origin))
+        })
+        .or_else(|| {
+            let known = known(&settings.provider)?;
+            Some((known.base_url.to_owned(), "the built-in address".to_owned()))
+        });
+    let Some((url, origin)) = found else {
+        return Err(ModelSetupError::UnknownProvider {
             provider: settings.provider.clone(),
             variable: names.into_iter().next().unwrap_or_default(),
-        }),
-    }
+        });
+    };
+    Ok((normalised(&url, &origin)?, origin))
 }
 
 fn resolve_key(

@@ -1,15 +1,15 @@
 //! What can go wrong with one attempt, and whether trying again can help.
 
+mod complaint;
+
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::endpoint::Endpoint;
-use gepa_evaluation::ModelErrorKind;
+use super::reply::{NoAnswer, ReplyFault, Reported, Unreadable};
+use super::unreached::Obstruction;
+use complaint::Complaint;
+use gepa_evaluation::{ModelError, ModelErrorKind, Usage};
 use gepa_limiter::Report;
-
-/// Longest part of a provider's message that enters one of ours, in characters.
-const LONGEST_QUOTE: usize = 300;
 
 /// An attempt without a completion.
 #[derive(Clone, Debug)]
@@ -23,8 +23,20 @@ pub(super) struct AttemptFault {
     pub(super) message: String,
     /// Whether the request can have reached the provider.
     pub(super) was_sent: bool,
+    pub(super) paid: Paid,
     /// The provider's answer, if there was one; without the key.
     pub(super) answer: Option<ProviderAnswer>,
+}
+
+/// What an attempt cost that brought nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Paid {
+    /// Nothing, as far as anybody knows.
+    Nothing,
+    /// What the provider reported all the same.
+    Reported(Reported),
+    /// A model seems to have written a reply of about this many tokens.
+    About(u64),
 }
 
 /// Whether another attempt makes sense.
@@ -33,6 +45,8 @@ pub(super) enum Retry {
     Never,
     /// A few times only: each attempt may have been paid for.
     Sparingly,
+    /// A few times only: there may be nobody.
+    Briefly,
     Always,
 }
 
@@ -49,26 +63,37 @@ pub(super) struct Addressee<'a> {
     pub(super) provider: &'a str,
     pub(super) model: &'a str,
     pub(super) endpoint: &'a Endpoint,
+    /// Whether anybody has ever answered at this address in this process.
+    pub(super) has_answered: bool,
+    /// Whether a call with this key has succeeded before in this process.
+    pub(super) has_served: bool,
 }
 
 impl AttemptFault {
-    /// No connection: the request went nowhere.
-    pub(super) fn connect(to: Addressee<'_>, reason: &str) -> Self {
+    /// No connection: the request went nowhere. An outage where somebody has answered before, else a
+    /// mistake in the settings.
+    pub(super) fn connect(to: Addressee<'_>, obstruction: Obstruction, reason: &str) -> Self {
         let Addressee {
             provider, endpoint, ..
         } = to;
         let base_url = &endpoint.base_url;
+        let remedy = obstruction.remedy(&endpoint.origin);
+        let (kind, retry) = match to.has_answered {
+            true => (ModelErrorKind::Transient, Retry::Always),
+            false if obstruction.may_pass() => (ModelErrorKind::Unreachable, Retry::Briefly),
+            false => (ModelErrorKind::Unreachable, Retry::Never),
+        };
         Self {
-            kind: ModelErrorKind::Transient,
-            retry: Retry::Always,
-            report: Report::Unavailable {
-                overloaded: false,
-                retry_after: None,
-            },
-            outcome: "connect",
-            message: format!("cannot connect to provider `{provider}` at {base_url}: {reason}"),
+            kind,
+            retry,
+            report: Report::Unreached,
             was_sent: false,
-            answer: None,
+            ..Self::transient(
+                "connect",
+                format!(
+                    "cannot connect to provider `{provider}` at {base_url}: {reason}; {remedy}"
+                ),
+            )
         }
     }
 
@@ -136,6 +161,61 @@ impl AttemptFault {
         }
     }
 
+    /// A success status around something that answers nothing; `about` counts the tokens of its body.
+    pub(super) fn from_reply(to: Addressee<'_>, unreadable: Unreadable, about: u64) -> Self {
+        let Unreadable { fault, reported } = unreadable;
+        let (fault, is_written) = match fault {
+            ReplyFault::NotACompletion { reason, is_written } => (
+                Self::unreadable(to, &to.endpoint.scrubbed(&reason)),
+                is_written,
+            ),
+            ReplyFault::Error { status, body } => {
+                (Self::from_status(to, status, &body, None), false)
+            }
+            ReplyFault::ChoiceError { status, body } => {
+                (Self::choice_error(to, status, &body), false)
+            }
+            ReplyFault::NoAnswer(no_answer) => (Self::no_answer(to, &no_answer), true),
+        };
+        let paid = if !reported.is_absent() {
+            Paid::Reported(reported)
+        } else if is_written {
+            Paid::About(about)
+        } else {
+            Paid::Nothing
+        };
+        Self { paid, ..fault }
+    }
+
+    /// A completion that answers nothing: the model's limit where it was cut off, else its server's
+    /// fault.
+    pub(super) fn no_answer(to: Addressee<'_>, no_answer: &NoAnswer) -> Self {
+        let Addressee {
+            provider, model, ..
+        } = to;
+        let message = format!(
+            "model `{model}` of provider `{provider}` gave no answer: {}",
+            no_answer.reason
+        );
+        if no_answer.is_cut_off {
+            return Self::hopeless("no_answer", message);
+        }
+        Self {
+            retry: Retry::Sparingly,
+            ..Self::transient("no_answer", message)
+        }
+    }
+
+    /// Whoever serves the model behind a gateway failed; the gateway itself is well.
+    fn choice_error(to: Addressee<'_>, status: u16, body: &[u8]) -> Self {
+        let fault = Self::from_status(to, status, body, None);
+        let report = match fault.report {
+            Report::Unavailable { .. } => Report::Answered,
+            other => other,
+        };
+        Self { report, ..fault }
+    }
+
     /// A request that cannot be sent, or a reply that must not be read.
     pub(super) fn hopeless(outcome: &'static str, message: String) -> Self {
         Self {
@@ -155,17 +235,24 @@ impl AttemptFault {
         let text = to.endpoint.scrubbed(&String::from_utf8_lossy(body));
         let complaint = Complaint::read(&text);
         let quote = &complaint.message;
+        let retry_after = retry_after.or(complaint.pause);
         let Addressee {
             provider,
             model,
             endpoint,
+            ..
         } = to;
         let said = format!("provider `{provider}` answered {status} for model `{model}`: {quote}");
+        let account = account_remedy(to, status, &complaint);
         let fault = match status {
-            402 => Self::hopeless("rejected", format!("{said}; top up the account")),
-            429 if complaint.is_about_quota() => {
-                Self::hopeless("rejected", format!("{said}; top up the account"))
-            }
+            400 if !to.has_served && Obstruction::is_plain_http_refused(quote) => Self {
+                kind: ModelErrorKind::Unreachable,
+                ..Self::hopeless(
+                    "rejected",
+                    format!("{said}; {}", Obstruction::NeedsTls.remedy(&endpoint.origin)),
+                )
+            },
+            _ if account.is_some() => Self::account(&said, &account.unwrap_or_default()),
             429 => Self {
                 report: Report::Throttled { retry_after },
                 ..Self::transient("throttled", said)
@@ -208,6 +295,23 @@ impl AttemptFault {
         }
     }
 
+    /// The account has to be put right by somebody; the request itself is a good one.
+    fn account(said: &str, remedy: &str) -> Self {
+        Self {
+            kind: ModelErrorKind::Account,
+            ..Self::hopeless("account", format!("{said}; {remedy}"))
+        }
+    }
+
+    /// The end of a call whose completion was paid for and is no answer.
+    pub(super) fn into_error(self, usage: Usage) -> ModelError {
+        ModelError {
+            kind: self.kind,
+            message: self.message,
+            usage,
+        }
+    }
+
     fn transient(outcome: &'static str, message: String) -> Self {
         Self {
             kind: ModelErrorKind::Transient,
@@ -216,78 +320,28 @@ impl AttemptFault {
             outcome,
             message,
             was_sent: true,
+            paid: Paid::Nothing,
             answer: None,
         }
     }
 }
 
-/// What a provider's error body says.
-struct Complaint {
-    message: String,
-    /// `error.code`, `error.type` and their relatives, in lower case.
-    codes: Vec<String>,
-}
-
-impl Complaint {
-    fn read(text: &str) -> Self {
-        let parsed: Value = serde_json::from_str(text).unwrap_or(Value::Null);
-        // Gemini wraps its error object in a list.
-        let body = parsed.get(0).unwrap_or(&parsed);
-        let error = body.get("error").unwrap_or(body);
-        let candidates = [
-            error.get("message"),
-            Some(error),
-            body.get("message"),
-            body.get("detail"),
-        ];
-        let message = candidates
-            .into_iter()
-            .flatten()
-            .find_map(Value::as_str)
-            .unwrap_or(text);
-        let codes = [
-            error.get("code"),
-            error.get("type"),
-            error.get("status"),
-            error.pointer("/innererror/code"),
-        ];
-        Self {
-            message: quoted(message),
-            codes: codes
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .map(str::to_ascii_lowercase)
-                .collect(),
+/// What to do about the account, where the answer is about the account and not about the request.
+fn account_remedy(to: Addressee<'_>, status: u16, complaint: &Complaint) -> Option<String> {
+    match status {
+        402 => Some("top up the account, then resume".to_owned()),
+        400..=499 if complaint.is_about_money() => {
+            Some("top up the account, then resume".to_owned())
         }
-    }
-
-    fn is_about_quota(&self) -> bool {
-        self.has_code(&["insufficient_quota", "billing_hard_limit_reached"])
-    }
-
-    fn is_refusal(&self) -> bool {
-        self.has_code(&[
-            "content_filter",
-            "content_policy_violation",
-            "responsibleaipolicyviolation",
-        ])
-    }
-
-    fn has_code(&self, known: &[&str]) -> bool {
-        self.codes.iter().any(|code| known.contains(&code.as_str()))
-    }
-}
-
-/// One line of bounded length.
-fn quoted(message: &str) -> String {
-    let line: Vec<&str> = message.split_whitespace().collect();
-    let line = line.join(" ");
-    if line.is_empty() {
-        return "(no message)".to_owned();
-    }
-    match line.char_indices().nth(LONGEST_QUOTE) {
-        Some((end, _)) => format!("{}...", &line[..end]),
-        None => line,
+        429 => complaint.daily_quota.as_ref().map(|quota| {
+            format!("the daily quota {quota} is used up: resume when it is renewed, or raise it")
+        }),
+        401 | 403 if to.has_served && !complaint.is_refusal() => {
+            let variable = &to.endpoint.key_variable;
+            Some(format!(
+                "the key in {variable} was accepted before: see what happened to it, then resume"
+            ))
+        }
+        _ => None,
     }
 }

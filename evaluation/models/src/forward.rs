@@ -6,13 +6,18 @@ use tracing::Instrument;
 
 use super::attempt::attempt;
 use super::chat::ChatModel;
-use super::fault::{AttemptFault, Retry};
+use super::fault::{AttemptFault, Paid, Retry};
 use super::prices::Price;
-use super::reply::{MOST_TOKENS, Reply, ReportedTokens, estimated_prompt_tokens};
+use super::reply::{
+    Counted, MOST_TOKENS, Reply, Reported, ReportedTokens, Said, estimated_prompt_tokens,
+};
 use super::settings::ASSUMED_COMPLETION_TOKENS;
 use super::spending::Spending;
 use gepa_evaluation::{Completion, ModelError, ModelErrorKind, Purpose, Usage};
-use gepa_limiter::{Outage, Permit, Report};
+use gepa_limiter::{Allowance, Outage, Permit, Report, Stay};
+
+/// Attempts at most to reach somebody who was never there.
+const MOST_UNREACHED: u32 = 4;
 
 /// Attempts at most where each of them may have been paid for without bringing anything.
 const MOST_UNREADABLE: u32 = 3;
@@ -20,7 +25,7 @@ const MOST_UNREADABLE: u32 = 3;
 /// A completion as the provider sent it.
 #[derive(Clone, Debug)]
 pub struct RawReply {
-    /// The body, byte for byte.
+    /// The body: byte for byte where it is JSON, else put into JSON.
     pub body: Vec<u8>,
     /// The body, parsed: an object with at least one choice.
     pub json: Value,
@@ -29,18 +34,11 @@ pub struct RawReply {
 }
 
 impl RawReply {
-    /// The first choice's text, tool calls and end, with what was spent.
+    /// The first choice's text, reasoning, tool calls and end, with what was spent. Reasoning within
+    /// the text stays where it is.
     pub fn completion(&self) -> Completion {
-        let reply = Reply {
-            body: Vec::new(),
-            json: self.json.clone(),
-        };
-        Completion {
-            text: reply.text(),
-            finish_reason: reply.finish_reason(),
-            tool_calls: reply.tool_calls(),
-            usage: self.usage,
-        }
+        let reply = Reply::of_json(self.json.clone());
+        completion_of(&reply, reply.said(), self.usage)
     }
 
     /// The body with `usage` in it: the provider's, or else the estimate, all of it as completion
@@ -62,6 +60,16 @@ impl RawReply {
     }
 }
 
+pub(super) fn completion_of(reply: &Reply, said: Said, usage: Usage) -> Completion {
+    Completion {
+        text: said.text,
+        reasoning: (!said.reasoning.trim().is_empty()).then_some(said.reasoning),
+        finish_reason: reply.finish_reason(),
+        tool_calls: reply.tool_calls(),
+        usage,
+    }
+}
+
 /// A request that brought no completion.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{error}")]
@@ -78,15 +86,17 @@ pub struct ForwardError {
 #[derive(Debug)]
 pub(super) struct CallHistory<'a> {
     pub(super) spending: &'a Spending,
+    stay: Stay,
     failed_attempts: u32,
     unreadable_replies: u32,
     last_fault: Option<AttemptFault>,
 }
 
 impl<'a> CallHistory<'a> {
-    pub(super) fn new(spending: &'a Spending) -> Self {
+    pub(super) fn new(spending: &'a Spending, stay: Stay) -> Self {
         Self {
             spending,
+            stay,
             failed_attempts: 0,
             unreadable_replies: 0,
             last_fault: None,
@@ -128,7 +138,7 @@ impl ChatModel {
         spending: &Spending,
     ) -> Result<RawReply, ForwardError> {
         let span = self.meter.call_span(purpose);
-        let mut history = CallHistory::new(spending);
+        let mut history = CallHistory::new(spending, self.line.stay());
         let result = self
             .run(body, purpose, &mut history)
             .instrument(span.clone())
@@ -141,7 +151,11 @@ impl ChatModel {
         );
         match result {
             Ok(reply) => Ok(RawReply {
-                body: reply.body,
+                body: if reply.is_as_sent {
+                    reply.body
+                } else {
+                    reply.json.to_string().into_bytes()
+                },
                 json: reply.json,
                 usage,
             }),
@@ -155,7 +169,7 @@ impl ChatModel {
         let spending = Spending::default();
         let outage = self.line.limiter().opened().await;
         outage.map_err(|outage| {
-            let history = CallHistory::new(&spending);
+            let history = CallHistory::new(&spending, self.line.stay());
             let end = self.gave_up(outage, &history);
             history.into_error(end).error
         })
@@ -177,7 +191,7 @@ impl ChatModel {
         let expected_tokens = prompt_tokens + expected_completion_tokens(body);
         loop {
             let permit = self
-                .permit(expected_tokens, purpose)
+                .permit(expected_tokens, purpose, history)
                 .await
                 .map_err(|outage| self.gave_up(outage, history))?;
             let is_probe = permit.is_probe();
@@ -195,11 +209,12 @@ impl ChatModel {
         &self,
         expected_tokens: u64,
         purpose: Purpose,
+        history: &CallHistory<'_>,
     ) -> Result<Permit, Outage> {
         let asked = Instant::now();
         let permit = self
             .line
-            .acquire(expected_tokens, self.kinds.of(purpose))
+            .acquire_within(&history.stay, expected_tokens, self.kinds.of(purpose))
             .await;
         self.meter.waited(asked.elapsed());
         permit
@@ -215,8 +230,11 @@ impl ChatModel {
     ) -> Result<Reply, AttemptFault> {
         let timer = self.meter.attempt();
         history.spending.attempt_started(prompt_tokens);
-        let result = attempt(&self.client, self.addressee(), bytes, self.timeouts).await;
-        let report = match &result {
+        let mut allowance = Allowance::default();
+        let to = self.addressee();
+        let mut result = attempt(&self.client, to, bytes, self.timeouts, &mut allowance).await;
+        permit.heard(&allowance);
+        let report = match &mut result {
             Ok(reply) => {
                 timer.ended("ok");
                 let usage = self.usage_of(reply, prompt_tokens);
@@ -228,13 +246,48 @@ impl ChatModel {
             }
             Err(fault) => {
                 timer.ended(fault.outcome);
-                history.spending.attempt_failed(fault.was_sent);
-                fault.report
+                self.book(fault, prompt_tokens, history.spending)
             }
         };
         permit.finish(report);
         self.meter.breaker(self.is_provider_down());
         result
+    }
+
+    /// Books what an attempt cost that brought nothing. One that was paid for is the last of its
+    /// call: what a call may cost is bounded by one paid attempt.
+    pub(super) fn book(
+        &self,
+        fault: &mut AttemptFault,
+        prompt_tokens: u64,
+        spending: &Spending,
+    ) -> Report {
+        let estimate = |tokens| prompt_tokens.saturating_add(tokens);
+        let usage = match fault.paid {
+            Paid::Nothing => Usage {
+                calls: u64::from(fault.was_sent),
+                ..Usage::default()
+            },
+            Paid::Reported(reported) => self.usage_from(reported, estimate(0)),
+            Paid::About(tokens) => self.usage_from(Reported::default(), estimate(tokens)),
+        };
+        spending.attempt_ended(usage);
+        if fault.paid == Paid::Nothing {
+            return fault.report;
+        }
+        self.meter.tokens(&usage);
+        fault.retry = Retry::Never;
+        fault.message = format!(
+            "{}; it was paid for all the same: {}",
+            fault.message,
+            bill(usage)
+        );
+        match fault.report {
+            Report::Answered => Report::Completed {
+                tokens: usage.total_tokens(),
+            },
+            other => other,
+        }
     }
 
     /// Waits before the next attempt, or says that there is none.
@@ -250,9 +303,10 @@ impl ChatModel {
             outcome = fault.outcome,
             "attempt failed: {}", fault.message
         );
-        let is_outage = matches!(fault.report, Report::Unavailable { .. });
+        *self.trouble.lock() = Some(fault.message.clone());
+        let is_outage = matches!(fault.report, Report::Unavailable { .. } | Report::Unreached);
         // A failed probe says that the outage goes on, whose length has a limit of its own.
-        let counts = !(was_probe && is_outage);
+        let counts = !(was_probe && is_outage) || fault.retry == Retry::Briefly;
         history.failed_attempts += u32::from(counts);
         history.unreadable_replies += u32::from(fault.retry == Retry::Sparingly);
         let has_attempts_left = history.failed_attempts < self.max_attempts;
@@ -263,6 +317,7 @@ impl ChatModel {
                 return Err(end);
             }
             Retry::Sparingly => has_attempts_left && history.unreadable_replies < MOST_UNREADABLE,
+            Retry::Briefly => has_attempts_left && history.failed_attempts < MOST_UNREACHED,
             Retry::Always => has_attempts_left,
         };
         let failed_attempts = history.failed_attempts;
@@ -272,7 +327,11 @@ impl ChatModel {
             return Err((fault.kind, message));
         }
         if counts {
-            sleep(self.backoff.wait(failed_attempts)).await;
+            let wait = self.backoff.wait(failed_attempts);
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = history.stay.ended() => return Err(self.gave_up(Outage::Left, history)),
+            }
         }
         Ok(())
     }
@@ -283,10 +342,22 @@ impl ChatModel {
         history: &CallHistory<'_>,
     ) -> (ModelErrorKind, String) {
         let provider = &self.settings.provider;
-        let mut message = match outage {
+        let address = &self.endpoint.base_url;
+        let kind = match outage {
+            Outage::NeverReached { .. } => ModelErrorKind::Unreachable,
+            _ => ModelErrorKind::ProviderDown,
+        };
+        let message = match outage {
+            Outage::NeverReached { lasted } => format!(
+                "provider `{provider}` at {address} was not reached for {} s",
+                lasted.as_secs_f64().ceil()
+            ),
+            Outage::Left => {
+                let message = format!("the run left before provider `{provider}` was called");
+                return (kind, message);
+            }
             Outage::Unreachable { lasted } => format!(
-                "provider `{provider}` at {} has been down for {} s; resume when it is back",
-                self.endpoint.base_url,
+                "provider `{provider}` at {address} has been down for {} s; resume when it is back",
                 lasted.as_secs()
             ),
             Outage::Paused { wait } => format!(
@@ -295,46 +366,74 @@ impl ChatModel {
                 wait.as_secs()
             ),
         };
-        if let Some(fault) = &history.last_fault {
-            message = format!("{message}; last: {}", fault.message);
+        let own = history
+            .last_fault
+            .as_ref()
+            .map(|fault| fault.message.clone());
+        match own.or_else(|| self.trouble.lock().clone()) {
+            Some(trouble) => (kind, format!("{message}; last: {trouble}")),
+            None => (kind, message),
         }
-        (ModelErrorKind::ProviderDown, message)
     }
 
     fn usage_of(&self, reply: &Reply, prompt_tokens: u64) -> Usage {
         let estimate = prompt_tokens + reply.estimated_completion_tokens();
-        self.usage_from(reply.reported_tokens(), estimate)
+        self.usage_from(reply.reported(), estimate)
     }
 
-    /// What one completion cost; `estimate` counts where nothing was reported.
-    pub(super) fn usage_from(&self, reported: ReportedTokens, estimate: u64) -> Usage {
-        let calls = 1;
-        let estimated = |unknown_tokens| Usage {
-            calls,
-            unknown_tokens,
-            unpriced_calls: u64::from(!self.price.is_some_and(Price::is_free)),
-            ..Usage::default()
-        };
-        match reported {
-            ReportedTokens::Absent => estimated(estimate),
-            ReportedTokens::Total(total) => estimated(total),
-            ReportedTokens::Counted {
-                prompt,
-                completion,
-                cached,
-            } => Usage {
-                calls,
-                prompt_tokens: prompt,
-                completion_tokens: completion,
-                cached_tokens: cached,
-                cost: self
-                    .price
-                    .map(|price| price.cost(prompt, cached, completion))
-                    .unwrap_or_default(),
-                unpriced_calls: u64::from(self.price.is_none()),
+    /// What one reply cost; `estimate` counts where no tokens were reported. What the provider bills
+    /// with the reply wins over every price.
+    pub(super) fn usage_from(&self, reported: Reported, estimate: u64) -> Usage {
+        let price = self.price;
+        let usage = match reported.tokens {
+            ReportedTokens::Absent | ReportedTokens::Total(_) => Usage {
+                unknown_tokens: match reported.tokens {
+                    ReportedTokens::Total(total) => total,
+                    _ => estimate,
+                },
+                unpriced_calls: u64::from(!price.is_some_and(Price::is_free)),
                 ..Usage::default()
             },
+            ReportedTokens::Counted(counted) => {
+                let Counted {
+                    prompt,
+                    completion,
+                    cached,
+                    ..
+                } = counted;
+                Usage {
+                    prompt_tokens: prompt,
+                    completion_tokens: completion,
+                    cached_tokens: cached,
+                    cost: price.map(|price| price.cost(counted)).unwrap_or_default(),
+                    unpriced_calls: u64::from(price.is_none()),
+                    ..Usage::default()
+                }
+            }
+        };
+        let usage = Usage { calls: 1, ..usage };
+        match reported.cost {
+            Some(cost) => Usage {
+                cost,
+                unpriced_calls: 0,
+                ..usage
+            },
+            None => usage,
         }
+    }
+}
+
+/// What a reply cost, for people.
+fn bill(usage: Usage) -> String {
+    let about = if usage.unknown_tokens > 0 {
+        "about "
+    } else {
+        ""
+    };
+    let tokens = usage.total_tokens();
+    match usage.unpriced_calls {
+        0 => format!("{about}{tokens} tokens, {}", usage.cost),
+        _ => format!("{about}{tokens} tokens"),
     }
 }
 
@@ -346,6 +445,8 @@ pub(super) fn error_label((kind, _): &(ModelErrorKind, String)) -> &'static str 
         ModelErrorKind::Timeout => "timeout",
         ModelErrorKind::Refused => "refused",
         ModelErrorKind::ProviderDown => "provider_down",
+        ModelErrorKind::Account => "account",
+        ModelErrorKind::Unreachable => "unreachable",
     }
 }
 

@@ -102,6 +102,11 @@ impl Models {
         self.resolve(settings, providers, prices).map(|_| ())
     }
 
+    /// Whether the price of a model is known, set in `prices` or built in.
+    pub fn is_priced(settings: &ModelSettings, prices: &[PriceSettings]) -> bool {
+        Price::find(&settings.provider, &settings.model, prices).is_some()
+    }
+
     /// Connects a model behind a chat completions endpoint. Sends nothing: a wrong key or model
     /// shows at the first call.
     pub fn connect(
@@ -126,6 +131,7 @@ impl Models {
             },
             max_attempts: settings.max_attempts.unwrap_or(MAX_ATTEMPTS),
             meter: Meter::new(&settings.provider, &settings.model),
+            trouble: Mutex::default(),
             settings: settings.clone(),
             endpoint,
         }))

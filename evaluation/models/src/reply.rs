@@ -1,11 +1,16 @@
 //! Reading chat completions: leniently, but never guessing a number.
 
-use serde_json::Value;
+mod content;
+mod lenient;
+mod usage;
 
+use serde_json::{Value, json};
+
+use super::assembly::completion_of_stream;
 use gepa_evaluation::FinishReason;
 
-/// Token counts above this are a provider's mistake, not a bill.
-pub(super) const MOST_TOKENS: u64 = 1 << 40;
+pub(super) use content::Said;
+pub(super) use usage::{Counted, MOST_TOKENS, Reported, ReportedTokens};
 
 /// A reply that is a completion.
 #[derive(Clone, Debug)]
@@ -13,82 +18,128 @@ pub(crate) struct Reply {
     pub(super) body: Vec<u8>,
     /// An object with at least one choice.
     pub(super) json: Value,
+    /// Whether `body` is this JSON as it stands, for readers less lenient than we are.
+    pub(super) is_as_sent: bool,
 }
 
-/// A success status around something else.
+/// A success status around something else, with what it was billed for all the same.
 #[derive(Clone, Debug)]
-pub(crate) enum Unreadable {
-    NotACompletion(&'static str),
-    /// An error in disguise, with the status it should have had.
-    Error {
-        status: u16,
-        body: Vec<u8>,
-    },
+pub(crate) struct Unreadable {
+    pub(super) fault: ReplyFault,
+    pub(super) reported: Reported,
 }
 
-/// Tokens as the provider counted them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReportedTokens {
-    Counted {
-        prompt: u64,
-        completion: u64,
-        cached: u64,
-    },
-    /// Only a sum, which cannot be split.
-    Total(u64),
-    Absent,
+#[derive(Clone, Debug)]
+pub(crate) enum ReplyFault {
+    /// Something other than a chat completion. `is_written` where a model seems to have written it.
+    NotACompletion { reason: String, is_written: bool },
+    /// An error in disguise, with the status it should have had.
+    Error { status: u16, body: Vec<u8> },
+    /// An error in place of one choice: whoever serves the model behind this address failed.
+    ChoiceError { status: u16, body: Vec<u8> },
+    /// A completion that answers nothing.
+    NoAnswer(NoAnswer),
+}
+
+/// Why a completion answers nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NoAnswer {
+    pub(super) reason: String,
+    /// Whether the model was cut off before it answered, which it would be again.
+    pub(super) is_cut_off: bool,
 }
 
 impl Reply {
     pub(crate) fn parse(body: Vec<u8>) -> Result<Self, Unreadable> {
-        let json: Value = serde_json::from_slice(&body)
-            .map_err(|_| Unreadable::NotACompletion("the reply is not valid JSON"))?;
-        if let Some(error) = json.get("error").filter(|error| !error.is_null()) {
-            // Gateways report upstream trouble this way, with the upstream status as the code.
-            let code = error.get("code").and_then(Value::as_u64);
-            let status = code.filter(|code| (400..600).contains(code)).unwrap_or(500);
-            return Err(Unreadable::Error {
-                status: status as u16,
-                body,
+        let (json, is_as_sent) = if is_event_stream(&body) {
+            (completion_of_stream(&body)?, false)
+        } else {
+            lenient::read(&body).map_err(|fault| not_json(&body, &fault))?
+        };
+        let reply = Self {
+            body,
+            json,
+            is_as_sent,
+        };
+        reply.checked()
+    }
+
+    /// A reply of which only the JSON counts.
+    pub(super) fn of_json(json: Value) -> Self {
+        Self {
+            body: Vec::new(),
+            json,
+            is_as_sent: false,
+        }
+    }
+
+    fn checked(self) -> Result<Self, Unreadable> {
+        let reported = self.reported();
+        let unreadable = |fault| Err(Unreadable { fault, reported });
+        let choice = self.json.pointer("/choices/0");
+        let has_message = choice.is_some_and(|choice| choice["message"].is_object());
+        let error = self.json.get("error");
+        if let Some(error) = error.filter(|error| !says_nothing(error)) {
+            let status = status_in(error).unwrap_or(500);
+            let body = self.body;
+            return unreadable(ReplyFault::Error { status, body });
+        }
+        if let Some(error) = choice.and_then(choice_error) {
+            let status = status_in(error).unwrap_or(502);
+            let error = match error {
+                Value::String(end) => format!("the reply ended with `{end}` and no reason").into(),
+                other => other.clone(),
+            };
+            let body = json!({"error": error}).to_string().into_bytes();
+            return unreadable(ReplyFault::ChoiceError { status, body });
+        }
+        if !has_message {
+            return unreadable(ReplyFault::NotACompletion {
+                reason: "the reply has no choices".to_owned(),
+                is_written: false,
             });
         }
-        if json
-            .pointer("/choices/0/message")
-            .is_none_or(|message| !message.is_object())
-        {
-            return Err(Unreadable::NotACompletion("the reply has no choices"));
+        match self.no_answer(&self.said()) {
+            Some(no_answer) => unreadable(ReplyFault::NoAnswer(no_answer)),
+            None => Ok(self),
         }
-        Ok(Self { body, json })
     }
 
-    pub(crate) fn reported_tokens(&self) -> ReportedTokens {
-        let count = |pointer| {
-            let number = self.json.pointer(pointer).and_then(Value::as_u64);
-            number.filter(|tokens| *tokens <= MOST_TOKENS)
+    pub(crate) fn reported(&self) -> Reported {
+        reported_in(&self.json)
+    }
+
+    /// What the first choice says.
+    pub(crate) fn said(&self) -> Said {
+        let message = self.json.pointer("/choices/0/message");
+        message.map(Said::of_message).unwrap_or_default()
+    }
+
+    /// Why `said` is no answer to anything, if it is none.
+    pub(super) fn no_answer(&self, said: &Said) -> Option<NoAnswer> {
+        let end = self.finish_reason();
+        let may_be_silent = matches!(end, FinishReason::Refusal | FinishReason::ToolCalls);
+        if !said.text.trim().is_empty() || may_be_silent || !self.tool_calls().is_empty() {
+            return None;
+        }
+        let is_cut_off = end == FinishReason::Length;
+        let content = self.json.pointer("/choices/0/message/content");
+        let is_only_reasoning = !said.reasoning.trim().is_empty() || self.is_all_reasoning();
+        let is_said_empty = content.is_some_and(Value::is_string);
+        if is_said_empty && !is_only_reasoning && !is_cut_off {
+            return None;
+        }
+        let what = if is_only_reasoning {
+            "the reply is all reasoning and no answer"
+        } else {
+            "the reply has no text"
         };
-        let prompt = count("/usage/prompt_tokens");
-        let completion = count("/usage/completion_tokens");
-        let total = count("/usage/total_tokens");
-        match (prompt, completion, total) {
-            (Some(prompt), Some(completion), total) => ReportedTokens::Counted {
-                prompt,
-                // Some providers count thinking in the total only, and bill it as completion.
-                completion: completion.max(total.unwrap_or(0).saturating_sub(prompt)),
-                cached: count("/usage/prompt_tokens_details/cached_tokens")
-                    .unwrap_or(0)
-                    .min(prompt),
-            },
-            (_, _, Some(total)) if total > 0 => ReportedTokens::Total(total),
-            _ => ReportedTokens::Absent,
-        }
-    }
-
-    /// The first choice's text.
-    pub(crate) fn text(&self) -> String {
-        self.json
-            .pointer("/choices/0/message/content")
-            .map(text_of)
-            .unwrap_or_default()
+        let reason = if is_cut_off {
+            format!("{what}: it was cut off at the token limit; raise `max_tokens`")
+        } else {
+            what.to_owned()
+        };
+        Some(NoAnswer { reason, is_cut_off })
     }
 
     /// The first choice's tool calls.
@@ -124,25 +175,73 @@ impl Reply {
                 let called = message
                     .get("tool_calls")
                     .map_or(0, |calls| calls.to_string().len());
-                let said = message
-                    .get("content")
-                    .map_or(0, |content| text_of(content).chars().count());
-                called + said
+                let said = Said::of_message(message);
+                called + said.text.chars().count() + said.reasoning.chars().count()
             })
             .sum();
         tokens_for(characters)
     }
+
+    fn is_all_reasoning(&self) -> bool {
+        let count = |pointer| self.json.pointer(pointer).and_then(Value::as_u64);
+        let reasoning = count("/usage/completion_tokens_details/reasoning_tokens");
+        let completion = count("/usage/completion_tokens");
+        reasoning.is_some_and(|tokens| tokens > 0 && completion.is_none_or(|all| tokens >= all))
+    }
 }
 
-/// A provider's word for why a choice ended.
+/// What a body, or a piece of a stream, reports about its cost.
+pub(super) fn reported_in(json: &Value) -> Reported {
+    let usage = json.get("usage").filter(|usage| usage.is_object());
+    let usage = usage.or_else(|| json.pointer("/x_groq/usage"));
+    usage.map(Reported::of).unwrap_or_default()
+}
+
+/// Whether an `error` member is there only for form's sake.
+pub(super) fn says_nothing(error: &Value) -> bool {
+    match error {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::Array(items) => items.iter().all(says_nothing),
+        Value::Object(fields) => fields.values().all(says_nothing),
+        Value::Bool(true) => false,
+    }
+}
+
+/// The status an error object gives: gateways report upstream trouble under a success status.
+pub(super) fn status_in(error: &Value) -> Option<u16> {
+    let code =
+        ["code", "status", "status_code"]
+            .iter()
+            .find_map(|name| match error.get(name)? {
+                Value::Number(code) => code.as_u64(),
+                Value::String(code) => code.parse().ok(),
+                _ => None,
+            })?;
+    (400..600).contains(&code).then_some(code as u16)
+}
+
+/// The error in place of a choice: an object, or an end that says no more than `error`.
+pub(super) fn choice_error(choice: &Value) -> Option<&Value> {
+    let error = choice.get("error").filter(|error| !says_nothing(error));
+    let end = choice.get("finish_reason");
+    error.or_else(|| end.filter(|end| end.as_str() == Some("error")))
+}
+
+/// A provider's word for why a choice ended, in whichever spelling.
 pub(super) fn finish_reason_of(word: Option<&str>) -> FinishReason {
-    match word {
-        Some("stop") => FinishReason::Stop,
-        Some("length") => FinishReason::Length,
-        Some("content_filter" | "refusal") => FinishReason::Refusal,
-        Some("tool_calls" | "function_call") => FinishReason::ToolCalls,
-        Some(other) => FinishReason::Other(other.to_owned()),
-        None => FinishReason::Other("missing".to_owned()),
+    let Some(word) = word else {
+        return FinishReason::Other("missing".to_owned());
+    };
+    match word.to_ascii_lowercase().as_str() {
+        "stop" | "end_turn" | "stop_sequence" | "eos" | "eos_token" => FinishReason::Stop,
+        "length" | "max_tokens" | "max_output_tokens" | "model_context_window_exceeded" => {
+            FinishReason::Length
+        }
+        "content_filter" | "refusal" | "safety" => FinishReason::Refusal,
+        "tool_calls" | "function_call" | "tool_use" => FinishReason::ToolCalls,
+        _ => FinishReason::Other(word.to_owned()),
     }
 }
 
@@ -153,7 +252,7 @@ pub(super) fn estimated_prompt_tokens(request: &Value) -> u64 {
         .into_iter()
         .flatten()
         .filter_map(|message| message.get("content"))
-        .map(|content| text_of(content).chars().count())
+        .map(|content| Said::of_content(content).text.chars().count())
         .sum();
     tokens_for(characters)
 }
@@ -163,16 +262,57 @@ pub(super) fn tokens_for(characters: usize) -> u64 {
     (characters as u64).div_ceil(4).max(1)
 }
 
-/// A message's content: a text, or a list of parts of which some are text.
-pub(super) fn text_of(content: &Value) -> String {
-    match content {
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => parts
-            .iter()
-            .filter_map(|part| part.get("text").and_then(Value::as_str))
-            .collect(),
-        _ => String::new(),
+/// JSON of a stream's line or an error's body, as leniently as that of a reply.
+pub(super) fn lenient_json(bytes: &[u8]) -> Option<Value> {
+    lenient::read(bytes).ok().map(|(json, _)| json)
+}
+
+/// Whether a body is an event stream although a whole reply was asked for.
+fn is_event_stream(body: &[u8]) -> bool {
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+    let body = body.trim_ascii_start();
+    let fields: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
+    fields.iter().any(|field| body.starts_with(field))
+}
+
+fn not_json(body: &[u8], fault: &lenient::NotJson) -> Unreadable {
+    let text = body.trim_ascii();
+    let is_page = text.starts_with(b"<");
+    let reason = if text.is_empty() {
+        "the reply is empty".to_owned()
+    } else if is_page {
+        match title_of(&String::from_utf8_lossy(body)) {
+            Some(title) => format!("the reply is a web page, titled `{title}`"),
+            None => "the reply is a web page".to_owned(),
+        }
+    } else {
+        let lenient::NotJson { at, reason } = fault;
+        format!(
+            "the reply is not valid JSON at byte {at} of {}: {reason}",
+            body.len()
+        )
+    };
+    Unreadable {
+        fault: ReplyFault::NotACompletion {
+            reason,
+            is_written: !is_page && !text.is_empty(),
+        },
+        reported: Reported::salvaged(body),
     }
+}
+
+/// The title of a web page.
+pub(super) fn title_of(page: &str) -> Option<String> {
+    // ASCII changes no lengths, so the places found are places in the page.
+    let lower = page.to_ascii_lowercase();
+    let start = lower.find("<title")?;
+    let from = start + lower[start..].find('>')? + 1;
+    let to = from + lower[from..].find("</title")?;
+    let title = page[from..to]
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    (!title.is_empty()).then_some(title)
 }
 
 #[cfg(test)]

@@ -46,6 +46,10 @@ pub struct ModelSettings {
     /// above; `model`, `messages` and `stream` cannot be set here.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
+    /// Whether reasoning stays in the text that is scored where a model writes it there, between
+    /// `<think>` and `</think>`. Default: false, it is taken off and kept for traces.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_reasoning: bool,
     /// The body field that carries `max_tokens`. Default: `max_completion_tokens` for `openai` and
     /// `groq`, `max_tokens` for everyone else.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,6 +121,9 @@ pub struct PriceSettings {
     /// US dollars per million prompt tokens served from the provider's cache. Default: as uncached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_usd_per_million: Option<f64>,
+    /// US dollars per million prompt tokens written to the provider's cache. Default: as uncached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_usd_per_million: Option<f64>,
     /// US dollars per million completion tokens.
     pub completion_usd_per_million: f64,
 }
@@ -134,6 +141,7 @@ impl ModelSettings {
             max_tokens: None,
             seed: None,
             extra: Map::new(),
+            keep_reasoning: false,
             max_tokens_field: None,
             connect_timeout_seconds: None,
             first_byte_timeout_seconds: None,
@@ -188,6 +196,7 @@ impl PriceSettings {
         let prices = [
             Some(self.prompt_usd_per_million),
             self.cached_usd_per_million,
+            self.cache_write_usd_per_million,
             Some(self.completion_usd_per_million),
         ];
         let all_sane = prices

@@ -44,17 +44,10 @@ impl Spending {
         state.under_way = state.under_way.map(|so_far| so_far.saturating_add(tokens));
     }
 
-    /// The attempt brought a completion.
+    /// The attempt ended, with or without a completion.
     pub(super) fn attempt_ended(&self, usage: Usage) {
         let mut state = self.state.lock();
         state.under_way = None;
         state.usage += usage;
-    }
-
-    /// The attempt brought nothing.
-    pub(super) fn attempt_failed(&self, was_sent: bool) {
-        let mut state = self.state.lock();
-        state.under_way = None;
-        state.usage.calls += u64::from(was_sent);
     }
 }

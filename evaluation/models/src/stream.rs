@@ -16,7 +16,7 @@ use super::reply::estimated_prompt_tokens;
 use super::spending::Spending;
 use super::telemetry::AttemptTimer;
 use gepa_evaluation::{FinishReason, ModelError, Purpose};
-use gepa_limiter::{Permit, Report};
+use gepa_limiter::{Allowance, Permit, Report};
 
 /// Longest line of a stream, in bytes.
 const LONGEST_LINE: usize = 1024 * 1024;
@@ -43,6 +43,8 @@ pub struct StreamedReply {
 pub struct StreamEnd {
     /// The assistant's text.
     pub text: String,
+    /// What the model thought before it, where the provider hands it out.
+    pub reasoning: Option<String>,
     /// The tool calls, put together from their pieces.
     pub tool_calls: Vec<Value>,
     /// Why it ended.
@@ -66,9 +68,9 @@ impl ChatModel {
         let expected_tokens = prompt_tokens + expected_completion_tokens(&body);
         tracing::debug!(purpose = purpose.as_str(), "streamed call");
         let watched = Arc::clone(&spending);
-        let mut history = CallHistory::new(&watched);
+        let mut history = CallHistory::new(&watched, self.line.stay());
         loop {
-            let permit = match self.permit(expected_tokens, purpose).await {
+            let permit = match self.permit(expected_tokens, purpose, &history).await {
                 Ok(permit) => permit,
                 Err(outage) => {
                     let end = self.gave_up(outage, &history);
@@ -78,7 +80,10 @@ impl ChatModel {
             let is_probe = permit.is_probe();
             let timer = self.meter.attempt();
             spending.attempt_started(prompt_tokens);
-            match self.begin_stream(bytes.clone()).await {
+            let mut allowance = Allowance::default();
+            let begun = self.begin_stream(bytes.clone(), &mut allowance).await;
+            permit.heard(&allowance);
+            match begun {
                 Ok((response, first)) => {
                     let mut reply = StreamedReply {
                         model: Arc::clone(self),
@@ -95,10 +100,9 @@ impl ChatModel {
                     reply.partial = first;
                     return Ok(reply);
                 }
-                Err(fault) => {
+                Err(mut fault) => {
                     timer.ended(fault.outcome);
-                    spending.attempt_failed(fault.was_sent);
-                    permit.finish(fault.report);
+                    permit.finish(self.book(&mut fault, prompt_tokens, &spending));
                     self.meter.breaker(self.is_provider_down());
                     if let Err(end) = self.consider(fault, is_probe, &mut history).await {
                         return Err(history.into_error(end));
@@ -109,10 +113,14 @@ impl ChatModel {
     }
 
     /// A stream with its first bytes.
-    async fn begin_stream(&self, body: Vec<u8>) -> Result<(Response, Vec<u8>), AttemptFault> {
+    async fn begin_stream(
+        &self,
+        body: Vec<u8>,
+        allowance: &mut Allowance,
+    ) -> Result<(Response, Vec<u8>), AttemptFault> {
         let to = self.addressee();
         let first_byte = self.timeouts.first_byte;
-        let mut response = begin(&self.client, to, body, first_byte).await?;
+        let mut response = begin(&self.client, to, body, first_byte, allowance).await?;
         let kind = response.headers().get(CONTENT_TYPE);
         let is_stream = kind
             .and_then(|kind| kind.to_str().ok())

@@ -10,9 +10,9 @@
 //! | `gepa_llm_breaker_open` | gauge, 1 while the provider counts as down | provider |
 //!
 //! Outcomes: `ok`, `throttled`, `server_error`, `rejected`, `refused`, `connect`, `reset`, `timeout`,
-//! `truncated`, `unreadable`, `too_large`, `cancelled`. Kinds: `prompt`, `completion`, `cached`,
-//! `unknown`. The span of a call with all its attempts is `llm.call`, with the fields `provider`,
-//! `model`, `purpose`, `attempts` and `outcome`.
+//! `truncated`, `unreadable`, `no_answer`, `account`, `too_large`, `cancelled`. Kinds: `prompt`,
+//! `completion`, `cached`, `unknown`. The span of a call with all its attempts is `llm.call`, with the
+//! fields `provider`, `model`, `purpose`, `attempts` and `outcome`.
 
 use std::sync::Arc;
 use std::time::Duration;

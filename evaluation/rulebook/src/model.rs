@@ -57,6 +57,7 @@ impl LanguageModel for RulebookModel {
                 ..usage
             },
             text,
+            reasoning: None,
             finish_reason: FinishReason::Stop,
             tool_calls: Vec::new(),
         })

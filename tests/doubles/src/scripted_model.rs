@@ -29,6 +29,7 @@ impl ScriptedModel {
         Self::new(move |request| {
             Ok(Completion {
                 text: text(request),
+                reasoning: None,
                 finish_reason: FinishReason::Stop,
                 tool_calls: Vec::new(),
                 usage: Usage {

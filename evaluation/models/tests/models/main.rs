@@ -2,9 +2,11 @@
 
 #![cfg(test)]
 
+mod accounts;
 mod faults;
 mod keys;
 mod limits;
+mod odd_replies;
 mod outages;
 mod replies;
 mod requests;

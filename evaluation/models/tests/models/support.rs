@@ -54,6 +54,7 @@ pub(crate) fn prices() -> [PriceSettings; 1] {
         model: "some-model".to_owned(),
         prompt_usd_per_million: 1.0,
         cached_usd_per_million: Some(0.25),
+        cache_write_usd_per_million: None,
         completion_usd_per_million: 2.0,
     }]
 }

@@ -12,9 +12,8 @@ use super::{Dataset, DatasetError, Row, check_answers};
 use crate::scorer::{Scorer, ScorerInput};
 use gepa_evaluation::{
     ChatRequest, Completion, Evaluation, Evaluator, EvaluatorInfo, ExampleId, Failure, FailureKind,
-    FinishReason, LanguageModel, Message, ModelErrorKind, Outcome, PromptTemplate, Purpose,
-    REASONING_KEY, RolloutRequest, ScoreRange, Scored, SplitReply, Usage, UsageBound,
-    split_reasoning,
+    FinishReason, LanguageModel, Message, Outcome, PromptTemplate, Purpose, REASONING_KEY,
+    RolloutRequest, ScoreRange, Scored, SplitReply, Usage, UsageBound, split_reasoning,
 };
 
 /// Above this an answer has no useful bound.
@@ -102,7 +101,7 @@ impl DatasetEvaluator {
                 return Evaluation {
                     usage: error.usage,
                     judge_usage: Usage::default(),
-                    provider_down: error.kind == ModelErrorKind::ProviderDown,
+                    provider_down: error.kind.is_outage(),
                     outcome: Outcome::Failed(error.into_failure()),
                 };
             }
@@ -253,7 +252,20 @@ impl Evaluator for DatasetEvaluator {
     }
 
     fn obstacle(&self) -> Option<String> {
-        self.policy.obstacle()
+        let judge = || self.scorer.judge()?.obstacle();
+        self.policy.obstacle().or_else(judge)
+    }
+
+    fn is_priced(&self) -> bool {
+        let judge = self.scorer.judge();
+        self.policy.is_priced() && judge.is_none_or(|judge| judge.is_priced())
+    }
+
+    fn stop_waiting(&self) {
+        self.policy.stop_waiting();
+        if let Some(judge) = self.scorer.judge() {
+            judge.stop_waiting();
+        }
     }
 
     fn info(&self) -> EvaluatorInfo {
@@ -291,10 +303,11 @@ fn answer_of(completion: &Completion, keeps_reasoning: bool) -> Result<Answer, F
     } else {
         split_reasoning(&completion.text)
     };
+    let reasoning = said.reasoning.or(completion.reasoning.as_deref());
     let is_empty = said.answer.trim().is_empty();
     let only_tools = is_empty && !completion.tool_calls.is_empty();
     if is_empty && !only_tools {
-        return Err(no_answer(completion, said.reasoning.is_some()));
+        return Err(no_answer(completion, reasoning.is_some()));
     }
     let text = if only_tools {
         Value::Array(completion.tool_calls.clone()).to_string()
@@ -310,7 +323,7 @@ fn answer_of(completion: &Completion, keeps_reasoning: bool) -> Result<Answer, F
     };
     Ok(Answer {
         text,
-        reasoning: said.reasoning.map(str::to_owned),
+        reasoning: reasoning.map(str::to_owned),
         note,
     })
 }

@@ -60,9 +60,7 @@ impl Proposer for ProcessProposer {
                 self.pool.give_back(worker);
                 answer
             }
-            Err(failure) => {
-                Err(failed(failure.message))
-            }
+            Err(failure) => Err(failed(failure.message)),
         }
     }
 }

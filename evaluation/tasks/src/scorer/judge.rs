@@ -10,7 +10,7 @@ use super::input::{Judgement, ScorerInput, failure, quoted};
 use super::judge_reply::ReplyReader;
 use gepa_evaluation::{
     ChatRequest, Failure, FailureKind, FinishReason, LanguageModel, Message, MicroUsd,
-    ModelErrorKind, PromptMessage, PromptTemplate, Purpose, Usage, UsageBound, wildcards_in,
+    PromptMessage, PromptTemplate, Purpose, Usage, UsageBound, wildcards_in,
 };
 
 /// How often a judge is asked for one verdict.
@@ -63,6 +63,10 @@ impl JudgeScorer {
         })
     }
 
+    pub(super) fn model(&self) -> &dyn LanguageModel {
+        &*self.judge
+    }
+
     pub(super) fn is_deterministic(&self) -> bool {
         self.judge.is_deterministic()
     }
@@ -105,7 +109,7 @@ impl JudgeScorer {
                 Ok(completion) => completion,
                 Err(error) => {
                     usage += error.usage;
-                    let provider_down = error.kind == ModelErrorKind::ProviderDown;
+                    let provider_down = error.kind.is_outage();
                     let failure = error.into_failure();
                     return Judgement {
                         verdict: Err(Failure {

@@ -225,6 +225,14 @@ impl Scorer {
         }
     }
 
+    /// The model that judges, where one does.
+    pub(crate) fn judge(&self) -> Option<&dyn LanguageModel> {
+        match &self.kind {
+            Kind::Judge(scorer) => Some(scorer.model()),
+            _ => None,
+        }
+    }
+
     /// Whether the same answer always gets the same score.
     pub fn is_deterministic(&self) -> bool {
         match &self.kind {

@@ -1,7 +1,7 @@
 //! What the calls of a rollout say about it, whatever the app says.
 
 use crate::interceptor::{CallOutcome, CallRecord};
-use gepa_evaluation::{Failure, FailureKind, FinishReason, ModelErrorKind, Usage};
+use gepa_evaluation::{Failure, FailureKind, FinishReason, Usage};
 
 /// Why the calls of a rollout make its score worthless.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,14 +21,12 @@ pub(super) fn usage_of(calls: &[CallRecord]) -> Usage {
 /// What went wrong with a call and was not made good by the app's asking again.
 pub(super) fn trouble(calls: &[CallRecord]) -> Option<CallTrouble> {
     unresolved(calls).find_map(|call| match &call.outcome {
-        CallOutcome::Failed {
-            kind: ModelErrorKind::ProviderDown,
-            message,
-            ..
-        } => Some(CallTrouble::ProviderDown {
-            message: message.clone(),
-            is_certain: true,
-        }),
+        CallOutcome::Failed { kind, message, .. } if kind.is_outage() => {
+            Some(CallTrouble::ProviderDown {
+                message: message.clone(),
+                is_certain: true,
+            })
+        }
         CallOutcome::TimedOut {
             message,
             provider_down: true,

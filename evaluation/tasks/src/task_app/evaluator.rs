@@ -163,6 +163,14 @@ impl Evaluator for TaskAppEvaluator {
         self.policy.obstacle()
     }
 
+    fn is_priced(&self) -> bool {
+        self.policy.is_priced()
+    }
+
+    fn stop_waiting(&self) {
+        self.policy.stop_waiting();
+    }
+
     fn info(&self) -> EvaluatorInfo {
         let policy = self.policy.settings();
         EvaluatorInfo {

@@ -84,7 +84,9 @@ async fn a_rewriting_that_names_the_answer_gets_it_in_no_prompt() {
 fn replying(text: &'static str, finish_reason: FinishReason) -> ScriptedModel {
     ScriptedModel::new(move |_| {
         Ok(Completion {
+            reasoning: None,
             text: text.to_owned(),
+            reasoning: None,
             finish_reason: finish_reason.clone(),
             tool_calls: vec![serde_json::json!({"name": "look"})],
             usage: Usage {
@@ -206,6 +208,7 @@ async fn model_errors_keep_their_kind_and_only_an_outage_pauses() {
 fn saying(text: &'static str, finish_reason: FinishReason) -> ScriptedModel {
     ScriptedModel::new(move |_| {
         Ok(Completion {
+            reasoning: None,
             text: text.to_owned(),
             finish_reason: finish_reason.clone(),
             tool_calls: Vec::new(),
@@ -295,6 +298,7 @@ async fn an_answer_whose_judge_was_down_is_not_bought_again() {
             });
         }
         Ok(Completion {
+            reasoning: None,
             text: "Score: 1".to_owned(),
             finish_reason: FinishReason::Stop,
             tool_calls: Vec::new(),

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::fault::Fault;
-use super::retry_after::retry_after_header;
 use super::reply::ReportedUsage;
 use super::request::ModelCall;
+use super::retry_after::retry_after_header;
 use super::server::Shared;
 
 /// An answer, and where its sending stops.
@@ -50,6 +50,16 @@ impl Answer {
             Some(Fault::ErrorObject { code }) => {
                 let body = json!({"error": {"code": code, "message": "injected error object"}});
                 return Answer::json(200, &body);
+            }
+            Some(Fault::Raw {
+                status,
+                headers,
+                body,
+            }) => {
+                let mut answer = Answer::json(*status, &Value::Null);
+                answer.headers.clone_from(headers);
+                answer.body.clone_from(body);
+                return answer;
             }
             Some(Fault::NoChoices) => return Answer::json(200, &json!({"choices": []})),
             Some(Fault::InvalidJson) => {

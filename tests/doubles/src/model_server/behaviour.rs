@@ -83,6 +83,11 @@ impl Behaviour {
         }
     }
 
+    /// Whether every path is served, because answers are given word for word.
+    pub(super) fn is_raw(&self) -> bool {
+        self.plan.has_raw()
+    }
+
     pub(super) fn fault(&self, call: &ModelCall) -> Option<&Fault> {
         if let Some(key) = &self.required_key {
             let given = call.header("authorization").unwrap_or_default();

@@ -50,7 +50,8 @@ async fn handle(
     {
         return send(incoming, &answer, shared, None).await;
     }
-    if request.method != "POST" || !route.ends_with("/chat/completions") {
+    let is_chat = route.ends_with("/chat/completions");
+    if request.method != "POST" || !(is_chat || shared.behaviour.lock().is_raw()) {
         let answer = Answer::error(404, "not_found", "only POST .../chat/completions is served");
         return send(incoming, &answer, shared, None).await;
     }

@@ -54,6 +54,15 @@ pub enum Fault {
     WrongContentType,
     /// A redirect to this address.
     Redirect(String),
+    /// This answer as it is, whatever path was called.
+    Raw {
+        /// The status code.
+        status: u16,
+        /// Headers beside those of the body.
+        headers: Vec<(&'static str, String)>,
+        /// The body, byte for byte.
+        body: Vec<u8>,
+    },
 }
 
 /// The two forms of `Retry-After`.
@@ -83,6 +92,15 @@ impl Fault {
             retry_after: None,
             code: "injected".to_owned(),
             message: format!("injected status {status}"),
+        }
+    }
+
+    /// A success with this body and no headers of its own.
+    pub fn body(body: impl Into<Vec<u8>>) -> Self {
+        Self::Raw {
+            status: 200,
+            headers: Vec::new(),
+            body: body.into(),
         }
     }
 
@@ -138,6 +156,12 @@ impl FaultPlan {
         self.seed = seed;
         self.by_chance.push((probability, fault));
         self
+    }
+
+    pub(super) fn has_raw(&self) -> bool {
+        let planned = self.from_index.iter().map(|(_, fault)| fault);
+        let mut planned = planned.chain(self.by_index.values());
+        planned.any(|fault| matches!(fault, Fault::Raw { .. }))
     }
 
     pub(super) fn fault(&self, index: u64) -> Option<&Fault> {

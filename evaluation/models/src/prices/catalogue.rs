@@ -1,0 +1,101 @@
+//! A dated list of prices, as data that can be replaced.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::row_of;
+use crate::ModelSetupError;
+use crate::settings::PriceSettings;
+
+/// Largest catalogue that is read from a file, in bytes.
+const LARGEST_FILE: u64 = 16 << 20;
+
+static BUILT_IN: LazyLock<PriceCatalogue> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("catalogue.json")).expect("a test reads the catalogue")
+});
+
+/// What models cost, as of a day.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct PriceCatalogue {
+    /// The day up to which the prices were looked up, as `2025-12-31`.
+    pub as_of: String,
+    /// One row per model.
+    pub prices: Vec<PriceSettings>,
+}
+
+/// A price file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PriceCatalogueError {
+    /// The file cannot be read: correct the path or its permissions.
+    #[error("cannot read the price file {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is too large to be a price file.
+    #[error("the price file {} has more than 16 MiB", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not a catalogue: give it `as_of` and a list `prices` with the keys of `[[prices]]`.
+    #[error("the price file {} does not work: {source}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and in which line.
+        source: serde_json::Error,
+    },
+    /// A price is out of range.
+    #[error("the price file {} does not work: {source}", path.display())]
+    Price {
+        /// The file.
+        path: PathBuf,
+        /// Which price.
+        source: ModelSetupError,
+    },
+}
+
+impl PriceCatalogue {
+    /// The catalogue this program was built with.
+    pub fn built_in() -> &'static Self {
+        &BUILT_IN
+    }
+
+    /// Reads a catalogue of the same form as the built-in one from a JSON file.
+    pub fn read(path: &Path) -> Result<Self, PriceCatalogueError> {
+        let read = |source| PriceCatalogueError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let size = std::fs::metadata(path).map_err(read)?.len();
+        if size > LARGEST_FILE {
+            let path = path.to_owned();
+            return Err(PriceCatalogueError::TooLarge { path });
+        }
+        let text = std::fs::read_to_string(path).map_err(read)?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let catalogue: Self =
+            serde_json::from_str(text).map_err(|source| PriceCatalogueError::Syntax {
+                path: path.to_owned(),
+                source,
+            })?;
+        for price in &catalogue.prices {
+            price.check().map_err(|source| PriceCatalogueError::Price {
+                path: path.to_owned(),
+                source,
+            })?;
+        }
+        Ok(catalogue)
+    }
+
+    /// The row of a provider's model; names with a date after them have the price of their family.
+    pub fn find(&self, provider: &str, model: &str) -> Option<&PriceSettings> {
+        row_of(provider, model, &self.prices)
+    }
+}

@@ -1,0 +1,181 @@
+//! What a message says, apart from what the model thought before it said so.
+
+use serde_json::Value;
+
+/// An answer and the reasoning before it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) text: String,
+    pub(crate) reasoning: String,
+}
+
+/// The names under which providers and servers hand out reasoning beside the content.
+const REASONING_FIELDS: [&str; 4] = [
+    "reasoning_content",
+    "reasoning",
+    "thinking",
+    "reasoning_details",
+];
+
+impl Said {
+    /// Reads an assistant's message, or a piece of one.
+    pub(crate) fn of_message(message: &Value) -> Self {
+        let mut said = message
+            .get("content")
+            .map(Self::of_content)
+            .unwrap_or_default();
+        let beside = REASONING_FIELDS
+            .iter()
+            .filter_map(|field| Some(thought(message.get(field)?)))
+            .find(|thought| !thought.is_empty());
+        if let Some(beside) = beside {
+            said.reasoning.push_str(&beside);
+        }
+        said
+    }
+
+    /// Reads a content: a text, or a list of parts of which some are reasoning and some are text.
+    pub(crate) fn of_content(content: &Value) -> Self {
+        let mut said = Self::default();
+        match content {
+            Value::String(text) => said.text.clone_from(text),
+            Value::Array(parts) => {
+                for part in parts {
+                    said.take_part(part);
+                }
+            }
+            _ => {}
+        }
+        said
+    }
+
+    /// The same with what stands between `<think>` and `</think>` before the answer taken off.
+    #[must_use]
+    pub(crate) fn without_thinking_in_text(mut self) -> Self {
+        let (thinking, answer) = split_thinking(&self.text);
+        if answer.len() < self.text.len() {
+            self.reasoning.push_str(&thinking);
+            self.text = answer.to_owned();
+        }
+        self
+    }
+
+    fn take_part(&mut self, part: &Value) {
+        let kind = part.get("type").and_then(Value::as_str).unwrap_or("text");
+        let is_reasoning = kind.contains("thinking") || kind.contains("reasoning");
+        if is_reasoning {
+            self.reasoning.push_str(&thought(part));
+        } else if let Some(text) = part.as_str().or_else(|| part.get("text")?.as_str()) {
+            self.text.push_str(text);
+        }
+    }
+}
+
+/// The text in a piece of reasoning, however deep it lies.
+fn thought(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().map(thought).collect(),
+        Value::Object(fields) => ["thinking", "text", "reasoning", "content", "summary"]
+            .iter()
+            .filter_map(|name| Some(thought(fields.get(*name)?)))
+            .find(|text| !text.is_empty())
+            .unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// The reasoning in front of an answer, and the answer. A `</think>` that nothing opened ends
+/// reasoning that began in the prompt; a `<think>` that nothing closes was cut off before the answer.
+fn split_thinking(text: &str) -> (String, &str) {
+    const TAGS: [(&str, &str); 3] = [
+        ("<think>", "</think>"),
+        ("<thinking>", "</thinking>"),
+        ("[THINK]", "[/THINK]"),
+    ];
+    let mut thinking = String::new();
+    let mut rest = text;
+    loop {
+        let start = rest.trim_start();
+        let opened = TAGS.iter().find_map(|(open, close)| {
+            let inside = start.strip_prefix(open)?;
+            Some(inside.split_once(close).unwrap_or((inside, "")))
+        });
+        let Some((inside, after)) = opened else { break };
+        thinking.push_str(inside.trim());
+        rest = after;
+    }
+    let (open, close) = TAGS[0];
+    if let Some((inside, after)) = rest.split_once(close)
+        && !inside.contains(open)
+    {
+        thinking.push_str(inside.trim());
+        rest = after;
+    }
+    if rest.len() == text.len() {
+        return (thinking, text);
+    }
+    (thinking, rest.trim_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(message: &Value, text: &str, reasoning: &str) {
+        let said = Said::of_message(message).without_thinking_in_text();
+        let expected = Said {
+            text: text.to_owned(),
+            reasoning: reasoning.to_owned(),
+        };
+        assert_eq!(said, expected, "{message}");
+    }
+
+    #[test]
+    fn parts_of_text_are_joined_and_absent_ones_are_empty() {
+        check(&json!({"content": "plain"}), "plain", "");
+        let parts =
+            json!([{"type": "text", "text": "a"}, {"type": "image_url"}, {"text": "b"}, "c"]);
+        check(&json!({"content": parts}), "abc", "");
+        check(&json!({"content": null}), "", "");
+        check(&json!({"content": 7}), "", "");
+        check(&json!({}), "", "");
+    }
+
+    #[test]
+    fn reasoning_is_told_from_the_answer_wherever_it_stands() {
+        for message in [
+            json!({"content": "pos", "reasoning_content": "hm"}),
+            json!({"content": "pos", "reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}),
+            json!({"content": "pos", "reasoning_details": [{"type": "reasoning.summary", "summary": "hm"}]}),
+            json!({"content": "pos", "thinking": "hm"}),
+            json!({"content": [{"type": "reasoning", "text": "hm"}, {"type": "text", "text": "pos"}]}),
+            json!({"content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "pos"}]}),
+            json!({"content": [
+                {"type": "thinking", "thinking": [{"type": "text", "text": "h"}, {"type": "text", "text": "m"}]},
+                {"type": "text", "text": "pos"},
+            ]}),
+            json!({"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}, {"type": "output_text", "text": "pos"}]}),
+            json!({"content": "<think>\nhm\n</think>\n\npos"}),
+            json!({"content": "hm\n</think>\n\npos"}),
+            json!({"content": "<thinking>hm</thinking>pos"}),
+        ] {
+            check(&message, "pos", "hm");
+        }
+        check(
+            &json!({"content": "<think>never closed"}),
+            "",
+            "never closed",
+        );
+        check(&json!({"content": "<think></think> pos"}), "pos", "");
+    }
+
+    #[test]
+    fn an_answer_that_speaks_of_the_tags_keeps_them() {
+        for text in ["Write <think>x</think> first.", " as it is ", "</thinking>"] {
+            check(&json!({"content": text}), text, "");
+        }
+    }
+}
