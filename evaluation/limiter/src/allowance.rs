@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Allowance, Left};
 
 /// What was heard is acted upon for this long, and no call is held back for longer because of it.
-const LONGEST_HOLD: Duration = Duration::from_secs(60);
+const LONGEST_HOLD: Duration = Duration::from_mins(1);
 
 /// How fast the typical size of a call follows what calls turn out to use.
 const NEWS: f64 = 0.1;
@@ -102,15 +102,20 @@ impl Level {
 mod tests {
     use super::*;
 
-    fn left(limit: u64, remaining: u64, full_in_seconds: f64) -> Option<Left> {
-        Some(Left {
+    fn left(limit: u64, remaining: u64, full_in_seconds: f64) -> Left {
+        Left {
             limit: Some(limit),
             remaining,
             full_in: Some(Duration::from_secs_f64(full_in_seconds)),
-        })
+        }
     }
 
-    fn heard(requests: Option<Left>, tokens: Option<Left>, now: Instant) -> Heard {
+    fn heard(
+        requests: impl Into<Option<Left>>,
+        tokens: impl Into<Option<Left>>,
+        now: Instant,
+    ) -> Heard {
+        let (requests, tokens) = (requests.into(), tokens.into());
         let mut heard = Heard::default();
         heard.hear(&Allowance { requests, tokens }, now);
         heard

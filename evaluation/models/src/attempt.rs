@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Response};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::fault::{Addressee, AttemptFault};
 use super::rate_headers;
@@ -35,8 +35,10 @@ pub(super) async fn attempt(
     timeouts: Timeouts,
     allowance: &mut Allowance,
 ) -> Result<Reply, AttemptFault> {
-    let exchanged = exchange(client, to, body, timeouts, allowance);
-    match timeout(timeouts.whole, exchanged).await {
+    // Both limits count from the same instant, so that silence is called silence where they are equal.
+    let started = Instant::now();
+    let exchanged = exchange(client, to, body, timeouts, started, allowance);
+    match timeout_at(started + timeouts.whole, exchanged).await {
         Ok(result) => result,
         Err(_) => Err(AttemptFault::timeout(to, "complete reply", timeouts.whole)),
     }
@@ -47,12 +49,15 @@ async fn exchange(
     to: Addressee<'_>,
     body: Vec<u8>,
     timeouts: Timeouts,
+    started: Instant,
     allowance: &mut Allowance,
 ) -> Result<Reply, AttemptFault> {
-    let response = begin(client, to, body, timeouts.first_byte, allowance).await?;
+    let first_byte = timeouts.first_byte;
+    let response = begin(client, to, body, (started, first_byte), allowance).await?;
     let bytes = read_reply(to, response).await?;
     let about = tokens_for(bytes.len());
-    Reply::parse(bytes).map_err(|unreadable| AttemptFault::from_reply(to, unreadable, about))
+    Reply::parse_as(bytes, to.endpoint.dialect)
+        .map_err(|unreadable| AttemptFault::from_reply(to, unreadable, about))
 }
 
 /// Posts `body` and waits for a success status.
@@ -60,18 +65,17 @@ pub(super) async fn begin(
     client: &Client,
     to: Addressee<'_>,
     body: Vec<u8>,
-    first_byte: Duration,
+    (started, first_byte): (Instant, Duration),
     allowance: &mut Allowance,
 ) -> Result<Response, AttemptFault> {
-    let url = format!("{}/chat/completions", to.endpoint.base_url);
-    let mut request = client
-        .post(url)
+    let address = to.endpoint.address_of(to.model);
+    let headers = to.endpoint.headers(&address, &body);
+    let request = client
+        .post(address)
+        .headers(headers)
         .header(CONTENT_TYPE, "application/json")
         .body(body);
-    if let Some(authorization) = &to.endpoint.authorization {
-        request = request.header(reqwest::header::AUTHORIZATION, authorization.clone());
-    }
-    let response = match timeout(first_byte, request.send()).await {
+    let response = match timeout_at(started + first_byte, request.send()).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Err(sending_failed(to, error)),
         Err(_) => return Err(AttemptFault::timeout(to, "first byte", first_byte)),

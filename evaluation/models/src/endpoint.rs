@@ -1,14 +1,20 @@
 //! Which address and key a model uses, and in which order they are looked up.
 
+use jiff::Timestamp;
 use reqwest::Url;
-use reqwest::header::HeaderValue;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::api_key::ApiKey;
+use super::dialect::{Dialect, anthropic};
 use super::settings::{MaxTokensField, ModelSettings, ProviderSettings};
+use super::signing::AwsKeys;
 use super::{Environment, ModelSetupError};
 
 /// Overrides the base URL of every provider, those named in a configuration too.
 const OVERRIDE_VARIABLE: &str = "GEPA_PROVIDER_BASE_URL";
+
+/// Where Gemini speaks its own protocol.
+const GEMINI: &str = "https://generativelanguage.googleapis.com/v1beta";
 
 /// An address with the key that opens it.
 #[derive(Clone, Debug)]
@@ -17,12 +23,22 @@ pub(super) struct Endpoint {
     pub(super) base_url: String,
     /// Where the address was set, for messages.
     pub(super) origin: String,
+    pub(super) dialect: Dialect,
+    api_version: Option<String>,
     pub(super) key: Option<ApiKey>,
-    pub(super) authorization: Option<HeaderValue>,
+    authorization: Authorization,
     /// The variable that holds the key, or would.
     pub(super) key_variable: String,
     pub(super) is_encrypted: bool,
     pub(super) is_loopback: bool,
+}
+
+/// How a request shows that it may be made.
+#[derive(Clone, Debug)]
+enum Authorization {
+    Nothing,
+    Header(HeaderName, HeaderValue),
+    Signature(AwsKeys),
 }
 
 /// What is known about a provider by its name.
@@ -30,53 +46,85 @@ pub(super) struct Endpoint {
 struct KnownProvider {
     name: &'static str,
     alias: Option<&'static str>,
-    base_url: &'static str,
+    /// `None` where every customer has an address of their own.
+    base_url: Option<&'static str>,
     needs_key: bool,
     max_tokens_field: MaxTokensField,
+    dialect: Dialect,
 }
 
-const KNOWN_PROVIDERS: [KnownProvider; 6] = [
+const KNOWN_PROVIDERS: [KnownProvider; 9] = [
     KnownProvider {
         name: "openai",
         alias: None,
-        base_url: "https://api.openai.com/v1",
+        base_url: Some("https://api.openai.com/v1"),
         needs_key: true,
         max_tokens_field: MaxTokensField::MaxCompletionTokens,
+        dialect: Dialect::ChatCompletions,
     },
     KnownProvider {
         name: "groq",
         alias: None,
-        base_url: "https://api.groq.com/openai/v1",
+        base_url: Some("https://api.groq.com/openai/v1"),
         needs_key: true,
         max_tokens_field: MaxTokensField::MaxCompletionTokens,
+        dialect: Dialect::ChatCompletions,
     },
     KnownProvider {
         name: "gemini",
         alias: Some("google"),
-        base_url: "https://generativelanguage.googleapis.com/v1beta/openai",
+        base_url: Some("https://generativelanguage.googleapis.com/v1beta/openai"),
         needs_key: true,
         max_tokens_field: MaxTokensField::MaxTokens,
+        dialect: Dialect::ChatCompletions,
+    },
+    KnownProvider {
+        name: "anthropic",
+        alias: None,
+        base_url: Some("https://api.anthropic.com/v1"),
+        needs_key: true,
+        max_tokens_field: MaxTokensField::MaxTokens,
+        dialect: Dialect::Anthropic,
+    },
+    KnownProvider {
+        name: "azure",
+        alias: Some("azure_openai"),
+        base_url: None,
+        needs_key: true,
+        max_tokens_field: MaxTokensField::MaxTokens,
+        dialect: Dialect::Azure,
+    },
+    KnownProvider {
+        name: "bedrock",
+        alias: None,
+        base_url: None,
+        needs_key: true,
+        max_tokens_field: MaxTokensField::MaxTokens,
+        dialect: Dialect::Bedrock,
     },
     KnownProvider {
         name: "openrouter",
         alias: None,
-        base_url: "https://openrouter.ai/api/v1",
+        base_url: Some("https://openrouter.ai/api/v1"),
         needs_key: true,
         max_tokens_field: MaxTokensField::MaxTokens,
+        dialect: Dialect::ChatCompletions,
     },
     KnownProvider {
         name: "ollama",
         alias: None,
-        base_url: "http://127.0.0.1:11434/v1",
+        base_url: Some("http://127.0.0.1:11434/v1"),
         needs_key: false,
         max_tokens_field: MaxTokensField::MaxTokens,
+        dialect: Dialect::ChatCompletions,
     },
     KnownProvider {
         name: "vllm",
         alias: None,
-        base_url: "http://127.0.0.1:8000/v1",
+        base_url: Some("http://127.0.0.1:8000/v1"),
         needs_key: false,
         max_tokens_field: MaxTokensField::MaxTokens,
+        dialect: Dialect::ChatCompletions,
     },
 ];
 
@@ -92,7 +140,7 @@ pub fn known_providers() -> impl Iterator<Item = &'static str> {
 
 /// The built-in address of a provider; `None` for one that is not known.
 pub fn public_base_url(provider: &str) -> Option<&'static str> {
-    known(provider).map(|known| known.base_url)
+    known(provider).and_then(|known| known.base_url)
 }
 
 /// The field that carries the limit on a reply's length.
@@ -111,30 +159,96 @@ impl Endpoint {
         provider: &ProviderSettings,
         environment: &Environment,
     ) -> Result<Self, ModelSetupError> {
-        let (url, origin) = resolve_url(settings, provider, environment)?;
+        let dialect = settings
+            .dialect
+            .or(provider.dialect)
+            .or_else(|| known(&settings.provider).map(|known| known.dialect))
+            .unwrap_or_default();
+        let (url, origin) = resolve_url(settings, provider, environment, dialect)?;
         let is_loopback = is_loopback(&url);
         let (key_variable, key) = resolve_key(settings, provider, environment);
-        let needs_key = known(&settings.provider).is_none_or(|known| known.needs_key);
-        if key.is_none() && needs_key && !is_loopback {
-            return Err(ModelSetupError::MissingKey {
-                provider: settings.provider.clone(),
-                variable: key_variable,
-            });
-        }
-        let authorization = key.as_ref().map(ApiKey::bearer);
-        if authorization == Some(None) {
-            let variable = key_variable;
-            return Err(ModelSetupError::BadKey { variable });
-        }
-        Ok(Self {
+        let mut endpoint = Self {
             base_url: url.as_str().trim_end_matches('/').to_owned(),
             origin,
+            dialect,
+            api_version: provider.api_version.clone(),
             key,
-            authorization: authorization.flatten(),
+            authorization: Authorization::Nothing,
             key_variable,
             is_encrypted: url.scheme() == "https",
             is_loopback,
-        })
+        };
+        endpoint.authorization = endpoint.authorized(settings, environment)?;
+        let needs_key = known(&settings.provider).is_none_or(|known| known.needs_key);
+        let is_open = matches!(endpoint.authorization, Authorization::Nothing);
+        if is_open && needs_key && !is_loopback {
+            return Err(ModelSetupError::MissingKey {
+                provider: settings.provider.clone(),
+                variable: endpoint.key_variable,
+            });
+        }
+        Ok(endpoint)
+    }
+
+    fn authorized(
+        &mut self,
+        settings: &ModelSettings,
+        environment: &Environment,
+    ) -> Result<Authorization, ModelSetupError> {
+        if self.key.is_none() && self.dialect == Dialect::Bedrock {
+            let keys = aws_keys(&settings.provider, environment)?;
+            "AWS_ACCESS_KEY_ID".clone_into(&mut self.key_variable);
+            self.key = keys.as_ref().map(|keys| keys.secret_key.clone());
+            return Ok(keys.map_or(Authorization::Nothing, Authorization::Signature));
+        }
+        let Some(key) = &self.key else {
+            return Ok(Authorization::Nothing);
+        };
+        let (name, value) = match self.dialect {
+            Dialect::Anthropic => (HeaderName::from_static("x-api-key"), key.plain()),
+            Dialect::Gemini => (HeaderName::from_static("x-goog-api-key"), key.plain()),
+            Dialect::Azure => (HeaderName::from_static("api-key"), key.plain()),
+            _ => (AUTHORIZATION, key.bearer()),
+        };
+        match value {
+            Some(value) => Ok(Authorization::Header(name, value)),
+            None => Err(ModelSetupError::BadKey {
+                variable: self.key_variable.clone(),
+            }),
+        }
+    }
+
+    /// Where calls to a model go.
+    pub(super) fn address_of(&self, model: &str) -> String {
+        let path = self.dialect.path(model, self.api_version.as_deref());
+        format!("{}{path}", self.base_url)
+    }
+
+    /// The headers of a request beside its content type.
+    pub(super) fn headers(&self, address: &str, body: &[u8]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if self.dialect == Dialect::Anthropic {
+            let version = HeaderValue::from_static(anthropic::VERSION);
+            headers.insert("anthropic-version", version);
+        }
+        match &self.authorization {
+            Authorization::Nothing => {}
+            Authorization::Header(name, value) => {
+                headers.insert(name, value.clone());
+            }
+            Authorization::Signature(keys) => {
+                let signed = Url::parse(address)
+                    .ok()
+                    .and_then(|url| keys.headers("bedrock", &url, body, Timestamp::now()));
+                headers.extend(
+                    signed
+                        .into_iter()
+                        .flatten()
+                        .map(|(name, value)| (Some(name), value)),
+                );
+            }
+        }
+        headers
     }
 
     /// `text` without the key in it.
@@ -170,8 +284,12 @@ fn resolve_url(
     settings: &ModelSettings,
     provider: &ProviderSettings,
     environment: &Environment,
+    dialect: Dialect,
 ) -> Result<(Url, String), ModelSetupError> {
-    let names = variables(&settings.provider, "API_BASE");
+    let mut names = variables(&settings.provider, "API_BASE");
+    if dialect == Dialect::Azure {
+        names.push("AZURE_OPENAI_ENDPOINT".to_owned());
+    }
     let of_environment = |variable: &str| {
         let url = environment.get(variable)?;
         Some((url, variable.to_owned()))
@@ -189,8 +307,13 @@ fn resolve_url(
             found.map(|(url, origin)| (url.to_owned(), origin))
         })
         .or_else(|| {
-            let known = known(&settings.provider)?;
-            Some((known.base_url.to_owned(), "the built-in address".to_owned()))
+            let url = match dialect {
+                Dialect::Bedrock => regional_url(environment)?,
+                // Beside the address that speaks chat completions.
+                Dialect::Gemini => GEMINI.to_owned(),
+                _ => known(&settings.provider)?.base_url?.to_owned(),
+            };
+            Some((url, "the built-in address".to_owned()))
         });
     let Some((url, origin)) = found else {
         return Err(ModelSetupError::UnknownProvider {
@@ -198,7 +321,7 @@ fn resolve_url(
             variable: names.into_iter().next().unwrap_or_default(),
         });
     };
-    Ok((normalised(&url, &origin)?, origin))
+    Ok((normalised(&url, &origin, dialect)?, origin))
 }
 
 fn resolve_key(
@@ -210,10 +333,10 @@ fn resolve_key(
         .api_key_env
         .as_ref()
         .or(provider.api_key_env.as_ref());
-    let names = match configured {
-        Some(variable) => vec![variable.clone()],
-        None => variables(&settings.provider, "API_KEY"),
-    };
+    let names = configured.map_or_else(
+        || key_variables(&settings.provider),
+        |variable| vec![variable.clone()],
+    );
     for variable in &names {
         if let Some(key) = environment.get(variable) {
             return (variable.clone(), Some(ApiKey::new(key)));
@@ -222,8 +345,50 @@ fn resolve_key(
     (names.into_iter().next().unwrap_or_default(), None)
 }
 
+/// The variables that may hold the key of a provider, the usual one first.
+fn key_variables(provider: &str) -> Vec<String> {
+    let mut names = variables(provider, "API_KEY");
+    let beside = match canonical_name(provider) {
+        "azure" => Some("AZURE_OPENAI_API_KEY"),
+        "bedrock" => Some("AWS_BEARER_TOKEN_BEDROCK"),
+        _ => None,
+    };
+    names.extend(beside.map(str::to_owned));
+    names
+}
+
+/// The keys that sign requests, where the environment has them.
+fn aws_keys(provider: &str, environment: &Environment) -> Result<Option<AwsKeys>, ModelSetupError> {
+    let key = |name| environment.get(name).map(ApiKey::new);
+    let Some((access_key, secret_key)) = key("AWS_ACCESS_KEY_ID").zip(key("AWS_SECRET_ACCESS_KEY"))
+    else {
+        return Ok(None);
+    };
+    let Some(region) = region(environment) else {
+        return Err(ModelSetupError::MissingRegion {
+            provider: provider.to_owned(),
+        });
+    };
+    Ok(Some(AwsKeys {
+        access_key,
+        secret_key,
+        session_token: key("AWS_SESSION_TOKEN"),
+        region: region.to_owned(),
+    }))
+}
+
+fn region(environment: &Environment) -> Option<&str> {
+    let region = environment.get("AWS_REGION");
+    region.or_else(|| environment.get("AWS_DEFAULT_REGION"))
+}
+
+fn regional_url(environment: &Environment) -> Option<String> {
+    let region = region(environment)?;
+    Some(format!("https://bedrock-runtime.{region}.amazonaws.com"))
+}
+
 /// A base URL as the paths below it need it: one version segment, no trailing slash.
-fn normalised(text: &str, origin: &str) -> Result<Url, ModelSetupError> {
+fn normalised(text: &str, origin: &str, dialect: Dialect) -> Result<Url, ModelSetupError> {
     let refuse = |reason| ModelSetupError::BadBaseUrl {
         origin: origin.to_owned(),
         reason,
@@ -243,7 +408,29 @@ fn normalised(text: &str, origin: &str) -> Result<Url, ModelSetupError> {
     }
     let host = url.host_str().unwrap_or_default().to_owned();
     let path = url.path().trim_end_matches('/');
-    let path = path.strip_suffix("/chat/completions").unwrap_or(path);
+    let calls = ["/chat/completions", "/responses", "/messages"];
+    let path = calls
+        .iter()
+        .find_map(|call| path.strip_suffix(call))
+        .unwrap_or(path);
+    let native_path = match dialect {
+        Dialect::Azure => Some(path.split("/openai").next().unwrap_or_default().to_owned()),
+        Dialect::Bedrock => Some(path.to_owned()),
+        Dialect::Gemini => {
+            let path = path.strip_suffix("/openai").unwrap_or(path);
+            let has_version = path.split('/').any(is_version);
+            Some(if has_version {
+                path.to_owned()
+            } else {
+                format!("{path}/v1beta")
+            })
+        }
+        _ => None,
+    };
+    if let Some(path) = native_path {
+        url.set_path(&path);
+        return Ok(url);
+    }
     let full_path = match (host.as_str(), path) {
         ("api.groq.com", "" | "/v1" | "/openai") => "/openai/v1".to_owned(),
         ("openrouter.ai", "" | "/v1" | "/api") => "/api/v1".to_owned(),

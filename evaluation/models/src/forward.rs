@@ -186,7 +186,11 @@ impl ChatModel {
                            request without `stream`";
             return Err((ModelErrorKind::Permanent, message.to_owned()));
         }
-        let bytes = body.to_string().into_bytes();
+        let native = self.endpoint.dialect.request(body);
+        let bytes = match native {
+            Ok(native) => native.to_string().into_bytes(),
+            Err(reason) => return Err((ModelErrorKind::Permanent, reason)),
+        };
         let prompt_tokens = estimated_prompt_tokens(body);
         let expected_tokens = prompt_tokens + expected_completion_tokens(body);
         loop {

@@ -1,4 +1,4 @@
-//! Talking to OpenAI-compatible chat completion endpoints, and paying attention to what it costs.
+//! Talking to the endpoints of providers, and paying attention to what it costs.
 //!
 //! Layers, from the wire up: one attempt (`attempt`, `fault`, `reply`), the limits all attempts to an
 //! endpoint share ([`gepa_limiter`]), retries and usage ([`ChatModel::forward`]), and the
@@ -10,6 +10,7 @@ mod attempt;
 mod backoff;
 mod chat;
 pub mod decoding;
+mod dialect;
 mod endpoint;
 mod environment;
 mod fault;
@@ -22,6 +23,7 @@ mod reply;
 mod retry_after;
 mod settings;
 mod setup_error;
+mod signing;
 mod spending;
 mod stream;
 mod telemetry;
@@ -31,6 +33,7 @@ pub use api_key::ApiKey;
 pub use attempt::innermost;
 pub use backoff::RetryTiming;
 pub use chat::ChatModel;
+pub use dialect::Dialect;
 pub use endpoint::{is_loopback, known_providers, public_base_url};
 pub use environment::{Environment, EnvironmentError};
 pub use forward::{ForwardError, RawReply};

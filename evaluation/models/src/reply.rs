@@ -7,6 +7,7 @@ mod usage;
 use serde_json::{Value, json};
 
 use super::assembly::completion_of_stream;
+use super::dialect::Dialect;
 use gepa_evaluation::FinishReason;
 
 pub(super) use content::Said;
@@ -50,7 +51,13 @@ pub(crate) struct NoAnswer {
 }
 
 impl Reply {
+    /// Reads a chat completion.
     pub(crate) fn parse(body: Vec<u8>) -> Result<Self, Unreadable> {
+        Self::parse_as(body, Dialect::ChatCompletions)
+    }
+
+    /// Reads a reply of this dialect.
+    pub(super) fn parse_as(body: Vec<u8>, dialect: Dialect) -> Result<Self, Unreadable> {
         let (json, is_as_sent) = if is_event_stream(&body) {
             (completion_of_stream(&body)?, false)
         } else {
@@ -58,8 +65,8 @@ impl Reply {
         };
         let reply = Self {
             body,
-            json,
-            is_as_sent,
+            json: dialect.completion(json),
+            is_as_sent: is_as_sent && dialect.is_chat_completions(),
         };
         reply.checked()
     }

@@ -6,17 +6,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::ModelSetupError;
+use super::dialect::Dialect;
 
 /// Tokens a reply is assumed to take at most where `max_tokens` is not set.
 pub(super) const ASSUMED_COMPLETION_TOKENS: u32 = 4_096;
 
 const LONGEST_SECONDS: f64 = 86_400.0;
 
-/// One model behind an OpenAI-compatible chat completions endpoint.
+/// One model behind an endpoint of a provider.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelSettings {
-    /// Who serves the model: `openai`, `groq`, `gemini` (or `google`), `openrouter`, `ollama`,
-    /// `vllm`, or any other name together with a base URL.
+    /// Who serves the model: `openai`, `anthropic`, `azure`, `bedrock`, `groq`, `gemini` (or `google`),
+    /// `openrouter`, `ollama`, `vllm`, or any other name together with a base URL.
     pub provider: String,
     /// The model's name, exactly as the provider calls it.
     pub model: String,
@@ -29,6 +30,11 @@ pub struct ModelSettings {
     /// `NAME_API_KEY`. `ollama`, `vllm` and loopback addresses work without a key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key_env: Option<String>,
+    /// The protocol spoken with it. Default: `providers.NAME.dialect`, then the provider's: `anthropic`
+    /// for `anthropic`, `azure` for `azure`, `bedrock` for `bedrock`, `chat_completions` for everyone
+    /// else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<Dialect>,
     /// Sampling temperature, 0 to 2. Default: the provider's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
@@ -92,6 +98,12 @@ pub struct ProviderSettings {
     /// The environment variable that holds the key. Default: `NAME_API_KEY`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key_env: Option<String>,
+    /// The protocol spoken there. Default: that of the provider's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<Dialect>,
+    /// The `api-version` of Azure. Default: `2024-10-21`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
     /// Most requests under way at once, at least 1. The limiter goes below it while the provider
     /// complains and comes back. Default: 64.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,6 +148,7 @@ impl ModelSettings {
             model: model.into(),
             base_url: None,
             api_key_env: None,
+            dialect: None,
             temperature: None,
             top_p: None,
             max_tokens: None,
@@ -181,6 +194,17 @@ impl ModelSettings {
 
 impl ProviderSettings {
     pub(super) fn check(&self) -> Result<(), ModelSetupError> {
+        let is_version = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+        if !self
+            .api_version
+            .as_ref()
+            .is_none_or(|version| version.chars().all(is_version))
+        {
+            return Err(invalid(
+                "api_version",
+                "expected a version such as 2024-10-21",
+            ));
+        }
         check_positive("max_concurrent", self.max_concurrent.map(u64::from))?;
         check_positive(
             "requests_per_minute",

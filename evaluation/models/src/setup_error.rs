@@ -14,8 +14,8 @@ pub enum ModelSetupError {
     },
     /// The provider is not a known one and has no address: correct the name or set `base_url`.
     #[error(
-        "provider `{provider}` is not known: use one of openai, groq, gemini, openrouter, ollama, \
-         vllm, or set `base_url` or {variable}"
+        "provider `{provider}` has no known address: use one of openai, anthropic, azure, bedrock, groq, \
+         gemini, openrouter, ollama, vllm, or set `base_url` or {variable}"
     )]
     UnknownProvider {
         /// The provider as configured.
@@ -30,6 +30,12 @@ pub enum ModelSetupError {
         provider: String,
         /// The variable to set.
         variable: String,
+    },
+    /// No region: set the variable in the environment or in `.env`.
+    #[error("no region for provider `{provider}`: set AWS_REGION in the environment or in .env")]
+    MissingRegion {
+        /// The provider as configured.
+        provider: String,
     },
     /// The key contains characters that no HTTP header can carry: set it anew.
     #[error("the key in {variable} contains characters that cannot be sent: set it anew")]

@@ -15,7 +15,7 @@ use super::forward::{CallHistory, ForwardError, expected_completion_tokens};
 use super::reply::estimated_prompt_tokens;
 use super::spending::Spending;
 use super::telemetry::AttemptTimer;
-use gepa_evaluation::{FinishReason, ModelError, Purpose};
+use gepa_evaluation::{FinishReason, ModelError, ModelErrorKind, Purpose};
 use gepa_limiter::{Allowance, Permit, Report};
 
 /// Longest line of a stream, in bytes.
@@ -60,6 +60,16 @@ impl ChatModel {
         purpose: Purpose,
         spending: Arc<Spending>,
     ) -> Result<StreamedReply, ForwardError> {
+        if !self.endpoint.dialect.is_chat_completions() {
+            let message = format!(
+                "streams are passed on from chat completions only, and `{}` speaks `{}`: ask for whole \
+                 replies",
+                self.settings.provider,
+                self.endpoint.dialect.as_str()
+            );
+            let history = CallHistory::new(&spending, self.line.stay());
+            return Err(history.into_error((ModelErrorKind::Permanent, message)));
+        }
         let mut body = body.clone();
         body["stream"] = Value::Bool(true);
         body["stream_options"] = json!({"include_usage": true});
@@ -120,7 +130,14 @@ impl ChatModel {
     ) -> Result<(Response, Vec<u8>), AttemptFault> {
         let to = self.addressee();
         let first_byte = self.timeouts.first_byte;
-        let mut response = begin(&self.client, to, body, first_byte, allowance).await?;
+        let mut response = begin(
+            &self.client,
+            to,
+            body,
+            (Instant::now(), first_byte),
+            allowance,
+        )
+        .await?;
         let kind = response.headers().get(CONTENT_TYPE);
         let is_stream = kind
             .and_then(|kind| kind.to_str().ok())

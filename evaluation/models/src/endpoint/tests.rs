@@ -31,10 +31,10 @@ fn base_urls_are_normalised() {
         ("http://gateway/v1/trial-7", "http://gateway/v1/trial-7"),
         ("http://[::1]:9", "http://[::1]:9/v1"),
     ] {
-        let url = normalised(text, "test").unwrap();
+        let url = normalised(text, "test", Dialect::ChatCompletions).unwrap();
         assert_eq!(url.as_str().trim_end_matches('/'), expected, "{text}");
         assert_eq!(
-            normalised(url.as_str(), "test").unwrap(),
+            normalised(url.as_str(), "test", Dialect::ChatCompletions).unwrap(),
             url,
             "normalising twice changes nothing"
         );
@@ -53,7 +53,10 @@ fn urls_that_hide_secrets_or_are_none_are_refused() {
         "https://host/v1#part",
         "",
     ] {
-        assert!(normalised(text, "test").is_err(), "{text}");
+        assert!(
+            normalised(text, "test", Dialect::ChatCompletions).is_err(),
+            "{text}"
+        );
     }
 }
 
@@ -135,4 +138,69 @@ fn an_unknown_provider_is_explained() {
         error.contains("`groc`") && error.contains("groq") && error.contains("GROC_API_BASE"),
         "{error}"
     );
+}
+
+#[test]
+fn every_dialect_has_its_own_base() {
+    for (dialect, text, expected) in [
+        (
+            Dialect::Anthropic,
+            "https://api.anthropic.com",
+            "https://api.anthropic.com/v1",
+        ),
+        (
+            Dialect::Anthropic,
+            "https://api.anthropic.com/v1/messages",
+            "https://api.anthropic.com/v1",
+        ),
+        (
+            Dialect::Gemini,
+            "https://generativelanguage.googleapis.com/v1beta/openai",
+            "https://generativelanguage.googleapis.com/v1beta",
+        ),
+        (
+            Dialect::Azure,
+            "https://me.openai.azure.com/openai/deployments/x",
+            "https://me.openai.azure.com",
+        ),
+        (
+            Dialect::Azure,
+            "https://me.openai.azure.com/",
+            "https://me.openai.azure.com",
+        ),
+        (
+            Dialect::Bedrock,
+            "https://bedrock-runtime.x.amazonaws.com",
+            "https://bedrock-runtime.x.amazonaws.com",
+        ),
+        (
+            Dialect::Responses,
+            "https://api.openai.com/v1/responses",
+            "https://api.openai.com/v1",
+        ),
+    ] {
+        let url = normalised(text, "test", dialect).unwrap();
+        assert_eq!(url.as_str().trim_end_matches('/'), expected, "{text}");
+    }
+}
+
+#[test]
+fn providers_without_an_address_of_their_own_say_what_to_set() {
+    let missing = |provider: &str, variables: &[(&str, &str)]| {
+        resolve(&ModelSettings::new(provider, "m"), variables)
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(missing("azure", &[]).contains("AZURE_API_BASE"));
+    assert!(missing("bedrock", &[]).contains("no known address"));
+    let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
+    let with_base = [&keys[..], &[("BEDROCK_API_BASE", "https://host")]].concat();
+    assert!(missing("bedrock", &with_base).contains("AWS_REGION"));
+    assert!(missing("bedrock", &[("AWS_REGION", "r")]).contains("AWS_ACCESS_KEY_ID"));
+    let with_token = [
+        ("AWS_BEARER_TOKEN_BEDROCK", "t"),
+        ("AWS_DEFAULT_REGION", "r"),
+    ];
+    let endpoint = resolve(&ModelSettings::new("bedrock", "m"), &with_token).unwrap();
+    assert_eq!(endpoint.base_url, "https://bedrock-runtime.r.amazonaws.com");
 }

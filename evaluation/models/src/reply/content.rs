@@ -53,10 +53,9 @@ impl Said {
     #[must_use]
     pub(crate) fn without_thinking_in_text(mut self) -> Self {
         let (thinking, answer) = split_thinking(&self.text);
-        if answer.len() < self.text.len() {
-            self.reasoning.push_str(&thinking);
-            self.text = answer.to_owned();
-        }
+        let start = self.text.len() - answer.len();
+        self.reasoning.push_str(&thinking);
+        self.text.drain(..start);
         self
     }
 

@@ -40,15 +40,20 @@ pub(crate) fn read_first(bytes: &[u8]) -> Option<Value> {
 
 /// A body in UTF-16, told by its byte order mark, as UTF-8.
 fn in_utf8(body: &[u8]) -> Option<Vec<u8>> {
-    let (rest, unit): (&[u8], fn([u8; 2]) -> u16) = match body {
-        [0xFF, 0xFE, rest @ ..] => (rest, u16::from_le_bytes),
-        [0xFE, 0xFF, rest @ ..] => (rest, u16::from_be_bytes),
+    let (rest, is_little_endian) = match body {
+        [0xFF, 0xFE, rest @ ..] => (rest, true),
+        [0xFE, 0xFF, rest @ ..] => (rest, false),
         _ => return None,
     };
-    let units: Vec<u16> = rest
-        .chunks_exact(2)
-        .map(|pair| unit([pair[0], pair[1]]))
-        .collect();
+    let unit = |pair: &[u8]| {
+        let pair = [pair[0], pair[1]];
+        if is_little_endian {
+            u16::from_le_bytes(pair)
+        } else {
+            u16::from_be_bytes(pair)
+        }
+    };
+    let units: Vec<u16> = rest.chunks_exact(2).map(unit).collect();
     Some(String::from_utf16_lossy(&units).into_bytes())
 }
 
@@ -146,7 +151,7 @@ impl Mender<'_> {
                 _ => self.copy(2),
             },
             ..0x20 => self.replace(1, format!("\\u{byte:04x}").as_bytes()),
-            ..0x80 => self.copy(1),
+            0x20..0x80 => self.copy(1),
             _ => {
                 let is_character = |count: &usize| {
                     let bytes = rest.get(..*count);

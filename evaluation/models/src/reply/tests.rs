@@ -6,7 +6,7 @@ fn parsed(body: &Value) -> Result<Reply, ReplyFault> {
     Reply::parse(body.to_string().into_bytes()).map_err(|unreadable| unreadable.fault)
 }
 
-fn with_message(message: Value, finish: &str) -> Value {
+fn with_message(message: &Value, finish: &str) -> Value {
     json!({"choices": [{"message": message, "finish_reason": finish}]})
 }
 
@@ -68,7 +68,7 @@ fn an_error_that_says_nothing_is_none() {
         json!(0),
         json!({"message": null, "code": ""}),
     ] {
-        let mut body = with_message(json!({"content": "x"}), "stop");
+        let mut body = with_message(&json!({"content": "x"}), "stop");
         body["error"] = error;
         assert_eq!(parsed(&body).unwrap().said().text, "x", "{body}");
     }
@@ -76,14 +76,14 @@ fn an_error_that_says_nothing_is_none() {
 
 #[test]
 fn an_error_in_a_choice_is_no_answer() {
-    let mut body = with_message(json!({"content": ""}), "error");
+    let mut body = with_message(&json!({"content": ""}), "error");
     body["choices"][0]["error"] = json!({"code": 503, "message": "Upstream provider failed"});
     let fault = parsed(&body).unwrap_err();
     assert!(
         matches!(fault, ReplyFault::ChoiceError { status: 503, .. }),
         "{fault:?}"
     );
-    let silent = parsed(&with_message(json!({"content": "half an ans"}), "error")).unwrap_err();
+    let silent = parsed(&with_message(&json!({"content": "half an ans"}), "error")).unwrap_err();
     assert!(
         matches!(silent, ReplyFault::ChoiceError { status: 502, .. }),
         "{silent:?}"
@@ -104,26 +104,26 @@ fn check_no_answer(body: &Value, words: &[&str], is_cut_off: bool) {
 
 #[test]
 fn a_message_without_content_is_no_answer() {
-    check_no_answer(&with_message(json!({}), "stop"), &["no text"], false);
+    check_no_answer(&with_message(&json!({}), "stop"), &["no text"], false);
     check_no_answer(
-        &with_message(json!({"content": null}), "stop"),
+        &with_message(&json!({"content": null}), "stop"),
         &["no text"],
         false,
     );
     check_no_answer(
-        &with_message(json!({"content": []}), "stop"),
+        &with_message(&json!({"content": []}), "stop"),
         &["no text"],
         false,
     );
-    let cut_off = with_message(json!({"content": ""}), "length");
+    let cut_off = with_message(&json!({"content": ""}), "length");
     check_no_answer(&cut_off, &["no text", "max_tokens"], true);
     let reasoned = json!({"content": null, "reasoning_content": "thinking"});
     let words = ["all reasoning", "max_tokens"];
-    check_no_answer(&with_message(reasoned.clone(), "length"), &words, true);
-    check_no_answer(&with_message(reasoned, "stop"), &["all reasoning"], false);
+    check_no_answer(&with_message(&reasoned, "length"), &words, true);
+    check_no_answer(&with_message(&reasoned, "stop"), &["all reasoning"], false);
     let part = json!({"content": [{"type": "reasoning", "text": "thinking"}]});
-    check_no_answer(&with_message(part, "stop"), &["all reasoning"], false);
-    let mut counted = with_message(json!({"content": ""}), "stop");
+    check_no_answer(&with_message(&part, "stop"), &["all reasoning"], false);
+    let mut counted = with_message(&json!({"content": ""}), "stop");
     counted["usage"] = json!({
         "prompt_tokens": 1, "completion_tokens": 100,
         "completion_tokens_details": {"reasoning_tokens": 100},
@@ -143,7 +143,7 @@ fn silence_that_means_something_stays_a_reply() {
         ),
         (json!({"tool_calls": [{"id": "1"}]}), "stop"),
     ] {
-        let body = with_message(message, finish);
+        let body = with_message(&message, finish);
         assert!(parsed(&body).is_ok(), "{body}");
     }
 }

@@ -19,16 +19,16 @@ fn error(code: &str, message: &str) -> Value {
 }
 
 /// How a call ends that meets `fault`, after so many that were served.
-async fn end(fault: Fault, served: u64) -> ModelError {
-    let server = echoing(FaultPlan::none().from(served, fault)).await;
+async fn end(fault: Fault, before: u64) -> ModelError {
+    let server = echoing(FaultPlan::none().from(before, fault)).await;
     let model = connect(&server, &settings());
-    for _ in 0..served {
+    for _ in 0..before {
         model.complete(request("fine")).await.unwrap();
     }
     let error = model.complete(request("now?")).await.unwrap_err();
     assert_eq!(
         server.ledger().calls_received,
-        served + 1,
+        before + 1,
         "tried once: {error}"
     );
     error
@@ -58,8 +58,8 @@ async fn an_account_without_money_pauses_the_run() {
         (400, low, "credit balance is too low"),
         (429, daily, "PerDay"),
     ] {
-        for served in [0, 2] {
-            let error = end(answer(status, &body), served).await;
+        for before in [0, 2] {
+            let error = end(answer(status, &body), before).await;
             assert_eq!(error.kind, ModelErrorKind::Account, "{error}");
             assert!(error.kind.is_outage());
             assert!(error.message.contains(word), "{error}");

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod accounts;
+mod dialects;
 mod faults;
 mod keys;
 mod limits;

@@ -1,0 +1,58 @@
+//! Anthropic's messages.
+
+use serde_json::{Value, json};
+
+use super::{Chat, Native, count, finish_of, laid_over, usage_of};
+use crate::reply::Said;
+use crate::settings::ASSUMED_COMPLETION_TOKENS;
+
+/// The version of the interface that this module writes and reads.
+pub(crate) const VERSION: &str = "2023-06-01";
+
+pub(super) fn request(chat: Chat) -> Value {
+    let mut body =
+        Value::Object(chat.sampling(["temperature", "top_p", "max_tokens", "stop_sequences"]));
+    body["model"] = json!(chat.model);
+    if body.get("max_tokens").is_none() {
+        body["max_tokens"] = json!(ASSUMED_COMPLETION_TOKENS);
+    }
+    let mut system: Vec<Value> = chat
+        .system
+        .iter()
+        .map(|text| json!({"type": "text", "text": text}))
+        .collect();
+    if let Some(last) = system.last_mut() {
+        // The same for all rollouts of a candidate: what is read again costs a tenth.
+        last["cache_control"] = json!({"type": "ephemeral"});
+        body["system"] = Value::Array(system);
+    }
+    body["messages"] = chat
+        .turns
+        .iter()
+        .map(|(role, text)| json!({"role": role, "content": text}))
+        .collect();
+    laid_over(body, chat.rest)
+}
+
+pub(super) fn read(reply: &Value) -> Option<Native> {
+    let parts = reply.get("content")?;
+    let said = Said::of_content(parts);
+    let has_text = parts.as_array().is_some_and(|parts| {
+        parts
+            .iter()
+            .any(|part| part.get("type").and_then(Value::as_str) == Some("text"))
+    });
+    let tokens = |name: &str| count(reply, &format!("/usage/{name}"));
+    let cached = tokens("cache_read_input_tokens").unwrap_or(0);
+    let written = tokens("cache_creation_input_tokens").unwrap_or(0);
+    let usage = tokens("input_tokens").zip(tokens("output_tokens"));
+    Some(Native {
+        text: has_text.then_some(said.text),
+        reasoning: said.reasoning,
+        finish: finish_of(reply.get("stop_reason").and_then(Value::as_str)),
+        // Cached tokens are counted beside the others.
+        usage: usage.map_or(Value::Null, |(input, output)| {
+            usage_of(input + cached + written, output, cached, written)
+        }),
+    })
+}
