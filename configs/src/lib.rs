@@ -6,6 +6,7 @@ mod dialect;
 mod document;
 mod key_map;
 mod load;
+mod prices;
 mod problem;
 mod prompt;
 mod prompt_check;

@@ -4,6 +4,8 @@ use gepa_engine::config::{
     BudgetSettings, MergeSettings, ReflectionSettings, RolloutSettings, RunSettings,
     SearchSettings, ValidationSettings,
 };
+use std::path::PathBuf;
+
 use gepa_evaluation::ExampleId;
 use gepa_models::{ModelSettings, PriceSettings, ProviderSettings};
 use gepa_tasks::dataset::DatasetSettings;
@@ -53,7 +55,11 @@ pub struct RawConfig {
     /// Base URLs, keys and limits, by provider.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub providers: IndexMap<String, ProviderSettings>,
-    /// Prices that are not built in, or that differ.
+    /// A price catalogue that wins over the one that is built in: a JSON file with `as_of` and a list
+    /// `prices` of the same keys as `[[prices]]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prices_file: Option<PathBuf>,
+    /// Prices that are not in the catalogue, or that differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prices: Vec<PriceSettings>,
     /// How parents are selected, the size of minibatches, and when a child is accepted.

@@ -62,6 +62,10 @@ fn restrict_files(raw: &RawConfig, problems: &mut Vec<Problem>) {
     if raw.dataset.is_some() {
         problems.push(Problem::new("dataset.path", LOCAL_FILE));
     }
+    if raw.prices_file.is_some() {
+        let message = format!("{LOCAL_FILE}; send the prices as `prices`");
+        problems.push(Problem::new("prices_file", message));
+    }
     if raw.reflection.template_file.is_some() {
         let message = format!("{LOCAL_FILE}; send the text as `template`");
         problems.push(Problem::new("reflection.template_file", message));

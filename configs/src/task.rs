@@ -16,6 +16,7 @@ use gepa_tasks::scorer::{Scorer, ScorerSettings};
 
 use crate::context::LoadContext;
 use crate::document::ConfigDocument;
+use crate::prices;
 use crate::problem::ConfigError;
 use crate::prompt::{read_prompt, read_text, seed_candidate};
 use crate::prompt_check::check_prompt;
@@ -61,13 +62,16 @@ impl std::fmt::Debug for ConnectedTask {
 
 impl TaskConfig {
     pub(crate) fn resolve(
-        raw: RawConfig,
+        mut raw: RawConfig,
         directory: PathBuf,
-        described: serde_json::Value,
+        mut described: serde_json::Value,
         document: ConfigDocument,
         mut context: LoadContext,
     ) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
+        if document.dialect().is_none() {
+            prices::pin(&mut raw, &mut described, &directory, &mut problems);
+        }
         let evaluator = raw
             .evaluator
             .clone()

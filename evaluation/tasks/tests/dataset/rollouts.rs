@@ -84,7 +84,6 @@ async fn a_rewriting_that_names_the_answer_gets_it_in_no_prompt() {
 fn replying(text: &'static str, finish_reason: FinishReason) -> ScriptedModel {
     ScriptedModel::new(move |_| {
         Ok(Completion {
-            reasoning: None,
             text: text.to_owned(),
             reasoning: None,
             finish_reason: finish_reason.clone(),
