@@ -64,6 +64,7 @@ pub use gepa_archive::{
 pub use gepa_evaluation::{
     BatchAnswers, ChatRequest, Completion, CpuBound, CpuEvaluator, Evaluation, Evaluator,
     EvaluatorInfo, ExampleId, Failure, FailureKind, FinishReason, LanguageModel, Message, MicroUsd,
-    ModelError, ModelErrorKind, ModelInfo, Outcome, Phase, PromptMessage, PromptTemplate, Purpose,
+    ModelError, ModelErrorKind, ModelInfo, Outcome, Phase, PromptMessage, PromptTemplate,
+    ProposalRequest, ProposedTexts, Proposer, ProposerError, ProposerErrorKind, Purpose,
     RolloutRequest, Scored, Section, Stage, TrialBatch, Usage, UsageBound, evaluate_alone,
 };

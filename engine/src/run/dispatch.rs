@@ -1,23 +1,23 @@
 //! The one pool of slots: rollouts of all proposals, and reflections beside them.
 
+mod starting;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gepa_evaluation::{
-    Evaluation, Evaluator, FailureKind, Outcome, Proposer, RolloutRequest, TrialBatch, Usage,
-    UsageBound,
+    Evaluation, Evaluator, FailureKind, Outcome, Proposer, RolloutRequest, Usage,
 };
 use tokio::time::Instant;
-use tracing::Instrument;
 
-use super::call::{Answer, BatchCall, Call};
+use super::call::{Answer, Call};
 use super::facts::{Earlier, RolloutJob};
-use super::in_flight::{FinishedCall, InFlight, InFlightCall};
+use super::in_flight::{FinishedCall, InFlight};
 use super::pace::Pace;
-use super::reflection::{ReflectionCall, propose, usage_of};
-use super::spend::{Admission, CallKind, SpendLimiter};
+use super::reflection::usage_of;
+use super::spend::{CallKind, SpendLimiter};
 use crate::config::Settings;
 use crate::core::{Priority, ReflectionWork, Work};
 use crate::event::{Fact, RolloutsDropped};
@@ -269,126 +269,6 @@ impl Dispatcher {
         for job in self.resting.values_mut() {
             if job.work.trial == trial {
                 job.work.priority = priority;
-            }
-        }
-    }
-
-    /// Starts the rollouts that come first, as many of their trial as fit into one batch, free slots
-    /// and the budget; whether it started any.
-    fn start_batch(&mut self) -> bool {
-        let Some((batch, calls)) = self.next_batch() else {
-            return false;
-        };
-        self.free_slots -= calls.len();
-        let span = tracing::debug_span!(
-            "rollouts",
-            trial = %batch.trial_id,
-            first = %batch.examples[0],
-            count = calls.len(),
-            attempt = batch.attempt
-        );
-        let evaluator = Arc::clone(&self.evaluator);
-        let mut call = BatchCall::new(evaluator, batch, self.timeout, span);
-        let at_once = self.pace.is_instant().then(|| call.try_at_once()).flatten();
-        if let Some(answered) = at_once {
-            self.in_flight.finish(calls, answered);
-        } else {
-            let reporting = self.in_flight.reporting();
-            self.in_flight.start(calls, call.finish(reporting));
-        }
-        true
-    }
-
-    fn next_batch(&mut self) -> Option<(TrialBatch, Vec<Option<InFlightCall>>)> {
-        let now = Timestamp::now();
-        let most = self.largest_batch.min(self.free_slots);
-        let mut batch: Option<TrialBatch> = None;
-        let mut calls = Vec::new();
-        while calls.len() < most
-            && let Some((key, mut job)) = self.queue.pop_first()
-        {
-            job.attempt += 1;
-            let request = self.request(&job);
-            let fits = batch.as_ref().is_none_or(|batch| {
-                batch.trial_id == request.trial_id && batch.attempt == request.attempt
-            });
-            let granted = if fits {
-                self.admit_rollout(&request)
-            } else {
-                None
-            };
-            let Some(granted) = granted else {
-                job.attempt -= 1;
-                self.queue.insert(key, job);
-                break;
-            };
-            job.started_at.get_or_insert(now);
-            let call = Call::Rollout(job);
-            calls.push(Some(InFlightCall { call, granted }));
-            match &mut batch {
-                Some(batch) => batch.examples.push(request.example),
-                None => batch = Some(request.into()),
-            }
-        }
-        Some((batch?, calls))
-    }
-
-    fn admit_rollout(&mut self, request: &RolloutRequest) -> Option<UsageBound> {
-        let bound = self
-            .spend
-            .is_limited()
-            .then(|| self.evaluator.usage_bound(request))
-            .flatten();
-        self.admit(CallKind::Rollout(request.phase()), bound)
-    }
-
-    fn start_reflection(&mut self) -> bool {
-        let Some(call) = self.next_reflection() else {
-            return false;
-        };
-        let request = call.request(self.run_id.shared());
-        let bound = self
-            .spend
-            .is_limited()
-            .then(|| self.proposer.usage_bound(&request))
-            .flatten();
-        let Some(granted) = self.admit(CallKind::Reflection, bound) else {
-            for work in call.into_works().into_iter().rev().map(Box::new) {
-                self.reflections.push_front(work);
-            }
-            return false;
-        };
-        self.free_reflections -= 1;
-        let proposer = Arc::clone(&self.proposer);
-        let (iteration, component) = (call.iteration(), &*request.components[0].name);
-        let span = tracing::debug_span!("reflection", iteration, component);
-        let call = Call::Reflection(call);
-        let call = InFlightCall { call, granted };
-        self.in_flight.start(vec![Some(call)], async move {
-            let answer = propose(&*proposer, request).instrument(span).await;
-            vec![(0, Answer::Reflection(answer))]
-        });
-        true
-    }
-
-    /// The component that comes first, with the others of its proposal where one call is for all.
-    fn next_reflection(&mut self) -> Option<ReflectionCall> {
-        let mut call = ReflectionCall::new(self.reflections.pop_front()?);
-        if self.proposer.takes_all_components() {
-            while let Some(work) = self.reflections.pop_front_if(|work| call.goes_with(work)) {
-                call.add(work);
-            }
-        }
-        Some(call)
-    }
-
-    fn admit(&mut self, kind: CallKind, bound: Option<UsageBound>) -> Option<UsageBound> {
-        match self.spend.ask(kind, bound) {
-            Admission::Granted(granted) => Some(granted),
-            Admission::Later => None,
-            Admission::Exhausted => {
-                self.exhausted = true;
-                None
             }
         }
     }
