@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::attempt::Timeouts;
 use super::backoff::Backoff;
 use super::endpoint::{Endpoint, max_tokens_field};
-use super::fault::{Addressee, AttemptFault};
+use super::fault::Addressee;
 use super::forward::completion_of;
 use super::prices::Price;
 use super::reply::Reply;
@@ -78,16 +78,7 @@ impl LanguageModel for ChatModel {
             .await
             .map_err(|failure| failure.error)?;
         let reply = Reply::of_json(raw.json);
-        if self.settings.keep_reasoning {
-            return Ok(completion_of(&reply, reply.said(), raw.usage));
-        }
-        let said = reply.said().without_thinking_in_text();
-        match reply.no_answer(&said) {
-            Some(no_answer) => {
-                Err(AttemptFault::no_answer(self.addressee(), &no_answer).into_error(raw.usage))
-            }
-            None => Ok(completion_of(&reply, said, raw.usage)),
-        }
+        Ok(completion_of(&reply, reply.said(), raw.usage))
     }
 
     /// At most one attempt brings a completion, and only completions have countable tokens. Every

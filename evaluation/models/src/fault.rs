@@ -8,7 +8,7 @@ use super::endpoint::Endpoint;
 use super::reply::{NoAnswer, ReplyFault, Reported, Unreadable};
 use super::unreached::Obstruction;
 use complaint::Complaint;
-use gepa_evaluation::{ModelError, ModelErrorKind, Usage};
+use gepa_evaluation::ModelErrorKind;
 use gepa_limiter::Report;
 
 /// An attempt without a completion.
@@ -300,15 +300,6 @@ impl AttemptFault {
         Self {
             kind: ModelErrorKind::Account,
             ..Self::hopeless("account", format!("{said}; {remedy}"))
-        }
-    }
-
-    /// The end of a call whose completion was paid for and is no answer.
-    pub(super) fn into_error(self, usage: Usage) -> ModelError {
-        ModelError {
-            kind: self.kind,
-            message: self.message,
-            usage,
         }
     }
 

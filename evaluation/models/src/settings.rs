@@ -52,10 +52,6 @@ pub struct ModelSettings {
     /// above; `model`, `messages` and `stream` cannot be set here.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
-    /// Whether reasoning stays in the text that is scored where a model writes it there, between
-    /// `<think>` and `</think>`. Default: false, it is taken off and kept for traces.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub keep_reasoning: bool,
     /// The body field that carries `max_tokens`. Default: `max_completion_tokens` for `openai` and
     /// `groq`, `max_tokens` for everyone else.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,7 +150,6 @@ impl ModelSettings {
             max_tokens: None,
             seed: None,
             extra: Map::new(),
-            keep_reasoning: false,
             max_tokens_field: None,
             connect_timeout_seconds: None,
             first_byte_timeout_seconds: None,

@@ -49,16 +49,6 @@ impl Said {
         said
     }
 
-    /// The same with what stands between `<think>` and `</think>` before the answer taken off.
-    #[must_use]
-    pub(crate) fn without_thinking_in_text(mut self) -> Self {
-        let (thinking, answer) = split_thinking(&self.text);
-        let start = self.text.len() - answer.len();
-        self.reasoning.push_str(&thinking);
-        self.text.drain(..start);
-        self
-    }
-
     fn take_part(&mut self, part: &Value) {
         let kind = part.get("type").and_then(Value::as_str).unwrap_or("text");
         let is_reasoning = kind.contains("thinking") || kind.contains("reasoning");
@@ -84,39 +74,6 @@ fn thought(value: &Value) -> String {
     }
 }
 
-/// The reasoning in front of an answer, and the answer. A `</think>` that nothing opened ends
-/// reasoning that began in the prompt; a `<think>` that nothing closes was cut off before the answer.
-fn split_thinking(text: &str) -> (String, &str) {
-    const TAGS: [(&str, &str); 3] = [
-        ("<think>", "</think>"),
-        ("<thinking>", "</thinking>"),
-        ("[THINK]", "[/THINK]"),
-    ];
-    let mut thinking = String::new();
-    let mut rest = text;
-    loop {
-        let start = rest.trim_start();
-        let opened = TAGS.iter().find_map(|(open, close)| {
-            let inside = start.strip_prefix(open)?;
-            Some(inside.split_once(close).unwrap_or((inside, "")))
-        });
-        let Some((inside, after)) = opened else { break };
-        thinking.push_str(inside.trim());
-        rest = after;
-    }
-    let (open, close) = TAGS[0];
-    if let Some((inside, after)) = rest.split_once(close)
-        && !inside.contains(open)
-    {
-        thinking.push_str(inside.trim());
-        rest = after;
-    }
-    if rest.len() == text.len() {
-        return (thinking, text);
-    }
-    (thinking, rest.trim_start())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -124,7 +81,7 @@ mod tests {
     use super::*;
 
     fn check(message: &Value, text: &str, reasoning: &str) {
-        let said = Said::of_message(message).without_thinking_in_text();
+        let said = Said::of_message(message);
         let expected = Said {
             text: text.to_owned(),
             reasoning: reasoning.to_owned(),
@@ -157,24 +114,8 @@ mod tests {
                 {"type": "text", "text": "pos"},
             ]}),
             json!({"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}, {"type": "output_text", "text": "pos"}]}),
-            json!({"content": "<think>\nhm\n</think>\n\npos"}),
-            json!({"content": "hm\n</think>\n\npos"}),
-            json!({"content": "<thinking>hm</thinking>pos"}),
         ] {
             check(&message, "pos", "hm");
-        }
-        check(
-            &json!({"content": "<think>never closed"}),
-            "",
-            "never closed",
-        );
-        check(&json!({"content": "<think></think> pos"}), "pos", "");
-    }
-
-    #[test]
-    fn an_answer_that_speaks_of_the_tags_keeps_them() {
-        for text in ["Write <think>x</think> first.", " as it is ", "</thinking>"] {
-            check(&json!({"content": text}), text, "");
         }
     }
 }

@@ -45,7 +45,7 @@ fn the_schema_describes_every_key_and_requires_two() {
     let schema = serde_json::to_value(schemars::schema_for!(ModelSettings)).unwrap();
     assert_eq!(schema["required"], json!(["provider", "model"]));
     let properties = schema["properties"].as_object().unwrap();
-    assert_eq!(properties.len(), 16);
+    assert_eq!(properties.len(), 15);
     for (name, property) in properties {
         let description = property["description"].as_str().unwrap_or_default();
         assert!(description.len() > 20, "{name} has no description");

@@ -88,11 +88,9 @@ async fn a_reply_without_an_answer_is_paid_for_once_and_says_why() {
         "\"content\": null, \"reasoning_content\": \"hm\"",
     );
     let absent = around("null").replace("\"content\": null", "");
-    let thought = around(r#""<think>never closed""#);
     for (body, kind, word) in [
         (&cut_off, ModelErrorKind::Permanent, "raise `max_tokens`"),
         (&absent, ModelErrorKind::Transient, "no text"),
-        (&thought, ModelErrorKind::Transient, "all reasoning"),
     ] {
         let error = failed(body, &settings()).await;
         assert_eq!(error.kind, kind, "{error}");
@@ -147,11 +145,7 @@ async fn a_reply_that_cannot_be_read_is_counted_by_what_it_says_it_cost() {
 #[tokio::test]
 async fn reasoning_is_handed_over_apart_from_the_answer() {
     let parts = r#"[{"type": "reasoning", "text": "hm"}, {"type": "text", "text": "pos"}]"#;
-    for content in [
-        parts,
-        r#""<think>hm</think>\n\npos""#,
-        r#""hm\n</think>\n\npos""#,
-    ] {
+    for content in [parts, r#""pos", "reasoning_content": "hm""#] {
         let server = server(around(content)).await;
         let completion = connect(&server, &settings())
             .complete(request("hi"))
@@ -160,16 +154,6 @@ async fn reasoning_is_handed_over_apart_from_the_answer() {
         assert_eq!(completion.text, "pos", "{content}");
         assert_eq!(completion.reasoning.as_deref(), Some("hm"), "{content}");
     }
-    let keeping = ModelSettings {
-        keep_reasoning: true,
-        ..settings()
-    };
-    let server = server(around(r#""<think>hm</think>pos""#)).await;
-    let completion = connect(&server, &keeping)
-        .complete(request("hi"))
-        .await
-        .unwrap();
-    assert_eq!(completion.text, "<think>hm</think>pos");
 }
 
 #[tokio::test]
