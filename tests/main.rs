@@ -7,6 +7,7 @@ mod broken_configs;
 mod config_reference;
 mod crashes;
 mod exit_codes;
+mod extending;
 mod former_stores;
 mod hostile_http;
 mod interruptions;

@@ -153,6 +153,7 @@ fn journal() -> Result<Vec<Event>, Box<dyn std::error::Error>> {
             train: 1,
             pareto: EVENTS as u64,
             validation: 0,
+            limits: None,
         })),
         EventBody::Decision(Decision::TrialStarted(TrialStarted {
             trial,

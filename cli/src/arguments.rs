@@ -31,6 +31,9 @@ The first line on stdout is the run's id. With `--log json` each event is one JS
 on stderr, as `gepa export --what events` writes it, and the last line on stdout is the object that
 `gepa export --what stats` writes. Otherwise progress and a summary go to stderr.
 
+With `--resume`, limits in `[budget]` may differ from the stored ones: `gepa run --resume RUN --set
+budget.max_rollouts=5000` goes on with a run that is over. Keys that earlier decisions rest on may not.
+
 The first Ctrl-C waits for the calls in flight, the second drops them. The run can be resumed after
 either.";
 
@@ -58,7 +61,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a configuration, or resume an interrupted run
+    /// Run a configuration, resume an interrupted run, or extend one that is over
     #[command(after_help = RUN_NOTES)]
     Run(RunArguments),
     /// Check a configuration without running it

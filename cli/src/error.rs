@@ -60,9 +60,14 @@ impl CommandError {
             | Self::Environment(_)
             | Self::Usage(_)
             | Self::Store(StoreError::UnknownRun(_))
-            | Self::Run(RunError::Store(StoreError::UnknownRun(_)) | RunError::Diverged { .. }) => {
-                ExitCode::from(EXIT_USAGE)
-            }
+            | Self::Run(
+                RunError::Store(StoreError::UnknownRun(_))
+                | RunError::Diverged { .. }
+                | RunError::LimitBelowSpent { .. }
+                | RunError::Over(_)
+                | RunError::StillOver(_)
+                | RunError::OtherTask { .. },
+            ) => ExitCode::from(EXIT_USAGE),
             Self::Run(RunError::BudgetTooSmall { .. }) => ExitCode::from(EXIT_BUDGET),
             Self::Unreachable(_) => ExitCode::from(EXIT_PROVIDER_DOWN),
             _ => ExitCode::FAILURE,

@@ -14,6 +14,7 @@ mod raw;
 mod read;
 mod resolution;
 mod restrict;
+mod resume;
 mod schema;
 mod submitted;
 mod task;
@@ -29,6 +30,7 @@ pub use raw::{
     DatasetTaskSettings, EvaluatorSettings, ExampleItem, ExampleSettings, MessageSettings,
     ModelProposerSettings, PromptSettings, ProposerSettings, RawConfig,
 };
+pub use resume::{Difference, Differences, StoredSettings};
 pub use schema::config_schema;
 pub use submitted::SubmittedConfig;
 pub use task::{ConnectedTask, TaskConfig};

@@ -9,7 +9,9 @@ use toml::{Table, Value};
 use crate::dialect::Dialects;
 use crate::document::ConfigDocument;
 use crate::problem::{ConfigError, LocatedProblem, Origin};
+use crate::read::read_raw;
 use crate::resolution::Resolution;
+use crate::resume::StoredSettings;
 use crate::submitted::SubmittedConfig;
 use crate::task::TaskConfig;
 
@@ -48,10 +50,9 @@ impl ConfigSource<'_> {
 
     /// Like [`load`](Self::load), from the config that was stored with a run.
     pub fn load_stored(&self, stored: &serde_json::Value) -> Result<TaskConfig, ConfigError> {
-        let name = "stored config";
         let settings = stored.get("settings").cloned().unwrap_or_default();
         if SubmittedConfig::marks(stored) {
-            let overrides = serde_json::Map::new();
+            let overrides = self.overrides_as_json()?;
             let environment = self.environment;
             return SubmittedConfig {
                 body: &settings,
@@ -61,18 +62,64 @@ impl ConfigSource<'_> {
             }
             .load();
         }
+        let directory = stored
+            .get("directory")
+            .and_then(|path| path.as_str())
+            .unwrap_or_default();
+        let document = self.stored_document(settings)?;
+        self.resolve(document, PathBuf::from(directory))
+    }
+
+    /// What an earlier run stored of its configuration, without the overrides of now. Files of a config in
+    /// our own format are not read, since the folder of the run may be gone.
+    ///
+    /// # Errors
+    /// What was stored cannot be read by this version.
+    pub fn stored_settings(
+        &self,
+        stored: &serde_json::Value,
+    ) -> Result<StoredSettings, ConfigError> {
+        let directory = stored.get("directory").and_then(|path| path.as_str());
+        let directory = PathBuf::from(directory.unwrap_or_default());
+        let settings = stored.get("settings").cloned().unwrap_or_default();
+        let as_stored = ConfigSource {
+            overrides: &[],
+            ..*self
+        };
+        if SubmittedConfig::marks(stored) {
+            let task = as_stored.load_stored(stored)?;
+            return Ok(StoredSettings::new(task.raw, directory));
+        }
+        let document = self.stored_document(settings)?;
+        if document.dialect().is_none() {
+            let raw = read_raw(document.table.clone(), &document)?;
+            return Ok(StoredSettings::new(raw, directory));
+        }
+        let resolution = Resolution::of_file(self.environment, directory.clone());
+        let task = resolution.resolve(document)?;
+        Ok(StoredSettings::new(task.raw, directory))
+    }
+
+    fn stored_document(&self, settings: serde_json::Value) -> Result<ConfigDocument, ConfigError> {
+        let name = "stored config";
         let table: Table = serde_json::from_value(settings).map_err(|error| {
             whole_file(
                 name,
                 format!("cannot be used again ({error}); give the config file"),
             )
         })?;
-        let directory = stored
-            .get("directory")
-            .and_then(|path| path.as_str())
-            .unwrap_or_default();
-        let document = ConfigDocument::of_table(name, table, self.dialects)?;
-        self.resolve(document, PathBuf::from(directory))
+        ConfigDocument::of_table(name, table, self.dialects)
+    }
+
+    /// The overrides as they are laid over a config that came as JSON.
+    fn overrides_as_json(&self) -> Result<serde_json::Map<String, serde_json::Value>, ConfigError> {
+        let mut overrides = serde_json::Map::new();
+        for item in self.overrides {
+            let (key, value) = key_and_value(item)?;
+            let value = serde_json::to_value(parse_value(value)).unwrap_or_default();
+            overrides.insert(key.trim().to_owned(), value);
+        }
+        Ok(overrides)
     }
 
     fn resolve(
@@ -96,14 +143,7 @@ impl ConfigSource<'_> {
             )?;
         }
         for item in self.overrides {
-            let Some((key, value)) = item.split_once('=') else {
-                return Err(ConfigError::one(LocatedProblem {
-                    file: String::new(),
-                    line: None,
-                    origin: Origin::Set,
-                    problem: Problem::new(item.as_str(), "has no value; write `section.key=value`"),
-                }));
-            };
+            let (key, value) = key_and_value(item)?;
             let sets_nothing = document
                 .dialect()
                 .is_some_and(|dialect| dialect.accompanies_overrides(key.trim()));
@@ -113,6 +153,17 @@ impl ConfigSource<'_> {
         }
         Ok(())
     }
+}
+
+fn key_and_value(item: &str) -> Result<(&str, &str), ConfigError> {
+    item.split_once('=').ok_or_else(|| {
+        ConfigError::one(LocatedProblem {
+            file: String::new(),
+            line: None,
+            origin: Origin::Set,
+            problem: Problem::new(item, "has no value; write `section.key=value`"),
+        })
+    })
 }
 
 /// A TOML value if the text is one, otherwise a string, so that `--set policy.model=gpt-4.1` needs

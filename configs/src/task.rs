@@ -1,7 +1,7 @@
 //! A config file resolved: the engine's [`Config`], and everything needed to build its evaluator
 //! and models.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gepa_engine::reflection::ModelProposer;
@@ -131,6 +131,11 @@ impl TaskConfig {
                 Err(document.locate_all(problems))
             }
         }
+    }
+
+    /// The folder that relative paths start from.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Uses this key for the task app instead of the environment's.

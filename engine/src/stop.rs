@@ -145,6 +145,11 @@ impl StopReason {
         }
     }
 
+    /// Whether a run that ended for this reason goes on once it has other limits.
+    pub fn can_be_lifted(&self) -> bool {
+        !self.is_failure() && *self != Self::Cancelled
+    }
+
     /// Whether the run failed, rather than finished.
     pub fn is_failure(&self) -> bool {
         matches!(

@@ -107,6 +107,7 @@ fn journal(rollouts: u64) -> Result<Vec<Event>, Box<dyn Error>> {
         train: 100,
         pareto: 100,
         validation: 100,
+        limits: None,
     }))];
     for iteration in 0..rollouts / TRIAL {
         bodies.extend(trial(

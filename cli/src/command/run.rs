@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use gepa_configs::{ConfigSource, TaskConfig};
+use gepa_configs::{ConfigSource, Difference, StoredSettings, TaskConfig};
 use gepa_engine::record::{RunRow, statistics};
-use gepa_engine::{Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, Store};
+use gepa_engine::{Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, StopReason, Store};
 use gepa_models::Environment;
 use gepa_tasks::Services;
 use tokio::runtime::Runtime;
@@ -21,6 +21,9 @@ use crate::progress::{Limits, Standing, follow};
 use crate::report::write_summary;
 use crate::signals::Signals;
 use crate::surroundings::{environment, find_run, show_notes, store_url};
+
+/// Characters of a value that a message shows.
+const LONGEST_VALUE: usize = 80;
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CommandError> {
     let environment = environment()?;
@@ -64,7 +67,7 @@ async fn begin(
     // From here on signals are caught. They take effect once the run has started.
     let signals = Signals::new().map_err(CommandError::Runtime)?;
     let store = gepa_store::open(&store_url(&arguments.store, environment))?;
-    let limits = Limits::of(&task.config);
+    let limits = Limits::of(task.config.settings().budget.clone());
     let builder = builder(task, services, &store).await?;
     let handle = builder.start().await?;
     announce(handle.run_id())?;
@@ -86,23 +89,98 @@ async fn resume(
     // A missing store is not created, since it could hold no run.
     let run = find_run(&*gepa_store::open_existing(&url)?, reference).await?;
     let store = gepa_store::open(&url)?;
+    let stored = source(Path::new(""), environment, arguments).stored_settings(&run.config)?;
     let task = match &arguments.config {
         Some(file) => source(file, environment, arguments).load()?,
         None => source(Path::new(""), environment, arguments).load_stored(&run.config)?,
     };
     show_notes(&task);
+    check_settings(&stored, &task, &run.run_id)?;
+    let began_with = stored.budget();
+    let budget = &task.config.settings().budget;
+    let in_force = run.summary.limits.as_ref().unwrap_or(began_with);
+    let wanted = in_force.with_changes(began_with, budget);
+    if run.summary.status.is_terminal() && wanted == *in_force {
+        say_that_it_is_over(&run);
+    }
     let services = Services::new(task.environment().clone());
     task.check_models(&services.models)?;
     let signals = Signals::new().map_err(CommandError::Runtime)?;
-    let limits = Limits::of(&task.config);
     let builder = builder(task, &services, &store).await?;
-    announce(&run.run_id)?;
+    let builder = builder.began_with(began_with.clone());
+    // A reader of the id may look at the run, so a refusal comes first.
     let handle = builder.resume(run.run_id.clone()).await?;
+    announce(&run.run_id)?;
     if run.summary.paused {
         // A user who resumes a paused run wants it to continue.
         handle.control().resume();
     }
-    watch(handle, signals, store, &run, limits, arguments).await
+    watch(handle, signals, store, &run, Limits::of(wanted), arguments).await
+}
+
+/// Refuses a config that would have led to other decisions, and says which other keys differ.
+fn check_settings(
+    stored: &StoredSettings,
+    task: &TaskConfig,
+    run: &RunId,
+) -> Result<(), CommandError> {
+    let differences = stored.differences_to(task);
+    if !differences.deciding.is_empty() {
+        return Err(CommandError::Usage(format!(
+            "{}; a run keeps its settings. Begin a new run, branch with `gepa branch {run}`, or go on with the \
+             stored config: `gepa run --resume {run}`",
+            listed(&differences.deciding)
+        )));
+    }
+    if !differences.free.is_empty() {
+        let listed = listed(&differences.free);
+        let _ = writeln!(
+            io::stderr(),
+            "note: {listed}; this process uses the new value"
+        );
+    }
+    Ok(())
+}
+
+fn listed(differences: &[Difference]) -> String {
+    let all = differences.iter().map(|one| {
+        let (key, before, after) = (&one.key, short(&one.before), short(&one.after));
+        format!("`{key}` was `{before}` and is `{after}`")
+    });
+    all.collect::<Vec<_>>().join("; ")
+}
+
+/// A value of a line at most.
+fn short(value: &str) -> String {
+    let line = value.replace('\n', " ");
+    if line.chars().count() <= LONGEST_VALUE {
+        return line;
+    }
+    let start: String = line.chars().take(LONGEST_VALUE).collect();
+    format!("{start}...")
+}
+
+fn say_that_it_is_over(run: &RunRow) {
+    let id = &run.run_id;
+    let reason = run.summary.stop_reason.as_ref();
+    let reason = reason.map_or_else(String::new, |reason| format!(" It ended by: {reason}."));
+    let can_go_on = run
+        .summary
+        .stop_reason
+        .as_ref()
+        .is_some_and(StopReason::can_be_lifted);
+    let advice = if can_go_on {
+        format!(
+            "To go on, raise the limit that ended it, for example `gepa run --resume {id} --set \
+             budget.max_rollouts=5000`. `gepa branch {id}` begins a new run from it."
+        )
+    } else {
+        format!("Other limits cannot make it go on; `gepa branch {id}` begins a new run from it.")
+    };
+    let _ = writeln!(
+        io::stderr(),
+        "run {id} is over, and nothing is done.{reason} {advice}"
+    );
 }
 
 async fn builder(

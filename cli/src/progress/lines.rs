@@ -37,6 +37,7 @@ fn line(body: &EventBody, standing: &Standing) -> Option<String> {
             standing.name,
             count(standing.counters().total_rollouts)
         )),
+        EventBody::Fact(Fact::LimitsChanged(_)) => Some("goes on under other limits".to_owned()),
         EventBody::Decision(Decision::CandidateAccepted(accepted)) => Some(acceptance(accepted)),
         EventBody::Decision(Decision::SnapshotTaken(snapshot)) => Some(format!(
             "snapshot {} ({}): best is candidate {}",

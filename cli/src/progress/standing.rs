@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use gepa_engine::config::{BudgetSettings, Config};
+use gepa_engine::config::BudgetSettings;
 use gepa_engine::record::{RunRow, RunSummary};
 use gepa_engine::{Counters, Decision, Event, EventBody, Fact};
 use gepa_evaluation::Outcome;
@@ -33,8 +33,8 @@ pub(crate) struct Standing {
 }
 
 impl Limits {
-    pub(crate) fn of(config: &Config) -> Self {
-        Self(config.settings().budget.clone())
+    pub(crate) fn of(budget: BudgetSettings) -> Self {
+        Self(budget)
     }
 
     /// The limit with the largest part used; reaching any of them ends the search.
@@ -109,6 +109,7 @@ impl Standing {
         self.summary.take_in(event);
         match &event.body {
             EventBody::Decision(Decision::StopDecided(_)) => self.is_validating = true,
+            EventBody::Fact(Fact::LimitsChanged(_)) => self.is_validating = false,
             EventBody::Fact(Fact::RolloutSettled(rollout)) => {
                 if let Outcome::Failed(failure) = &*rollout.outcome {
                     let kind = failure.kind.as_str();

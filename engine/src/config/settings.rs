@@ -441,6 +441,30 @@ impl BudgetSettings {
             || self.max_iterations.is_some()
             || self.no_improvement_iterations.is_some()
     }
+
+    /// These limits, with every key that differs between `from` and `to` as `to` has it.
+    #[must_use]
+    pub fn with_changes(&self, from: &Self, to: &Self) -> Self {
+        fn pick<T: PartialEq + Copy>(own: T, from: T, to: T) -> T {
+            if from == to { own } else { to }
+        }
+        macro_rules! picked {
+            ($($key:ident),*) => {
+                Self { $($key: pick(self.$key, from.$key, to.$key),)* }
+            };
+        }
+        picked!(
+            max_rollouts,
+            max_reflection_calls,
+            max_tokens,
+            max_cost_usd,
+            max_seconds,
+            max_iterations,
+            max_candidates,
+            no_improvement_iterations,
+            target_score
+        )
+    }
 }
 
 /// `[validation]`: the final scoring on held-out examples.

@@ -129,6 +129,7 @@ impl Core {
             return;
         }
         let mut trials = Vec::new();
+        let taken = self.scorings.trials_in(self.next_iteration);
         for (rank, candidate) in self.validated().into_iter().enumerate() {
             let stage = if rank == 0 {
                 Stage::ValidationBaseline
@@ -137,16 +138,24 @@ impl Core {
             };
             let key = TrialKey {
                 iteration: self.next_iteration,
-                index: rank as u32,
+                index: taken + rank as u32,
             };
             let Some(entry) = self.archive.get(candidate) else {
                 continue;
             };
             let text = Arc::clone(&entry.candidate);
-            let trial = Trial::new(key, stage, text, held_out.clone(), |_| None);
+            let content = text.content_id();
+            let trial = Trial::new(key, stage, text, held_out.clone(), |example| {
+                self.scorings.known(content, example)
+            });
             self.order_trial(&trial);
+            if trial.is_complete() {
+                self.decide(trial.finished());
+            }
             trials.push(trial);
         }
+        self.scorings
+            .add_trials(self.next_iteration, trials.len() as u32);
         self.part = Part::Validating(trials);
     }
 
@@ -193,16 +202,20 @@ impl Core {
             Part::Validating(trials) => trials,
             _ => Vec::new(),
         };
+        for trial in &trials {
+            self.scorings.remember(trial);
+        }
         let validated = self.validated();
         let validation = trials
             .iter()
             .zip(validated)
-            .map(|(trial, candidate)| {
+            .zip(0_u32..)
+            .map(|((trial, candidate), rank)| {
                 let scores = trial.scores();
                 let known: Vec<f64> = scores.iter().flatten().copied().collect();
                 ValidationResult {
                     candidate,
-                    rank: (trial.key.index > 0).then_some(trial.key.index),
+                    rank: (rank > 0).then_some(rank),
                     mean_score: mean(&known),
                     scores,
                 }

@@ -12,7 +12,6 @@ use super::Core;
 use super::ledger::Reservation;
 use super::proposal::{Comparison, PARENT_TRIAL, Proposal, RewriteState, Verdict};
 use crate::event::CloseReason;
-use crate::ids::TrialKey;
 
 impl Core {
     /// Begins the companions of a proposal just issued.
@@ -57,10 +56,7 @@ impl Core {
             let Some(mut companion) = self.open.remove(&iteration) else {
                 continue;
             };
-            let key = TrialKey {
-                iteration,
-                index: PARENT_TRIAL,
-            };
+            let key = companion.key(PARENT_TRIAL);
             let parent_trial = asker.parent_trial.as_ref();
             companion.parent_trial = parent_trial.map(|trial| trial.as_known(key));
             let has_text = asker

@@ -14,7 +14,6 @@ use super::trial::Trial;
 use super::{Core, Part};
 use crate::config::Duplicates;
 use crate::event::{CandidateProposed, Decision, PolicyPoint, ProposalIssued, StopDecided};
-use crate::ids::TrialKey;
 use crate::policy::{
     ComponentQuestion, MinibatchQuestion, ParentQuestion, PolicySet, Question, Standing, StopAnswer,
 };
@@ -61,7 +60,7 @@ impl Core {
     }
 
     /// What the first condition says that does not say to go on.
-    fn stop_answer(&mut self) -> StopAnswer {
+    pub(super) fn stop_answer(&mut self) -> StopAnswer {
         let calls = self.reflections_per_proposal() * self.config.generation_reflections();
         let settings = self.config.settings();
         let minibatch = settings.search.minibatch_size as usize;
@@ -164,10 +163,7 @@ impl Core {
         self.announce(&proposal, Vec::new());
         let child = Arc::new(plan.candidate);
         self.propose(&mut proposal, Arc::clone(&child));
-        let key = TrialKey {
-            iteration,
-            index: CHILD_TRIAL,
-        };
+        let key = proposal.key(CHILD_TRIAL);
         let content = child.content_id();
         let batch = proposal.batch.clone();
         let trial = Trial::new(key, Stage::MergeGate, child, batch, |example| {
@@ -221,19 +217,15 @@ impl Core {
         let candidate = self.candidate_of(parent);
         let (components, turn) = self.take_components(iteration, parent, &candidate);
         let content = candidate.content_id();
-        let key = TrialKey {
-            iteration,
-            index: PARENT_TRIAL,
-        };
+        let mut proposal = self.proposal(iteration, Origin::Reflection);
         let trial = Trial::new(
-            key,
+            proposal.key(PARENT_TRIAL),
             Stage::MinibatchParent,
             candidate,
             batch.clone(),
             |example| self.memory.of_parent(content, example),
         );
 
-        let mut proposal = self.proposal(iteration, Origin::Reflection);
         let trial = trial.with_priority(Priority::gate(&proposal));
         proposal.siblings = siblings.clone();
         proposal.parent_survived = self.archive.survives(parent);
@@ -266,6 +258,7 @@ impl Core {
             u64::MAX
         };
         Proposal {
+            trials_before: self.scorings.trials_in(iteration),
             known_pool: self.archive.len(),
             as_of,
             ..Proposal::new(self.next_generation, iteration, origin)

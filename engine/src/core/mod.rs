@@ -13,12 +13,14 @@ mod generation;
 mod hypotheses;
 mod issue;
 mod ledger;
+mod limits;
 mod memory;
 mod order;
 mod priority;
 mod progress;
 mod proposal;
 mod row;
+mod scorings;
 mod speculation;
 mod staleness;
 #[cfg(test)]
@@ -46,9 +48,11 @@ use ledger::{Ledger, Reservation};
 use memory::Memory;
 use proposal::Proposal;
 use row::Row;
+use scorings::Scorings;
 use trial::Trial;
 use work::rollouts_of;
 
+pub(crate) use limits::LimitsRefused;
 pub(crate) use priority::Priority;
 pub(crate) use work::{ReflectionWork, RolloutWork, Work};
 
@@ -77,6 +81,7 @@ pub(crate) struct Core {
     since_best: u64,
     fruitless: Fruitless,
     ledger: Ledger,
+    scorings: Scorings,
     /// The best candidates, once they have been chosen.
     winners: Option<Vec<CandidateIndex>>,
     failures: FailureWindow,
@@ -161,6 +166,7 @@ impl Core {
             since_best: 0,
             fruitless: Fruitless::default(),
             ledger: Ledger::default(),
+            scorings: Scorings::default(),
             winners: None,
             failures: FailureWindow::new(settings.rollouts.max_failure_fraction),
             counters: Counters::default(),
@@ -175,14 +181,6 @@ impl Core {
         core
     }
 
-    /// Puts limits in force; the validation's share of the rollouts is set aside.
-    fn limit_to(&mut self, limits: BudgetSettings) {
-        let set_aside = self.config.validation_rollouts();
-        let rollouts = limits.max_rollouts.map(|max| max.saturating_sub(set_aside));
-        self.ledger.limit_to(rollouts, limits.max_reflection_calls);
-        self.limits = limits;
-    }
-
     /// Decides to start, and to evaluate the seed.
     pub(crate) fn begin(&mut self) {
         let sets = self.config.sets();
@@ -193,6 +191,7 @@ impl Core {
             train: sets.train.len() as u64,
             pareto: sets.pareto.len() as u64,
             validation: sets.validation.len() as u64,
+            limits: Some(self.limits.clone()),
         };
         self.decide(Decision::RunStarted(started));
         let mut row = self.seed_row();
@@ -228,6 +227,7 @@ impl Core {
             Fact::StopRequested(request) => self.stop_at_once(request.reason.clone()),
             // It was used when it was made, or recalled before.
             Fact::PolicyDecided(_) => return false,
+            Fact::LimitsChanged(changed) => self.change_limits(changed),
             Fact::RunAbandoned(abandoned) => self.abandon(&abandoned.reason),
             Fact::RunResumed(_) if self.has_failed() => self.finish(),
             Fact::RunResumed(_) => self.reopen_retryable(),

@@ -27,15 +27,18 @@ impl Core {
         outcome: Arc<Outcome>,
     ) -> bool {
         let TrialKey { iteration, index } = settled.trial;
-        let proposal = self.open.get_mut(&iteration);
-        let filled = proposal
-            .and_then(|proposal| proposal.trial_mut(index))
-            .is_some_and(|trial| {
-                trial.settle(settled.position as usize, outcome) && trial.is_complete()
-            });
+        let Some(proposal) = self.open.get_mut(&iteration) else {
+            return false;
+        };
+        let Some(place) = proposal.place(index) else {
+            return false;
+        };
+        let filled = proposal.trial_mut(index).is_some_and(|trial| {
+            trial.settle(settled.position as usize, outcome) && trial.is_complete()
+        });
         if filled {
-            self.go_on_from_trial(settled.trial);
-        } else if index == CHILD_TRIAL {
+            self.go_on_from_trial(iteration, place);
+        } else if place == CHILD_TRIAL {
             self.go_on_if_likely(iteration);
         }
         filled
@@ -48,19 +51,19 @@ impl Core {
         }
     }
 
-    fn go_on_from_trial(&mut self, TrialKey { iteration, index }: TrialKey) {
+    fn go_on_from_trial(&mut self, iteration: u64, place: u32) {
         let Some(mut proposal) = self.open.remove(&iteration) else {
             return;
         };
         let siblings = proposal.siblings.clone();
-        match index {
+        match place {
             PARENT_TRIAL => self.finish_trial(proposal.parent_trial.as_ref()),
             CHILD_TRIAL => self.child_done(&mut proposal),
             REGATE_TRIAL => self.regate_done(&mut proposal),
             _ => self.rung_done(&mut proposal),
         }
         self.open.insert(iteration, proposal);
-        if index == PARENT_TRIAL {
+        if place == PARENT_TRIAL {
             self.judge_parents(siblings);
         }
     }
@@ -232,10 +235,7 @@ impl Core {
         let examples: Vec<_> = scored_positions(parent_trial)
             .map(|position| parent_trial.examples[position].clone())
             .collect();
-        let key = TrialKey {
-            iteration: proposal.iteration,
-            index: CHILD_TRIAL,
-        };
+        let key = proposal.key(CHILD_TRIAL);
         let trial = Trial::new(
             key,
             Stage::MinibatchChild,

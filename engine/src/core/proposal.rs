@@ -21,6 +21,8 @@ pub(crate) const REGATE_TRIAL: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct Proposal {
     pub(crate) iteration: u64,
+    /// Trials of a final scoring that stand in the same iteration; its own come after them.
+    pub(crate) trials_before: u32,
     pub(crate) generation: u64,
     /// The iterations of its generation.
     pub(crate) siblings: Range<u64>,
@@ -125,6 +127,7 @@ impl Proposal {
     pub(crate) fn new(generation: u64, iteration: u64, origin: Origin) -> Self {
         Self {
             iteration,
+            trials_before: 0,
             generation,
             siblings: iteration..iteration + 1,
             rank: 0,
@@ -151,8 +154,22 @@ impl Proposal {
         }
     }
 
+    /// The key of its trial at this place.
+    pub(crate) fn key(&self, place: u32) -> TrialKey {
+        TrialKey {
+            iteration: self.iteration,
+            index: self.trials_before + place,
+        }
+    }
+
+    /// The place of the trial with this index; `None` for a trial of a final scoring.
+    pub(crate) fn place(&self, index: u32) -> Option<u32> {
+        index.checked_sub(self.trials_before)
+    }
+
+    /// Its trial with this index.
     pub(crate) fn trial_mut(&mut self, index: u32) -> Option<&mut Trial> {
-        match index {
+        match self.place(index)? {
             PARENT_TRIAL => self.parent_trial.as_mut(),
             CHILD_TRIAL => self.child_trial.as_mut(),
             REGATE_TRIAL => self

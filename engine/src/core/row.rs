@@ -21,6 +21,8 @@ const BEFORE_FURTHER: u32 = 3;
 /// A row in the making.
 pub(crate) struct Row {
     iteration: u64,
+    /// Trials of a final scoring that stand in the same iteration.
+    trials_before: u32,
     stage: Stage,
     candidate: Arc<Candidate>,
     plan: Seat<dyn RowPlan>,
@@ -154,7 +156,7 @@ impl Row {
         };
         TrialKey {
             iteration: self.iteration,
-            index,
+            index: self.trials_before + index,
         }
     }
 }
@@ -278,6 +280,7 @@ impl Core {
         };
         Row {
             iteration,
+            trials_before: self.scorings.trials_in(iteration),
             stage,
             candidate,
             plan,

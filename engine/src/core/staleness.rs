@@ -20,7 +20,6 @@ use super::row::Row;
 use super::trial::Trial;
 use crate::config::{ScheduleKind, StaleChildren};
 use crate::event::CloseReason;
-use crate::ids::TrialKey;
 use crate::random::DrawPurpose;
 
 impl Core {
@@ -117,10 +116,7 @@ impl Core {
         if proposal.parents.contains(&index) {
             return false;
         }
-        let key = TrialKey {
-            iteration,
-            index: REGATE_TRIAL,
-        };
+        let key = proposal.key(REGATE_TRIAL);
         let content = candidate.content_id();
         let trial = Trial::new(
             key,

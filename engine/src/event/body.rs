@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CandidateAccepted, CandidateInjected, CandidateProposed, GateDecided, PolicyDecided,
-    ProposalClosed, ProposalIssued, ReflectionSettled, RolloutSettled, RolloutsDropped,
-    RunAbandoned, RunFinished, RunInterrupted, RunResumed, RunStarted, SnapshotTaken, StopDecided,
-    StopRequested, TrialFinished, TrialStarted,
+    CandidateAccepted, CandidateInjected, CandidateProposed, GateDecided, LimitsChanged,
+    PolicyDecided, ProposalClosed, ProposalIssued, ReflectionSettled, RolloutSettled,
+    RolloutsDropped, RunAbandoned, RunFinished, RunInterrupted, RunResumed, RunStarted,
+    SnapshotTaken, StopDecided, StopRequested, TrialFinished, TrialStarted,
 };
 use crate::ids::{Seq, Timestamp};
 
@@ -115,6 +115,8 @@ kinds! {
         /// The supervisor of the run ended it while no process worked on it. No decision follows
         /// about what was in flight.
         RunAbandoned(abandoned: RunAbandoned) = "run_abandoned",
+        /// The user set other limits.
+        LimitsChanged(changed: Box<LimitsChanged>) = "limits_changed",
         /// Someone handed in a candidate.
         CandidateInjected(injected: CandidateInjected) = "candidate_injected",
         /// A policy that is not part of the configuration decided something.

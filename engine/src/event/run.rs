@@ -3,6 +3,7 @@
 use gepa_archive::{Candidate, CandidateIndex};
 use serde::{Deserialize, Serialize};
 
+use crate::config::BudgetSettings;
 use crate::counters::Counters;
 use crate::stop::StopReason;
 
@@ -21,6 +22,9 @@ pub struct RunStarted {
     pub pareto: u64,
     /// Validation examples.
     pub validation: u64,
+    /// The limits the run begins with; absent in journals of versions before 0.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<BudgetSettings>,
 }
 
 /// Who took the run up again.
@@ -51,6 +55,16 @@ pub struct StopRequested {
 pub struct RunAbandoned {
     /// Why the run is over.
     pub reason: StopReason,
+}
+
+/// Other limits for the rest of the run. A run that was over or about to end for a reason that other
+/// limits can lift goes on with the search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LimitsChanged {
+    /// The limits in force until now.
+    pub before: BudgetSettings,
+    /// The limits in force from now on.
+    pub after: BudgetSettings,
 }
 
 /// A candidate from outside.

@@ -89,6 +89,7 @@ impl Projector {
             | Fact::RunContinued
             | Fact::StopRequested(_)
             | Fact::RunAbandoned(_)
+            | Fact::LimitsChanged(_)
             | Fact::CandidateInjected(_)
             | Fact::PolicyDecided(_)
             | Fact::RolloutsDropped(_) => Vec::new(),

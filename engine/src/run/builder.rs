@@ -16,9 +16,9 @@ use super::journal::Journal;
 use super::replay::Replay;
 use super::result::{RunEnd, RunResult};
 use super::spend::SpendLimiter;
-use crate::config::Config;
+use crate::config::{BudgetSettings, Config};
 use crate::core::{Core, Work};
-use crate::event::{Event, EventBody, Fact, RunResumed};
+use crate::event::{Decision, Event, EventBody, Fact, LimitsChanged, RunResumed, RunStarted};
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::policy::Policies;
 use crate::random::{ChaChaStreams, RandomSource};
@@ -43,6 +43,7 @@ pub struct RunBuilder {
     random: Option<Box<dyn RandomSource>>,
     policies: Policies,
     run_id: Option<RunId>,
+    began_with: Option<BudgetSettings>,
 }
 
 /// What rewrites components.
@@ -68,6 +69,7 @@ impl Run {
             random: None,
             policies: Policies::new(),
             run_id: None,
+            began_with: None,
         }
     }
 }
@@ -128,6 +130,13 @@ impl RunBuilder {
         self
     }
 
+    /// The limits that a run to be resumed began with. They count only where its journal does not say
+    /// them, as journals of versions before 0.2 do not; then the default is the configuration's.
+    pub fn began_with(mut self, limits: BudgetSettings) -> Self {
+        self.began_with = Some(limits);
+        self
+    }
+
     /// Stores the run and starts it.
     pub async fn start(self) -> Result<RunHandle, RunError> {
         self.check_budget()?;
@@ -153,20 +162,41 @@ impl RunBuilder {
         Ok(run)
     }
 
-    /// Takes a stored run up where its journal ends, be it at its very beginning; the configuration must be the one it was
-    /// started with. A finished run gives its result again.
+    /// Takes a stored run up where its journal ends, be it at its very beginning. A run that is over gives
+    /// its result again.
+    ///
+    /// The configuration must be the one it was started with, except for `budget`: limits that differ from
+    /// those the run began with take the place of those in force, as a fact in the journal, and a run that
+    /// is over goes on if they allow it.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::LimitBelowSpent`], [`RunError::Over`] and [`RunError::StillOver`] say why limits cannot
+    /// be changed, [`RunError::OtherTask`] that the seed or the examples differ, [`RunError::Diverged`] that
+    /// a stored decision comes out otherwise. Nothing is written then.
     pub async fn resume(mut self, run_id: RunId) -> Result<RunHandle, RunError> {
+        let began_with = self.began_with.take();
         self.run_id = Some(run_id.clone());
         let (parts, beginning) = self.into_parts()?;
         let claim = parts.store.claim(&run_id).await?;
         let run = parts.store.run(&run_id).await?;
-        let mut replay = Replay::new(beginning.core());
+        check_examples(&run, &parts.config)?;
+        let mut core = beginning.core();
+        if let (Some(limits), true) = (&began_with, run.summary.seq > Seq(0)) {
+            core.limit_to(limits.clone());
+        }
+        let mut began_with = core.limits().clone();
+        let mut replay = Replay::new(core);
         let mut last = Seq(0);
         loop {
             let page = parts.store.events(&run_id, last, REPLAY_PAGE).await?;
             let Some(event) = page.last() else { break };
             last = event.seq;
             for event in &page {
+                if let EventBody::Decision(Decision::RunStarted(started)) = &event.body {
+                    check_start(started, &parts.config)?;
+                    began_with = started.limits.clone().unwrap_or(began_with);
+                }
                 replay.take_in(event)?;
             }
         }
@@ -174,6 +204,14 @@ impl RunBuilder {
         if last == Seq(0) {
             let orders = core.take_work();
             return Ok(parts.launch(core, claim, &run.summary, pending, orders, false));
+        }
+        let wanted = core
+            .limits()
+            .with_changes(&began_with, &parts.config.settings().budget);
+        let changes = wanted != *core.limits();
+        if changes {
+            core.check_limits(&wanted, run.summary.active_seconds)?;
+            pending.push(limits_changed(&core, wanted));
         }
         let going_on = !core.is_finished() || !pending.is_empty();
         if going_on {
@@ -247,6 +285,39 @@ impl fmt::Debug for RunBuilder {
     }
 }
 
+fn limits_changed(core: &Core, after: BudgetSettings) -> EventBody {
+    let before = core.limits().clone();
+    Fact::LimitsChanged(Box::new(LimitsChanged { before, after })).into()
+}
+
+/// The sets that the run's rows name must be those of the configuration.
+fn check_examples(run: &RunRow, config: &Config) -> Result<(), RunError> {
+    let sets = config.sets();
+    let pairs = [
+        ("pareto", &run.pareto, &sets.pareto),
+        ("validation", &run.validation, &sets.validation),
+    ];
+    match pairs.iter().find(|(_, stored, given)| stored != given) {
+        None => Ok(()),
+        Some((name, ..)) => Err(RunError::OtherTask {
+            what: format!("the set of {name} examples"),
+        }),
+    }
+}
+
+/// What the journal says of the task must fit the configuration.
+fn check_start(started: &RunStarted, config: &Config) -> Result<(), RunError> {
+    let what = if started.seed != **config.seed() {
+        "the seed candidate"
+    } else if started.train != config.sets().train.len() as u64 {
+        "the number of train examples"
+    } else {
+        return Ok(());
+    };
+    let what = what.to_owned();
+    Err(RunError::OtherTask { what })
+}
+
 struct Beginning {
     config: Arc<Config>,
     reuse: bool,
@@ -299,11 +370,12 @@ impl Parts {
     ) -> RunHandle {
         let settings = self.config.settings();
         let spend = SpendLimiter::new(
-            settings.budget.max_tokens,
-            settings.budget.max_cost_usd,
-            self.config.validation_rollouts(),
+            core.limits().max_tokens,
+            core.limits().max_cost_usd,
+            core.validation_ahead(),
             core.counters(),
         );
+        let limit_seconds = core.limits().max_seconds;
         let mut dispatcher = Dispatcher::new(
             self.run_id.clone(),
             self.evaluator,
@@ -318,6 +390,9 @@ impl Parts {
             dispatcher.pause();
         }
         let began = Instant::now();
+        let changing_limits = pending
+            .iter()
+            .any(|body| matches!(body, EventBody::Fact(Fact::LimitsChanged(_))));
         let mut journal = Journal::new(Arc::clone(&self.store), claim.token().clone(), stored.seq);
         for body in pending {
             journal.push(body);
@@ -331,13 +406,14 @@ impl Parts {
             events: self.events.clone(),
             commands,
             clock: Clock {
-                limit_seconds: settings.budget.max_seconds,
+                limit_seconds,
                 earlier_seconds: stored.active_seconds,
                 began,
                 paused_seconds: 0.0,
                 paused_since: stored.paused.then_some(began),
             },
             resuming,
+            changing_limits,
             ending: None,
             config: Arc::clone(&self.config),
         };

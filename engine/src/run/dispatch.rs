@@ -18,7 +18,7 @@ use super::in_flight::{FinishedCall, InFlight};
 use super::pace::Pace;
 use super::reflection::usage_of;
 use super::spend::{CallKind, SpendLimiter};
-use crate::config::Settings;
+use crate::config::{BudgetSettings, Settings};
 use crate::core::{Priority, ReflectionWork, Work};
 use crate::event::{Fact, RolloutsDropped};
 use crate::ids::{RunId, Timestamp, TrialKey};
@@ -200,6 +200,13 @@ impl Dispatcher {
     pub(super) fn abort(&mut self) {
         self.flow = Flow::Closing;
         self.in_flight.abort_all();
+    }
+
+    /// Puts other limits on tokens and cost in force; `validation_rollouts` is what the final scoring
+    /// still needs.
+    pub(super) fn limit_to(&mut self, limits: &BudgetSettings, validation_rollouts: u64) {
+        self.spend.limit_to(limits, validation_rollouts);
+        self.exhausted = false;
     }
 
     /// Whether no call is in flight.

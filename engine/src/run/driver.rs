@@ -36,6 +36,8 @@ pub(super) struct Driver {
     pub(super) clock: Clock,
     /// Orders wait until the resumption itself is journaled.
     pub(super) resuming: bool,
+    /// Other limits are being journaled; a run that is over may go on under them.
+    pub(super) changing_limits: bool,
     pub(super) ending: Option<Ending>,
 }
 
@@ -102,7 +104,6 @@ impl Driver {
         let mut lost = pin!(lost);
         let mut tick = tokio::time::interval(CLOCK_TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        let has_clock = self.clock.limit_seconds.is_some();
         let mut commands_open = true;
         loop {
             self.dispatcher.start();
@@ -114,6 +115,7 @@ impl Driver {
                 return Ok(end);
             }
             let writing = self.journal.is_writing();
+            let has_clock = self.clock.limit_seconds.is_some();
             tokio::select! {
                 written = self.journal.written(), if writing => match written {
                     Ok(batch) => self.decide_on(&batch),
@@ -192,6 +194,9 @@ impl Driver {
         for event in batch.iter() {
             if let EventBody::Fact(fact) = &event.body {
                 self.core.settle(fact);
+                if let Fact::LimitsChanged(_) = fact {
+                    self.limit_calls();
+                }
             }
         }
         // Nobody listening is fine.
@@ -221,6 +226,14 @@ impl Driver {
             self.end_soon(Ending::Stop(reason));
         }
         telemetry::gauge(self.core.archive());
+    }
+
+    fn limit_calls(&mut self) {
+        let limits = self.core.limits();
+        let validation_rollouts = self.core.validation_ahead();
+        self.dispatcher.limit_to(limits, validation_rollouts);
+        self.clock.limit_seconds = limits.max_seconds;
+        self.changing_limits = false;
     }
 
     /// What is ordered once a stop was decided on may start: the final scoring.
@@ -315,7 +328,8 @@ impl Driver {
             Some(Ending::Stop(_) | Ending::Stopping) => cancels || interrupts,
             Some(Ending::Interrupt { .. }) => cancels,
         };
-        if self.core.is_finished() || !replaces {
+        let is_over = self.core.is_finished() && !self.changing_limits;
+        if is_over || !replaces {
             return;
         }
         for fact in self.dispatcher.close() {

@@ -1,6 +1,8 @@
 //! Why a run could not be started or carried on.
 
+use crate::core::LimitsRefused;
 use crate::ids::Seq;
+use crate::stop::StopReason;
 use crate::store::StoreError;
 
 /// Why a run could not be started or carried on. What is journaled stays; unless the run could not
@@ -43,7 +45,59 @@ pub enum RunError {
         /// Its kind.
         kind: &'static str,
     },
+    /// A limit cannot be narrowed below what is spent.
+    #[error(
+        "`{key}` was {before} and is {after}, but {spent} is spent or promised already; set it to {spent} or more"
+    )]
+    LimitBelowSpent {
+        /// The key.
+        key: &'static str,
+        /// Its value in force.
+        before: String,
+        /// The value wanted.
+        after: String,
+        /// What is spent or promised.
+        spent: String,
+    },
+    /// The run ended for a reason that no limit can lift.
+    #[error(
+        "the run is over and other limits cannot make it go on; it ended by: {0}; begin a new run, or branch from it with `gepa branch`"
+    )]
+    Over(StopReason),
+    /// The run is over, and the wanted limits leave it so.
+    #[error(
+        "the run is over and would end again at once under these limits: {0}; raise the limit that this names,          for example `gepa run --resume RUN --set budget.max_rollouts=5000`"
+    )]
+    StillOver(StopReason),
+    /// The seed or an example set differs from the one the run was started with.
+    #[error(
+        "{what} differs from the one the run began with, and earlier decisions rest on it; begin a new run,          or go on with the stored config: `gepa run --resume RUN`"
+    )]
+    OtherTask {
+        /// What differs.
+        what: String,
+    },
     /// The run's task is gone.
     #[error("the run's task ended without a result; resume the run to go on")]
     TaskLost,
+}
+
+impl From<LimitsRefused> for RunError {
+    fn from(refused: LimitsRefused) -> Self {
+        match refused {
+            LimitsRefused::BelowSpent {
+                key,
+                before,
+                after,
+                spent,
+            } => Self::LimitBelowSpent {
+                key,
+                before,
+                after,
+                spent,
+            },
+            LimitsRefused::Over(reason) => Self::Over(reason),
+            LimitsRefused::StillOver(reason) => Self::StillOver(reason),
+        }
+    }
 }

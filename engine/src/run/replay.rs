@@ -41,6 +41,11 @@ impl Replay {
             }
             EventBody::Decision(stored) => stored,
         };
+        if let Decision::RunStarted(started) = stored
+            && let Some(limits) = &started.limits
+        {
+            self.core.limit_to(limits.clone());
+        }
         while self.expected.is_empty() && self.go_on() {}
         let made_again = self.expected.pop_front();
         if made_again.is_some_and(|decision| is_same_decision(&decision, stored)) {

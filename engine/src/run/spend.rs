@@ -2,6 +2,7 @@
 
 use gepa_evaluation::{MicroUsd, Phase, Usage, UsageBound};
 
+use crate::config::BudgetSettings;
 use crate::counters::Counters;
 use crate::stop::StopReason;
 
@@ -57,9 +58,15 @@ impl SpendLimiter {
             calls_in_flight: 0,
             largest_rollout: UsageBound::default(),
             largest_reflection: UsageBound::default(),
-            validation_rollouts: validation_rollouts
-                .saturating_sub(spent.validation_rollouts_executed),
+            validation_rollouts,
         }
+    }
+
+    /// Puts other limits in force; `validation_rollouts` is what the final scoring still needs.
+    pub(super) fn limit_to(&mut self, limits: &BudgetSettings, validation_rollouts: u64) {
+        self.max_tokens = limits.max_tokens;
+        self.max_cost = limits.max_cost_usd.map(MicroUsd::from_dollars);
+        self.validation_rollouts = validation_rollouts;
     }
 
     /// Whether there is anything to guard.

@@ -6,6 +6,7 @@ mod budgets;
 mod concurrency;
 mod endings;
 mod failures;
+mod limits;
 mod panics;
 mod policies;
 mod probe;

@@ -36,7 +36,7 @@ pub(crate) async fn check_sums(store: &Arc<dyn Store>, result: &RunResult) {
 }
 
 pub(crate) fn final_counters(events: &[Event]) -> Counters {
-    let finished = events.iter().find_map(|event| match &event.body {
+    let finished = events.iter().rev().find_map(|event| match &event.body {
         EventBody::Decision(Decision::RunFinished(finished)) => Some(finished.counters.clone()),
         _ => None,
     });

@@ -86,6 +86,7 @@ fn bodies() -> Vec<EventBody> {
         train: 9,
         pareto: 3,
         validation: 2,
+        limits: None,
     }))];
     bodies.extend(trial(
         key(0, 0),

@@ -31,7 +31,7 @@ pub(super) async fn run(
     task.check_models(&services.models)?;
     let signals = Signals::new().map_err(CommandError::Runtime)?;
     let store = gepa_store::open(&store_url(&arguments.store, task.environment()))?;
-    let limits = Limits::of(&task.config);
+    let limits = Limits::of(task.config.settings().budget.clone());
     let budget = task.config.settings().budget.max_rollouts;
     let connected = task.connect(&services).await?;
     let handle = Run::builder(task.config)

@@ -5,6 +5,7 @@ use gepa_evaluation::{ExampleId, PromptTemplate};
 use serde::{Deserialize, Serialize};
 
 use super::super::column::columns;
+use crate::config::BudgetSettings;
 use crate::counters::Counters;
 use crate::event::{
     CandidateAccepted, Decision, Event, EventBody, Fact, RunFinished, SnapshotTag, SnapshotTaken,
@@ -54,6 +55,10 @@ pub struct RunSummary {
     pub finished_at: Option<Timestamp>,
     /// Seconds a process worked on it, waiting between processes left out.
     pub active_seconds: f64,
+    /// The limits in force; absent where the run was begun by a version before 0.2 and never got
+    /// other ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<BudgetSettings>,
     /// All counters.
     pub counters: Counters,
     /// The seed's mean pareto score.
@@ -168,6 +173,7 @@ impl RunSummary {
                 self.paused = false;
                 self.status = RunStatus::Running;
             }
+            Fact::LimitsChanged(changed) => self.go_on_under(&changed.after),
             Fact::RunAbandoned(abandoned) => self.end(&abandoned.reason, at),
             _ => {}
         }
@@ -175,12 +181,31 @@ impl RunSummary {
 
     fn take_in_decision(&mut self, decision: &Decision, at: Timestamp) {
         match decision {
-            Decision::RunStarted(_) => self.status = RunStatus::Running,
+            Decision::RunStarted(started) => {
+                self.status = RunStatus::Running;
+                self.limits.clone_from(&started.limits);
+            }
             Decision::CandidateAccepted(accepted) => self.accept(accepted),
             Decision::SnapshotTaken(taken) => self.snapshot(taken),
             Decision::StopDecided(stop) => self.stop_reason = Some(stop.reason.clone()),
             Decision::RunFinished(finished) => self.finish(finished, at),
             _ => {}
+        }
+    }
+
+    /// A run that was about to end, or over, goes on.
+    fn go_on_under(&mut self, limits: &BudgetSettings) {
+        self.limits = Some(limits.clone());
+        let has_ended = self
+            .stop_reason
+            .take_if(|reason| reason.can_be_lifted())
+            .is_some();
+        if has_ended {
+            self.finished_at = None;
+            self.validation.clear();
+            self.baseline_validation_score = None;
+            self.best_validation_score = None;
+            self.status = self.unless_paused(RunStatus::Running);
         }
     }
 

@@ -1,0 +1,173 @@
+//! Where a config differs from the one a run stored, and which differences a run allows.
+
+use std::path::{Path, PathBuf};
+
+use gepa_engine::config::BudgetSettings;
+use serde_json::Value as Json;
+
+use crate::raw::RawConfig;
+use crate::task::TaskConfig;
+
+/// Keys that decide nothing: how fast a run is, where its models answer, how long they are waited for.
+const FREE: [&str; 9] = [
+    "run.name",
+    "run.max_concurrent",
+    "reflection.max_concurrent",
+    "rollouts.timeout_seconds",
+    "rollouts.backoff_seconds",
+    "rollouts.max_attempts",
+    "evaluator.url",
+    "evaluator.processes",
+    "evaluator.answer_seconds",
+];
+
+/// Tables whose keys decide nothing.
+const FREE_TABLES: [&str; 2] = ["providers", "prices"];
+
+/// Last parts of keys that decide nothing wherever they stand.
+const FREE_ENDINGS: [&str; 4] = [
+    "base_url",
+    "api_key_env",
+    "timeout_seconds",
+    "max_line_bytes",
+];
+
+/// Keys that name files. What the files hold is compared in their place.
+const FILES: [&str; 3] = ["dataset.path", "pattern_file", "reflection.template_file"];
+
+/// What a run stored of its configuration.
+#[derive(Clone, Debug)]
+pub struct StoredSettings {
+    raw: RawConfig,
+    directory: PathBuf,
+}
+
+/// A key that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The key, with dots.
+    pub key: String,
+    /// The value that the run stored, as JSON; `not set` where there was none.
+    pub before: String,
+    /// The value now.
+    pub after: String,
+}
+
+/// The keys in which a config differs from that of a run, limits left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Earlier decisions rest on these.
+    pub deciding: Vec<Difference>,
+    /// These decide nothing.
+    pub free: Vec<Difference>,
+}
+
+impl StoredSettings {
+    pub(crate) fn new(raw: RawConfig, directory: PathBuf) -> Self {
+        Self { raw, directory }
+    }
+
+    /// The limits that the run began with.
+    pub fn budget(&self) -> &BudgetSettings {
+        &self.raw.budget
+    }
+
+    /// The keys in which `task` differs.
+    pub fn differences_to(&self, task: &TaskConfig) -> Differences {
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        flatten("", &json(&self.raw), &mut before);
+        flatten("", &json(&task.raw), &mut after);
+        let mut keys: Vec<&String> = before.iter().chain(&after).map(|(key, _)| key).collect();
+        keys.sort();
+        keys.dedup();
+        let mut differences = Differences::default();
+        for key in keys {
+            let (old, new) = (value_of(&before, key), value_of(&after, key));
+            if old == new && !names_file(key) || key.starts_with("budget.") {
+                continue;
+            }
+            if names_file(key) && self.is_same_file(old, new, task.directory()) {
+                continue;
+            }
+            let difference = Difference {
+                key: key.clone(),
+                before: shown(old),
+                after: shown(new),
+            };
+            if is_free(key) {
+                differences.free.push(difference);
+            } else {
+                differences.deciding.push(difference);
+            }
+        }
+        differences
+    }
+
+    /// Whether two paths lead to the same file, or to files with the same bytes. A file that is gone
+    /// cannot be compared; then the paths as written count.
+    fn is_same_file(&self, old: Option<&Json>, new: Option<&Json>, directory: &Path) -> bool {
+        let (Some(Json::String(old)), Some(Json::String(new))) = (old, new) else {
+            return old == new;
+        };
+        let (before, after) = (self.directory.join(old), directory.join(new));
+        if before == after {
+            return true;
+        }
+        match (std::fs::read(before), std::fs::read(after)) {
+            (Ok(before), Ok(after)) => before == after,
+            _ => old == new,
+        }
+    }
+}
+
+fn json(raw: &RawConfig) -> Json {
+    serde_json::to_value(raw).unwrap_or_default()
+}
+
+/// The leaves of a tree, by key. An absent value is no leaf.
+fn flatten(key: &str, value: &Json, leaves: &mut Vec<(String, Json)>) {
+    match value {
+        Json::Null => {}
+        Json::Object(map) => {
+            for (name, value) in map {
+                let separator = if key.is_empty() { "" } else { "." };
+                flatten(&format!("{key}{separator}{name}"), value, leaves);
+            }
+        }
+        Json::Array(items) if items.iter().any(Json::is_object) => {
+            for (position, item) in items.iter().enumerate() {
+                flatten(&format!("{key}[{position}]"), item, leaves);
+            }
+        }
+        leaf => leaves.push((key.to_owned(), leaf.clone())),
+    }
+}
+
+fn value_of<'l>(leaves: &'l [(String, Json)], key: &str) -> Option<&'l Json> {
+    leaves
+        .iter()
+        .find(|(name, _)| name == key)
+        .map(|(_, value)| value)
+}
+
+fn shown(value: Option<&Json>) -> String {
+    match value {
+        None => "not set".to_owned(),
+        Some(Json::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    }
+}
+
+fn names_file(key: &str) -> bool {
+    FILES.contains(&key) || key.ends_with(".pattern_file")
+}
+
+fn is_free(key: &str) -> bool {
+    let table = key.split(['.', '[']).next().unwrap_or_default();
+    let ending = key.rsplit('.').next().unwrap_or_default();
+    FREE.contains(&key)
+        || FREE_TABLES.contains(&table)
+        || FREE_ENDINGS
+            .iter()
+            .any(|free| ending == *free || ending.ends_with(&format!("_{free}")))
+}
