@@ -119,3 +119,50 @@ fn a_run_keeps_its_model_and_takes_another_address_of_it() {
     assert_eq!(server.ledger().calls_received, calls);
     assert!(elsewhere.ledger().calls_received > 0);
 }
+
+#[test]
+fn a_branch_that_was_killed_is_resumed_and_buys_nothing_of_the_shared_part() {
+    let server = Server::with(FaultPlan::none(), Duration::from_millis(10));
+    let workspace = Workspace::with_model(&server.base_url(), 150);
+    let origin = workspace.succeed(&["run", "config.toml"]);
+    let answered = server.ledger().calls_answered;
+    let running = workspace.start(&[
+        "branch",
+        "latest",
+        "--at",
+        "3",
+        "--set",
+        "run.seed=8",
+        "--set",
+        "budget.max_rollouts=300",
+    ]);
+    let run = running.run.clone();
+    server.wait_until(|ledger| ledger.calls_answered > answered + 40);
+    running.signal(Signal::KILL);
+    assert_eq!(running.wait().code, None);
+    server.wait_until(|ledger| ledger.in_flight == 0);
+    workspace.succeed(&["run", "--resume", &run]);
+    let stats = workspace.stats();
+    assert_eq!(stats["status"], "succeeded");
+    let shown = workspace.succeed(&["show", &run]);
+    let origin = origin.trim();
+    assert!(
+        shown.contains(&format!("origin    {origin}, shared up to iteration 3")),
+        "{shown}"
+    );
+    assert!(events(&workspace, "rollout_recalled") > 12);
+    assert_eq!(
+        events(&workspace, "rollout_settled") as u64,
+        number(&stats, "total_rollouts")
+    );
+    workspace.succeed(&["doctor"]);
+    workspace.succeed(&["replay", &run]);
+
+    let other = workspace.gepa(&["branch", &run, "--set", "policy.model=other"]);
+    assert_eq!(other.code, Some(2), "{}", other.stderr);
+    assert!(
+        other.stderr.contains("and is `other`; the scores"),
+        "{}",
+        other.stderr
+    );
+}

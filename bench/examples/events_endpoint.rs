@@ -154,6 +154,9 @@ fn journal() -> Result<Vec<Event>, Box<dyn std::error::Error>> {
             pareto: EVENTS as u64,
             validation: 0,
             limits: None,
+            origin: None,
+            settings: None,
+            branch_points: Vec::new(),
         })),
         EventBody::Decision(Decision::TrialStarted(TrialStarted {
             trial,

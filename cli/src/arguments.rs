@@ -37,6 +37,17 @@ budget.max_rollouts=5000` goes on with a run that is over. Keys that earlier dec
 The first Ctrl-C waits for the calls in flight, the second drops them. The run can be resumed after
 either.";
 
+const BRANCH_NOTES: &str = "\
+The new run knows everything that the other one bought: no rollout of the shared iterations is executed, and no
+later one of a candidate on an example that the other run has an outcome of. Its tokens and cost begin at 0;
+`max_rollouts`, `max_reflection_calls`, `max_iterations` and `max_candidates` count the shared part as well.
+
+Settings of the search, the reflection model, the seed of the draws and all limits can differ. The task cannot:
+prompts, examples, evaluator, scorer, policy model. With `--config` the file's settings hold, without it those
+of the other run, its latest limits included.
+
+The first line on stdout is the new run's id.";
+
 const REPLAY_NOTES: &str = "\
 Without `--set` every recorded decision is made again and compared. The exit code is 2 if one
 differs.
@@ -64,6 +75,9 @@ pub(crate) enum Command {
     /// Run a configuration, resume an interrupted run, or extend one that is over
     #[command(after_help = RUN_NOTES)]
     Run(RunArguments),
+    /// Begin a new run where another one was at some iteration, with other settings
+    #[command(after_help = BRANCH_NOTES)]
+    Branch(BranchArguments),
     /// Check a configuration without running it
     Check(CheckArguments),
     /// List the runs in the store
@@ -118,6 +132,41 @@ pub(crate) struct RunArguments {
     /// How progress is reported on stderr
     #[arg(long, value_name = "FORM", default_value = "human")]
     pub(crate) log: LogForm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BranchArguments {
+    #[command(flatten)]
+    pub(crate) run: RunReference,
+    /// The last iteration that both runs share; by default the last one of the run
+    #[arg(long, value_name = "ITERATION")]
+    pub(crate) at: Option<u64>,
+    /// Set a key of the configuration, for example `--set search.parent=current_best`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// A config file whose settings hold from there on, instead of the run's own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// How progress is reported on stderr
+    #[arg(long, value_name = "FORM", default_value = "human")]
+    pub(crate) log: LogForm,
+}
+
+/// How a run is watched.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watching<'a> {
+    /// The store, as typed.
+    pub(crate) store: &'a StoreArguments,
+    pub(crate) log: LogForm,
+}
+
+impl<'a> From<&'a RunArguments> for Watching<'a> {
+    fn from(arguments: &'a RunArguments) -> Self {
+        Self {
+            store: &arguments.store,
+            log: arguments.log,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -66,7 +66,8 @@ impl CommandError {
                 | RunError::LimitBelowSpent { .. }
                 | RunError::Over(_)
                 | RunError::StillOver(_)
-                | RunError::OtherTask { .. },
+                | RunError::OtherTask { .. }
+                | RunError::NoSuchIteration { .. },
             ) => ExitCode::from(EXIT_USAGE),
             Self::Run(RunError::BudgetTooSmall { .. }) => ExitCode::from(EXIT_BUDGET),
             Self::Unreachable(_) => ExitCode::from(EXIT_PROVIDER_DOWN),

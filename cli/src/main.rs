@@ -41,6 +41,7 @@ fn main() -> ExitCode {
 fn obey(command: Command) -> Result<ExitCode, CommandError> {
     match command {
         Command::Run(arguments) => command::run(&arguments),
+        Command::Branch(arguments) => command::branch(&arguments),
         Command::Check(arguments) => command::check(&arguments),
         Command::Runs(arguments) => command::runs(&arguments),
         Command::Show(arguments) => command::show(&arguments),

@@ -15,6 +15,12 @@ pub struct Counters {
     pub total_trials_evaluated: u64,
     /// Those of phase optimization.
     pub optimization_trials_evaluated: u64,
+    /// Rollouts whose outcomes come from the run that this one branches from.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub recalled_rollouts: u64,
+    /// Reflections whose answers come from there.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub recalled_reflections: u64,
     /// Those of phase validation.
     pub validation_trials_evaluated: u64,
     /// Rollouts executed, scored or failed.
@@ -91,6 +97,8 @@ impl Counters {
             Fact::RolloutSettled(rollout) | Fact::RolloutSuspended(rollout) => {
                 self.count_rollout(rollout);
             }
+            Fact::RolloutRecalled(_) => self.recalled_rollouts += 1,
+            Fact::ReflectionRecalled(_) => self.recalled_reflections += 1,
             Fact::ReflectionSettled(reflection) => {
                 self.reflection_calls += 1;
                 self.spend(Phase::Optimization, Purpose::Reflection, reflection.usage);
@@ -193,4 +201,12 @@ impl Counters {
             self.usage.sort_by_key(|share| (share.phase, share.purpose));
         }
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields over by reference"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

@@ -53,7 +53,9 @@ pub use event::*;
 pub use ids::{BadRunId, RunId, Seq, Timestamp, TrialKey, snapshot_id};
 pub use plan::{Plan, PlanRow};
 pub use random::{ChaChaStreams, DrawPurpose, RandomSource};
-pub use run::{Run, RunBuilder, RunControl, RunEnd, RunError, RunHandle, RunResult, abandon};
+pub use run::{
+    BranchPoint, Run, RunBuilder, RunControl, RunEnd, RunError, RunHandle, RunResult, abandon,
+};
 pub use stop::StopReason;
 pub use store::{Claim, ClaimNotice, ClaimToken, Store, StoreError};
 

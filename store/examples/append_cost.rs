@@ -108,6 +108,9 @@ fn journal(rollouts: u64) -> Result<Vec<Event>, Box<dyn Error>> {
         pareto: 100,
         validation: 100,
         limits: None,
+        origin: None,
+        settings: None,
+        branch_points: Vec::new(),
     }))];
     for iteration in 0..rollouts / TRIAL {
         bodies.extend(trial(

@@ -1,6 +1,7 @@
 //! The commands; one module each.
 
 mod best;
+mod branch;
 mod check;
 mod diff;
 mod doctor;
@@ -15,6 +16,7 @@ mod show;
 mod train;
 
 pub(crate) use best::best;
+pub(crate) use branch::branch;
 pub(crate) use check::check;
 pub(crate) use diff::diff;
 pub(crate) use doctor::doctor;

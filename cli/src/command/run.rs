@@ -12,7 +12,7 @@ use gepa_models::Environment;
 use gepa_tasks::Services;
 use tokio::runtime::Runtime;
 
-use crate::arguments::{LogForm, RunArguments};
+use crate::arguments::{LogForm, RunArguments, Watching};
 use crate::command::plan::plan;
 use crate::error::{CommandError, EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_PROVIDER_DOWN};
 use crate::feed::Feed;
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CommandError> {
     runtime()?.block_on(resume(&environment, arguments))
 }
 
-fn runtime() -> Result<Runtime, CommandError> {
+pub(super) fn runtime() -> Result<Runtime, CommandError> {
     Runtime::new().map_err(CommandError::Runtime)
 }
 
@@ -77,7 +77,7 @@ async fn begin(
         summary: gepa_engine::record::RunSummary::default(),
         ..run
     };
-    watch(handle, signals, store, &fresh, limits, arguments).await
+    watch(handle, signals, store, &fresh, limits, arguments.into()).await
 }
 
 async fn resume(
@@ -115,7 +115,15 @@ async fn resume(
         // A user who resumes a paused run wants it to continue.
         handle.control().resume();
     }
-    watch(handle, signals, store, &run, Limits::of(wanted), arguments).await
+    watch(
+        handle,
+        signals,
+        store,
+        &run,
+        Limits::of(wanted),
+        arguments.into(),
+    )
+    .await
 }
 
 /// Refuses a config that would have led to other decisions, and says which other keys differ.
@@ -142,7 +150,7 @@ fn check_settings(
     Ok(())
 }
 
-fn listed(differences: &[Difference]) -> String {
+pub(super) fn listed(differences: &[Difference]) -> String {
     let all = differences.iter().map(|one| {
         let (key, before, after) = (&one.key, short(&one.before), short(&one.after));
         format!("`{key}` was `{before}` and is `{after}`")
@@ -183,7 +191,7 @@ fn say_that_it_is_over(run: &RunRow) {
     );
 }
 
-async fn builder(
+pub(super) async fn builder(
     task: TaskConfig,
     services: &Services,
     store: &Arc<dyn Store>,
@@ -198,7 +206,7 @@ async fn builder(
 
 /// Prints the run's id as the first line on stdout. If the reader has closed stdout, the run
 /// continues.
-fn announce(run: &RunId) -> Result<(), CommandError> {
+pub(super) fn announce(run: &RunId) -> Result<(), CommandError> {
     let mut out = stdout();
     let written = writeln!(out, "{run}").and_then(|()| out.flush());
     match written {
@@ -207,13 +215,13 @@ fn announce(run: &RunId) -> Result<(), CommandError> {
     }
 }
 
-async fn watch(
+pub(super) async fn watch(
     handle: RunHandle,
     signals: Signals,
     store: Arc<dyn Store>,
     before: &RunRow,
     limits: Limits,
-    arguments: &RunArguments,
+    watching: Watching<'_>,
 ) -> Result<ExitCode, CommandError> {
     let run_id = handle.run_id().clone();
     let events = handle.subscribe();
@@ -227,16 +235,16 @@ async fn watch(
     let listening = tokio::spawn(signals.steer(handle.control()));
     let (finished, followed) = tokio::join!(
         handle.finish(),
-        follow(run_id.clone(), feed, standing, arguments.log)
+        follow(run_id.clone(), feed, standing, watching.log)
     );
     listening.abort();
     let result = finished.map_err(|error| CommandError::Stopped {
         error,
-        resume: resume_command(&run_id, arguments),
+        resume: resume_command(&run_id, watching),
     })?;
     followed?;
     let candidates = store.candidates(&result.run.run_id).await?;
-    if arguments.log == LogForm::Json {
+    if watching.log == LogForm::Json {
         let mut out = stdout();
         serde_json::to_writer(&mut out, &statistics(&result.run))?;
         writeln!(out)?;
@@ -244,7 +252,7 @@ async fn watch(
     } else {
         let mut text = Vec::new();
         write_summary(&mut text, &result.run, &candidates)?;
-        write_next_steps(&mut text, &result, arguments)?;
+        write_next_steps(&mut text, &result, watching)?;
         let _ = io::stderr().write_all(&text);
     }
     Ok(exit_code(&result.end))
@@ -253,23 +261,23 @@ async fn watch(
 fn write_next_steps(
     out: &mut dyn Write,
     result: &RunResult,
-    arguments: &RunArguments,
+    watching: Watching<'_>,
 ) -> io::Result<()> {
     let run = &result.run.run_id;
     if matches!(result.end, RunEnd::Interrupted { .. }) {
-        return writeln!(out, "\nresume with: {}", resume_command(run, arguments));
+        return writeln!(out, "\nresume with: {}", resume_command(run, watching));
     }
-    let store = store_option(arguments);
+    let store = store_option(watching);
     writeln!(out, "\nbest prompt:  gepa best {run}{store}")?;
     writeln!(out, "everything:   gepa show {run}{store}")
 }
 
-fn resume_command(run: &RunId, arguments: &RunArguments) -> String {
-    format!("gepa run --resume {run}{}", store_option(arguments))
+fn resume_command(run: &RunId, watching: Watching<'_>) -> String {
+    format!("gepa run --resume {run}{}", store_option(watching))
 }
 
-fn store_option(arguments: &RunArguments) -> String {
-    let store = arguments.store.store.as_ref();
+fn store_option(watching: Watching<'_>) -> String {
+    let store = watching.store.store.as_ref();
     store.map_or_else(String::new, |url| format!(" --store {url}"))
 }
 

@@ -37,6 +37,11 @@ fn line(body: &EventBody, standing: &Standing) -> Option<String> {
             standing.name,
             count(standing.counters().total_rollouts)
         )),
+        EventBody::Fact(Fact::SettingsChanged(_)) => Some(format!(
+            "branches off: {} rollouts and {} reflections are known",
+            count(standing.counters().recalled_rollouts),
+            count(standing.counters().recalled_reflections)
+        )),
         EventBody::Fact(Fact::LimitsChanged(_)) => Some("goes on under other limits".to_owned()),
         EventBody::Decision(Decision::CandidateAccepted(accepted)) => Some(acceptance(accepted)),
         EventBody::Decision(Decision::SnapshotTaken(snapshot)) => Some(format!(

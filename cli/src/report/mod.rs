@@ -49,6 +49,13 @@ fn write_head(out: &mut dyn Write, run: &RunRow, is_claimed: bool) -> io::Result
     if let Some(ending) = ending(run, is_claimed) {
         writeln!(out, "ended     {ending}")?;
     }
+    if let Some(origin) = &summary.origin {
+        writeln!(
+            out,
+            "origin    {}, shared up to iteration {}",
+            origin.run, origin.iteration
+        )?;
+    }
     let worked = duration(summary.active_seconds);
     writeln!(
         out,

@@ -96,6 +96,16 @@ impl Config {
         })
     }
 
+    /// The same task under other settings.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn with_settings(&self, settings: Settings) -> Result<Self, InvalidConfig> {
+        let (prompt, sets) = (self.prompt.clone(), self.sets.clone());
+        Self::new((*self.seed).clone(), prompt, sets, settings)
+    }
+
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings

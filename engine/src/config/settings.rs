@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 /// settings.budget.max_rollouts = Some(2_000);
 /// settings.run.seed = 7;
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Settings {
     /// `[run]`

@@ -31,6 +31,11 @@ impl FailureWindow {
         }
     }
 
+    /// Sets the fraction above which a run ends.
+    pub(crate) fn tolerate(&mut self, max_fraction: f64) {
+        self.max_fraction = max_fraction;
+    }
+
     /// Takes a decided trial in.
     pub(crate) fn count(&mut self, trial: &Trial) {
         for (_, outcome) in trial.bought() {

@@ -31,6 +31,9 @@ const FEWEST_IDLE: u64 = 50;
 impl Core {
     /// Begins the next generation, if the conditions and the budget allow one.
     pub(super) fn issue(&mut self) -> Issue {
+        if self.is_held() {
+            return Issue::Blocked;
+        }
         match self.stop_answer() {
             StopAnswer::GoOn => {}
             StopAnswer::StopIfIdle(_) if !self.open.is_empty() => return Issue::Blocked,

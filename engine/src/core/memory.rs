@@ -51,6 +51,11 @@ impl Memory {
         }
     }
 
+    /// Whether known outcomes are used at all.
+    pub(crate) fn reuses(&self) -> bool {
+        self.reuse
+    }
+
     /// How much it has taken in.
     pub(crate) fn age(&self) -> u64 {
         self.age

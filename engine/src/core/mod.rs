@@ -21,6 +21,7 @@ mod progress;
 mod proposal;
 mod row;
 mod scorings;
+mod settings;
 mod speculation;
 mod staleness;
 #[cfg(test)]
@@ -77,6 +78,8 @@ pub(crate) struct Core {
     open: BTreeMap<u64, Proposal>,
     next_iteration: u64,
     next_generation: u64,
+    /// Iterations after which other settings come into force, ascending.
+    branch_points: VecDeque<u64>,
     /// Iterations decided on since the best score last rose.
     since_best: u64,
     fruitless: Fruitless,
@@ -163,6 +166,7 @@ impl Core {
             open: BTreeMap::new(),
             next_iteration: 1,
             next_generation: 1,
+            branch_points: VecDeque::new(),
             since_best: 0,
             fruitless: Fruitless::default(),
             ledger: Ledger::default(),
@@ -192,6 +196,9 @@ impl Core {
             pareto: sets.pareto.len() as u64,
             validation: sets.validation.len() as u64,
             limits: Some(self.limits.clone()),
+            origin: None,
+            settings: None,
+            branch_points: Vec::new(),
         };
         self.decide(Decision::RunStarted(started));
         let mut row = self.seed_row();
@@ -217,16 +224,21 @@ impl Core {
     fn take_in(&mut self, fact: &Fact) -> bool {
         self.counters.count_fact(fact);
         match fact {
-            Fact::RolloutSettled(settled) => return self.settle_rollout(settled),
+            Fact::RolloutSettled(settled) | Fact::RolloutRecalled(settled) => {
+                return self.settle_rollout(settled);
+            }
             Fact::RolloutSuspended(settled) => self.suspend_rollout(settled),
             Fact::RolloutsDropped(dropped) => self.drop_rollouts(dropped),
-            Fact::ReflectionSettled(settled) => self.settle_reflection(settled),
+            Fact::ReflectionSettled(settled) | Fact::ReflectionRecalled(settled) => {
+                self.settle_reflection(settled)
+            }
             Fact::CandidateInjected(injected) => {
                 self.injected.push_back(injected.candidate.clone());
             }
             Fact::StopRequested(request) => self.stop_at_once(request.reason.clone()),
             // It was used when it was made, or recalled before.
             Fact::PolicyDecided(_) => return false,
+            Fact::SettingsChanged(changed) => self.change_settings(&changed.settings),
             Fact::LimitsChanged(changed) => self.change_limits(changed),
             Fact::RunAbandoned(abandoned) => self.abandon(&abandoned.reason),
             Fact::RunResumed(_) if self.has_failed() => self.finish(),

@@ -6,7 +6,7 @@ use super::{
     CandidateAccepted, CandidateInjected, CandidateProposed, GateDecided, LimitsChanged,
     PolicyDecided, ProposalClosed, ProposalIssued, ReflectionSettled, RolloutSettled,
     RolloutsDropped, RunAbandoned, RunFinished, RunInterrupted, RunResumed, RunStarted,
-    SnapshotTaken, StopDecided, StopRequested, TrialFinished, TrialStarted,
+    SettingsChanged, SnapshotTaken, StopDecided, StopRequested, TrialFinished, TrialStarted,
 };
 use crate::ids::{Seq, Timestamp};
 
@@ -117,12 +117,16 @@ kinds! {
         RunAbandoned(abandoned: RunAbandoned) = "run_abandoned",
         /// The user set other limits.
         LimitsChanged(changed: Box<LimitsChanged>) = "limits_changed",
+        /// The part that a branch shares with its origin is over, and its own settings come into force.
+        SettingsChanged(changed: Box<SettingsChanged>) = "settings_changed",
         /// Someone handed in a candidate.
         CandidateInjected(injected: CandidateInjected) = "candidate_injected",
         /// A policy that is not part of the configuration decided something.
         PolicyDecided(decided: PolicyDecided) = "policy_decided",
         /// A rollout has its outcome.
         RolloutSettled(settled: Box<RolloutSettled>) = "rollout_settled",
+        /// A rollout has its outcome from the run that this one branches from. Nothing was executed.
+        RolloutRecalled(settled: Box<RolloutSettled>) = "rollout_recalled",
         /// The attempts at a rollout so far; a resumption makes the next one. Their cost counts. No
         /// decision uses how they ended.
         RolloutSuspended(suspended: Box<RolloutSettled>) = "rollout_suspended",
@@ -130,6 +134,8 @@ kinds! {
         RolloutsDropped(dropped: RolloutsDropped) = "rollouts_dropped",
         /// The reflection model answered, or failed to.
         ReflectionSettled(settled: Box<ReflectionSettled>) = "reflection_settled",
+        /// The reflection model's answer to the run that this one branches from. No call was made.
+        ReflectionRecalled(settled: Box<ReflectionSettled>) = "reflection_recalled",
     }
     /// Something that follows from the facts before it. The same facts in the same order give the
     /// same decisions.

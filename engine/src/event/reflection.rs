@@ -32,6 +32,16 @@ pub struct ReflectionSettled {
     pub failure: Option<ReflectionFailure>,
 }
 
+impl ReflectionSettled {
+    /// The same answer for a run that did not pay for it.
+    pub(crate) fn for_free(self) -> Self {
+        Self {
+            usage: Usage::default(),
+            ..self
+        }
+    }
+}
+
 /// Why a reflection gave no new text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReflectionFailure {

@@ -3,8 +3,9 @@
 use gepa_archive::{Candidate, CandidateIndex};
 use serde::{Deserialize, Serialize};
 
-use crate::config::BudgetSettings;
+use crate::config::{BudgetSettings, Settings};
 use crate::counters::Counters;
+use crate::ids::{RunId, Seq};
 use crate::stop::StopReason;
 
 /// The seed and the sizes of the sets.
@@ -25,6 +26,34 @@ pub struct RunStarted {
     /// The limits the run begins with; absent in journals of versions before 0.2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<BudgetSettings>,
+    /// The run that this one branches from, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<RunOrigin>,
+    /// The settings of the shared part; absent where the run's own configuration holds from the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Box<Settings>>,
+    /// Iterations after which [`SettingsChanged`] puts other settings in force, ascending. None begins
+    /// before it has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub branch_points: Vec<u64>,
+}
+
+/// The run that another one branches from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunOrigin {
+    /// The run.
+    pub run: RunId,
+    /// The last event of its journal when the branch began.
+    pub seq: Seq,
+    /// The last iteration that both share.
+    pub iteration: u64,
+}
+
+/// Other settings for the rest of the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SettingsChanged {
+    /// The settings in force from now on.
+    pub settings: Settings,
 }
 
 /// Who took the run up again.

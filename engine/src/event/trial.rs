@@ -68,6 +68,18 @@ pub struct RolloutSettled {
     pub outcome: Arc<Outcome>,
 }
 
+impl RolloutSettled {
+    /// The same outcome for a run that did not pay for it.
+    pub(crate) fn for_free(self) -> Self {
+        Self {
+            usage: Usage::default(),
+            judge_usage: Usage::default(),
+            again: false,
+            ..self
+        }
+    }
+}
+
 /// A trial's result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrialFinished {

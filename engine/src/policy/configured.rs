@@ -8,7 +8,7 @@ use super::{
     AcceptanceRule, BestMean, ComponentSelector, EpochShuffled, Full, MinibatchSampler,
     ParentSelector, ParetoEvaluation, Policies, StopCondition, WinnerChoice,
 };
-use crate::config::Config;
+use crate::config::{Config, SearchSettings, Settings};
 
 /// One policy for each point of the search, and what foreign ones answered.
 pub(crate) struct PolicySet {
@@ -68,6 +68,27 @@ impl PolicySet {
             },
             answers: Answers::default(),
             any_may_be_parent: false,
+        }
+    }
+}
+
+impl PolicySet {
+    /// The configured policies whose settings change are made anew.
+    pub(crate) fn reconfigure(&mut self, before: &Settings, after: &Config) {
+        let (old, new) = (&before.search, &after.settings().search);
+        let rule = |search: &SearchSettings| (search.parent, search.epsilon, search.top_k);
+        if rule(old) != rule(new) {
+            self.parent.configured = Box::new(new.parent_rule());
+        }
+        if old.minibatch_size != new.minibatch_size {
+            let (examples, size) = (after.sets().train.len(), new.minibatch_size as usize);
+            self.minibatch.configured = Box::new(EpochShuffled::new(examples, size));
+        }
+        if old.components != new.components {
+            self.components.configured = Box::new(new.components);
+        }
+        if old.acceptance != new.acceptance {
+            self.acceptance.configured = Box::new(new.acceptance);
         }
     }
 }

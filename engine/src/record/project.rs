@@ -90,6 +90,9 @@ impl Projector {
             | Fact::StopRequested(_)
             | Fact::RunAbandoned(_)
             | Fact::LimitsChanged(_)
+            | Fact::SettingsChanged(_)
+            | Fact::RolloutRecalled(_)
+            | Fact::ReflectionRecalled(_)
             | Fact::CandidateInjected(_)
             | Fact::PolicyDecided(_)
             | Fact::RolloutsDropped(_) => Vec::new(),

@@ -15,7 +15,7 @@ use crate::event::{
 /// The facts of a run, findable by content: what another path needs may have been bought for
 /// another trial.
 #[derive(Debug, Default)]
-pub(super) struct Recorded {
+pub(crate) struct Recorded {
     rollouts: HashMap<(Use, ContentId, ExampleId), Arc<RolloutSettled>>,
     /// The pareto examples of each iteration's row, one list for each order given for it.
     orders: HashMap<u64, Vec<Vec<ExampleId>>>,
@@ -63,7 +63,7 @@ pub(super) struct Courses {
 }
 
 impl Recorded {
-    pub(super) fn of(events: &[Event]) -> Self {
+    pub(crate) fn of(events: &[Event]) -> Self {
         let mut recorded = Self::default();
         let mut courses = Courses::default();
         for event in events {
@@ -77,12 +77,16 @@ impl Recorded {
                         orders.push(started.examples.clone());
                     }
                 }
-                EventBody::Fact(Fact::RolloutSettled(settled)) => recorded.keep_rollout(settled),
+                EventBody::Fact(Fact::RolloutSettled(settled) | Fact::RolloutRecalled(settled)) => {
+                    recorded.keep_rollout(settled)
+                }
                 EventBody::Fact(Fact::CandidateInjected(injected)) => {
                     let begun = courses.by_iteration.len();
                     recorded.injected.push((begun, injected.clone()));
                 }
-                EventBody::Fact(Fact::ReflectionSettled(settled)) => {
+                EventBody::Fact(
+                    Fact::ReflectionSettled(settled) | Fact::ReflectionRecalled(settled),
+                ) => {
                     if let Some(key) = courses.reflection_key(settled) {
                         recorded
                             .reflections
@@ -109,6 +113,22 @@ impl Recorded {
         std::iter::once(first)
             .chain(others)
             .find_map(|used| self.rollouts.get(&(used, candidate, example.clone())))
+    }
+
+    /// What a rollout of this candidate on this example was bought for the same use, unless it failed for
+    /// a passing reason.
+    pub(crate) fn bought(
+        &self,
+        stage: Stage,
+        candidate: ContentId,
+        example: &ExampleId,
+    ) -> Option<&RolloutSettled> {
+        let key = (Use::of(stage), candidate, example.clone());
+        let settled = self.rollouts.get(&key)?;
+        match &*settled.outcome {
+            Outcome::Failed(failure) if failure.kind.is_retryable() => None,
+            _ => Some(settled),
+        }
     }
 
     pub(super) fn outcome(

@@ -10,6 +10,9 @@ mod own_path;
 mod verify;
 mod what_if;
 
+pub(crate) use data::Recorded;
+pub(crate) use verify::{follow_with, read_all};
+
 pub use along::{Along, OtherChoice};
 pub use own_path::{OwnPath, PathEnd};
 pub use verify::{Verified, verify};

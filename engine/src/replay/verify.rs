@@ -48,7 +48,11 @@ pub(super) fn follow(events: &[Event], config: &Config) -> Result<Verified, RunE
     }
 }
 
-fn follow_with(events: &[Event], config: &Config, reuse: bool) -> Result<Verified, RunError> {
+pub(crate) fn follow_with(
+    events: &[Event],
+    config: &Config,
+    reuse: bool,
+) -> Result<Verified, RunError> {
     let random = Box::new(ChaChaStreams::new(config.settings().run.seed));
     let core = Core::new(Arc::new(config.clone()), reuse, random, Policies::new());
     let mut replay = Replay::new(core);
@@ -65,7 +69,7 @@ fn follow_with(events: &[Event], config: &Config, reuse: bool) -> Result<Verifie
     })
 }
 
-pub(super) async fn read_all(store: &dyn Store, run: &RunId) -> Result<Vec<Event>, RunError> {
+pub(crate) async fn read_all(store: &dyn Store, run: &RunId) -> Result<Vec<Event>, RunError> {
     let mut events: Vec<Event> = Vec::new();
     loop {
         let last = events.last().map_or(Seq(0), |event| event.seq);

@@ -5,6 +5,7 @@ use super::data::Recorded;
 use super::own_path::OwnPath;
 use super::verify::{Verified, follow, read_all};
 use crate::config::Config;
+use crate::event::{Event, EventBody, Fact};
 use crate::ids::RunId;
 use crate::run::RunError;
 use crate::store::Store;
@@ -37,6 +38,7 @@ pub async fn what_if(
     let row = store.run(run).await?;
     let events = read_all(store, run).await?;
     let verified = follow(&events, config)?;
+    let other = &with_limits_in_force(&events, config, other);
     let recorded = Recorded::of(&events);
     let reuse = other
         .settings()
@@ -49,4 +51,22 @@ pub async fn what_if(
         along: Along::of(&events, &recorded, &row.pareto, other),
         own_path: OwnPath::of(&recorded, other, reuse),
     })
+}
+
+/// Where the other settings leave the limits alone, those count that the run had in the end.
+fn with_limits_in_force(events: &[Event], config: &Config, other: &Config) -> Config {
+    let last = events.iter().rev().find_map(|event| match &event.body {
+        EventBody::Fact(Fact::LimitsChanged(changed)) => Some(&changed.after),
+        _ => None,
+    });
+    let mut settings = other.settings().clone();
+    match last {
+        Some(limits) if settings.budget == config.settings().budget => {
+            settings.budget = limits.clone();
+            other
+                .with_settings(settings)
+                .unwrap_or_else(|_| other.clone())
+        }
+        _ => other.clone(),
+    }
 }

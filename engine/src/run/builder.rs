@@ -18,13 +18,16 @@ use super::result::{RunEnd, RunResult};
 use super::spend::SpendLimiter;
 use crate::config::{BudgetSettings, Config};
 use crate::core::{Core, Work};
-use crate::event::{Decision, Event, EventBody, Fact, LimitsChanged, RunResumed, RunStarted};
+use crate::event::{
+    Decision, Event, EventBody, Fact, LimitsChanged, RunOrigin, RunResumed, RunStarted,
+};
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::policy::Policies;
 use crate::random::{ChaChaStreams, RandomSource};
 use crate::record::{RunRow, RunSummary};
 use crate::reflection::ModelProposer;
-use crate::store::{Claim, Store};
+use crate::replay::{Recorded, read_all};
+use crate::store::{Claim, Store, StoreError};
 
 /// Batches a subscriber may fall behind before it loses the oldest.
 const SUBSCRIBER_BACKLOG: usize = 1_024;
@@ -177,7 +180,7 @@ impl RunBuilder {
     pub async fn resume(mut self, run_id: RunId) -> Result<RunHandle, RunError> {
         let began_with = self.began_with.take();
         self.run_id = Some(run_id.clone());
-        let (parts, beginning) = self.into_parts()?;
+        let (mut parts, beginning) = self.into_parts()?;
         let claim = parts.store.claim(&run_id).await?;
         let run = parts.store.run(&run_id).await?;
         check_examples(&run, &parts.config)?;
@@ -188,6 +191,7 @@ impl RunBuilder {
         let mut began_with = core.limits().clone();
         let mut replay = Replay::new(core);
         let mut last = Seq(0);
+        let mut origin = None;
         loop {
             let page = parts.store.events(&run_id, last, REPLAY_PAGE).await?;
             let Some(event) = page.last() else { break };
@@ -196,6 +200,9 @@ impl RunBuilder {
                 if let EventBody::Decision(Decision::RunStarted(started)) = &event.body {
                     check_start(started, &parts.config)?;
                     began_with = started.limits.clone().unwrap_or(began_with);
+                    origin.clone_from(&started.origin);
+                } else if let EventBody::Fact(Fact::SettingsChanged(changed)) = &event.body {
+                    began_with = changed.settings.budget.clone();
                 }
                 replay.take_in(event)?;
             }
@@ -220,7 +227,38 @@ impl RunBuilder {
             // Right after the last event, so that the time in between is counted as nobody's work.
             pending.insert(0, resumed.into());
         }
+        if going_on {
+            parts.origins = origins_of(&*parts.store, origin).await?;
+        }
         Ok(parts.launch(core, claim, &run.summary, pending, Vec::new(), going_on))
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(super) fn stored_in(&self) -> Result<Arc<dyn Store>, RunError> {
+        self.store.clone().ok_or(RunError::Incomplete("store"))
+    }
+
+    pub(super) fn reuses_outcomes(&self) -> Result<bool, RunError> {
+        let evaluator = self
+            .evaluator
+            .as_ref()
+            .ok_or(RunError::Incomplete("evaluator"))?;
+        let reuse = self.config.settings().search.reuse_outcomes;
+        Ok(reuse.unwrap_or_else(|| evaluator.is_deterministic()))
+    }
+
+    /// The row of a run that is about to be stored.
+    pub(super) fn run_row(&self) -> Result<RunRow, RunError> {
+        let evaluator = self
+            .evaluator
+            .as_ref()
+            .ok_or(RunError::Incomplete("evaluator"))?;
+        let run_id = self.run_id.clone();
+        let run_id = run_id.unwrap_or_else(|| RunId::fresh(Timestamp::now()));
+        Ok(run_row(run_id, &self.config, &self.described, &**evaluator))
     }
 
     fn check_budget(&self) -> Result<(), RunError> {
@@ -244,9 +282,9 @@ impl RunBuilder {
     }
 
     fn into_parts(self) -> Result<(Parts, Beginning), RunError> {
+        let reuse = self.reuses_outcomes()?;
         let evaluator = self.evaluator.ok_or(RunError::Incomplete("evaluator"))?;
         let seed = self.config.settings().run.seed;
-        let reuse = self.config.settings().search.reuse_outcomes;
         let config = Arc::new(self.config);
         let proposer = match self.writer {
             Some(Writer::Proposer(proposer)) => proposer,
@@ -256,7 +294,7 @@ impl RunBuilder {
         let beginning = Beginning {
             config: Arc::clone(&config),
             policies: self.policies,
-            reuse: reuse.unwrap_or_else(|| evaluator.is_deterministic()),
+            reuse,
             random: self
                 .random
                 .unwrap_or_else(|| Box::new(ChaChaStreams::new(seed))),
@@ -271,6 +309,7 @@ impl RunBuilder {
             run_id: self
                 .run_id
                 .unwrap_or_else(|| RunId::fresh(Timestamp::now())),
+            origins: Vec::new(),
         };
         Ok((parts, beginning))
     }
@@ -340,23 +379,17 @@ struct Parts {
     proposer: Arc<dyn Proposer>,
     events: broadcast::Sender<Arc<[Event]>>,
     run_id: RunId,
+    origins: Vec<Recorded>,
 }
 
 impl Parts {
     fn run_row(&self) -> RunRow {
-        let info = self.evaluator.info();
-        RunRow {
-            run_id: self.run_id.clone(),
-            name: self.config.settings().run.name.clone(),
-            created_at: Timestamp::now(),
-            config: self.described.clone(),
-            policy_provider: info.policy_provider,
-            policy_model: info.policy_model,
-            template: self.config.prompt().clone(),
-            pareto: self.config.sets().pareto.clone(),
-            validation: self.config.sets().validation.clone(),
-            summary: RunSummary::default(),
-        }
+        run_row(
+            self.run_id.clone(),
+            &self.config,
+            &self.described,
+            &*self.evaluator,
+        )
     }
 
     fn launch(
@@ -416,6 +449,7 @@ impl Parts {
             changing_limits,
             ending: None,
             config: Arc::clone(&self.config),
+            origins: self.origins,
         };
         let run_id = self.run_id;
         let span = tracing::info_span!("run", run = %run_id);
@@ -428,6 +462,49 @@ impl Parts {
             task,
         }
     }
+}
+
+fn run_row(
+    run_id: RunId,
+    config: &Config,
+    described: &serde_json::Value,
+    evaluator: &dyn Evaluator,
+) -> RunRow {
+    let info = evaluator.info();
+    RunRow {
+        run_id,
+        name: config.settings().run.name.clone(),
+        created_at: Timestamp::now(),
+        config: described.clone(),
+        policy_provider: info.policy_provider,
+        policy_model: info.policy_model,
+        template: config.prompt().clone(),
+        pareto: config.sets().pareto.clone(),
+        validation: config.sets().validation.clone(),
+        summary: RunSummary::default(),
+    }
+}
+
+/// What the runs bought that this one branches from. A run that is in the store no more is no
+/// origin: what it bought is bought again.
+async fn origins_of(
+    store: &dyn Store,
+    mut origin: Option<RunOrigin>,
+) -> Result<Vec<Recorded>, RunError> {
+    let mut origins = Vec::new();
+    while let Some(known) = origin.take() {
+        let events = match read_all(store, &known.run).await {
+            Ok(events) => events,
+            Err(RunError::Store(StoreError::UnknownRun(_))) => break,
+            Err(error) => return Err(error),
+        };
+        origin = events.iter().find_map(|event| match &event.body {
+            EventBody::Decision(Decision::RunStarted(started)) => started.origin.clone(),
+            _ => None,
+        });
+        origins.push(Recorded::of(&events));
+    }
+    Ok(origins)
 }
 
 /// Works a run to its end and reads back what it came to. The claim is held until then.

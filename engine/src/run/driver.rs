@@ -14,9 +14,12 @@ use super::handle::Command;
 use super::journal::Journal;
 use super::result::RunEnd;
 use crate::config::Config;
-use crate::core::{Core, Work};
-use crate::event::{CandidateInjected, Event, EventBody, Fact, RunInterrupted, StopRequested};
+use crate::core::{Core, RolloutWork, Work};
+use crate::event::{
+    CandidateInjected, Event, EventBody, Fact, RolloutSettled, RunInterrupted, StopRequested,
+};
 use crate::ids::{RunId, Timestamp};
+use crate::replay::Recorded;
 use crate::stop::StopReason;
 use crate::store::StoreError;
 use crate::telemetry;
@@ -39,6 +42,8 @@ pub(super) struct Driver {
     /// Other limits are being journaled; a run that is over may go on under them.
     pub(super) changing_limits: bool,
     pub(super) ending: Option<Ending>,
+    /// What the runs bought that this one branches from, the nearest first.
+    pub(super) origins: Vec<Recorded>,
 }
 
 /// The time a run may take.
@@ -251,10 +256,31 @@ impl Driver {
 
     fn order_all(&mut self, orders: Vec<Work>) {
         for order in orders {
+            if let Work::Rollout(work) = &order
+                && let Some(fact) = self.recalled(work)
+            {
+                self.journal.push(fact);
+                continue;
+            }
             for fact in self.dispatcher.order(order) {
                 self.journal.push(fact);
             }
         }
+    }
+
+    /// The outcome that an origin of this run bought.
+    fn recalled(&self, work: &RolloutWork) -> Option<Fact> {
+        let candidate = work.candidate.content_id();
+        let mut origins = self.origins.iter();
+        let known =
+            origins.find_map(|origin| origin.bought(work.stage, candidate, &work.example))?;
+        let settled = RolloutSettled {
+            trial: work.trial,
+            stage: work.stage,
+            position: work.position as u32,
+            ..known.clone().for_free()
+        };
+        Some(Fact::RolloutRecalled(Box::new(settled)))
     }
 
     fn obey(&mut self, command: Command) {

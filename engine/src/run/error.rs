@@ -77,6 +77,14 @@ pub enum RunError {
         /// What differs.
         what: String,
     },
+    /// A run cannot be branched from after an iteration that it does not have.
+    #[error("the run has no iteration {iteration}; the last one that began is {last}")]
+    NoSuchIteration {
+        /// The wanted iteration.
+        iteration: u64,
+        /// The last one there is.
+        last: u64,
+    },
     /// The run's task is gone.
     #[error("the run's task ended without a result; resume the run to go on")]
     TaskLost,

@@ -1,6 +1,7 @@
 //! Runs: put together, started or resumed, steered, watched, concluded.
 
 mod abandon;
+mod branch;
 mod builder;
 mod call;
 mod dispatch;
@@ -17,6 +18,7 @@ mod result;
 mod spend;
 
 pub use abandon::abandon;
+pub use branch::BranchPoint;
 pub use builder::{Run, RunBuilder};
 pub use error::RunError;
 pub use handle::{RunControl, RunHandle};

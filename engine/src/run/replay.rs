@@ -41,10 +41,8 @@ impl Replay {
             }
             EventBody::Decision(stored) => stored,
         };
-        if let Decision::RunStarted(started) = stored
-            && let Some(limits) = &started.limits
-        {
-            self.core.limit_to(limits.clone());
+        if let Decision::RunStarted(started) = stored {
+            self.core.begin_as(started);
         }
         while self.expected.is_empty() && self.go_on() {}
         let made_again = self.expected.pop_front();

@@ -87,6 +87,9 @@ fn bodies() -> Vec<EventBody> {
         pareto: 3,
         validation: 2,
         limits: None,
+        origin: None,
+        settings: None,
+        branch_points: Vec::new(),
     }))];
     bodies.extend(trial(
         key(0, 0),

@@ -8,8 +8,8 @@ use super::super::column::columns;
 use crate::config::BudgetSettings;
 use crate::counters::Counters;
 use crate::event::{
-    CandidateAccepted, Decision, Event, EventBody, Fact, RunFinished, SnapshotTag, SnapshotTaken,
-    ValidationResult,
+    CandidateAccepted, Decision, Event, EventBody, Fact, RunFinished, RunOrigin, SnapshotTag,
+    SnapshotTaken, ValidationResult,
 };
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::stop::StopReason;
@@ -59,6 +59,9 @@ pub struct RunSummary {
     /// other ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<BudgetSettings>,
+    /// The run that it branches from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<RunOrigin>,
     /// All counters.
     pub counters: Counters,
     /// The seed's mean pareto score.
@@ -173,6 +176,9 @@ impl RunSummary {
                 self.paused = false;
                 self.status = RunStatus::Running;
             }
+            Fact::SettingsChanged(changed) => {
+                self.limits = Some(changed.settings.budget.clone());
+            }
             Fact::LimitsChanged(changed) => self.go_on_under(&changed.after),
             Fact::RunAbandoned(abandoned) => self.end(&abandoned.reason, at),
             _ => {}
@@ -184,6 +190,7 @@ impl RunSummary {
             Decision::RunStarted(started) => {
                 self.status = RunStatus::Running;
                 self.limits.clone_from(&started.limits);
+                self.origin.clone_from(&started.origin);
             }
             Decision::CandidateAccepted(accepted) => self.accept(accepted),
             Decision::SnapshotTaken(taken) => self.snapshot(taken),

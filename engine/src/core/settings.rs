@@ -1,0 +1,82 @@
+//! Settings that change in the middle of a journal: a run that begins as the branch of another one.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::Core;
+use crate::config::Settings;
+use crate::event::RunStarted;
+use crate::policy::{Policies, PolicySet};
+use crate::random::{ChaChaStreams, RandomSource};
+
+impl Core {
+    /// Takes in how the journal says that the run began; it must not have begun yet.
+    pub(crate) fn begin_as(&mut self, started: &RunStarted) {
+        if let Some(settings) = &started.settings {
+            self.restart(settings);
+        }
+        self.branch_points = VecDeque::from(started.branch_points.clone());
+        if let Some(limits) = &started.limits {
+            self.limit_to(limits.clone());
+        }
+    }
+
+    /// Whether no iteration begins before the settings change.
+    pub(crate) fn is_held(&self) -> bool {
+        let point = self.branch_points.front();
+        point.is_some_and(|point| self.next_iteration > *point)
+    }
+
+    /// Changes of settings still to come.
+    pub(crate) fn branch_points(&self) -> usize {
+        self.branch_points.len()
+    }
+
+    /// The first iteration that has not begun.
+    pub(crate) fn next_iteration(&self) -> u64 {
+        self.next_iteration
+    }
+
+    /// The shared part is over; what follows is decided under these settings.
+    pub(super) fn change_settings(&mut self, settings: &Settings) {
+        self.branch_points.pop_front();
+        let before = self.config.settings();
+        // The branch that journals the change has built a configuration of it; a damaged journal keeps
+        // what is in force.
+        if settings != before
+            && let Ok(config) = self.config.with_settings(settings.clone())
+        {
+            if settings.run.seed != before.run.seed {
+                self.random = Box::new(ChaChaStreams::new(settings.run.seed));
+            }
+            self.policies.reconfigure(before, &config);
+            let fraction = settings.rollouts.max_failure_fraction;
+            self.failures.tolerate(fraction);
+            self.config = Arc::new(config);
+        }
+        self.limit_to(settings.budget.clone());
+    }
+
+    fn restart(&mut self, settings: &Settings) {
+        let Ok(config) = self.config.with_settings(settings.clone()) else {
+            return;
+        };
+        let seed = settings.run.seed;
+        let fresh: Box<dyn RandomSource> = Box::new(ChaChaStreams::new(seed));
+        let random = if seed == self.config.settings().run.seed {
+            std::mem::replace(&mut self.random, fresh)
+        } else {
+            fresh
+        };
+        let unused = PolicySet::new(&config, Policies::new());
+        let mut policies = std::mem::replace(&mut self.policies, unused);
+        policies.reconfigure(self.config.settings(), &config);
+        *self = Self::new(
+            Arc::new(config),
+            self.memory.reuses(),
+            random,
+            Policies::new(),
+        );
+        self.policies = policies;
+    }
+}
