@@ -1,5 +1,6 @@
 //! Runs whose evaluator or proposer is a program of the user's, from config to result.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::Value;
@@ -17,13 +18,14 @@ fn workspace(evaluator: &str, proposer: &str) -> Workspace {
             0 => ("winnings", "spam"),
             _ => ("dinner", "ham"),
         };
-        rows.push_str(&format!("{word} at {number},{answer}\n"));
+        let _ = writeln!(rows, "{word} at {number},{answer}");
     }
     workspace.write("messages.csv", &rows);
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/examples/process");
     let command = |script: &str| {
-        if script.ends_with(".py") {
-            format!("[\"python3\", {:?}]", examples.join(script))
+        let file = examples.join(script);
+        if file.is_file() {
+            format!("[\"python3\", \"{}\"]", file.display())
         } else {
             format!("[\"python3\", \"-c\", {script:?}]")
         }

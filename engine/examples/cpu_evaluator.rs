@@ -21,7 +21,7 @@ impl CpuBound for SquareRoot {
         let text = request.candidate.text("number").map_or("", |text| text);
         let number: f64 = text.trim().parse().unwrap_or_default();
         // Enough arithmetic to be worth a thread.
-        let root = (0..100_000).fold(1.0, |root, _| (root + square as f64 / root) / 2.0);
+        let root = (0..100_000).fold(1.0, |root, _| f64::midpoint(root, square as f64 / root));
         Evaluation::free(Outcome::Scored(Scored {
             score: 1.0 / (1.0 + (root - number).abs()),
             feedback: Some(format!("the square root of {square} is {root:.3}")),

@@ -23,10 +23,10 @@ pub fn split_wildcards(pattern: &str) -> impl Iterator<Item = PatternPart<'_>> {
 /// As [`split_wildcards`], with another idea of what a name is, for example that of a column with a
 /// space in it. A name is never empty, has no brace and no line end in it, and neither begins nor ends
 /// with white space.
-pub fn split_wildcards_named<'p>(
-    pattern: &'p str,
+pub fn split_wildcards_named(
+    pattern: &str,
     is_name: impl Fn(&str) -> bool,
-) -> impl Iterator<Item = PatternPart<'p>> {
+) -> impl Iterator<Item = PatternPart<'_>> {
     let mut at = 0;
     let mut argument_end = None;
     std::iter::from_fn(move || {

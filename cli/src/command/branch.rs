@@ -124,7 +124,7 @@ fn check_shared(
     origin: &RunId,
 ) -> Result<(), CommandError> {
     let mut differences = stored.differences_to(task).deciding;
-    differences.retain(|difference| is_shared(difference));
+    differences.retain(is_shared);
     if differences.is_empty() {
         return Ok(());
     }

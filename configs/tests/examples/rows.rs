@@ -1,4 +1,4 @@
-//! What is noted about the rows of the sets.
+//! What is all about the rows of the sets.
 
 use crate::support::Task;
 
@@ -15,13 +15,13 @@ fn rows_in_two_sets_and_rows_with_two_answers_are_noted() {
         .iter()
         .map(ToString::to_string)
         .collect();
-    let noted = notes.join("\n");
+    let all = notes.join("\n");
     for part in [
         "`dataset.split.pareto` has 2 rows whose inputs are in `train` as well",
         "`dataset.split.validation` has 2 rows whose inputs are in `train` as well",
         "a different answer",
     ] {
-        assert!(noted.contains(part), "`{part}` is not in: {noted}");
+        assert!(all.contains(part), "`{part}` is not in: {all}");
     }
     assert!(Task::default().load().unwrap().notes().is_empty());
 }

@@ -230,7 +230,7 @@ impl Core {
             Fact::RolloutSuspended(settled) => self.suspend_rollout(settled),
             Fact::RolloutsDropped(dropped) => self.drop_rollouts(dropped),
             Fact::ReflectionSettled(settled) | Fact::ReflectionRecalled(settled) => {
-                self.settle_reflection(settled)
+                self.settle_reflection(settled);
             }
             Fact::CandidateInjected(injected) => {
                 self.injected.push_back(injected.candidate.clone());

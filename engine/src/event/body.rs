@@ -28,6 +28,10 @@ pub struct Event {
 /// whether the entry is a fact or a decision, because the kind does.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the most frequent events, settled rollouts, are boxed; the others are few"
+)]
 pub enum EventBody {
     /// It came from outside.
     Fact(Fact),
@@ -57,6 +61,7 @@ macro_rules! kinds {
         #[derive(Clone, Debug, PartialEq, Serialize)]
         #[serde(tag = "kind")]
         #[non_exhaustive]
+        #[expect(clippy::large_enum_variant, reason = "the larger decisions are few")]
         pub enum Decision {
             $( $(#[$of_decision])* #[serde(rename = $decision_kind)] $decision $( ($made_type) )?, )*
         }
@@ -64,6 +69,7 @@ macro_rules! kinds {
         /// All kinds in one enum, so that an unknown kind is reported with the list of known ones.
         #[derive(Deserialize)]
         #[serde(tag = "kind")]
+        #[expect(clippy::large_enum_variant, reason = "a value of it lives while one event is read")]
         enum Stored {
             $( #[serde(rename = $fact_kind)] $fact $( ($given_type) )?, )*
             $( #[serde(rename = $decision_kind)] $decision $( ($made_type) )?, )*

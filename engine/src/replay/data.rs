@@ -78,7 +78,7 @@ impl Recorded {
                     }
                 }
                 EventBody::Fact(Fact::RolloutSettled(settled) | Fact::RolloutRecalled(settled)) => {
-                    recorded.keep_rollout(settled)
+                    recorded.keep_rollout(settled);
                 }
                 EventBody::Fact(Fact::CandidateInjected(injected)) => {
                     let begun = courses.by_iteration.len();

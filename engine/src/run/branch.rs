@@ -42,6 +42,11 @@ impl RunBuilder {
     /// [`RunError::OtherTask`] names what must not differ: seed candidate, example sets, what the archive
     /// keeps. [`RunError::NoSuchIteration`] and [`RunError::Diverged`] are about the earlier run.
     pub async fn branch(self, point: BranchPoint) -> Result<RunHandle, RunError> {
+        // The steps of a resumption make a large future.
+        Box::pin(self.begin_branch(point)).await
+    }
+
+    async fn begin_branch(self, point: BranchPoint) -> Result<RunHandle, RunError> {
         let config = self.config().clone();
         check_kept(&point.config, &config)?;
         let store = self.stored_in()?;

@@ -23,9 +23,9 @@ pub(super) struct ReflectionCall {
 
 impl ReflectionCall {
     /// A call for this component.
-    pub(super) fn new(work: Box<ReflectionWork>) -> Self {
+    pub(super) fn new(work: ReflectionWork) -> Self {
         Self {
-            works: vec![*work],
+            works: vec![work],
             started_at: Timestamp::now(),
         }
     }
@@ -36,8 +36,8 @@ impl ReflectionCall {
     }
 
     /// Adds a component.
-    pub(super) fn add(&mut self, work: Box<ReflectionWork>) {
-        self.works.push(*work);
+    pub(super) fn add(&mut self, work: ReflectionWork) {
+        self.works.push(work);
     }
 
     /// The components again, in order.

@@ -231,9 +231,12 @@ async fn one_rollout_that_fails_in_passing_is_tried_again_and_the_others_are_kep
     assert!(evaluator.seen()[1..].iter().all(|batch| batch.attempt == 2));
 }
 
+/// Makes one step; steps cannot be copied.
+type MakeStep = fn() -> Step;
+
 #[tokio::test]
 async fn what_a_batch_leaves_open_fails_with_the_reason_and_what_it_answered_counts() {
-    let cases: [(&str, fn() -> Step); 4] = [
+    let cases: [(&str, MakeStep); 4] = [
         ("without an answer for this rollout", || Step::Skip),
         ("place 0 of a batch twice", || Step::AnswerFor(0)),
         ("place 70 of a batch of 8 rollouts", || Step::AnswerFor(70)),

@@ -279,7 +279,7 @@ async fn what_the_shared_part_rests_on_cannot_be_changed() {
     ];
     for (world, expected) in cases {
         let error = begin(&world, &origin, &before, None, &Probe::new().shared()).await;
-        let error = error.err().expect("it is refused").to_string();
+        let error = error.expect_err("it is refused").to_string();
         assert!(error.starts_with(expected), "{error}");
     }
     let error = begin(

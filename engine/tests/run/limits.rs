@@ -79,7 +79,7 @@ async fn refusal(world: &World, store: &Arc<dyn Store>, run: &RunId) -> RunError
         .builder(store, Probe::new().shared())
         .resume(run.clone())
         .await;
-    let error = handle.err().expect("it is refused");
+    let error = handle.expect_err("it is refused");
     assert_eq!(journal(store, run).await, before, "nothing is written");
     error
 }
@@ -286,9 +286,12 @@ async fn another_seed_candidate_or_example_set_is_refused_by_name() {
     );
 }
 
+/// A change of the limits.
+type Change = fn(&mut BudgetSettings);
+
 #[tokio::test]
 async fn every_limit_that_ended_a_run_can_be_widened() {
-    let cases: [(fn(&mut BudgetSettings), fn(&mut BudgetSettings)); 6] = [
+    let cases: [(Change, Change); 6] = [
         (
             |b| b.max_iterations = Some(3),
             |b| b.max_iterations = Some(9),

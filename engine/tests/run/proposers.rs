@@ -60,6 +60,10 @@ impl Proposer for Scribe {
 }
 
 /// Ten tokens for texts that depend on nothing but the parent and its records.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it stands where a proposer may fail"
+)]
 fn longer(request: &ProposalRequest) -> Result<ProposedTexts, ProposerError> {
     let texts = request.components.iter().map(|component| {
         let seen = (&request.candidate, &request.records, &component.name);
@@ -83,6 +87,10 @@ fn ten_tokens() -> Usage {
     }
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it stands where a proposer may fail"
+)]
 fn only(name: &str, text: &str) -> Result<ProposedTexts, ProposerError> {
     Ok(ProposedTexts {
         texts: [(name.into(), vec![text.to_owned()])].into_iter().collect(),

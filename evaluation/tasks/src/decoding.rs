@@ -14,7 +14,7 @@ pub fn process_hello(line: &[u8]) -> Result<(), String> {
 /// with it.
 pub fn process_reply(line: &[u8]) -> Result<Vec<(u64, Evaluation)>, String> {
     process::read_reply(line).map(|reply| match reply {
-        process::Reply::One(id, evaluation) => vec![(id, evaluation)],
+        process::Reply::One(id, evaluation) => vec![(id, *evaluation)],
         process::Reply::End(_, answers) => answers,
     })
 }

@@ -66,6 +66,9 @@ impl Draft {
     }
 
     /// The event with its number and its time.
+    ///
+    /// # Panics
+    /// Never: texts, numbers and JSON become JSON.
     pub fn numbered(self, job: &RunId, seq: u64, at: Timestamp) -> ApiEvent {
         let time = at.to_string();
         let level = match self.level {

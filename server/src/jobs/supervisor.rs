@@ -191,7 +191,7 @@ impl Supervisor {
         while tasks.set.try_join_next().is_some() {}
         let (shared, job) = (Arc::clone(&self.shared), run.run_id.clone());
         tasks.set.spawn(async move {
-            runner.work().await;
+            Box::pin(runner.work()).await;
             shared.jobs.lock().remove(&job);
         });
     }

@@ -113,10 +113,10 @@ impl Dispatcher {
 
     /// The component that comes first, with the others of its proposal where one call is for all.
     fn next_reflection(&mut self) -> Option<ReflectionCall> {
-        let mut call = ReflectionCall::new(self.reflections.pop_front()?);
+        let mut call = ReflectionCall::new(*self.reflections.pop_front()?);
         if self.proposer.takes_all_components() {
             while let Some(work) = self.reflections.pop_front_if(|work| call.goes_with(work)) {
-                call.add(work);
+                call.add(*work);
             }
         }
         Some(call)

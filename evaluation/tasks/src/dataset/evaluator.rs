@@ -258,7 +258,7 @@ impl Evaluator for DatasetEvaluator {
 
     fn is_priced(&self) -> bool {
         let judge = self.scorer.judge();
-        self.policy.is_priced() && judge.is_none_or(|judge| judge.is_priced())
+        self.policy.is_priced() && judge.is_none_or(LanguageModel::is_priced)
     }
 
     fn stop_waiting(&self) {

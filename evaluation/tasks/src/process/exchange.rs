@@ -116,7 +116,7 @@ impl Worker {
                 None => Err(broken(&unexpected(id, first, last))),
             };
             match read_reply(&line).map_err(|reason| broken(&reason))? {
-                Reply::One(id, evaluation) => answer(id, evaluation)?,
+                Reply::One(id, evaluation) => answer(id, *evaluation)?,
                 // A late word about a batch whose answers are all here.
                 Reply::End(batch, rest) if batch < self.last_batch && rest.is_empty() => {}
                 Reply::End(batch, _) if batch != self.last_batch => {

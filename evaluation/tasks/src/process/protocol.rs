@@ -133,7 +133,7 @@ struct HelloLine {
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// The rollout of this id came to this.
-    One(u64, Evaluation),
+    One(u64, Box<Evaluation>),
     /// These are the last answers of this batch.
     End(u64, Vec<(u64, Evaluation)>),
 }
@@ -172,7 +172,7 @@ pub(crate) fn read_reply(line: &[u8]) -> Result<Reply, String> {
     match (field("answers"), field("batch")) {
         (None, None) => {
             let (id, evaluation) = Answer::of(fields).evaluation()?;
-            Ok(Reply::One(id, evaluation))
+            Ok(Reply::One(id, Box::new(evaluation)))
         }
         (Some(Value::Array(answers)), Some(batch)) => {
             let batch = count_in(&batch).ok_or_else(|| format!("its `batch` is {batch}"))?;

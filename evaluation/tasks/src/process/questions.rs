@@ -114,7 +114,7 @@ impl Worker {
             Ok(Line::End) | Err(_) => return Err(self.died().await),
         };
         match read_reply(&reply).map_err(|reason| broken(&reason))? {
-            Reply::One(answered, evaluation) if answered == id => Ok(evaluation),
+            Reply::One(answered, evaluation) if answered == id => Ok(*evaluation),
             Reply::One(answered, _) => {
                 let reason = format!("it answered request {answered}, while {id} was asked");
                 Err(broken(&reason))

@@ -96,8 +96,8 @@ impl ItemsScorer {
 /// The items of a text: those of its last JSON list, else its lines that begin with a bullet or a
 /// number, else its lines, else the parts between `;` or `,`.
 pub(super) fn items_in(text: &str) -> Vec<String> {
-    let lists = documents_in(text).into_iter().rev();
-    if let Some(items) = lists.filter_map(|list| scalar_list(&list.json)).next() {
+    let mut lists = documents_in(text).into_iter().rev();
+    if let Some(items) = lists.find_map(|list| scalar_list(&list.json)) {
         return items;
     }
     if text.trim() == "[]" {
@@ -267,7 +267,7 @@ fn feedback(score: f64, expected: &str, wanted: &[String], answered: &[String]) 
         ("too many", without(answered, wanted)),
     ] {
         if !items.is_empty() {
-            text.push_str(&format!(" {name}: {}.", items.join(", ")));
+            text.extend([" ", name, ": ", &items.join(", "), "."]);
         }
     }
     if text.ends_with("of 1.") {

@@ -63,6 +63,7 @@ impl Kind {
 impl Scorer {
     /// Builds the scorer. Relative paths start at `base`, the config file's folder; `judge` answers
     /// for `llm_judge` and is ignored by the others.
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of scorer")]
     pub fn new(
         settings: &ScorerSettings,
         base: &Path,

@@ -99,7 +99,11 @@ fn a_json_array_is_read_with_the_lines_its_objects_begin_on() {
     let content = "[{\"a\": 1},\n\n{\"a\": 2}, {\"a\": 3}]";
     for name in ["a.json", "a.jsonl"] {
         let dataset = load(name, content).unwrap();
-        let lines: Vec<u64> = dataset.rows().values().map(|row| row.line()).collect();
+        let lines: Vec<u64> = dataset
+            .rows()
+            .values()
+            .map(gepa_tasks::dataset::Row::line)
+            .collect();
         assert_eq!(lines, [1, 3, 3], "{name}");
     }
     let lines = load("a.json", "{\"a\": 1}\n{\"a\": 2}\n").unwrap();

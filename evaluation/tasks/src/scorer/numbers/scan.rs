@@ -64,7 +64,7 @@ impl<'t> Scan<'t> {
         let run = core_run(self.rest());
         self.at += run.len();
         let Some(core) = interpret(run) else {
-            self.split_run(run, is_glued, mentions);
+            Self::split_run(run, is_glued, mentions);
             return;
         };
         let core = self.with_spaced_groups(run, core);
@@ -85,7 +85,7 @@ impl<'t> Scan<'t> {
     }
 
     /// `1,2,3` are three numbers; `1.2.3` is a version.
-    fn split_run(&self, run: &str, is_glued: bool, mentions: &mut Vec<Mention>) {
+    fn split_run(run: &str, is_glued: bool, mentions: &mut Vec<Mention>) {
         for part in run.split([',', '\'', '_', THIN_SPACE]) {
             let number = interpret(part).and_then(|core| value_of(&core.digits, false));
             mentions.push(Mention { number, is_glued });
