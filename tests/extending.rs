@@ -52,12 +52,12 @@ fn an_extension_that_was_killed_is_resumed_and_agrees_with_its_journal() {
 #[test]
 fn a_run_that_is_over_says_so_and_how_to_go_on() {
     let workspace = Workspace::with_rulebook();
-    workspace.succeed(&["run", "config.toml"]);
+    workspace.succeed(&["run", "config.toml", "--set", "budget.max_iterations=3"]);
     let again = workspace.gepa(&["run", "--resume", "latest"]);
     assert_eq!(again.code, Some(0), "{}", again.stderr);
     for part in [
         "is over, and nothing is done",
-        "rollout budget",
+        "all 3 iterations are done",
         "--set budget.max_rollouts=",
     ] {
         assert!(again.stderr.contains(part), "{part}: {}", again.stderr);
@@ -67,10 +67,10 @@ fn a_run_that_is_over_says_so_and_how_to_go_on() {
         "--resume",
         "latest",
         "--set",
-        "budget.max_rollouts=60",
+        "budget.max_rollouts=30",
     ]);
     assert_eq!(narrower.code, Some(2), "{}", narrower.stderr);
-    let expected = "`budget.max_rollouts` was 150 and is 60";
+    let expected = "`budget.max_rollouts` was 150 and is 30";
     assert!(narrower.stderr.contains(expected), "{}", narrower.stderr);
 }
 

@@ -151,7 +151,7 @@ fn a_run_is_not_resumed_under_another_configuration() {
     assert!(
         finished
             .stderr
-            .contains("`run.seed` was `0` and is `99`; a run keeps its settings"),
+            .contains("`run.seed` was `7` and is `99`; a run keeps its settings"),
         "{}",
         finished.stderr
     );

@@ -147,7 +147,11 @@ impl StopReason {
 
     /// Whether a run that ended for this reason goes on once it has other limits.
     pub fn can_be_lifted(&self) -> bool {
-        !self.is_failure() && *self != Self::Cancelled
+        let is_for_good = matches!(
+            self,
+            Self::Cancelled | Self::NothingLeft { .. } | Self::ReflectionFailures { .. }
+        );
+        !is_for_good && !self.is_failure()
     }
 
     /// Whether the run failed, rather than finished.

@@ -15,19 +15,18 @@ use super::handle::{RunControl, RunHandle};
 use super::journal::Journal;
 use super::replay::Replay;
 use super::result::{RunEnd, RunResult};
+use super::resumption::{check_examples, check_start, limits_changed, origins_of};
 use super::spend::SpendLimiter;
 use crate::config::{BudgetSettings, Config};
 use crate::core::{Core, Work};
-use crate::event::{
-    Decision, Event, EventBody, Fact, LimitsChanged, RunOrigin, RunResumed, RunStarted,
-};
+use crate::event::{Decision, Event, EventBody, Fact, RunResumed};
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::policy::Policies;
 use crate::random::{ChaChaStreams, RandomSource};
 use crate::record::{RunRow, RunSummary};
 use crate::reflection::ModelProposer;
-use crate::replay::{Recorded, read_all};
-use crate::store::{Claim, Store, StoreError};
+use crate::replay::Recorded;
+use crate::store::{Claim, Store};
 
 /// Batches a subscriber may fall behind before it loses the oldest.
 const SUBSCRIBER_BACKLOG: usize = 1_024;
@@ -226,8 +225,6 @@ impl RunBuilder {
             let resumed = Fact::RunResumed(RunResumed { engine_version });
             // Right after the last event, so that the time in between is counted as nobody's work.
             pending.insert(0, resumed.into());
-        }
-        if going_on {
             parts.origins = origins_of(&*parts.store, origin).await?;
         }
         Ok(parts.launch(core, claim, &run.summary, pending, Vec::new(), going_on))
@@ -322,39 +319,6 @@ impl fmt::Debug for RunBuilder {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
-}
-
-fn limits_changed(core: &Core, after: BudgetSettings) -> EventBody {
-    let before = core.limits().clone();
-    Fact::LimitsChanged(Box::new(LimitsChanged { before, after })).into()
-}
-
-/// The sets that the run's rows name must be those of the configuration.
-fn check_examples(run: &RunRow, config: &Config) -> Result<(), RunError> {
-    let sets = config.sets();
-    let pairs = [
-        ("pareto", &run.pareto, &sets.pareto),
-        ("validation", &run.validation, &sets.validation),
-    ];
-    match pairs.iter().find(|(_, stored, given)| stored != given) {
-        None => Ok(()),
-        Some((name, ..)) => Err(RunError::OtherTask {
-            what: format!("the set of {name} examples"),
-        }),
-    }
-}
-
-/// What the journal says of the task must fit the configuration.
-fn check_start(started: &RunStarted, config: &Config) -> Result<(), RunError> {
-    let what = if started.seed != **config.seed() {
-        "the seed candidate"
-    } else if started.train != config.sets().train.len() as u64 {
-        "the number of train examples"
-    } else {
-        return Ok(());
-    };
-    let what = what.to_owned();
-    Err(RunError::OtherTask { what })
 }
 
 struct Beginning {
@@ -483,28 +447,6 @@ fn run_row(
         validation: config.sets().validation.clone(),
         summary: RunSummary::default(),
     }
-}
-
-/// What the runs bought that this one branches from. A run that is in the store no more is no
-/// origin: what it bought is bought again.
-async fn origins_of(
-    store: &dyn Store,
-    mut origin: Option<RunOrigin>,
-) -> Result<Vec<Recorded>, RunError> {
-    let mut origins = Vec::new();
-    while let Some(known) = origin.take() {
-        let events = match read_all(store, &known.run).await {
-            Ok(events) => events,
-            Err(RunError::Store(StoreError::UnknownRun(_))) => break,
-            Err(error) => return Err(error),
-        };
-        origin = events.iter().find_map(|event| match &event.body {
-            EventBody::Decision(Decision::RunStarted(started)) => started.origin.clone(),
-            _ => None,
-        });
-        origins.push(Recorded::of(&events));
-    }
-    Ok(origins)
 }
 
 /// Works a run to its end and reads back what it came to. The claim is held until then.

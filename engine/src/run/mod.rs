@@ -15,6 +15,7 @@ mod pace;
 mod reflection;
 mod replay;
 mod result;
+mod resumption;
 mod spend;
 
 pub use abandon::abandon;

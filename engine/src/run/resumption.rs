@@ -1,0 +1,64 @@
+//! What a run that is taken up again must fit, and what it knows from elsewhere.
+
+use super::error::RunError;
+use crate::config::{BudgetSettings, Config};
+use crate::core::Core;
+use crate::event::{Decision, EventBody, Fact, LimitsChanged, RunOrigin, RunStarted};
+use crate::record::RunRow;
+use crate::replay::{Recorded, read_all};
+use crate::store::{Store, StoreError};
+
+pub(super) fn limits_changed(core: &Core, after: BudgetSettings) -> EventBody {
+    let before = core.limits().clone();
+    Fact::LimitsChanged(Box::new(LimitsChanged { before, after })).into()
+}
+
+/// The sets that the run's rows name must be those of the configuration.
+pub(super) fn check_examples(run: &RunRow, config: &Config) -> Result<(), RunError> {
+    let sets = config.sets();
+    let pairs = [
+        ("pareto", &run.pareto, &sets.pareto),
+        ("validation", &run.validation, &sets.validation),
+    ];
+    match pairs.iter().find(|(_, stored, given)| stored != given) {
+        None => Ok(()),
+        Some((name, ..)) => Err(RunError::OtherTask {
+            what: format!("the set of {name} examples"),
+        }),
+    }
+}
+
+/// What the journal says of the task must fit the configuration.
+pub(super) fn check_start(started: &RunStarted, config: &Config) -> Result<(), RunError> {
+    let what = if started.seed != **config.seed() {
+        "the seed candidate"
+    } else if started.train != config.sets().train.len() as u64 {
+        "the number of train examples"
+    } else {
+        return Ok(());
+    };
+    let what = what.to_owned();
+    Err(RunError::OtherTask { what })
+}
+
+/// What the runs bought that this one branches from. A run that is in the store no more is no
+/// origin: what it bought is bought again.
+pub(super) async fn origins_of(
+    store: &dyn Store,
+    mut origin: Option<RunOrigin>,
+) -> Result<Vec<Recorded>, RunError> {
+    let mut origins = Vec::new();
+    while let Some(known) = origin.take() {
+        let events = match read_all(store, &known.run).await {
+            Ok(events) => events,
+            Err(RunError::Store(StoreError::UnknownRun(_))) => break,
+            Err(error) => return Err(error),
+        };
+        origin = events.iter().find_map(|event| match &event.body {
+            EventBody::Decision(Decision::RunStarted(started)) => started.origin.clone(),
+            _ => None,
+        });
+        origins.push(Recorded::of(&events));
+    }
+    Ok(origins)
+}
