@@ -65,10 +65,8 @@ async fn begin(
         iteration: arguments.at,
         config: before.config,
     };
-    let handle = builder(task, &services, &store)
-        .await?
-        .branch(point)
-        .await?;
+    let builder = builder(task, &services, &store).await?;
+    let handle = Box::pin(builder.branch(point)).await?;
     announce(handle.run_id())?;
     let run = store.run(handle.run_id()).await?;
     // Progress counts from the beginning of the journal, which the shared part is in.
