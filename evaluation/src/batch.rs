@@ -1,4 +1,4 @@
-//! Rollouts of one trial handed over together, and their answers as they come.
+//! Rollouts of one trial that an evaluator gets in one call, and their answers as they come.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,8 +13,8 @@ use crate::{Evaluation, ExampleId, Failure, FailureKind, Outcome, Phase, Rollout
 pub struct TrialBatch {
     /// The candidate under evaluation.
     pub candidate: Arc<Candidate>,
-    /// The examples to run it on, in the order of the trial; at least one, none twice. The place of
-    /// an example in this list is what an answer names.
+    /// The examples to run it on, in the order of the trial; at least one, none twice. An answer
+    /// names the place of its example in this list.
     pub examples: Vec<ExampleId>,
     /// The run this belongs to.
     pub run_id: Arc<str>,

@@ -16,7 +16,7 @@ use crate::{ExampleId, Outcome, Phase, ScoreRange, Stage, Usage, UsageBound};
 /// bounded number of times.
 ///
 /// **The implementor** answers each request on its own, in any order; keeps nothing of a dropped
-/// request (a cancelled call may still cost tokens, which then nobody counts); reports a failure
+/// request (a cancelled call may still cost tokens, which are then not counted); reports a failure
 /// as [`Outcome::Failed`], never as a low score; does not block the thread (CPU-bound work goes
 /// through [`CpuEvaluator`](crate::CpuEvaluator)); and reports usage for failures as well.
 ///
@@ -66,7 +66,7 @@ pub trait Evaluator: Send + Sync {
         None
     }
 
-    /// What rollouts have to wait for at this moment, for people; `None` if nothing is in their way.
+    /// The reason why rollouts wait at this moment, for people; `None` if none has to wait.
     fn obstacle(&self) -> Option<String> {
         None
     }
@@ -77,10 +77,10 @@ pub trait Evaluator: Send + Sync {
     }
 
     /// The caller is leaving: rollouts that wait for a model's turn, a limit or the end of an outage
-    /// end at once with [`Evaluation::provider_down`] set. Calls under way are not touched.
+    /// end at once with [`Evaluation::provider_down`] set. Calls in flight are not touched.
     fn stop_waiting(&self) {}
 
-    /// What runs here, for records and reports.
+    /// The evaluator's kind and its policy model, for records and reports.
     fn info(&self) -> EvaluatorInfo;
 }
 
@@ -131,7 +131,7 @@ impl RolloutRequest {
     }
 }
 
-/// What a rollout came to.
+/// The result of a rollout.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     /// The outcome.
@@ -140,8 +140,8 @@ pub struct Evaluation {
     pub usage: Usage,
     /// Spent on judging.
     pub judge_usage: Usage,
-    /// Set when the provider is down: the rollout has not been settled, the run should pause and
-    /// come back to it. The outcome then says what was seen.
+    /// Set when the provider is down. The rollout is then not settled: the run should pause and
+    /// repeat it later. The outcome holds the failure that was seen.
     pub provider_down: bool,
 }
 
@@ -162,10 +162,10 @@ impl Evaluation {
     }
 }
 
-/// What an evaluator is, for records and reports.
+/// The kind and the policy model of an evaluator, for records and reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvaluatorInfo {
-    /// The kind: `dataset`, `process`, `task_app`, or whatever an in-process evaluator calls itself.
+    /// The kind: `dataset`, `process`, `task_app`, or the name of an in-process evaluator.
     pub kind: String,
     /// The policy's provider; `none` where no model answers.
     pub policy_provider: String,

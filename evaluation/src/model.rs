@@ -27,7 +27,7 @@ pub trait LanguageModel: Send + Sync {
         false
     }
 
-    /// What calls have to wait for at this moment, for people; `None` if nothing is in their way.
+    /// The reason why calls wait at this moment, for people; `None` if none has to wait.
     fn obstacle(&self) -> Option<String> {
         None
     }
@@ -38,10 +38,10 @@ pub trait LanguageModel: Send + Sync {
     }
 
     /// The caller is leaving: calls that wait for their turn, a limit or the end of an outage end at
-    /// once, as [`ModelErrorKind::ProviderDown`]. Calls under way are not touched.
+    /// once, as [`ModelErrorKind::ProviderDown`]. Calls in flight are not touched.
     fn stop_waiting(&self) {}
 
-    /// What model this is.
+    /// The name of the model and of its provider.
     fn info(&self) -> ModelInfo;
 }
 
@@ -69,7 +69,7 @@ impl Message {
 pub struct ChatRequest {
     /// The messages, in order.
     pub messages: Vec<Message>,
-    /// What the tokens are spent on.
+    /// The purpose of the call.
     pub purpose: Purpose,
 }
 
@@ -79,7 +79,7 @@ pub struct Completion {
     /// The assistant's answer, without the reasoning before it; empty where it only called tools or
     /// refused.
     pub text: String,
-    /// What the model thought before it answered, where the provider hands it out.
+    /// The model's reasoning before its answer, where the provider returns it.
     pub reasoning: Option<String>,
     /// Why it ended.
     pub finish_reason: FinishReason,
@@ -118,9 +118,9 @@ pub struct ModelInfo {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{message}")]
 pub struct ModelError {
-    /// What kind of failure, for deciding what to do.
+    /// The kind of failure, which decides what happens next.
     pub kind: ModelErrorKind,
-    /// What went wrong and what to do about it; never contains a key.
+    /// The cause and the remedy; never contains a key.
     pub message: String,
     /// Spent before it failed.
     pub usage: Usage,
@@ -140,7 +140,7 @@ impl ModelError {
 /// The kinds of model failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ModelErrorKind {
-    /// Retries were used up on something that usually passes.
+    /// All retries failed for a cause that is usually temporary.
     Transient,
     /// The request will never work: unknown model, malformed request.
     Permanent,
@@ -152,17 +152,17 @@ pub enum ModelErrorKind {
     Refused,
     /// The circuit breaker is open and stayed open: pause the run.
     ProviderDown,
-    /// The account has to be put right: no money left, a quota used up, a key that was good and is
-    /// no longer. Pause the run.
+    /// The account needs a correction: no money is left, a quota is used up, or a key that worked
+    /// is no longer valid. Pause the run.
     Account,
-    /// The provider was never there: nobody listens, the name is unknown, the certificate is not
-    /// trusted. Pause the run until the address is right.
+    /// The provider has never answered: no server listens, the name is unknown, or the certificate
+    /// is not trusted. Pause the run until the address is right.
     Unreachable,
 }
 
 impl ModelErrorKind {
-    /// Whether the surroundings failed and not the call: nothing is settled by it, and the run pauses
-    /// and comes back to it.
+    /// Whether the provider or the account failed and not the call. Such a failure does not settle
+    /// the rollout: the run pauses and repeats it later.
     pub fn is_outage(self) -> bool {
         matches!(self, Self::ProviderDown | Self::Account | Self::Unreachable)
     }

@@ -73,8 +73,8 @@ impl Outcome {
         }
     }
 
-    /// Turns a score outside of the range an evaluator is said to have into a permanent failure: what
-    /// is said of the range would be wrong for the whole run.
+    /// Turns a score outside of the evaluator's declared range into a permanent failure, because
+    /// the declared range would be wrong for the whole run.
     #[must_use]
     pub fn within(self, range: Option<ScoreRange>) -> Self {
         match (&self, range) {
@@ -116,7 +116,7 @@ pub struct Scored {
     /// The reason for the score: what was expected and what came. The reflection model reads it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feedback: Option<String>,
-    /// What the candidate produced.
+    /// The candidate's output.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
     /// The part of the execution that is shown to the reflection model: an object whose keys become
@@ -131,9 +131,9 @@ pub struct Scored {
 /// A rollout without a score.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// What kind of failure.
+    /// The kind of failure.
     pub kind: FailureKind,
-    /// What went wrong, for people.
+    /// The cause, for people.
     pub message: String,
     /// Every other rollout of the run would fail for the same cause, so the run ends at once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

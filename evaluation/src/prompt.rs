@@ -1,4 +1,4 @@
-//! How a candidate becomes chat messages: patterns with `{wildcard}` placeholders.
+//! Turns a candidate into chat messages: patterns with `{wildcard}` placeholders.
 
 use std::sync::Arc;
 
@@ -80,7 +80,7 @@ impl PromptTemplate {
     /// values are never searched for wildcards themselves.
     ///
     /// In the text of a component only those wildcards are replaced that its seed text has as well.
-    /// A rewriting may speak of `{answer}` as it likes: it stays as it was written.
+    /// Another name in braces that a rewrite mentions, such as `{answer}`, stays as it was written.
     pub fn render<'v>(
         &self,
         candidate: &Candidate,

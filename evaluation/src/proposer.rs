@@ -35,17 +35,17 @@ pub trait Proposer: Send + Sync {
         None
     }
 
-    /// What calls have to wait for at this moment, for people; `None` if nothing is in their way.
+    /// The reason why calls wait at this moment, for people; `None` if none has to wait.
     fn obstacle(&self) -> Option<String> {
         None
     }
 
     /// The caller is leaving: proposals that wait for a model's turn, a limit or the end of an outage
-    /// end at once, as [`ProposerErrorKind::ProviderDown`]. Calls under way are not touched.
+    /// end at once, as [`ProposerErrorKind::ProviderDown`]. Calls in flight are not touched.
     fn stop_waiting(&self) {}
 }
 
-/// What new texts are written from.
+/// The input from which new texts are written.
 #[derive(Clone, Debug)]
 pub struct ProposalRequest {
     /// The run this belongs to.
@@ -56,7 +56,7 @@ pub struct ProposalRequest {
     pub candidate: Arc<Candidate>,
     /// The components to rewrite; at least one.
     pub components: Vec<ComponentRequest>,
-    /// What the parent did on its minibatch: one record for each example that has a score.
+    /// The parent's results on its minibatch: one record for each example that has a score.
     pub records: Vec<ReflectiveRecord>,
     /// Earlier attempts that the policy remembers; empty where it has no memory.
     pub earlier: Vec<EarlierAttempt>,
@@ -86,8 +86,8 @@ pub struct EarlierAttempt {
     pub component: Arc<str>,
     /// The text that was tried.
     pub text: Arc<str>,
-    /// How much more it scored than its parent, summed over the examples on which both were scored;
-    /// `None` if there were none.
+    /// Its score less its parent's, summed over the examples on which both were scored; `None` if
+    /// there were none.
     pub gain: Option<f64>,
     /// Whether the candidate with this text entered the archive.
     pub accepted: bool,
@@ -98,7 +98,7 @@ pub struct EarlierAttempt {
 pub struct ProposedTexts {
     /// The new texts by component: first the one to try, then further ones where several were wanted.
     pub texts: IndexMap<Arc<str>, Vec<String>>,
-    /// What they cost.
+    /// The cost of the new texts.
     pub usage: Usage,
     /// The reply they were read from, where there was one; it is journaled with them.
     pub reply: Option<String>,
@@ -108,11 +108,11 @@ pub struct ProposedTexts {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{message}")]
 pub struct ProposerError {
-    /// What kind of failure, for deciding what to do.
+    /// The kind of failure, which decides what happens next.
     pub kind: ProposerErrorKind,
-    /// What went wrong and what to do about it, for people and for the next attempt's complaint.
+    /// The cause and the remedy, for people and for the next attempt's complaint.
     pub message: String,
-    /// What was spent.
+    /// The cost of the failed call.
     pub usage: Usage,
     /// The reply that could not be used, where there was one.
     pub reply: Option<String>,
@@ -167,7 +167,7 @@ impl From<ModelError> for ProposerError {
     }
 }
 
-/// What the parent did on one example.
+/// The parent's result on one example.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReflectiveRecord {
     /// The example.
@@ -189,8 +189,9 @@ const FEEDBACK: &str = "Feedback";
 const COMPONENTS: &str = "components";
 
 impl ReflectiveRecord {
-    /// What one component is shown of it: the headings of the trace, those of the component's own
-    /// part of the trace, then output and feedback where the trace has no such heading.
+    /// The record that is shown for one component: the headings of the trace, those of the
+    /// component's own part of the trace, then output and feedback where the trace has no such
+    /// heading.
     pub fn headings(&self, component: &str) -> ExampleRecord {
         let scored = &self.scored;
         let mut record = ExampleRecord::new();

@@ -1,4 +1,4 @@
-//! What a model thought, taken apart from what it answered.
+//! Separates a model's reasoning from its answer.
 
 /// Tags around reasoning, as models and serving programs write them.
 const TAGS: [(&str, &str); 4] = [
@@ -11,9 +11,9 @@ const TAGS: [(&str, &str); 4] = [
 /// A reply in two parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SplitReply<'t> {
-    /// What was thought; `None` where the reply marks nothing as reasoning.
+    /// The reasoning; `None` where the reply marks no text as reasoning.
     pub reasoning: Option<&'t str>,
-    /// What was answered: the reply itself where nothing is marked.
+    /// The answer; the whole reply where no text is marked as reasoning.
     pub answer: &'t str,
 }
 
@@ -21,8 +21,8 @@ pub struct SplitReply<'t> {
 ///
 /// Everything up to the last closing tag is reasoning, since some servers leave the opening tag out
 /// and models repeat both. An opening tag at the beginning that is never closed was cut off, so all
-/// of the reply is reasoning and the answer is empty. Where nothing follows the reasoning, the answer
-/// is what stands in front of it.
+/// of the reply is reasoning and the answer is empty. Where no text follows the reasoning, the
+/// answer is the text in front of it.
 pub fn split_reasoning(reply: &str) -> SplitReply<'_> {
     let lower = reply.to_ascii_lowercase();
     let last_end = TAGS

@@ -44,7 +44,7 @@ impl AddAssign for MicroUsd {
     }
 }
 
-/// What tokens were spent on.
+/// The purpose of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {

@@ -20,9 +20,9 @@ pub fn split_wildcards(pattern: &str) -> impl Iterator<Item = PatternPart<'_>> {
     split_wildcards_named(pattern, is_plain_name)
 }
 
-/// As [`split_wildcards`], with another idea of what a name is, for example that of a column with a
-/// space in it. A name is never empty, has no brace and no line end in it, and neither begins nor ends
-/// with white space.
+/// Like [`split_wildcards`], with another rule for names, for example one that allows a column name
+/// with a space. A name is never empty, contains no brace and no line end, and neither begins nor
+/// ends with white space.
 pub fn split_wildcards_named(
     pattern: &str,
     is_name: impl Fn(&str) -> bool,
@@ -55,7 +55,7 @@ pub fn wildcards_in(pattern: &str) -> Vec<Arc<str>> {
     wildcards_named(pattern, is_plain_name)
 }
 
-/// As [`wildcards_in`], with another idea of what a name is.
+/// Like [`wildcards_in`], with another rule for names.
 pub fn wildcards_named(pattern: &str, is_name: impl Fn(&str) -> bool) -> Vec<Arc<str>> {
     let mut names: Vec<Arc<str>> = Vec::new();
     for part in split_wildcards_named(pattern, is_name) {
@@ -76,7 +76,7 @@ pub fn is_plain_name(name: &str) -> bool {
             .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
 }
 
-/// What stands between a leading `{` and the `}` that ends it.
+/// The text between a leading `{` and the `}` that ends it.
 fn braced(text: &str) -> Option<&str> {
     let inside = text.strip_prefix('{')?;
     let end = inside.find(['{', '}'])?;
