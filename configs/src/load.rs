@@ -74,7 +74,7 @@ impl ConfigSource<'_> {
     /// our own format are not read, since the folder of the run may be gone.
     ///
     /// # Errors
-    /// What was stored cannot be read by this version.
+    /// This version cannot read the stored configuration.
     pub fn stored_settings(
         &self,
         stored: &serde_json::Value,

@@ -1,5 +1,5 @@
-//! The prices in force, written into what is stored with a run: a resumed run goes on at the prices
-//! it began with, whatever catalogue a later program brings along.
+//! The prices in force, stored with the run. A resumed run keeps the prices it began with, even if
+//! a later program has a newer catalogue.
 
 use std::path::Path;
 

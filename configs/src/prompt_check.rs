@@ -9,8 +9,8 @@ use gepa_engine::{ExampleSets, Problem};
 const MOST_ROWS: usize = 5;
 
 /// Refuses wildcards that show a label, wildcards of fixed messages that no column fills, rows that
-/// lack a field the prompt shows, and a prompt that shows nothing. With `renders` unset somebody
-/// else fills the prompt, and only its fixed messages are compared with the columns.
+/// lack a field the prompt shows, and a prompt that shows nothing. With `renders` unset another
+/// program fills the prompt, and only its fixed messages are compared with the columns.
 pub(crate) fn check_prompt(
     prompt: &PromptTemplate,
     dataset: &Dataset,

@@ -1,4 +1,4 @@
-//! What a config that came over HTTP may not say.
+//! The keys that a config may not set when it came over HTTP.
 
 use gepa_engine::Problem;
 use gepa_models::{Environment, HttpAddress, ModelSettings, ProviderSettings, public_base_url};

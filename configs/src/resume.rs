@@ -35,7 +35,7 @@ const FREE_ENDINGS: [&str; 4] = [
 /// Keys that name files. What the files hold is compared in their place.
 const FILES: [&str; 3] = ["dataset.path", "pattern_file", "reflection.template_file"];
 
-/// What a run stored of its configuration.
+/// The configuration that a run stored.
 #[derive(Clone, Debug)]
 pub struct StoredSettings {
     raw: RawConfig,

@@ -30,21 +30,21 @@ pub(crate) const RULEBOOK: &str = "rulebook";
 /// A task as a config file describes it, checked.
 #[derive(Debug)]
 pub struct TaskConfig {
-    /// What the engine is told.
+    /// The engine's configuration.
     pub config: Config,
-    /// What is stored with the run: the values in force and the folder paths start from.
+    /// The description stored with the run: the values in force and the folder paths start from.
     pub described: serde_json::Value,
     directory: PathBuf,
     pub(crate) raw: RawConfig,
     evaluator: EvaluatorSettings,
     dataset: Option<Arc<Dataset>>,
     document: ConfigDocument,
-    /// Handed over in memory, for callers whose key is in no environment.
+    /// A key given in memory, for callers whose key is in no environment.
     pub(crate) task_app_key: Option<ApiKey>,
     pub(crate) context: LoadContext,
 }
 
-/// The parts of a task that talk to the world.
+/// The parts of a task that call models, programs or apps.
 pub struct ConnectedTask {
     /// Runs candidates.
     pub evaluator: Arc<dyn Evaluator>,
@@ -121,7 +121,7 @@ impl TaskConfig {
             }),
             Ok(_) => Err(document.locate_all(problems)),
             Err(InvalidConfig { problems: more }) => {
-                // A dataset that could not be read leaves its sets empty; saying so twice helps nobody.
+                // A dataset that could not be read leaves its sets empty; one message is enough.
                 let has_sets = dataset.is_some() || raw.dataset.is_none();
                 problems.extend(
                     more.into_iter()
@@ -153,7 +153,7 @@ impl TaskConfig {
             .map(|policy| (policy.provider.as_str(), policy.model.as_str()))
     }
 
-    /// What rewrites components: `model of provider`, or the command of a process.
+    /// The proposer that rewrites components: `model of provider`, or the command of a process.
     pub fn writer(&self) -> Option<String> {
         if let Some(ProposerSettings::Process(settings)) = &self.raw.proposer {
             return Some(format!("`{}`", settings.command.join(" ")));

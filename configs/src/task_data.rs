@@ -84,7 +84,7 @@ pub(crate) fn check_scorer(
     let Some(settings) = &raw.scorer else {
         return;
     };
-    // Any model will do to look at the settings: it is not asked.
+    // Any model serves to check the settings, because it is not called.
     let scorer = match Scorer::new(settings, directory, Some(Arc::new(RulebookModel))) {
         Ok(scorer) => scorer,
         Err(error) => {
@@ -100,7 +100,7 @@ pub(crate) fn check_scorer(
     }
 }
 
-/// What is suspicious about the rows of the sets: the same inputs in two sets, or with two answers.
+/// Warnings about the rows of the sets: the same inputs in two sets, or with two answers.
 pub(crate) fn notes_on_rows(dataset: &Dataset, sets: &ExampleSets) -> Vec<Problem> {
     let names = ["train", "pareto", "validation"];
     let ids = [&sets.train[..], &sets.pareto, &sets.validation];
