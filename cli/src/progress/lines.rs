@@ -1,4 +1,4 @@
-//! A line per event that a person would want to hear of.
+//! One line for each event that matters to a person.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -60,7 +60,7 @@ fn line(body: &EventBody, standing: &Standing) -> Option<String> {
         EventBody::Fact(Fact::RolloutSettled(rollout)) if rollout.outcome.scored().is_none() => {
             let failed = standing.counters().failed_rollouts;
             let message = standing.last_failure.as_deref()?;
-            // Each doubling is news; every single failure is not.
+            // Shows a failure only when the number of failures is a power of two.
             failed.is_power_of_two().then(|| {
                 format!(
                     "{failed} of {} rollouts failed so far, the last with {}",

@@ -1,4 +1,4 @@
-//! How a run stands, folded from its events.
+//! The state of a run, folded from its events.
 
 use std::time::Instant;
 
@@ -18,12 +18,12 @@ pub(crate) struct Nearest {
     pub(crate) limit: f64,
 }
 
-/// How a run stands.
+/// The state of a run.
 pub(crate) struct Standing {
     pub(crate) name: String,
     pub(crate) summary: RunSummary,
     pub(crate) is_validating: bool,
-    /// What the last failed rollout said.
+    /// The message of the last failed rollout.
     pub(crate) last_failure: Option<String>,
     limits: Limits,
     began: Instant,
@@ -80,14 +80,14 @@ impl Nearest {
         (self.used / self.limit).min(1.0)
     }
 
-    /// What is left.
+    /// The part that is left.
     pub(crate) fn left(&self) -> f64 {
         (self.limit - self.used).max(0.0)
     }
 }
 
 impl Standing {
-    /// Where a run stands before this process works on it.
+    /// The state of a run before this process works on it.
     pub(crate) fn new(run: &RunRow, limits: Limits) -> Self {
         let summary = &run.summary;
         let before = limits.nearest(&summary.counters, summary.active_seconds);
@@ -135,7 +135,7 @@ impl Standing {
         here as f64 / self.seconds().max(0.001)
     }
 
-    /// The limit that will end the search, as far as can be told.
+    /// The limit with the largest part used; `None` without limits.
     pub(crate) fn nearest_limit(&self) -> Option<Nearest> {
         let seconds = self.earlier_seconds + self.seconds();
         self.limits.nearest(self.counters(), seconds)
