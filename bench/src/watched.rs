@@ -1,4 +1,4 @@
-//! A run whose events someone reads from the first to the last.
+//! A run whose events a subscriber reads from the first to the last.
 
 use gepa_engine::{Event, RunBuilder, RunError, RunResult};
 use tokio::sync::broadcast::error::RecvError;

@@ -39,7 +39,7 @@ pub(crate) struct World {
     pub(crate) explains: bool,
 }
 
-/// Where a run ends.
+/// The limit that ends a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Until {
     Candidates(u32),

@@ -21,7 +21,7 @@ pub struct Conditions {
     pub reflector_sigma: f64,
     /// Calls that are served at once.
     pub capacity: Option<usize>,
-    /// What happens to calls beyond the capacity.
+    /// The treatment of calls beyond the capacity.
     pub over_capacity: OverCapacity,
     /// Requests per minute.
     pub rpm: Option<f64>,
@@ -31,7 +31,7 @@ pub struct Conditions {
     pub faults: Faults,
 }
 
-/// What happens to calls beyond the capacity.
+/// The treatment of calls beyond the capacity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OverCapacity {

@@ -47,7 +47,7 @@ pub enum SearchError {
     /// The settings do not hold together.
     #[error("the settings do not hold together: {0:?}")]
     Settings(#[from] InvalidConfig),
-    /// The seed prompt is none.
+    /// The seed prompt is no valid candidate.
     #[error(transparent)]
     Candidate(#[from] CandidateError),
     /// The run failed.

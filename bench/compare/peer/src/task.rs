@@ -1,4 +1,4 @@
-//! What the program is told: where the world is, what the task is, and how much may be spent.
+//! The program's input: the address of the world, the task, and how much may be spent.
 
 use std::collections::HashMap;
 use std::fs;

@@ -49,7 +49,7 @@ struct Pages {
     timeline: Vec<(Role, f64, f64)>,
 }
 
-/// How a call ended.
+/// The end of a call.
 pub(super) enum Ending<'a> {
     Answered(&'a Answer),
     Failed,
