@@ -14,7 +14,7 @@ impl ApiKey {
         Self(text.to_owned())
     }
 
-    /// The text itself, for handing the key to whom it belongs.
+    /// The text itself, for sending the key to its provider or task app.
     pub fn reveal(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! A streamed completion put together from its lines; knows nothing of connections.
+//! Assembles a streamed completion from its lines, independent of the connection.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use super::stream::StreamEnd;
 /// Most tool calls of one completion; further ones are not read.
 const MOST_CALLS: usize = 256;
 
-/// What has arrived of a completion.
+/// The parts of a completion that have arrived.
 #[derive(Debug)]
 pub(crate) struct Assembly {
     said: Said,
@@ -28,7 +28,7 @@ struct ToolCall {
     arguments: String,
 }
 
-/// What a line was.
+/// The kind of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
     /// Nothing for the reader: a comment, a field other than `data`, the space between events.
@@ -122,7 +122,7 @@ impl Assembly {
         self.finish_word.is_some()
     }
 
-    /// About how many tokens have arrived, for streams that do not say.
+    /// The approximate number of tokens that have arrived, for streams without usage.
     pub(crate) fn estimated_tokens(&self) -> u64 {
         let called: usize = self
             .tool_calls
@@ -173,7 +173,7 @@ impl Assembly {
         tokens
     }
 
-    /// The same as a reply in one piece.
+    /// The completion as a reply in one piece.
     fn to_completion(&self) -> Value {
         let StreamEnd {
             text,

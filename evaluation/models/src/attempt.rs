@@ -35,7 +35,7 @@ pub(super) async fn attempt(
     timeouts: Timeouts,
     allowance: &mut Allowance,
 ) -> Result<Reply, AttemptFault> {
-    // Both limits count from the same instant, so that silence is called silence where they are equal.
+    // Both limits count from the same instant, so equal limits report a silent provider as silent.
     let started = Instant::now();
     let exchanged = exchange(client, to, body, timeouts, started, allowance);
     match timeout_at(started + timeouts.whole, exchanged).await {
@@ -104,14 +104,14 @@ fn sending_failed(to: Addressee<'_>, error: reqwest::Error) -> AttemptFault {
             ..AttemptFault::hopeless("rejected", message)
         };
     }
-    // What answers in another protocol than HTTP mostly answers in TLS.
+    // A server that answers in another protocol than HTTP mostly speaks TLS.
     if reason.starts_with("invalid HTTP") && !to.has_answered {
         return AttemptFault::connect(to, Obstruction::NeedsTls, &reason);
     }
     AttemptFault::reset(to, &reason)
 }
 
-/// An error body, or as much of it as arrives: the status alone decides what follows.
+/// Reads an error body, or the part of it that arrives. The status alone decides what follows.
 async fn complaint(to: Addressee<'_>, mut response: Response) -> AttemptFault {
     let status = response.status().as_u16();
     let pause = retry_after(response.headers(), SystemTime::now());

@@ -1,4 +1,4 @@
-//! How long to wait before trying again.
+//! The wait before another attempt.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,7 +37,7 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// Waits that differ from process to process. They decide nothing but when a call goes out.
+    /// Waits that differ from process to process. They only decide when a call is sent.
     pub(super) fn new(timing: RetryTiming) -> Self {
         Self::seeded(timing, RandomState::new().build_hasher().finish())
     }
@@ -49,7 +49,7 @@ impl Backoff {
         }
     }
 
-    /// The wait after so many failed attempts.
+    /// The wait after `failed_attempts` failed attempts in a row.
     pub(super) fn wait(&self, failed_attempts: u32) -> Duration {
         let doublings = failed_attempts.saturating_sub(1).min(31);
         let grown = self.timing.first_backoff.saturating_mul(1 << doublings);

@@ -38,7 +38,7 @@ pub struct ChatModel {
     pub(super) timeouts: Timeouts,
     pub(super) max_attempts: u32,
     pub(super) meter: Meter,
-    /// What last went wrong, for whoever asks what calls wait for.
+    /// The last failure, shown to a caller that asks why calls wait.
     pub(super) trouble: Mutex<Option<String>>,
 }
 
@@ -169,9 +169,9 @@ impl ChatModel {
         Value::Object(body)
     }
 
-    /// The body that forwards another program's request to this model: what these settings say
-    /// wins, what they leave open stays as it was sent. Only one limit on the reply's length goes
-    /// out, under the name this provider knows.
+    /// The body that forwards another program's request to this model. The values of these settings
+    /// win; fields that they leave open stay as sent. Only one limit on the reply's length is sent,
+    /// under the name this provider knows.
     pub fn proxied_body(&self, mut sent: Map<String, Value>) -> Value {
         let settings = &self.settings;
         let limits = ["max_completion_tokens", "max_tokens"];
@@ -203,7 +203,7 @@ impl ChatModel {
         Value::Object(sent)
     }
 
-    /// What this model was connected with.
+    /// The settings this model was connected with.
     pub fn settings(&self) -> &ModelSettings {
         &self.settings
     }

@@ -36,7 +36,7 @@ pub enum Dialect {
     Bedrock,
 }
 
-/// The messages and settings of a chat completions request, as far as dialects translate them.
+/// The messages and settings of a chat completions request that dialects translate.
 struct Chat {
     model: String,
     /// The texts of the system messages.
@@ -48,11 +48,11 @@ struct Chat {
     max_tokens: Option<Value>,
     seed: Option<Value>,
     stop: Vec<Value>,
-    /// Everything else, which goes into the native request as it is.
+    /// All other fields, which are copied into the native request unchanged.
     rest: Map<String, Value>,
 }
 
-/// What a native reply comes to.
+/// The content of a native reply.
 struct Native {
     text: Option<String>,
     reasoning: String,
@@ -79,7 +79,7 @@ impl Dialect {
         matches!(self, Self::ChatCompletions | Self::Azure)
     }
 
-    /// What follows the base URL.
+    /// The path after the base URL.
     pub(super) fn path(self, model: &str, api_version: Option<&str>) -> String {
         let model = escaped(model);
         match self {
@@ -95,7 +95,7 @@ impl Dialect {
         }
     }
 
-    /// A chat completions request in this dialect; the error says what it cannot carry.
+    /// A chat completions request in this dialect. The error names a field without a counterpart.
     pub(super) fn request(self, chat: &Value) -> Result<Value, String> {
         if self.is_chat_completions() {
             return Ok(chat.clone());
@@ -118,7 +118,8 @@ impl Dialect {
             Self::Bedrock => bedrock::read(&reply),
             Self::Responses => responses::read(&reply),
         };
-        // What is no reply of this dialect is taken for an error in disguise by whoever reads on.
+        // A body that is no reply of this dialect passes unchanged; the reader of replies then
+        // reports it as an error.
         native.map_or(reply, Native::into_completion)
     }
 }
@@ -250,7 +251,7 @@ fn usage_of(prompt: u64, completion: u64, cached: u64, cache_written: u64) -> Va
     })
 }
 
-/// A count in a reply; nothing where it is not given.
+/// A count in a reply; `None` where it is absent or impossibly large.
 fn count(reply: &Value, pointer: &str) -> Option<u64> {
     let count = reply.pointer(pointer).and_then(Value::as_u64);
     count.filter(|count| *count <= super::reply::MOST_TOKENS)

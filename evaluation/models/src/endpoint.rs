@@ -13,7 +13,7 @@ use super::{Environment, ModelSetupError};
 /// Overrides the base URL of every provider, those named in a configuration too.
 const OVERRIDE_VARIABLE: &str = "GEPA_PROVIDER_BASE_URL";
 
-/// Where Gemini speaks its own protocol.
+/// The address of Gemini's own protocol.
 const GEMINI: &str = "https://generativelanguage.googleapis.com/v1beta";
 
 /// An address with the key that opens it.
@@ -21,7 +21,7 @@ const GEMINI: &str = "https://generativelanguage.googleapis.com/v1beta";
 pub(super) struct Endpoint {
     /// Normalised, without a trailing slash.
     pub(super) base_url: String,
-    /// Where the address was set, for messages.
+    /// The setting or variable that gave the address, for messages.
     pub(super) origin: String,
     pub(super) dialect: Dialect,
     api_version: Option<String>,
@@ -33,7 +33,7 @@ pub(super) struct Endpoint {
     pub(super) is_loopback: bool,
 }
 
-/// How a request shows that it may be made.
+/// How a request is authenticated.
 #[derive(Clone, Debug)]
 enum Authorization {
     Nothing,
@@ -41,7 +41,7 @@ enum Authorization {
     Signature(AwsKeys),
 }
 
-/// What is known about a provider by its name.
+/// The facts that are built in about a provider.
 #[derive(Clone, Copy, Debug)]
 struct KnownProvider {
     name: &'static str,
@@ -218,7 +218,7 @@ impl Endpoint {
         }
     }
 
-    /// Where calls to a model go.
+    /// The URL for calls to a model.
     pub(super) fn address_of(&self, model: &str) -> String {
         let path = self.dialect.path(model, self.api_version.as_deref());
         format!("{}{path}", self.base_url)
@@ -309,7 +309,7 @@ fn resolve_url(
         .or_else(|| {
             let url = match dialect {
                 Dialect::Bedrock => regional_url(environment)?,
-                // Beside the address that speaks chat completions.
+                // The known address of the provider speaks chat completions only.
                 Dialect::Gemini => GEMINI.to_owned(),
                 _ => known(&settings.provider)?.base_url?.to_owned(),
             };

@@ -28,12 +28,12 @@ pub(super) struct AttemptFault {
     pub(super) answer: Option<ProviderAnswer>,
 }
 
-/// What an attempt cost that brought nothing.
+/// The cost of an attempt without a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Paid {
-    /// Nothing, as far as anybody knows.
+    /// No cost is known.
     Nothing,
-    /// What the provider reported all the same.
+    /// The provider reported this cost although the attempt failed.
     Reported(Reported),
     /// A model seems to have written a reply of about this many tokens.
     About(u64),
@@ -45,7 +45,7 @@ pub(super) enum Retry {
     Never,
     /// A few times only: each attempt may have been paid for.
     Sparingly,
-    /// A few times only: there may be nobody.
+    /// A few times only: the provider may not exist.
     Briefly,
     Always,
 }
@@ -70,8 +70,8 @@ pub(super) struct Addressee<'a> {
 }
 
 impl AttemptFault {
-    /// No connection: the request went nowhere. An outage where somebody has answered before, else a
-    /// mistake in the settings.
+    /// No connection, so the request was not sent. It is an outage if the provider has answered
+    /// before, else a mistake in the settings.
     pub(super) fn connect(to: Addressee<'_>, obstruction: Obstruction, reason: &str) -> Self {
         let Addressee {
             provider, endpoint, ..
@@ -125,7 +125,7 @@ impl AttemptFault {
         }
     }
 
-    /// Nothing, or not everything, within the time allowed.
+    /// No reply, or only a part of one, within the time allowed.
     pub(super) fn timeout(to: Addressee<'_>, what: &str, allowed: Duration) -> Self {
         let Addressee {
             provider, model, ..
@@ -206,7 +206,7 @@ impl AttemptFault {
         }
     }
 
-    /// Whoever serves the model behind a gateway failed; the gateway itself is well.
+    /// The server behind a gateway failed; the gateway itself works.
     fn choice_error(to: Addressee<'_>, status: u16, body: &[u8]) -> Self {
         let fault = Self::from_status(to, status, body, None);
         let report = match fault.report {
@@ -295,7 +295,7 @@ impl AttemptFault {
         }
     }
 
-    /// The account has to be put right by somebody; the request itself is a good one.
+    /// The user has to correct the account; the request itself is valid.
     fn account(said: &str, remedy: &str) -> Self {
         Self {
             kind: ModelErrorKind::Account,

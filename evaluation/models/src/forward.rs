@@ -16,10 +16,10 @@ use super::spending::Spending;
 use gepa_evaluation::{Completion, ModelError, ModelErrorKind, Purpose, Usage};
 use gepa_limiter::{Allowance, Outage, Permit, Report, Stay};
 
-/// Attempts at most to reach somebody who was never there.
+/// Attempts at most to reach a provider that has never answered.
 const MOST_UNREACHED: u32 = 4;
 
-/// Attempts at most where each of them may have been paid for without bringing anything.
+/// Attempts at most where each may have been paid for without a result.
 const MOST_UNREADABLE: u32 = 3;
 
 /// A completion as the provider sent it.
@@ -74,7 +74,7 @@ pub(super) fn completion_of(reply: &Reply, said: Said, usage: Usage) -> Completi
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct ForwardError {
-    /// What went wrong, and what was spent before.
+    /// The failure, and the cost before it.
     pub error: ModelError,
     /// The provider's last status, if it answered at all.
     pub status: Option<u16>,
@@ -82,7 +82,7 @@ pub struct ForwardError {
     pub body: String,
 }
 
-/// What one call has gone through so far.
+/// The attempts of one call so far.
 #[derive(Debug)]
 pub(super) struct CallHistory<'a> {
     pub(super) spending: &'a Spending,
@@ -103,7 +103,7 @@ impl<'a> CallHistory<'a> {
         }
     }
 
-    /// The end of a call that brought nothing.
+    /// The end of a call without a result.
     pub(super) fn into_error(self, (kind, message): (ModelErrorKind, String)) -> ForwardError {
         let answer = self.last_fault.and_then(|fault| fault.answer);
         ForwardError {
@@ -163,8 +163,9 @@ impl ChatModel {
         }
     }
 
-    /// Waits while the provider is down or has asked for a pause, for callers whose own callers
-    /// cannot wait for long; the error is that of an outage longer than `outage_seconds`.
+    /// Waits while the provider is down or has requested a pause. A task app may wait less than an
+    /// outage lasts, so its evaluator calls this before it starts a rollout. Fails when an outage
+    /// lasts longer than `outage_seconds`.
     pub async fn until_available(&self) -> Result<(), ModelError> {
         let spending = Spending::default();
         let outage = self.line.limiter().opened().await;
@@ -224,7 +225,7 @@ impl ChatModel {
         permit
     }
 
-    /// One attempt, with everything that has to be written down about it.
+    /// Makes one attempt and reports it to the metrics, the spending and the limiter.
     async fn attempt(
         &self,
         bytes: Vec<u8>,
@@ -258,8 +259,8 @@ impl ChatModel {
         result
     }
 
-    /// Books what an attempt cost that brought nothing. One that was paid for is the last of its
-    /// call: what a call may cost is bounded by one paid attempt.
+    /// Books the cost of an attempt without a result. An attempt that was paid for is the last of
+    /// its call, because the cost bound of a call covers one paid attempt.
     pub(super) fn book(
         &self,
         fault: &mut AttemptFault,
@@ -294,7 +295,7 @@ impl ChatModel {
         }
     }
 
-    /// Waits before the next attempt, or says that there is none.
+    /// Waits before the next attempt, or returns the error that ends the call.
     pub(super) async fn consider(
         &self,
         fault: AttemptFault,
@@ -309,7 +310,7 @@ impl ChatModel {
         );
         *self.trouble.lock() = Some(fault.message.clone());
         let is_outage = matches!(fault.report, Report::Unavailable { .. } | Report::Unreached);
-        // A failed probe says that the outage goes on, whose length has a limit of its own.
+        // A failed probe means that the outage goes on. An outage has a time limit of its own.
         let counts = !(was_probe && is_outage) || fault.retry == Retry::Briefly;
         history.failed_attempts += u32::from(counts);
         history.unreadable_replies += u32::from(fault.retry == Retry::Sparingly);
@@ -385,8 +386,8 @@ impl ChatModel {
         self.usage_from(reply.reported(), estimate)
     }
 
-    /// What one reply cost; `estimate` counts where no tokens were reported. What the provider bills
-    /// with the reply wins over every price.
+    /// The cost of one reply; `estimate` counts where no tokens were reported. A bill that the
+    /// provider sends with the reply wins over every price.
     pub(super) fn usage_from(&self, reported: Reported, estimate: u64) -> Usage {
         let price = self.price;
         let usage = match reported.tokens {
@@ -427,7 +428,7 @@ impl ChatModel {
     }
 }
 
-/// What a reply cost, for people.
+/// The cost of a reply, for people.
 fn bill(usage: Usage) -> String {
     let about = if usage.unknown_tokens > 0 {
         "about "
@@ -454,7 +455,7 @@ pub(super) fn error_label((kind, _): &(ModelErrorKind, String)) -> &'static str 
     }
 }
 
-/// What a request reserves of the tokens per minute for its reply; corrected afterwards.
+/// The tokens per minute that a request reserves for its reply; corrected afterwards.
 pub(super) fn expected_completion_tokens(body: &Value) -> u64 {
     ["max_completion_tokens", "max_tokens"]
         .iter()

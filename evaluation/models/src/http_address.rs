@@ -1,4 +1,4 @@
-//! Addresses of HTTP services, as far as a configuration can be checked for them.
+//! Addresses of HTTP services, with the checks that a configuration needs.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -22,7 +22,7 @@ pub enum AddressError {
     Credentials,
 }
 
-/// Where clouds hand out credentials to whoever asks from inside.
+/// Hosts at which clouds give credentials to any program that runs inside.
 const METADATA_HOSTS: [&str; 2] = ["metadata.google.internal", "metadata"];
 
 impl HttpAddress {

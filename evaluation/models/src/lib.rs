@@ -1,4 +1,4 @@
-//! Talking to the endpoints of providers, and paying attention to what it costs.
+//! Calls the endpoints of providers, within limits and with an account of the cost.
 //!
 //! Layers, from the wire up: one attempt (`attempt`, `fault`, `reply`), the limits all attempts to an
 //! endpoint share ([`gepa_limiter`]), retries and usage ([`ChatModel::forward`]), and the

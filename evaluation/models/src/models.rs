@@ -36,7 +36,7 @@ pub struct Models {
     lines: Mutex<BTreeMap<LimiterKey, Weak<RunQueue>>>,
 }
 
-/// What all runs of a process share.
+/// The state that all runs of a process share.
 #[derive(Debug)]
 struct Shared {
     environment: Environment,
@@ -47,7 +47,7 @@ struct Shared {
 
 type LimiterKey = (String, Option<ApiKey>);
 
-/// What has to be decided when an HTTP client is built.
+/// The properties that are fixed when an HTTP client is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientKind {
     /// Longest wait for a connection.
@@ -235,7 +235,7 @@ fn provider_settings(
 /// A client that follows no redirects; the error is why it cannot be built.
 pub fn build_client(kind: ClientKind) -> Result<Client, String> {
     if CryptoProvider::get_default().is_none() {
-        // Losing the race to another installer is as good as winning it.
+        // If another thread installs a provider first, that provider serves as well.
         let _ = ring::default_provider().install_default();
     }
     let mut builder = Client::builder()

@@ -1,4 +1,4 @@
-//! What models cost.
+//! Prices of models.
 
 mod catalogue;
 
@@ -80,7 +80,7 @@ impl From<&PriceSettings> for Price {
     }
 }
 
-/// Whether models of this provider cost nothing unless somebody says otherwise.
+/// Whether models of this provider cost nothing unless the config gives a price.
 fn is_free(provider: &str) -> bool {
     matches!(canonical_name(provider), "ollama" | "vllm" | "rulebook")
 }

@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 use super::retry_after::duration_in;
 use gepa_limiter::{Allowance, Left};
 
-/// A reset farther away than this is a mistake, or of no use to a run.
+/// A reset later than this number of seconds is ignored: it is a mistake or too late for a run.
 const LONGEST: f64 = 7.0 * 86_400.0;
 
 /// Numbers from here on are points in time, in seconds or milliseconds since 1970.

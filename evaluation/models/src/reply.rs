@@ -1,4 +1,4 @@
-//! Reading chat completions: leniently, but never guessing a number.
+//! Reads chat completions leniently, but never guesses a number.
 
 mod content;
 mod lenient;
@@ -23,7 +23,7 @@ pub(crate) struct Reply {
     pub(super) is_as_sent: bool,
 }
 
-/// A success status around something else, with what it was billed for all the same.
+/// A success status with a body that is no completion, and the usage that it reports.
 #[derive(Clone, Debug)]
 pub(crate) struct Unreadable {
     pub(super) fault: ReplyFault,
@@ -32,11 +32,11 @@ pub(crate) struct Unreadable {
 
 #[derive(Clone, Debug)]
 pub(crate) enum ReplyFault {
-    /// Something other than a chat completion. `is_written` where a model seems to have written it.
+    /// No chat completion. `is_written` is true if a model seems to have written it.
     NotACompletion { reason: String, is_written: bool },
     /// An error in disguise, with the status it should have had.
     Error { status: u16, body: Vec<u8> },
-    /// An error in place of one choice: whoever serves the model behind this address failed.
+    /// An error in place of one choice: the server behind this address failed.
     ChoiceError { status: u16, body: Vec<u8> },
     /// A completion that answers nothing.
     NoAnswer(NoAnswer),
@@ -46,7 +46,7 @@ pub(crate) enum ReplyFault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NoAnswer {
     pub(super) reason: String,
-    /// Whether the model was cut off before it answered, which it would be again.
+    /// Whether the model was cut off before it answered. Another attempt would end the same way.
     pub(super) is_cut_off: bool,
 }
 
@@ -71,7 +71,7 @@ impl Reply {
         reply.checked()
     }
 
-    /// A reply of which only the JSON counts.
+    /// A reply made from JSON, without a body.
     pub(super) fn of_json(json: Value) -> Self {
         Self {
             body: Vec::new(),
@@ -116,7 +116,7 @@ impl Reply {
         reported_in(&self.json)
     }
 
-    /// What the first choice says.
+    /// The content of the first choice.
     pub(crate) fn said(&self) -> Said {
         let message = self.json.pointer("/choices/0/message");
         message.map(Said::of_message).unwrap_or_default()
@@ -171,7 +171,7 @@ impl Reply {
         finish_reason_of(reason.and_then(Value::as_str))
     }
 
-    /// About how many tokens all choices have, for replies that do not say.
+    /// The approximate number of tokens in all choices, for replies without usage.
     pub(crate) fn estimated_completion_tokens(&self) -> u64 {
         let choices = self.json.get("choices").and_then(Value::as_array);
         let characters = choices
@@ -197,7 +197,7 @@ impl Reply {
     }
 }
 
-/// What a body, or a piece of a stream, reports about its cost.
+/// The cost that a body, or a piece of a stream, reports.
 pub(super) fn reported_in(json: &Value) -> Reported {
     let usage = json.get("usage").filter(|usage| usage.is_object());
     let usage = usage.or_else(|| json.pointer("/x_groq/usage"));
@@ -252,7 +252,7 @@ pub(super) fn finish_reason_of(word: Option<&str>) -> FinishReason {
     }
 }
 
-/// About how many tokens the messages of a request have.
+/// The approximate number of tokens in the messages of a request.
 pub(super) fn estimated_prompt_tokens(request: &Value) -> u64 {
     let messages = request.get("messages").and_then(Value::as_array);
     let characters = messages
@@ -274,7 +274,7 @@ pub(super) fn lenient_json(bytes: &[u8]) -> Option<Value> {
     lenient::read(bytes).ok().map(|(json, _)| json)
 }
 
-/// Whether a body is an event stream although a whole reply was asked for.
+/// Whether a body is an event stream although the request wanted a whole reply.
 fn is_event_stream(body: &[u8]) -> bool {
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     let body = body.trim_ascii_start();

@@ -1,14 +1,14 @@
-//! Reading how long a provider asks to be left alone: `Retry-After` as seconds or an HTTP date (RFC
+//! Reads the pause that a provider requests: `Retry-After` as seconds or an HTTP date (RFC
 //! 9110, 10.2.3), its variant in milliseconds, and pauses in words.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::HeaderMap;
 
-/// No provider means more than this, and adding it to a clock cannot overflow.
+/// Longer pauses are shortened to this. No provider means more, and no clock overflows by it.
 const LONGEST: Duration = Duration::from_hours(7 * 24);
 
-/// How long the provider asks to be left alone, counted from `now`.
+/// The pause that the provider requests, counted from `now`.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
     if let Some(wait) = text("retry-after-ms").and_then(|value| scaled(value, 1e-3)) {

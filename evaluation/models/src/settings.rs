@@ -1,5 +1,5 @@
-//! What a user writes about models, providers and prices. The comments here become the reference
-//! of the configuration keys.
+//! The settings of models, providers and prices. The comments here become the reference of the
+//! configuration keys.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -100,7 +100,7 @@ pub struct ProviderSettings {
     /// The `api-version` of Azure. Default: `2024-10-21`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_version: Option<String>,
-    /// Most requests under way at once, at least 1. The limiter goes below it while the provider
+    /// Most requests in flight at once, at least 1. The limiter goes below it while the provider
     /// complains and comes back. Default: 64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_concurrent: Option<u32>,

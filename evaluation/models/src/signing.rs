@@ -10,7 +10,7 @@ use ring::{digest, hmac};
 use super::api_key::ApiKey;
 use super::dialect::escaped;
 
-/// What signs requests.
+/// The keys and the region that sign requests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct AwsKeys {
     pub(super) access_key: ApiKey,
@@ -45,7 +45,7 @@ impl AwsKeys {
             .map(|(name, value)| format!("{name}:{value}"))
             .collect();
         let lines = lines.join("\n");
-        // Escaped once more than in the address, as every service but one wants it.
+        // Every service but one expects the path to be escaped once more than in the address.
         let path: Vec<String> = url.path().split('/').map(escaped).collect();
         let request = format!(
             "POST\n{}\n{}\n{lines}\n\n{names}\n{}",
@@ -69,7 +69,7 @@ impl AwsKeys {
             hex(mac(key.as_ref(), &to_sign).as_ref())
         );
         signed.push(("authorization", authorization));
-        // The client writes the host itself.
+        // The HTTP client adds the `host` header itself.
         let headers = signed.iter().filter(|(name, _)| *name != "host");
         headers
             .map(|(name, value)| {

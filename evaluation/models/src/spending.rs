@@ -1,10 +1,10 @@
-//! What a call has cost so far, for those who may have to drop it.
+//! The cost of a call so far, for callers that may drop the call.
 
 use parking_lot::Mutex;
 
 use gepa_evaluation::Usage;
 
-/// The cost of one call, readable while it is under way and after it was dropped.
+/// The cost of one call, readable while the call runs and after it was dropped.
 #[derive(Debug, Default)]
 pub struct Spending {
     state: Mutex<SpendingState>,
@@ -18,8 +18,8 @@ struct SpendingState {
 }
 
 impl Spending {
-    /// What was spent; an attempt that has not ended counts as a call whose tokens are an estimate
-    /// of what it has sent and received.
+    /// The cost so far. An attempt that has not ended counts as a call; its tokens are an estimate
+    /// from the text sent and received.
     pub fn usage(&self) -> Usage {
         let state = self.state.lock();
         let mut usage = state.usage;

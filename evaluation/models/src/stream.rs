@@ -38,7 +38,7 @@ pub struct StreamedReply {
     is_over: bool,
 }
 
-/// What a stream has brought so far.
+/// The content of a stream so far.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamEnd {
     /// The assistant's text.
@@ -195,7 +195,7 @@ impl StreamedReply {
         }
     }
 
-    /// What has arrived.
+    /// The content that has arrived.
     pub fn end(&self) -> StreamEnd {
         self.assembly.end()
     }

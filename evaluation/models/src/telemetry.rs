@@ -1,10 +1,10 @@
-//! What is measured about calls: every metric and span name, in one place.
+//! The metrics and spans of model calls. All their names are in this file.
 //!
 //! | name | kind | labels |
 //! |---|---|---|
 //! | `gepa_llm_requests_total` | counter, one per attempt | provider, model, outcome |
 //! | `gepa_llm_request_seconds` | histogram, one attempt without waiting | provider, model, outcome |
-//! | `gepa_llm_in_flight` | gauge, attempts under way | provider, model |
+//! | `gepa_llm_in_flight` | gauge, attempts in flight | provider, model |
 //! | `gepa_llm_tokens_total` | counter | provider, model, kind |
 //! | `gepa_llm_limiter_wait_seconds` | histogram, one attempt's wait for a permit | provider, model |
 //! | `gepa_llm_breaker_open` | gauge, 1 while the provider counts as down | provider |
@@ -31,7 +31,7 @@ pub(super) struct Meter {
     model: Arc<str>,
 }
 
-/// An attempt under way; dropped without an outcome it counts as cancelled.
+/// An attempt in flight. Dropped without an outcome, it counts as cancelled.
 #[derive(Debug)]
 pub(super) struct AttemptTimer {
     meter: Meter,

@@ -1,19 +1,19 @@
-//! Why no connection comes about, and what to do about it.
+//! Why a connection fails, and what to do about it.
 
-/// What stands between us and a provider.
+/// The reason why a provider cannot be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Obstruction {
     /// Nothing listens there.
     Refused,
-    /// The host's name leads nowhere.
+    /// The host's name has no address.
     UnknownHost,
-    /// The certificate is not one to trust.
+    /// The certificate is not trusted.
     Certificate,
     /// It answers without TLS.
     NeedsPlain,
     /// It wants TLS.
     NeedsTls,
-    /// Nobody answers at all.
+    /// No answer at all.
     Silent,
     /// Something else.
     Other,
@@ -50,7 +50,7 @@ impl Obstruction {
         said.contains("https port") || said.contains("http request to an https server")
     }
 
-    /// Whether another attempt is worth its time: it may find somebody who is just starting.
+    /// Whether another attempt may succeed, because the provider may be starting.
     pub(super) fn may_pass(self) -> bool {
         matches!(self, Self::Refused | Self::Other)
     }

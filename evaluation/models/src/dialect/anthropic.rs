@@ -22,7 +22,7 @@ pub(super) fn request(chat: Chat) -> Value {
         .map(|text| json!({"type": "text", "text": text}))
         .collect();
     if let Some(last) = system.last_mut() {
-        // The same for all rollouts of a candidate: what is read again costs a tenth.
+        // The system prompt is equal for all rollouts of a candidate; cached tokens cost a tenth.
         last["cache_control"] = json!({"type": "ephemeral"});
         body["system"] = Value::Array(system);
     }

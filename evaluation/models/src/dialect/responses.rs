@@ -6,7 +6,7 @@ use super::{Chat, Native, count, finish_of, laid_over, usage_of};
 use crate::reply::Said;
 
 pub(super) fn request(chat: Chat) -> Value {
-    // The fourth has no counterpart there, and a request with it would be refused.
+    // This interface has no `stop`, and refuses a request that has it.
     let mut body =
         Value::Object(chat.sampling(["temperature", "top_p", "max_output_tokens", "stop"]));
     body["model"] = json!(chat.model);
@@ -17,7 +17,7 @@ pub(super) fn request(chat: Chat) -> Value {
     let turns = chat.turns.iter();
     let turns = turns.map(|(role, text)| json!({"role": role, "content": text}));
     body["input"] = system.chain(turns).collect();
-    // Nothing has to stay with the provider.
+    // The provider need not keep the conversation.
     body["store"] = json!(false);
     laid_over(body, chat.rest)
 }

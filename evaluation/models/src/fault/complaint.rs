@@ -1,4 +1,4 @@
-//! What a provider's error body says, in the forms providers, gateways and servers send.
+//! Reads a provider's error body, in the forms that providers, gateways and servers send.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const MOST_REASONS: usize = 3;
 /// Errors wrapped in errors, deeper than any gateway wraps them.
 const DEEPEST: usize = 6;
 
-/// What a provider's error body says.
+/// The content of a provider's error body.
 #[derive(Debug)]
 pub(super) struct Complaint {
     /// One line of bounded length, without control characters.
@@ -137,7 +137,7 @@ fn reason_in(value: &Value, depth: usize) -> Option<String> {
     }
 }
 
-/// Where in a request a validation error lies: `body.messages.0`.
+/// The place of a validation error in a request: `body.messages.0`.
 fn path_of(place: &Value) -> Option<String> {
     let steps = place.as_array()?.iter().map(|step| match step {
         Value::String(name) => name.clone(),
@@ -146,7 +146,7 @@ fn path_of(place: &Value) -> Option<String> {
     Some(steps.collect::<Vec<_>>().join("."))
 }
 
-/// What a gateway says that somebody behind it said.
+/// The reasons that a gateway quotes from the provider behind it.
 fn reasons_behind(error: &Value) -> impl Iterator<Item = String> {
     let behind = error
         .pointer("/metadata/raw")

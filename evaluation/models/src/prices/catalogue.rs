@@ -16,7 +16,7 @@ static BUILT_IN: LazyLock<PriceCatalogue> = LazyLock::new(|| {
     serde_json::from_str(include_str!("catalogue.json")).expect("a test reads the catalogue")
 });
 
-/// What models cost, as of a day.
+/// The prices of models on a given day.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct PriceCatalogue {
     /// The day up to which the prices were looked up, as `2025-12-31`.

@@ -1,4 +1,4 @@
-//! What a message says, apart from what the model thought before it said so.
+//! Separates the answer in a message from the reasoning before it.
 
 use serde_json::Value;
 

@@ -31,7 +31,7 @@ pub(crate) fn read(body: &[u8]) -> Result<(Value, bool), NotJson> {
     }
 }
 
-/// The first JSON value in `bytes`, whatever follows it.
+/// The first JSON value in `bytes`; text after it is ignored.
 pub(crate) fn read_first(bytes: &[u8]) -> Option<Value> {
     let mended = Mended::of(bytes);
     let mut values = Deserializer::from_slice(&mended.bytes).into_iter();

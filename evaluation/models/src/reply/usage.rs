@@ -1,4 +1,4 @@
-//! What a reply reports about its cost, in the dialects of providers and gateways.
+//! Reads the cost that a reply reports, in the dialects of providers and gateways.
 
 use serde_json::Value;
 
@@ -55,7 +55,7 @@ impl Reported {
         *self == Self::default()
     }
 
-    /// What the last `usage` in a body that cannot be read as a whole reports.
+    /// Reads the last `usage` in a body that cannot be read as a whole.
     pub(crate) fn salvaged(body: &[u8]) -> Self {
         const KEY: &[u8] = b"\"usage\"";
         let at = body.windows(KEY.len()).rposition(|window| window == KEY);
@@ -88,7 +88,8 @@ fn tokens(usage: &Value) -> ReportedTokens {
         "/output_tokens_details/reasoning_tokens",
         "/reasoning_tokens",
     ]);
-    // Some providers count reasoning beside the completion, and bill it as completion. A total tells.
+    // Some providers count reasoning beside the completion, and bill it as completion. The total
+    // shows which providers do.
     let beyond = match (total, reasoning) {
         (Some(total), _) => total.saturating_sub(prompt),
         (None, Some(reasoning)) if reasoning > completion => completion.saturating_add(reasoning),

@@ -1,4 +1,4 @@
-//! Trouble with the account: nobody's failed call, and nothing that another attempt would change.
+//! Trouble with the account: it counts as no failed call, and another attempt would not help.
 
 use gepa_evaluation::{LanguageModel, ModelError, ModelErrorKind};
 use gepa_testing::{Fault, FaultPlan};
@@ -18,7 +18,7 @@ fn error(code: &str, message: &str) -> Value {
     json!({"error": {"message": message, "type": code, "code": code}})
 }
 
-/// How a call ends that meets `fault`, after so many that were served.
+/// The error of a call that meets `fault` after `before` calls were served.
 async fn end(fault: Fault, before: u64) -> ModelError {
     let server = echoing(FaultPlan::none().from(before, fault)).await;
     let model = connect(&server, &settings());

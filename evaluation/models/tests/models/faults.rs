@@ -18,7 +18,7 @@ async fn check_passes(fault: Fault) {
     check_books(&server, completion.usage);
 }
 
-/// With `fault` on every call, the call ends like this after so many attempts.
+/// With `fault` on every call, a call fails with this kind and these words after `calls` attempts.
 async fn check_ends(fault: Fault, kind: ModelErrorKind, calls: u64, words: &[&str]) {
     let server = echoing(FaultPlan::none().from(0, fault.clone())).await;
     let model = connect(&server, &quick_settings());

@@ -132,7 +132,7 @@ async fn one_call_told_to_wait_makes_all_calls_wait() {
     let throttle = Fault::status_with_retry_after(429, RetryAfter::Seconds(60));
     let server = echoing(FaultPlan::none().at(0, throttle)).await;
     let models = models(&server);
-    // One at a time, so nobody else goes out before the first reply is known.
+    // One at a time, so no other call is sent before the first reply is known.
     let model = models
         .connect(&settings(), &providers(limited_to(1)), &prices())
         .unwrap();

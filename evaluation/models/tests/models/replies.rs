@@ -1,4 +1,4 @@
-//! What a completion says, and what it counts.
+//! The text and the usage that are read from completions.
 
 use gepa_evaluation::{FinishReason, LanguageModel, Purpose};
 use gepa_models::ModelSettings;

@@ -1,4 +1,4 @@
-//! What goes over the wire for which settings.
+//! The requests that settings lead to.
 
 use std::path::Path;
 

@@ -86,7 +86,7 @@ pub(crate) fn usage_of(reply: &Reply) -> Usage {
     }
 }
 
-/// The books of both sides agree, whatever happened in between.
+/// The books of both sides agree, faults included.
 pub(crate) fn check_books(server: &ModelServer, spent: Usage) {
     let ledger = server.ledger();
     assert_eq!(ledger.calls_received, spent.calls, "calls");

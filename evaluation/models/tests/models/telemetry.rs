@@ -1,4 +1,4 @@
-//! What is measured, read back through a recorder of our own.
+//! The metrics of calls, read back through a recorder of our own.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
