@@ -1,4 +1,4 @@
-//! What all runs of a process share.
+//! The services that all runs of a process share.
 
 use crate::interceptor::Interceptor;
 use gepa_models::{Environment, Models};

@@ -6,7 +6,7 @@ use super::read::{Record, push_bounded};
 use super::value::FieldValue;
 use super::{DatasetError, DatasetSettings};
 
-/// What files have between their columns.
+/// The delimiters that files have between their columns.
 const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
 
 /// Reads a file of columns; without `columns` its first line has their names.

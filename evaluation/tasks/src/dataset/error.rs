@@ -1,4 +1,4 @@
-//! What can be wrong with a dataset; each message says where and what to do.
+//! The errors of a dataset. Each message names the place and the remedy.
 
 use std::path::PathBuf;
 
@@ -64,7 +64,7 @@ pub enum DatasetError {
     UnknownColumn {
         /// The file.
         path: PathBuf,
-        /// The column asked for.
+        /// The column that is missing.
         column: String,
         /// The setting that asks for it.
         setting: &'static str,

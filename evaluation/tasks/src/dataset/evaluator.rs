@@ -16,10 +16,10 @@ use gepa_evaluation::{
     RolloutRequest, ScoreRange, Scored, SplitReply, Usage, UsageBound, split_reasoning,
 };
 
-/// Above this an answer has no useful bound.
+/// Above this length, in bytes, an answer has no useful bound.
 const LARGEST_BOUNDED_OUTPUT: usize = 64 * 1024 * 1024;
 
-/// Answers kept for another attempt at scoring them.
+/// Most answers that are kept for another attempt at scoring them.
 const MOST_UNSCORED: usize = 4096;
 
 /// Runs a prompt over the rows of a dataset: fills its wildcards from the row, lets the policy
@@ -32,8 +32,8 @@ pub struct DatasetEvaluator {
     trusts_policy: bool,
     keeps_reasoning: bool,
     score_range: Option<ScoreRange>,
-    /// Answers that were bought and could not be scored for a reason that passes: the next attempt
-    /// scores them and does not ask the policy again.
+    /// Answers that were paid for and could not be scored for a temporary reason. The next attempt
+    /// scores them and does not call the policy again.
     unscored: Mutex<IndexMap<(Arc<str>, ExampleId), Answer>>,
 }
 
@@ -124,7 +124,7 @@ impl DatasetEvaluator {
     fn keep_unscored(&self, request: &RolloutRequest, answer: Answer) {
         let key = (Arc::clone(&request.trial_id), request.example.clone());
         let mut unscored = self.unscored.lock();
-        // Attempts that are never made leave theirs behind.
+        // If the next attempt never happens, its answer stays here; the oldest one is dropped.
         if unscored.len() >= MOST_UNSCORED {
             unscored.shift_remove_index(0);
         }
@@ -278,10 +278,10 @@ impl Evaluator for DatasetEvaluator {
     }
 }
 
-/// What is scored, and what the reader of the feedback should know about how it came about.
+/// The text that is scored, and a note on it for the reader of the feedback.
 struct Answer {
     text: String,
-    /// What was taken off in front.
+    /// The reasoning that was removed from the beginning.
     reasoning: Option<String>,
     note: Option<&'static str>,
 }
@@ -293,7 +293,7 @@ fn refusal_message(text: &str) -> String {
     }
 }
 
-/// The answer in a completion; a model that said nothing has not answered.
+/// The answer in a completion. An empty text is no answer but a failure.
 fn answer_of(completion: &Completion, keeps_reasoning: bool) -> Result<Answer, Failure> {
     let said = if keeps_reasoning {
         SplitReply {

@@ -9,8 +9,8 @@ use super::DatasetError;
 use super::read::{Record, push_bounded};
 use super::value::FieldValue;
 
-/// Reads one object per line, or one array of objects; which of the two it is, the first character
-/// says.
+/// Reads one object per line, or one array of objects. The first character decides between the
+/// two.
 pub(super) fn read_json(
     path: &Path,
     text: &str,

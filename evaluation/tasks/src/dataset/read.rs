@@ -11,7 +11,7 @@ use super::json::read_json;
 use super::value::FieldValue;
 use super::{DatasetError, DatasetFormat, DatasetSettings, TextEncoding};
 
-/// Endings of compressed files, which are read as what is in them.
+/// Endings of compressed files. The name before the ending gives the format.
 const GZIP: &str = ".gz";
 const ZSTD: &str = ".zst";
 

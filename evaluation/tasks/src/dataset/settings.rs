@@ -41,7 +41,7 @@ pub struct DatasetSettings {
     /// are compared after `answer_values`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub only: IndexMap<String, Vec<String>>,
-    /// Keeps only the first so many rows that pass `only`.
+    /// Keeps only this number of rows, the first that pass `only`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
     /// The most rows to hold.
@@ -84,7 +84,7 @@ impl DatasetSettings {
 pub enum DatasetFormat {
     /// One JSON object per line, or one array of objects.
     Jsonl,
-    /// The same.
+    /// Equal to `jsonl`.
     Json,
     /// Columns between commas, quoted where needed.
     Csv,
@@ -126,7 +126,7 @@ pub struct SplitSettings {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct SetSettings {
-    /// So many shuffled rows.
+    /// This number of shuffled rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,
     /// This share of all rows, from 0 to 1, rounded down.

@@ -27,7 +27,7 @@ pub struct Row {
     line: u64,
 }
 
-/// What the columns of a file are for; one for all of its rows.
+/// The roles of a file's columns, shared by all of its rows.
 #[derive(Debug, Default)]
 struct ColumnRoles {
     id: Option<Arc<str>>,
@@ -297,7 +297,7 @@ fn known_columns(values: &IndexMap<String, FieldValue>) -> String {
     names.join(", ")
 }
 
-/// `7` is the seed 7, while `007` stays a name: an id must print as it was written.
+/// `7` is the number 7, while `007` stays a text: an id must print as it was written.
 fn canonical_number(text: &str) -> Option<u64> {
     let number: u64 = text.parse().ok()?;
     (number.to_string() == text).then_some(number)

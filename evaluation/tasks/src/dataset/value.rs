@@ -33,7 +33,7 @@ impl FieldValue {
         })
     }
 
-    /// As JSON. A number that would not survive is a text.
+    /// The value as JSON. A number that JSON would print differently becomes a text.
     pub(super) fn value(&self) -> Value {
         let parsed = self.raw.as_ref().map(|raw| serde_json::from_str(raw.get()));
         match parsed {

@@ -1,4 +1,4 @@
-//! Answers in the form of OpenAI's, errors included.
+//! Answers and errors in OpenAI's format.
 
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use gepa_models::ForwardError;
 
-/// What goes back to an app.
+/// The response to an app.
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, std::io::Error>>;
 
 /// A JSON body.
@@ -33,7 +33,7 @@ pub(super) fn error_answer(status: StatusCode, code: &str, message: &str) -> Ans
     json_answer(status, body.to_string().into_bytes())
 }
 
-/// The provider's error as it came; where there was no answer, what went wrong.
+/// The provider's error as it came; without an answer, an error that names the failure.
 pub(super) fn provider_error(failure: &ForwardError) -> Answer {
     let sent = failure.status.and_then(|status| {
         let status = StatusCode::from_u16(status).ok()?;

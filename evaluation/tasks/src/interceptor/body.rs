@@ -57,7 +57,7 @@ impl BodyMemory {
             match Limited::new(body, LARGEST_BODY).collect().await {
                 Ok(collected) => {
                     let bytes = collected.to_bytes().to_vec();
-                    // A body that did not say its length had to be given room for the largest.
+                    // A body without a length reserved the memory of the largest; return the rest.
                     let needed = bytes.len().div_ceil(1024).max(1);
                     drop(memory.split((kib as usize).saturating_sub(needed)));
                     Ok(ReadBody { bytes, memory })

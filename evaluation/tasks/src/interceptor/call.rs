@@ -124,8 +124,8 @@ async fn answer(
     }
 }
 
-/// The body to forward: the candidate's messages, the policy's settings, and whatever else the app
-/// asked for.
+/// The body to forward: the candidate's messages, the policy's settings, and the other fields of
+/// the app's call.
 fn prepare(
     lease: &LeaseState,
     bytes: &[u8],
@@ -213,7 +213,7 @@ impl OpenCall {
         self.provider_time += time;
     }
 
-    /// Writes down how the call ended; only the first end counts.
+    /// Records how the call ended; only the first end counts.
     pub(super) fn finish(&mut self, outcome: CallOutcome) {
         let Some(slot) = self.slot.take() else {
             return;
@@ -244,7 +244,7 @@ fn empty_record() -> CallRecord {
     }
 }
 
-/// The same for calls that ask for the same.
+/// A fingerprint that is equal for calls with equal content.
 fn fingerprint(messages: &[Value]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for message in messages {
@@ -303,7 +303,7 @@ fn ended() -> Answer {
     error_answer(StatusCode::NOT_FOUND, "unknown_trial_id", message)
 }
 
-/// Answers a request that was not read, and writes it down: the app did call.
+/// Answers a request that was not read, and records it as a call of the app.
 fn unread_answer(lease: &LeaseState, unread: Unread) -> Answer {
     let (status, code, message) = match unread {
         Unread::TooLarge => (

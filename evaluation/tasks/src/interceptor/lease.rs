@@ -11,20 +11,20 @@ use super::registry::{LeaseState, Registry};
 use super::substitution::SubstitutionPlan;
 use gepa_models::ChatModel;
 
-/// What holds for the calls of one rollout attempt.
+/// The terms for the calls of one rollout attempt.
 #[derive(Clone, Debug)]
 pub struct LeaseTerms {
-    /// How the candidate gets into the app's messages.
+    /// The rules that put the candidate into the app's messages.
     pub plan: Arc<SubstitutionPlan>,
-    /// What gets in.
+    /// The candidate whose texts are put in.
     pub candidate: Arc<Candidate>,
-    /// The model that answers, whatever model the app asks for.
+    /// The model that answers; the model named in the app's call is ignored.
     pub policy: Arc<ChatModel>,
     /// The longest an answer may take.
     pub answer_within: Duration,
 }
 
-/// An address for one rollout attempt. Dropped, its id is dead and calls under way end.
+/// An address for one rollout attempt. Dropping it invalidates its id and ends its calls in flight.
 pub struct Lease {
     pub(super) registry: Arc<Registry>,
     pub(super) state: Arc<LeaseState>,
@@ -34,8 +34,8 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Where the app sends its calls: `http://HOST:PORT/v1/<trial id>?cid=<trace id>`. Whoever knows
-    /// it can spend on the run's account while the lease lasts.
+    /// The address of the app's model calls: `http://HOST:PORT/v1/<trial id>?cid=<trace id>`. Every
+    /// program that knows it can spend on the run's account while the lease lasts.
     pub fn inference_url(&self) -> &str {
         &self.inference_url
     }
@@ -45,8 +45,8 @@ impl Lease {
         &self.trace_id
     }
 
-    /// Ends the lease and hands over what was called. A call still under way counts as abandoned,
-    /// its tokens as an estimate.
+    /// Ends the lease and returns the record of its calls. A call still in flight counts as
+    /// abandoned, and its tokens as an estimate.
     pub fn close(self) -> Vec<CallRecord> {
         self.registry.remove(&self.trial_id);
         self.state.end()

@@ -65,7 +65,7 @@ async fn accept(listener: TcpListener, registry: Arc<Registry>) {
                     drop(slot);
                 });
             }
-            // Out of file descriptors, most likely: others have to close first.
+            // Most likely no file descriptor is free; other connections have to close first.
             Err(_) => sleep(Duration::from_millis(50)).await,
         }
         while connections.try_join_next().is_some() {}
@@ -73,7 +73,7 @@ async fn accept(listener: TcpListener, registry: Arc<Registry>) {
 }
 
 async fn serve(stream: TcpStream, registry: Arc<Registry>, memory: BodyMemory) {
-    // Answers are small and wanted at once.
+    // Answers are small, so they are sent without delay.
     if stream.set_nodelay(true).is_err() {
         return;
     }

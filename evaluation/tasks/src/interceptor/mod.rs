@@ -1,9 +1,9 @@
 //! Stands between task apps and model providers: puts candidates into what the apps send.
 //!
-//! A rollout attempt opens a [`Lease`], whose address the app is told to send its model calls to.
-//! Each call is changed by the [`substitution`](SubstitutionPlan), forwarded with the run's policy
-//! through the limits all runs share, answered within the app's patience, and written down. What a
-//! rollout is worth is judged from that record, since apps may hide what went wrong.
+//! A rollout attempt opens a [`Lease`]. The app sends its model calls to the lease's address. The
+//! interceptor changes each call by the [`substitution`](SubstitutionPlan), forwards it with the
+//! run's policy through the limits all runs share, answers within the time the app allows, and
+//! records the call. The rollout's verdict uses that record, because apps may hide failed calls.
 
 mod answer;
 mod body;

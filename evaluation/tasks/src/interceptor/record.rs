@@ -1,4 +1,4 @@
-//! What an app asked for during one rollout, and what came of it.
+//! The model calls of an app during one rollout, and their outcomes.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use gepa_evaluation::{FinishReason, Message, ModelErrorKind, Usage};
 /// One call of an app.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallRecord {
-    /// What the app named in the query or the path to tell its calls apart.
+    /// The correlation id that the app put into the query or the path.
     pub correlation_id: Option<String>,
-    /// The same for calls that ask for the same: a call tried again by the app is one call.
+    /// Equal for calls with equal content, so a call that the app repeats counts as one call.
     pub fingerprint: u64,
     /// In a pipeline, the component whose call this is.
     pub module: Option<Arc<str>>,
-    /// What was put into it; `None` if nothing could be.
+    /// The texts that were put into it; `None` if no text fitted.
     pub substitution: Option<Substitution>,
     /// The texts of the messages as they went to the provider. Empty beyond the first few megabytes
     /// of a rollout.
     pub messages: Vec<Message>,
-    /// What it cost, all attempts at the provider included.
+    /// The cost of all attempts at the provider.
     pub usage: Usage,
     /// How it ended.
     pub outcome: CallOutcome,
@@ -50,7 +50,7 @@ pub enum CallOutcome {
     },
     /// The provider had no completion in the time the app can wait.
     TimedOut {
-        /// What was waited for.
+        /// The reason for the wait.
         message: String,
         /// The provider counted as down.
         provider_down: bool,

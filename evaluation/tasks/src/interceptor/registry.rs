@@ -79,7 +79,7 @@ impl LeaseState {
         let _ = receiver.wait_for(|ended| *ended).await;
     }
 
-    /// The module of a call: by what its text says, else by its place among the calls so far.
+    /// The module of a call: the one its text names, else by its place among the calls so far.
     pub(super) fn module_of(&self, fingerprint: u64, by_text: Option<usize>) -> Option<usize> {
         let plan = &self.terms.plan;
         if !plan.is_pipeline() {
@@ -133,7 +133,7 @@ impl LeaseState {
         }
     }
 
-    /// Ends the calls under way and takes the record.
+    /// Ends the calls in flight and takes the record.
     pub(super) fn end(&self) -> Vec<CallRecord> {
         self.ended.send_replace(true);
         let calls = std::mem::take(&mut *self.calls.lock());

@@ -1,4 +1,4 @@
-//! Which path means what.
+//! Reads the paths of requests.
 
 /// A path that names a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,8 +17,8 @@ use gepa_models::Environment;
 const LISTEN_VARIABLE: &str = "GEPA_INTERCEPTOR_LISTEN";
 const FREE_LOOPBACK_PORT: &str = "127.0.0.1:0";
 
-/// The interceptor of a process; binds its address when a run first needs it. Clones are the same
-/// interceptor; the last one to go closes the address.
+/// The interceptor of a process; binds its address when a run first needs it. Clones share one
+/// interceptor. Dropping the last clone closes the address.
 #[derive(Clone)]
 pub struct Interceptor {
     shared: Arc<Shared>,
@@ -31,7 +31,7 @@ struct Shared {
 }
 
 impl Interceptor {
-    /// An interceptor that will listen where `GEPA_INTERCEPTOR_LISTEN` says.
+    /// An interceptor that will listen at the address in `GEPA_INTERCEPTOR_LISTEN`.
     pub fn new(environment: &Environment) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -42,7 +42,7 @@ impl Interceptor {
         }
     }
 
-    /// Binds the address if that has not been done, and says which it is.
+    /// Binds the address if it is not bound yet, and returns it.
     pub async fn address(&self) -> Result<SocketAddr, InterceptorError> {
         let shared = &self.shared;
         let listening = shared.listening.get_or_try_init(|| async {
@@ -92,7 +92,7 @@ impl fmt::Debug for Interceptor {
     }
 }
 
-/// Who listens on every interface is reached by apps of this machine through loopback.
+/// If the service listens on every interface, apps on this machine reach it through loopback.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         let loopback: std::net::IpAddr = if address.is_ipv4() {

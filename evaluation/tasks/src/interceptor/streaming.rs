@@ -1,4 +1,4 @@
-//! Answers that are passed on while they arrive.
+//! Forwards answers while they arrive.
 
 use std::io;
 use std::pin::Pin;
@@ -38,8 +38,8 @@ impl Body for ChannelBody {
     }
 }
 
-/// Forwards a call that asks for a stream. Its end may come later than that of other calls: the app
-/// sees that the answer is on its way.
+/// Forwards a call that requests a stream. It may end later than other calls, because the app sees
+/// that the answer is arriving.
 pub(super) async fn stream(mut call: OpenCall, body: &Value) -> Answer {
     let policy = Arc::clone(&call.lease.terms.policy);
     let spending = Arc::clone(&call.spending);
@@ -63,7 +63,7 @@ pub(super) async fn stream(mut call: OpenCall, body: &Value) -> Answer {
     answer
 }
 
-/// Passes the reply on until it ends, the app hangs up, or the rollout ends.
+/// Forwards the reply until it ends, the app hangs up, or the rollout ends.
 async fn pass_on(
     mut call: OpenCall,
     mut reply: StreamedReply,
@@ -94,7 +94,7 @@ async fn pass_on(
                 return;
             }
         };
-        // Whoever has read the last line finds the call in the record.
+        // An app that has read the last line finds its call in the record.
         if reply.is_complete() {
             finish_answered(&mut call, &reply);
         }

@@ -1,10 +1,10 @@
-//! What is measured about intercepted calls: every metric and span name, in one place.
+//! The metrics and spans of intercepted calls. All their names are in this file.
 //!
 //! | name | kind | labels |
 //! |---|---|---|
 //! | `gepa_interceptor_requests_total` | counter, one per call | outcome |
 //! | `gepa_interceptor_added_seconds` | histogram, a call's time less what the provider took | |
-//! | `gepa_interceptor_in_flight` | gauge, calls under way | |
+//! | `gepa_interceptor_in_flight` | gauge, calls in flight | |
 //!
 //! Outcomes: `answered`, `failed`, `timed_out`, `not_substituted`, `rejected`, `abandoned`,
 //! `unknown_id`. The span of a call is `interceptor.call`, with the fields `rule` and `outcome`.
@@ -15,7 +15,7 @@ use metrics::{counter, gauge, histogram};
 
 use super::record::CallOutcome;
 
-/// Counts a call as under way until it is dropped.
+/// Counts a call as in flight until this value is dropped.
 #[derive(Debug)]
 pub(super) struct InFlight(());
 

@@ -30,7 +30,7 @@ pub struct ProcessEvaluator {
     launch: Launch,
     pool: Pool,
     slots: Semaphore,
-    /// What the first process said; a later one may say something else.
+    /// The hello of the first process; that of a later one may differ.
     speech: Speech,
     dataset: Option<Arc<Dataset>>,
     deterministic: bool,
@@ -60,8 +60,8 @@ impl ProcessEvaluator {
         })
     }
 
-    /// Ends the processes: those at rest are asked to by closing their stdin and killed when they
-    /// have not after two seconds; those at work end with their rollout. Later rollouts fail.
+    /// Ends the processes. The stdin of idle ones is closed, and they are killed if they have not
+    /// ended after two seconds. Busy ones end with their rollout. Later rollouts fail.
     pub async fn shutdown(&self) {
         self.slots.close();
         let stops = self

@@ -1,4 +1,4 @@
-//! A batch asked of one child, and its answers read.
+//! Sends a batch to one child and reads its answers.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::worker::{Worker, too_long};
 use crate::dataset::Row;
 use gepa_evaluation::{BatchAnswers, Evaluation, Failure, FailureKind, Outcome, TrialBatch};
 
-/// A rollout of a batch for which there is a row, or which needs none.
+/// A rollout of a batch, with its row if the evaluator has a dataset.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item<'a> {
     /// Its place in the batch.
@@ -20,9 +20,9 @@ pub(super) struct Item<'a> {
 }
 
 impl Worker {
-    /// Has the child run these rollouts, at most as many as it takes, and gives their answers as
-    /// they come. Where it fails, so does each rollout without an answer. Whether the child can be
-    /// used again.
+    /// Sends these rollouts to the child, at most as many as it takes, and gives their answers as
+    /// they come. If the child fails, each rollout without an answer fails. Returns whether the
+    /// child can be used again.
     pub(super) async fn evaluate(
         &mut self,
         batch: &TrialBatch,
@@ -117,7 +117,7 @@ impl Worker {
             };
             match read_reply(&line).map_err(|reason| broken(&reason))? {
                 Reply::One(id, evaluation) => answer(id, *evaluation)?,
-                // A late word about a batch whose answers are all here.
+                // A late line about a batch that is already answered.
                 Reply::End(batch, rest) if batch < self.last_batch && rest.is_empty() => {}
                 Reply::End(batch, _) if batch != self.last_batch => {
                     let asked = self.last_batch;

@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 #[derive(Debug)]
 pub(crate) struct ChildGroup {
     child: Child,
-    /// Absent once the leader was reaped: its number may then belong to somebody else.
+    /// Absent once the leader was reaped: another process may then have its number.
     #[cfg(unix)]
     group: Option<rustix::process::Pid>,
 }
@@ -38,7 +38,7 @@ impl ChildGroup {
     pub(crate) fn kill(&mut self) {
         #[cfg(unix)]
         if let Some(group) = self.group {
-            // Fails only when nobody is left to kill.
+            // Fails only when no process of the group is left.
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
         #[cfg(not(unix))]

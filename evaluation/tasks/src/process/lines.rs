@@ -1,4 +1,4 @@
-//! Reading what a child prints, bounded.
+//! Reads the output of a child, with limits.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 const TAIL_BYTES: usize = 4096;
 
-/// What reading a line came to.
+/// The result of reading a line.
 #[derive(Debug)]
 pub(super) enum Line {
     Complete(Vec<u8>),
@@ -42,7 +42,7 @@ pub(super) async fn read_line(
     }
 }
 
-/// As [`read_line`], past lines with nothing on them.
+/// Like [`read_line`], but skips empty lines.
 pub(super) async fn read_filled_line(
     reader: &mut (impl AsyncBufRead + Unpin),
     max_bytes: usize,
@@ -79,9 +79,9 @@ pub(crate) fn watch_stderr(mut stderr: impl AsyncRead + Unpin + Send + 'static) 
 }
 
 impl StderrTail {
-    /// `; stderr ends with: ..`, or nothing where nothing was printed: the last line first, where
-    /// programs say what went wrong, then what stood before it. Waits a moment for the rest of a
-    /// child that has just died.
+    /// `; stderr ends with: ..`, or an empty text if stderr was empty. The last line comes first,
+    /// because programs print the cause there; the lines before it follow. Waits a moment for the
+    /// rest of a child that has just died.
     pub(crate) async fn quote(&mut self) -> String {
         let _ = tokio::time::timeout(Duration::from_millis(500), &mut self.reading).await;
         let tail = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! The children at rest, and how fast new ones may be started.
+//! The idle children, and how fast new ones may be started.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use super::worker::Worker;
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     idle: Mutex<Idle>,
-    /// Held while one start is delayed, so that a broken program is tried by one at a time.
+    /// Held while one start is delayed, so that only one task at a time starts a broken program.
     delayed_start: AsyncMutex<()>,
-    /// Starts in a row that led to no hello. A child that dies later was no futile start: what killed
-    /// it was its rollout, and the next one need not wait.
+    /// Starts in a row that led to no hello. A child that dies after its hello does not count: its
+    /// rollout killed it, and the next start need not wait.
     futile_starts: Mutex<u32>,
 }
 
@@ -27,7 +27,7 @@ struct Idle {
 }
 
 impl Pool {
-    /// A child at rest, or a new one; waits first when the last ones were of no use.
+    /// An idle child, or a new one. Waits before the start if the last start was futile.
     pub(super) async fn take(&self, launch: &Launch) -> Result<Worker, ProcessError> {
         if let Some(worker) = self.rested() {
             return Ok(worker);
@@ -36,7 +36,7 @@ impl Pool {
             return self.start(launch).await;
         }
         let _turn = self.delayed_start.lock().await;
-        // Whoever had the turn before may have changed either.
+        // A task that held the lock before may have returned a child or changed the count.
         if let Some(worker) = self.rested() {
             return Ok(worker);
         }
@@ -45,7 +45,7 @@ impl Pool {
         self.start(launch).await
     }
 
-    /// Takes back a child that can be asked again.
+    /// Takes back a child that can serve again.
     pub(super) fn give_back(&self, worker: Worker) {
         let mut idle = self.locked_idle();
         if !idle.closed {
@@ -53,7 +53,7 @@ impl Pool {
         }
     }
 
-    /// Keeps no child from now on and hands out those at rest.
+    /// Keeps no child from now on, and returns the idle ones.
     pub(super) fn close(&self) -> Vec<Worker> {
         let mut idle = self.locked_idle();
         idle.closed = true;

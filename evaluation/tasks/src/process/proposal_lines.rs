@@ -50,7 +50,7 @@ struct RecordPart<'a> {
     feedback: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<&'a str>,
-    /// What a reflection prompt would show of it.
+    /// The part of it that a reflection prompt would show.
     shown: Map<String, Value>,
 }
 
@@ -139,7 +139,7 @@ enum Texts {
     Several(Vec<String>),
 }
 
-/// Reads the first line of a proposer; says what is wrong with it otherwise.
+/// Reads the first line of a proposer. The error says what is wrong with the line.
 pub(super) fn read_hello(line: &[u8]) -> Result<Speech, String> {
     let hello: HelloLine = parse(line, r#"its first line must be {"proposer": 1}"#)?;
     if hello.proposer == PROPOSER_VERSION {
@@ -151,7 +151,7 @@ pub(super) fn read_hello(line: &[u8]) -> Result<Speech, String> {
     ))
 }
 
-/// Reads the reply to request `id`; says what is wrong with it otherwise.
+/// Reads the reply to request `id`. The error says what is wrong with the reply.
 pub(super) fn read_reply(
     line: &[u8],
     id: u64,

@@ -15,12 +15,12 @@ use gepa_evaluation::{Evaluation, ExampleId, Phase, Stage, TrialBatch};
 /// Version 1, one rollout at a time, is spoken as well.
 pub const PROTOCOL_VERSION: u64 = 2;
 
-/// How a process wants its work.
+/// The form in which a process takes its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Speech {
-    /// Protocol 1: one rollout a line.
+    /// Protocol 1: one rollout per line.
     Single,
-    /// Protocol 2: at most so many rollouts of a trial a line; whole trials if absent.
+    /// Protocol 2: at most this number of rollouts of a trial per line; whole trials if absent.
     Batches(Option<NonZeroUsize>),
 }
 
@@ -52,7 +52,7 @@ pub(super) struct BatchLine<'a> {
     examples: Vec<ExampleLine<'a>>,
 }
 
-/// What all rollouts of a line have in common.
+/// The fields that all rollouts of a line share.
 #[derive(Debug, Serialize)]
 pub(super) struct TrialLine<'a> {
     candidate: &'a Candidate,
@@ -67,7 +67,7 @@ pub(super) struct TrialLine<'a> {
     timeout_seconds: f64,
 }
 
-/// What belongs to one rollout of a line.
+/// The fields of one rollout of a line.
 #[derive(Debug, Serialize)]
 pub(super) struct ExampleLine<'a> {
     id: u64,
@@ -129,16 +129,16 @@ struct HelloLine {
     batch: Value,
 }
 
-/// What a process answers in one line.
+/// The answer of a process in one line.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    /// The rollout of this id came to this.
+    /// The evaluation of the rollout with this id.
     One(u64, Box<Evaluation>),
     /// These are the last answers of this batch.
     End(u64, Vec<(u64, Evaluation)>),
 }
 
-/// Reads the first line of a process; says what is wrong with it otherwise.
+/// Reads the first line of a process. The error says what is wrong with the line.
 pub(crate) fn read_hello(line: &[u8]) -> Result<Speech, String> {
     let rule = r#"its first line must be {"protocol": 1} or {"protocol": 2, "batch": 64}; print anything else on stderr"#;
     let hello: HelloLine = parse(line, rule)?;
@@ -161,8 +161,8 @@ pub(crate) fn read_hello(line: &[u8]) -> Result<Speech, String> {
     }
 }
 
-/// Reads a line of answers; says what is wrong with it where it is none. An answer with a field of no
-/// use is a failure that names the field: the process goes on.
+/// Reads a line of answers. The error says why the line is none. An answer with an invalid field
+/// is a failure that names the field; the process goes on.
 pub(crate) fn read_reply(line: &[u8]) -> Result<Reply, String> {
     let mut fields: Map<String, Value> = parse(
         line,
@@ -193,7 +193,7 @@ pub(super) fn parse<T: DeserializeOwned>(line: &[u8], rule: &str) -> Result<T, S
         return Err(format!("it printed a line that is not UTF-8; {rule}"));
     };
     let parsed = serde_json::from_str(text).or_else(|error| {
-        // Python writes half of a pair of surrogates, which is no text, as an escape.
+        // Python writes an unpaired surrogate, which is not valid text, as an escape.
         let repaired = without_lone_surrogates(text);
         serde_json::from_str(&repaired).map_err(|_| error)
     });

@@ -1,4 +1,4 @@
-//! Lasting processes that answer something other than rollouts.
+//! Long-lived processes that answer other questions than rollouts.
 
 use std::fmt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What the fields of a reply mean, read as leniently as they are clear.
+//! Reads the fields of a reply, leniently where their meaning is clear.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ impl Answer {
         Self(fields)
     }
 
-    /// The request's id, and what its rollout came to. A field that makes no sense is a failure that
+    /// The request's id, and the evaluation of its rollout. An invalid field is a failure that
     /// names it.
     pub(super) fn evaluation(mut self) -> Result<(u64, Evaluation), String> {
         let id = count_in(&self.take("id")).ok_or("its reply has no `id`")?;
@@ -176,7 +176,7 @@ fn object_in<'v>(name: &str, value: &'v Value) -> Result<&'v Map<String, Value>,
     }
 }
 
-/// Whether an error says that there is none: programs that always send the key leave it empty.
+/// Whether an `error` field reports no error: programs that always send the key leave it empty.
 pub(super) fn says_nothing(error: &Value) -> bool {
     match error {
         Value::Null | Value::Bool(false) => true,

@@ -104,7 +104,7 @@ impl ProcessProposerSettings {
         }
     }
 
-    /// The same for the launch, which is that of evaluators.
+    /// The launch settings, in the type that evaluators use.
     pub(super) fn as_process(&self) -> ProcessSettings {
         ProcessSettings {
             command: self.command.clone(),
@@ -157,7 +157,7 @@ pub(super) struct Launch {
     pub(super) start_timeout: Duration,
     pub(super) max_line_bytes: usize,
     pub(super) score_range: Option<ScoreRange>,
-    /// Reads the first line of a process; says what is wrong with it otherwise.
+    /// Reads the first line of a process. The error says what is wrong with the line.
     pub(super) read_hello: fn(&[u8]) -> Result<Speech, String>,
 }
 
@@ -203,7 +203,7 @@ impl Launch {
     }
 }
 
-/// Where a program is: a bare name is looked up in `PATH`, anything with a folder starts at
+/// The path of a program. A bare name is looked up in `PATH`; a name with a folder is relative to
 /// `directory`.
 pub(crate) fn program_path(directory: &Path, program: &str) -> PathBuf {
     if Path::new(program).components().count() > 1 {

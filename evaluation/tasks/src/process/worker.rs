@@ -1,4 +1,4 @@
-//! One child process: started, spoken to, reaped.
+//! One child process: starts it, exchanges lines with it, and reaps it.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -66,13 +66,13 @@ impl Worker {
         })
     }
 
-    /// Closes stdin, which asks the child to end, and kills it when it has not after `grace`.
+    /// Closes stdin, which asks the child to end, and kills it if it has not ended after `grace`.
     pub(super) async fn stop(self, grace: Duration) {
         let Self {
             mut group, stdin, ..
         } = self;
         drop(stdin);
-        // How it ended no longer matters.
+        // The exit status is not needed.
         let _ = group.end(grace).await;
     }
 
@@ -80,7 +80,7 @@ impl Worker {
         let mut command = Command::new(&launch.program);
         command
             .args(&launch.arguments)
-            // Python keeps what it prints to a pipe until there is much of it.
+            // By default Python buffers its output to a pipe, which would delay answers.
             .env("PYTHONUNBUFFERED", "1")
             .envs(&launch.env)
             .current_dir(&launch.directory)

@@ -142,7 +142,7 @@ impl CommandScorer {
 }
 
 /// Writes the question and reads the reply at the same time, so that neither side can block the
-/// other; a program that does not read its stdin is welcome.
+/// other. A program need not read its stdin.
 async fn converse(
     group: &mut ChildGroup,
     question: Vec<u8>,
@@ -152,7 +152,7 @@ async fn converse(
         return Err(std::io::Error::other("a pipe is missing"));
     };
     let ask = async move {
-        // A broken pipe means the program did not want to know.
+        // A broken pipe means that the program did not read the question.
         let _ = stdin.write_all(&question).await;
     };
     let mut reply = Vec::new();
@@ -162,7 +162,7 @@ async fn converse(
     if reply.len() as u64 > MAX_REPLY_BYTES {
         group.kill();
     }
-    // The timeout around all of this ends the wait for a program that goes on after its answer.
+    // The timeout around this block also ends the wait for a program that does not exit.
     let status = group.end(Duration::MAX).await?;
     Ok((reply, status.success(), status.to_string()))
 }

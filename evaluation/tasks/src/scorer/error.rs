@@ -1,4 +1,4 @@
-//! What can be wrong with scorer settings.
+//! The errors of scorer settings.
 
 /// Why a scorer cannot be built.
 #[derive(Debug, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! What rows expect: one answer, or any of a list.
+//! The expected answers of rows: one answer, or any of a list.
 
 use super::input::{ScorerInput, Verdict};
 use super::json_documents::scalar_list;

@@ -1,4 +1,4 @@
-//! What a scorer sees and says.
+//! The input and the verdict of a scorer.
 
 use std::sync::Arc;
 
@@ -19,18 +19,18 @@ pub struct ScorerInput<'a> {
     pub expected: Option<&'a str>,
 }
 
-/// A score and why it is what it is.
+/// A score and the reason for it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {
     /// Higher is better, usually from 0 to 1.
     pub score: f64,
     /// Further named scores.
     pub objectives: IndexMap<Arc<str>, f64>,
-    /// What was expected, what came, why the score.
+    /// The expected answer, the answer that came, and the reason for the score.
     pub feedback: Option<String>,
 }
 
-/// What scoring came to.
+/// The result of scoring.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
     /// The verdict, or why there is none.
@@ -74,7 +74,7 @@ pub(super) fn expected_of<'a>(input: &ScorerInput<'a>) -> Result<&'a str, Failur
     })
 }
 
-/// The text between quotes that do not occur in it, shortened in the middle when it is long.
+/// The text in quotes that do not occur in it. A long text is shortened in the middle.
 pub(super) fn quoted(text: &str) -> String {
     const SHOWN: usize = 400;
     let trimmed = text.trim();

@@ -23,13 +23,13 @@ pub(super) enum Comparison {
     List(ListMeasure),
     Ranking {
         measure: RankingMeasure,
-        /// Only the first so many items of the response count.
+        /// The number of items of the response that count, from the first; all if absent.
         at: Option<usize>,
     },
 }
 
 impl ItemsScorer {
-    /// What is wrong with an expected answer.
+    /// Why an expected answer cannot be used.
     pub(super) fn fault_of(&self, expected: &str) -> Option<&'static str> {
         let is_object = expected.trim_start().starts_with('{');
         match self.comparison {
@@ -77,7 +77,7 @@ impl ItemsScorer {
         items.into_iter().map(fold).collect()
     }
 
-    /// What each item is worth: 1 for those of a list.
+    /// The grade of each item; 1 for the items of a list.
     fn grades_of(&self, expected: &str) -> IndexMap<String, f64> {
         let fold = |item: &str| comparable(trimmed(item), UnicodeForm::Nfc, self.ignore_case);
         match grades_in(expected) {
@@ -124,7 +124,7 @@ pub(super) fn items_in(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// What follows `- `, `* `, `1. ` or `1) `.
+/// The text after `- `, `* `, `1. ` or `1) `.
 fn after_mark(line: &str) -> Option<&str> {
     let after = line.trim_start_matches(|c: char| c.is_ascii_digit());
     let marks: &[char] = if after.len() < line.len() {

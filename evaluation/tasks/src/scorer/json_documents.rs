@@ -1,4 +1,4 @@
-//! JSON inside of what a model wrote: alone, in fences, in the middle of prose.
+//! JSON in a model's answer: alone, in fences, or in the middle of prose.
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -16,9 +16,9 @@ pub(super) struct Document {
     pub(super) start: usize,
 }
 
-/// Every JSON object and array of a text that stands in no other, in order. What is usual and no
-/// JSON is read as well: a comma before a closing brace, `NaN` and `Infinity` (as null), `True`,
-/// `False` and `None`.
+/// Every JSON object and array of a text that is not inside another one, in order. Also reads
+/// common deviations from JSON: a comma before a closing brace, `NaN` and `Infinity` (as null),
+/// `True`, `False` and `None`.
 pub(super) fn documents_in(text: &str) -> Vec<Document> {
     let mut documents = Vec::new();
     let mut at = 0;

@@ -13,7 +13,7 @@ use gepa_evaluation::{
     PromptMessage, PromptTemplate, Purpose, Usage, UsageBound, wildcards_in,
 };
 
-/// How often a judge is asked for one verdict.
+/// Calls to the judge for one verdict, at most.
 const MOST_ASKS: u64 = 3;
 
 /// Longest complaint about a reply without a score, in bytes.
@@ -93,8 +93,8 @@ impl JudgeScorer {
         })
     }
 
-    /// Asks until a reply has a score, each time with the complaint about the one before. The policy
-    /// is not asked again for a judge that does not answer as it should.
+    /// Asks until a reply has a score, each time with the complaint about the last reply. A judge
+    /// without a usable reply does not cause another call of the policy.
     pub(super) async fn score(&self, input: &ScorerInput<'_>) -> Judgement {
         let mut usage = Usage::default();
         let mut messages = self.messages(input.input, input.output, input.expected);

@@ -9,7 +9,7 @@ use super::input::{Judgement, ScorerInput, Verdict, failure};
 use crate::process::{ProcessSettings, Questions};
 use gepa_evaluation::{Evaluation, ExampleId, FailureKind, Outcome};
 
-/// Works the expression out; stdout is the protocol's, so what it prints goes to stderr.
+/// Evaluates the expression. Stdout carries the protocol, so its own output goes to stderr.
 const RUNNER: &str = include_str!("runner.py");
 
 /// How a lasting program is run.
@@ -99,7 +99,8 @@ impl LastingScorer {
                 feedback: scored.feedback,
             }),
             Outcome::Failed(failed) => {
-                // A program that dies or is slow is no reason to ask the policy again.
+                // The policy's answer is still valid, so the rollout is not repeated when the
+                // program dies or is slow.
                 let kind = match failed.kind {
                     FailureKind::Transient => FailureKind::Permanent,
                     kind => kind,

@@ -177,8 +177,8 @@ impl Scorer {
         Ok(Self { kind })
     }
 
-    /// Starts what the scorer needs, so that a program or expression that cannot work is found
-    /// before anything is bought. Programs otherwise start with the first answer.
+    /// Starts the scorer's programs, so that a program or expression that cannot work is found
+    /// before any rollout is paid for. Without this call they start with the first answer.
     pub async fn start(&self) -> Result<(), ScorerError> {
         match &self.kind {
             Kind::Lasting(scorer) => scorer.start().await,
@@ -186,8 +186,8 @@ impl Scorer {
         }
     }
 
-    /// What makes an expected answer useless to this scorer, as the end of a sentence about its row;
-    /// `None` where nothing does.
+    /// Why this scorer cannot use an expected answer, as the end of a sentence about its row;
+    /// `None` if it can.
     pub fn fault_of(&self, expected: Option<&str>) -> Option<String> {
         if !self.needs_expected() {
             return None;
@@ -244,7 +244,7 @@ impl Scorer {
         }
     }
 
-    /// The range of its scores; `None` for programs, which give what they like.
+    /// The range of its scores; `None` for programs, which may give any score.
     pub fn score_range(&self) -> Option<ScoreRange> {
         match &self.kind {
             Kind::Command(_) | Kind::Lasting(_) => None,

@@ -1,4 +1,4 @@
-//! How much of the expected answer a response shares: in words, in order, in characters.
+//! The similarity of a response to the expected answer: by words, by their order, by characters.
 
 use super::UnicodeForm;
 use super::input::{ScorerInput, Verdict, expected_of, quoted};

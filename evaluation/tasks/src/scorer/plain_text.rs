@@ -23,12 +23,12 @@ pub(super) fn comparable(text: &str, form: UnicodeForm, ignore_case: bool) -> St
     }
 }
 
-/// White space and characters without width at both ends taken off.
+/// The text without white space and characters without width at both ends.
 pub(super) fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
 }
 
-/// Characters that are there and are not seen: marks of direction, joiners, byte order marks.
+/// Invisible characters: marks of direction, joiners, byte order marks.
 pub(super) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{ad}')
 }
@@ -60,8 +60,8 @@ fn is_written_without_spaces(c: char) -> bool {
         | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{2ffff}')
 }
 
-/// What a response ends with where it marks its end: the content of the last `\boxed{..}`, else what
-/// follows the last `####`, else all of it.
+/// The marked final answer of a response: the content of the last `\boxed{..}`, else the text
+/// after the last `####`, else the whole response.
 pub(super) fn final_part(text: &str) -> &str {
     if let Some(content) = last_box(text) {
         return content;

@@ -109,7 +109,7 @@ pub enum ScorerSettings {
         /// What is measured.
         #[serde(default)]
         measure: RankingMeasure,
-        /// Only so many items of the response count; without it all.
+        /// The number of items of the response that count, from the first; without it all of them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<usize>,
         /// Upper and lower case count as the same.

@@ -1,9 +1,9 @@
-//! What the calls of a rollout say about it, whatever the app says.
+//! Reads from the calls of a rollout whether its score is valid, independent of the app's answer.
 
 use crate::interceptor::{CallOutcome, CallRecord};
 use gepa_evaluation::{Failure, FailureKind, FinishReason, Usage};
 
-/// Why the calls of a rollout make its score worthless.
+/// Why the calls of a rollout make its score invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum CallTrouble {
     /// This rollout failed.
@@ -18,7 +18,7 @@ pub(super) fn usage_of(calls: &[CallRecord]) -> Usage {
     usages.fold(Usage::default(), |sum, usage| sum + usage)
 }
 
-/// What went wrong with a call and was not made good by the app's asking again.
+/// The trouble of the first failed call that the app never repeated with success.
 pub(super) fn trouble(calls: &[CallRecord]) -> Option<CallTrouble> {
     unresolved(calls).find_map(|call| match &call.outcome {
         CallOutcome::Failed { kind, message, .. } if kind.is_outage() => {

@@ -18,7 +18,7 @@ const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 /// Longest part of an app's message that enters one of ours, in characters.
 const LONGEST_QUOTE: usize = 300;
 
-/// What apps quote of a key in their complaints, in characters.
+/// Characters at the beginning of a key that apps quote in their error messages.
 const QUOTED_OF_KEYS: usize = 15;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ pub(super) struct AppClient {
     client: Client,
 }
 
-/// What an app answered.
+/// The answer of an app.
 #[derive(Clone, Debug)]
 pub(super) struct AppAnswer {
     pub(super) status: u16,
@@ -113,7 +113,7 @@ impl AppClient {
         })
     }
 
-    /// What an answer says, as one line of bounded length without the key.
+    /// The message of an answer, as one line of bounded length without the key.
     pub(super) fn quoted(&self, answer: &AppAnswer) -> String {
         let text = answer.message();
         let text = match &self.key {

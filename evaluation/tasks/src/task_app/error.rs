@@ -64,12 +64,12 @@ pub enum TaskAppError {
     NotATaskApp {
         /// The app's address.
         url: String,
-        /// What was asked for.
+        /// The path that was requested.
         path: &'static str,
         /// The status it answered.
         status: u16,
     },
-    /// Nobody listens there, or not yet: start the app.
+    /// No program listens at the address, or none yet: start the app.
     #[error("the task app at {url} cannot be reached: {reason}; start it or correct `url`")]
     Unreachable {
         /// The app's address.
@@ -82,7 +82,7 @@ pub enum TaskAppError {
     NotReady {
         /// The app's address.
         url: String,
-        /// What was asked for.
+        /// The path that was requested.
         path: &'static str,
         /// The status it answered.
         status: u16,

@@ -21,23 +21,23 @@ use gepa_evaluation::{
 };
 use gepa_models::{ApiKey, ChatModel, Environment};
 
-/// Longest time an answer to a model call may take; a day is no limit anybody means.
+/// Longest time an answer to a model call may take, in seconds: one day.
 const LONGEST_ANSWER_SECONDS: f64 = 86_400.0;
 
-/// What an evaluator is made of.
+/// The parts of an evaluator.
 #[derive(Debug)]
 pub struct TaskAppParts {
-    /// What the config says.
+    /// The settings from the config.
     pub settings: TaskAppSettings,
     /// The app's key; taken from the environment if absent.
     pub api_key: Option<ApiKey>,
-    /// The messages the app sends unless told otherwise.
+    /// The messages that the app sends by default.
     pub template: PromptTemplate,
-    /// The texts they have in the app.
+    /// The texts of these messages in the app.
     pub seed: Candidate,
     /// The model that answers the app's calls.
     pub policy: Arc<ChatModel>,
-    /// Where the app sends them.
+    /// The interceptor that receives these calls.
     pub interceptor: Interceptor,
     /// The longest a rollout may take. Below the run's own limit, so that what a slow rollout has
     /// cost is known.
@@ -104,7 +104,7 @@ impl TaskAppEvaluator {
         if let Err(error) = self.preflight().await {
             return not_ready(&error, is_last_attempt);
         }
-        // The app waits for a reply as long as it likes, which may be less than an outage lasts.
+        // The app may stop waiting for a reply before an outage ends.
         if let Err(error) = self.policy.until_available().await {
             return Evaluation {
                 provider_down: true,

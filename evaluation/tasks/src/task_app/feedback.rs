@@ -1,4 +1,4 @@
-//! What reflection is told about a reward, from what the app tells about its steps.
+//! The feedback that reflection sees for a reward, made from the app's account of its steps.
 
 use serde_json::{Map, Value};
 
@@ -21,7 +21,7 @@ const LONGEST_VALUE: usize = 300;
 /// Fields quoted at most.
 const MOST_FIELDS: usize = 20;
 
-/// Why the reward is what it is.
+/// The reason for the reward.
 pub(super) fn feedback(infos: &[Map<String, Value>], reward: f64) -> String {
     let judged = infos.iter().rev().find_map(verdict);
     judged.unwrap_or_else(|| {
@@ -31,7 +31,7 @@ pub(super) fn feedback(infos: &[Map<String, Value>], reward: f64) -> String {
     })
 }
 
-/// The sentence about an answer whose right value is known.
+/// The sentence about an answer whose correct value is known.
 fn verdict(info: &Map<String, Value>) -> Option<String> {
     let expected = value_of(info, "expected")?;
     let given = value_of(info, "predicted")

@@ -1,8 +1,8 @@
 //! Candidates evaluated by HTTP task apps, whose model calls go through the interceptor.
 //!
-//! The app runs the task with its own prompt; the candidate enters on the way to the model. An app's
-//! answer says what a rollout is worth only if the interceptor's record says that the model
-//! answered: apps are known to turn failed calls into a reward of zero.
+//! The app runs the task with its own prompt. The interceptor puts the candidate into the calls to
+//! the model. The app's reward counts only if the interceptor's record shows that the model
+//! answered, because some apps turn failed calls into a reward of zero.
 
 mod calls;
 mod client;

@@ -1,4 +1,4 @@
-//! What is asked of an app before anything is spent on it.
+//! Checks of an app before the first rollout.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::client::{AppAnswer, AppClient, AppFault};
 use super::error::TaskAppError;
 use super::settings::TaskAppSettings;
 
-/// How long an app may take to say that it is well.
+/// How long an app may take to answer a health check.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Checks that the app is there, takes the key, and has the splits the settings name.
@@ -45,7 +45,7 @@ async fn ask(client: &AppClient, path: &'static str) -> Result<AppAnswer, TaskAp
     }
 }
 
-/// Apps that name no splits are believed to have any.
+/// An app that names no splits is assumed to have every split.
 fn check_splits(settings: &TaskAppSettings, task_info: &Value) -> Result<(), TaskAppError> {
     let taskset = task_info.get("taskset").unwrap_or(task_info);
     let listed = taskset.get("splits").and_then(Value::as_array);

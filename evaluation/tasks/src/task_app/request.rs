@@ -7,7 +7,7 @@ use crate::interceptor::Lease;
 use gepa_evaluation::{Phase, RolloutRequest};
 use gepa_models::ModelSettings;
 
-/// What `POST /rollout` is sent.
+/// The body of `POST /rollout`.
 pub(super) fn rollout_body(
     settings: &TaskAppSettings,
     policy: &ModelSettings,
@@ -54,7 +54,7 @@ fn env_config(settings: &TaskAppSettings, phase: Phase, seed: u64) -> Map<String
     config
 }
 
-/// What the policy's settings say wins over the app's own settings.
+/// The policy's settings win over the app's own settings.
 fn policy_config(
     settings: &TaskAppSettings,
     policy: &ModelSettings,

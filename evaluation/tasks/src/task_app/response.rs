@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-/// What a response says.
+/// The content of a response.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RolloutResponse {
     pub(crate) reward: f64,
@@ -16,7 +16,7 @@ pub(crate) struct RolloutResponse {
     pub(super) error: Option<String>,
 }
 
-/// Where a reward may stand, the most telling first.
+/// The fields that may hold a reward, the most specific first.
 const REWARDS: [&str; 7] = [
     "/outcome_reward",
     "/outcome_objectives/reward",

@@ -1,4 +1,4 @@
-//! What reflection sees of a rollout, from what went over the wire.
+//! The trace of a rollout for reflection, made from the intercepted calls.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ const INPUTS: &str = "Inputs";
 const OUTPUTS: &str = "Generated Outputs";
 const COMPONENTS: &str = "components";
 
-/// What the model produced in a call: its text without the reasoning in front, else the arguments of its tool calls.
+/// The model's output in a call: its text without the reasoning at the beginning, else the
+/// arguments of its tool calls.
 pub(super) fn output_of(call: &CallRecord) -> Option<String> {
     let CallOutcome::Answered {
         text, tool_calls, ..
@@ -58,7 +59,7 @@ pub(super) fn trace_of(calls: &[CallRecord]) -> Value {
     Value::Object(trace)
 }
 
-/// What went in first and what came out; of several calls every output.
+/// The inputs of the first call, and the outputs of all calls.
 fn record_of(calls: &[&CallRecord]) -> Map<String, Value> {
     let mut record = Map::new();
     if let Some(first) = calls.first() {
@@ -90,7 +91,7 @@ fn reasoning_of(call: &CallRecord) -> Option<&str> {
     }
 }
 
-/// The values of the app's wildcards; where none are known, what the user's messages say.
+/// The values of the app's wildcards; if none are known, the text of the user messages.
 fn inputs_of(call: &CallRecord) -> Value {
     let mut inputs = Map::new();
     let values = call.substitution.as_ref().map(|found| &found.values);
@@ -105,7 +106,7 @@ fn inputs_of(call: &CallRecord) -> Value {
     Value::Object(inputs)
 }
 
-/// Adds a value; the fields of a text that lists them as `name: value` lines by their own names.
+/// Adds a value. If the text lists fields as `name: value` lines, adds each under its own name.
 fn add_input(inputs: &mut Map<String, Value>, name: &str, text: &str) {
     let (fields, rest): (Vec<&str>, Vec<&str>) =
         text.lines().partition(|line| field_of(line).is_some());

@@ -8,7 +8,7 @@ use super::trace::{output_of, trace_of};
 use crate::interceptor::{CallOutcome, CallRecord};
 use gepa_evaluation::{Evaluation, Failure, FailureKind, FinishReason, Outcome, Scored};
 
-/// What the verdict depends on besides the facts.
+/// The conditions of a verdict besides the app's answer and the calls.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Circumstances {
     /// Whether reflection will read the trace.

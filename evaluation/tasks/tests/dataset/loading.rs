@@ -1,4 +1,4 @@
-//! What is read, and what is refused with which words.
+//! The files that are read, and the messages for files that are refused.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! What the built-in scorers give for answers as people and models write them.
+//! The scores of the built-in scorers for answers as people and models write them.
 
 use std::path::Path;
 

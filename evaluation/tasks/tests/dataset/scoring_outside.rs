@@ -1,4 +1,4 @@
-//! Scorers that ask somebody else: a judge model, a program.
+//! Scorers that ask another party: a judge model or a program.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Whether a sheet of rules climbs when nothing but reflection prompts teaches it.
+//! Checks that the score of a sheet of rules rises when only reflection prompts change it.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![expect(clippy::print_stdout, reason = "the curves are the point")]
@@ -180,6 +180,6 @@ async fn ten_banking_intents_are_learned() {
     };
     let (seed, _, validation) = curves("banking, ten intents", &task).await;
     assert!(seed < 0.2);
-    // Ten seeds gave 0.60 to 0.73; a single one is asked for what all of them reach.
+    // Ten seeds gave 0.60 to 0.73. A single seed must reach a value below all of them.
     assert!(validation >= 0.55, "validation {validation}");
 }

@@ -1,4 +1,4 @@
-//! What goes to the provider, what comes back, and what is written down.
+//! The requests to the provider, its answers, and the record of both.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What real apps were recorded to send.
+//! Requests that were recorded from real apps.
 
 use gepa_archive::Candidate;
 use gepa_evaluation::{PromptMessage, PromptTemplate};

@@ -1,4 +1,4 @@
-//! The interceptor: what it does to calls, and what it lets nobody do.
+//! The interceptor: how it changes calls, and which calls it refuses.
 
 #![cfg(test)]
 

@@ -1,4 +1,4 @@
-//! How a candidate gets into messages.
+//! Puts candidates into messages.
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 pub(crate) const KEY: &str = "sk-marker-9f86d081884c7d65";
 
-/// What a client read.
+/// The response that a client read.
 pub(crate) struct Answered {
     pub(crate) status: u16,
     pub(crate) body: Value,

@@ -15,7 +15,7 @@ async fn wait_until_gone(pid_file: &Path) {
         let status = format!("/proc/{}/stat", pid.trim());
         let is_gone = match std::fs::read_to_string(status) {
             Err(_) => !pid.trim().is_empty(),
-            // A zombie nobody has waited for yet runs no more.
+            // A zombie has ended; its parent has not waited for it yet.
             Ok(stat) => stat.contains(") Z "),
         };
         if is_gone {

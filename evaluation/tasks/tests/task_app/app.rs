@@ -20,7 +20,7 @@ pub(crate) const CALIBRATOR: &str = "Review the suggested intent.";
 /// How an app treats failed model calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
-    /// Answers 200 and a reward of zero, whatever happened.
+    /// Answers 200 and a reward of zero, even if its model calls failed.
     Swallowing,
     /// Answers with the model's status.
     Propagating,

@@ -1,4 +1,4 @@
-//! The model fails: never a score of zero, whatever the app makes of it.
+//! A failed model call never becomes a score of zero, however the app treats it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is found before anything is spent.
+//! Mistakes that are found before the first rollout.
 
 use gepa_models::ApiKey;
 use gepa_tasks::task_app::TaskAppError;

@@ -215,7 +215,7 @@ pub(crate) fn always(fault: Fault) -> FaultPlan {
     FaultPlan::none().from(0, fault)
 }
 
-/// What the evaluation says it cost is what the model says it was asked for.
+/// The usage that the evaluation reports equals the usage that the model server counted.
 pub(crate) fn check_books(world: &World, evaluation: &Evaluation) {
     let ledger = world.model.ledger();
     assert_eq!(evaluation.usage.calls, ledger.calls_received, "calls");

@@ -1,4 +1,4 @@
-//! One call: which message is which, and what goes into it.
+//! Recognises the messages of one call and puts the candidate's texts into them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,14 +24,14 @@ struct Found {
     values: Values,
 }
 
-/// A text to put in, or why not.
+/// A text to put in, or the reason against it.
 enum Rendered {
     Text(String),
     Missing(Vec<String>),
 }
 
 impl SubstitutionPlan {
-    /// Puts `candidate` into `messages`. In a pipeline `module` says whose call this is.
+    /// Puts `candidate` into `messages`. In a pipeline `module` is the module of the call.
     ///
     /// A message that has the form of its baseline, or contains it, gets the candidate's text in its
     /// place, with the values its wildcards had. A system message that is not recognised is replaced
@@ -102,7 +102,7 @@ impl SubstitutionPlan {
         }
     }
 
-    /// The messages that can be told, by the surest rule for each.
+    /// The messages that are recognised, each by the surest rule that fits it.
     fn recognise(&self, messages: &[Value], texts: &[Option<String>]) -> Vec<Found> {
         let mut found: Vec<Found> = Vec::new();
         for (at, text) in with_text(texts) {
@@ -151,7 +151,7 @@ impl SubstitutionPlan {
         found
     }
 
-    /// System messages that evolve take the app's unrecognised system messages, in order.
+    /// Assigns the app's unrecognised system messages, in order, to the planned ones that evolve.
     fn take_by_role(&self, messages: &[Value], texts: &[Option<String>], found: &mut Vec<Found>) {
         let free: Vec<(usize, usize)> = with_text(texts)
             .filter(|(at, _)| role_of(&messages[*at]) == "system")
@@ -210,10 +210,10 @@ impl SubstitutionPlan {
     }
 }
 
-/// The candidate's text for a message. What has no value stays as it is in a system message. In
-/// another message a wildcard of the seed must have one: else it would reach the model in place of
-/// what the example says. Braces that the seed did not have are text, unless the new text has them
-/// in place of all of the seed's wildcards: then they are misspelt wildcards.
+/// The candidate's text for a message. In a system message a wildcard without a value stays as it
+/// is. In another message each wildcard of the seed must have a value; otherwise the model would
+/// see the wildcard in place of the example. Braces that the seed did not have are plain text. But
+/// if the new text has them in place of all of the seed's wildcards, they are misspelt wildcards.
 fn rendered<'v>(
     planned: &PlannedMessage,
     candidate: &Candidate,
@@ -304,7 +304,7 @@ fn is_used(found: &[Found], planned: usize) -> bool {
     found.iter().any(|one| one.planned == planned)
 }
 
-/// The match that says most; of equals the first.
+/// The match with the most literal text; the first of equal ones.
 fn longest<T>(matches: impl Iterator<Item = (usize, usize, T)>) -> Option<(usize, usize, T)> {
     matches.reduce(|best, next| if next.0 > best.0 { next } else { best })
 }

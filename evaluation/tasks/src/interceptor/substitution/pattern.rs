@@ -35,7 +35,7 @@ impl Pattern {
         pattern
     }
 
-    /// How much of the pattern has to be found as it is; tells which of two patterns says more.
+    /// The length of all literals, in bytes. Of two patterns, the one with more is more specific.
     pub(super) fn literal_length(&self) -> usize {
         let rest: usize = self.rest.iter().map(|(_, literal)| literal.len()).sum();
         self.first.len() + rest
@@ -58,7 +58,7 @@ impl Pattern {
     }
 
     /// The first part of the text that has this form, white space at the pattern's ends aside. Both
-    /// ends must be literal: a wildcard at an end would take in what does not belong to it.
+    /// ends must be literal: a wildcard at an end would match text that does not belong to it.
     pub(super) fn find_within(&self, text: &str) -> Option<(Range<usize>, Values)> {
         let Some(((last_name, last), middle)) = self.rest.split_last() else {
             let literal = self.first.trim();
@@ -81,7 +81,7 @@ impl Pattern {
     }
 }
 
-/// Binds `name` to what stands before `literal` and returns what follows it. The first occurrence
+/// Binds `name` to the text before `literal` and returns the text after it. The first occurrence
 /// leaves the most for the rest of the pattern, so nothing has to be tried twice.
 fn take_value<'t>(
     values: &mut Values,

@@ -1,4 +1,4 @@
-//! What is known about an app's messages before it sends any.
+//! The messages and modules that are expected of an app before it sends any call.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use super::pattern::Pattern;
 use crate::task_app::PipelineModule;
 use gepa_evaluation::PromptTemplate;
 
-/// How candidates get into an app's messages; constant over a run.
+/// The rules that put candidates into an app's messages; constant over a run.
 #[derive(Clone, Debug)]
 pub struct SubstitutionPlan {
     pub(super) messages: Vec<PlannedMessage>,
     pub(super) modules: Vec<PlannedModule>,
 }
 
-/// A message the app is known to send unless told otherwise.
+/// A message that the app sends by default.
 #[derive(Clone, Debug)]
 pub(super) struct PlannedMessage {
     pub(super) role: String,
@@ -34,13 +34,13 @@ pub(super) struct PlannedModule {
     pub(super) baseline: Option<String>,
 }
 
-/// What was put into one call.
+/// The result of a substitution in one call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Substitution {
     /// The components that got in, and how.
     pub placed: Vec<Placed>,
-    /// Components whose text names wildcards that the app's message gives no value for; these
-    /// messages went out as the app sent them.
+    /// Components whose text names wildcards for which the app's message has no value. Their
+    /// messages were forwarded unchanged.
     pub kept: Vec<Arc<str>>,
     /// The wildcards of the app's messages, with their values.
     pub values: IndexMap<Arc<str>, String>,
@@ -51,7 +51,7 @@ pub struct Substitution {
 pub struct Placed {
     /// The component.
     pub component: Arc<str>,
-    /// How it got in.
+    /// The rule that put it in.
     pub rule: Rule,
 }
 
@@ -140,7 +140,7 @@ impl SubstitutionPlan {
             .map(|(index, _)| index)
     }
 
-    /// The module of the call with this place in its rollout, for calls whose text tells nothing.
+    /// The module of the call at this place in its rollout, for calls whose text names no module.
     pub fn module_by_order(&self, order: usize) -> Option<usize> {
         self.is_pipeline().then(|| order % self.modules.len())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Nothing in the call has anything to do with the candidate. Every rollout would share this.
+    /// No message of the call matches the candidate. Every rollout would fail in this way.
     #[error(
         "nothing of the candidate could be put into the app's call: the app sent {sent}, the \
          config expects {expected}; make the patterns of `[prompt]` those the app sends"

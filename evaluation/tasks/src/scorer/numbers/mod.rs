@@ -75,7 +75,7 @@ impl Number {
             _ => direct,
         };
         let nearest = direct.min(hundredth);
-        // What a fraction or a power of ten loses in binary is no difference.
+        // The rounding error of a fraction or a power of ten in binary does not count.
         if nearest <= 4.0 * f64::EPSILON * self.value.abs() {
             0.0
         } else {

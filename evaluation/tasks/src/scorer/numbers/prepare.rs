@@ -8,7 +8,7 @@ use crate::scorer::plain_text::is_invisible;
 /// The space that sets thousands apart and never words.
 pub(super) const THIN_SPACE: char = '\u{a0}';
 
-/// Rewrites what Unicode and LaTeX have for numbers.
+/// Rewrites the number notations of Unicode and LaTeX.
 #[derive(Debug)]
 pub(super) struct Preparation {
     fraction: Regex,
