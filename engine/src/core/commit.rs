@@ -1,4 +1,4 @@
-//! The decisions that change the archive, in the order the schedule fixes.
+//! Decisions that change the archive. The schedule fixes their order.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -20,7 +20,7 @@ use crate::event::{
 use crate::record::token_estimate;
 
 impl Core {
-    /// The seed enters the archive, or the run fails where it could not be scored.
+    /// The seed enters the archive. If the seed could not be scored, the run fails.
     pub(super) fn commit_seed_if_complete(&mut self) {
         if !matches!(&self.part, Part::Seeding(row) if row.is_complete()) {
             return;
@@ -42,7 +42,7 @@ impl Core {
         }
     }
 
-    /// An order of the seed's row has all its outcomes.
+    /// Continues the seed's row when every rollout of its current order has an outcome.
     pub(super) fn go_on_with_seed(&mut self) {
         match std::mem::replace(&mut self.part, Part::Searching) {
             Part::Seeding(mut row) => {
@@ -54,7 +54,7 @@ impl Core {
         }
     }
 
-    /// Commits what the gates of a generation said.
+    /// Commits the gates of a generation: each child passes or ends.
     pub(super) fn commit_gates(&mut self, siblings: Range<u64>) {
         let mut passed = Vec::new();
         let mut turns = BTreeMap::new();
@@ -167,7 +167,7 @@ impl Core {
         self.close_with_waste(iteration, reason, detail, 0);
     }
 
-    /// Ends an iteration for which so many rollouts were executed on the pareto set in vain.
+    /// Closes an iteration and records `wasted`, the pareto rollouts it executed without a result.
     pub(super) fn close_with_waste(
         &mut self,
         iteration: u64,
@@ -227,7 +227,7 @@ impl Core {
             self.open.insert(iteration, proposal);
             return;
         }
-        // Later orders of the row must not know more, whenever their turn comes.
+        // Every later order of the row uses the same age, so timing does not change what it knows.
         let as_of = proposal.as_of.min(self.memory.age());
         let Some(mut row) = self.row_of(&proposal, as_of) else {
             return;
@@ -254,7 +254,7 @@ impl Core {
         self.open.insert(iteration, proposal);
     }
 
-    /// The same candidate in the archive, or on its way there.
+    /// Names the candidate with the same content that is in the archive or about to enter it.
     pub(super) fn twin_of(&self, child: &Candidate, generation: u64) -> Option<String> {
         let content_id = child.content_id();
         let skips = self.config.settings().search.duplicates == Duplicates::Skip;
@@ -332,7 +332,7 @@ impl Core {
         Some(insertion)
     }
 
-    /// Outcomes of members of the archive that will never be parents again are of no more use.
+    /// Drops cached outcomes of archive members that can no longer be selected as parents.
     fn forget_the_childless(&mut self) {
         if self.policies.any_may_be_parent {
             return;
@@ -356,7 +356,7 @@ impl Core {
                 fruitless.unreflected += 1;
                 fruitless.last_complaint.clone_from(complaint);
             }
-            // Nobody was asked, so nothing is known about who answers.
+            // The reflection model was not called, so this says nothing about whether it answers.
             Some(Verdict::Close(CloseReason::Perfect | CloseReason::NoScores, ..)) => {}
             _ => fruitless.unreflected = 0,
         }
@@ -382,7 +382,7 @@ impl Core {
         }));
     }
 
-    /// Gives back what a row did not need, and counts its failures.
+    /// Returns the unused part of a row's reservation and counts the row's failed rollouts.
     fn count_row(&mut self, reserved: u64, row: &Row) {
         let rollouts = |rollouts| Reservation {
             rollouts,

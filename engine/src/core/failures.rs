@@ -1,4 +1,4 @@
-//! How many of the last rollouts failed.
+//! Counts how many of the last rollouts failed.
 
 use std::collections::VecDeque;
 
@@ -7,9 +7,9 @@ use gepa_evaluation::Outcome;
 use super::trial::Trial;
 use crate::stop::StopReason;
 
-/// Rollouts looked back on.
+/// The number of latest rollouts that the fraction is taken over.
 const WINDOW: usize = 100;
-/// Fewer than this say nothing about a fraction.
+/// With fewer rollouts than this, the fraction is not checked.
 const FEWEST: usize = 10;
 
 /// The recent outcomes, in the order in which their trials were decided on.
@@ -31,12 +31,12 @@ impl FailureWindow {
         }
     }
 
-    /// Sets the fraction above which a run ends.
+    /// Sets the fraction of failed rollouts above which a run ends.
     pub(crate) fn tolerate(&mut self, max_fraction: f64) {
         self.max_fraction = max_fraction;
     }
 
-    /// Takes a decided trial in.
+    /// Counts the rollouts that a decided trial executed.
     pub(crate) fn count(&mut self, trial: &Trial) {
         for (_, outcome) in trial.bought() {
             let failed = match &**outcome {
@@ -54,14 +54,14 @@ impl FailureWindow {
         }
     }
 
-    /// The reason to stop, if too many failed.
+    /// The reason to stop, if the fraction of failed rollouts exceeds the limit.
     pub(crate) fn verdict(&self) -> Option<StopReason> {
         let seen = self.failed.len();
         let too_many = self.failures as f64 > self.max_fraction * seen as f64;
         (seen >= FEWEST && too_many).then(|| self.reason())
     }
 
-    /// The reason to stop where nothing at all could be scored.
+    /// The reason to stop when no rollout could be scored.
     pub(crate) fn reason(&self) -> StopReason {
         StopReason::EvaluatorFailures {
             failed: self.failures as u64,

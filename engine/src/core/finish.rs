@@ -16,7 +16,7 @@ use crate::policy::{PolicySet, Question};
 use crate::stop::StopReason;
 
 impl Core {
-    /// Ends what is under way without waiting for it; what was paid for stays in the journal.
+    /// Ends the run at once and does not wait for calls in flight. Results already journaled stay.
     pub(super) fn stop_at_once(&mut self, reason: StopReason) {
         match &self.part {
             Part::Finished => return,
@@ -42,7 +42,7 @@ impl Core {
         self.part = Part::Draining;
     }
 
-    /// Ends the run as failed on a failure that every other rollout would share.
+    /// Ends the run as failed, because every other rollout would fail in the same way.
     pub(super) fn give_up_on_rollouts(&mut self, message: &str) {
         if matches!(self.part, Part::Failed | Part::Finished) {
             return;
@@ -54,8 +54,8 @@ impl Core {
         });
     }
 
-    /// Ends the search on a failure that every other reflection would share; as failed, where there
-    /// is nothing to show for it yet.
+    /// Ends the search, because every other reflection would fail in the same way. The run fails if
+    /// it has accepted no candidate yet.
     pub(super) fn give_up_on_reflection(&mut self, message: &str) {
         if !matches!(self.part, Part::Searching) {
             return;
@@ -73,15 +73,15 @@ impl Core {
         }
     }
 
-    /// Someone else ended the run; there is nothing left to decide.
+    /// Records that the run was ended from outside. The core makes no further decision.
     pub(super) fn abandon(&mut self, reason: &StopReason) {
         self.open.clear();
         self.stop = Some(reason.clone());
         self.part = Part::Finished;
     }
 
-    /// Ends the run as failed: nothing further is decided, but the end waits until everything in
-    /// flight has returned, so that the final figures hold it.
+    /// Ends the run as failed. The core decides nothing further. The end waits until everything in
+    /// flight has returned, so that the final figures include it.
     pub(super) fn give_up(&mut self, reason: StopReason) {
         self.close_open();
         self.decide_to_stop(reason);
@@ -167,7 +167,7 @@ impl Core {
         }
     }
 
-    /// The baseline, then the best candidates.
+    /// The candidates of the final scoring: first the baseline, then the best candidates.
     fn validated(&mut self) -> Vec<CandidateIndex> {
         let top_k = self.config.settings().validation.top_k as usize;
         let baseline = CandidateIndex(0);
@@ -176,7 +176,7 @@ impl Core {
         std::iter::once(baseline).chain(best.take(top_k)).collect()
     }
 
-    /// The best candidates, the winner first. The archive changes no more once they are asked for.
+    /// The best candidates, the winner first. After the first call the archive no longer changes.
     fn winners(&mut self) -> &[CandidateIndex] {
         let archive = &self.archive;
         let PolicySet {
@@ -235,7 +235,8 @@ impl Core {
         }
     }
 
-    /// A run without a single rollout has no result, and its reason says so.
+    /// A run without any executed rollout has no result. Its reason is replaced by one that says
+    /// so.
     fn admit_that_nothing_was_executed(&mut self) {
         let reason = self.stop.clone().unwrap_or(StopReason::Requested);
         let is_told = reason.is_failure() || reason == StopReason::Cancelled;

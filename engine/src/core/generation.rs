@@ -1,7 +1,8 @@
-//! Generations: proposals that begin together and are decided on together. One of a single proposal
-//! is the ordinary case; with more, the steps of the reference implementation's parallel proposals
-//! are kept (algorithm 1.8 and 1.9): all parents are judged in the order of their tasks, all gates
-//! committed at once, and all pareto scores known before the first child enters the archive.
+//! A generation is a group of proposals that begin together and are decided on together. Usually it
+//! holds one proposal. With more, it follows the steps of the reference implementation's parallel
+//! proposals (algorithm 1.8 and 1.9): all parents are judged in the order of their tasks, all gates
+//! are committed at once, and all pareto scores are known before the first child enters the
+//! archive.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -30,8 +31,9 @@ impl Core {
         open.all(|(_, proposal)| proposal.pareto_is_ready())
     }
 
-    /// Judges the parents whose traces are there. Among tasks with the same parent the earlier one
-    /// goes first: whether it needs its turn decides which component the later one rewrites.
+    /// Judges the parents whose traces have arrived. Among tasks with the same parent the earlier
+    /// one goes first, because whether it uses its turn decides which component the later one
+    /// rewrites.
     pub(super) fn judge_parents(&mut self, siblings: Range<u64>) {
         let mut waiting = BTreeSet::new();
         let mut skips: BTreeMap<CandidateIndex, usize> = BTreeMap::new();
@@ -60,7 +62,7 @@ impl Core {
         }
     }
 
-    /// The children that go on, in the order in which they will enter the archive.
+    /// Returns the children that go on, in the order in which they will enter the archive.
     pub(super) fn keep_best(&mut self, mut passed: Vec<Passed>) -> Vec<Passed> {
         let mut outranked = Self::take_lesser(&mut passed, |(one, gate)| (one.reflection(), *gate));
         self.best_first(&mut passed, |(_, comparison)| *comparison);
@@ -71,13 +73,13 @@ impl Core {
         passed
     }
 
-    /// Most children of a generation that go on.
+    /// The largest number of children of a generation that go on.
     pub(super) fn most_kept(&self) -> usize {
         let most = self.config.settings().search.keep_best;
         most.map_or(usize::MAX, |most| most as usize)
     }
 
-    /// Orders children by their gain, where only some of them go on.
+    /// Orders children by their gain, if the settings limit how many go on.
     pub(super) fn best_first<T>(
         &self,
         passed: &mut [T],
@@ -90,8 +92,8 @@ impl Core {
         passed.sort_by(|left, right| gain(right).total_cmp(&gain(left)));
     }
 
-    /// Skipped tasks do not use up their parent's turns (reference algorithm 1.9), unless others
-    /// have moved on from there.
+    /// Returns the turns of skipped tasks to their parent (reference algorithm 1.9). It does
+    /// nothing if a later proposal has moved the parent's turn on.
     pub(super) fn give_turns_back(&mut self, turns: &BTreeMap<CandidateIndex, Turns>) {
         let components = self.config.seed().components().len();
         for (parent, turns) in turns {
@@ -116,7 +118,7 @@ impl Core {
     }
 }
 
-/// The turns a generation took of one parent.
+/// The turns that a generation took from one parent.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     last: usize,
@@ -124,7 +126,7 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// Notes a proposal's turn, in the order of tasks.
+    /// Records a proposal's turn. Call it in the order of tasks.
     pub(super) fn note(turns: &mut BTreeMap<CandidateIndex, Self>, proposal: &Proposal) {
         if let (Some(parent), Some(turn)) = (proposal.parents.first(), proposal.turn) {
             let of_parent = turns.entry(*parent).or_default();
@@ -135,7 +137,7 @@ impl Turns {
 }
 
 impl Proposal {
-    /// Whether it ended before its parent was reflected on.
+    /// Whether the proposal ended before its parent was reflected on.
     fn is_skipped(&self) -> bool {
         matches!(
             self.verdict,

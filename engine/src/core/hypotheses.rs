@@ -1,5 +1,5 @@
-//! Several hypotheses from one reflection: each becomes a proposal of its own, tried on the same
-//! minibatch against the same outcomes of the parent, and only the best of them goes on.
+//! Several hypotheses from one reflection. Each becomes a proposal of its own. All are tried on the
+//! same minibatch against the same outcomes of the parent, and only the best one goes on.
 //!
 //! The first of them, the *asker*, holds the parent's trial and the reflection. Its *companions* have
 //! the iterations after it and wait for the further texts of the reply.
@@ -14,7 +14,7 @@ use super::proposal::{Comparison, PARENT_TRIAL, Proposal, RewriteState, Verdict}
 use crate::event::CloseReason;
 
 impl Core {
-    /// Begins the companions of a proposal just issued.
+    /// Creates the companions of a proposal that was just issued.
     pub(super) fn issue_companions(&mut self, asker: u64, components: &[Arc<str>]) {
         for iteration in asker + 1..asker + self.config.hypotheses() {
             let Some(first) = self.open.get(&asker) else {
@@ -37,7 +37,7 @@ impl Core {
         }
     }
 
-    /// Ends the companions of a proposal whose parent was not reflected on, or in vain.
+    /// Closes the companions of a proposal if its reflection did not happen or gave no usable text.
     pub(super) fn end_companions(&mut self, asker: &Proposal) {
         let Some(Verdict::Close(reason, detail, _)) = &asker.verdict else {
             return;
@@ -47,8 +47,8 @@ impl Core {
         }
     }
 
-    /// Makes the children of the companions from the further texts of the replies. A component with
-    /// fewer texts than another has its first one in the rest.
+    /// Makes the companions' children from the further texts of the replies. A component with fewer
+    /// texts than another uses its first text in the remaining children.
     pub(super) fn build_companions(&mut self, asker: &Proposal) {
         let waiting: Vec<u64> = self.companions(asker).map(|(at, _)| *at).collect();
         let mut contents: Vec<_> = asker.child.iter().map(|child| child.content_id()).collect();
@@ -82,8 +82,8 @@ impl Core {
         }
     }
 
-    /// Takes from the children that passed all but the best of each reflection, the first among
-    /// equals.
+    /// Removes from `passed` all but the best child of each reflection and returns the removed
+    /// ones. Among equals the first child stays.
     pub(super) fn take_lesser<T>(
         passed: &mut Vec<T>,
         of: impl Fn(&T) -> (u64, Option<Comparison>),
@@ -116,7 +116,7 @@ impl Core {
     }
 }
 
-/// What a child gained at its gate; more than anything where there was none.
+/// The child's sum minus the parent's sum at the gate; infinite if no gate compared them.
 pub(super) fn gain(gate: Option<Comparison>) -> f64 {
     gate.map_or(f64::INFINITY, |sums| sums.child_sum - sums.parent_sum)
 }

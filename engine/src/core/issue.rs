@@ -1,4 +1,4 @@
-//! Beginning a generation: whether, from whom, and on what.
+//! Decides whether a generation begins, which parents it has and which examples it uses.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,16 +20,17 @@ use crate::policy::{
 use crate::random::DrawPurpose;
 use crate::stop::StopReason;
 
-/// Instances a merge is gated on (reference algorithm 1.11).
+/// The number of instances a merge is gated on (reference algorithm 1.11).
 pub(super) const MERGE_SUBSET: u64 = 5;
 
-/// Times every training example was looked at without a rollout before a run gives up.
+/// A run gives up after it looked at every training example this many times without a rollout.
 const IDLE_EPOCHS: u64 = 3;
-/// Fewer idle iterations than this may be bad luck with the parents drawn.
+/// A run never gives up after fewer idle iterations than this: an unlucky draw of parents may
+/// explain them.
 const FEWEST_IDLE: u64 = 50;
 
 impl Core {
-    /// Begins the next generation, if the conditions and the budget allow one.
+    /// Begins the next generation, if the stop conditions and the budget allow one.
     pub(super) fn issue(&mut self) -> Issue {
         if self.is_held() {
             return Issue::Blocked;
@@ -53,7 +54,7 @@ impl Core {
         Issue::Issued
     }
 
-    /// Ends the search; what is in flight is decided on.
+    /// Ends the search. Proposals in flight are still decided on.
     pub(super) fn stop_issuing(&mut self, reason: StopReason) {
         self.decide(Decision::StopDecided(StopDecided {
             reason: reason.clone(),
@@ -62,7 +63,7 @@ impl Core {
         self.part = Part::Draining;
     }
 
-    /// What the first condition says that does not say to go on.
+    /// The answer of the first stop condition that does not say to go on.
     pub(super) fn stop_answer(&mut self) -> StopAnswer {
         let calls = self.reflections_per_proposal() * self.config.generation_reflections();
         let settings = self.config.settings();
@@ -106,7 +107,8 @@ impl Core {
         most as u64 * u64::from(self.config.settings().reflection.max_attempts)
     }
 
-    /// A candidate from outside skips the gate: whoever handed it in wants its pareto scores.
+    /// A candidate from outside skips the gate, because the user who submitted it wants its pareto
+    /// scores.
     fn issue_injected(&mut self, iteration: u64) -> bool {
         let Some(candidate) = self.injected.pop_front() else {
             return false;
@@ -182,8 +184,8 @@ impl Core {
         self.open.insert(iteration, proposal);
     }
 
-    /// A generation of reflections: for each parent drawn, so many minibatches. Draws come in the
-    /// order parent, its minibatches, next parent.
+    /// Begins a generation of reflections: it draws parents, and for each parent the configured
+    /// number of minibatches. The order of draws is: parent, its minibatches, next parent.
     fn issue_reflections(&mut self, first: u64) {
         let search = &self.config.settings().search;
         let (parents, batches) = (search.parents_per_generation, search.batches_per_parent);
@@ -321,7 +323,7 @@ impl Core {
         Arc::clone(candidate)
     }
 
-    /// The components to rewrite, and the turn they used up. A parent's turn moves on at once,
+    /// The components to rewrite, and the turn that they use. The parent's turn moves on at once,
     /// so that two proposals in flight from the same parent rewrite different components.
     fn take_components(
         &mut self,

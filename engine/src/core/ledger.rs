@@ -1,8 +1,8 @@
-//! Reserve before, settle after: rollouts and reflection calls promised to proposals in flight.
+//! Reserves rollouts and reflection calls for proposals in flight, and counts what they used.
 //!
-//! Works on what has been *decided*, never on what happens to have arrived, so that under the
-//! ordered schedule it gives the same answers at any concurrency. Since nothing is ordered that was
-//! not reserved, what is executed can never exceed it either.
+//! The ledger depends only on what has been *decided*, never on which results have arrived. Under
+//! the ordered schedule it therefore gives the same answers at any concurrency. The core orders
+//! nothing that it has not reserved, so the executed work never exceeds the budget.
 
 use crate::policy;
 
@@ -20,7 +20,7 @@ struct Account {
     reserved: u64,
 }
 
-/// What one proposal holds, or has used.
+/// What one proposal has reserved or used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Reservation {
     pub(crate) rollouts: u64,
@@ -28,36 +28,37 @@ pub(crate) struct Reservation {
 }
 
 impl Ledger {
-    /// Sets the limits; `None` for none.
+    /// Sets the limits; `None` means no limit.
     pub(crate) fn limit_to(&mut self, rollouts: Option<u64>, reflections: Option<u64>) {
         self.rollouts.limit = rollouts;
         self.reflections.limit = reflections;
     }
 
-    /// Whether this many more rollouts could be reserved.
+    /// Whether this many further rollouts can be reserved.
     pub(crate) fn covers_rollouts(&self, count: u64) -> bool {
         self.rollouts.covers(count)
     }
 
-    /// Rollouts that could still be reserved.
+    /// The number of rollouts that can still be reserved.
     pub(crate) fn rollouts_left(&self) -> u64 {
         self.rollouts.left()
     }
 
-    /// Sets aside what `covers_rollouts` allowed.
+    /// Reserves what `covers_rollouts` allowed.
     pub(crate) fn reserve(&mut self, reservation: Reservation) {
         self.rollouts.reserved += reservation.rollouts;
         self.reflections.reserved += reservation.reflections;
     }
 
-    /// Gives a reservation back and counts what was really used of it.
+    /// Returns a reservation and counts the part of it that was used.
     pub(crate) fn settle(&mut self, reservation: Reservation, used: Reservation) {
         self.rollouts.settle(reservation.rollouts, used.rollouts);
         self.reflections
             .settle(reservation.reflections, used.reflections);
     }
 
-    /// Rollouts as a stop condition sees them; `needed` is what the next generation needs.
+    /// Rollouts as a stop condition sees them; `needed` is the number that the next generation
+    /// needs.
     pub(crate) fn rollouts(&self, needed: u64) -> policy::Account {
         self.rollouts.shown(needed)
     }
@@ -67,7 +68,7 @@ impl Ledger {
         self.reflections.shown(needed)
     }
 
-    /// What everything decided so far has used.
+    /// What all decided proposals have used.
     pub(crate) fn settled(&self) -> Reservation {
         Reservation {
             rollouts: self.rollouts.settled,

@@ -1,4 +1,4 @@
-//! The limits in force, and going on under other ones.
+//! The limits in force, and how a run continues under other limits.
 
 use std::fmt::Display;
 
@@ -11,23 +11,23 @@ use crate::event::LimitsChanged;
 use crate::policy::StopAnswer;
 use crate::stop::StopReason;
 
-/// Why other limits cannot be put in force.
+/// Why other limits cannot be applied.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum LimitsRefused {
-    /// More than the new limit is spent or promised already.
+    /// The run has already spent or reserved more than the new limit.
     BelowSpent {
         key: &'static str,
         before: String,
         after: String,
         spent: String,
     },
-    /// The run ended for a reason that no limit can lift.
+    /// The run ended for a reason that no limit can remove.
     Over(StopReason),
-    /// The run is over, and would be over again at once.
+    /// The run is over and would end again at once under the new limits.
     StillOver(StopReason),
 }
 
-/// A limit of before and after, and what is spent of it.
+/// One limit before and after the change, and the amount already spent.
 struct Narrowing {
     key: &'static str,
     before: Option<f64>,
@@ -41,7 +41,7 @@ impl Core {
         &self.limits
     }
 
-    /// Puts limits in force; what the final scoring has bought and may still buy is set aside.
+    /// Applies limits. Reserves the rollouts that final scorings have bought and may still buy.
     pub(crate) fn limit_to(&mut self, limits: BudgetSettings) {
         let set_aside = self.validation_share();
         let rollouts = limits.max_rollouts.map(|max| max.saturating_sub(set_aside));
@@ -49,8 +49,8 @@ impl Core {
         self.limits = limits;
     }
 
-    /// Rollouts that the next final scoring may need: those of the baseline that are not known, and
-    /// those of the best candidates, who may be new ones.
+    /// Rollouts that the next final scoring may need: those of the baseline whose outcome is not
+    /// known, and those of the best candidates, which may be new ones.
     pub(crate) fn validation_ahead(&self) -> u64 {
         if let Part::Validating(trials) = &self.part {
             return trials.iter().map(super::Trial::open).sum();
@@ -59,7 +59,8 @@ impl Core {
         self.config.validation_rollouts().saturating_sub(known)
     }
 
-    /// Takes other limits in. A run whose end they can lift goes on with the search.
+    /// Applies other limits. If they can remove the reason for which the run ended, the search goes
+    /// on.
     pub(super) fn change_limits(&mut self, changed: &LimitsChanged) {
         if self.can_go_on() {
             self.reopen();
@@ -67,8 +68,8 @@ impl Core {
         self.limit_to(changed.after.clone());
     }
 
-    /// Whether these limits can take the place of those in force; `active_seconds` is how long the
-    /// run was worked on.
+    /// Checks whether these limits can replace those in force. `active_seconds` is the time, in
+    /// seconds, for which a process worked on the run.
     pub(crate) fn check_limits(
         &mut self,
         wanted: &BudgetSettings,
@@ -88,7 +89,7 @@ impl Core {
         Ok(())
     }
 
-    /// Whether the search has ended for a reason that other limits can lift.
+    /// Whether the search ended for a reason that other limits can remove.
     fn can_go_on(&self) -> bool {
         let has_ended = matches!(
             self.part,
@@ -109,7 +110,7 @@ impl Core {
         self.winners = None;
     }
 
-    /// What of a rollout limit belongs to final scorings.
+    /// The part of the rollout limit that belongs to final scorings.
     fn validation_share(&self) -> u64 {
         let known = self.scorings.count(self.config.seed().content_id());
         let ahead = self.config.validation_rollouts().saturating_sub(known);

@@ -1,4 +1,4 @@
-//! Outcomes that need not be bought again, as far as decided on.
+//! Cache of outcomes by candidate content and example, so that no rollout is bought twice.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,30 +12,31 @@ use crate::config::Duplicates;
 /// Outcomes by content and example.
 type Outcomes = HashMap<ContentId, HashMap<ExampleId, Known>>;
 
-/// Fewer contents than this are not worth looking through.
+/// With fewer contents than this, the cache is not searched for unused ones.
 const FEWEST_SWEPT: usize = 64;
 
-/// An outcome, and how old the memory was when it first had one.
+/// An outcome, and the age of the memory when the outcome came in.
 #[derive(Debug)]
 struct Known {
     outcome: Arc<Outcome>,
     since: u64,
 }
 
-/// Scored outcomes by content and example. Holds only what can be asked for again: where duplicates
-/// are skipped no candidate reaches the pareto set twice, so nothing is kept of rejected children,
-/// nothing of the pareto set, and nothing of members of the archive that will never be parents again.
+/// Scored outcomes by content and example. Holds only outcomes that can be needed again. Where
+/// duplicates are skipped, no candidate reaches the pareto set twice. The memory then holds no
+/// outcomes of rejected children, none of the pareto set, and none of archive members that can no
+/// longer be parents.
 #[derive(Debug)]
 pub(crate) struct Memory {
     reuse: bool,
     duplicates: Duplicates,
-    /// Trials taken in.
+    /// The number of trials stored so far.
     age: u64,
-    /// From minibatches, so with everything a reflection needs.
+    /// From minibatches, so with everything that a reflection needs.
     minibatch: Outcomes,
-    /// From merge gates and the pareto set; only where duplicates are kept.
+    /// From merge gates and the pareto set. Empty unless duplicates are kept.
     pareto: Outcomes,
-    /// Contents at which to look for those that are of no more use.
+    /// The number of contents at which the next search for unused ones begins.
     sweep_at: usize,
 }
 
@@ -51,18 +52,18 @@ impl Memory {
         }
     }
 
-    /// Whether known outcomes are used at all.
+    /// Whether known outcomes are reused at all.
     pub(crate) fn reuses(&self) -> bool {
         self.reuse
     }
 
-    /// How much it has taken in.
+    /// The age of the memory: the number of trials stored so far.
     pub(crate) fn age(&self) -> u64 {
         self.age
     }
 
-    /// Takes in what a trial bought. What the seed scored on the pareto set is never asked for: the
-    /// reference implementation does not cache it either, and it would change the order of sums.
+    /// Stores what a trial bought. Outcomes of the seed on the pareto set are never reused: the
+    /// reference implementation does not cache them, and reuse would change the order of sums.
     pub(crate) fn remember(&mut self, trial: &Trial) {
         let keeps_all = self.duplicates == Duplicates::Keep;
         if keeps_all || !matches!(trial.stage, Stage::MergeGate | Stage::Pareto) {
@@ -70,8 +71,9 @@ impl Memory {
         }
     }
 
-    /// Forgets contents that `may_be_asked_for` says no to, once enough have come together to make
-    /// looking through them cheap. What is forgotten would never have been asked for.
+    /// Removes contents for which `may_be_asked_for` returns false. It searches only after enough
+    /// contents have been added, so that the search stays cheap. No later question needs the
+    /// removed outcomes.
     pub(crate) fn sweep(&mut self, may_be_asked_for: impl Fn(&ContentId) -> bool) {
         // Where duplicates are kept, a child may have the content of any earlier candidate.
         if self.duplicates == Duplicates::Keep || self.minibatch.len() < self.sweep_at {
@@ -82,20 +84,20 @@ impl Memory {
         self.sweep_at = (2 * self.minibatch.len()).max(FEWEST_SWEPT);
     }
 
-    /// Takes in what was bought for a child that did not get into the archive for another reason
-    /// than its scores: the same text may be proposed again.
+    /// Stores what was bought for a child that was refused for another reason than its scores,
+    /// because the same text may be proposed again.
     pub(crate) fn remember_turned_away(&mut self, trial: &Trial) {
         self.take_in(trial);
     }
 
-    /// Takes in what a child bought that may not get into the archive.
+    /// Stores what was bought for a child that may still be refused.
     pub(crate) fn remember_undecided(&mut self, trial: &Trial) {
         if self.duplicates == Duplicates::Keep {
             self.remember(trial);
         }
     }
 
-    /// A parent's outcome on a training example, with its traces.
+    /// The outcome of a parent on a training example, with its traces.
     pub(crate) fn of_parent(
         &self,
         content: ContentId,
@@ -108,8 +110,8 @@ impl Memory {
         Some(Arc::clone(&known.outcome))
     }
 
-    /// A candidate's outcome on a pareto example, known at the age `as_of`; `gate` is the trial of
-    /// its own gate.
+    /// The outcome of a candidate on a pareto example, as known at the age `as_of`. `gate` is the
+    /// trial of the candidate's own gate.
     pub(crate) fn of_child(
         &self,
         content: ContentId,
@@ -160,7 +162,7 @@ impl Memory {
 
 #[cfg(test)]
 impl Memory {
-    /// From here on parents are evaluated again, as the reference implementation does.
+    /// From here on parents are evaluated again, as in the reference implementation.
     #[expect(
         clippy::iter_over_hash_type,
         reason = "from one map into another, in any order"
@@ -171,7 +173,7 @@ impl Memory {
         }
     }
 
-    /// Takes in an outcome that no trial bought.
+    /// Stores an outcome that no trial bought.
     pub(crate) fn note(&mut self, content: ContentId, example: &ExampleId, outcome: Arc<Outcome>) {
         if self.reuse {
             let since = self.age;

@@ -1,8 +1,8 @@
-//! The run's state and every decision made from it, without any waiting.
+//! The run's state and every decision made from it. Nothing here waits.
 //!
-//! Facts go in one at a time, decisions and orders come out. The same facts in the same order give
-//! the same decisions, whatever the batches they arrive in: that is what makes resuming, replaying
-//! and the schedules' guarantees possible.
+//! Facts go in one at a time; decisions and orders come out. The same facts in the same order give
+//! the same decisions, however they are batched. Resuming, replaying and the guarantees of the
+//! schedules rest on this.
 
 mod commit;
 #[cfg(test)]
@@ -65,8 +65,9 @@ pub(crate) struct Core {
     /// The limits and conditions in force.
     limits: BudgetSettings,
     archive: Archive,
-    /// The archive's name of each pareto example, by position: its rank by id, so that what a merge
-    /// draws does not depend on the order in which the set is listed.
+    /// The archive's name of each pareto example, by position. The name is the rank of the
+    /// example's id, so that the draws of a merge do not depend on the order in which the set is
+    /// listed.
     instances: Vec<InstanceIndex>,
     /// Content of every member of the archive.
     contents: HashMap<ContentId, CandidateIndex>,
@@ -78,9 +79,9 @@ pub(crate) struct Core {
     open: BTreeMap<u64, Proposal>,
     next_iteration: u64,
     next_generation: u64,
-    /// Iterations after which other settings come into force, ascending.
+    /// Iterations after which other settings apply, ascending.
     branch_points: VecDeque<u64>,
-    /// Iterations decided on since the best score last rose.
+    /// The number of iterations decided on since the best score last rose.
     since_best: u64,
     fruitless: Fruitless,
     ledger: Ledger,
@@ -101,46 +102,46 @@ pub(crate) struct Core {
 enum Part {
     Seeding(Row),
     Searching,
-    /// Nothing new begins; what is in flight is decided on.
+    /// No new proposal begins. Proposals in flight are still decided on.
     Draining,
-    /// Too much failed; the run is over as soon as what is in flight has been accounted for.
+    /// Too many rollouts failed. The run ends once everything in flight has been accounted for.
     Failed,
     Validating(Vec<Trial>),
     Finished,
 }
 
-/// Iterations in a row that led nowhere: without these counts a run could go on for ever at no cost
-/// to any budget.
+/// Counts of consecutive iterations without progress. Without these counts a run could go on for
+/// ever, because such iterations use up no budget.
 #[derive(Debug, Default)]
 struct Fruitless {
-    /// Without a rollout executed.
+    /// Iterations in which no rollout was executed.
     idle: u64,
-    /// Without a usable text from the reflection model.
+    /// Iterations in which the reflection model gave no usable text.
     unreflected: u64,
     last_complaint: String,
 }
 
-/// What merging remembers.
+/// The state of merging.
 #[derive(Debug, Default)]
 struct MergeState {
     log: MergeLog,
-    /// Merges the acceptances so far have earned.
+    /// Merges still due: an accepted reflective candidate adds one, an accepted merge removes one.
     due: u64,
-    /// Merges accepted.
+    /// The number of accepted merges.
     accepted: u64,
-    /// A reflective candidate was accepted since the last iteration began.
+    /// Whether a reflective candidate was accepted since the last iteration began.
     after_acceptance: bool,
 }
 
 impl Core {
-    /// A run of the configured policies that has begun.
+    /// Creates a run of the configured policies that has begun.
     pub(crate) fn start(config: Arc<Config>, reuse: bool, random: Box<dyn RandomSource>) -> Self {
         let mut core = Self::new(config, reuse, random, Policies::new());
         core.begin();
         core
     }
 
-    /// A run that has not begun.
+    /// Creates a run that has not begun.
     pub(crate) fn new(
         config: Arc<Config>,
         reuse: bool,
@@ -185,7 +186,7 @@ impl Core {
         core
     }
 
-    /// Decides to start, and to evaluate the seed.
+    /// Decides to start and to evaluate the seed.
     pub(crate) fn begin(&mut self) {
         let sets = self.config.sets();
         let started = RunStarted {
@@ -213,14 +214,14 @@ impl Core {
         self.part = Part::Seeding(row);
     }
 
-    /// Takes a fact in and makes every decision that follows from it.
+    /// Adds a fact and makes every decision that follows from it.
     pub(crate) fn settle(&mut self, fact: &Fact) {
         if self.take_in(fact) {
             self.advance();
         }
     }
 
-    /// Whether a decision may follow: none does while a trial waits for more of its rollouts.
+    /// Adds a fact. Returns whether to decide now; false while the fact's trial is incomplete.
     fn take_in(&mut self, fact: &Fact) -> bool {
         self.counters.count_fact(fact);
         match fact {
@@ -236,7 +237,7 @@ impl Core {
                 self.injected.push_back(injected.candidate.clone());
             }
             Fact::StopRequested(request) => self.stop_at_once(request.reason.clone()),
-            // It was used when it was made, or recalled before.
+            // The answer was used when it was given, or it was recalled before.
             Fact::PolicyDecided(_) => return false,
             Fact::SettingsChanged(changed) => self.change_settings(&changed.settings),
             Fact::LimitsChanged(changed) => self.change_limits(changed),
@@ -253,20 +254,21 @@ impl Core {
         std::mem::take(&mut self.decisions)
     }
 
-    /// The answers of foreign policies since the last call, in order. They go into the journal before the
-    /// decisions, which follow from them.
+    /// The answers of foreign policies since the last call, in order. They are journaled before the
+    /// decisions, because the decisions follow from them.
     pub(crate) fn take_answers(&mut self) -> Vec<Fact> {
         let made = self.policies.answers.take_made();
         made.into_iter().map(Fact::PolicyDecided).collect()
     }
 
-    /// Takes in a foreign policy's answer that the journal holds, before the fact that leads to its
+    /// Adds a foreign policy's answer from the journal. It comes before the fact that leads to its
     /// question.
     pub(crate) fn recall(&mut self, decided: &PolicyDecided) {
         self.policies.answers.recall(decided);
     }
 
-    /// Whether facts come from a stored journal whose decisions are known: no foreign policy is asked.
+    /// Sets whether facts come from a stored journal. Its decisions are known, so no foreign policy
+    /// is asked.
     pub(crate) fn set_replaying(&mut self, is_replaying: bool) {
         self.policies.answers.set_replaying(is_replaying);
     }
@@ -276,7 +278,7 @@ impl Core {
         std::mem::take(&mut self.work)
     }
 
-    /// Everything that is to be done and has no answer yet: what a resumed run must order again.
+    /// All work that has no answer yet. A resumed run orders it again.
     pub(crate) fn outstanding(&mut self) -> Vec<Work> {
         self.work.clear();
         let mut orders: Vec<Work> = match &self.part {
@@ -295,17 +297,18 @@ impl Core {
         matches!(self.part, Part::Finished)
     }
 
-    /// Whether the run gave up and waits for a `StopRequested` that says nothing is in flight.
+    /// Whether the run gave up and waits for a `StopRequested`, which says that nothing is in
+    /// flight.
     pub(crate) fn has_failed(&self) -> bool {
         matches!(self.part, Part::Failed)
     }
 
-    /// Whether the final scoring is under way.
+    /// Whether the final scoring is running.
     pub(crate) fn is_validating(&self) -> bool {
         matches!(self.part, Part::Validating(_))
     }
 
-    /// Why the search ended, once it has.
+    /// Why the search ended; `None` while it goes on.
     pub(crate) fn stop_reason(&self) -> Option<&StopReason> {
         self.stop.as_ref()
     }
@@ -377,12 +380,13 @@ impl Core {
             .values_mut()
             .filter(|proposal| proposal.is_dropping())
         {
-            // The process that was to say what it dropped is gone, and so is its queue.
+            // The process that should have reported the dropped rollouts has ended, and its queue
+            // with it.
             proposal.trials_mut().for_each(Trial::drop_all_open);
         }
         let of_proposals = self.open.values_mut().flat_map(Proposal::trials_mut);
         for trial in of_part.into_iter().chain(of_proposals) {
-            // A complete trial has been decided on; its failures are part of that decision.
+            // A complete trial has been decided on, and that decision includes its failures.
             if !trial.is_complete() {
                 trial.reopen_retryable();
             }

@@ -1,11 +1,13 @@
-//! Which decision comes next: the schedules.
+//! The schedules: which decision comes next.
 //!
-//! *Ordered*: gates and pareto scores are committed in issue order, and a generation is issued exactly
-//! when the gates `gate_lag` back and the pareto scores `pareto_lag` back have been committed, no
-//! earlier and no later. What a proposal knows therefore depends on the two lags only.
+//! *Ordered*: gates and pareto scores are committed in issue order. A generation is issued exactly
+//! when the gates `gate_lag` generations back and the pareto scores `pareto_lag` generations back
+//! have been committed, no earlier and no later. What a proposal knows therefore depends only on
+//! the two lags.
 //!
-//! *Free*: whatever is ready is committed; a generation is issued as soon as fewer gates and fewer
-//! pareto scores than the lags are open. Lags count generations; most hold a single proposal.
+//! *Free*: every gate and row that is ready is committed. A generation is issued as soon as fewer
+//! gates and fewer pareto scores than the lags are open. Lags count generations; most hold a single
+//! proposal.
 
 use std::ops::Range;
 
@@ -19,11 +21,11 @@ enum Step {
     CommitPareto(Range<u64>),
 }
 
-/// What came of trying to issue a proposal.
+/// The result of an attempt to issue a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Issue {
     Issued,
-    /// What is promised to proposals in flight must be decided on first.
+    /// No proposal can be issued before those in flight have been decided on.
     Blocked,
     /// The search is over.
     Stopped,

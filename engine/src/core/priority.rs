@@ -1,15 +1,16 @@
-//! Which rollouts go first when slots are scarce. Decided from the state when the order is given, so
-//! that a run at any concurrency gives the same orders; only their start depends on it.
+//! Which rollouts go first when slots are scarce. The core decides this from its state when it
+//! gives the order, so a run gives the same orders at any concurrency; only the start times depend
+//! on it.
 
 use super::Core;
 use super::proposal::{Comparison, Proposal};
 use crate::config::ScheduleKind;
 
-/// A rollout's place in the queue: the least goes first.
+/// A rollout's place in the queue; the smallest goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Priority {
     class: Class,
-    /// The child's promise, turned around; 0 where age alone counts.
+    /// The child's promise in reverse order; 0 where only age counts.
     weakness: u64,
     generation: u64,
     iteration: u64,
@@ -17,17 +18,18 @@ pub(crate) struct Priority {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
-    /// Minibatches: they decide whether anything else is worth its rollouts, and the reflections
-    /// behind them take longest.
+    /// Minibatches. They decide which other rollouts are worth their cost, and the reflections that
+    /// follow them take longest.
     Gate,
     /// Pareto sets of children that passed.
     Pareto,
-    /// Pareto sets ahead of their turn: idle slots only.
+    /// Pareto sets that begin before their turn. They use idle slots only.
     Early,
 }
 
 impl Priority {
-    /// Of the trials that a run makes on its own, the seed's and those on held-out examples.
+    /// The priority of trials that belong to no proposal: the seed's and those on held-out
+    /// examples.
     pub(crate) const ALONE: Self = Self {
         class: Class::Pareto,
         weakness: 0,
@@ -35,12 +37,12 @@ impl Priority {
         iteration: 0,
     };
 
-    /// Of the trials before a proposal's gate.
+    /// The priority of the trials before a proposal's gate.
     pub(crate) fn gate(proposal: &Proposal) -> Self {
         Self::of(Class::Gate, proposal)
     }
 
-    /// Of a pareto set that begins before the gate is committed.
+    /// The priority of a pareto set that begins before the gate is committed.
     pub(crate) fn early(proposal: &Proposal) -> Self {
         Self::of(Class::Early, proposal)
     }
@@ -56,8 +58,9 @@ impl Priority {
 }
 
 impl Core {
-    /// Of the pareto set of a child that passed its gate. Under the ordered schedule everyone waits
-    /// for the oldest; under the free one the leader, who promises most, goes first.
+    /// The priority of the pareto set of a child that passed its gate. Under the ordered schedule
+    /// all later commits wait for the oldest child, so it goes first. Under the free schedule the
+    /// child with the highest promise goes first.
     pub(super) fn pareto_priority(
         &self,
         proposal: &Proposal,
@@ -73,8 +76,9 @@ impl Core {
         }
     }
 
-    /// The mean score that a child seems worth: what its best parent has, and what it gained at the
-    /// gate. Whoever hands a candidate in wants its scores at once.
+    /// The mean score expected of a child: the highest mean of its parents plus the child's mean
+    /// gain at the gate. A candidate from outside has no parents and gets infinity, because the
+    /// user who submitted it wants its scores at once.
     fn promise(&self, proposal: &Proposal, gate: Option<Comparison>) -> f64 {
         let means = proposal.parents.iter().filter_map(|parent| {
             let entry = self.archive.get(*parent)?;
@@ -90,7 +94,7 @@ impl Core {
     }
 }
 
-/// A number that orders as `value` does, the greatest first.
+/// Maps `value` to a number that sorts in descending order of `value`.
 fn descending(value: f64) -> u64 {
     let bits = value.to_bits();
     let ascending = if value.is_sign_negative() {

@@ -1,5 +1,5 @@
-//! What a proposal does on its own, between being issued and being decided on. Nothing here looks at
-//! other proposals, so the order in which proposals progress does not matter.
+//! What a proposal does between being issued and being decided on. Nothing here looks at other
+//! proposals, so the order in which proposals progress does not matter.
 
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ impl Core {
         }
     }
 
-    /// An order of the child's row has all its outcomes.
+    /// Continues the row of a child when every rollout of its current order has an outcome.
     fn rung_done(&mut self, proposal: &mut Proposal) {
         let Some(mut row) = proposal.row.take() else {
             return;
@@ -111,7 +111,8 @@ impl Core {
             .collect()
     }
 
-    /// The parent's traces are there: reflect, unless there is nothing to learn from them.
+    /// Begins the reflection once the parent's traces have arrived. Closes the proposal instead if
+    /// there is nothing to learn from them.
     pub(super) fn judge_parent(&mut self, proposal: &mut Proposal) {
         let Some(trial) = &proposal.parent_trial else {
             return;
@@ -194,8 +195,8 @@ impl Core {
         }
     }
 
-    /// Makes a child of the new texts and tries it, unless there is none, or it is known already or
-    /// among `others`.
+    /// Makes a child of the new texts and begins its trial. Closes the proposal instead if there is
+    /// no new text, or if the child's content is known already or among `others`.
     pub(super) fn try_texts(
         &mut self,
         proposal: &mut Proposal,
@@ -267,7 +268,7 @@ impl Core {
         proposal.verdict = Some(verdict);
     }
 
-    /// The gate's rule: a merge may equal the better of its parents.
+    /// The rule of the gate: a merge passes if it equals the better of its parents.
     pub(super) fn passes(
         &mut self,
         proposal: &Proposal,
@@ -345,11 +346,11 @@ fn records(trial: &Trial) -> Vec<ReflectiveRecord> {
     records.collect()
 }
 
-/// What a child's parents scored on the examples of its trial, by position: twice the same for a
-/// single parent.
+/// What a child's parents scored on the examples of its trial, by position. A single parent's score
+/// stands there twice.
 pub(super) fn opposing_scores(proposal: &Proposal) -> Vec<[Option<f64>; 2]> {
     match &proposal.parent_trial {
-        // The child is tried where its parent has a score.
+        // A child is tried only on examples on which its parent has a score.
         Some(parent) => {
             let scored = parent.scores().into_iter().flatten();
             scored.map(|score| [Some(score); 2]).collect()
@@ -362,7 +363,8 @@ pub(super) fn opposing_scores(proposal: &Proposal) -> Vec<[Option<f64>; 2]> {
     }
 }
 
-/// Sums over the examples on which both sides have a score; of two opposing sums the greater.
+/// Sums over the examples on which both sides have a score. With two opposing sums, returns the
+/// greater.
 pub(super) fn compare_with(child: &Trial, opposing: &[[Option<f64>; 2]]) -> Comparison {
     let mut compared = 0;
     let mut child_sum = 0.0;

@@ -1,4 +1,4 @@
-//! A proposal in flight: from its parents to the decision about its child.
+//! A proposal in flight, from the choice of its parents to the decision about its child.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,44 +21,46 @@ pub(crate) const REGATE_TRIAL: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct Proposal {
     pub(crate) iteration: u64,
-    /// Trials of a final scoring that stand in the same iteration; its own come after them.
+    /// Trials of a final scoring in the same iteration; the proposal's own trials come after them.
     pub(crate) trials_before: u32,
     pub(crate) generation: u64,
     /// The iterations of its generation.
     pub(crate) siblings: Range<u64>,
-    /// Its place among the kept children of its generation.
+    /// The rank of its child among the kept children of its generation.
     pub(crate) rank: usize,
     pub(crate) origin: Origin,
-    /// Whose reflection it has its text from, if another's.
+    /// The iteration whose reflection gave the text, if it is another iteration.
     pub(crate) asker: Option<u64>,
     pub(crate) parents: Vec<CandidateIndex>,
     /// The examples of the gate.
     pub(crate) batch: Vec<ExampleId>,
-    /// What each parent of a merge scored on them, by position.
+    /// The scores of each parent of a merge on these examples, by position.
     pub(crate) merge_scores: Vec<[f64; 2]>,
     pub(crate) rewrites: Vec<Rewrite>,
-    /// The turn it took of its parent, where components are rewritten in turn.
+    /// The turn it took from its parent, where components are rewritten in turn.
     pub(crate) turn: Option<usize>,
-    /// Size of the archive when it was issued: what it may know of it.
+    /// The size of the archive when it was issued. It may know no later members.
     pub(crate) known_pool: usize,
-    /// Whether its parent stood on the front then.
+    /// Whether its parent stood on the front when the proposal was issued.
     pub(crate) parent_survived: bool,
-    /// Age of the memory at which outcomes count as known to its pareto set, whenever that begins.
+    /// The age of the memory up to which outcomes count as known to its pareto set. It does not
+    /// depend on when the set begins.
     pub(crate) as_of: u64,
     pub(crate) child: Option<Arc<Candidate>>,
     pub(crate) parent_trial: Option<Trial>,
     pub(crate) child_trial: Option<Trial>,
-    /// Its child on the pareto set.
+    /// The pareto scores of its child.
     pub(crate) row: Option<Row>,
-    /// The gate's answer, from when it is known.
+    /// The answer of the gate; `None` until it is known.
     pub(crate) verdict: Option<Verdict>,
     pub(crate) gate_committed: bool,
-    /// Why it ends once its pareto set, begun too early, has been accounted for.
+    /// Why the proposal ends. It ends once its pareto set, which began too early, has been
+    /// accounted for.
     pub(crate) unwanted: Option<Unwanted>,
-    /// The second gate of a stale child, from when one was thought of.
+    /// The second gate of a stale child; `None` until one was considered.
     pub(crate) regate: Option<Regate>,
     pub(crate) reserved: Reservation,
-    /// Reflection calls settled.
+    /// The number of reflection calls that have an answer.
     pub(crate) reflections: u64,
 }
 
@@ -66,7 +68,7 @@ pub(crate) struct Proposal {
 #[derive(Debug)]
 pub(crate) struct Rewrite {
     pub(crate) component: Arc<str>,
-    /// Attempts begun; 0 until the parent's traces are there.
+    /// The number of attempts begun; 0 until the parent's traces have arrived.
     pub(crate) attempts: u32,
     /// Why the last attempt failed.
     pub(crate) complaint: String,
@@ -80,37 +82,37 @@ pub(crate) struct Rewrite {
 pub(crate) struct Unwanted {
     pub(crate) reason: CloseReason,
     pub(crate) detail: String,
-    /// What has not begun of that set is taken from the queue.
+    /// Whether the rollouts of that set that have not begun are being removed from the queue.
     pub(crate) is_dropping: bool,
 }
 
-/// The second gate of a stale child. Without a trial the verdict of the first stands.
+/// The second gate of a stale child. Without a trial the verdict of the first gate applies.
 #[derive(Debug, Default)]
 pub(crate) struct Regate {
-    /// Who stands in the parent's place, where that counts.
+    /// The candidate that takes the parent's place, if there is one.
     pub(crate) rival: Option<CandidateIndex>,
     pub(crate) trial: Option<Trial>,
-    /// What the first gate compared.
+    /// The comparison that the first gate made.
     pub(crate) first: Option<Comparison>,
 }
 
-/// Where a rewrite stands.
+/// The state of a rewrite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RewriteState {
     /// No usable reply yet.
     Waiting,
     /// The new text.
     Done(Arc<str>),
-    /// Given up.
+    /// No attempt gave a usable text, and no further one is made.
     Failed,
 }
 
-/// What the gate says.
+/// The answer of the gate.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Verdict {
-    /// Go on to the pareto set; the comparison, where one was made.
+    /// The child goes on to the pareto set. Holds the comparison, if one was made.
     Pass(Option<Comparison>),
-    /// End here; the comparison, where one was made.
+    /// The proposal ends here. Holds the comparison, if one was made.
     Close(CloseReason, String, Option<Comparison>),
 }
 
@@ -123,7 +125,7 @@ pub(crate) struct Comparison {
 }
 
 impl Proposal {
-    /// A proposal that is a generation of its own.
+    /// Creates a proposal that is a generation of its own.
     pub(crate) fn new(generation: u64, iteration: u64, origin: Origin) -> Self {
         Self {
             iteration,
@@ -200,7 +202,7 @@ impl Proposal {
             .chain(self.regate_trial())
     }
 
-    /// The trials that its gate rests on.
+    /// The trials on which its gate depends.
     pub(crate) fn gate_trials(&self) -> impl Iterator<Item = &Trial> {
         [&self.parent_trial, &self.child_trial]
             .into_iter()
@@ -213,7 +215,7 @@ impl Proposal {
         self.regate.as_ref()?.trial.as_ref()
     }
 
-    /// Whether what has not begun of its pareto set is being taken from the queue.
+    /// Whether rollouts of its pareto set that have not begun are being removed from the queue.
     pub(crate) fn is_dropping(&self) -> bool {
         self.unwanted
             .as_ref()
@@ -225,17 +227,17 @@ impl Proposal {
         self.gate_committed && self.unwanted.is_none()
     }
 
-    /// Rollouts executed on the pareto set.
+    /// The number of rollouts executed on the pareto set.
     pub(crate) fn pareto_executed(&self) -> u64 {
         self.row.as_ref().map_or(0, Row::executed)
     }
 
-    /// The content of its child, once there is one.
+    /// The content of its child; `None` before it has one.
     pub(crate) fn content(&self) -> Option<ContentId> {
         self.child.as_ref().map(|child| child.content_id())
     }
 
-    /// The iteration that asked for its text.
+    /// The iteration whose reflection requested its text.
     pub(crate) fn reflection(&self) -> u64 {
         self.asker.unwrap_or(self.iteration)
     }
@@ -254,7 +256,7 @@ impl Proposal {
         self.gate_committed && self.row.as_ref().is_some_and(is_over)
     }
 
-    /// What was used up to the gate: everything but the pareto scores.
+    /// What was used up to the gate: everything except the pareto rollouts.
     pub(crate) fn gate_usage(&self) -> Reservation {
         let executed = self.gate_trials().map(Trial::executed).sum();
         Reservation {

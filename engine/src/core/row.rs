@@ -1,4 +1,5 @@
-//! A candidate's row of pareto scores while it is being made: one trial for each order of its plan.
+//! A candidate's row of pareto scores while it is being evaluated. It has one trial for each order
+//! of its plan.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,14 +15,15 @@ use crate::event::PolicyPoint;
 use crate::ids::TrialKey;
 use crate::policy::{ParetoEvaluation, Question, RowPlan, RowQuestion, RowScore, RowStep, Seat};
 
-/// Places of a row's trials within their iteration: the first, and the one before all others.
+/// Places of a row's trials within their iteration: the place of the first, and the place that
+/// comes before all others.
 pub(crate) const PARETO_TRIAL: u32 = 2;
 const BEFORE_FURTHER: u32 = 3;
 
-/// A row in the making.
+/// A row that is being evaluated.
 pub(crate) struct Row {
     iteration: u64,
-    /// Trials of a final scoring that stand in the same iteration.
+    /// Trials of a final scoring in the same iteration.
     trials_before: u32,
     stage: Stage,
     candidate: Arc<Candidate>,
@@ -29,13 +31,13 @@ pub(crate) struct Row {
     /// All but the last are complete.
     rungs: Vec<Rung>,
     end: Option<RowEnd>,
-    /// Rollouts set aside for it, executed ones included.
+    /// Rollouts reserved for the row, executed ones included.
     pub(crate) reserved: u64,
-    /// Age of the memory at which outcomes count as known.
+    /// The age of the memory up to which outcomes count as known.
     as_of: u64,
     /// Where its rollouts stand in the queue.
     pub(crate) priority: Priority,
-    /// It begins before it is certain that the child passes its gate.
+    /// Whether the row begins before it is certain that the child passes its gate.
     pub(crate) speculative: bool,
 }
 
@@ -46,7 +48,7 @@ pub(crate) struct Rung {
     positions: Vec<usize>,
 }
 
-/// What becomes of the candidate.
+/// What happens to the candidate after its row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RowEnd {
     Enter,
@@ -54,19 +56,19 @@ pub(crate) enum RowEnd {
 }
 
 impl Row {
-    /// Whether nothing is ordered that has no outcome.
+    /// Whether every ordered rollout has an outcome.
     pub(crate) fn is_idle(&self) -> bool {
         self.rungs
             .last()
             .is_none_or(|rung| rung.trial.is_complete())
     }
 
-    /// Whether it is known what becomes of the candidate.
+    /// Whether it is known if the candidate enters or is dropped.
     pub(crate) fn is_complete(&self) -> bool {
         self.end.is_some() && self.is_idle()
     }
 
-    /// Why the candidate is dropped, if it is.
+    /// Why the candidate is dropped; `None` if it is not.
     pub(crate) fn dropped(&self) -> Option<&str> {
         match &self.end {
             Some(RowEnd::Drop(detail)) => Some(detail),
@@ -95,8 +97,8 @@ impl Row {
         self.rungs.last().map(|rung| &rung.trial)
     }
 
-    /// Gives the rest of it another place in the queue; the trial whose rollouts are to be moved, if one
-    /// is open.
+    /// Moves the remaining rollouts of the row to another place in the queue. Returns the trial
+    /// whose rollouts must be moved, if one is open.
     pub(crate) fn move_to(&mut self, priority: Priority) -> Option<TrialKey> {
         self.priority = priority;
         let last = &mut self.rungs.last_mut()?.trial;
@@ -104,17 +106,18 @@ impl Row {
         (!last.is_complete()).then_some(last.key)
     }
 
-    /// Rollouts executed so far.
+    /// The number of rollouts executed so far.
     pub(crate) fn executed(&self) -> u64 {
         self.trials().map(Trial::executed).sum()
     }
 
-    /// Positions run so far.
+    /// The number of positions with an order so far.
     pub(crate) fn len(&self) -> usize {
         self.rungs.iter().map(|rung| rung.positions.len()).sum()
     }
 
-    /// Scores by position of the pareto set; `None` where a rollout failed, is open or was never ordered.
+    /// Scores by position of the pareto set; `None` where a rollout failed, is open or was never
+    /// ordered.
     pub(crate) fn scores(&self, pareto: usize) -> Vec<Option<f64>> {
         let mut scores = vec![None; pareto];
         for score in self.known() {
@@ -162,7 +165,8 @@ impl Row {
 }
 
 impl Core {
-    /// The row of a proposal's child, with what was known at `as_of`; nothing is ordered yet.
+    /// Creates the row of a proposal's child, with the outcomes known at the age `as_of`. It orders
+    /// nothing yet.
     pub(super) fn row_of(&mut self, proposal: &Proposal, as_of: u64) -> Option<Row> {
         let child = proposal.child.clone()?;
         Some(self.new_row(
@@ -179,8 +183,8 @@ impl Core {
         self.new_row(0, Stage::Seed, seed, &[], 0)
     }
 
-    /// Sets aside for a row what its first rung needs and, as far as the budget goes, what its plan may
-    /// still ask for.
+    /// The rollouts to reserve for a row: those of its first order, plus those its plan may request
+    /// later, up to what the budget has left.
     pub(super) fn reserved_for(&self, row: &Row, first: &Rung) -> u64 {
         let pareto = self.instances.len();
         let most = self.policies.evaluation.configured.most(pareto).min(pareto);
@@ -189,7 +193,7 @@ impl Core {
         open + further.min(self.ledger.rollouts_left().saturating_sub(open))
     }
 
-    /// Asks the plan of a row where nothing is open. `None` if the row ends here.
+    /// Asks the plan of an idle row for its next order. Returns `None` if the row ends here.
     pub(super) fn next_rung(&mut self, row: &mut Row, gate: Option<&Trial>) -> Option<Rung> {
         let known: Vec<RowScore> = row.known().collect();
         let name = Question {
@@ -205,7 +209,7 @@ impl Core {
         }
         let positions = match step {
             RowStep::Run(positions) if !positions.is_empty() => positions,
-            // Without a score of the seed there is no run.
+            // A run needs at least one score of the seed.
             _ if row.stage == Stage::Seed && known.is_empty() => vec![0],
             RowStep::Run(_) | RowStep::Enter => {
                 row.end = Some(RowEnd::Enter);
@@ -229,7 +233,7 @@ impl Core {
         Some(Rung { trial, positions })
     }
 
-    /// Orders a rung of a row.
+    /// Gives an order of the row.
     pub(super) fn order_rung(&mut self, row: &mut Row, mut rung: Rung) {
         rung.trial.priority = row.priority;
         rung.trial.speculative = row.speculative;
@@ -240,7 +244,7 @@ impl Core {
         row.rungs.push(rung);
     }
 
-    /// Goes on with a row until something is open or the row ends.
+    /// Continues a row until a rollout is open or the row ends.
     pub(super) fn grow(&mut self, row: &mut Row, gate: Option<&Trial>) {
         while row.end.is_none() && row.is_idle() {
             let Some(rung) = self.next_rung(row, gate) else {
@@ -293,7 +297,7 @@ impl Core {
         }
     }
 
-    /// Leaves of an answer what can be ordered.
+    /// Removes from an answer the positions that cannot be ordered.
     fn keep_new(&self, known: &[RowScore], positions: &mut Vec<usize>) {
         let pareto = self.instances.len();
         let mut is_taken = vec![false; pareto];
@@ -306,13 +310,13 @@ impl Core {
         }
     }
 
-    /// Rollouts a generation needs for one of its children to enter the archive.
+    /// The rollouts a generation needs until one of its children enters the archive.
     pub(super) fn generation_rollouts(&self) -> u64 {
         let pareto = self.instances.len() - self.first_order();
         self.config.generation_rollouts() - pareto as u64
     }
 
-    /// The most pareto examples of a row's first order.
+    /// The largest number of pareto examples in a row's first order.
     pub(super) fn first_order(&self) -> usize {
         let pareto = self.instances.len();
         self.policies

@@ -1,5 +1,5 @@
-//! What the final scorings of a run bought. A run that goes on after its end has more than one, and no
-//! outcome on a held-out example is bought twice.
+//! The outcomes that a run's final scorings bought. A run that goes on after its end has more than
+//! one final scoring, and no outcome on a held-out example is bought twice.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use gepa_evaluation::{ExampleId, Outcome};
 
 use super::trial::Trial;
 
-/// Outcomes on the validation set, and where the trials that bought them stand.
+/// Outcomes on the validation set, and the number of trials in each iteration that bought them.
 #[derive(Debug, Default)]
 pub(crate) struct Scorings {
     outcomes: HashMap<ContentId, HashMap<ExampleId, Arc<Outcome>>>,
@@ -18,7 +18,8 @@ pub(crate) struct Scorings {
 }
 
 impl Scorings {
-    /// Takes in what a trial bought, once per trial. Failures that another attempt may cure are left out.
+    /// Stores what a trial bought. Call it once per trial. Failures that another attempt may cure
+    /// are left out.
     pub(crate) fn remember(&mut self, trial: &Trial) {
         self.executed += trial.executed();
         let of_content = self
@@ -41,24 +42,24 @@ impl Scorings {
         self.outcomes.get(&content)?.get(example).map(Arc::clone)
     }
 
-    /// Examples on which a candidate's outcome is known.
+    /// The number of examples on which a candidate's outcome is known.
     pub(crate) fn count(&self, content: ContentId) -> u64 {
         self.outcomes
             .get(&content)
             .map_or(0, |known| known.len() as u64)
     }
 
-    /// Rollouts executed by the trials taken in.
+    /// The number of rollouts executed by the stored trials.
     pub(crate) fn executed(&self) -> u64 {
         self.executed
     }
 
-    /// Trials that stand in this iteration. Those that come later have higher indexes.
+    /// The number of trials in this iteration. Later trials have higher indexes.
     pub(crate) fn trials_in(&self, iteration: u64) -> u32 {
         self.trials.get(&iteration).copied().unwrap_or_default()
     }
 
-    /// Notes further trials that stand in this iteration.
+    /// Records further trials in this iteration.
     pub(crate) fn add_trials(&mut self, iteration: u64, count: u32) {
         *self.trials.entry(iteration).or_default() += count;
     }

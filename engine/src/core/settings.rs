@@ -1,4 +1,5 @@
-//! Settings that change in the middle of a journal: a run that begins as the branch of another one.
+//! Settings that change in the middle of a journal, because the run began as a branch of another
+//! run.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use crate::policy::{Policies, PolicySet};
 use crate::random::{ChaChaStreams, RandomSource};
 
 impl Core {
-    /// Takes in how the journal says that the run began; it must not have begun yet.
+    /// Reads from the journal how the run began. The run must not have begun yet.
     pub(crate) fn begin_as(&mut self, started: &RunStarted) {
         if let Some(settings) = &started.settings {
             self.restart(settings);
@@ -27,7 +28,7 @@ impl Core {
         point.is_some_and(|point| self.next_iteration > *point)
     }
 
-    /// Changes of settings still to come.
+    /// The changes of settings that are still to come.
     pub(crate) fn branch_points(&self) -> usize {
         self.branch_points.len()
     }
@@ -37,12 +38,12 @@ impl Core {
         self.next_iteration
     }
 
-    /// The shared part is over; what follows is decided under these settings.
+    /// Applies these settings: the shared part is over, and later decisions follow them.
     pub(super) fn change_settings(&mut self, settings: &Settings) {
         self.branch_points.pop_front();
         let before = self.config.settings();
-        // The branch that journals the change has built a configuration of it; a damaged journal keeps
-        // what is in force.
+        // The branch that journals the change has built a configuration of it. A damaged journal
+        // keeps the settings in force.
         if settings != before
             && let Ok(config) = self.config.with_settings(settings.clone())
         {

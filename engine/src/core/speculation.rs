@@ -1,12 +1,13 @@
-//! Pareto sets evaluated before the gate has been decided on, in slots that would idle.
+//! Pareto sets that begin before their gate is decided on, in slots that would be idle otherwise.
 //!
-//! `decided` keeps the ordered schedule's promise: a pareto set begins before its turn only where it
-//! is certain that its turn will come. All gates before it are known, nobody ahead has the same text,
-//! and the budget covers it together with everything that may be asked of the budget until then. What
-//! is decided and what is executed is then the same as without; only the start is earlier.
+//! `decided` keeps the promise of the ordered schedule: a pareto set begins before its turn only if
+//! it is certain that its turn will come. All gates before it are known, no earlier proposal has
+//! the same text, and the budget covers the set together with everything that may be requested
+//! until then. The decisions and the executed rollouts are then the same as without speculation;
+//! only the start is earlier.
 //!
-//! `likely` begins while rollouts of the minibatch are still out and stops when it turns out to be
-//! mistaken, so what it spends depends on timing: it is for the free schedule.
+//! `likely` begins while rollouts of the minibatch are still in flight and stops when the guess
+//! proves wrong. What it spends depends on timing, so it is for the free schedule.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -25,8 +26,8 @@ use crate::config::{Duplicates, ScheduleKind, Speculation, StaleChildren};
 use crate::event::CloseReason;
 
 impl Core {
-    /// Begins the pareto sets of children that will certainly go on once the gates before theirs have
-    /// been committed.
+    /// Begins the pareto sets of children that are certain to go on once the gates before theirs
+    /// have been committed.
     pub(super) fn begin_decided(&mut self) {
         if !self.begins_decided() {
             return;
@@ -41,7 +42,7 @@ impl Core {
             .filter(|proposal| proposal.gate_committed)
             .filter_map(Proposal::content)
             .collect();
-        // Pareto sets that the gates ahead will ask for.
+        // Rollouts of pareto sets that the earlier gates will request.
         let mut promised = 0;
         let mut undecided = self.open.values().find(|proposal| !proposal.gate_committed);
         while let Some(first) = undecided {
@@ -49,8 +50,8 @@ impl Core {
             if !self.gates_are_ready(&siblings) {
                 return;
             }
-            // As many may be issued before these gates are committed, and each is only issued if the
-            // budget covers one child of it to the end.
+            // This many generations may be issued before these gates are committed. Each is issued
+            // only if the budget covers one child of it to the end.
             let to_come = due.saturating_sub(self.next_generation) * minibatches + generation;
             for iteration in self.will_go_on(&siblings) {
                 let Some(mut proposal) = self.open.remove(&iteration) else {
@@ -74,8 +75,8 @@ impl Core {
         }
     }
 
-    /// Whether pareto sets may begin before their turn without changing what is decided. With a
-    /// lag of 1 no gate has another one before it.
+    /// Whether pareto sets may begin before their turn without a change of decisions. With a lag of
+    /// 1 no gate has another gate before it.
     pub(super) fn begins_decided(&self) -> bool {
         let run = &self.config.settings().run;
         run.speculate == Speculation::Decided
@@ -84,7 +85,7 @@ impl Core {
             && self.policies.evaluation.configured.is_fixed()
     }
 
-    /// Whether the text could turn out to be known already when the gate is committed.
+    /// Whether the text may prove to be known already when the gate is committed.
     fn may_be_twin(&self, proposal: &Proposal, ahead: &BTreeSet<ContentId>) -> bool {
         let skips = self.config.settings().search.duplicates == Duplicates::Skip;
         proposal.content().is_none_or(|content| {
@@ -92,8 +93,8 @@ impl Core {
         })
     }
 
-    /// Orders the pareto set of a child that already has more than its parent, whatever the
-    /// rollouts of its minibatch that are still out will say.
+    /// Orders the pareto set of a child whose sum already exceeds its parent's. The open rollouts
+    /// of its minibatch cannot change that.
     pub(super) fn speculate_if_likely(&mut self, proposal: &mut Proposal) {
         let settings = self.config.settings();
         let may_be_outranked = settings
@@ -119,8 +120,8 @@ impl Core {
         }
     }
 
-    /// Ends a proposal that does not go on. Where its pareto set was begun, the end waits for what
-    /// is in flight, and the rest is taken from the queue.
+    /// Ends a proposal that does not go on. If its pareto set has begun, the end waits for the
+    /// rollouts in flight, and the others are removed from the queue.
     pub(super) fn turn_away(
         &mut self,
         mut proposal: Proposal,
@@ -146,7 +147,7 @@ impl Core {
         self.open.insert(iteration, proposal);
     }
 
-    /// The row of a proposal's child and its first order, which is not given yet.
+    /// Makes the row of a proposal's child and its first order. It does not give the order yet.
     fn first_rung(&mut self, proposal: &Proposal, as_of: u64) -> Option<(Row, Rung)> {
         let mut row = self.row_of(proposal, as_of)?;
         let rung = self.next_rung(&mut row, proposal.child_trial.as_ref())?;
@@ -166,7 +167,7 @@ impl Core {
         proposal.row = Some(row);
     }
 
-    /// The proposals whose children the gates of their generation will let go on.
+    /// The proposals whose children go on when the gates of their generation are committed.
     fn will_go_on(&self, siblings: &Range<u64>) -> Vec<u64> {
         let open = self.open.range(siblings.clone());
         let mut passed: Vec<_> = open
@@ -184,7 +185,7 @@ impl Core {
             .collect()
     }
 
-    /// Whether the outcomes so far exceed the whole sum to beat.
+    /// Whether the sum of the outcomes so far exceeds the whole sum that must be exceeded.
     fn is_ahead(&self, proposal: &Proposal) -> bool {
         let Some(child) = &proposal.child_trial else {
             return false;
@@ -207,7 +208,7 @@ impl Core {
             }
     }
 
-    /// Whether the gate would turn the child away for another reason than its scores.
+    /// Whether the gate would refuse the child for another reason than its scores.
     fn is_turned_away(&self, proposal: &Proposal) -> bool {
         let keeps_stale = self.config.settings().run.stale_children == StaleChildren::Keep;
         let Some(child) = &proposal.child else {

@@ -1,10 +1,11 @@
-//! Children that others overtook: only under the free schedule, where nothing else bounds how far
-//! the search moves on while one of them waits for its slowest rollout.
+//! Children overtaken by other children. They exist only under the free schedule, where the search
+//! may move on without limit while a child waits for its slowest rollout.
 //!
-//! A child of a reflection is *stale* at its gate if `gate_lag` generations or more were issued after
-//! its own, which the ordered schedule never allows, or if its parent stood on the front when it was
-//! drawn and does not any more. Once it has all its pareto scores it is not asked: the row
-//! is compared with the archive as it is, so there is nothing about it that could be out of date.
+//! A child of a reflection is *stale* at its gate in two cases. First, `gate_lag` generations or
+//! more were issued after its own; the ordered schedule never allows this. Second, its parent stood
+//! on the front when it was drawn and no longer does. A child that has all its pareto scores is
+//! never checked: its row is compared with the current archive, so nothing about it can be out of
+//! date.
 
 use std::ops::Range;
 
@@ -23,14 +24,14 @@ use crate::event::CloseReason;
 use crate::random::DrawPurpose;
 
 impl Core {
-    /// Why a child is too stale to go on, where that ends it.
+    /// Why a child is too stale to go on; `None` if staleness does not end it.
     pub(super) fn dropped_as_stale(&self, proposal: &Proposal) -> Option<String> {
         let drops = self.config.settings().run.stale_children == StaleChildren::Drop;
         drops.then(|| self.staleness(proposal)).flatten()
     }
 
-    /// Tries stale children of a generation against the present pool, each once; whether anything
-    /// came of it.
+    /// Tries each stale child of a generation once against the present pool. Returns whether a
+    /// trial began.
     pub(super) fn begin_regates(&mut self, siblings: &Range<u64>) -> bool {
         if self.config.settings().run.stale_children != StaleChildren::Regate {
             return false;
@@ -50,8 +51,8 @@ impl Core {
         begun
     }
 
-    /// Ends a proposal whose child came too late. The same text may be proposed again, so what its
-    /// minibatch told is kept.
+    /// Ends a proposal whose child came too late. The same text may be proposed again, so the
+    /// outcomes of its minibatch are kept.
     pub(super) fn turn_away_stale(&mut self, proposal: Proposal, detail: String) {
         if let Some(trial) = &proposal.child_trial {
             self.memory.remember_turned_away(trial);
@@ -59,7 +60,7 @@ impl Core {
         self.turn_away(proposal, CloseReason::Stale, detail);
     }
 
-    /// What the child scored, against what the candidate drawn in its parent's place did.
+    /// Compares the child's scores with those of the candidate drawn in its parent's place.
     pub(super) fn regate_done(&mut self, proposal: &mut Proposal) {
         self.finish_trial(proposal.regate_trial());
         let (Some(rival), Some(child)) = (proposal.regate_trial(), &proposal.child_trial) else {
@@ -73,7 +74,7 @@ impl Core {
             return;
         };
         proposal.verdict = Some(if comparison.compared == 0 {
-            // There is no score to beat; what the first gate said stands.
+            // There is no score to exceed, so the verdict of the first gate applies.
             regate.rival = None;
             Verdict::Pass(regate.first)
         } else if passed {
@@ -85,7 +86,7 @@ impl Core {
         });
     }
 
-    /// Why a child is stale, if it is.
+    /// Why a child is stale; `None` if it is not.
     pub(super) fn staleness(&self, proposal: &Proposal) -> Option<String> {
         let run = &self.config.settings().run;
         let is_paid_for = proposal.row.as_ref().is_some_and(Row::is_complete);
@@ -104,8 +105,8 @@ impl Core {
             .then(|| format!("its parent, candidate {parent}, has left the front"))
     }
 
-    /// Whether a trial of another parent began. Where its own parent is drawn again, or the budget
-    /// does not cover the trial and the pareto set, the verdict stands.
+    /// Returns whether a trial of another parent began. If its own parent is drawn again, or the
+    /// budget does not cover the trial and the pareto set, the verdict of the first gate applies.
     fn begin_regate(&mut self, proposal: &mut Proposal) -> bool {
         let iteration = proposal.iteration;
         let index = self.select_parent(DrawPurpose::Regate, iteration);

@@ -1,4 +1,4 @@
-//! A trial under way: one slot per example, filled as outcomes settle.
+//! A trial that is running: it has one slot per example, filled when the outcome settles.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(crate) struct Trial {
     pub(crate) examples: Vec<ExampleId>,
     /// Where its rollouts stand in the queue.
     pub(crate) priority: Priority,
-    /// It was begun before its gate was committed.
+    /// Whether it began before its gate was committed.
     pub(crate) speculative: bool,
     slots: Vec<Slot>,
     open: usize,
@@ -27,20 +27,20 @@ pub(crate) struct Trial {
 
 #[derive(Clone, Debug)]
 enum Slot {
-    /// No outcome yet; `again` if it had one that another attempt may better.
+    /// No outcome yet; `again` if the slot had an outcome that another attempt may improve.
     Open {
         again: bool,
     },
     Executed(Arc<Outcome>),
     Reused(Arc<Outcome>),
-    /// The same example as an earlier position of this trial.
+    /// An earlier position of this trial has the same example.
     SameAs(usize),
-    /// Nobody wanted the outcome any more.
+    /// The outcome is no longer needed.
     Dropped,
 }
 
 impl Trial {
-    /// A trial in which `known` says which outcomes need not be bought.
+    /// Creates a trial. `known` returns the outcomes that need not be bought.
     pub(crate) fn new(
         key: TrialKey,
         stage: Stage,
@@ -48,7 +48,7 @@ impl Trial {
         examples: Vec<ExampleId>,
         known: impl Fn(&ExampleId) -> Option<Arc<Outcome>>,
     ) -> Self {
-        // The large sets are free of repetition; only minibatches and merge subsets can repeat.
+        // The large sets hold no example twice; only minibatches and merge subsets can repeat one.
         let may_repeat = matches!(
             stage,
             Stage::MinibatchParent | Stage::MinibatchChild | Stage::MergeGate
@@ -85,7 +85,7 @@ impl Trial {
         }
     }
 
-    /// The same trial for another proposal, which buys nothing.
+    /// Copies the trial for another proposal; the copy buys nothing.
     pub(crate) fn as_known(&self, key: TrialKey) -> Self {
         let known = |position| {
             let outcome = self.outcome(position);
@@ -131,7 +131,7 @@ impl Trial {
         })
     }
 
-    /// Fills a slot; false if there is no such slot or it is filled already.
+    /// Fills a slot. Returns false if there is no such slot or it is filled already.
     pub(crate) fn settle(&mut self, position: usize, outcome: Arc<Outcome>) -> bool {
         match self.slots.get_mut(position) {
             Some(slot @ Slot::Open { .. }) => {
@@ -144,14 +144,14 @@ impl Trial {
         }
     }
 
-    /// Notes that a slot has attempts behind it, and stays open.
+    /// Records that a slot stays open after failed attempts.
     pub(crate) fn suspend(&mut self, position: usize) {
         if let Some(Slot::Open { again }) = self.slots.get_mut(position) {
             *again = true;
         }
     }
 
-    /// Gives up a slot that has no outcome.
+    /// Drops a slot that has no outcome.
     pub(crate) fn drop_open(&mut self, position: usize) {
         if let Some(slot @ Slot::Open { .. }) = self.slots.get_mut(position) {
             *slot = Slot::Dropped;
@@ -159,19 +159,19 @@ impl Trial {
         }
     }
 
-    /// Gives up every slot that has no outcome.
+    /// Drops every slot that has no outcome.
     pub(crate) fn drop_all_open(&mut self) {
         for position in 0..self.slots.len() {
             self.drop_open(position);
         }
     }
 
-    /// Whether slots were given up: such a trial has no result.
+    /// Whether slots were dropped. Such a trial has no result.
     pub(crate) fn is_cut_short(&self) -> bool {
         self.slots.iter().any(|slot| matches!(slot, Slot::Dropped))
     }
 
-    /// Opens the slots again whose failures another attempt may cure.
+    /// Reopens the slots whose failures another attempt may cure.
     pub(crate) fn reopen_retryable(&mut self) {
         for slot in &mut self.slots {
             let Slot::Executed(outcome) = slot else {
@@ -191,17 +191,17 @@ impl Trial {
         self.open == 0
     }
 
-    /// Rollouts executed so far.
+    /// The number of rollouts executed so far.
     pub(crate) fn executed(&self) -> u64 {
         self.executed
     }
 
-    /// Rollouts still to execute.
+    /// The number of rollouts that are still open.
     pub(crate) fn open(&self) -> u64 {
         self.open as u64
     }
 
-    /// Positions without an outcome, and whether they had one before.
+    /// Positions without an outcome, and whether each had one before.
     pub(crate) fn open_positions(&self) -> impl Iterator<Item = (usize, bool)> + '_ {
         self.slots
             .iter()
@@ -234,8 +234,8 @@ impl Trial {
             })
     }
 
-    /// Positions whose outcomes were known, then those that were bought: the order in which the
-    /// scores were obtained.
+    /// Positions in the order in which their scores were obtained: first those with a known
+    /// outcome, then those that were bought.
     pub(crate) fn obtained(&self) -> impl Iterator<Item = usize> + '_ {
         let was_known = |at: &usize| matches!(self.slots[*at], Slot::Reused(_));
         let known = (0..self.slots.len()).filter(was_known);
@@ -251,7 +251,7 @@ impl Trial {
     }
 }
 
-/// The mean; `None` of nothing.
+/// The mean; `None` if there are no values.
 pub(crate) fn mean(scores: &[f64]) -> Option<f64> {
     (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
 }

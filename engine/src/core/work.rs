@@ -1,4 +1,4 @@
-//! What the core wants done: orders for whoever can wait.
+//! The orders that the core gives to the run, which can wait for their results.
 
 use std::sync::Arc;
 
@@ -10,18 +10,19 @@ use super::trial::Trial;
 use crate::ids::TrialKey;
 use crate::reflection::TextRules;
 
-/// Something to do, answered by a fact.
+/// An order, answered by a fact.
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
     /// Run a rollout; answered by `RolloutSettled`.
     Rollout(RolloutWork),
     /// Ask the proposer for one component; answered by `ReflectionSettled`.
     Reflection(Box<ReflectionWork>),
-    /// Forget everything ordered that has not started.
+    /// Removes from the queue everything that has not started.
     DropQueued,
-    /// Forget what has not started of a trial; answered by `RolloutsDropped`, if there was any.
+    /// Removes from the queue the rollouts of a trial that have not started. Answered by
+    /// `RolloutsDropped`, if there were any.
     DropTrial(TrialKey),
-    /// Give the rollouts of a trial that have not started another place in the queue.
+    /// Moves the rollouts of a trial that have not started to another place in the queue.
     Move(TrialKey, Priority),
 }
 
@@ -33,13 +34,13 @@ pub(crate) struct RolloutWork {
     pub(crate) candidate: Arc<Candidate>,
     pub(crate) position: usize,
     pub(crate) example: ExampleId,
-    /// The rollout has a settled failure which this replaces.
+    /// Whether this rollout replaces a settled failure.
     pub(crate) again: bool,
     /// Its place in the queue.
     pub(crate) priority: Priority,
 }
 
-/// A component to have rewritten.
+/// A component to rewrite.
 #[derive(Clone, Debug)]
 pub(crate) struct ReflectionWork {
     pub(crate) iteration: u64,
@@ -47,12 +48,12 @@ pub(crate) struct ReflectionWork {
     pub(crate) attempt: u32,
     /// The parent.
     pub(crate) candidate: Arc<Candidate>,
-    /// What it did on its minibatch, where that could be scored.
+    /// The parent's outcomes on its minibatch, for the examples that could be scored.
     pub(crate) records: Vec<ReflectiveRecord>,
     /// Why the last answer could not be used; empty at the first attempt.
     pub(crate) complaint: String,
     pub(crate) rules: TextRules,
-    /// Texts asked for.
+    /// The number of texts requested.
     pub(crate) texts: u32,
 }
 

@@ -1,5 +1,5 @@
-//! Drives a core through a recorded run: answers its orders from the recorded world, one generation
-//! at a time.
+//! Drives a core through a recorded run. It answers the core's orders from the recorded world, one
+//! generation at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::event::{
 };
 use crate::ids::{Timestamp, TrialKey};
 
-/// A core, and what it is told.
+/// A core, and the recorded facts that answer its orders.
 pub(super) struct Driver {
     pub(super) core: Core,
     pub(super) header: Header,
@@ -34,7 +34,7 @@ pub(super) struct Generation {
     pub(super) decisions: Vec<Decision>,
     /// Rollouts executed.
     pub(super) executed: BTreeSet<(TrialKey, ExampleId)>,
-    /// By iteration: the components asked for, with the new text where there is one.
+    /// By iteration: the requested components, with the new text where there is one.
     pub(super) rewrites: BTreeMap<u64, Vec<(String, Option<String>)>>,
 }
 
@@ -70,7 +70,7 @@ impl Driver {
         }
     }
 
-    /// Scores the seed; what follows is up to the caller.
+    /// Scores the seed. The caller does the rest.
     pub(super) fn seed(&mut self) -> Generation {
         let mut seeding = Generation::default();
         for work in self.core.take_work() {
@@ -81,8 +81,8 @@ impl Driver {
         seeding
     }
 
-    /// One generation from its first draw to the last change it makes to the archive; `Err` with
-    /// the reason if the core stops instead.
+    /// Runs one generation from its first draw to its last change of the archive. Returns `Err`
+    /// with the reason if the core stops instead.
     pub(super) fn generation(&mut self) -> Result<Generation, String> {
         let mut generation = Generation::default();
         // The reference never reads its cache for parents.
@@ -147,8 +147,8 @@ impl Driver {
         });
         let lacks_traces = work.stage == Stage::MinibatchParent
             && world.lacks_traces(&texts, &self.minibatch(work.trial.iteration));
-        // The reference has scores without traces, and caches them; to the engine a rollout with
-        // nothing to reflect on is one that failed.
+        // The reference caches scores that have no traces. The engine counts a rollout without
+        // traces as failed, because a reflection cannot use it.
         let outcome = if lacks_traces {
             let content = work.candidate.content_id();
             let known = Arc::new(scored);
@@ -173,7 +173,8 @@ impl Driver {
         }
     }
 
-    /// The proposer raises for a whole task, so for each of its components.
+    /// The proposer of the reference fails for a whole task, so it fails for each component of the
+    /// task.
     fn reflection(&self, work: &ReflectionWork) -> ReflectionSettled {
         let proposal = &self.core.open[&work.iteration];
         let parent = &proposal.parent_trial.as_ref().expect("a parent").candidate;
@@ -236,8 +237,8 @@ pub(super) fn key(example: &ExampleId) -> u64 {
     }
 }
 
-/// The reference's configuration in the engine's settings. Stop conditions are the engine's own
-/// where both mean the same.
+/// The configuration of the reference as settings of the engine. Where a stop condition means the
+/// same in both, the engine's own is used.
 fn settings(header: &Header) -> Settings {
     let reference = &header.config;
     let (parents_per_generation, batches_per_parent) = reference.sampling();

@@ -1,4 +1,4 @@
-//! One recorded run, as its file holds it.
+//! One recorded run, as stored in its file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub(super) struct Recording {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Header {
     pub(super) name: String,
-    /// Records hold some of their fields only.
+    /// Records hold only some of their fields.
     #[serde(default)]
     pub(super) partial: bool,
     pub(super) config: ReferenceConfig,
@@ -101,8 +101,9 @@ impl ReferenceConfig {
     }
 }
 
-/// The files of all recordings: in `GEPA_CONFORMANCE_DIR`, by default in `../shared/conformance`
-/// beside the workspace. Without them says so and gives none.
+/// The files of all recordings, in `GEPA_CONFORMANCE_DIR` or, by default, in
+/// `../shared/conformance` beside the workspace. If there are none, prints a note and returns an
+/// empty list.
 pub(super) fn files() -> Vec<PathBuf> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance");
     let directory = std::env::var_os("GEPA_CONFORMANCE_DIR").map_or(beside, PathBuf::from);
@@ -113,8 +114,8 @@ pub(super) fn files() -> Vec<PathBuf> {
     Vec::new()
 }
 
-/// Runs the reference itself records now, in `folder`; none, and a word about it, where it is not
-/// installed.
+/// Records fresh runs of the reference in `folder`. If the reference is not installed, prints a
+/// note and returns none.
 pub(super) fn fresh_files(folder: &Path, count: u32) -> Vec<PathBuf> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
     let python = tests.join(".venv/bin/python");

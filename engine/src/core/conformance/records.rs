@@ -1,4 +1,4 @@
-//! A core's generations, written down as the recordings write them.
+//! A core's generations, in the form of the recordings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,17 +17,17 @@ use crate::event::{
 use crate::ids::TrialKey;
 use crate::random::DrawPurpose;
 
-/// Writes records, and counts as the reference counts.
+/// Writes records and counts in the way of the reference.
 pub(super) struct Recorder {
     /// Metric calls, repeats included.
     pub(super) calls: u64,
     pub(super) merges: MergesDue,
-    /// Metric calls before each candidate's own.
+    /// The number of metric calls before each candidate's own calls.
     pub(super) discovery: Vec<u64>,
     tried_merges: Value,
 }
 
-/// The events of one generation, by what is asked of them.
+/// The events of one generation, grouped by the questions asked of them.
 #[derive(Default)]
 struct Story<'a> {
     issued: Vec<&'a ProposalIssued>,
@@ -175,7 +175,7 @@ impl Recorder {
         new.map_or(Value::Null, |merge| merge[2].clone())
     }
 
-    /// What is recorded of a candidate that entered the archive.
+    /// What a recording holds of a candidate that entered the archive.
     fn program(
         &mut self,
         driver: &Driver,
@@ -201,7 +201,7 @@ impl Recorder {
         self.calls += misses;
     }
 
-    /// The record of the whole run, but for its stop.
+    /// The record of the whole run, without its stop.
     pub(super) fn footer(&self, driver: &Driver, iterations: u64) -> Value {
         let archive = driver.core.archive();
         let members: Vec<_> = (0..archive.len() as u32)
@@ -306,7 +306,7 @@ fn task(
     record
 }
 
-/// The core compared these very sums.
+/// The core compared exactly these sums.
 fn check_gate(story: &Story, iteration: u64, parent_sum: f64, child_sum: f64) {
     let gate = story.gates[&iteration];
     let ours = [gate.parent_sum, gate.child_sum].map(f64::to_bits);
@@ -317,7 +317,7 @@ fn check_gate(story: &Story, iteration: u64, parent_sum: f64, child_sum: f64) {
     );
 }
 
-/// The numerators of a row of scores, which must be the world's.
+/// The numerators of a row of scores. They must equal the world's.
 fn scored_numerators(driver: &Driver, accepted: &CandidateAccepted) -> Vec<u64> {
     let keys = driver.header.val_ids.iter();
     let keys: Vec<u64> = keys.map(|id| driver.world().validation_key(*id)).collect();

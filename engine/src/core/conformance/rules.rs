@@ -1,5 +1,5 @@
-//! Rules of the reference implementation that the engine deliberately does not share. They are
-//! evaluated on the core's own state, and say when the recorded run counted, merged and stopped.
+//! Rules of the reference implementation that the engine deliberately does not share. They read the
+//! core's own state and say when the recorded run counted, merged and stopped.
 
 use serde_json::Value;
 
@@ -14,9 +14,10 @@ pub(super) struct Standing {
 
 /// The stop conditions, in the order in which they are asked.
 ///
-/// `iterations` and `no_improvement` count generations, where the engine counts proposals; they
-/// agree where a generation is one proposal. `metric_calls` is asked between iterations only, so
-/// that the reference overshoots, which the engine's budget never does. `all_of` the engine has not.
+/// `iterations` and `no_improvement` count generations, where the engine counts proposals; both
+/// agree where a generation is one proposal. `metric_calls` is asked only between iterations, so
+/// the reference overshoots its limit; the engine's budget is never exceeded. The engine has no
+/// `all_of`.
 #[derive(Debug)]
 pub(super) enum Stop {
     Iterations(u64),
@@ -75,8 +76,8 @@ impl Stop {
     }
 }
 
-/// Merges still due. The limit stops them from becoming due and not from being made, so that the
-/// reference makes more than it allows; the engine enforces its limit.
+/// The number of merges still due. In the reference the limit stops merges from becoming due, but
+/// not from being made, so it makes more than the limit. The engine enforces its limit.
 #[derive(Debug)]
 pub(super) struct MergesDue {
     pub(super) most: u64,

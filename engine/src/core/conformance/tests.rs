@@ -1,4 +1,4 @@
-//! All recordings, one after the other, and a table of what was reproduced.
+//! Checks all recordings, one after the other, and prints a table of what was reproduced.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -92,7 +92,7 @@ const ALL_OF: &str = "stop conditions are joined by `all_of`";
 const GENERATIONS: &str = "stop conditions count generations instead of proposals";
 const TRACELESS: &str = "a parent with scores but no traces is skipped; here its rollouts fail";
 
-/// `Ok` with the differences met, which the harness made up for; `Err` with the first stray record.
+/// `Ok` with the differences that the harness corrected; `Err` with the first record that differs.
 fn reproduce(recording: Recording) -> Result<Vec<&'static str>, String> {
     let mut driver = Driver::new(recording.header);
     check_seed(&mut driver)?;
@@ -143,7 +143,7 @@ fn reproduce(recording: Recording) -> Result<Vec<&'static str>, String> {
         .skip(at)
         .filter_map(|stop| {
             let own = own_reason(&driver.header, stop)?;
-            // One that is reached stays so when asked again.
+            // A condition that is reached stays reached when it is asked again.
             stop.is_reached(now).then_some(own)
         })
         .collect();
@@ -223,7 +223,7 @@ fn stops_alike(driver: &mut Driver, reached: &[&str]) -> Result<(), String> {
     ))
 }
 
-/// What a recording that is partial holds of a record.
+/// The fields that a partial recording holds of a record.
 fn recorded_part(driver: &Driver, mut record: Value, recorded: &Value) -> Value {
     if let (true, Some(fields)) = (driver.header.partial, record.as_object_mut()) {
         fields.retain(|name, _| recorded.get(name).is_some());

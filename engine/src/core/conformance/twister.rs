@@ -1,4 +1,4 @@
-//! The reference implementation draws everything from one generator.
+//! The reference implementation draws all random numbers from one generator.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -14,7 +14,7 @@ pub(super) struct Twister(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     generator: MersenneTwister,
-    /// What each stream was for, and the words drawn before it.
+    /// The purpose of each stream, and the number of words drawn before it.
     streams: Vec<(DrawPurpose, u64)>,
 }
 

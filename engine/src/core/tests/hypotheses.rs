@@ -24,7 +24,8 @@ fn journals() -> Vec<Journal> {
     journals.collect()
 }
 
-/// The iteration that asked for the text of this one: merges are off, so all come in threes.
+/// The iteration whose reflection requested this text. Merges are off, so iterations come in
+/// threes.
 fn asker(iteration: u64) -> u64 {
     iteration - (iteration - 1) % HYPOTHESES
 }

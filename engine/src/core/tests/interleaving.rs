@@ -1,5 +1,5 @@
-//! The ordered schedule's promise, tried thousands of times: whatever order results arrive in, the
-//! journal is the same but for the order of what is independent.
+//! Tries the promise of the ordered schedule thousands of times: in every order of arrival the
+//! journal is the same, except for the order of independent events.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -8,7 +8,7 @@ use super::world::{Journal, World, shuffler};
 use crate::config::{ComponentSelection, Duplicates, Speculation};
 use crate::event::{Decision, EventBody};
 
-/// Orders of arrival tried per world.
+/// The number of orders of arrival tried per world.
 const SHUFFLES: u64 = 64;
 
 /// Lags, generation as parents, minibatches and children kept, and whether rollouts fail.
@@ -59,8 +59,8 @@ fn worlds() -> Vec<World> {
     worlds
 }
 
-/// Everything a journal says, without the order in which independent things happened; and the
-/// decisions whose order the schedule fixes, in theirs.
+/// Everything a journal says: the independent events in sorted order, and the decisions whose order
+/// the schedule fixes in that order.
 #[derive(PartialEq)]
 struct Account {
     entries: Vec<String>,
@@ -100,8 +100,8 @@ impl Account {
     }
 }
 
-/// Results in an order drawn at random; of every four orders one lets what was ordered last come
-/// first almost always, so that what is old waits for very long.
+/// Draws an order of results at random. In one of four orders the newest order is almost always
+/// answered first, so that old ones wait very long.
 fn arrival(seed: u64) -> impl FnMut(usize) -> usize {
     let mut uniform = shuffler(seed);
     move |open| match seed % 4 {

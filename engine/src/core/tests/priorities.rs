@@ -1,4 +1,4 @@
-//! What starts first where a single slot serves the whole run.
+//! Which rollout starts first when a single slot serves the whole run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,9 +17,9 @@ type Place = (Stage, u64);
 struct Start {
     place: Place,
     waiting: BTreeSet<Place>,
-    /// Iterations whose gates were open though their pareto sets had begun.
+    /// Iterations whose gates were open although their pareto sets had begun.
     early: BTreeSet<u64>,
-    /// What children that passed promised.
+    /// The promises of children that passed.
     promises: BTreeMap<u64, f64>,
 }
 
@@ -65,8 +65,8 @@ impl Seen {
     }
 }
 
-/// The order in which one slot works off the orders; a reflection comes back at every third start,
-/// so that rollouts of all kinds wait.
+/// The order in which one slot works off the orders. A reflection returns at every third start, so
+/// that rollouts of all kinds wait.
 fn starts(world: &World) -> Vec<Start> {
     let mut core = world.core();
     let mut queue: BTreeMap<(Priority, u64), Work> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What every combination of schedule, staleness and speculation must keep.
+//! Rules that hold under every combination of schedule, staleness and speculation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::config::{ComponentSelection, ScheduleKind, Speculation, StaleChildren
 use crate::event::{CloseReason, Decision, EventBody, Fact};
 use crate::ids::TrialKey;
 
-/// Every combination that differs from another, and two with several hypotheses.
+/// Every combination that differs from the others, and two with several hypotheses.
 fn worlds(gate_lag: u32, pareto_lag: u32) -> Vec<World> {
     use {ScheduleKind as Kind, Speculation as Early, StaleChildren as Stale};
     let combinations = [
@@ -39,7 +39,7 @@ fn worlds(gate_lag: u32, pareto_lag: u32) -> Vec<World> {
     worlds
 }
 
-/// Results in which some iterations wait very long, so that others overtake them.
+/// Results in an order in which some iterations wait very long, so that others overtake them.
 fn with_stragglers(seed: u64) -> impl FnMut(usize) -> usize {
     let mut uniform = shuffler(seed);
     move |open| {
@@ -51,7 +51,7 @@ fn with_stragglers(seed: u64) -> impl FnMut(usize) -> usize {
     }
 }
 
-/// That the counters at the end are what the journal says, and within the budget.
+/// Checks that the counters at the end equal those of the journal and stay within the budget.
 #[track_caller]
 fn check_books(world: &World, journal: &Journal) {
     let context = format!("{:?}", world.settings.run);
@@ -156,7 +156,7 @@ fn a_killed_run_under_the_ordered_schedule_ends_as_it_would_have() {
     }
 }
 
-/// Runs until stale children have been seen under a policy, and gives the journals.
+/// Runs under a policy until stale children have appeared, and returns the journals.
 fn with_stale_children(policy: StaleChildren, speculate: Speculation) -> Vec<Journal> {
     let journals = (0..20).map(|seed| {
         let mut world = World::new(3, 6);

@@ -1,4 +1,4 @@
-//! A small deterministic world whose results arrive in any order one likes.
+//! A small deterministic world whose results can arrive in any order.
 
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ impl World {
         Config::new(seed, PromptTemplate::default(), sets, self.settings.clone()).unwrap()
     }
 
-    /// What the world says to a piece of work: a function of the work alone.
+    /// The world's answer to a piece of work. It depends on the work alone.
     pub(crate) fn answer(&self, work: &Work) -> Fact {
         match work {
             Work::Rollout(work) => {
@@ -133,7 +133,7 @@ impl World {
                     format!("{}{letter}", work.rules.current)
                 };
                 let text = (!noise.is_multiple_of(7)).then(|| text_of(0));
-                // Now and then the reply holds fewer texts than were asked for.
+                // Some replies hold fewer texts than requested.
                 let most = work.texts.min(1 + (noise % 4) as u32);
                 let alternatives = text.iter().flat_map(|_| (1..most).map(text_of)).collect();
                 Fact::ReflectionSettled(Box::new(ReflectionSettled {
@@ -175,7 +175,7 @@ impl World {
         prompt
     }
 
-    /// Runs to the end; `pick` chooses which open piece of work is answered next.
+    /// Runs to the end. `pick` chooses the open piece of work that is answered next.
     pub(crate) fn run(&self, pick: impl FnMut(usize) -> usize) -> Journal {
         let mut core = self.core();
         let entries = made(&mut core);
@@ -183,7 +183,7 @@ impl World {
         self.go_on(core, Journal { entries }, open, pick)
     }
 
-    /// Takes a run up again of which `facts` are stored, and runs it to the end.
+    /// Resumes a run whose `facts` are stored, and runs it to the end.
     pub(crate) fn resume(&self, facts: &[Fact], pick: impl FnMut(usize) -> usize) -> Journal {
         let mut core = self.core();
         let mut entries = made(&mut core);
@@ -234,13 +234,13 @@ impl World {
     }
 }
 
-/// What the core waits for.
+/// The work that the core waits for.
 enum Open {
     Work(Work),
     Fact(Fact),
 }
 
-/// Every other rollout of the trial is in flight; the others were never begun.
+/// Every other rollout of the trial is in flight; the others never began.
 fn drop_half(open: &mut Vec<Open>, trial: TrialKey) {
     let mut positions = Vec::new();
     open.retain(|one| match one {
@@ -265,7 +265,7 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// The decisions without the order in which independent ones happened to be made.
+    /// The decisions in sorted order, so that the order of independent ones does not count.
     pub(crate) fn decisions(&self) -> Vec<String> {
         let mut decisions: Vec<String> = self
             .entries
