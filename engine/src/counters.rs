@@ -1,11 +1,12 @@
-//! The counters everyone shows: one fold over the journal, so they are equal wherever they appear.
+//! The counters that every view shows. All are computed by one fold over the journal, so they are
+//! equal everywhere.
 
 use gepa_evaluation::{Phase, Purpose, Usage};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Decision, EventBody, Fact, RolloutSettled};
 
-/// Everything that is counted in a run. See the vocabulary in the architecture guide.
+/// All counters of a run. The architecture guide defines the terms.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counters {
@@ -13,29 +14,29 @@ pub struct Counters {
     pub trials_tried: u64,
     /// Trials whose rollouts all have outcomes.
     pub total_trials_evaluated: u64,
-    /// Those of phase optimization.
+    /// Trials of phase optimization.
     pub optimization_trials_evaluated: u64,
     /// Rollouts whose outcomes come from the run that this one branches from.
     #[serde(skip_serializing_if = "is_zero")]
     pub recalled_rollouts: u64,
-    /// Reflections whose answers come from there.
+    /// Reflections whose answers come from that run.
     #[serde(skip_serializing_if = "is_zero")]
     pub recalled_reflections: u64,
-    /// Those of phase validation.
+    /// Trials of phase validation.
     pub validation_trials_evaluated: u64,
     /// Rollouts executed, scored or failed.
     pub total_rollouts: u64,
-    /// Those of phase optimization.
+    /// Rollouts of phase optimization.
     pub optimization_rollouts_executed: u64,
-    /// Those of phase validation.
+    /// Rollouts of phase validation.
     pub validation_rollouts_executed: u64,
     /// Executed rollouts that ended in a failure.
     pub failed_rollouts: u64,
-    /// Outcomes taken from earlier trials instead of executing a rollout.
+    /// Outcomes reused from earlier trials instead of executing a rollout.
     pub reused_rollouts: u64,
-    /// Rollouts of trials that were ordered before it was certain that they would be wanted.
+    /// Rollouts of trials that were ordered before it was certain that they were needed.
     pub speculative_rollouts: u64,
-    /// Rollouts of those trials that were executed and not wanted in the end.
+    /// Executed rollouts of those trials that were not needed in the end.
     pub wasted_rollouts: u64,
     /// Validation examples scored per candidate.
     pub eval_n: u64,
@@ -57,7 +58,7 @@ pub struct Counters {
     pub mutation_completion_tokens: u64,
     /// Estimated tokens of reflection replies that came without usage.
     pub mutation_unknown_tokens: u64,
-    /// The six token counters together.
+    /// The sum of the six token counters.
     pub total_tokens: u64,
     /// Known cost in micro-dollars.
     pub total_cost_micro_usd: u64,
@@ -74,7 +75,7 @@ pub struct UsageShare {
     pub phase: Phase,
     /// The purpose.
     pub purpose: Purpose,
-    /// What was spent.
+    /// Tokens and cost.
     pub usage: Usage,
 }
 
@@ -197,7 +198,7 @@ impl Counters {
                 purpose,
                 usage,
             });
-            // Which purpose was seen first depends on timing; the order shown must not.
+            // The purpose seen first depends on timing; the order shown must not.
             self.usage.sort_by_key(|share| (share.phase, share.purpose));
         }
     }

@@ -77,7 +77,7 @@ impl<'de> Deserialize<'de> for RunId {
     }
 }
 
-/// The place of an event in its run's journal, from 1; 0 stands before the first.
+/// The position of an event in its run's journal, from 1; 0 means before the first event.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -123,8 +123,8 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Wall-clock time that goes on steadily when someone sets the clock back. Set forward it follows:
-/// that is what waking up from sleep looks like.
+/// Wall-clock time that does not go back when the system's clock is set back. If the clock is set
+/// forward, this time follows, because the clock also jumps forward when the machine wakes up.
 #[derive(Clone, Copy, Debug)]
 struct SteadyClock {
     /// Microseconds since the epoch at `instant`.
@@ -133,7 +133,7 @@ struct SteadyClock {
 }
 
 impl SteadyClock {
-    /// Differences up to this are the two clocks' rounding and drift, in microseconds.
+    /// Differences up to this many microseconds come from the rounding and drift of the two clocks.
     const DRIFT: i64 = 1_000_000;
 
     fn read(&mut self, wall: i64, instant: Instant) -> i64 {
@@ -147,8 +147,8 @@ impl SteadyClock {
     }
 }
 
-/// A trial within its run: the iteration, and its place in it. Known before the trial starts and
-/// independent of how work interleaves.
+/// A trial within its run: the iteration, and its place in it. It is known before the trial starts
+/// and does not depend on timing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TrialKey {
     /// The iteration; 0 for the seed, the last one plus one for validation.

@@ -1,4 +1,4 @@
-//! The GEPA engine: evolves prompts against an evaluator, and accounts for everything it paid for.
+//! The GEPA engine: evolves prompts against an evaluator, and accounts for all tokens and cost.
 //!
 //! The library call, from settings to result:
 //!

@@ -1,4 +1,4 @@
-//! What a run can cost, before anything is spent.
+//! Estimates the cost of a run before it begins.
 
 use std::sync::Arc;
 
@@ -15,23 +15,24 @@ use crate::policy::ComponentSelector;
 const LIKELY_ACCEPTANCE: f64 = 0.3;
 /// Characters of one example in a reflection prompt, for an estimate.
 const EXAMPLE_CHARS: usize = 2_000;
-/// Bounds count every byte as a token and every reply as its longest; texts come to about a quarter.
+/// Bounds count every byte as a token and every reply at its longest. Real texts use about a
+/// quarter.
 const LIKELY_SHARE_OF_BOUND: f64 = 0.25;
 
-/// What a run can cost: at the least, likely, and at the most.
+/// The cost of a run: the minimum, the likely value, and the maximum.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
-    /// The least with which one proposal is tried to its end.
+    /// The minimum with which one proposal can be tried to its end.
     pub floor: PlanRow,
-    /// With three proposals in ten accepted, up to the limits set.
+    /// The likely cost, with three of ten proposals accepted, up to the limits set.
     pub likely: PlanRow,
-    /// What no run of this configuration exceeds; `None` fields have no limit.
+    /// The maximum for any run of this configuration; `None` fields have no limit.
     pub most: PlanRow,
-    /// Whether the budget covers the floor.
+    /// Whether the budget covers the minimum.
     pub affordable: bool,
 }
 
-/// One column of a [`Plan`]; `None` where nothing bounds it or nothing is known.
+/// One column of a [`Plan`]; `None` where no limit applies or the value is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct PlanRow {
     /// Rollouts, the final validation included.
@@ -99,7 +100,7 @@ impl Plan {
             LIKELY_SHARE_OF_BOUND,
         );
 
-        // A generation that has begun is finished.
+        // A generation that has begun runs to its end.
         let most_iterations = budget
             .max_iterations
             .map(|count| count.saturating_add(config.generation_size() - 1));
@@ -150,7 +151,7 @@ impl Plan {
     }
 }
 
-/// The most one call can cost, where the models say.
+/// The largest cost of one call, where the models state it.
 #[derive(Debug, Default)]
 struct Bounds {
     rollout: Option<UsageBound>,
@@ -205,7 +206,8 @@ fn rollout_bound(config: &Config, evaluator: &dyn Evaluator) -> Option<UsageBoun
         })
 }
 
-/// For the component with the longest text, after a minibatch of examples of some length.
+/// The largest cost of a call for the component with the longest text, after a minibatch of
+/// examples of some length.
 fn reflection_bound(config: &Config, proposer: &dyn Proposer) -> Option<UsageBound> {
     let components = config.seed().components().iter();
     let (name, _) = components.max_by_key(|(_, text)| text.len())?;

@@ -1,10 +1,10 @@
-//! Where a run's randomness comes from: one independent stream per (seed, purpose, iteration).
+//! The randomness of a run: one independent stream per (seed, purpose, iteration).
 
 use gepa_archive::Draw;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
-/// What a stream of random words is for. A draw added for one purpose shifts no other.
+/// The purpose of a stream of random words. A draw added for one purpose does not shift any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DrawPurpose {
@@ -14,7 +14,7 @@ pub enum DrawPurpose {
     Minibatch,
     /// Which candidates merge, and how; keyed by iteration.
     Merge,
-    /// Against whom a stale child is tried; keyed by iteration.
+    /// Which parent a stale child is tried against; keyed by iteration.
     Regate,
 }
 
@@ -76,8 +76,8 @@ mod tests {
         );
     }
 
-    /// The words themselves are part of the journal's meaning: a new version of the generator must
-    /// not change what an old run would decide.
+    /// The meaning of a journal depends on these words: a new version of the generator must not
+    /// change the decisions of an old run.
     #[test]
     fn the_words_of_a_stream_never_change() {
         let mut source = ChaChaStreams::new(0);

@@ -1,4 +1,4 @@
-//! Why a run ends: specific, and with the figures that made it so.
+//! The reasons why a run ends, each with its figures.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub enum StopReason {
         limit: u64,
         /// Rollouts executed.
         used: u64,
-        /// What another proposal could need.
+        /// The number of rollouts that another proposal could need.
         needed: u64,
     },
     /// The reflection calls left do not cover another proposal.
@@ -44,14 +44,14 @@ pub enum StopReason {
         /// Seconds allowed.
         limit_seconds: f64,
     },
-    /// The iterations asked for are done.
+    /// The run has made all iterations that the limit allows.
     Iterations {
-        /// How many.
+        /// The limit.
         limit: u64,
     },
-    /// The archive holds as many candidates as asked for.
+    /// The archive holds as many candidates as the limit allows.
     Candidates {
-        /// How many.
+        /// The limit.
         limit: u64,
     },
     /// The best mean score reached the target.
@@ -61,13 +61,13 @@ pub enum StopReason {
         /// The score.
         score: f64,
     },
-    /// The best mean score has not risen for long enough.
+    /// The best mean score has not risen for the number of iterations that the limit allows.
     NoImprovement {
         /// Iterations without a rise.
         iterations: u64,
     },
-    /// Iteration after iteration there was nothing left to execute: minibatches perfect already, or
-    /// every new text a known one.
+    /// Many iterations in a row executed no rollout: their minibatches were perfect already, or
+    /// every new text was a known one.
     NothingLeft {
         /// Iterations in a row without a rollout.
         iterations: u64,
@@ -78,44 +78,45 @@ pub enum StopReason {
         iterations: u64,
         /// Candidates accepted before, besides the seed.
         accepted: u64,
-        /// What was wrong the last time.
+        /// The problem with the last text.
         message: String,
     },
-    /// A condition that was given to the run beside the configured ones.
+    /// A condition that the program added beside the configured ones.
     Custom {
         /// The condition's name.
         name: String,
         /// What it found, for people.
         detail: String,
     },
-    /// Someone asked for it.
+    /// The user asked the run to stop.
     Requested,
-    /// Someone asked that it end at once, without a final scoring.
+    /// The user asked the run to end at once, without a final scoring.
     Cancelled,
-    /// Nothing was executed, so there is no result whatever else ended the run.
+    /// The run executed nothing, so it has no result. This reason replaces the one that ended the
+    /// run.
     NoRollouts {
         /// What ended it.
         cause: String,
     },
-    /// A provider or task app was down for longer than whoever supervises the run allows.
+    /// A provider or task app was down for longer than the run's supervisor allows.
     Outage {
-        /// Minutes it was waited for.
+        /// The minutes that the supervisor waited.
         minutes: u64,
-        /// What was seen the last time.
+        /// The last error seen.
         message: String,
     },
-    /// The run could not be taken up again: its configuration, a key or its journal is unusable.
+    /// The run could not be resumed: its configuration, a key or its journal is unusable.
     Unusable {
         /// What is wrong.
         message: String,
     },
     /// Too many rollouts failed for the result to mean anything.
     EvaluatorFailures {
-        /// Failed rollouts among the last ones.
+        /// The number of failed rollouts among the last ones.
         failed: u64,
-        /// How many were looked at.
+        /// The number of rollouts looked at.
         of: u64,
-        /// What the last failure said.
+        /// The message of the last failure.
         message: String,
     },
 }
@@ -145,7 +146,7 @@ impl StopReason {
         }
     }
 
-    /// Whether a run that ended for this reason goes on once it has other limits.
+    /// Whether a run that ended for this reason can go on under other limits.
     pub fn can_be_lifted(&self) -> bool {
         let is_for_good = matches!(
             self,
@@ -154,7 +155,7 @@ impl StopReason {
         !is_for_good && !self.is_failure()
     }
 
-    /// Whether the run failed, rather than finished.
+    /// Whether the run failed; false if it finished.
     pub fn is_failure(&self) -> bool {
         matches!(
             self,

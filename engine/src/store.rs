@@ -1,4 +1,4 @@
-//! The seam to storage: an append-only journal with tables derived from it.
+//! The interface of storage: an append-only journal, and tables derived from it.
 
 use std::fmt;
 use std::future;
@@ -32,7 +32,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Claimed`] while someone else holds the run.
+    /// [`StoreError::Claimed`] while another process or task holds the run.
     async fn claim(&self, run: &RunId) -> Result<Claim, StoreError>;
 
     /// Whether some living process holds the run's claim.
@@ -43,9 +43,9 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`StoreError::ClaimLost`] if the run was claimed again since the token was given; its holder
-    /// is told as well ([`Claim::lost`]). [`StoreError::Conflict`] if `after` is not the last event.
-    /// [`StoreError::Misfit`] if an event does not follow from those before it.
+    /// [`StoreError::ClaimLost`] if the run was claimed again since the token was given; the holder
+    /// of the token is notified as well ([`Claim::lost`]). [`StoreError::Conflict`] if `after` is
+    /// not the last event. [`StoreError::Misfit`] if an event does not follow from those before it.
     async fn append(
         &self,
         token: &ClaimToken,
@@ -83,33 +83,34 @@ pub trait Store: Send + Sync {
     /// All snapshots.
     async fn snapshots(&self, run: &RunId) -> Result<Vec<SnapshotRow>, StoreError>;
 
-    /// What the storage itself finds wrong with its files, a line each.
+    /// The problems that the storage itself finds in its files, one line each.
     async fn integrity(&self) -> Result<Vec<String>, StoreError>;
 }
 
-/// What an append must show: which claim on the run its writer holds.
+/// Proof of a claim, which an append must present.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimToken {
     /// The run.
     pub run: RunId,
-    /// Which claim on the run, from 1. A later claim has a greater number.
+    /// The number of the claim on the run, from 1. A later claim has a greater number.
     pub number: u64,
 }
 
-/// Keeps a run's only writer that. It is released when dropped, and by the system or by its expiry
-/// if the process dies.
+/// Keeps its holder the run's only writer. It is released when it is dropped. If the process dies,
+/// the system or its expiry releases it.
 pub struct Claim {
     token: ClaimToken,
     loss: watch::Receiver<Option<String>>,
     _hold: Box<dyn Send + Sync>,
 }
 
-/// The store's end of a claim.
+/// The store's side of a claim.
 #[derive(Debug)]
 pub struct ClaimNotice(watch::Sender<Option<String>>);
 
 impl Claim {
-    /// A claim that lasts as long as `hold` lives, and the store's way to say that it was lost.
+    /// Creates a claim that lasts as long as `hold` lives, and the sender with which the store
+    /// reports that the claim is lost.
     pub fn new(token: ClaimToken, hold: impl Send + Sync + 'static) -> (Self, ClaimNotice) {
         let (notice, loss) = watch::channel(None);
         let claim = Self {
@@ -120,13 +121,13 @@ impl Claim {
         (claim, ClaimNotice(notice))
     }
 
-    /// What appends under this claim must show.
+    /// The token that an append under this claim must present.
     pub fn token(&self) -> &ClaimToken {
         &self.token
     }
 
-    /// Waits until someone else owns the run, and says who. A store may notice only when it refuses
-    /// an append.
+    /// Waits until the run has another owner, and returns who it is. A store may notice this only
+    /// when it refuses an append.
     pub fn lost(&self) -> impl Future<Output = StoreError> + Send + 'static {
         let (mut loss, run) = (self.loss.clone(), self.token.run.clone());
         async move {
@@ -134,7 +135,7 @@ impl Claim {
             let owner = told.ok().and_then(|owner| owner.clone());
             match owner {
                 Some(owner) => StoreError::ClaimLost { run, owner },
-                // The store has forgotten the claim without anyone having taken it.
+                // The store has forgotten the claim, but no other owner has taken it.
                 None => future::pending().await,
             }
         }
@@ -142,7 +143,7 @@ impl Claim {
 }
 
 impl ClaimNotice {
-    /// Tells the claim's holder that `owner` owns the run now.
+    /// Notifies the claim's holder that `owner` owns the run now.
     pub fn tell(&self, owner: &str) {
         self.0.send_replace(Some(owner.to_owned()));
     }
@@ -157,7 +158,7 @@ impl fmt::Debug for Claim {
     }
 }
 
-/// Why the store could not do it.
+/// Why an operation of the store failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -167,7 +168,7 @@ pub enum StoreError {
     /// A run of this id exists.
     #[error("run `{0}` exists already")]
     RunExists(RunId),
-    /// Someone else writes this run.
+    /// Another process or task writes this run.
     #[error("run `{run}` is being written by {holder}; wait for it to end, or stop it first")]
     Claimed {
         /// The run.
@@ -175,7 +176,7 @@ pub enum StoreError {
         /// Who holds it.
         holder: String,
     },
-    /// Someone else claimed the run since.
+    /// Another process or task has claimed the run since.
     #[error(
         "run `{run}` is written by {owner} now; this process lost its claim on it and writes no more"
     )]
@@ -185,19 +186,19 @@ pub enum StoreError {
         /// Who owns it now.
         owner: String,
     },
-    /// The journal has moved on: another writer was here.
+    /// The journal has newer events, because another writer appended them.
     #[error(
         "journal of run `{run}` stands at {found}, not at {expected}: another process wrote to it"
     )]
     Conflict {
         /// The run.
         run: RunId,
-        /// Where the caller thought it stands.
+        /// The last event that the caller expected.
         expected: Seq,
-        /// Where it stands.
+        /// The last event that is stored.
         found: Seq,
     },
-    /// The events do not follow from the journal they were to be appended to.
+    /// The events do not follow from the journal to which they should be appended.
     #[error("event {seq} does not fit the journal of run `{run}`: {detail}")]
     Misfit {
         /// The run.
@@ -207,7 +208,7 @@ pub enum StoreError {
         /// What is wrong with it.
         detail: String,
     },
-    /// Stored data does not make sense.
+    /// Stored data is inconsistent.
     #[error(
         "stored data of {what} is damaged: {detail}; `gepa doctor` shows what can be rebuilt, the \
          rest has to come from a backup"

@@ -19,8 +19,8 @@ use metrics::{counter, gauge, histogram};
 
 use crate::event::{CloseReason, Decision, Event, EventBody, Fact, RolloutSettled};
 
-/// Counts a stored batch. Rollouts alike are counted together: looking a metric up costs more than
-/// counting.
+/// Counts a stored batch. Equal rollouts are counted together, because looking up a metric costs
+/// more than counting.
 pub(crate) fn count(batch: &[Event]) {
     let mut kinds: Vec<RolloutKind> = Vec::new();
     for event in batch {

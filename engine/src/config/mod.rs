@@ -1,4 +1,4 @@
-//! What a run is told to do: settings, and a configuration that cannot be invalid.
+//! The engine's settings, and a configuration that cannot be invalid.
 
 mod problem;
 mod resolved;

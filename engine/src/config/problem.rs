@@ -5,7 +5,7 @@ use std::fmt;
 /// One thing wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The dotted key, as one would write it after `--set`; empty for the file as a whole.
+    /// The dotted key in the form of `--set`; empty for the file as a whole.
     pub key: String,
     /// What is wrong and what to write instead; reads after the key.
     pub message: String,
@@ -31,7 +31,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Settings that do not hold together, with everything that is wrong with them.
+/// Settings that contradict each other, with every problem found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct InvalidConfig {
     /// At least one problem.

@@ -11,7 +11,7 @@ use super::problem::{InvalidConfig, Problem};
 use super::settings::{Overlap, RunSettings, ScheduleKind, Settings, Speculation};
 use crate::reflection::Template;
 
-/// Most proposals of one generation: a typing error must not fill the memory.
+/// The most proposals of one generation. The limit keeps a typing error from filling the memory.
 const LARGEST_GENERATION: u32 = 10_000;
 
 /// The three example sets.
@@ -37,7 +37,7 @@ impl ExampleSets {
     }
 }
 
-/// A run's configuration. There is no way to build one that does not hold together.
+/// A run's configuration. Only a consistent configuration can be built.
 #[derive(Clone, Debug)]
 pub struct Config {
     settings: Settings,
@@ -49,7 +49,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Checks everything at once and reports every problem found.
+    /// Checks everything and reports all problems at once.
     ///
     /// `prompt` says how the seed's components become chat messages; leave it empty where
     /// candidates are not prompts.
@@ -143,7 +143,7 @@ impl Config {
         (1 + u64::from(self.settings.validation.top_k)) * self.sets.validation.len() as u64
     }
 
-    /// Rollouts one proposal can need: parent, child, pareto set.
+    /// The number of rollouts one proposal can need: parent, child, pareto set.
     pub fn proposal_rollouts(&self) -> u64 {
         2 * u64::from(self.settings.search.minibatch_size) + self.sets.pareto.len() as u64
     }
@@ -164,8 +164,8 @@ impl Config {
         u64::from(self.settings.reflection.hypotheses)
     }
 
-    /// Rollouts a generation needs for one of its children to be tried to the end: the minibatches
-    /// of all, one pareto set.
+    /// The number of rollouts a generation needs to try one of its children to the end: all
+    /// minibatches and one pareto set.
     pub fn generation_rollouts(&self) -> u64 {
         let minibatch = u64::from(self.settings.search.minibatch_size);
         let tried = self.generation_reflections() + self.generation_size();

@@ -20,8 +20,8 @@ pub struct GateQuestion<'a> {
 /// Decides at the gate.
 ///
 /// The core asks once for each child of a reflection whose minibatch has all its outcomes, and a
-/// second time where a stale child is compared with another parent. A merge has a rule of its own: its
-/// child may equal the better parent.
+/// second time if a stale child is compared with another parent. Merges do not use this policy: a
+/// merge passes if it equals the better parent.
 ///
 /// The policy answers from the question alone. A child that has the scores of its parent and more on one
 /// example passes wherever a child with exactly the scores of its parent does.
@@ -36,8 +36,8 @@ pub trait AcceptanceRule: Send {
         false
     }
 
-    /// Whether another process gives the same answers to the same questions, from the configuration and
-    /// this value alone. Where not, the answers are journaled; see [`Policies`](super::Policies).
+    /// Whether another process gives the same answers to the same questions, from the configuration
+    /// and this value alone. If not, the answers are journaled; see [`Policies`](super::Policies).
     fn replayable(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! Who answers a question: the journal, a policy from outside, or the configured one.
+//! Decides who answers a policy question: the journal, a foreign policy, or the configured one.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use crate::event::{PolicyDecided, PolicyPoint};
 
-/// One point of the search: the configured policy, and one from outside that takes its place.
+/// One point of the search: the configured policy, and a foreign one that replaces it.
 pub(crate) struct Seat<P: ?Sized> {
-    /// Sets the terms: how many rollouts and reflection calls an answer may cost.
+    /// Sets the bounds: how many rollouts and reflection calls an answer may cost.
     pub(crate) configured: Box<P>,
-    /// Not replayable; its answers are cut to the configured policy's terms.
+    /// A policy that is not replayable. Its answers are cut to the bounds of the configured policy.
     pub(crate) foreign: Option<Box<P>>,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Answer<A> {
 }
 
 impl<P: ?Sized> Seat<P> {
-    /// A replayable policy takes the configured one's place for good.
+    /// Replaces the configured policy by a replayable one for good.
     pub(crate) fn new(
         configured: Box<P>,
         given: Option<Box<P>>,
@@ -70,9 +70,10 @@ impl Question {
 }
 
 impl Answers {
-    /// The journal's answer if it has one; else the foreign policy's, which is journaled; else the
-    /// configured policy's. While a journal is replayed no foreign policy is asked: where the journal has
-    /// no answer of one, none was asked then either.
+    /// Returns the journal's answer if there is one. Otherwise it asks the foreign policy and
+    /// journals the answer, or asks the configured policy if there is no foreign one. While a
+    /// journal is replayed no foreign policy is asked: if the journal has no answer of one, none
+    /// was asked at that time.
     pub(crate) fn ask<P: ?Sized, A: Serialize + DeserializeOwned>(
         &mut self,
         question: Question,
@@ -102,7 +103,7 @@ impl Answers {
         }
     }
 
-    /// Takes in an answer that the journal holds.
+    /// Adds an answer that the journal holds.
     pub(crate) fn recall(&mut self, decided: &PolicyDecided) {
         let question = Question {
             iteration: decided.iteration,
@@ -112,7 +113,7 @@ impl Answers {
         self.known.insert(question, decided.answer.clone());
     }
 
-    /// Whether a stored journal is being followed.
+    /// Sets whether a stored journal is being replayed.
     pub(crate) fn set_replaying(&mut self, is_replaying: bool) {
         self.is_replaying = is_replaying;
     }
@@ -133,7 +134,7 @@ impl Answers {
 
     fn journal(&mut self, question: Question, answer: &impl Serialize) {
         let answer = serde_json::to_value(answer).unwrap_or_default();
-        // The same question may come again, and gets the same answer.
+        // The same question may come again and then gets the same answer.
         self.known.insert(question, answer.clone());
         self.made.push(PolicyDecided {
             point: question.point,

@@ -14,19 +14,19 @@ pub struct ComponentQuestion<'a> {
     pub parent: CandidateIndex,
     /// Its texts; a component is named by its position in them.
     pub candidate: &'a Candidate,
-    /// The component whose turn it is, below the number of components. The core moves it on by one
-    /// after each question where the policy [takes turns](ComponentSelector::takes_turns).
+    /// The component whose turn it is, below the number of components. The core moves the turn on
+    /// by one after each question if the policy [takes turns](ComponentSelector::takes_turns).
     pub turn: usize,
 }
 
 /// Decides which components are rewritten.
 ///
-/// The core asks once for each reflection and rewrites the components in the order of the answer. It
-/// leaves out positions that do not exist and repetitions, and cuts the answer to
-/// [`most`](Self::most) components. Where nothing is left it rewrites the component whose turn it is.
+/// The core asks once for each reflection and rewrites the components in the order of the answer.
+/// It leaves out positions that do not exist and repetitions, and cuts the answer to
+/// [`most`](Self::most) components. If nothing is left, it rewrites the component whose turn it is.
 ///
-/// The policy names 1 to `most` different positions. It answers from the question and from what it was
-/// asked before.
+/// The policy names 1 to `most` different positions. Its answer depends only on this question and
+/// earlier ones.
 pub trait ComponentSelector: Send {
     /// Positions of the components to rewrite.
     fn select(&mut self, question: &ComponentQuestion<'_>) -> Vec<usize>;
@@ -43,8 +43,8 @@ pub trait ComponentSelector: Send {
         false
     }
 
-    /// Whether another process gives the same answers to the same questions, from the configuration and
-    /// this value alone. Where not, the answers are journaled; see [`Policies`](super::Policies).
+    /// Whether another process gives the same answers to the same questions, from the configuration
+    /// and this value alone. If not, the answers are journaled; see [`Policies`](super::Policies).
     fn replayable(&self) -> bool {
         false
     }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::config::{Config, SearchSettings, Settings};
 
-/// One policy for each point of the search, and what foreign ones answered.
+/// One policy for each point of the search, and the answers of foreign ones.
 pub(crate) struct PolicySet {
     pub(crate) parent: Seat<dyn ParentSelector>,
     pub(crate) minibatch: Seat<dyn MinibatchSampler>,
@@ -20,12 +20,12 @@ pub(crate) struct PolicySet {
     pub(crate) winner: Seat<dyn WinnerChoice>,
     pub(crate) stop: Seat<dyn StopCondition>,
     pub(crate) answers: Answers,
-    /// A foreign policy chose a parent, so that any candidate may become one.
+    /// Whether a foreign policy chose a parent, so that any candidate may become one.
     pub(crate) any_may_be_parent: bool,
 }
 
 impl PolicySet {
-    /// The policies that the configuration names, and those given in their place.
+    /// Builds the policies that the configuration names, and those that replace them.
     pub(crate) fn new(config: &Config, given: Policies) -> Self {
         let search = &config.settings().search;
         let sampler = EpochShuffled::new(config.sets().train.len(), search.minibatch_size as usize);
@@ -73,7 +73,7 @@ impl PolicySet {
 }
 
 impl PolicySet {
-    /// The configured policies whose settings change are made anew.
+    /// Builds the configured policies again whose settings change.
     pub(crate) fn reconfigure(&mut self, before: &Settings, after: &Config) {
         let (old, new) = (&before.search, &after.settings().search);
         let rule = |search: &SearchSettings| (search.parent, search.epsilon, search.top_k);

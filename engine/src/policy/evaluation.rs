@@ -29,7 +29,7 @@ pub struct RowScore {
     pub score: Option<f64>,
 }
 
-/// What becomes of a candidate's row.
+/// What happens to a candidate's row next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RowStep {
@@ -37,25 +37,27 @@ pub enum RowStep {
     Run(Vec<usize>),
     /// The candidate enters the archive with the row it has.
     Enter,
-    /// The proposal ends without a new member of the archive, for this reason.
+    /// The proposal ends for this reason, and the candidate does not enter the archive.
     Drop(String),
 }
 
 /// Decides how much of the pareto set a candidate is run on.
 ///
 /// The core asks [`row`](Self::row) once for the seed and once for each child, when its gate is
-/// committed. The [`RowPlan`] it gets is then asked for the first positions, and again each time all
-/// positions ordered so far have an outcome, until it says that the candidate enters the archive or is
-/// dropped. Results arrive in any order, so a plan that looked at the archive later would decide
-/// differently from run to run: whatever it needs of the archive it takes from the question.
+/// committed. It then asks the returned [`RowPlan`] for the first positions, and again each time
+/// all positions ordered so far have an outcome, until the plan says that the candidate enters the
+/// archive or is dropped. Results arrive in any order, so a plan that read the archive later would
+/// decide differently from run to run. A plan must take everything it needs of the archive from the
+/// question.
 ///
-/// A generation begins only where the rollout budget covers [`first`](Self::first) positions of one
-/// child. When a gate is committed the core sets aside [`most`](Self::most) positions, or what the
-/// budget leaves. A row that would need more than was set aside enters the archive as it is.
+/// A generation begins only if the rollout budget covers [`first`](Self::first) positions of one
+/// child. When a gate is committed the core reserves [`most`](Self::most) positions, or what the
+/// budget leaves. A row that would need more than was reserved enters the archive as it is.
 ///
-/// The core leaves out positions that do not exist, that were ordered before, and repetitions; cuts the
-/// first answer to `first` positions; and takes an answer without a position left for
-/// [`RowStep::Enter`]. What was not run stays unknown: it is no failure and counts in no mean.
+/// The core leaves out positions that do not exist, that were ordered before, and repetitions. It
+/// cuts the first answer to `first` positions. It treats an answer without a position left as
+/// [`RowStep::Enter`]. Positions that were not run stay unknown: they are no failures and count in
+/// no mean.
 pub trait ParetoEvaluation: Send {
     /// A plan for one candidate. Randomness comes from `random`, keyed by the iteration or by a constant.
     fn row(
@@ -78,8 +80,8 @@ pub trait ParetoEvaluation: Send {
         false
     }
 
-    /// Whether another process gives the same answers to the same questions, from the configuration and
-    /// this value alone. Where not, the answers are journaled; see [`Policies`](super::Policies).
+    /// Whether another process gives the same answers to the same questions, from the configuration
+    /// and this value alone. If not, the answers are journaled; see [`Policies`](super::Policies).
     fn replayable(&self) -> bool {
         false
     }
@@ -87,12 +89,12 @@ pub trait ParetoEvaluation: Send {
 
 /// Decides on one candidate's row.
 ///
-/// The policy answers from what it took from the question and from `known` alone: earlier answers may
-/// have come from the journal. After a finite number of questions it says something else than
-/// [`RowStep::Run`].
+/// The answer depends only on what the plan took from the question and on `known`, because earlier
+/// answers may have come from the journal. After a finite number of questions the plan answers with
+/// something other than [`RowStep::Run`].
 pub trait RowPlan: Send {
-    /// What comes next. `known` holds every position run so far, in the order in which they were ordered;
-    /// it is empty at first.
+    /// The next step. `known` holds every position run so far, in the order in which they were
+    /// ordered; it is empty at first.
     fn next(&mut self, known: &[RowScore]) -> RowStep;
 }
 

@@ -1,4 +1,4 @@
-//! What each trait's doc comment promises, tried on every implementation.
+//! Checks the promises in each trait's doc comment on every implementation.
 
 use std::sync::Arc;
 

@@ -18,14 +18,15 @@ pub struct MinibatchQuestion {
     pub parent: CandidateIndex,
     /// Training examples there are, at least 1; an example is named by its position.
     pub examples: usize,
-    /// Examples asked for, at least 1.
+    /// The number of examples requested, at least 1.
     pub size: usize,
 }
 
 /// Draws minibatches.
 ///
 /// The core asks once for each reflection. It leaves out positions that do not exist and cuts the
-/// answer to `size`; the budget covers no more. Where nothing is left it takes the first example.
+/// answer to `size`, because the budget covers no more. If nothing is left, it takes the first
+/// example.
 ///
 /// The policy names 1 to `size` positions; an example may be named twice. All its randomness comes from
 /// `random`, under [`DrawPurpose::Minibatch`].
@@ -34,8 +35,8 @@ pub trait MinibatchSampler: Send {
     fn sample(&mut self, question: &MinibatchQuestion, random: &mut dyn RandomSource)
     -> Vec<usize>;
 
-    /// Whether another process gives the same answers to the same questions, from the configuration and
-    /// this value alone. Where not, the answers are journaled; see [`Policies`](super::Policies).
+    /// Whether another process gives the same answers to the same questions, from the configuration
+    /// and this value alone. If not, the answers are journaled; see [`Policies`](super::Policies).
     fn replayable(&self) -> bool {
         false
     }

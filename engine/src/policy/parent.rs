@@ -8,15 +8,15 @@ use gepa_archive::{Archive, CandidateIndex, Draw, ParentRule};
 pub struct ParentQuestion<'a> {
     /// The first iteration the parent is drawn for, from 1.
     pub iteration: u64,
-    /// The archive as far as the schedule has decided. It holds at least the seed.
+    /// The archive after all decisions so far. It holds at least the seed.
     pub archive: &'a Archive,
 }
 
 /// Chooses parents.
 ///
-/// The core asks once for each parent of a generation, and once more where a stale child is tried
-/// against another parent. `draw` is a stream of its own for each question, so a policy may draw as
-/// often as it likes. Where the answer is not a live candidate, the core takes the best one.
+/// The core asks once for each parent of a generation, and once more if a stale child is tried
+/// against another parent. `draw` is a separate stream for each question, so a policy may draw any
+/// number of times. If the answer is not a live candidate, the core takes the best one.
 ///
 /// The policy names a live candidate; `None` only where there is none. All its randomness comes from
 /// `draw`.
@@ -35,8 +35,8 @@ pub trait ParentSelector: Send {
         true
     }
 
-    /// Whether another process gives the same answers to the same questions, from the configuration and
-    /// this value alone. Where not, the answers are journaled; see [`Policies`](super::Policies).
+    /// Whether another process gives the same answers to the same questions, from the configuration
+    /// and this value alone. If not, the answers are journaled; see [`Policies`](super::Policies).
     fn replayable(&self) -> bool {
         false
     }

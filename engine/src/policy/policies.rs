@@ -1,4 +1,4 @@
-//! Policies from Rust, in place of the configured ones.
+//! Policies given as Rust values, which replace the configured ones.
 
 use std::fmt;
 
@@ -11,16 +11,16 @@ use super::{
 use crate::config::Config;
 use crate::stop::StopReason;
 
-/// Policies that take the place of those the configuration names.
+/// Policies that replace those the configuration names.
 ///
-/// A policy that says it is `replayable` must be given again whenever the run is resumed or replayed.
-/// Of all others every answer is journaled as [`PolicyDecided`](crate::PolicyDecided), before any
-/// decision that follows from it: what is recorded can be resumed and replayed without them. A run that
-/// is resumed without them goes on with the configured policies.
+/// A `replayable` policy must be given again whenever the run is resumed or replayed. Every answer
+/// of another policy is journaled as [`PolicyDecided`](crate::PolicyDecided), before any decision
+/// that follows from it. The recorded run can therefore be resumed and replayed without that
+/// policy. A run resumed without it goes on with the configured policy.
 ///
-/// The configured policy still sets the terms for one that is not replayable: `search.minibatch_size`
-/// bounds a minibatch, `search.components` the number of components rewritten, and the pareto set is
-/// paid for before a proposal begins.
+/// For a policy that is not replayable, the configured policy still sets the bounds:
+/// `search.minibatch_size` bounds a minibatch, `search.components` bounds the number of components
+/// rewritten, and the pareto set is paid for before a proposal begins.
 #[derive(Default)]
 pub struct Policies {
     pub(super) parent: Option<Box<dyn ParentSelector>>,
@@ -107,7 +107,8 @@ impl Policies {
         self
     }
 
-    /// Ends the search, beside the configured conditions; may be called more than once.
+    /// Adds a condition that ends the search, beside the configured ones; may be called more than
+    /// once.
     #[must_use]
     pub fn stop(mut self, condition: impl StopCondition + 'static) -> Self {
         self.stop.push(Box::new(condition));

@@ -5,8 +5,8 @@ use gepa_archive::Archive;
 use crate::config::BudgetSettings;
 use crate::stop::StopReason;
 
-/// Where the search stands when another generation could begin: what has been decided, never what
-/// happens to have arrived.
+/// The standing of the search when another generation could begin. It shows what has been decided,
+/// never which results have arrived.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Standing<'a> {
@@ -22,11 +22,12 @@ pub struct Standing<'a> {
     pub since_best: u64,
     /// Iterations in a row without a rollout executed.
     pub idle: u64,
-    /// Idle iterations after which nothing can be expected any more.
+    /// The number of idle iterations after which no progress is expected.
     pub most_idle: u64,
     /// Iterations in a row without a usable text from the reflection model.
     pub unreflected: u64,
-    /// Iterations without a usable text after which the reflection model is given up.
+    /// The number of iterations without a usable text after which the run stops using the
+    /// reflection model.
     pub most_unreflected: u64,
     /// Why the last text could not be used; empty if all could.
     pub last_complaint: &'a str,
@@ -40,22 +41,22 @@ pub struct Standing<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Account {
-    /// The limit; `None` for none.
+    /// The limit; `None` if there is none.
     pub limit: Option<u64>,
-    /// Used by everything decided.
+    /// The amount used by all decided proposals.
     pub used: u64,
-    /// Set aside for proposals in flight.
+    /// The amount reserved for proposals in flight.
     pub reserved: u64,
-    /// What the next generation needs to be tried to its end.
+    /// The amount needed to try the next generation to its end.
     pub needed: u64,
 }
 
-/// What a condition says.
+/// The answer of a condition.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StopAnswer {
     /// Another generation may begin.
     GoOn,
-    /// The search ends; what is in flight is decided on.
+    /// The search ends. Proposals in flight are still decided on.
     Stop(StopReason),
     /// No generation begins before everything in flight has been decided on. The search ends if the
     /// condition says the same then.
@@ -69,22 +70,23 @@ pub enum StopAnswer {
 /// asked.
 ///
 /// A condition that is not [replayable](Self::replayable) is asked after all others, once for each
-/// generation, and only where nothing else keeps it from beginning; `StopIfIdle` is a `Stop` then.
+/// generation, and only if no other condition prevents the generation. Its `StopIfIdle` counts as
+/// `Stop`.
 ///
-/// The policy answers from the standing alone, and a condition that was reached stays reached while
+/// The answer depends on the standing alone. A condition that was reached stays reached while
 /// nothing further is decided.
 pub trait StopCondition: Send {
     /// Whether the search ends here.
     fn ask(&mut self, standing: &Standing<'_>) -> StopAnswer;
 
-    /// Whether another process gives the same answers to the same questions, from the configuration and
-    /// this value alone. Where not, the answers are journaled; see [`Policies`](super::Policies).
+    /// Whether another process gives the same answers to the same questions, from the configuration
+    /// and this value alone. If not, the answers are journaled; see [`Policies`](super::Policies).
     fn replayable(&self) -> bool {
         false
     }
 }
 
-/// The first condition of a list that does not say to go on.
+/// The answer of the first condition in a list that does not say to go on.
 pub(super) struct AnyOf(pub(super) Vec<Box<dyn StopCondition>>);
 
 impl StopCondition for AnyOf {
@@ -96,7 +98,7 @@ impl StopCondition for AnyOf {
     }
 }
 
-/// A condition of one line.
+/// A condition that is one expression.
 struct When(fn(&Standing<'_>) -> Option<StopReason>);
 
 impl StopCondition for When {
@@ -109,8 +111,8 @@ impl StopCondition for When {
     }
 }
 
-/// The rest of a budget does not cover the next generation. What is in flight may give back a part of
-/// what it holds.
+/// The rest of a budget does not cover the next generation. Proposals in flight may still return a
+/// part of their reservation.
 struct WhenUncovered(fn(&Standing<'_>) -> Option<StopReason>);
 
 impl StopCondition for WhenUncovered {
@@ -132,8 +134,8 @@ impl Account {
     }
 }
 
-/// The engine's own conditions, in the order in which they are asked. Those whose limit is not set never
-/// say anything.
+/// The engine's own conditions, in the order in which they are asked. A condition whose limit is
+/// not set always says to go on.
 pub(crate) fn built_in() -> Vec<Box<dyn StopCondition>> {
     vec![
         Box::new(When(iterations)),

@@ -1,11 +1,12 @@
-//! The new texts of a proposal: read from a reply, and chosen by the rules of their component.
+//! The new texts of a proposal: how they are read from a reply and checked by the component's
+//! rules.
 
 use gepa_evaluation::{Completion, FinishReason, ProposerError, ProposerErrorKind};
 
 use super::reply::{NO_BLOCK, TextRules, check_text, fenced_block};
 use crate::event::ReflectionFailure;
 
-/// What is added to a reflection prompt to get so many different texts.
+/// The text added to a reflection prompt to request this many different texts.
 pub(crate) fn request(texts: u32) -> String {
     format!(
         "\n\nWrite {texts} versions of the new text instead of one. Let each follow another idea of what \
@@ -14,12 +15,12 @@ pub(crate) fn request(texts: u32) -> String {
     )
 }
 
-/// The new texts in a completion, in order: one for each block where several are asked for, otherwise
-/// what stands between the first and the last fence.
+/// The new texts in a completion, in order. If several texts were requested, each block is one
+/// text. Otherwise the text stands between the first and the last fence.
 ///
 /// # Errors
 ///
-/// Where the completion is no normal end of turn, or holds no block.
+/// Fails if the completion is not a normal end of turn, or holds no block.
 pub(super) fn texts_in(completion: &Completion, wanted: u32) -> Result<Vec<String>, ProposerError> {
     use ProposerErrorKind as Kind;
     match &completion.finish_reason {
@@ -52,11 +53,11 @@ pub(super) fn texts_in(completion: &Completion, wanted: u32) -> Result<Vec<Strin
     Ok(texts)
 }
 
-/// Those of the texts that satisfy the rules, at most so many, none twice.
+/// The texts that satisfy the rules: at most the requested number, and none twice.
 ///
 /// # Errors
 ///
-/// What is wrong with the first text where none is usable; `None` where there is no text.
+/// Says what is wrong with the first text if no text is usable; `None` if there is no text.
 pub(crate) fn usable_texts(
     texts: Vec<String>,
     rules: &TextRules,
@@ -81,7 +82,7 @@ pub(crate) fn usable_texts(
 }
 
 /// The complete outermost blocks, fences included. A fence line that names a language opens a block
-/// within the one it stands in.
+/// inside the block around it.
 fn blocks(reply: &str) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut block = String::new();

@@ -1,4 +1,4 @@
-//! Reflection: what the model is shown, and which texts become a candidate's.
+//! Reflection: what the model sees, and which texts become a candidate's.
 
 mod alternatives;
 mod examples;

@@ -1,7 +1,7 @@
-//! Reflection prompts against the reference implementation itself.
+//! Compares reflection prompts with those of the reference implementation itself.
 //!
-//! `tests/peers/setup.sh` installs it into `tests/.venv` at the workspace root; without that the
-//! test says so and passes.
+//! `tests/peers/setup.sh` installs it into `tests/.venv` at the workspace root. Without it the test
+//! prints a note and passes.
 
 use std::path::Path;
 use std::process::Command;
@@ -84,8 +84,8 @@ impl Case {
     }
 }
 
-/// Traces of several components with the outputs and judgements beside them, and shapes of every
-/// kind. No case puts a placeholder into a text: the reference would replace it again.
+/// Traces of several components with the outputs and judgements beside them, and values of every
+/// kind. No case puts a placeholder into a text, because the reference would replace it again.
 fn cases() -> Vec<Case> {
     let mut words = MersenneTwister::new(4);
     let templates = [

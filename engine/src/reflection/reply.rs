@@ -1,5 +1,5 @@
-//! Reading the reflection model's reply, strictly: what is not clearly a complete new text is a
-//! failure with a reason, never a new prompt.
+//! Reads the reflection model's reply strictly. A reply that is not clearly a complete new text is
+//! a failure with a reason, never a new prompt.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::event::{ReflectionFailure, ReflectionFailureKind};
 pub struct TextRules {
     /// The text it replaces.
     pub current: Arc<str>,
-    /// Whether the new text may be the present one.
+    /// Whether the new text may equal the present one.
     pub may_repeat: bool,
     /// Wildcards it must keep.
     pub wildcards: Vec<Arc<str>>,
@@ -18,11 +18,11 @@ pub struct TextRules {
     pub max_chars: usize,
 }
 
-/// The new text in a reply: what stands between its first and its last triple-backtick fence.
+/// The new text in a reply: the text between its first and its last triple-backtick fence.
 ///
 /// # Errors
 ///
-/// Where there is no such block, or its text breaks the rules.
+/// Fails if there is no such block, or if its text breaks the rules.
 pub fn read_reply(reply: &str, rules: &TextRules) -> Result<String, ReflectionFailure> {
     let Some(text) = fenced_block(reply) else {
         return fail(ReflectionFailureKind::NoFence, NO_BLOCK);
@@ -66,13 +66,13 @@ const FENCE: &str = "```";
 /// What is wrong with a reply without a block.
 pub(super) const NO_BLOCK: &str = "the reply holds no block between two ``` fences";
 
-/// What stands between the first and the last fence of a reply.
+/// The text between the first and the last fence of a reply.
 pub(super) fn fenced_block(reply: &str) -> Option<&str> {
     let start = reply.find(FENCE)? + FENCE.len();
     let end = reply.rfind(FENCE).filter(|end| *end >= start)?;
     let inside = &reply[start..end];
     let block = match inside.split_once('\n') {
-        // What stands on the fence's own line, in one word, names a language.
+        // A single word on the fence's own line names a language.
         Some((first_line, rest)) if !first_line.trim().contains(char::is_whitespace) => rest,
         _ => inside,
     };

@@ -16,12 +16,13 @@ pub(super) fn scalar_text(value: &Value) -> String {
     }
 }
 
-/// Without white space around; Python counts the four separators of ASCII to it.
+/// Removes the white space at both ends. Python counts the four ASCII separators as white space.
 pub(super) fn trimmed(text: &str) -> &str {
     text.trim_matches(|one: char| one.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&one))
 }
 
-/// The shortest digits that read back, with an exponent below 1e-4 and from 1e16 on.
+/// The fewest digits that read back as the same number, with an exponent below 1e-4 and from 1e16
+/// on.
 fn float_text(float: f64) -> String {
     let shortest = format!("{float:e}");
     let digits = shortest.chars().take_while(|one| *one != 'e');

@@ -20,7 +20,7 @@ enum Part {
     Component,
 }
 
-/// Why a text is no reflection prompt.
+/// Why a text cannot be a reflection prompt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("lacks the placeholder {missing}; write {missing} where {meaning} shall stand")]
 pub struct TemplateError {
@@ -84,7 +84,7 @@ needed. Put them, and nothing else, inside one ``` block.";
         Ok(Self { parts })
     }
 
-    /// Renders the prompt within `max_chars`: where it would be longer, every long value of the
+    /// Renders the prompt within `max_chars`. If it would be longer, every long value of the
     /// examples is cut in the middle to the same length.
     pub fn render(
         &self,
@@ -118,7 +118,7 @@ needed. Put them, and nothing else, inside one ``` block.";
     }
 }
 
-/// Values are never cut shorter than this: less would tell the model nothing.
+/// The shortest length to which a value is cut. A shorter value would tell the model nothing.
 const SHORTEST_CUT: usize = 80;
 
 fn next_placeholder(text: &str) -> Option<(usize, &'static str, Part)> {

@@ -1,4 +1,4 @@
-//! Ending a run that no process works on.
+//! Ends a run that no process works on.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use crate::ids::{RunId, Seq, Timestamp};
 use crate::stop::StopReason;
 use crate::store::Store;
 
-/// Ends a run for good without taking it up again: needs neither its configuration nor its
-/// evaluator, so it works where those are the reason. Refused while a process works on the run; a
-/// run that is over stays as it is.
+/// Ends a run for good without resuming it. It needs neither the configuration nor the evaluator of
+/// the run, so it works when one of them prevents a resumption. It is refused while a process works
+/// on the run. A run that is over stays as it is.
 pub async fn abandon(store: &dyn Store, run: &RunId, reason: StopReason) -> Result<(), RunError> {
     let claim = store.claim(run).await?;
     let summary = store.run(run).await?.summary;

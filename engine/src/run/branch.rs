@@ -1,4 +1,4 @@
-//! A new run that begins where another one was at some iteration.
+//! A new run that begins at an iteration of an earlier run.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::policy::Policies;
 use crate::random::ChaChaStreams;
 use crate::replay::{follow_with, read_all};
 
-/// The point of an earlier run at which another one begins.
+/// The point of an earlier run at which a new run begins.
 #[derive(Clone, Debug)]
 pub struct BranchPoint {
     /// The earlier run. Both runs are in the same store.
@@ -26,21 +26,22 @@ pub struct BranchPoint {
 }
 
 impl RunBuilder {
-    /// Begins a new run where another one was at some iteration, under the settings of this builder.
+    /// Begins a new run at an iteration of an earlier run, under the settings of this builder.
     ///
-    /// The shared part is in the journal of the new run as facts and decisions of its own. What the earlier
-    /// run bought is known and is not executed again: no rollout of the shared part, and later no rollout of
-    /// a candidate on an example that the earlier run has an outcome of. Counters, tokens and cost of the
-    /// new run begin at 0; `max_rollouts`, `max_reflection_calls`, `max_iterations` and `max_candidates`
-    /// count the shared part as well.
+    /// The journal of the new run holds the shared part as facts and decisions of its own. Outcomes
+    /// that the earlier run bought are known and are not executed again: no rollout of the shared
+    /// part, and later no rollout of a candidate on an example that the earlier run has an outcome
+    /// of. Counters, tokens and cost of the new run begin at 0; `max_rollouts`,
+    /// `max_reflection_calls`, `max_iterations` and `max_candidates` count the shared part as well.
     ///
-    /// Random draws come from [`ChaChaStreams`]. The evaluator must be the one of the earlier run, or scores
-    /// of both would be compared that mean different things.
+    /// Random draws come from [`ChaChaStreams`]. The evaluator must be the one of the earlier run;
+    /// otherwise the scores of both runs cannot be compared.
     ///
     /// # Errors
     ///
-    /// [`RunError::OtherTask`] names what must not differ: seed candidate, example sets, what the archive
-    /// keeps. [`RunError::NoSuchIteration`] and [`RunError::Diverged`] are about the earlier run.
+    /// [`RunError::OtherTask`] names the part that differs and must not: seed candidate, example
+    /// sets, or the rules of the archive. [`RunError::NoSuchIteration`] and [`RunError::Diverged`]
+    /// concern the earlier run.
     pub async fn branch(self, point: BranchPoint) -> Result<RunHandle, RunError> {
         // The steps of a resumption make a large future.
         Box::pin(self.begin_branch(point)).await
@@ -82,7 +83,7 @@ impl RunBuilder {
     }
 }
 
-/// What must be equal for the shared part to be worth anything.
+/// The parts that must be equal; otherwise the shared part would mean nothing in the new run.
 fn check_kept(before: &Config, after: &Config) -> Result<(), RunError> {
     let (old, new) = (&before.settings().search, &after.settings().search);
     let all = [
@@ -168,7 +169,7 @@ impl Shared {
         shared.core.begin();
         let begun = shared.bodies.len();
         shared.take_decisions();
-        // The first decision of a core that begins is its start.
+        // A core's first decision is to start.
         if let Some(first) = shared.bodies.get_mut(begun) {
             *first = Decision::RunStarted(started).into();
         }
@@ -182,7 +183,7 @@ impl Shared {
         Ok(shared)
     }
 
-    /// The journal up to the point where the new settings come into force.
+    /// The journal up to the point where the new settings apply.
     fn go_on_under(mut self, settings: &Settings) -> Vec<EventBody> {
         let settings = settings.clone();
         self.push(Fact::SettingsChanged(Box::new(SettingsChanged {
@@ -191,7 +192,7 @@ impl Shared {
         self.bodies
     }
 
-    /// Answers of foreign policies are known before the question comes.
+    /// The answer of a foreign policy must be known before its question comes.
     fn recall_answers(&mut self, events: &[Event], last: u64) {
         for event in events {
             if let EventBody::Fact(Fact::PolicyDecided(decided)) = &event.body
@@ -203,7 +204,8 @@ impl Shared {
         }
     }
 
-    /// A fact of the earlier run as the new run has it; `None` for what happened beside the shared part.
+    /// A fact of the earlier run in the form of the new run; `None` for facts that do not belong to
+    /// the shared part.
     fn own(&self, fact: &Fact) -> Option<Fact> {
         let is_held = self.core.is_held() && self.core.branch_points() == 1;
         let is_shared = |iteration| iteration < self.core.next_iteration();

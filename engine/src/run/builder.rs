@@ -1,4 +1,4 @@
-//! Putting a run together.
+//! Assembles a run from its parts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,12 +28,12 @@ use crate::reflection::ModelProposer;
 use crate::replay::Recorded;
 use crate::store::{Claim, Store};
 
-/// Batches a subscriber may fall behind before it loses the oldest.
+/// The number of batches a subscriber may fall behind before it loses the oldest.
 const SUBSCRIBER_BACKLOG: usize = 1_024;
-/// Events read from the store at once while resuming.
+/// The number of events read from the store at once while resuming.
 const REPLAY_PAGE: usize = 10_000;
 
-/// Puts a run together: a [`Config`], a store, an evaluator, and a proposer.
+/// Assembles a run from a [`Config`], a store, an evaluator, and a proposer.
 #[must_use = "a builder does nothing until it is started"]
 pub struct RunBuilder {
     config: Config,
@@ -48,18 +48,18 @@ pub struct RunBuilder {
     began_with: Option<BudgetSettings>,
 }
 
-/// What rewrites components.
+/// The part that rewrites components.
 enum Writer {
     Model(Arc<dyn LanguageModel>),
     Proposer(Arc<dyn Proposer>),
 }
 
-/// Where a run begins.
+/// Entry point: [`Run::builder`].
 #[derive(Debug)]
 pub struct Run;
 
 impl Run {
-    /// A run of this configuration.
+    /// Begins the builder of a run with this configuration.
     pub fn builder(config: Config) -> RunBuilder {
         RunBuilder {
             config,
@@ -77,63 +77,64 @@ impl Run {
 }
 
 impl RunBuilder {
-    /// Where everything is stored.
+    /// The store that holds everything about the run.
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// What runs candidates on examples.
+    /// The evaluator, which runs candidates on examples.
     pub fn evaluator(mut self, evaluator: Arc<dyn Evaluator>) -> Self {
         self.evaluator = Some(evaluator);
         self
     }
 
     /// The language model that rewrites components, with the reflection prompts of the
-    /// configuration; takes the place of a [`proposer`](Self::proposer) given before.
+    /// configuration. It replaces a [`proposer`](Self::proposer) given before.
     pub fn reflection_model(mut self, model: Arc<dyn LanguageModel>) -> Self {
         self.writer = Some(Writer::Model(model));
         self
     }
 
-    /// What rewrites components, instead of a reflection model.
+    /// A proposer that rewrites components, instead of a reflection model.
     pub fn proposer(mut self, proposer: Arc<dyn Proposer>) -> Self {
         self.writer = Some(Writer::Proposer(proposer));
         self
     }
 
-    /// Batches of events from the very first on, each stored before it is seen; see
-    /// [`RunHandle::subscribe`].
+    /// Subscribes to batches of events from the first event on. Each batch is stored before a
+    /// subscriber sees it; see [`RunHandle::subscribe`].
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<[Event]>> {
         self.events.subscribe()
     }
 
-    /// Where randomness comes from, instead of `ChaCha` streams of the configured seed.
+    /// The source of randomness, instead of `ChaCha` streams of the configured seed.
     pub fn random(mut self, random: Box<dyn RandomSource>) -> Self {
         self.random = Some(random);
         self
     }
 
-    /// Policies in place of the configured ones.
+    /// Policies that replace the configured ones.
     pub fn policies(mut self, policies: Policies) -> Self {
         self.policies = policies;
         self
     }
 
-    /// The run's id, instead of a fresh one.
+    /// The run's id, instead of a new one.
     pub fn run_id(mut self, run_id: RunId) -> Self {
         self.run_id = Some(run_id);
         self
     }
 
-    /// The configuration in the words of whoever wrote it, stored with the run; no secrets.
+    /// The configuration as its author wrote it. It is stored with the run and must hold no
+    /// secrets.
     pub fn described_as(mut self, config: serde_json::Value) -> Self {
         self.described = config;
         self
     }
 
-    /// The limits that a run to be resumed began with. They count only where its journal does not say
-    /// them, as journals of versions before 0.2 do not; then the default is the configuration's.
+    /// The limits that a run to be resumed began with. They count only if the journal does not hold
+    /// them, as in journals of versions before 0.2. By default they are the configuration's limits.
     pub fn began_with(mut self, limits: BudgetSettings) -> Self {
         self.began_with = Some(limits);
         self
@@ -164,18 +165,19 @@ impl RunBuilder {
         Ok(run)
     }
 
-    /// Takes a stored run up where its journal ends, be it at its very beginning. A run that is over gives
-    /// its result again.
+    /// Resumes a stored run where its journal ends, even if it holds no event yet. A run that is
+    /// over returns its stored result.
     ///
-    /// The configuration must be the one it was started with, except for `budget`: limits that differ from
-    /// those the run began with take the place of those in force, as a fact in the journal, and a run that
-    /// is over goes on if they allow it.
+    /// The configuration must be the one the run was started with, except for `budget`. Limits that
+    /// differ from those the run began with replace the limits in force, as a fact in the journal.
+    /// A run that is over goes on if the new limits allow it.
     ///
     /// # Errors
     ///
-    /// [`RunError::LimitBelowSpent`], [`RunError::Over`] and [`RunError::StillOver`] say why limits cannot
-    /// be changed, [`RunError::OtherTask`] that the seed or the examples differ, [`RunError::Diverged`] that
-    /// a stored decision comes out otherwise. Nothing is written then.
+    /// [`RunError::LimitBelowSpent`], [`RunError::Over`] and [`RunError::StillOver`] say why the
+    /// limits cannot be changed. [`RunError::OtherTask`] says that the seed or the examples differ.
+    /// [`RunError::Diverged`] says that a replayed decision differs from the stored one. In all
+    /// these cases nothing is written.
     pub async fn resume(mut self, run_id: RunId) -> Result<RunHandle, RunError> {
         let began_with = self.began_with.take();
         self.run_id = Some(run_id.clone());
@@ -223,7 +225,8 @@ impl RunBuilder {
         if going_on {
             let engine_version = env!("CARGO_PKG_VERSION").to_owned();
             let resumed = Fact::RunResumed(RunResumed { engine_version });
-            // Right after the last event, so that the time in between is counted as nobody's work.
+            // The resumption follows the last event directly, so that the gap does not count as
+            // working time.
             pending.insert(0, resumed.into());
             parts.origins = origins_of(&*parts.store, origin).await?;
         }
@@ -247,7 +250,7 @@ impl RunBuilder {
         Ok(reuse.unwrap_or_else(|| evaluator.is_deterministic()))
     }
 
-    /// The row of a run that is about to be stored.
+    /// The row of a run that is not stored yet.
     pub(super) fn run_row(&self) -> Result<RunRow, RunError> {
         let evaluator = self
             .evaluator
@@ -334,7 +337,7 @@ impl Beginning {
     }
 }
 
-/// What a run consists of, once its builder is complete.
+/// The parts of a run, once its builder is complete.
 struct Parts {
     config: Arc<Config>,
     described: serde_json::Value,
@@ -449,7 +452,7 @@ fn run_row(
     }
 }
 
-/// Works a run to its end and reads back what it came to. The claim is held until then.
+/// Works on a run until its end, then reads its result from the store. Holds the claim until then.
 async fn conclude(
     driver: Driver,
     store: Arc<dyn Store>,

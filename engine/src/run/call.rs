@@ -1,4 +1,4 @@
-//! One call: what it is, how it is made, and what it comes back with.
+//! A call: its purpose, how it is made, and its answer.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,13 +19,13 @@ use tracing::Span;
 use super::facts::RolloutJob;
 use super::reflection::{ReflectionCall, panicked};
 
-/// What a call is for.
+/// The purpose of a call.
 pub(super) enum Call {
     Rollout(RolloutJob),
     Reflection(ReflectionCall),
 }
 
-/// What a call comes back with.
+/// The answer to a call.
 pub(super) enum Answer {
     Rollout {
         evaluation: Evaluation,
@@ -34,17 +34,17 @@ pub(super) enum Answer {
     Reflection(Result<ProposedTexts, ProposerError>),
 }
 
-/// Answers by the places of their calls in the task.
+/// Answers with the places of their calls in the task.
 pub(super) type Answered = Vec<(usize, Answer)>;
 
-/// Calls that are over before the others of their task.
+/// Answers that arrived before the other calls of their task ended.
 pub(super) struct Report {
     pub(super) task: task::Id,
     pub(super) answered: Answered,
 }
 
 impl Call {
-    /// What a panic of its task comes to.
+    /// The answer that a call gets when its task panics.
     pub(super) fn panicked(&self) -> Answer {
         match self {
             Self::Rollout(_) => Answer::Rollout {
@@ -62,13 +62,13 @@ pub(super) struct BatchCall {
     running: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     answers: Arc<BatchAnswers>,
     span: Span,
-    /// When it was first looked at.
+    /// When the call was first polled.
     begun: Option<Instant>,
     limit: Duration,
 }
 
 impl BatchCall {
-    /// A batch that may take `timeout` for each of its rollouts.
+    /// Creates the call of a batch, which may take `timeout` for each of its rollouts.
     pub(super) fn new(
         evaluator: Arc<dyn Evaluator>,
         batch: TrialBatch,
@@ -89,14 +89,14 @@ impl BatchCall {
         }
     }
 
-    /// Begins it; its answers, if it need not wait for any.
+    /// Begins the call. Returns its answers if they are complete at once.
     pub(super) fn try_at_once(&mut self) -> Option<Answered> {
         let is_over = self.advance(&mut Context::from_waker(Waker::noop()));
         is_over.then(|| self.take_answers())
     }
 
-    /// Runs it to its end, within the time it may take. Answers are reported as they come, those of
-    /// one moment together; the last ones are returned.
+    /// Runs the call to its end or to its time limit. Answers that arrive at the same moment are
+    /// reported together. The last ones are returned.
     pub(super) async fn finish(mut self, reports: mpsc::UnboundedSender<Report>) -> Answered {
         let begun = *self.begun.get_or_insert_with(Instant::now);
         let mut deadline = pin!(sleep_until(begun + self.limit));
@@ -109,7 +109,8 @@ impl BatchCall {
                 return Poll::Ready(answered);
             }
             if !answered.is_empty() {
-                // Nobody takes reports any more once the run has been dropped.
+                // The receiver is gone once the run has been dropped, and the report is not needed
+                // then.
                 let _ = reports.send(Report { task, answered });
             }
             Poll::Pending
@@ -117,7 +118,7 @@ impl BatchCall {
         .await
     }
 
-    /// Goes on; whether it is over. What has no answer then has failed.
+    /// Polls the call and returns whether it is over. Rollouts without an answer have then failed.
     fn advance(&mut self, context: &mut Context<'_>) -> bool {
         self.begun.get_or_insert_with(Instant::now);
         let Some(mut running) = self.running.take() else {
@@ -130,7 +131,7 @@ impl BatchCall {
                 Poll::Pending => Some(running),
             }
         };
-        // A panic is an end, also one in what the evaluator leaves behind.
+        // A panic ends the call, also a panic while the evaluator's future is dropped.
         match catch_unwind(AssertUnwindSafe(attempt)) {
             Ok(None) => self.answers.fail_rest(&TrialBatch::no_answer()),
             Ok(running) => self.running = running,
@@ -139,7 +140,7 @@ impl BatchCall {
         self.running.is_none()
     }
 
-    /// Ends it because its time is up.
+    /// Ends the call because its time limit has passed.
     fn run_out(&mut self) -> bool {
         let message = format!("no result within {} s", self.limit.as_secs_f64());
         let failure = Failure::new(FailureKind::Timeout, message);

@@ -1,4 +1,4 @@
-//! The one pool of slots: rollouts of all proposals, and reflections beside them.
+//! The pool of slots for the rollouts of all proposals, and the reflections beside it.
 
 mod starting;
 
@@ -24,7 +24,7 @@ use crate::event::{Fact, RolloutsDropped};
 use crate::ids::{RunId, Timestamp, TrialKey};
 use crate::stop::StopReason;
 
-/// Longest pause between two attempts of a rollout.
+/// The longest pause between two attempts of a rollout.
 const MAX_BACKOFF: Duration = Duration::from_mins(1);
 
 /// Starts work in free slots and turns answers into facts.
@@ -43,7 +43,7 @@ pub(super) struct Dispatcher {
     queue: BTreeMap<(Priority, u64), RolloutJob>,
     reflections: VecDeque<Box<ReflectionWork>>,
     in_flight: InFlight,
-    /// Rollouts that wait before another attempt, by when they may go on; they hold no slot.
+    /// Rollouts that wait before another attempt, by the time of that attempt; they hold no slot.
     resting: BTreeMap<(Instant, u64), RolloutJob>,
     queued: u64,
     flow: Flow,
@@ -52,27 +52,27 @@ pub(super) struct Dispatcher {
     pace: Pace,
 }
 
-/// Whether work is started.
+/// Whether the dispatcher starts work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
     Open,
-    /// Nothing is started; what is queued stays.
+    /// No work is started; queued work stays.
     Paused,
-    /// Nothing is started, and what would be tried again is suspended.
+    /// No work is started, and rollouts that wait for another attempt are suspended.
     Closing,
 }
 
-/// What came of waiting for work.
+/// The outcome of a wait for work.
 pub(super) enum DispatchOutcome {
-    /// Journal this.
+    /// A fact to journal.
     Fact(Fact),
-    /// Journal these.
+    /// Facts to journal.
     Facts(Vec<Fact>),
-    /// The provider is down: pause the run.
+    /// The provider is down; the run must pause.
     ProviderDown {
-        /// What was seen.
+        /// The error that showed it.
         reason: String,
-        /// Journal this as well, if there is something to account for.
+        /// A fact to journal as well, if attempts have cost anything.
         attempts: Option<Fact>,
     },
     /// Nothing to journal.
@@ -113,7 +113,7 @@ impl Dispatcher {
         }
     }
 
-    /// Takes an order; gives what is to be journaled about it at once.
+    /// Takes an order and returns the facts to journal at once.
     pub(super) fn order(&mut self, work: Work) -> Vec<Fact> {
         match work {
             Work::DropTrial(trial) => return self.drop_trial(trial),
@@ -129,7 +129,7 @@ impl Dispatcher {
         Vec::new()
     }
 
-    /// Starts what fits into free slots and into the budget.
+    /// Starts the work that fits into free slots and into the budget.
     pub(super) fn start(&mut self) {
         if self.flow != Flow::Open || self.exhausted {
             return;
@@ -138,7 +138,8 @@ impl Dispatcher {
         while self.free_slots > 0 && self.start_batch() {}
     }
 
-    /// Waits for a call, or for a rollout that has rested; pending forever when there is neither.
+    /// Waits for a call to end, or for a rollout whose pause ends; pending forever if there is
+    /// neither.
     pub(super) async fn returned(&mut self) -> DispatchOutcome {
         let next_rested = self.resting.keys().next().map(|(at, _)| *at);
         tokio::select! {
@@ -150,13 +151,13 @@ impl Dispatcher {
         }
     }
 
-    /// A call that is over already.
+    /// Returns the outcome of a call that is over already, if there is one.
     pub(super) fn try_returned(&mut self) -> Option<DispatchOutcome> {
         let finished = self.in_flight.try_next()?;
         Some(self.take_in(finished))
     }
 
-    /// Stops starting work; everything queued stays.
+    /// Stops starting work; queued work stays.
     pub(super) fn pause(&mut self) {
         if self.flow == Flow::Open {
             self.flow = Flow::Paused;
@@ -168,8 +169,8 @@ impl Dispatcher {
         self.flow = Flow::Open;
     }
 
-    /// Stops starting work until it is opened again, and suspends rollouts waiting for another
-    /// attempt, so that what their attempts cost is journaled.
+    /// Stops starting work until it is opened again. Suspends rollouts that wait for another
+    /// attempt, so that the cost of their attempts is journaled.
     pub(super) fn close(&mut self) -> Vec<Fact> {
         self.flow = Flow::Closing;
         self.exhausted = false;
@@ -190,20 +191,21 @@ impl Dispatcher {
         facts
     }
 
-    /// Ends the calls that only wait for their turn or for the end of an outage.
+    /// Ends the calls that have not been sent yet: those that wait in a queue or for the end of an
+    /// outage.
     pub(super) fn stop_waiting(&self) {
         self.evaluator.stop_waiting();
         self.proposer.stop_waiting();
     }
 
-    /// Ends everything in flight without waiting for it.
+    /// Ends everything in flight without waiting.
     pub(super) fn abort(&mut self) {
         self.flow = Flow::Closing;
         self.in_flight.abort_all();
     }
 
-    /// Puts other limits on tokens and cost in force; `validation_rollouts` is what the final scoring
-    /// still needs.
+    /// Applies other limits on tokens and cost; `validation_rollouts` is the number of rollouts
+    /// that the final scoring still needs.
     pub(super) fn limit_to(&mut self, limits: &BudgetSettings, validation_rollouts: u64) {
         self.spend.limit_to(limits, validation_rollouts);
         self.exhausted = false;
@@ -214,12 +216,12 @@ impl Dispatcher {
         self.in_flight.is_empty()
     }
 
-    /// The reason to stop, once the budget for tokens or cost refused a call for good.
+    /// The reason to stop, once the budget for tokens or cost has refused a call for good.
     pub(super) fn exhausted(&self) -> Option<StopReason> {
         self.exhausted.then(|| self.spend.reason())
     }
 
-    /// Seconds a rollout took on average.
+    /// The mean time of a rollout, in seconds.
     pub(super) fn mean_rollout_seconds(&self) -> f64 {
         self.pace.mean_seconds()
     }
@@ -229,7 +231,7 @@ impl Dispatcher {
         self.queue.insert((job.work.priority, self.queued), job);
     }
 
-    /// Rollouts that failed together and have rested go on together.
+    /// Queues the rollouts whose pause has ended. Rollouts that failed together go on together.
     fn enqueue_rested(&mut self) {
         let now = Instant::now();
         while let Some(entry) = self.resting.first_entry()
@@ -240,7 +242,8 @@ impl Dispatcher {
         }
     }
 
-    /// What has been attempted is settled as it is; what has not begun is dropped.
+    /// Removes a trial from the queue. Rollouts with attempts are settled; those without are
+    /// dropped.
     fn drop_trial(&mut self, trial: TrialKey) -> Vec<Fact> {
         let queued = self.queue.extract_if(.., |_, job| job.work.trial == trial);
         let resting = self
@@ -332,7 +335,7 @@ impl Dispatcher {
                 Outcome::Failed(failure) => failure.message,
                 Outcome::Scored(_) => "the provider is down".to_owned(),
             };
-            // What the attempts cost is journaled; a rollout that cost nothing is simply open.
+            // The cost of the attempts is journaled. A rollout that cost nothing stays open.
             let is_free = usage.is_zero() && judge_usage.is_zero();
             job.earlier = (!is_free).then(|| {
                 Box::new(Earlier {

@@ -1,4 +1,4 @@
-//! The task that owns a run: facts come back, are journaled, and only then decided on.
+//! The task that owns a run. A fact is journaled before the core decides on it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,10 +24,10 @@ use crate::stop::StopReason;
 use crate::store::StoreError;
 use crate::telemetry;
 
-/// How often the clock is looked at where a time limit is set.
+/// The time between two looks at the clock, where a time limit is set.
 const CLOCK_TICK: Duration = Duration::from_millis(100);
 
-/// One process's work on one run.
+/// The work of one process on one run.
 pub(super) struct Driver {
     pub(super) run_id: RunId,
     pub(super) config: Arc<Config>,
@@ -37,25 +37,25 @@ pub(super) struct Driver {
     pub(super) events: broadcast::Sender<Arc<[Event]>>,
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
     pub(super) clock: Clock,
-    /// Orders wait until the resumption itself is journaled.
+    /// Whether orders wait until the resumption itself is journaled.
     pub(super) resuming: bool,
-    /// Other limits are being journaled; a run that is over may go on under them.
+    /// Whether other limits are being journaled. A run that is over may go on under them.
     pub(super) changing_limits: bool,
     pub(super) ending: Option<Ending>,
-    /// What the runs bought that this one branches from, the nearest first.
+    /// The outcomes that the runs bought from which this run branches, the nearest first.
     pub(super) origins: Vec<Recorded>,
 }
 
-/// The time a run may take.
+/// The clock that counts the working time of a run.
 #[derive(Debug)]
 pub(super) struct Clock {
     pub(super) limit_seconds: Option<f64>,
-    /// Seconds earlier processes worked on it.
+    /// Seconds for which earlier processes worked on the run.
     pub(super) earlier_seconds: f64,
     pub(super) began: Instant,
-    /// Seconds this process spent paused, pauses that are over.
+    /// Seconds for which this process was paused, in pauses that are over.
     pub(super) paused_seconds: f64,
-    /// Since when it has been paused.
+    /// When the present pause began; `None` if the run is not paused.
     pub(super) paused_since: Option<Instant>,
 }
 
@@ -73,7 +73,7 @@ pub(super) enum Ending {
 }
 
 impl Clock {
-    /// Seconds of work; a pause is none.
+    /// Seconds of work, without pauses.
     fn elapsed_seconds(&self) -> f64 {
         let until = self.paused_since.unwrap_or_else(Instant::now);
         let seconds = until.saturating_duration_since(self.began).as_secs_f64();
@@ -101,7 +101,7 @@ impl Clock {
 }
 
 impl Driver {
-    /// Works until the run is over or interrupted, or until `lost` says that someone else owns it.
+    /// Works until the run is over or interrupted, or until `lost` reports another owner.
     pub(super) async fn work(
         mut self,
         lost: impl Future<Output = StoreError>,
@@ -141,8 +141,8 @@ impl Driver {
         }
     }
 
-    /// Someone else owns the run. Nothing can be journaled any more, so what is in flight is dropped;
-    /// the new owner orders it again.
+    /// Another process owns the run. Nothing can be journaled any more, so everything in flight is
+    /// dropped; the new owner orders it again.
     fn leave_to(&mut self, loss: &StoreError) -> RunEnd {
         self.dispatcher.abort();
         tracing::warn!(run = %self.run_id, %loss, "claim lost");
@@ -152,17 +152,17 @@ impl Driver {
         }
     }
 
-    /// Takes in what is over and starts what fits then, until nothing more is over at once, so that
-    /// one write holds as much as possible.
+    /// Processes the calls that are over and starts new work, until no further call is over at
+    /// once, so that one write holds as many events as possible.
     async fn catch_up(&mut self) {
         while self.journal.has_room() && self.take_in_more() {
             self.dispatcher.start();
-            // Rollouts that take no time must not keep this thread from everything else.
+            // Rollouts that take no time must not keep this thread busy for long.
             task::yield_now().await;
         }
     }
 
-    /// Takes in what is over already; whether anything was.
+    /// Processes the calls that are over already. Returns whether there were any.
     fn take_in_more(&mut self) -> bool {
         let mut any = false;
         while let Some(more) = self.dispatcher.try_returned() {
@@ -193,7 +193,7 @@ impl Driver {
         }
     }
 
-    /// A batch is stored: whoever watches may see it, and its facts may be decided on.
+    /// A batch is stored. Subscribers may now see it, and the core may decide on its facts.
     fn decide_on(&mut self, batch: &Arc<[Event]>) {
         telemetry::count(batch);
         for event in batch.iter() {
@@ -204,7 +204,7 @@ impl Driver {
                 }
             }
         }
-        // Nobody listening is fine.
+        // It is no error if the batch has no subscriber.
         let _ = self.events.send(Arc::clone(batch));
         let now = Timestamp::now();
         for answer in self.core.take_answers() {
@@ -241,7 +241,7 @@ impl Driver {
         self.changing_limits = false;
     }
 
-    /// What is ordered once a stop was decided on may start: the final scoring.
+    /// After the decision to stop, the orders of the final scoring may start.
     fn go_on_after_stop(&mut self, batch: &[Event]) {
         let stopped = batch
             .iter()
@@ -268,7 +268,7 @@ impl Driver {
         }
     }
 
-    /// The outcome that an origin of this run bought.
+    /// The outcome that a run bought from which this run branches.
     fn recalled(&self, work: &RolloutWork) -> Option<Fact> {
         let candidate = work.candidate.content_id();
         let mut origins = self.origins.iter();
@@ -343,8 +343,8 @@ impl Driver {
         self.journal.push(Fact::RunContinued);
     }
 
-    /// An interruption takes the place of a stop, and a cancellation of either; the first of each
-    /// kind counts.
+    /// Sets how the run ends. An interruption replaces a stop, and a cancellation replaces both. Of
+    /// each kind the first counts.
     fn end_soon(&mut self, ending: Ending) {
         let cancels = matches!(&ending, Ending::Stop(StopReason::Cancelled));
         let interrupts = matches!(&ending, Ending::Interrupt { .. });
@@ -437,14 +437,15 @@ impl Driver {
         let elapsed = self.clock.elapsed_seconds();
         let reason = StopReason::TimeBudget { limit_seconds };
         if self.clock.is_up() {
-            // The limit is hard: what is in flight now is dropped.
+            // The limit is strict: everything in flight now is dropped.
             self.dispatcher.abort();
             self.end_soon(Ending::Stop(reason));
         } else if !self.core.is_validating() {
             let slots = f64::from(self.config.settings().run.max_concurrent);
             let rollouts = self.config.validation_rollouts() as f64;
             let mean = self.dispatcher.mean_rollout_seconds();
-            // What is in flight ends first, and the clock may have been looked at just too early.
+            // Calls in flight end first, and this look at the clock may come up to one tick too
+            // early.
             let rounds = (rollouts / slots).ceil() + 1.0;
             let margin = 2.0 * CLOCK_TICK.as_secs_f64();
             let validation = if rollouts > 0.0 {

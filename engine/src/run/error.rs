@@ -1,19 +1,19 @@
-//! Why a run could not be started or carried on.
+//! The reasons why a run cannot be started or continued.
 
 use crate::core::LimitsRefused;
 use crate::ids::Seq;
 use crate::stop::StopReason;
 use crate::store::StoreError;
 
-/// Why a run could not be started or carried on. What is journaled stays; unless the run could not
-/// even be started, it can be resumed.
+/// Why a run could not be started or continued. Everything journaled stays. The run can be resumed,
+/// unless it could not even be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
     /// The builder lacks a part.
     #[error("the run has no {0}; give the builder one")]
     Incomplete(&'static str),
-    /// The budget covers not even one proposal.
+    /// The budget does not cover a single proposal.
     #[error(
         "a budget of {limit} rollouts cannot afford one proposal: {floor} are the least \
          ({seed} to score the seed, {proposal} for one proposal, {validation} for the final validation); \
@@ -45,7 +45,7 @@ pub enum RunError {
         /// Its kind.
         kind: &'static str,
     },
-    /// A limit cannot be narrowed below what is spent.
+    /// A limit cannot be set below the amount already spent.
     #[error(
         "`{key}` was {before} and is {after}, but {spent} is spent or promised already; set it to {spent} or more"
     )]
@@ -56,15 +56,15 @@ pub enum RunError {
         before: String,
         /// The value wanted.
         after: String,
-        /// What is spent or promised.
+        /// The amount spent or reserved.
         spent: String,
     },
-    /// The run ended for a reason that no limit can lift.
+    /// The run ended for a reason that no limit can remove.
     #[error(
         "the run is over and other limits cannot make it go on; it ended by: {0}; begin a new run, or branch from it with `gepa branch`"
     )]
     Over(StopReason),
-    /// The run is over, and the wanted limits leave it so.
+    /// The run is over, and the wanted limits would not change that.
     #[error(
         "the run is over and would end again at once under these limits: {0}; raise the limit that this names,          for example `gepa run --resume RUN --set budget.max_rollouts=5000`"
     )]
@@ -77,7 +77,7 @@ pub enum RunError {
         /// What differs.
         what: String,
     },
-    /// A run cannot be branched from after an iteration that it does not have.
+    /// The earlier run does not have the iteration to branch from.
     #[error("the run has no iteration {iteration}; the last one that began is {last}")]
     NoSuchIteration {
         /// The wanted iteration.
@@ -85,7 +85,7 @@ pub enum RunError {
         /// The last one there is.
         last: u64,
     },
-    /// The run's task is gone.
+    /// The task that worked on the run ended without a result.
     #[error("the run's task ended without a result; resume the run to go on")]
     TaskLost,
 }

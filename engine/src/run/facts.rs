@@ -1,4 +1,4 @@
-//! From what a rollout came back with to the fact that is journaled.
+//! Turns the answers to a rollout's attempts into the fact that is journaled.
 
 use std::sync::Arc;
 
@@ -8,23 +8,23 @@ use crate::core::RolloutWork;
 use crate::event::{Fact, RolloutSettled};
 use crate::ids::Timestamp;
 
-/// A rollout on its way, with what its attempts so far have cost.
+/// A rollout in progress, with the cost of its attempts so far.
 #[derive(Debug)]
 pub(super) struct RolloutJob {
     pub(super) work: RolloutWork,
     /// Attempts begun.
     pub(super) attempt: u32,
     pub(super) started_at: Option<Timestamp>,
-    /// What earlier attempts came to, if there were any.
+    /// The results of earlier attempts, if there were any.
     pub(super) earlier: Option<Box<Earlier>>,
 }
 
-/// What the attempts at a rollout so far came to.
+/// The results of a rollout's attempts so far.
 #[derive(Debug)]
 pub(super) struct Earlier {
     pub(super) usage: Usage,
     pub(super) judge_usage: Usage,
-    /// What the last one said.
+    /// The error of the last attempt.
     pub(super) failure: Outcome,
 }
 
@@ -53,7 +53,7 @@ impl RolloutJob {
         }
     }
 
-    /// What all attempts have cost, once another one came to this.
+    /// The cost of all attempts, including the one that ended with this evaluation.
     pub(super) fn spent(&self, usage: Usage, judge_usage: Usage) -> (Usage, Usage) {
         match &self.earlier {
             Some(earlier) => (earlier.usage + usage, earlier.judge_usage + judge_usage),
@@ -61,7 +61,7 @@ impl RolloutJob {
         }
     }
 
-    /// The fact of a rollout whose next attempt is left to a resumption; `None` if no attempt has
+    /// The fact of a rollout whose next attempt comes after a resumption; `None` if no attempt has
     /// ended yet.
     pub(super) fn suspended(mut self, now: Timestamp) -> Option<Fact> {
         let Earlier {
@@ -83,7 +83,7 @@ impl RolloutJob {
         Some(self.settled(failure, (usage, judge_usage), now))
     }
 
-    /// The fact of a rollout that is over, with what all its attempts have cost.
+    /// The fact of a rollout that is over, with the cost of all its attempts.
     pub(super) fn settled(
         self,
         outcome: Outcome,

@@ -1,4 +1,4 @@
-//! The outside's hold on a run under way.
+//! The handle of a running run, for code outside it.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::result::RunResult;
 use crate::event::Event;
 use crate::ids::RunId;
 
-/// What the outside can ask of a run.
+/// The commands that a run accepts.
 #[derive(Debug)]
 pub(super) enum Command {
     Pause,
@@ -23,7 +23,7 @@ pub(super) enum Command {
     Inject(Box<Candidate>),
 }
 
-/// A run under way. Dropping the handle leaves the run going.
+/// The handle of a running run. The run goes on when the handle is dropped.
 #[derive(Debug)]
 pub struct RunHandle {
     pub(super) run_id: RunId,
@@ -32,7 +32,7 @@ pub struct RunHandle {
     pub(super) task: JoinHandle<Result<RunResult, RunError>>,
 }
 
-/// Steers a run; can be cloned and kept elsewhere. Asking a run that is over does nothing.
+/// Steers a run. It can be cloned and kept elsewhere. Commands to a run that is over do nothing.
 #[derive(Clone, Debug)]
 pub struct RunControl {
     pub(super) commands: mpsc::UnboundedSender<Command>,
@@ -49,8 +49,8 @@ impl RunHandle {
         self.control.clone()
     }
 
-    /// Batches of stored events from now on. A receiver that falls behind loses the oldest ones and
-    /// is told so; the store has them all.
+    /// Subscribes to batches of stored events from now on. A receiver that falls behind loses the
+    /// oldest batches and gets an error that says so; the store has all events.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<[Event]>> {
         self.events.subscribe()
     }
@@ -62,18 +62,18 @@ impl RunHandle {
 }
 
 impl RunControl {
-    /// Starts no further call until [`resume`](Self::resume); those in flight are finished. Recorded
-    /// in the journal: a process that takes the run up again finds it paused.
+    /// Starts no further call until [`resume`](Self::resume). Calls in flight are finished. The
+    /// journal records the pause, so a process that resumes the run finds it paused.
     pub fn pause(&self) {
         self.send(Command::Pause);
     }
 
-    /// Goes on after a pause.
+    /// Ends a pause.
     pub fn resume(&self) {
         self.send(Command::Resume);
     }
 
-    /// Ends the search early: calls in flight are finished, then the final validation runs.
+    /// Ends the search early: calls in flight are finished, then the final scoring runs.
     pub fn stop(&self) {
         self.send(Command::Stop);
     }
@@ -83,24 +83,24 @@ impl RunControl {
         self.send(Command::Cancel);
     }
 
-    /// Finishes calls in flight and ends the process's work; the run can be resumed.
+    /// Finishes calls in flight, then ends this process's work; the run can be resumed.
     pub fn interrupt(&self, reason: impl Into<String>) {
         self.send(Command::Interrupt(reason.into()));
     }
 
-    /// Drops calls in flight and ends the process's work; the run can be resumed.
+    /// Drops calls in flight and ends this process's work; the run can be resumed.
     pub fn abort(&self, reason: impl Into<String>) {
         self.send(Command::Abort(reason.into()));
     }
 
-    /// Has a candidate scored on the pareto set and put into the archive. It must have the
+    /// Scores a candidate on the pareto set and puts it into the archive. It must have the
     /// components of the seed; other candidates are ignored.
     pub fn inject(&self, candidate: Candidate) {
         self.send(Command::Inject(Box::new(candidate)));
     }
 
     fn send(&self, command: Command) {
-        // A run that is over has nobody to receive commands, and none to act on.
+        // A run that is over no longer receives commands, so the error means nothing.
         let _ = self.commands.send(command);
     }
 }

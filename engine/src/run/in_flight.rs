@@ -10,7 +10,8 @@ use tokio::task::{Id, JoinError, JoinSet};
 use super::call::{Answer, Answered, Call, Report};
 use crate::ids::Timestamp;
 
-/// A call in flight. It is kept here rather than in its task, so that a task cut off loses nothing.
+/// A call in flight. It is kept here and not in its task, so that nothing is lost if the task is
+/// cut off.
 pub(super) struct InFlightCall {
     pub(super) call: Call,
     pub(super) granted: UsageBound,
@@ -20,25 +21,26 @@ pub(super) struct InFlightCall {
 pub(super) struct FinishedCall {
     pub(super) call: Call,
     pub(super) granted: UsageBound,
-    /// What it came to; `None` if it was cut off.
+    /// The answer; `None` if the call was cut off.
     pub(super) answer: Option<Answer>,
-    /// When that became known.
+    /// When the answer arrived.
     pub(super) at: Timestamp,
-    /// Slots that are free from now on: those of all calls of its task, with the last of them.
+    /// The number of slots that are free now. A task frees the slots of all its calls with its last
+    /// call.
     pub(super) freed: usize,
 }
 
-/// Everything in flight.
+/// All calls in flight.
 pub(super) struct InFlight {
     tasks: JoinSet<Answered>,
     by_task: HashMap<Id, TaskCalls>,
     reporting: mpsc::UnboundedSender<Report>,
     reports: mpsc::UnboundedReceiver<Report>,
-    /// Over, but not asked for yet.
+    /// Calls that are over and have not been returned yet.
     finished: VecDeque<FinishedCall>,
 }
 
-/// The calls that one task makes, by place; `None` once over.
+/// The calls that one task makes, by place; `None` once a call is over.
 #[derive(Default)]
 struct TaskCalls {
     calls: Vec<Option<InFlightCall>>,
@@ -57,12 +59,12 @@ impl InFlight {
         }
     }
 
-    /// Where a task reports calls that are over before it is.
+    /// The channel on which a task reports calls that are over before the task is.
     pub(super) fn reporting(&self) -> mpsc::UnboundedSender<Report> {
         self.reporting.clone()
     }
 
-    /// Has a task make these calls; it ends with what it has not reported.
+    /// Starts a task that makes these calls. The task returns the answers that it has not reported.
     pub(super) fn start(
         &mut self,
         calls: Vec<Option<InFlightCall>>,
@@ -72,17 +74,17 @@ impl InFlight {
         self.by_task.insert(id, TaskCalls::new(calls));
     }
 
-    /// Takes calls in that needed no task.
+    /// Adds calls that were over without a task.
     pub(super) fn finish(&mut self, calls: Vec<Option<InFlightCall>>, answered: Answered) {
         TaskCalls::new(calls).finish(answered, &mut self.finished);
     }
 
-    /// Whether nothing is in flight, and nothing over that was not asked for.
+    /// Whether nothing is in flight and every call that is over has been returned.
     pub(super) fn is_empty(&self) -> bool {
         self.tasks.is_empty() && self.finished.is_empty()
     }
 
-    /// Cuts everything in flight off.
+    /// Ends everything in flight without waiting.
     pub(super) fn abort_all(&mut self) {
         self.tasks.abort_all();
     }
@@ -100,7 +102,7 @@ impl InFlight {
         }
     }
 
-    /// A call that is over already.
+    /// Returns a call that is over already, if there is one.
     pub(super) fn try_next(&mut self) -> Option<FinishedCall> {
         while self.finished.is_empty() {
             if let Ok(report) = self.reports.try_recv() {
@@ -119,10 +121,10 @@ impl InFlight {
         }
     }
 
-    /// Tasks cut off end in an error; so do those in which something around the evaluator or the
-    /// proposer panicked.
+    /// Tasks that were cut off end in an error, and so do tasks in which code around the evaluator
+    /// or the proposer panicked.
     fn end_task(&mut self, joined: Result<(Id, Answered), JoinError>) {
-        // What this task reported was sent before it ended.
+        // The task sent its reports before it ended.
         while let Ok(report) = self.reports.try_recv() {
             self.take_in(report);
         }

@@ -1,4 +1,4 @@
-//! The run's end of the journal: events are numbered here, and written in batches.
+//! The writing side of a run's journal: events are numbered here and written in batches.
 
 use std::sync::Arc;
 
@@ -8,24 +8,24 @@ use crate::event::{Event, EventBody, Fact};
 use crate::ids::{Seq, Timestamp};
 use crate::store::{ClaimToken, Store, StoreError};
 
-/// Most events in one batch: bounds the memory and time of one write.
+/// The largest number of events in one batch. It bounds the memory and the time of one write.
 const MAX_BATCH: usize = 4_096;
 
 type Written = (Arc<[Event]>, Result<(), StoreError>);
 
-/// Events on their way to the store.
+/// Events that are not stored yet.
 pub(super) struct Journal {
     store: Arc<dyn Store>,
     token: ClaimToken,
     last: Seq,
-    /// Times never go backwards along the journal.
+    /// Times never decrease along the journal.
     last_at: Timestamp,
     pending: Vec<Event>,
     writing: Option<BoxFuture<'static, Written>>,
 }
 
 impl Journal {
-    /// A journal whose last event is `last`, written under a claim.
+    /// Opens a journal whose last event is `last`, to be written under a claim.
     pub(super) fn new(store: Arc<dyn Store>, token: ClaimToken, last: Seq) -> Self {
         Self {
             store,
@@ -37,10 +37,11 @@ impl Journal {
         }
     }
 
-    /// Numbers an event of this moment and queues it.
+    /// Numbers an event with the present time and queues it.
     pub(super) fn push(&mut self, body: impl Into<EventBody>) {
         let body = body.into();
-        // The clock was read when the rollout came back, and reading it costs as much as all this.
+        // The clock was read when the rollout returned. Reading it again would cost as much as the
+        // rest of this function.
         let at = match &body {
             EventBody::Fact(Fact::RolloutSettled(settled)) => settled.finished_at,
             _ => Timestamp::now(),
@@ -48,7 +49,7 @@ impl Journal {
         self.push_at(body, at);
     }
 
-    /// Numbers an event of a moment just past and queues it.
+    /// Numbers an event with a time that has just passed and queues it.
     pub(super) fn push_at(&mut self, body: impl Into<EventBody>, at: Timestamp) {
         self.last = Seq(self.last.0 + 1);
         self.last_at = self.last_at.max(at);
@@ -59,22 +60,22 @@ impl Journal {
         });
     }
 
-    /// Whether everything pushed is stored.
+    /// Whether every queued event is stored.
     pub(super) fn is_settled(&self) -> bool {
         self.pending.is_empty() && self.writing.is_none()
     }
 
-    /// Whether a write is under way.
+    /// Whether a write is running.
     pub(super) fn is_writing(&self) -> bool {
         self.writing.is_some()
     }
 
-    /// Whether what waits still fits into one write.
+    /// Whether the queued events still fit into one write.
     pub(super) fn has_room(&self) -> bool {
         self.pending.len() < MAX_BATCH
     }
 
-    /// Begins a write, if there is something to write and none is under way.
+    /// Begins a write, if events are queued and no write is running.
     pub(super) fn write(&mut self) {
         if self.writing.is_some() || self.pending.is_empty() {
             return;
@@ -89,7 +90,7 @@ impl Journal {
         }));
     }
 
-    /// Waits for the write under way; pending forever without one.
+    /// Waits for the running write; pending forever if there is none.
     pub(super) async fn written(&mut self) -> Result<Arc<[Event]>, StoreError> {
         let Some(writing) = &mut self.writing else {
             return std::future::pending().await;

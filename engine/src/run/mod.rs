@@ -1,4 +1,4 @@
-//! Runs: put together, started or resumed, steered, watched, concluded.
+//! Runs: how they are assembled, started, resumed, steered, watched and ended.
 
 mod abandon;
 mod branch;

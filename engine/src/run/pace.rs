@@ -1,9 +1,9 @@
-//! How long rollouts take, and whether they are worth a task.
+//! Measures how long rollouts take, and decides whether they need a task of their own.
 
-/// Seconds below which a call is made by the run's own task: another task costs more than that.
+/// Seconds below which the run's own task makes a call, because another task would cost more time.
 const INSTANT_SECONDS: f64 = 5e-6;
 
-/// What one rollout weighs in the recent mean.
+/// The weight of one rollout in the recent mean.
 const WEIGHT: f64 = 1.0 / 64.0;
 
 /// The times rollouts took.
@@ -11,12 +11,12 @@ const WEIGHT: f64 = 1.0 / 64.0;
 pub(super) struct Pace {
     seconds: f64,
     rollouts: u64,
-    /// Mean seconds of late; `None` before the first.
+    /// The recent mean, in seconds; `None` before the first rollout.
     recent: Option<f64>,
 }
 
 impl Pace {
-    /// Takes the time of a rollout in.
+    /// Adds the time of a rollout.
     pub(super) fn note(&mut self, seconds: f64) {
         self.seconds += seconds;
         self.rollouts += 1;
@@ -24,7 +24,7 @@ impl Pace {
         self.recent = Some(recent + (seconds - recent) * WEIGHT);
     }
 
-    /// Seconds a rollout took on average.
+    /// The mean time of a rollout, in seconds.
     pub(super) fn mean_seconds(&self) -> f64 {
         if self.rollouts == 0 {
             0.0
@@ -33,7 +33,7 @@ impl Pace {
         }
     }
 
-    /// Whether rollouts take next to no time of late.
+    /// Whether recent rollouts took almost no time.
     pub(super) fn is_instant(&self) -> bool {
         self.recent.is_some_and(|recent| recent < INSTANT_SECONDS)
     }

@@ -1,4 +1,4 @@
-//! One call of the proposer: what it is asked, and the facts it comes back with.
+//! One call of the proposer: its request, and the facts that its answer becomes.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ impl ReflectionCall {
         self.works[0].iteration
     }
 
-    /// What the proposer is asked.
+    /// The request to the proposer.
     pub(super) fn request(&self, run_id: Arc<str>) -> ProposalRequest {
         let first = &self.works[0];
         let components = self.works.iter().map(|work| ComponentRequest {
@@ -71,8 +71,8 @@ impl ReflectionCall {
         }
     }
 
-    /// The facts of the call, one for each component, unless the provider was down. What the call
-    /// cost and its reply are journaled with the first component.
+    /// The facts of the call, one for each component; none if the provider was down. The call's
+    /// cost and reply are journaled with the first component.
     pub(super) fn settled(self, answer: Result<ProposedTexts, ProposerError>) -> DispatchOutcome {
         let (mut usage, mut reply, mut texts) = match answer {
             Ok(proposed) => match self.stranger_in(&proposed) {
@@ -125,7 +125,7 @@ impl ReflectionCall {
         DispatchOutcome::Facts(facts.collect())
     }
 
-    /// What is wrong with an answer for a component that was not asked for.
+    /// The error if an answer names a component that was not requested.
     fn stranger_in(&self, proposed: &ProposedTexts) -> Option<ReflectionFailure> {
         let mut names = proposed.texts.keys();
         let name = names.find(|name| self.works.iter().all(|work| work.component != **name))?;
@@ -136,7 +136,7 @@ impl ReflectionCall {
     }
 }
 
-/// Asks the proposer. A panic of it is a failure of the call.
+/// Calls the proposer. If it panics, the call has failed.
 pub(super) async fn propose(
     proposer: &dyn Proposer,
     request: ProposalRequest,
@@ -150,7 +150,7 @@ pub(super) fn panicked() -> ProposerError {
     ProposerError::new(ProposerErrorKind::Failed, "the proposer panicked")
 }
 
-/// What a call used, whether or not it gave texts.
+/// The tokens and cost of a call, whether or not it returned texts.
 pub(super) fn usage_of(answer: &Result<ProposedTexts, ProposerError>) -> Usage {
     match answer {
         Ok(proposed) => proposed.usage,

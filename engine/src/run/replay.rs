@@ -1,4 +1,4 @@
-//! From a stored journal back to the state that wrote it.
+//! Rebuilds the state of a run from its stored journal.
 
 use std::collections::VecDeque;
 
@@ -6,10 +6,11 @@ use super::error::RunError;
 use crate::core::Core;
 use crate::event::{Decision, Event, EventBody, Fact};
 
-/// Feeds a journal to a core that has not begun, checking every decision against the journal's.
+/// Feeds a journal to a core that has not begun, and compares every decision with the journal's.
 ///
-/// A fact is held back until a decision is compared that is not known yet. By then the journal has shown
-/// every answer of a foreign policy that the fact leads to, since answers are stored before decisions.
+/// A fact is held back until the next unknown decision is compared. By then the journal has shown
+/// every foreign policy's answer that the fact leads to, because answers are stored before
+/// decisions.
 pub(crate) struct Replay {
     core: Core,
     has_begun: bool,
@@ -28,7 +29,7 @@ impl Replay {
         }
     }
 
-    /// Takes the next stored event in.
+    /// Adds the next stored event.
     pub(crate) fn take_in(&mut self, event: &Event) -> Result<(), RunError> {
         let stored = match &event.body {
             EventBody::Fact(Fact::PolicyDecided(decided)) => {
@@ -56,10 +57,10 @@ impl Replay {
         }
     }
 
-    /// The state; and what did not reach the journal before the process ended, the answers of foreign
-    /// policies first.
+    /// Returns the state, and the entries that did not reach the journal before the process ended,
+    /// the answers of foreign policies first.
     pub(crate) fn finish(mut self) -> (Core, Vec<EventBody>) {
-        // Nothing is known of what follows from the last facts: policies are asked again.
+        // The journal does not say what follows from the last facts, so policies are asked again.
         self.core.set_replaying(false);
         while self.go_on() {}
         let answers = self.core.take_answers().into_iter().map(EventBody::Fact);
@@ -77,7 +78,7 @@ impl Replay {
             self.core.settle(&fact);
             self.core.take_work();
             if matches!(fact, Fact::RunAbandoned(_)) {
-                // What was decided but never stored will not be.
+                // Decisions that were made but never stored will not be stored later.
                 self.expected.clear();
                 self.core.take_decisions();
             }
@@ -89,7 +90,7 @@ impl Replay {
     }
 }
 
-/// The version of the program that began a run is no decision, and older versions journaled less
+/// The version of the program that began a run is not a decision, and older versions journaled less
 /// about a snapshot.
 fn is_same_decision(made: &Decision, stored: &Decision) -> bool {
     match (made, stored) {

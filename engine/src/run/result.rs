@@ -1,4 +1,4 @@
-//! What a run came to.
+//! The result of a run.
 
 use gepa_evaluation::Message;
 
@@ -27,9 +27,9 @@ pub enum RunEnd {
     Finished(StopReason),
     /// The run can be resumed.
     Interrupted {
-        /// What happened, for people.
+        /// What happened, as a text for people.
         reason: String,
-        /// The provider was down, rather than someone interrupting.
+        /// Whether the provider was down. If false, the run was interrupted from outside.
         provider_down: bool,
     },
 }

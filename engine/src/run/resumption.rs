@@ -1,4 +1,5 @@
-//! What a run that is taken up again must fit, and what it knows from elsewhere.
+//! Checks that a resumed run fits its configuration, and loads the outcomes it knows from other
+//! runs.
 
 use super::error::RunError;
 use crate::config::{BudgetSettings, Config};
@@ -13,7 +14,7 @@ pub(super) fn limits_changed(core: &Core, after: BudgetSettings) -> EventBody {
     Fact::LimitsChanged(Box::new(LimitsChanged { before, after })).into()
 }
 
-/// The sets that the run's rows name must be those of the configuration.
+/// The sets that the run's rows name must equal those of the configuration.
 pub(super) fn check_examples(run: &RunRow, config: &Config) -> Result<(), RunError> {
     let sets = config.sets();
     let pairs = [
@@ -28,7 +29,7 @@ pub(super) fn check_examples(run: &RunRow, config: &Config) -> Result<(), RunErr
     }
 }
 
-/// What the journal says of the task must fit the configuration.
+/// The task in the journal must fit the configuration.
 pub(super) fn check_start(started: &RunStarted, config: &Config) -> Result<(), RunError> {
     let what = if started.seed != **config.seed() {
         "the seed candidate"
@@ -41,8 +42,8 @@ pub(super) fn check_start(started: &RunStarted, config: &Config) -> Result<(), R
     Err(RunError::OtherTask { what })
 }
 
-/// What the runs bought that this one branches from. A run that is in the store no more is no
-/// origin: what it bought is bought again.
+/// The outcomes bought by the runs from which this run branches. An earlier run that is no longer
+/// in the store gives none, so they are bought again.
 pub(super) async fn origins_of(
     store: &dyn Store,
     mut origin: Option<RunOrigin>,

@@ -1,4 +1,4 @@
-//! Tokens and money: reserved before each call, settled after it, never overshot.
+//! Tokens and money: reserved before each call, settled after it, never exceeded.
 
 use gepa_evaluation::{MicroUsd, Phase, Usage, UsageBound};
 
@@ -6,7 +6,7 @@ use crate::config::BudgetSettings;
 use crate::counters::Counters;
 use crate::stop::StopReason;
 
-/// The limits on tokens and cost, and what is in flight against them.
+/// The limits on tokens and cost, and the amounts reserved for calls in flight.
 #[derive(Debug)]
 pub(super) struct SpendLimiter {
     max_tokens: Option<u64>,
@@ -15,14 +15,14 @@ pub(super) struct SpendLimiter {
     used_cost: MicroUsd,
     in_flight: UsageBound,
     calls_in_flight: u64,
-    /// The most one rollout has cost so far; what another one is expected to cost at most.
+    /// The most that one rollout has cost so far. The next one is expected to cost at most this.
     largest_rollout: UsageBound,
     largest_reflection: UsageBound,
-    /// Rollouts the final scoring still needs.
+    /// The number of rollouts that the final scoring still needs.
     validation_rollouts: u64,
 }
 
-/// What a call asks for.
+/// The kind of call that asks for a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CallKind {
     /// A rollout of this phase.
@@ -31,14 +31,14 @@ pub(super) enum CallKind {
     Reflection,
 }
 
-/// The answer to asking for a call.
+/// The answer to a request for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// Go ahead; give this back when it is settled.
+    /// The call may begin. Return this amount when it is settled.
     Granted(UsageBound),
-    /// Not while the present calls are in flight.
+    /// The call may not begin while the present calls are in flight.
     Later,
-    /// Never again: the limit is reached.
+    /// The call may never begin, because the limit is reached.
     Exhausted,
 }
 
@@ -62,21 +62,22 @@ impl SpendLimiter {
         }
     }
 
-    /// Puts other limits in force; `validation_rollouts` is what the final scoring still needs.
+    /// Applies other limits; `validation_rollouts` is the number of rollouts that the final scoring
+    /// still needs.
     pub(super) fn limit_to(&mut self, limits: &BudgetSettings, validation_rollouts: u64) {
         self.max_tokens = limits.max_tokens;
         self.max_cost = limits.max_cost_usd.map(MicroUsd::from_dollars);
         self.validation_rollouts = validation_rollouts;
     }
 
-    /// Whether there is anything to guard.
+    /// Whether any limit is set.
     pub(super) fn is_limited(&self) -> bool {
         self.max_tokens.is_some() || self.max_cost.is_some()
     }
 
-    /// Asks for a call whose cost is bounded by `bound`, where that is known. Calls without a known
-    /// bound are taken to cost at most a quarter more than the most expensive one so far, and the
-    /// first of them goes alone.
+    /// Requests a call whose cost is at most `bound`, where that is known. A call without a known
+    /// bound is expected to cost at most 25 % more than the most expensive one so far. The first
+    /// such call runs alone.
     pub(super) fn ask(&mut self, kind: CallKind, bound: Option<UsageBound>) -> Admission {
         if !self.is_limited() {
             self.calls_in_flight += 1;
@@ -102,7 +103,7 @@ impl SpendLimiter {
         }
     }
 
-    /// Gives a grant back; `used` is what the call really cost.
+    /// Returns a grant; `used` is the real cost of the call.
     pub(super) fn settle(&mut self, kind: CallKind, granted: UsageBound, used: Usage) {
         self.calls_in_flight = self.calls_in_flight.saturating_sub(1);
         self.in_flight.tokens = self.in_flight.tokens.saturating_sub(granted.tokens);
@@ -140,7 +141,8 @@ impl SpendLimiter {
         }
     }
 
-    /// What the final scoring will need, as far as known; it may use that itself.
+    /// The amount reserved for the final scoring, estimated from the rollouts so far. A rollout of
+    /// the final scoring itself may use it, so for that one the amount is 0.
     fn set_aside(&self, kind: CallKind, wanted: UsageBound) -> UsageBound {
         if kind == CallKind::Rollout(Phase::Validation) {
             return UsageBound::default();

@@ -1,4 +1,5 @@
-//! Starting what comes first: batches of rollouts in free slots, and reflections beside them.
+//! Starts the first work of the queue: batches of rollouts in free slots, and reflections beside
+//! them.
 
 use std::sync::Arc;
 
@@ -13,8 +14,8 @@ use crate::run::reflection::{ReflectionCall, propose};
 use crate::run::spend::{Admission, CallKind};
 
 impl Dispatcher {
-    /// Starts the rollouts that come first, as many of their trial as fit into one batch, free slots
-    /// and the budget; whether it started any.
+    /// Starts the first rollouts of the queue. A batch holds as many rollouts of one trial as the
+    /// batch size, the free slots and the budget allow. Returns whether it started any.
     pub(super) fn start_batch(&mut self) -> bool {
         let Some((batch, calls)) = self.next_batch() else {
             return false;
@@ -111,7 +112,8 @@ impl Dispatcher {
         true
     }
 
-    /// The component that comes first, with the others of its proposal where one call is for all.
+    /// The first component of the queue, with the others of its proposal if one call can rewrite
+    /// all.
     fn next_reflection(&mut self) -> Option<ReflectionCall> {
         let mut call = ReflectionCall::new(*self.reflections.pop_front()?);
         if self.proposer.takes_all_components() {
