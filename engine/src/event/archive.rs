@@ -1,4 +1,4 @@
-//! What the archive went through: acceptances and snapshots.
+//! The events of the archive: acceptances and snapshots.
 
 use gepa_archive::{CandidateIndex, ContentId, Origin};
 use indexmap::IndexMap;
@@ -15,7 +15,7 @@ pub struct CandidateAccepted {
     pub candidate: ContentId,
     /// Its parents.
     pub parents: Vec<CandidateIndex>,
-    /// How it came to be.
+    /// How the candidate was made.
     pub origin: Origin,
     /// Mean over its scored pareto examples.
     pub mean_score: f64,
@@ -25,18 +25,18 @@ pub struct CandidateAccepted {
     pub objectives: IndexMap<String, f64>,
     /// Candidates in the front after dominated removal, ascending.
     pub front: Vec<CandidateIndex>,
-    /// Whether that set changed: an improvement.
+    /// Whether that set changed, which counts as an improvement.
     pub improvement: bool,
     /// Whether it is the new best by mean score.
     pub best: bool,
-    /// Candidates that left a bounded archive for it.
+    /// Candidates that a bounded archive evicted for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evicted: Vec<CandidateIndex>,
-    /// Rollouts of all iterations committed up to here, this one included.
+    /// The number of rollouts of all iterations committed so far, this one included.
     pub committed_rollouts: u64,
 }
 
-/// The recorded state of the archive.
+/// The state of the archive at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotTaken {
     /// Its number within the run, from 1.
@@ -57,8 +57,8 @@ pub struct SnapshotTaken {
 }
 
 impl SnapshotTaken {
-    /// Whether a journal that holds `stored` may come from a run that decides `self`: what `stored`
-    /// lacks is not compared.
+    /// Whether a run that decides `self` can have a journal that holds `stored`. Fields that
+    /// `stored` lacks are not compared.
     pub(crate) fn agrees_with(&self, stored: &Self) -> bool {
         let Self {
             score, token_count, ..

@@ -16,7 +16,7 @@ pub const JOURNAL_FORMAT: u32 = 1;
 /// One entry of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Its place, from 1, without gaps.
+    /// Its position, from 1, without gaps.
     pub seq: Seq,
     /// When it was journaled.
     pub at: Timestamp,
@@ -33,9 +33,9 @@ pub struct Event {
     reason = "the most frequent events, settled rollouts, are boxed; the others are few"
 )]
 pub enum EventBody {
-    /// It came from outside.
+    /// The entry came from outside.
     Fact(Fact),
-    /// It follows from the facts before it.
+    /// The entry follows from the facts before it.
     Decision(Decision),
 }
 
@@ -106,26 +106,27 @@ macro_rules! kinds {
 
 kinds! {
     /// Something that came from outside: an outcome, a reply, a request. It is journaled when it
-    /// arrives, before any decision uses it.
+    /// arrives and before any decision uses it.
     Fact {
-        /// A process took the run up again after another one stopped.
+        /// A process resumed the run after another process stopped.
         RunResumed(resumed: RunResumed) = "run_resumed",
         /// The process stopped before the run was finished. The run can be resumed.
         RunInterrupted(interrupted: RunInterrupted) = "run_interrupted",
-        /// Someone asked that nothing further be started for now.
+        /// The user paused the run: nothing further is started for now.
         RunPaused = "run_paused",
-        /// Someone asked the run to go on after a pause.
+        /// The user ended a pause of the run.
         RunContinued = "run_continued",
-        /// Someone asked the run to end early, or a limit outside the schedule was reached.
+        /// The user asked the run to end early, or a limit outside the schedule was reached.
         StopRequested(request: StopRequested) = "stop_requested",
         /// The supervisor of the run ended it while no process worked on it. No decision follows
-        /// about what was in flight.
+        /// about the calls in flight.
         RunAbandoned(abandoned: RunAbandoned) = "run_abandoned",
-        /// The user set other limits.
+        /// The user changed the limits.
         LimitsChanged(changed: Box<LimitsChanged>) = "limits_changed",
-        /// The part that a branch shares with its origin is over, and its own settings come into force.
+        /// The part that a branch shares with its origin is over. From here on the branch's own
+        /// settings apply.
         SettingsChanged(changed: Box<SettingsChanged>) = "settings_changed",
-        /// Someone handed in a candidate.
+        /// The user submitted a candidate.
         CandidateInjected(injected: CandidateInjected) = "candidate_injected",
         /// A policy that is not part of the configuration decided something.
         PolicyDecided(decided: PolicyDecided) = "policy_decided",
@@ -138,7 +139,7 @@ kinds! {
         RolloutSuspended(suspended: Box<RolloutSettled>) = "rollout_suspended",
         /// Rollouts of a speculative trial were taken from the queue before they began.
         RolloutsDropped(dropped: RolloutsDropped) = "rollouts_dropped",
-        /// The reflection model answered, or failed to.
+        /// The reflection model answered, or its call failed.
         ReflectionSettled(settled: Box<ReflectionSettled>) = "reflection_settled",
         /// The reflection model's answer to the run that this one branches from. No call was made.
         ReflectionRecalled(settled: Box<ReflectionSettled>) = "reflection_recalled",
@@ -146,7 +147,7 @@ kinds! {
     /// Something that follows from the facts before it. The same facts in the same order give the
     /// same decisions.
     Decision {
-        /// The run begins.
+        /// The run begins. This is the first decision.
         RunStarted(started: RunStarted) = "run_started",
         /// A candidate will be evaluated.
         TrialStarted(started: TrialStarted) = "trial_started",
@@ -188,7 +189,7 @@ impl EventBody {
         }
     }
 
-    /// Whether it came from outside.
+    /// Whether the entry came from outside.
     pub fn is_fact(&self) -> bool {
         matches!(self, Self::Fact(_))
     }
@@ -201,8 +202,8 @@ impl EventBody {
         }
     }
 
-    /// Reads what serialising an event wrote. A kind that stands first and occurs often is read
-    /// without the buffer that finding the kind anywhere in the object needs.
+    /// Reads what serialising an event wrote. If a frequent kind is the first field, it is read
+    /// without a buffer. Otherwise the whole object is buffered to find the kind.
     ///
     /// # Errors
     ///

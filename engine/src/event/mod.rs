@@ -1,8 +1,9 @@
 //! The run's append-only journal: facts that came from outside, and the decisions made from them.
 //!
-//! *Facts* ([`Fact`]) are journaled when they arrive and before anything uses them.
-//! *Decisions* ([`Decision`]) are functions of the facts before them: replaying the facts makes them again. Under
-//! the ordered schedule they are the same at any concurrency; only facts arrive in another order.
+//! *Facts* ([`Fact`]) are journaled when they arrive and before anything uses them. *Decisions*
+//! ([`Decision`]) are functions of the facts before them, so replaying the facts makes them again.
+//! Under the ordered schedule the decisions are the same at any concurrency; only the order of the
+//! facts differs.
 
 mod archive;
 mod body;

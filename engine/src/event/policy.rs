@@ -1,15 +1,16 @@
-//! Answers of policies that no other process could give again.
+//! Answers of policies that another process could not repeat.
 
 use serde::{Deserialize, Serialize};
 
-/// What a policy from outside the configuration decided.
+/// The answer of a policy that is not part of the configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PolicyDecided {
-    /// What it was asked.
+    /// The point of the search that the question belongs to.
     pub point: PolicyPoint,
-    /// The iteration it was asked for: the first that could begin, for a stop condition and at the end.
+    /// The iteration of the question. For a stop condition and at the end of the run it is the
+    /// first iteration that could begin.
     pub iteration: u64,
-    /// The number of the question within point and iteration, from 0.
+    /// The number of the question within its point and iteration, from 0.
     #[serde(default, skip_serializing_if = "is_first")]
     pub number: u32,
     /// The answer; its form depends on the point.
@@ -31,7 +32,7 @@ pub enum PolicyPoint {
     Components,
     /// Whether a child passes its gate; question 1 is about the second gate of a stale child.
     Gate,
-    /// What comes next of a row of pareto scores; one question for each order.
+    /// The next step of a row of pareto scores; one question for each order.
     Row,
     /// Whether the search ends: a stop reason or nothing.
     Stop,

@@ -1,4 +1,4 @@
-//! An iteration from its parents to the decision about its child.
+//! The events of an iteration, from its parents to the decision about its child.
 
 use gepa_archive::{Candidate, CandidateIndex, ContentId, Origin};
 use gepa_evaluation::ExampleId;
@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 pub struct ProposalIssued {
     /// The iteration, from 1.
     pub iteration: u64,
-    /// How its candidate will come to be.
+    /// How its candidate will be made.
     pub origin: Origin,
     /// One parent for a reflection, two for a merge, none for an injected candidate.
     pub parents: Vec<CandidateIndex>,
     /// The examples the gate will compare on.
     pub examples: Vec<ExampleId>,
-    /// The components to rewrite. Where a sibling in the generation with the same parent turns out to
-    /// need no reflection, its turn goes to the next.
+    /// The components to rewrite. If a sibling in the generation with the same parent needs no
+    /// reflection, the sibling's turn passes to the next one.
     pub components: Vec<String>,
 }
 
@@ -25,7 +25,7 @@ pub struct ProposalIssued {
 pub struct CandidateProposed {
     /// The iteration.
     pub iteration: u64,
-    /// How it came to be.
+    /// How the candidate was made.
     pub origin: Origin,
     /// Its parents in the archive.
     pub parents: Vec<CandidateIndex>,
@@ -40,11 +40,11 @@ pub struct GateDecided {
     pub iteration: u64,
     /// The child.
     pub candidate: ContentId,
-    /// Whether it was good enough to go on to the pareto set.
+    /// Whether the child passed the gate and goes on to the pareto set.
     pub passed: bool,
     /// Examples on which both sides have a score; only these are compared.
     pub compared: u32,
-    /// Sum of the parent's scores on them; for a merge that of the better parent.
+    /// The sum of the parent's scores on them; for a merge, of the better parent.
     pub parent_sum: f64,
     /// Sum of the child's scores on them.
     pub child_sum: f64,
@@ -59,12 +59,12 @@ pub struct GateDecided {
 pub struct ProposalClosed {
     /// The iteration.
     pub iteration: u64,
-    /// Why.
+    /// Why the iteration ended.
     pub reason: CloseReason,
-    /// More about it, for people.
+    /// Details, as a text for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
-    /// Rollouts executed on the pareto set that were not wanted in the end.
+    /// The number of rollouts executed on the pareto set that were not needed in the end.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub wasted: u64,
 }
@@ -74,9 +74,9 @@ pub struct ProposalClosed {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The child was not better on the minibatch.
+    /// The child did not score higher than its parent on the minibatch.
     Gate,
-    /// It passed the gate, but other children of its generation rose more.
+    /// The child passed the gate, but other children of its generation gained more.
     Outranked,
     /// The parent's minibatch was perfect already.
     Perfect,
@@ -86,18 +86,18 @@ pub enum CloseReason {
     NothingToCompare,
     /// The reflection model gave no usable text.
     Reflection,
-    /// The candidate is in the archive already.
+    /// The candidate is known already or equals its parent.
     Duplicate,
     /// The rest of the budget does not cover the pareto set.
     Budget,
-    /// It passed the gate too late: others overtook it or its parent left the front, and
-    /// `run.stale_children` let it go no further.
+    /// The child passed the gate too late: other children overtook it or its parent left the front.
+    /// `run.stale_children` then ended it.
     Stale,
-    /// The policy that decides on rows of pareto scores broke its row off.
+    /// The policy that decides on rows of pareto scores dropped the candidate.
     Dropped,
     /// Too many rollouts on the pareto set failed.
     TooManyFailures,
-    /// The run stopped first.
+    /// The run stopped before the iteration was decided on.
     Stopped,
 }
 

@@ -10,30 +10,30 @@ use crate::ids::Timestamp;
 pub struct ReflectionSettled {
     /// The iteration.
     pub iteration: u64,
-    /// The component it was to rewrite.
+    /// The component to rewrite.
     pub component: String,
-    /// Which attempt at this component, from 1.
+    /// The number of the attempt at this component, from 1.
     pub attempt: u32,
-    /// When it began.
+    /// When the call began.
     pub started_at: Timestamp,
-    /// When it ended.
+    /// When the call ended.
     pub finished_at: Timestamp,
-    /// What it cost.
+    /// The tokens and cost of the call.
     #[serde(default, skip_serializing_if = "Usage::is_zero")]
     pub usage: Usage,
-    /// The reply as it came; `None` where there was none.
+    /// The reply as received; `None` if there was none.
     pub reply: Option<String>,
-    /// The new text, where the reply holds one.
+    /// The new text, if the reply holds one.
     pub text: Option<String>,
-    /// Further texts, where several were asked for.
+    /// Further texts, if several were requested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<String>,
-    /// Why there is no new text.
+    /// Why there is no new text; `None` if there is one.
     pub failure: Option<ReflectionFailure>,
 }
 
 impl ReflectionSettled {
-    /// The same answer for a run that did not pay for it.
+    /// The same answer for another run, which did not pay for it.
     pub(crate) fn for_free(self) -> Self {
         Self {
             usage: Usage::default(),
@@ -45,9 +45,9 @@ impl ReflectionSettled {
 /// Why a reflection gave no new text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReflectionFailure {
-    /// What kind of failure.
+    /// The kind of failure.
     pub kind: ReflectionFailureKind,
-    /// What was wrong, for people.
+    /// The problem, as a text for people.
     pub message: String,
 }
 
@@ -62,22 +62,22 @@ pub enum ReflectionFailureKind {
     Empty,
     /// The reply was cut off at the token limit.
     Truncated,
-    /// The model declined.
+    /// The model refused to answer.
     Refused,
-    /// The new text is the old one.
+    /// The new text equals the old one.
     Unchanged,
     /// The new text is longer than the configured limit.
     TooLong,
-    /// The new text lost a wildcard it must keep.
+    /// The new text lacks a wildcard that it must keep.
     LostWildcard,
     /// The call itself failed.
     Model,
-    /// The provider refused the key: no call with it will ever work.
+    /// The provider refused the key, so no call with this key can succeed.
     KeyRejected,
 }
 
 impl ReflectionFailureKind {
-    /// Whether every other reflection of the run would fail alike.
+    /// Whether every other reflection of the run would fail in the same way.
     pub fn is_fatal(self) -> bool {
         self == Self::KeyRejected
     }

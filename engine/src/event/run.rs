@@ -1,4 +1,4 @@
-//! A run as a whole: its beginning, what happened to the process that works on it, its end.
+//! The events of a run as a whole: its beginning, its interruptions and its end.
 
 use gepa_archive::{Candidate, CandidateIndex};
 use serde::{Deserialize, Serialize};
@@ -29,16 +29,17 @@ pub struct RunStarted {
     /// The run that this one branches from, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<RunOrigin>,
-    /// The settings of the shared part; absent where the run's own configuration holds from the start.
+    /// The settings of the shared part; absent if the run's own configuration applies from the
+    /// start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Box<Settings>>,
-    /// Iterations after which [`SettingsChanged`] puts other settings in force, ascending. None begins
-    /// before it has.
+    /// Iterations after which [`SettingsChanged`] applies other settings, ascending. The next
+    /// iteration begins only after that event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub branch_points: Vec<u64>,
 }
 
-/// The run that another one branches from.
+/// The run that another run branches from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunOrigin {
     /// The run.
@@ -56,7 +57,7 @@ pub struct SettingsChanged {
     pub settings: Settings,
 }
 
-/// Who took the run up again.
+/// The process that resumed the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunResumed {
     /// Version of the engine that resumed.
@@ -66,16 +67,16 @@ pub struct RunResumed {
 /// Why the process stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunInterrupted {
-    /// What happened, for people.
+    /// What happened, as a text for people.
     pub reason: String,
-    /// The provider was down, rather than someone interrupting.
+    /// Whether the provider was down. If false, the run was interrupted from outside.
     pub provider_down: bool,
 }
 
-/// An end that did not come from the schedule.
+/// A request from outside the schedule to end the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StopRequested {
-    /// Why the run shall end.
+    /// Why the run should end.
     pub reason: StopReason,
 }
 
@@ -86,8 +87,8 @@ pub struct RunAbandoned {
     pub reason: StopReason,
 }
 
-/// Other limits for the rest of the run. A run that was over or about to end for a reason that other
-/// limits can lift goes on with the search.
+/// Other limits for the rest of the run. If the run was over or about to end for a reason that
+/// other limits can remove, the search goes on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LimitsChanged {
     /// The limits in force until now.
@@ -110,12 +111,12 @@ pub struct StopDecided {
     pub reason: StopReason,
 }
 
-/// The end, with what was reached.
+/// The end of a run, with its results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunFinished {
     /// Why optimization stopped.
     pub stop_reason: StopReason,
-    /// The best candidate by mean pareto score; `None` where not even the seed could be scored.
+    /// The best candidate by mean pareto score; `None` if not even the seed could be scored.
     pub best: Option<CandidateIndex>,
     /// Baseline first, then the top-k by pareto score.
     pub validation: Vec<ValidationResult>,
@@ -131,7 +132,7 @@ pub struct ValidationResult {
     /// Its rank by pareto score, from 1; `None` for the baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<u32>,
-    /// Mean over its scored validation examples; `None` where all failed.
+    /// Mean over its scored validation examples; `None` if all failed.
     pub mean_score: Option<f64>,
     /// Scores in the order of the validation set; `None` where the rollout failed.
     pub scores: Vec<Option<f64>>,

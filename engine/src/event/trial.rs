@@ -1,4 +1,4 @@
-//! Trials and their rollouts.
+//! The events of trials and their rollouts.
 
 use std::sync::Arc;
 
@@ -13,20 +13,20 @@ use crate::ids::{Timestamp, TrialKey};
 pub struct TrialStarted {
     /// The trial.
     pub trial: TrialKey,
-    /// Why.
+    /// The stage, which says why it is evaluated.
     pub stage: Stage,
-    /// What is evaluated.
+    /// The candidate that is evaluated.
     pub candidate: ContentId,
     /// The examples, in order.
     pub examples: Vec<ExampleId>,
-    /// How many of them have outcomes from earlier trials and will not be executed.
+    /// The number of examples whose outcomes are known from earlier trials and are not executed.
     pub reused: u32,
-    /// It was ordered before it was certain that it would be wanted.
+    /// Whether it was ordered before it was certain that it was needed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub speculative: bool,
 }
 
-/// Rollouts of a trial that nobody wants any more and that never began.
+/// Rollouts of a trial that are no longer needed and that never began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutsDropped {
     /// The trial.
@@ -35,41 +35,41 @@ pub struct RolloutsDropped {
     pub positions: Vec<u32>,
 }
 
-/// One executed rollout; complete in itself, so that a row needs nothing else.
+/// One executed rollout. It holds everything that a row needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RolloutSettled {
     /// The trial.
     pub trial: TrialKey,
     /// The trial's stage.
     pub stage: Stage,
-    /// What was evaluated.
+    /// The candidate that was evaluated.
     pub candidate: ContentId,
     /// The place of the example within the trial.
     pub position: u32,
     /// The example.
     pub example: ExampleId,
-    /// Attempts made, from 1.
+    /// The number of attempts made, at least 1.
     pub attempts: u32,
-    /// The rollout had failed or was suspended before an interruption and was tried again on
-    /// resume: it replaces that outcome and adds to its attempts and usage.
+    /// Whether the rollout had failed or was suspended before an interruption and was tried again
+    /// after the resumption. It then replaces that outcome and adds to its attempts and usage.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
     /// When the first attempt began.
     pub started_at: Timestamp,
     /// When the last attempt ended.
     pub finished_at: Timestamp,
-    /// Spent by the policy, all attempts together.
+    /// Usage of the policy, over all attempts.
     #[serde(default, skip_serializing_if = "Usage::is_zero")]
     pub usage: Usage,
-    /// Spent on judging, all attempts together.
+    /// Usage of the judge, over all attempts.
     #[serde(default, skip_serializing_if = "Usage::is_zero")]
     pub judge_usage: Usage,
-    /// How it ended; shared with whoever decides on it.
+    /// The outcome; shared with the core, which decides on it.
     pub outcome: Arc<Outcome>,
 }
 
 impl RolloutSettled {
-    /// The same outcome for a run that did not pay for it.
+    /// The same outcome for another run, which did not pay for it.
     pub(crate) fn for_free(self) -> Self {
         Self {
             usage: Usage::default(),
@@ -87,10 +87,10 @@ pub struct TrialFinished {
     pub trial: TrialKey,
     /// The trial's stage.
     pub stage: Stage,
-    /// Mean over the scored rollouts, reused ones included; `None` where none was scored.
+    /// Mean over the scored rollouts, reused ones included; `None` if none was scored.
     pub mean_score: Option<f64>,
     /// Rollouts with a score.
     pub scored: u32,
-    /// Rollouts without one.
+    /// Rollouts without a score.
     pub failed: u32,
 }

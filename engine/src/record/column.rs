@@ -1,4 +1,4 @@
-//! How the fields of a row become columns of a database, and back. Each row type lists its columns
+//! Converts the fields of a row to columns of a database and back. Each row type lists its columns
 //! once, with [`columns!`]; a store makes its INSERT, its SELECT and its decoding from that list.
 
 use std::borrow::Cow;
@@ -31,7 +31,7 @@ pub enum Cell<'a> {
     Text(Cow<'a, str>),
 }
 
-/// Why a stored row cannot be read: what is wrong with the value that was read last.
+/// Why a stored row cannot be read: the problem with the value that was read last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnError(pub String);
 
@@ -41,16 +41,16 @@ pub trait CellReader {
     ///
     /// # Errors
     ///
-    /// There is none, or it has a type that [`Cell`] does not know.
+    /// There is no further value, or it has a type that [`Cell`] does not know.
     fn next(&mut self) -> Result<Cell<'_>, ColumnError>;
 
-    /// Whether the next value is null. Does not go past it.
+    /// Whether the next value is null. Does not consume it.
     fn is_null(&mut self) -> bool;
 }
 
 /// A field that is stored in one column or in several neighbouring ones.
 pub trait Column: Sized {
-    /// How many columns.
+    /// The number of columns.
     const WIDTH: usize = 1;
 
     /// Appends one value per column.
@@ -137,7 +137,7 @@ impl ColumnError {
 }
 
 impl<'a> Cell<'a> {
-    /// A count. No count reaches the largest integer of a database.
+    /// A count. Counts stay below the largest integer of a database.
     pub fn count(count: u64) -> Self {
         Self::Integer(i64::try_from(count).unwrap_or(i64::MAX))
     }
@@ -185,7 +185,7 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// An optional field is null in all its columns, or in none that tells.
+/// A missing field is null in all its columns. A field that exists is not null in its first column.
 impl<T: Column> Column for Option<T> {
     const WIDTH: usize = T::WIDTH;
 
@@ -337,7 +337,7 @@ impl Column for ContentId {
     }
 }
 
-/// An integer or a name. An integer above those of a database is stored as a negative one.
+/// An integer or a name. An integer too large for a database is stored as a negative one.
 impl Column for ExampleId {
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(match self {
@@ -355,7 +355,7 @@ impl Column for ExampleId {
     }
 }
 
-/// The tag's name in exports, which is not the one in the journal.
+/// The tag's name in exports, which differs from the one in the journal.
 impl Column for SnapshotTag {
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::text(self.as_str()));

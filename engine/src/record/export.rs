@@ -1,12 +1,12 @@
-//! Rows as exports and the HTTP API show them: named values in a fixed order. The columns of a row
-//! type stand beside the row.
+//! Rows in the form of exports and the HTTP API: named values in a fixed order. The columns of a
+//! row type are listed in the file of the row.
 
 use serde_json::{Map, Value, json};
 
 use crate::event::Event;
 use crate::ids::RunId;
 
-/// A column's name, and its value in a row. `C` is what else the value depends on.
+/// The name of a column, and its value in a row. `C` holds what else the value depends on.
 pub type ExportColumn<C, T> = (&'static str, fn(&C, &T) -> Value);
 
 /// The columns of an exported event.

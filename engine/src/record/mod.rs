@@ -1,7 +1,7 @@
-//! What can be asked about a run: rows, each a function of the journal.
+//! The rows that describe a run. Each is a function of the journal.
 //!
-//! A [`Projector`] says what an event changes; [`Tables`] makes the changes in memory, a database
-//! makes them in SQL. The columns of a row are listed once ([`Stored`]).
+//! A [`Projector`] says what an event changes. [`Tables`] makes the changes in memory, and a
+//! database makes them in SQL. The columns of a row are listed once ([`Stored`]).
 
 mod column;
 pub mod export;

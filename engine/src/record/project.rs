@@ -1,4 +1,4 @@
-//! From events to changes of rows: the one place that says what the journal means for the tables.
+//! Turns events into changes of rows. Only this file says what the journal means for the tables.
 
 use gepa_archive::CandidateIndex;
 
@@ -17,7 +17,7 @@ use crate::ids::{RunId, Seq, Timestamp};
 pub enum Change {
     /// A new candidate row.
     Candidate(Box<CandidateRow>),
-    /// What the gate said about an iteration's candidate.
+    /// The gate's comparison for an iteration's candidate.
     Gate(u64, GateRow),
     /// An iteration's candidate was accepted, by the event `Seq`.
     Accepted(Box<CandidateAccepted>, Seq),
@@ -33,7 +33,7 @@ pub enum Change {
     TrialFinished(TrialFinished, Timestamp),
     /// A new rollout row.
     Rollout(Box<RolloutRow>),
-    /// A rollout that failed was tried again: [`RolloutRow::after`] says what becomes of its row.
+    /// A rollout that failed was tried again: [`RolloutRow::after`] computes the new row.
     RolloutAgain(Box<RolloutRow>),
     /// A new reflection row.
     Reflection(Box<ReflectionRow>),
@@ -49,17 +49,17 @@ pub struct Projector {
 }
 
 impl Projector {
-    /// A projector for a run that stands at `summary`.
+    /// Creates a projector for a run that stands at `summary`.
     pub fn new(run_id: RunId, summary: RunSummary) -> Self {
         Self { run_id, summary }
     }
 
-    /// How the run stands.
+    /// The state of the run.
     pub fn summary(&self) -> &RunSummary {
         &self.summary
     }
 
-    /// Takes the next event in and gives the changes of rows, in order.
+    /// Adds the next event and returns the changes of rows, in order.
     pub fn apply(&mut self, event: &Event) -> Vec<Change> {
         self.summary.take_in(event);
         match &event.body {

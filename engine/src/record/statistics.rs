@@ -1,12 +1,12 @@
-//! The figures of a run as one flat object.
+//! The figures of a run in one flat object.
 
 use serde_json::{Map, Value, json};
 
 use super::rows::RunRow;
 use crate::stop::StopReason;
 
-/// Every counter and score of a run, under the names all clients read: the export `stats`, the HTTP
-/// API's `metadata.stats`, and the result files of `gepa train`.
+/// Every counter and score of a run, under the names that all clients read: the export `stats`, the
+/// HTTP API's `metadata.stats`, and the result files of `gepa train`.
 pub fn statistics(run: &RunRow) -> Map<String, Value> {
     let summary = &run.summary;
     let mut stats = Map::new();

@@ -1,8 +1,8 @@
-//! How many tokens a prompt has, estimated without a tokenizer.
+//! Estimates the number of tokens of a prompt without a tokenizer.
 
 use gepa_evaluation::Section;
 
-/// Estimated tokens of a prompt: four characters each, and four tokens of framing a message.
+/// Estimated tokens of a prompt: one token for four characters, and four tokens for each message.
 pub fn token_estimate(sections: &[Section]) -> u64 {
     sections
         .iter()

@@ -1,4 +1,4 @@
-//! What other settings would have chosen at every choice of the recorded run.
+//! Compares other settings with every choice of the recorded run.
 
 use std::collections::HashMap;
 
@@ -11,27 +11,27 @@ use crate::core::ranks;
 use crate::event::{CandidateAccepted, Decision, Event, EventBody};
 use crate::random::{ChaChaStreams, DrawPurpose, RandomSource};
 
-/// Second opinions along the recorded path.
+/// The answers of other settings along the recorded path.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Along {
-    /// Parents that were chosen for reflection.
+    /// The number of parents that were chosen for reflection.
     pub parents: u64,
-    /// Where another one would have been chosen.
+    /// The choices in which the other settings name another parent.
     pub other_parents: Vec<OtherChoice<CandidateIndex>>,
-    /// Gates that compared a child with its parent.
+    /// The number of gates that compared a child with its parent.
     pub gates: u64,
-    /// Where the child would have fared otherwise.
+    /// The gates at which the other settings decide otherwise.
     pub other_gates: Vec<OtherChoice<bool>>,
 }
 
-/// A choice that would have come out otherwise.
+/// A choice on which the other settings differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OtherChoice<T> {
     /// The iteration.
     pub iteration: u64,
-    /// What was chosen.
+    /// The recorded choice.
     pub recorded: T,
-    /// What would have been chosen.
+    /// The choice of the other settings.
     pub instead: T,
 }
 
@@ -100,7 +100,7 @@ impl Along {
                     let candidate = candidates.get(&accepted.candidate).cloned();
                     if let (Some(row), Some(candidate)) = (row, candidate) {
                         let parents = accepted.parents.clone();
-                        // A journal whose rows do not fit has been refused before this is asked.
+                        // A journal whose rows do not fit was refused before this point.
                         let _ = archive.insert(candidate, parents, accepted.origin, &row);
                     }
                 }
@@ -120,7 +120,7 @@ fn score_row(
     let positions: HashMap<&ExampleId, usize> = (0..pareto.len())
         .map(|position| (&pareto[position], position))
         .collect();
-    // Sums are taken in the order in which the core takes them.
+    // The sums are added in the order in which the core adds them.
     let obtained = recorded.obtained(accepted.iteration);
     let scores = obtained.into_iter().filter_map(|example| {
         let position = *positions.get(example)?;

@@ -1,4 +1,4 @@
-//! What a journal holds, by what one would ask for.
+//! The content of a journal, arranged for lookup.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::event::{
     RolloutSettled,
 };
 
-/// The facts of a run, findable by content: what another path needs may have been bought for
-/// another trial.
+/// The facts of a run, by content: another path may need an outcome that was bought for another
+/// trial.
 #[derive(Debug, Default)]
 pub(crate) struct Recorded {
     rollouts: HashMap<(Use, ContentId, ExampleId), Arc<RolloutSettled>>,
@@ -22,13 +22,13 @@ pub(crate) struct Recorded {
     /// The pareto examples that were executed, by iteration.
     bought: HashMap<u64, BTreeSet<ExampleId>>,
     reflections: HashMap<ReflectionKey, Arc<ReflectionSettled>>,
-    /// Candidates from outside, each with the number of iterations begun before it came.
+    /// Candidates from outside, each with the number of iterations that had begun before it came.
     pub(super) injected: Vec<(usize, CandidateInjected)>,
-    /// What became of each iteration.
+    /// The course of each iteration.
     pub(super) courses: IndexMap<u64, Course>,
 }
 
-/// What an outcome was bought for; an evaluator need not give the same one for every use.
+/// The purpose of an outcome. An evaluator may give different outcomes for different purposes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Use {
     Minibatch,
@@ -36,7 +36,7 @@ enum Use {
     Validation,
 }
 
-/// What a reflection was asked.
+/// The question of a reflection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ReflectionKey {
     pub(super) parent: ContentId,
@@ -45,7 +45,7 @@ pub(super) struct ReflectionKey {
     pub(super) attempt: u32,
 }
 
-/// An iteration as decided.
+/// An iteration as it was decided.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Course {
     pub(super) parents: Vec<ContentId>,
@@ -55,7 +55,7 @@ pub(super) struct Course {
     pub(super) is_accepted: bool,
 }
 
-/// Follows decisions and keeps each iteration's course.
+/// Reads decisions and records the course of each iteration.
 #[derive(Debug, Default)]
 pub(super) struct Courses {
     members: Vec<ContentId>,
@@ -115,8 +115,8 @@ impl Recorded {
             .find_map(|used| self.rollouts.get(&(used, candidate, example.clone())))
     }
 
-    /// What a rollout of this candidate on this example was bought for the same use, unless it failed for
-    /// a passing reason.
+    /// The outcome bought for the same purpose by a rollout of this candidate on this example.
+    /// `None` if the rollout failed for a transient reason.
     pub(crate) fn bought(
         &self,
         stage: Stage,
@@ -141,8 +141,8 @@ impl Recorded {
             .map(|settled| &*settled.outcome)
     }
 
-    /// The pareto examples of an iteration's row in the order in which its scores were obtained: of each
-    /// order first those that were known.
+    /// The pareto examples of an iteration's row in the order in which its scores were obtained.
+    /// Within each order, known outcomes come first.
     pub(super) fn obtained(&self, iteration: u64) -> Vec<&ExampleId> {
         let orders = self.orders.get(&iteration).into_iter().flatten();
         let mut obtained = Vec::new();
@@ -160,7 +160,7 @@ impl Recorded {
         examples.is_some_and(|examples| examples.contains(example))
     }
 
-    /// Whether this iteration was a merge, whose gate has a rule of its own.
+    /// Whether this iteration was a merge, whose gate has another rule.
     pub(super) fn is_merge(&self, iteration: u64) -> bool {
         let course = self.courses.get(&iteration);
         course.is_some_and(|course| course.parents.len() > 1)
@@ -170,7 +170,7 @@ impl Recorded {
         self.reflections.get(key)
     }
 
-    /// The latest outcome counts: one that was tried again replaces the failure before it.
+    /// The latest outcome counts, because a repeated rollout replaces the failure before it.
     fn keep_rollout(&mut self, settled: &RolloutSettled) {
         let key = (
             Use::of(settled.stage),
@@ -203,7 +203,7 @@ impl Courses {
         }
     }
 
-    /// What a reflection of this iteration is asked.
+    /// The question of a reflection of this iteration.
     pub(super) fn key_of(
         &self,
         iteration: u64,

@@ -1,8 +1,9 @@
-//! Finished runs decided again from their journals: no call is made, nothing is written.
+//! Makes the decisions of finished runs again from their journals. It makes no call and writes
+//! nothing.
 //!
-//! [`verify`] makes every decision again and compares it with the recorded one. [`what_if`] asks what
-//! other settings would have chosen: at every recorded choice, from the archive as it was then, and
-//! on a path of their own for as long as the recorded outcomes and replies reach.
+//! [`verify`] makes every decision again and compares it with the recorded one. [`what_if`] asks
+//! what other settings would have chosen: first at every recorded choice with the archive of that
+//! time, then on a path of their own until a recorded outcome or reply is missing.
 
 mod along;
 mod data;

@@ -1,4 +1,4 @@
-//! Other settings on a path of their own, for as long as the recorded data reach.
+//! Lets other settings search on a path of their own until recorded data is missing.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,18 +14,19 @@ use crate::ids::TrialKey;
 use crate::random::ChaChaStreams;
 use crate::stop::StopReason;
 
-/// How far the other settings came, and how they went.
+/// The length and the result of the path under other settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnPath {
-    /// Iterations begun.
+    /// The number of iterations begun.
     pub iterations: u64,
-    /// Of these, from the first on, decided to the end and exactly as recorded.
+    /// The number of iterations, counted from the first, that were decided completely and exactly
+    /// as recorded.
     pub as_recorded: u64,
-    /// Candidates accepted besides the seed.
+    /// The number of candidates accepted besides the seed.
     pub accepted: u64,
     /// The best mean pareto score reached.
     pub best_score: Option<f64>,
-    /// How it ended.
+    /// How the path ended.
     pub end: PathEnd,
 }
 
@@ -33,13 +34,13 @@ pub struct OwnPath {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PathEnd {
-    /// It needed nothing that was not recorded.
+    /// The path needed only recorded data.
     Finished(StopReason),
-    /// Something was needed that the recorded run never bought.
+    /// The path needed something that the recorded run never bought.
     DataEnds {
         /// The iteration that needed it; `None` for the final scoring.
         iteration: Option<u64>,
-        /// What it was, for people.
+        /// The missing data, as a text for people.
         missing: String,
     },
 }
@@ -50,7 +51,7 @@ struct Walk<'a> {
     recorded: &'a Recorded,
     courses: Courses,
     queue: VecDeque<Work>,
-    /// Injected candidates taken in so far.
+    /// The number of injected candidates used so far.
     injected: usize,
     missing: Option<(u64, String)>,
 }
@@ -76,7 +77,7 @@ impl OwnPath {
 }
 
 impl Walk<'_> {
-    /// Candidates from outside come when as many iterations have begun as in the record.
+    /// Injects a candidate from outside when as many iterations have begun as in the record.
     fn inject(&mut self) {
         while let Some((begun, injected)) = self.recorded.injected.get(self.injected)
             && *begun <= self.courses.by_iteration.len()
@@ -123,7 +124,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Takes what is left of a trial from the queue, as a run with a single slot would.
+    /// Removes the rest of a trial from the queue, as a run with a single slot would.
     fn drop_trial(&mut self, trial: TrialKey) {
         let mut positions = Vec::new();
         self.queue.retain(|work| match work {
@@ -178,7 +179,7 @@ impl Walk<'_> {
         })))
     }
 
-    /// A candidate as people find it: by its index, or as the child of an iteration.
+    /// Names a candidate for people: by its index, or as the child of an iteration.
     fn name(&self, candidate: ContentId) -> String {
         if let Some(index) = self.courses.index_of(candidate) {
             return format!("candidate {index}");

@@ -1,4 +1,4 @@
-//! The same decisions from the same facts.
+//! Checks that the same facts lead to the same decisions.
 
 use std::sync::Arc;
 
@@ -11,35 +11,36 @@ use crate::random::ChaChaStreams;
 use crate::run::{Replay, RunError};
 use crate::store::Store;
 
-/// Events read from the store at once.
+/// The number of events read from the store at once.
 const PAGE: usize = 10_000;
 
-/// What was made again.
+/// The figures of a verification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Facts taken from the journal.
+    /// The number of facts read from the journal.
     pub facts: u64,
-    /// Decisions made again, each equal to the recorded one.
+    /// The number of decisions made again, each equal to the recorded one.
     pub decisions: u64,
-    /// Decisions that follow from the facts and are not in the journal: those of a run that was cut
-    /// off.
+    /// The number of decisions that follow from the facts but are not in the journal. A run that
+    /// was cut off can have some.
     pub pending: u64,
-    /// Whether the run took known outcomes instead of evaluating again.
+    /// Whether the run reused known outcomes instead of evaluating again.
     pub reuse: bool,
 }
 
-/// Decides a run again and compares; the configuration must be the one it was started with.
+/// Decides a run again and compares the decisions. The configuration must be the one the run was
+/// started with.
 ///
 /// # Errors
 ///
-/// [`RunError::Diverged`] names the first decision that comes out otherwise.
+/// [`RunError::Diverged`] names the first decision that differs.
 pub async fn verify(store: &dyn Store, run: &RunId, config: &Config) -> Result<Verified, RunError> {
     let events = read_all(store, run).await?;
     follow(&events, config)
 }
 
-/// Whether outcomes were reused depends on the evaluator, which is not asked here: the journal fits
-/// one of the two.
+/// Whether outcomes were reused depends on the evaluator, which is not available here. The journal
+/// fits one of the two cases.
 pub(super) fn follow(events: &[Event], config: &Config) -> Result<Verified, RunError> {
     match config.settings().search.reuse_outcomes {
         Some(reuse) => follow_with(events, config, reuse),

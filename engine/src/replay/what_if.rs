@@ -1,4 +1,4 @@
-//! The whole answer to "what if".
+//! The complete answer to the question what other settings would have done.
 
 use super::along::Along;
 use super::data::Recorded;
@@ -27,8 +27,8 @@ pub struct WhatIf {
 ///
 /// # Errors
 ///
-/// [`RunError::Diverged`] where not even `config` makes the recorded decisions: then the journal says
-/// nothing about other settings either.
+/// [`RunError::Diverged`] if even `config` does not make the recorded decisions. The journal then
+/// says nothing about other settings either.
 pub async fn what_if(
     store: &dyn Store,
     run: &RunId,
@@ -53,7 +53,7 @@ pub async fn what_if(
     })
 }
 
-/// Where the other settings leave the limits alone, those count that the run had in the end.
+/// If the other settings do not change the limits, the limits at the end of the run apply.
 fn with_limits_in_force(events: &[Event], config: &Config, other: &Config) -> Config {
     let last = events.iter().rev().find_map(|event| match &event.body {
         EventBody::Fact(Fact::LimitsChanged(changed)) => Some(&changed.after),

@@ -22,15 +22,15 @@ pub struct CandidateRow {
     pub candidate_id: ContentId,
     /// Its index in the archive, once accepted.
     pub index: Option<CandidateIndex>,
-    /// How it came to be.
+    /// How the candidate was made.
     pub origin: Origin,
     /// Its parents in the archive.
     pub parents: Vec<CandidateIndex>,
-    /// Where it stands.
+    /// Its state.
     pub status: CandidateStatus,
-    /// Why it was not accepted.
+    /// Why it was not accepted; `None` unless it was rejected.
     pub close_reason: Option<CloseReason>,
-    /// What the gate saw.
+    /// The comparison at the gate.
     pub gate: Option<GateRow>,
     /// Mean over its scored pareto examples.
     pub mean_score: Option<f64>,
@@ -53,25 +53,25 @@ pub struct CandidateRow {
 }
 
 impl CandidateRow {
-    /// The score that says most about it: the pareto mean, else its mean at the gate.
+    /// The most reliable score: the pareto mean, or else its mean at the gate.
     pub fn score(&self) -> Option<f64> {
         self.mean_score
             .or_else(|| self.gate.as_ref().and_then(GateRow::child_mean))
     }
 }
 
-/// Where a candidate stands.
+/// The state of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CandidateStatus {
-    /// Proposed, not yet decided on.
+    /// Proposed, and not decided on yet.
     Proposed,
     /// A member of the archive.
     Accepted,
     /// Not accepted.
     Rejected,
-    /// Accepted, and evicted from a bounded archive since.
+    /// Accepted, and later evicted from a bounded archive.
     Evicted,
 }
 
@@ -126,7 +126,7 @@ columns! {
         accepted_seq: ["accepted_seq"];
         evicted_seq: ["evicted_seq"];
         created_at: ["created_at"];
-        // Last: a store may keep the texts in a table of their own.
+        // The texts come last, because a store may keep them in a table of their own.
         components: ["components"];
     }
 }

@@ -1,6 +1,6 @@
-//! The rows: what each table holds, how a row follows from an event, its columns in a database and
-//! its columns in exports. A new column of a row is written in the file of that row, and in a
-//! migration of the store.
+//! The rows: the content of each table, how a row follows from an event, and its columns in a
+//! database and in exports. To add a column, change the file of the row and add a migration of the
+//! store.
 
 mod candidate;
 mod reflection;

@@ -18,9 +18,9 @@ pub struct ReflectionRow {
     pub component: String,
     /// The attempt, from 1.
     pub attempt: u32,
-    /// Why there is no new text; `None` if there is.
+    /// Why there is no new text; `None` if there is one.
     pub failure: Option<ReflectionFailure>,
-    /// What it cost.
+    /// The tokens and cost of the call.
     pub usage: Usage,
     /// When it began.
     pub started_at: Timestamp,

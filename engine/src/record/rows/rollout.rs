@@ -19,25 +19,25 @@ pub struct RolloutRow {
     pub key: TrialKey,
     /// The place of the example in the trial.
     pub position: u32,
-    /// What was evaluated.
+    /// The candidate that was evaluated.
     pub candidate_id: ContentId,
     /// The phase.
     pub phase: Phase,
-    /// Why.
+    /// The stage of the trial.
     pub stage: Stage,
     /// The example.
     pub example: ExampleId,
-    /// Attempts made.
+    /// The number of attempts made.
     pub attempts: u32,
     /// The score; `None` for a failure.
     pub score: Option<f64>,
     /// The kind of failure.
     pub failure: Option<FailureKind>,
-    /// What the failure said.
+    /// The message of the failure.
     pub error: Option<String>,
-    /// Spent by the policy.
+    /// Usage of the policy.
     pub usage: Usage,
-    /// Spent on judging.
+    /// Usage of the judge.
     pub judge_usage: Usage,
     /// When the first attempt began.
     pub started_at: Timestamp,
@@ -79,7 +79,7 @@ columns! {
             "judge_calls", "judge_prompt_tokens", "judge_completion_tokens",
             "judge_cached_tokens", "judge_unknown_tokens", "judge_cost_micro_usd", "judge_unpriced_calls"
         ];
-        // Stored together with the judge's, so that the columns add up to the counters.
+        // Stored together with the judge's usage, so that the columns add up to the counters.
         usage: [
             "calls", "prompt_tokens", "completion_tokens",
             "cached_tokens", "unknown_tokens", "cost_micro_usd", "unpriced_calls"
@@ -136,8 +136,8 @@ impl RolloutRow {
         }
     }
 
-    /// The row of a rollout that failed as in `earlier` and was tried again: outcome, end and event
-    /// are those of this row; attempts and usage are those of both.
+    /// The row of a rollout that failed as in `earlier` and was tried again. Outcome, end and event
+    /// come from this row; attempts and usage are the sums of both.
     #[must_use]
     pub fn after(self, earlier: Self) -> Self {
         Self {

@@ -14,20 +14,20 @@ use crate::event::{
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::stop::StopReason;
 
-/// A run: what was asked for, and how it stands.
+/// A run: its settings when it was created, and its state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRow {
     /// The run.
     pub run_id: RunId,
-    /// The name its config gives.
+    /// The name given in its configuration.
     pub name: String,
     /// When it was created.
     pub created_at: Timestamp,
-    /// The configuration as resolved, without secrets.
+    /// The complete configuration with all defaults, without secrets.
     pub config: serde_json::Value,
-    /// The policy's provider, overrides applied.
+    /// The policy's provider, after overrides.
     pub policy_provider: String,
-    /// The policy's model, overrides applied.
+    /// The policy's model, after overrides.
     pub policy_model: String,
     /// How a candidate becomes messages.
     pub template: PromptTemplate,
@@ -35,15 +35,15 @@ pub struct RunRow {
     pub pareto: Vec<ExampleId>,
     /// The validation examples, in order.
     pub validation: Vec<ExampleId>,
-    /// How it stands.
+    /// Its state.
     pub summary: RunSummary,
 }
 
-/// How a run stands after the event `seq`.
+/// The state of a run after the event `seq`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunSummary {
-    /// The last event counted.
+    /// The last event included.
     pub seq: Seq,
     /// Its status.
     pub status: RunStatus,
@@ -53,10 +53,10 @@ pub struct RunSummary {
     pub updated_at: Option<Timestamp>,
     /// When it finished.
     pub finished_at: Option<Timestamp>,
-    /// Seconds a process worked on it, waiting between processes left out.
+    /// Seconds for which processes worked on it, without the time between processes.
     pub active_seconds: f64,
-    /// The limits in force; absent where the run was begun by a version before 0.2 and never got
-    /// other ones.
+    /// The limits in force; absent if a version before 0.2 began the run and they were never
+    /// changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<BudgetSettings>,
     /// The run that it branches from.
@@ -68,7 +68,7 @@ pub struct RunSummary {
     pub baseline_score: Option<f64>,
     /// The best mean pareto score.
     pub best_score: Option<f64>,
-    /// Who has it.
+    /// The candidate with the best mean pareto score.
     pub best: Option<CandidateIndex>,
     /// The seed's mean validation score.
     pub baseline_validation_score: Option<f64>,
@@ -78,10 +78,10 @@ pub struct RunSummary {
     pub front_size: u64,
     /// Why it stopped; `None` while it runs.
     pub stop_reason: Option<StopReason>,
-    /// Whether someone asked that nothing be started for now; survives interruptions.
+    /// Whether the user paused the run. A pause outlasts interruptions.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
-    /// Why it was interrupted, if it was and has not been resumed.
+    /// Why it was interrupted; `None` if it was not, or was resumed since.
     pub interruption: Option<String>,
     /// Validation results, baseline first.
     pub validation: Vec<ValidationResult>,
@@ -89,25 +89,25 @@ pub struct RunSummary {
     pub snapshots: u64,
 }
 
-/// Where a run stands.
+/// The state of a run, for people and clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RunStatus {
-    /// Created, nothing journaled yet.
+    /// The run is created, and its journal is empty.
     #[default]
     Queued,
-    /// Under way, or its process was killed; the claim tells which.
+    /// The run is running, or its process was killed; the claim shows which.
     Running,
-    /// Nothing is started until someone asks it to go on.
+    /// The run is paused: nothing is started until the user ends the pause.
     Paused,
-    /// Stopped by a signal or because the provider was down; resumable.
+    /// The run was stopped by a signal or because the provider was down. It can be resumed.
     Interrupted,
-    /// Finished with a result.
+    /// The run finished with a result.
     Succeeded,
-    /// Finished without one.
+    /// The run finished without a result.
     Failed,
-    /// Ended at once because someone asked for it.
+    /// The run ended at once because the user asked it to.
     Cancelled,
 }
 
@@ -125,7 +125,7 @@ impl RunStatus {
         }
     }
 
-    /// Whether the run is over for good.
+    /// Whether the run is over: succeeded, failed or cancelled.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }
@@ -147,7 +147,7 @@ columns! {
 }
 
 impl RunSummary {
-    /// Takes the next event in.
+    /// Adds the next event.
     pub fn take_in(&mut self, event: &Event) {
         self.advance_clock(event);
         self.counters.count(&event.body);
@@ -200,7 +200,7 @@ impl RunSummary {
         }
     }
 
-    /// A run that was about to end, or over, goes on.
+    /// A run that was over or about to end goes on.
     fn go_on_under(&mut self, limits: &BudgetSettings) {
         self.limits = Some(limits.clone());
         let has_ended = self
@@ -216,7 +216,7 @@ impl RunSummary {
         }
     }
 
-    /// A pause lasts until someone ends it, whatever becomes of the process that works on the run.
+    /// A pause lasts until the user ends it, even if the process that works on the run stops.
     fn unless_paused(&self, status: RunStatus) -> RunStatus {
         if self.paused {
             RunStatus::Paused
@@ -225,7 +225,7 @@ impl RunSummary {
         }
     }
 
-    /// The time before a resumption and the time of a pause are no work.
+    /// The time before a resumption and the time of a pause do not count as work.
     fn advance_clock(&mut self, event: &Event) {
         let waited = matches!(
             event.body,
@@ -252,7 +252,8 @@ impl RunSummary {
     fn snapshot(&mut self, taken: &SnapshotTaken) {
         self.snapshots = taken.ordinal;
         if let (SnapshotTag::Final, Some(score)) = (taken.tag, taken.score) {
-            // The winner need not be the best by mean score, which was followed so far.
+            // The winner may differ from the best candidate by mean score, which was recorded so
+            // far.
             self.best = Some(taken.subject);
             self.best_score = Some(score);
         }
@@ -260,7 +261,7 @@ impl RunSummary {
 
     fn finish(&mut self, finished: &RunFinished, at: Timestamp) {
         self.end(&finished.stop_reason, at);
-        // Without a candidate there is no result, whatever ended the run.
+        // Without a candidate there is no result, for every reason to end.
         if finished.best.is_none() && self.status == RunStatus::Succeeded {
             self.status = RunStatus::Failed;
         }

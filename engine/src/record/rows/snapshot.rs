@@ -9,7 +9,7 @@ use crate::counters::Counters;
 use crate::event::{SnapshotTag, SnapshotTaken, ValidationResult};
 use crate::ids::{RunId, Seq, Timestamp, snapshot_id};
 
-/// A snapshot, as stored: texts and scores are looked up when it is read.
+/// A stored snapshot. Texts and scores are looked up when it is read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotRow {
     /// The snapshot.
@@ -22,7 +22,7 @@ pub struct SnapshotRow {
     pub tag: SnapshotTag,
     /// The best candidate at the time.
     pub best: CandidateIndex,
-    /// The candidate it is about.
+    /// The candidate that the snapshot shows.
     pub subject: CandidateIndex,
     /// The subject's mean pareto score.
     pub score: f64,

@@ -19,21 +19,21 @@ pub struct TrialRow {
     pub trial_id: String,
     /// Iteration and index.
     pub key: TrialKey,
-    /// What was evaluated.
+    /// The candidate that is evaluated.
     pub candidate_id: ContentId,
     /// The phase.
     pub phase: Phase,
-    /// Why.
+    /// The stage.
     pub stage: Stage,
     /// The examples, in order.
     pub examples: Vec<ExampleId>,
-    /// Outcomes taken from earlier trials.
+    /// The number of outcomes reused from earlier trials.
     pub reused: u32,
-    /// Rollouts with a score; known once finished.
+    /// The number of rollouts with a score; known once the trial is finished.
     pub scored: Option<u32>,
-    /// Rollouts without one; known once finished.
+    /// The number of rollouts without a score; known once the trial is finished.
     pub failed: Option<u32>,
-    /// Mean score; known once finished.
+    /// The mean score; known once the trial is finished.
     pub mean_score: Option<f64>,
     /// Rollouts executed so far.
     pub executed: u64,

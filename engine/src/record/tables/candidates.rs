@@ -21,7 +21,7 @@ pub struct CandidateTable {
 }
 
 impl CandidateTable {
-    /// Makes the change, or gives it back if it is not about a candidate.
+    /// Makes the change, or returns it if it does not concern a candidate.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl CandidateTable {
         Some(&self.rows[*position])
     }
 
-    /// An accepted candidate, whether or not it was evicted since.
+    /// An accepted candidate, even if it was evicted later.
     pub fn member(&self, index: CandidateIndex) -> Option<&CandidateRow> {
         let position = self.members.get(&index)?;
         Some(&self.rows[*position])

@@ -1,5 +1,5 @@
-//! The tables of a run in memory, made from its journal. What is shown, stored in memory or checked
-//! against a database comes from here.
+//! The tables of a run in memory, made from its journal. The views, the memory store and the check
+//! of a database all use them.
 
 mod candidates;
 mod trials;
@@ -17,7 +17,7 @@ use super::tokens::token_estimate;
 use crate::event::{Decision, Event, EventBody, SnapshotTaken};
 use crate::ids::{RunId, Seq};
 
-/// Why a change was not made: it fits no row, or a row it would add exists.
+/// Why a change was not made: it fits no row, or the row to add exists already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit(pub String);
 
@@ -33,7 +33,7 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// The tables of a run before its first event. Of `run`, all but the summary counts.
+    /// Creates the tables of a run before its first event. The summary in `run` is ignored.
     pub fn new(run: RunRow) -> Self {
         let created = RunRow {
             summary: RunSummary::default(),
@@ -49,18 +49,18 @@ impl Tables {
         }
     }
 
-    /// The tables of the same run before its first event.
+    /// Returns the tables of the same run before its first event.
     #[must_use]
     pub fn emptied(&self) -> Self {
         Self::new(self.created.clone())
     }
 
-    /// Takes the next event in.
+    /// Adds the next event.
     ///
     /// # Errors
     ///
-    /// The event does not follow from those before it. Then the tables hold part of its changes and
-    /// are to be made anew.
+    /// The event does not follow from those before it. The tables then hold a part of its changes
+    /// and must be built again.
     pub fn take_in(&mut self, event: &Event) -> Result<(), Misfit> {
         for change in self.projector.apply(event) {
             self.change(change, event)?;
@@ -68,7 +68,7 @@ impl Tables {
         Ok(())
     }
 
-    /// The run as it stands.
+    /// The run in its present state.
     pub fn run(&self) -> RunRow {
         RunRow {
             summary: self.summary().clone(),
@@ -81,7 +81,7 @@ impl Tables {
         &self.created.run_id
     }
 
-    /// How the run stands.
+    /// The state of the run.
     pub fn summary(&self) -> &RunSummary {
         self.projector.summary()
     }
@@ -134,7 +134,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Journals written before snapshots carried score and token count have them in their candidates.
+    /// Journals written before snapshots had score and token count hold both in their candidates.
     fn with_what_old_journals_lack(&self, row: SnapshotRow, event: &Event) -> SnapshotRow {
         let EventBody::Decision(Decision::SnapshotTaken(taken)) = &event.body else {
             return row;

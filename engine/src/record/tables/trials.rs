@@ -18,7 +18,7 @@ pub struct TrialTable {
     by_key: BTreeMap<TrialKey, usize>,
     /// Ascending by event.
     rollouts: Vec<RolloutRow>,
-    /// The events of the rollouts that failed: only those can be tried again.
+    /// The events of the rollouts that failed; only these can be tried again.
     failed: BTreeMap<(TrialKey, u32), Seq>,
 }
 
@@ -27,7 +27,7 @@ impl TrialTable {
     ///
     /// # Errors
     ///
-    /// The change fits no trial and no rollout, or a row that it would add exists.
+    /// The change fits no trial and no rollout, or the row to add exists already.
     pub fn change(&mut self, change: Change) -> Result<(), Misfit> {
         match change {
             Change::Trial(row) => self.start(*row),
