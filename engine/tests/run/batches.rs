@@ -1,4 +1,4 @@
-//! Evaluators that take the rollouts of a trial together.
+//! Evaluators that run the rollouts of a trial in one batch.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -16,12 +16,12 @@ use crate::probe::{Probe, seven_tokens};
 use crate::records::check_sums;
 use crate::world::{Finished, World, decisions, ids, journal, judge, memory};
 
-/// What the evaluator does when it comes to a rollout of a batch.
+/// The evaluator's behaviour when it reaches a rollout of a batch.
 enum Step {
     Answer(Outcome),
-    /// Goes on without an answer.
+    /// Goes on without giving an answer.
     Skip,
-    /// Answers for this place instead of its own.
+    /// Gives its answer for this place instead of its own.
     AnswerFor(usize),
     Panic,
     Hang,
@@ -29,7 +29,7 @@ enum Step {
 
 type Steps = dyn Fn(&RolloutRequest, usize) -> Step + Send + Sync;
 
-/// Works through its batches in order, a second of pause after each answer if told so.
+/// Works through its batches in order, and sleeps for `pause` after each answer.
 struct Batches {
     largest: Option<NonZeroUsize>,
     pause: Duration,
@@ -107,7 +107,7 @@ fn judged(request: &RolloutRequest, _: usize) -> Step {
     Step::Answer(judge(request))
 }
 
-/// Only the seed on the pareto set, which has eight examples.
+/// A run that evaluates only the seed on the pareto set, which has eight examples.
 fn one_trial() -> World {
     let mut world = World::new();
     world.settings.budget.max_iterations = Some(0);
@@ -231,7 +231,7 @@ async fn one_rollout_that_fails_in_passing_is_tried_again_and_the_others_are_kep
     assert!(evaluator.seen()[1..].iter().all(|batch| batch.attempt == 2));
 }
 
-/// Makes one step; steps cannot be copied.
+/// Makes one step. Steps cannot be cloned, so each case makes its own.
 type MakeStep = fn() -> Step;
 
 #[tokio::test]
@@ -263,7 +263,7 @@ async fn a_batch_may_take_the_time_of_all_its_rollouts_and_no_more() {
     let mut world = one_trial();
     world.settings.rollouts.timeout_seconds = 2.0;
     world.settings.rollouts.max_attempts = 1;
-    // Fifteen seconds of work, and then nothing more.
+    // The first rollouts take 15 seconds of work; the last one never ends.
     let mut evaluator = Batches::new(|request, place| match place {
         7 => Step::Hang,
         _ => judged(request, place),

@@ -1,4 +1,4 @@
-//! A new run that begins where another one was at some iteration.
+//! A new run that begins at an iteration of an earlier run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +47,7 @@ async fn check_records(store: &Arc<dyn Store>, result: &RunResult, world: &World
     check_sums(store, result).await;
 }
 
-/// Decisions but the start, which names the origin, and the end, which has the counters.
+/// All decisions except the start, which names the origin, and the end, which holds the counters.
 fn course(events: &[Event]) -> Vec<String> {
     let mut made = decisions(events);
     made.retain(|text| !text.contains("run_started") && !text.contains("run_finished"));
@@ -79,7 +79,8 @@ async fn a_branch_at_half_with_equal_settings_ends_like_its_origin_and_buys_no_r
     let result = handle.finish().await.unwrap();
     let events = journal(&origin.store, &result.run.run_id).await;
     assert_eq!(course(&events), course(&whole));
-    // The same texts come of the same reflections, so the second half is known as well.
+    // The same reflections give the same texts, so the outcomes of the second half are known as
+    // well.
     assert_eq!(probe.begun(), 0);
     assert_eq!(own_rollouts(&events), 0);
     let (left, right) = (&result.run.summary, &origin.result.run.summary);

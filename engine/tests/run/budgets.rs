@@ -1,4 +1,4 @@
-//! Limits are never overshot, and the reason to stop is the honest one.
+//! Limits are never exceeded, and a run reports the limit that really stopped it.
 
 use std::time::Duration;
 

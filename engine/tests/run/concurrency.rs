@@ -1,4 +1,4 @@
-//! How much happens at once, and that it changes no decision.
+//! How many calls run at once, and that their number changes no decision.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -13,7 +13,7 @@ use crate::probe::Probe;
 use crate::records::check_sums;
 use crate::world::{Finished, World, count, journal, memory};
 
-/// Stops a run when the first rollout of a stage is under way.
+/// Stops a run once the first rollout of a stage is running.
 async fn stopped_during(stage: Stage) -> Finished {
     let world = World::new();
     let store = memory();

@@ -1,4 +1,5 @@
-//! Failures are typed, tried again where that may help, and never a score of zero.
+//! Failures have a type, are tried again where a retry can help, and never count as a score of
+//! zero.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -286,7 +287,7 @@ async fn a_store_that_fails_ends_the_run_with_its_error_and_loses_no_decision() 
         again.finish().await.unwrap();
         let events = journal(&inner, &run).await;
         assert_eq!(decisions(&events), expected, "after {appends} appends");
-        // Whatever follows the gap, the time in it was nobody's work.
+        // The gap must not count as working time, so the next event marks it.
         if stored > 0 {
             let next = &events[stored].body;
             assert!(

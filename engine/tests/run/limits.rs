@@ -1,4 +1,4 @@
-//! A run that goes on under other limits, and what is refused.
+//! Runs that go on under other limits, and limits that are refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ fn extended(mut world: World, change: impl FnOnce(&mut BudgetSettings)) -> World
     world
 }
 
-/// What was decided about iterations: neither ends, final scorings and final snapshots, nor the
+/// The decisions about iterations. Left out are ends, final scorings and final snapshots, and the
 /// numbers that these shift.
 fn search(events: &[Event]) -> Vec<String> {
     let mut texts = Vec::new();
@@ -114,7 +114,7 @@ async fn a_finished_run_with_a_thousand_more_rollouts_equals_one_that_had_them_f
     assert_eq!(left.stop_reason, right.stop_reason);
     assert_eq!(left.status, RunStatus::Succeeded);
     assert_eq!(left.limits.as_ref().unwrap().max_rollouts, Some(1_300));
-    // Replayed under the configuration it began with, and under the one it ended with.
+    // Replayed under the configuration that the run began with, and under the one it ended with.
     check_records(&first.store, &second, &longer).await;
     let mut began = sequential(300);
     began.sets.validation = Vec::new();
@@ -133,7 +133,7 @@ async fn what_the_first_final_scoring_bought_is_not_bought_by_the_second() {
     assert!(summary.counters.total_rollouts <= 1_300);
     assert_eq!(summary.counters.total_rollouts, probe.begun() as u64);
     assert_eq!(probe.most_repeated(), 1);
-    // The baseline once, and at most one winner for each of the two ends.
+    // The baseline is scored once, and each of the two ends scores at most one winner.
     let held_out = longer.sets.validation.len() as u64;
     assert!(summary.counters.validation_rollouts_executed <= 3 * held_out);
     let events = journal(&first.store, &run).await;
@@ -141,7 +141,7 @@ async fn what_the_first_final_scoring_bought_is_not_bought_by_the_second() {
     assert_eq!(count(&events, ends), 2);
     let whole = sequential(1_300).finish(Probe::new().shared()).await;
     let (made, expected) = (search(&events), search(&whole.journal().await));
-    // The first winner's scoring is paid from the same budget.
+    // The same budget pays for the scoring of the first winner.
     assert_eq!(made[..], expected[..made.len()]);
     assert!(made.len() > search(&first.journal().await[..1]).len() + 100);
     check_records(&first.store, &second, &longer).await;

@@ -1,4 +1,5 @@
-//! The engine's runs from outside: started, steered, broken and resumed against real stores.
+//! Runs of the engine through its public interface: started, steered, interrupted and resumed
+//! against real stores.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod batches;

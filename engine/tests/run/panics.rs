@@ -1,4 +1,4 @@
-//! Evaluators that panic, also where nothing can catch it.
+//! Evaluators that panic, even in places where the panic cannot be caught.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use gepa_evaluation::{Evaluation, Evaluator, EvaluatorInfo, Outcome, RolloutRequ
 
 use crate::world::World;
 
-/// Panics in its evaluation, or in what is left of it afterwards.
+/// Panics in its evaluation, or when the evaluation is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Panics {
     WhileEvaluating,

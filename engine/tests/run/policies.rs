@@ -1,4 +1,5 @@
-//! Policies from outside the configuration: what they decided is journaled, and followed without them.
+//! Policies from outside the configuration. Their answers are journaled, and the run can be
+//! replayed without them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +18,7 @@ use gepa_engine::{
 use crate::probe::Probe;
 use crate::world::{World, count, decisions, journal, memory};
 
-/// Counts the questions that its policies were asked.
+/// Counts the questions that its policies get.
 #[derive(Clone, Default)]
 struct Asked(Arc<AtomicU64>);
 
@@ -86,7 +87,7 @@ impl ParetoEvaluation for Asked {
     }
 }
 
-/// Three examples at a time, as long as most of them are right.
+/// Orders three examples at a time. It stops once fewer than half of at least six were right.
 struct ByThrees {
     asked: Asked,
     pareto: usize,
@@ -111,7 +112,7 @@ impl WinnerChoice for Asked {
     }
 }
 
-/// A run with foreign policies, to its end.
+/// Runs to the end with foreign policies.
 async fn whole(world: &World, asked: &Asked) -> (Arc<dyn Store>, RunId, Vec<Event>) {
     let store = memory();
     let builder = world.builder(&store, Probe::new().shared());
@@ -122,7 +123,7 @@ async fn whole(world: &World, asked: &Asked) -> (Arc<dyn Store>, RunId, Vec<Even
     (store, run, events)
 }
 
-/// A store in which the run's journal holds these events only, as after a kill.
+/// A store in which the run's journal holds only these events, as after a kill.
 async fn cut_off(store: &Arc<dyn Store>, run: &RunId, events: &[Event]) -> Arc<dyn Store> {
     let mut row = store.run(run).await.unwrap();
     row.summary = RunSummary::default();
@@ -141,7 +142,7 @@ fn answers(events: &[Event]) -> u64 {
     count(events, is_answer) as u64
 }
 
-/// Decisions without the end, whose counters tell how often the run was taken up.
+/// All decisions except the end, whose counters say how often the run was resumed.
 fn lineage(events: &[Event]) -> Vec<String> {
     let made = decisions(events).into_iter();
     made.filter(|text| !text.contains("run_finished")).collect()

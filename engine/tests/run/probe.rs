@@ -1,4 +1,4 @@
-//! An evaluator that counts, waits and misbehaves as told.
+//! An evaluator that counts its calls, waits and fails as configured.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -63,7 +63,7 @@ impl Probe {
         Arc::new(self)
     }
 
-    /// Most calls ever in flight at once.
+    /// The largest number of calls in flight at once.
     pub(crate) fn peak(&self) -> usize {
         self.peak.load(Ordering::SeqCst)
     }
@@ -72,7 +72,7 @@ impl Probe {
         self.begun.load(Ordering::SeqCst)
     }
 
-    /// How often a call for the same trial and example ran to its end, at most.
+    /// The largest number of times that a call for the same trial and example ran to its end.
     pub(crate) fn most_repeated(&self) -> u32 {
         let ended = self.ended.lock().unwrap();
         ended.values().copied().max().unwrap_or_default()

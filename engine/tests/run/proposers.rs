@@ -19,7 +19,7 @@ use crate::world::{Finished, World, count, decisions, hash, journal, memory};
 
 type Answer = dyn Fn(&ProposalRequest) -> Result<ProposedTexts, ProposerError> + Send + Sync;
 
-/// Answers with a function of the request, and remembers what it was asked.
+/// Answers with a function of the request, and records its requests.
 struct Scribe {
     answer: Box<Answer>,
     asked: Mutex<Vec<ProposalRequest>>,
@@ -59,7 +59,7 @@ impl Proposer for Scribe {
     }
 }
 
-/// Ten tokens for texts that depend on nothing but the parent and its records.
+/// Costs ten tokens. The texts depend only on the parent and its records.
 #[expect(
     clippy::unnecessary_wraps,
     reason = "it stands where a proposer may fail"
@@ -104,7 +104,7 @@ async fn finish(world: &World, proposer: &Arc<Scribe>) -> Finished {
     finished
 }
 
-/// Runs until the run is over, or cannot go on.
+/// Resumes the run until it is over or cannot go on.
 async fn end(world: &World, proposer: &Arc<Scribe>) -> Finished {
     let store = memory();
     let run = Run::builder(world.config())

@@ -1,4 +1,4 @@
-//! What is stored about a run: sums and snapshots; what subscribers read.
+//! What is stored about a run (sums and snapshots), and what subscribers read.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use gepa_jobs::render_snapshot;
 use crate::probe::Probe;
 use crate::world::{World, journal, memory};
 
-/// Counters are the sums over the rows, and the same in the result, the last event and the last
-/// snapshot.
+/// Checks that counters equal the sums over the rows, and that result, last event and last snapshot
+/// hold the same counters.
 pub(crate) async fn check_sums(store: &Arc<dyn Store>, result: &RunResult) {
     let run = &result.run.run_id;
     let rollouts = store.rollouts(run, Seq(0), usize::MAX).await.unwrap();

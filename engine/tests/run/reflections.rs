@@ -1,4 +1,4 @@
-//! Only a complete new text becomes a prompt; what else comes back is answered with a complaint.
+//! Only a complete new text becomes a prompt. Every other reply gets a complaint as its answer.
 
 use std::sync::{Arc, Mutex};
 

@@ -28,7 +28,7 @@ fn flaky(request: &RolloutRequest) -> Evaluation {
     Evaluation::with_usage(outcome, seven_tokens())
 }
 
-/// Works on the run again and again, stopping it after ever other times, until it is over.
+/// Works on the run repeatedly, and stops it each time after another delay, until it is over.
 async fn with_stops(world: &World, store: &Arc<dyn Store>, abort: bool, flaws: bool) -> RunResult {
     let probe = || {
         let probe = Probe::new().waiting(slow);
@@ -86,7 +86,7 @@ async fn check_in(world: &World, store: Arc<dyn Store>, abort: bool, flaws: bool
     );
     let made = decisions(&events);
     let lineage = |decisions: &[String]| -> Vec<String> {
-        // How often a rollout was attempted is in the counters, and is no decision.
+        // The counters hold the number of attempts, which is not a decision.
         let kept = decisions
             .iter()
             .filter(|text| !text.contains("run_finished"));

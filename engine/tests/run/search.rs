@@ -1,4 +1,4 @@
-//! The shapes a search can take: sets, components, merges, archives, frontiers.
+//! Different kinds of searches: sets, components, merges, archives, frontiers.
 
 use gepa_archive::{Frontier, Origin};
 use gepa_engine::config::{ComponentSelection, Overlap, ScheduleKind};

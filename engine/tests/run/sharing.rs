@@ -1,4 +1,4 @@
-//! Rollouts that take next to no time share tasks; nothing else about them changes.
+//! Rollouts that take almost no time share tasks. Nothing else about them changes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use tokio::time::timeout;
 use crate::probe::Probe;
 use crate::world::{World, hash, journal, judge, memory};
 
-/// Calls after which rollouts are known to take no time.
+/// The number of calls after which rollouts are known to take no time.
 const WARM: usize = 100;
-/// Calls that begin while one waits: more than there are slots.
+/// The number of calls that begin while one waits; it exceeds the number of slots.
 const MEANWHILE: usize = 8;
 
 /// Answers at once; one call waits for later ones to begin, or every tenth panics.
@@ -91,7 +91,7 @@ async fn a_panic_fails_its_own_rollout_and_no_other_of_its_task() {
     assert_eq!(counters.failed_rollouts, begun / 10);
 }
 
-/// One proposal after the other, so that everything bought is known to the next.
+/// One proposal after the other, so that the next one knows every outcome bought before.
 #[tokio::test]
 async fn what_is_forgotten_of_candidates_is_never_bought_again() {
     let mut world = World::new();

@@ -1,4 +1,4 @@
-//! A token limit ends the search, never the final scoring, and is never overshot.
+//! A token limit ends the search but never the final scoring, and is never exceeded.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! A small deterministic world: longer texts score better, and every answer is a function of its
-//! question alone.
+//! A small deterministic world. Longer texts score better, and every answer depends on its question
+//! alone.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use gepa_evaluation::{
 };
 use gepa_testing::ScriptedModel;
 
-/// What a run is made of, before it is started.
+/// The parts of a run, before it is started.
 pub(crate) struct World {
     pub(crate) settings: Settings,
     pub(crate) components: Vec<(&'static str, &'static str)>,
@@ -54,7 +54,7 @@ impl World {
         Config::new(seed, prompt, self.sets.clone(), self.settings.clone()).unwrap()
     }
 
-    /// A builder with everything but the store, which resuming needs as well.
+    /// A builder with all parts, for starting and for resuming.
     pub(crate) fn builder(
         &self,
         store: &Arc<dyn Store>,
@@ -66,7 +66,7 @@ impl World {
             .reflection_model(rewriter())
     }
 
-    /// Runs to the end in a store of its own.
+    /// Runs to the end in a new store.
     pub(crate) async fn finish(&self, evaluator: Arc<dyn Evaluator>) -> Finished {
         let store = memory();
         let handle = self.builder(&store, evaluator).start().await.unwrap();
@@ -75,7 +75,7 @@ impl World {
     }
 }
 
-/// A run that is over, and where it is stored.
+/// A run that is over, and its store.
 pub(crate) struct Finished {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) result: RunResult,
@@ -95,7 +95,7 @@ pub(crate) async fn journal(store: &Arc<dyn Store>, run: &RunId) -> Vec<Event> {
     store.events(run, Seq(0), usize::MAX).await.unwrap()
 }
 
-/// Every decision as text, sorted: proposals in flight may make theirs in any order.
+/// Every decision as text, sorted, because proposals in flight may make theirs in any order.
 pub(crate) fn decisions(journal: &[Event]) -> Vec<String> {
     let bodies = journal
         .iter()
@@ -135,7 +135,7 @@ pub(crate) fn judge(request: &RolloutRequest) -> Outcome {
     })
 }
 
-/// The new text the world's reflection model gives for a prompt.
+/// The new text that the world's reflection model returns for a prompt.
 pub(crate) fn rewritten(prompt: &str) -> String {
     let noise = hash(prompt);
     format!(
