@@ -1,4 +1,4 @@
-//! Proving that the tables are what the journal says.
+//! Checks that the tables equal what the journal says.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::numbering::{check_numbering, misfit};
 
-/// Events or rollouts held at a time.
+/// The number of events or rollouts held in memory at a time.
 const PAGE: usize = 4_096;
 
 /// A place where a table differs from the journal.
@@ -21,11 +21,11 @@ pub struct Difference {
     pub table: &'static str,
     /// The row.
     pub key: String,
-    /// The column; empty if the whole row, or the whole table, is meant.
+    /// The column; empty if the difference concerns the whole row or the whole table.
     pub column: String,
-    /// What is stored; `None` for a missing row or column, the error where it cannot be read.
+    /// The stored value; `None` if the row or column is missing, the error if it cannot be read.
     pub stored: Option<Value>,
-    /// What the journal says; `None` if it knows of no such row or column.
+    /// The value that follows from the journal; `None` if the journal has no such row or column.
     pub rebuilt: Option<Value>,
 }
 
@@ -47,10 +47,10 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Derives every row of a run anew from its journal and compares it with what is stored.
+/// Rebuilds every row of a run from its journal and compares it with the stored row.
 ///
-/// The run should not be written meanwhile. An error means that the journal itself cannot be read
-/// or does not make sense; then nothing can be rebuilt.
+/// No process should write the run meanwhile. An error means that the journal itself cannot be read
+/// or is inconsistent. Then nothing can be rebuilt.
 pub async fn rebuild(store: &dyn Store, run: &RunId) -> Result<Vec<Difference>, StoreError> {
     let row = store.run(run).await?;
     let rebuilt = replayed(store, row.clone()).await?;
@@ -88,7 +88,7 @@ fn borrowed<T>(rows: &[Arc<T>]) -> Vec<&T> {
     rows.iter().map(|row| &**row).collect()
 }
 
-/// The tables as the journal makes them.
+/// The tables that follow from the journal.
 async fn replayed(store: &dyn Store, row: RunRow) -> Result<Tables, StoreError> {
     let run = row.run_id.clone();
     let mut tables = Tables::new(row);
@@ -106,7 +106,7 @@ async fn replayed(store: &dyn Store, row: RunRow) -> Result<Tables, StoreError> 
     }
 }
 
-/// Rollouts are many: compared by ranges of events rather than all at once.
+/// A run has many rollouts, so they are compared by ranges of events and not all at once.
 async fn compare_rollouts(
     store: &dyn Store,
     rebuilt: &Tables,
@@ -117,7 +117,7 @@ async fn compare_rollouts(
     loop {
         let expected = rebuilt.rollouts_after(last).iter().take(PAGE);
         let expected: Vec<&RolloutRow> = expected.collect();
-        // After the last row expected, any row stored is one too many.
+        // Every stored row after the last expected one is one too many.
         let end = if expected.len() < PAGE {
             Seq(u64::MAX)
         } else {
@@ -140,7 +140,7 @@ async fn compare_rollouts(
 struct Findings(Vec<Difference>);
 
 impl Findings {
-    /// Compares two versions of a table, whose rows are told apart by the columns `key`.
+    /// Compares two versions of a table. The columns `key` identify a row.
     fn compare<T: Serialize + PartialEq>(
         &mut self,
         table: &'static str,
@@ -178,7 +178,7 @@ impl Findings {
             self.add(table, &row_key, "", Some(found), None);
         }
         if self.0.len() == known {
-            // The same rows, yet not the same table: they are in another order, or repeated.
+            // All rows are equal, so a difference means another order or repeated rows.
             let order = |rows: Vec<&T>| -> Option<Value> {
                 let names = keyed(rows.into_iter(), key).map(|(name, _)| name);
                 Some(names.collect::<Vec<_>>().into())
@@ -228,7 +228,7 @@ fn keyed<'a, T: Serialize + 'a>(
     key: &'a [&'a str],
 ) -> impl Iterator<Item = (String, Value)> {
     rows.map(move |row| {
-        // Rows are plain data; one that were not would show as a row without columns.
+        // Rows are plain data. A row that cannot be serialised would show as a row without columns.
         let columns = serde_json::to_value(row).unwrap_or_default();
         let parts: Vec<String> = key
             .iter()

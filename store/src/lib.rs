@@ -1,4 +1,4 @@
-//! Where runs are kept: the implementations of the engine's [`Store`](gepa_engine::Store).
+//! Storage of runs: the implementations of the engine's [`Store`](gepa_engine::Store).
 
 mod doctor;
 mod location;

@@ -7,15 +7,16 @@ use gepa_engine::{RunId, Store, StoreError};
 
 use crate::{Difference, MemoryStore, SqliteStore, rebuild};
 
-/// Where a store is.
+/// The location of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Location {
     Memory,
     Sqlite(PathBuf),
 }
 
-/// Opens the store at a URL, making it if there is none: `sqlite://PATH`, where PATH is relative
-/// to the current directory unless it begins with `/`, or `memory:` (also `sqlite::memory:`).
+/// Opens the store at a URL and creates it if there is none: `sqlite://PATH`, where PATH is
+/// relative to the current directory unless it begins with `/`, or `memory:` (also
+/// `sqlite::memory:`).
 pub fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     match parse(url)? {
         Location::Memory => Ok(Arc::new(MemoryStore::new())),
@@ -33,13 +34,13 @@ pub fn open_existing(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     }
 }
 
-/// Makes a run's rows what its journal says, and returns where they differed. Refused while another
-/// process writes the run.
+/// Rebuilds a run's rows from its journal and returns where they differed. It is refused while
+/// another process writes the run.
 pub async fn repair(url: &str, run: &RunId) -> Result<Vec<Difference>, StoreError> {
     let Location::Sqlite(path) = parse(url)? else {
         return Ok(Vec::new());
     };
-    // Repairing is no reason to make a store.
+    // A repair must not create a store.
     drop(SqliteStore::open_existing(path.clone())?);
     let store = SqliteStore::open(path)?;
     let _claim = store.claim(run).await?;

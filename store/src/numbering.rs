@@ -1,4 +1,5 @@
-//! What every store checks of a batch of events, and how it says that a batch does not fit.
+//! The check that every store makes of a batch of events, and the errors for a batch that does not
+//! fit.
 
 use gepa_engine::record::Misfit;
 use gepa_engine::{Event, RunId, Seq, StoreError};

@@ -7,17 +7,17 @@ use gepa_engine::{ClaimNotice, ClaimToken, Event, Seq, StoreError};
 
 use crate::numbering::{check_numbering, misfit};
 
-/// Who owns a run that was claimed again.
+/// The owner that is reported when a run is claimed again.
 const NEW_OWNER: &str = "another task of this process";
 
 /// One run.
 pub(super) struct RunJournal {
     tables: Tables,
-    /// As they were appended; none is empty.
+    /// The batches as they were appended; none is empty.
     batches: Vec<Arc<[Event]>>,
     /// The number of the newest claim; 0 before the first.
     claims: u64,
-    /// The way to the holder of the newest claim, while it is held.
+    /// Notifies the holder of the newest claim, while it is held.
     holder: Option<ClaimNotice>,
 }
 
@@ -55,7 +55,7 @@ impl RunJournal {
         }
     }
 
-    /// Ends the claim in force and tells its holder.
+    /// Ends the claim in force and notifies its holder.
     pub(super) fn revoke(&mut self) {
         self.claims += 1;
         if let Some(holder) = self.holder.take() {
@@ -94,7 +94,7 @@ impl RunJournal {
         &self.tables
     }
 
-    /// The batches that hold up to `limit` events after `after`, and a few events more.
+    /// The batches that hold up to `limit` events after `after`. They may hold a few events more.
     pub(super) fn batches(&self, after: Seq, limit: usize) -> Vec<Arc<[Event]>> {
         let first = self
             .batches
@@ -106,7 +106,7 @@ impl RunJournal {
         wanted.cloned().collect()
     }
 
-    /// Makes the tables anew, without the batch that failed midway.
+    /// Builds the tables again without the batch that failed.
     fn undo(&mut self) {
         self.tables = self.tables.emptied();
         for event in self.batches.iter().flat_map(|batch| batch.iter()) {

@@ -1,4 +1,4 @@
-//! Runs kept in memory: for tests, dry runs and rebuilding.
+//! Runs kept in memory, for tests, dry runs and rebuilding.
 
 mod journal;
 
@@ -13,13 +13,14 @@ use parking_lot::{Mutex, RwLock};
 
 use self::journal::RunJournal;
 
-/// Keeps runs as long as it lives.
+/// Keeps runs until it is dropped.
 #[derive(Default)]
 pub struct MemoryStore {
     catalogue: RwLock<Catalogue>,
 }
 
-/// All runs; each under a lock of its own, so that a reader of one never delays another's writer.
+/// All runs, each under its own lock, so that a reader of one run never delays the writer of
+/// another.
 #[derive(Default)]
 struct Catalogue {
     runs: BTreeMap<RunId, Arc<Mutex<RunJournal>>>,
@@ -27,13 +28,13 @@ struct Catalogue {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Ends the claim on a run without asking its holder, as a lease that runs out would. The holder
-    /// is told, and its token is of no use any more.
+    /// Ends the claim on a run without asking its holder, as an expired lease would. The holder is
+    /// notified, and its token is no longer valid.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! Locks on runs, held by their claims: locks on files beside the database, which the system releases with the process.
+//! Locks on runs, held by their claims. They are locks on files beside the database, which the
+//! system releases when the process ends.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -10,15 +11,17 @@ use gepa_engine::{RunId, StoreError, Timestamp};
 
 use super::place::Place;
 
-/// Looking whether a run is claimed locks its file for a moment. A claim tries again after that.
+/// A check whether a run is claimed locks its file for a moment. A claim therefore tries several
+/// times.
 const ATTEMPTS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Bytes of a lock file that are read.
+/// The largest number of bytes read from a lock file.
 const NOTE_LIMIT: u64 = 256;
 
-/// Locks a run, for `owner`. The lock keeps others from claiming the run; the number of the claim in
-/// the database keeps out a writer whose lock was broken, by a deleted file or by a network drive.
+/// Locks a run for `owner`. The lock keeps other processes from claiming the run. If a deleted file
+/// or a network drive has broken the lock, the number of the claim in the database keeps the old
+/// writer out.
 pub(super) fn lock(place: &Place, run: &RunId, owner: &str) -> Result<Lock, StoreError> {
     let path = lock_path(place, run);
     let explain = |error| place.explain_io(&path, &error);
@@ -29,7 +32,8 @@ pub(super) fn lock(place: &Place, run: &RunId, owner: &str) -> Result<Lock, Stor
             Ok(()) if is_at(&file, &path) => {
                 return hold(file, path.clone(), owner).map_err(explain);
             }
-            // Its holder removed it meanwhile: the lock is on a file nobody else can find.
+            // Its holder removed the file meanwhile, so the lock is on a file that no other process
+            // can open.
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
             Err(TryLockError::Error(error)) => return Err(explain(error)),
@@ -41,7 +45,7 @@ pub(super) fn lock(place: &Place, run: &RunId, owner: &str) -> Result<Lock, Stor
     })
 }
 
-/// Whether some process holds the claim.
+/// Whether any process holds the claim.
 pub(super) fn is_claimed(place: &Place, run: &RunId) -> Result<bool, StoreError> {
     let path = lock_path(place, run);
     let file = match File::open(&path) {
@@ -49,7 +53,7 @@ pub(super) fn is_claimed(place: &Place, run: &RunId) -> Result<bool, StoreError>
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(place.explain_io(&path, &error)),
     };
-    // Shared, so that two who look do not see each other.
+    // A shared lock, so that two processes that check at the same time do not block each other.
     match file.try_lock_shared() {
         Ok(()) => Ok(false),
         Err(TryLockError::WouldBlock) => Ok(true),
@@ -57,7 +61,7 @@ pub(super) fn is_claimed(place: &Place, run: &RunId) -> Result<bool, StoreError>
     }
 }
 
-/// How a claim of this process is described.
+/// The description of a claim of this process.
 pub(super) fn owner() -> String {
     format!("process {}, since {}", std::process::id(), Timestamp::now())
 }
@@ -71,7 +75,8 @@ pub(super) struct Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // A file of another owner stays. One of ours that cannot be removed is unlocked, and harmless.
+        // Leaves the file of another owner in place. If our own file cannot be removed, it is
+        // unlocked and does no harm.
         if is_at(&self.file, &self.path) {
             let _ = fs::remove_file(&self.path);
         }
@@ -116,7 +121,7 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Elsewhere an open file cannot be replaced.
+/// On other systems an open file cannot be replaced.
 #[cfg(not(unix))]
 fn is_at(_file: &File, path: &Path) -> bool {
     path.exists()

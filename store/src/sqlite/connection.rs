@@ -1,4 +1,4 @@
-//! Opening connections.
+//! Opens connections.
 
 use std::fs;
 use std::path::Path;
@@ -11,14 +11,15 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::place::Place;
 use super::schema;
 
-/// How long a connection waits for another process.
+/// The time for which a connection waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
-/// Prepared statements kept per connection; there are fewer.
+/// The number of prepared statements kept per connection. It exceeds the number of statements in
+/// use.
 const STATEMENTS: usize = 64;
 
-/// Opens the writing connection; makes the database if there is none.
+/// Opens the writing connection and creates the database if there is none.
 pub(super) fn open_writer(place: &Place) -> Result<Connection, StoreError> {
     if let Some(folder) = place.path().parent() {
         fs::create_dir_all(folder).map_err(|error| place.explain_io(folder, &error))?;
@@ -29,14 +30,14 @@ pub(super) fn open_writer(place: &Place) -> Result<Connection, StoreError> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection =
         Connection::open_with_flags(place.path(), flags).map_err(|error| place.explain(&error))?;
-    // Before anything is written: the file may belong to another program.
+    // Checked before the first write, because the file may belong to another program.
     schema::check(&connection, place)?;
     prepare_writer(&connection).map_err(|error| place.explain(&error))?;
     schema::migrate(&mut connection, place)?;
     Ok(connection)
 }
 
-/// Makes sure that there is a database which this code can read.
+/// Checks that there is a database that this code can read.
 pub(super) fn check_existing(place: &Place) -> Result<(), StoreError> {
     if !place.path().exists() {
         return Err(StoreError::Storage(format!(
@@ -79,7 +80,7 @@ fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     enter_wal(connection)?;
-    // An append is durable when it returns, whatever happens to the power supply.
+    // An append is durable when it returns, even if the power fails afterwards.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -16_000)?;
@@ -87,7 +88,7 @@ fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Switching to WAL does not wait for other connections by itself.
+/// SQLite does not wait for other connections when it switches to WAL, so this function does.
 fn enter_wal(connection: &Connection) -> rusqlite::Result<()> {
     let mut waited = Duration::ZERO;
     loop {

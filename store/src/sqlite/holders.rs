@@ -1,4 +1,4 @@
-//! The claims that this process holds, so that their holders are told when they are lost.
+//! The claims that this process holds. Each holder is notified when its claim is lost.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,8 @@ struct Held {
 }
 
 impl Holders {
-    /// A claim for `owner`. A holder that did not know that it had lost the run is told now.
+    /// Creates a claim for `owner`. An earlier holder in this process that has lost the run is
+    /// notified.
     pub(super) fn hold(&self, token: ClaimToken, lock: Lock, owner: &str) -> Claim {
         let held = Held {
             token: token.clone(),
@@ -38,7 +39,7 @@ impl Holders {
         claim
     }
 
-    /// Tells the holder of a token that `owner` owns the run now.
+    /// Notifies the holder of a token that `owner` owns the run now.
     pub(super) fn tell(&self, token: &ClaimToken, owner: &str) {
         let notices = self.0.lock();
         if let Some((number, notice)) = notices.get(&token.run)

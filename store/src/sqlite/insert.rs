@@ -1,4 +1,4 @@
-//! New rows.
+//! Inserts new rows.
 
 use std::sync::LazyLock;
 
@@ -27,7 +27,7 @@ pub(super) const EVENT: &str =
 pub(super) static ROLLOUT: LazyLock<String> =
     LazyLock::new(|| insert_sql::<RolloutRow>(&["id"], RolloutRow::COLUMNS));
 
-/// The columns of a candidate without its texts, which have a table of their own.
+/// The columns of a candidate without its texts, which have their own table.
 fn candidate_columns() -> &'static [&'static str] {
     &CandidateRow::COLUMNS[..CandidateRow::COLUMNS.len() - 1]
 }

@@ -30,21 +30,21 @@ use self::transaction::{Task, Written};
 use self::value::RunNumber;
 use self::writer::Writer;
 
-/// Keeps runs in one file, with its write-ahead log and the claims on its runs beside it.
+/// Keeps runs in one file. Its write-ahead log and the claims on its runs are beside it.
 ///
 /// Appends are durable when they return. Appends to several runs that wait at the same time share
-/// a transaction, so that they share the price of that.
+/// one transaction, and so the time of one write to disk.
 pub struct SqliteStore {
     place: Place,
-    /// Dropped before the writer, whose connection is to be the last.
+    /// Dropped before the writer, whose connection must be the last one.
     readers: Readers,
-    /// `None`: opened for reading only.
+    /// `None` if the store was opened for reading only.
     writer: Option<Writer>,
     holders: Holders,
 }
 
 impl SqliteStore {
-    /// Opens a database, making it and its folder if there is none.
+    /// Opens a database. Creates it and its folder if there is none.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let place = Place::new(path.into());
         let writer = Writer::start(place.clone())?;
@@ -56,7 +56,7 @@ impl SqliteStore {
         })
     }
 
-    /// Opens a database for reading only; there must be one.
+    /// Opens a database for reading only. The database must exist.
     pub fn open_existing(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let place = Place::new(path.into());
         connection::check_existing(&place)?;
@@ -68,7 +68,7 @@ impl SqliteStore {
         })
     }
 
-    /// Derives all rows of a run anew from its journal, in one transaction. Claim the run before.
+    /// Rebuilds all rows of a run from its journal, in one transaction. Claim the run before.
     pub async fn reproject(&self, run: &RunId) -> Result<(), StoreError> {
         self.write(Task::Reproject(run.clone())).await
     }
@@ -83,7 +83,7 @@ impl SqliteStore {
         })
     }
 
-    /// Reads something of a run that must exist.
+    /// Reads data of a run that must exist.
     async fn of_run<T: Send + 'static>(
         &self,
         run: &RunId,
@@ -110,7 +110,7 @@ impl SqliteStore {
         reading.await
     }
 
-    /// Does something with the lock file of a run that must exist.
+    /// Calls `act` with the lock file of a run that must exist.
     async fn with_lock<T: Send + 'static>(
         &self,
         run: &RunId,

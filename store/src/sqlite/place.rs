@@ -1,4 +1,4 @@
-//! Which database, and what its errors mean to its user.
+//! The path of a database, and the meaning of its errors for the user.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gepa_engine::StoreError;
 use rusqlite::ErrorCode;
 
-/// The file of a database; names it in every error.
+/// The file of a database; every error names it.
 #[derive(Clone, Debug)]
 pub(super) struct Place(Arc<Path>);
 
@@ -25,14 +25,14 @@ impl Place {
         self.beside(".locks")
     }
 
-    /// A path that continues the name of the database.
+    /// A path that begins with the name of the database.
     pub(super) fn beside(&self, suffix: &str) -> PathBuf {
         let mut path = self.0.as_os_str().to_owned();
         path.push(suffix);
         path.into()
     }
 
-    /// What an error of SQLite means, and what to do about it.
+    /// The meaning of an error of SQLite, and what the user can do about it.
     pub(super) fn explain(&self, error: &rusqlite::Error) -> StoreError {
         let advice = match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt) => {
@@ -54,7 +54,7 @@ impl Place {
         StoreError::Storage(format!("{self}: {advice} ({error})"))
     }
 
-    /// What a failed operation on a file beside the database means.
+    /// The meaning of a failed operation on a file beside the database.
     pub(super) fn explain_io(&self, path: &Path, error: &std::io::Error) -> StoreError {
         StoreError::Storage(format!(
             "{self}: `{}` cannot be used; make sure that it can be read and written ({error})",

@@ -59,7 +59,7 @@ pub(super) fn run(
         .unwrap_or_else(|| Err(StoreError::UnknownRun(run.to_string())))
 }
 
-/// The inner error is for a run whose journal this program cannot read.
+/// The inner error is about a run whose journal this program cannot read.
 fn run_row(columns: &mut Columns<'_, '_>) -> Result<Result<RunRow, StoreError>, RowError> {
     if let Err(error) = check_format(columns.get()?) {
         return Ok(Err(error));
@@ -78,7 +78,7 @@ fn check_format(found: u32) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The number of a run, and where its journal ends.
+/// The number of a run, and the last event of its journal.
 pub(super) fn standing(
     connection: &Connection,
     place: &Place,
@@ -193,7 +193,7 @@ pub(super) fn rollouts(
     })
 }
 
-/// The failure of the same rollout as `again`, if there is one.
+/// The earlier failure of the rollout `again`, if there is one.
 pub(super) fn failed_rollout(
     connection: &Connection,
     place: &Place,
@@ -226,7 +226,7 @@ fn of_run<R: Stored>(
     })
 }
 
-/// What SQLite finds wrong with the database, a line each.
+/// The problems that SQLite finds in the database, one line each.
 pub(super) fn integrity(connection: &Connection, place: &Place) -> Result<Vec<String>, StoreError> {
     let mut findings = rows(
         connection,

@@ -11,10 +11,10 @@ use tokio::task;
 use super::connection::open_reader;
 use super::place::Place;
 
-/// Reads under way at the same time.
+/// The number of reads that run at the same time.
 const READERS: usize = 4;
 
-/// The pool. In WAL mode readers never delay the writer, nor it them.
+/// The pool. In WAL mode readers never delay the writer, and the writer never delays readers.
 pub(super) struct Readers {
     place: Place,
     idle: Arc<Mutex<Vec<Connection>>>,
@@ -30,7 +30,7 @@ impl Readers {
         }
     }
 
-    /// Runs one read on a blocking thread, all of it on one state of the database.
+    /// Runs one read on a blocking thread. The whole read sees one state of the database.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection, &Place) -> Result<T, StoreError> + Send + 'static,

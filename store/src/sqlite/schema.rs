@@ -1,34 +1,34 @@
-//! Migrations: which format a database has, and how it gets the newest.
+//! Migrations: the format of a database, and the steps to the newest format.
 
 use gepa_engine::StoreError;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::place::Place;
 
-/// In order; the first makes format 1. One that was released never changes.
+/// The migrations in order; the first makes format 1. A released migration never changes.
 const MIGRATIONS: [&str; 3] = [
     include_str!("../../migrations/sqlite/0001_journal.sql"),
     include_str!("../../migrations/sqlite/0002_no_artifacts.sql"),
     include_str!("../../migrations/sqlite/0003_claims.sql"),
 ];
 
-/// `GEPA`, so that a database of another program is told from an empty one.
+/// The bytes `GEPA`, which distinguish our database from one of another program.
 const APPLICATION_ID: i32 = 0x4745_5041;
 
-/// The newest format this code knows.
+/// The newest format that this code knows.
 const SCHEMA_FORMAT: u32 = MIGRATIONS.len() as u32;
 
-/// The oldest format whose tables are read without bringing them to the newest.
+/// The oldest format whose tables can be read without a migration.
 pub(super) const OLDEST_READABLE: u32 = 1;
 
-/// What tells whose database it is.
+/// The values that identify the program that owns a database.
 struct Marks {
     format: u32,
     application: i32,
     is_empty: bool,
 }
 
-/// Refuses a database that is not ours or too new; tells its format, 0 for an empty one.
+/// Refuses a database that is not ours or too new. Returns its format, 0 for an empty one.
 pub(super) fn check(connection: &Connection, place: &Place) -> Result<u32, StoreError> {
     let marks = marks(connection).map_err(|error| place.explain(&error))?;
     if !marks.is_empty && marks.application != APPLICATION_ID {
@@ -45,7 +45,7 @@ pub(super) fn check(connection: &Connection, place: &Place) -> Result<u32, Store
     Ok(marks.format)
 }
 
-/// Brings a database to the newest format.
+/// Migrates a database to the newest format.
 pub(super) fn migrate(connection: &mut Connection, place: &Place) -> Result<(), StoreError> {
     if check(connection, place)? == SCHEMA_FORMAT {
         return Ok(());
@@ -65,7 +65,7 @@ fn apply(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Read in one transaction: another process may be migrating.
+/// Both are read in one transaction, because another process may be migrating.
 fn marks(connection: &Connection) -> rusqlite::Result<Marks> {
     let transaction = connection.unchecked_transaction()?;
     Ok(Marks {

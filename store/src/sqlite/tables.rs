@@ -1,4 +1,4 @@
-//! The tables of one run, changed as the projector says, within a transaction.
+//! Changes the tables of one run within a transaction, as the projector says.
 
 use std::collections::BTreeMap;
 
@@ -16,19 +16,19 @@ use super::place::Place;
 use super::read;
 use super::value::{Parameter, RunNumber};
 
-/// The tables, and the sums of trials not yet written: one statement per trial and batch.
+/// The tables, and the sums of trials that are not written yet: one statement per trial and batch.
 pub(super) struct RunTables<'c> {
     connection: &'c Connection,
     place: &'c Place,
     run: &'c RunId,
     number: RunNumber,
-    /// Kept at hand, as a batch needs them for most of its events.
+    /// Kept in the struct, because most events of a batch need them.
     new_event: CachedStatement<'c>,
     new_rollout: CachedStatement<'c>,
     executed: BTreeMap<TrialKey, Executed>,
 }
 
-/// What a batch adds to a trial.
+/// The amounts that a batch adds to a trial.
 struct Executed {
     first: Seq,
     rollouts: u64,
@@ -63,7 +63,7 @@ impl<'c> RunTables<'c> {
             .map_err(|error| self.place.explain(&error))
     }
 
-    /// Writes what the batch adds to its trials.
+    /// Writes the amounts that the batch adds to its trials.
     pub(super) fn finish(mut self) -> Result<(), StoreError> {
         for (key, executed) in std::mem::take(&mut self.executed) {
             let Executed {
@@ -236,7 +236,7 @@ impl<'c> RunTables<'c> {
 }
 
 impl RunTables<'_> {
-    /// Makes one change, or says why it fits no row.
+    /// Makes one change. The error says why it fits no row.
     pub(super) fn change(&mut self, change: Change) -> Result<(), ChangeError> {
         match change {
             Change::Candidate(row) => self.written(insert::candidate(self.connection, &row)),
@@ -259,7 +259,7 @@ impl RunTables<'_> {
 /// Why a change was not made.
 #[derive(Debug)]
 pub(super) enum ChangeError {
-    /// It fits no row, or a row it would add exists.
+    /// The change fits no row, or the row to add exists already.
     Misfit(Misfit),
     /// The tables could not be written.
     Store(StoreError),

@@ -1,4 +1,4 @@
-//! What the writer does: several tasks in one transaction, each of them whole or not at all.
+//! The work of the writer: several tasks in one transaction, each done completely or not at all.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,16 +14,17 @@ use super::tables::{ChangeError, RunTables};
 use super::value::{Parameter, RunNumber};
 use crate::numbering::{check_numbering, misfit};
 
-/// Runs whose state is kept between appends; above it, all are read again.
+/// The number of runs whose state is kept between appends. If more runs are kept, all are read
+/// again.
 const KEPT_PROJECTORS: usize = 256;
 
-/// Events projected anew at a time.
+/// The number of events projected again at a time.
 const PAGE: usize = 4_096;
 
-/// Something to write.
+/// A task of the writer.
 pub(super) enum Task {
     Create(Box<RunRow>),
-    /// Give the run's next claim to `owner`.
+    /// Gives the run's next claim to `owner`.
     Claim {
         run: RunId,
         owner: String,
@@ -33,20 +34,20 @@ pub(super) enum Task {
         after: Seq,
         events: Arc<[Event]>,
     },
-    /// Derive the rows of a run anew from its journal.
+    /// Rebuilds the rows of a run from its journal.
     Reproject(RunId),
 }
 
-/// What came of a task.
+/// The result of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
-    /// It was done.
+    /// The task was done.
     Done,
     /// The run was claimed under this number.
     Claimed(u64),
 }
 
-/// The writing connection, and how the runs it wrote stand.
+/// The writing connection, and the state of the runs it wrote.
 pub(super) struct Transactions {
     connection: Connection,
     place: Place,
@@ -62,8 +63,8 @@ impl Transactions {
         }
     }
 
-    /// Does the tasks in one transaction. A refused task leaves no trace and stops no other; if
-    /// the storage fails, none of them is done.
+    /// Does the tasks in one transaction. A refused task changes nothing and does not stop the
+    /// others. If the storage fails, none of the tasks is done.
     pub(super) fn commit(&mut self, tasks: &[Task]) -> Vec<Result<Written, StoreError>> {
         if self.projectors.len() > KEPT_PROJECTORS {
             self.projectors.clear();
@@ -96,7 +97,8 @@ impl Transactions {
             };
             let result = append.run(task);
             if let Err(StoreError::Storage(message)) = result {
-                // SQLite may have ended the transaction by itself: nothing of it can be kept.
+                // SQLite may have ended the transaction by itself, so none of its changes can be
+                // kept.
                 return Err(Failure::Explained(message));
             }
             if result.is_err() {
@@ -111,7 +113,7 @@ impl Transactions {
     }
 }
 
-/// Why a transaction as a whole was not made.
+/// Why a whole transaction failed.
 enum Failure {
     Sqlite(rusqlite::Error),
     Explained(String),
@@ -268,7 +270,8 @@ impl AppendTransaction<'_> {
         Ok(())
     }
 
-    /// The run's state as of `found`: the one kept, unless another process has written since.
+    /// The run's state as of `found`. The kept state is used, unless another process has written
+    /// since.
     fn projector(&mut self, run: &RunId, found: Seq) -> Result<Projector, StoreError> {
         let kept = self.projectors.remove(run);
         if let Some(projector) = kept.filter(|projector| projector.summary().seq == found) {

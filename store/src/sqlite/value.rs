@@ -1,5 +1,5 @@
-//! Rows as SQLite has them: statements made from the list of columns of a row type, values written,
-//! values read.
+//! Rows in SQLite: statements made from the list of columns of a row type, and the values that are
+//! written and read.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -13,7 +13,7 @@ use rusqlite::{Row, Statement, ToSql, params_from_iter};
 #[derive(Debug)]
 pub(super) enum RowError {
     Sqlite(rusqlite::Error),
-    /// The column and what is wrong with it.
+    /// The column, and the problem with its value.
     Value(String),
 }
 
@@ -24,7 +24,7 @@ impl From<rusqlite::Error> for RowError {
 }
 
 impl RowError {
-    /// The same error, about a row that can be named.
+    /// The same error with the name of the row.
     pub(super) fn of(self, row: impl Display) -> Self {
         match self {
             Self::Value(detail) => Self::Value(format!("{row}, {detail}")),
@@ -33,13 +33,14 @@ impl RowError {
     }
 }
 
-/// The number of a run in its database. With that of an event it makes the key of the tables that
-/// have a row per event.
+/// The number of a run in its database. Together with the number of an event it is the key of the
+/// tables that have a row per event.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RunNumber(pub(super) i64);
 
 impl RunNumber {
-    /// Events a run can have: at a million a second, a fortnight's worth.
+    /// The largest number of events of a run. At a million events a second it lasts for about 12
+    /// days.
     const EVENTS: i64 = 1 << 40;
 
     /// The key of a row of this run.
@@ -47,18 +48,18 @@ impl RunNumber {
         self.first() + int(seq.0).min(Self::EVENTS - 1)
     }
 
-    /// The key before all of this run's rows.
+    /// A key before all rows of this run.
     pub(super) fn first(self) -> i64 {
         self.0.saturating_mul(Self::EVENTS)
     }
 
-    /// The key after all of them.
+    /// A key after all rows of this run.
     pub(super) fn end(self) -> i64 {
         self.first().saturating_add(Self::EVENTS)
     }
 }
 
-/// A count as SQLite has it. No count reaches the limit.
+/// A count as an integer of SQLite. Counts stay below its limit.
 pub(super) fn int(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
@@ -134,7 +135,7 @@ impl<'row, 'stmt> Columns<'row, 'stmt> {
         Ok(self.row.get(column)?)
     }
 
-    /// The rest of the row as one of its table.
+    /// Reads the remaining columns as one row of their table.
     pub(super) fn row<R: Stored>(&mut self) -> Result<R, RowError> {
         let read = R::read(self);
         read.map_err(|error| self.bad(&error.0))
@@ -149,7 +150,7 @@ impl<'row, 'stmt> Columns<'row, 'stmt> {
         EventBody::from_json(stored).map_err(|error| self.bad(&error))
     }
 
-    /// What is wrong with the column that was read last.
+    /// The problem with the column that was read last.
     fn bad(&self, error: &dyn Display) -> RowError {
         let column = self.next.saturating_sub(1);
         let name = self.row.as_ref().column_name(column).unwrap_or("?");

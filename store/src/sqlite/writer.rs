@@ -1,4 +1,4 @@
-//! The one thread that writes: whatever waits when a transaction ends shares the next one.
+//! The thread that writes. All tasks that wait when a transaction ends share the next one.
 
 use std::fmt;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -11,10 +11,10 @@ use super::connection::open_writer;
 use super::place::Place;
 use super::transaction::{Task, Transactions, Written};
 
-/// Tasks that share a transaction at most.
+/// The largest number of tasks that share a transaction.
 const MAX_GROUP: usize = 64;
 
-/// The thread, and the way to it.
+/// The thread, and the channel to it.
 pub(super) struct Writer {
     place: Place,
     jobs: Option<Sender<Job>>,
@@ -27,7 +27,7 @@ struct Job {
 }
 
 impl Writer {
-    /// Opens the database, making it if there is none, and starts the thread.
+    /// Opens the database, creates it if there is none, and starts the thread.
     pub(super) fn start(place: Place) -> Result<Self, StoreError> {
         let transactions = Transactions::new(open_writer(&place)?, place.clone());
         let (jobs, queue) = mpsc::channel();
@@ -42,7 +42,7 @@ impl Writer {
         })
     }
 
-    /// Has a task done; it is durable when this returns.
+    /// Sends a task to the thread. It is durable when this returns.
     pub(super) async fn write(&self, task: Task) -> Result<Written, StoreError> {
         let (done, outcome) = oneshot::channel();
         let sent = self
@@ -70,7 +70,7 @@ impl fmt::Debug for Writer {
 }
 
 impl Drop for Writer {
-    /// Lets the thread finish what it was given and close the database.
+    /// Lets the thread finish its tasks and close the database.
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
@@ -89,7 +89,7 @@ fn serve(mut transactions: Transactions, queue: &Receiver<Job>) {
             .unzip();
         let results = transactions.commit(&tasks);
         for (waiter, result) in waiters.into_iter().zip(results) {
-            // Whoever stopped waiting does not want to know.
+            // A caller that stopped waiting does not need the result.
             let _ = waiter.send(result);
         }
     }

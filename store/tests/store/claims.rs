@@ -1,4 +1,4 @@
-//! What holds of claims: a stale one cannot write, and its holder is told.
+//! Tests of claims: an old claim cannot write, and its holder is notified.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::everything::everything;
 use crate::script::{RUN, journal, run_row};
 
-/// The holder of `old` has lost the run, `new` has it.
+/// Checks that the holder of `old` has lost the run and that `new` has it.
 async fn check_change_of_owner(store: &dyn Store, run: &RunId, old: &Claim, new: &Claim) {
     assert!(old.token().number < new.token().number);
     let events = journal();
@@ -64,7 +64,7 @@ async fn a_claim_whose_lock_file_was_deleted_writes_no_more_and_its_holder_is_to
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("runs.db");
     let stores = [(); 2].map(|()| SqliteStore::open(&path).unwrap());
-    // The new owner is the same process, then another one.
+    // The new owner is first the same process, then another one.
     for other in [0, 1] {
         let (mine, theirs) = (&stores[0], &stores[other]);
         let id = format!("pl_{other:016x}");

@@ -1,4 +1,4 @@
-//! What holds of every implementation.
+//! Tests that every implementation passes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ pub(crate) async fn scripted(store: &dyn Store) -> RunId {
     run
 }
 
-/// What the memory store makes of the script.
+/// The content of the memory store after the script.
 pub(crate) async fn reference() -> Everything {
     let store = MemoryStore::new();
     let run = scripted(&store).await;
@@ -170,7 +170,7 @@ async fn a_batch_that_does_not_fit_leaves_no_trace(store: Arc<dyn Store>) {
         .collect();
     let settled = |key, position| rollout(key, Stage::Pareto, &child, position, scored(1.0));
     misfits.push(settled(unknown, 0));
-    // Neither a rollout nobody made nor one with a score can be tried again.
+    // A rollout that was never made cannot be tried again, and neither can one with a score.
     for mut again in [settled(known, 50), settled(known, 0)] {
         if let EventBody::Fact(Fact::RolloutSettled(settled)) = &mut again {
             settled.again = true;
@@ -256,7 +256,7 @@ async fn a_claim_is_exclusive_until_it_is_dropped(store: Arc<dyn Store>) {
     }
 }
 
-/// Batches of ten events; whatever a reader sees ends with a batch.
+/// Appends batches of ten events. Everything that a reader sees ends with a whole batch.
 async fn readers_see_whole_batches_only(store: Arc<dyn Store>) {
     let run: RunId = RUN.parse().unwrap();
     store.create_run(run_row(RUN)).await.unwrap();
@@ -300,7 +300,7 @@ async fn runs_written_at_once_do_not_mix(store: Arc<dyn Store>) {
         tokio::spawn(async move {
             for (after, event) in (0..).zip(journal().iter()) {
                 let batch = Arc::new([event.clone()]);
-                // One in three is refused, and must not take its neighbours with it.
+                // One append in three is refused and must not affect the others.
                 if after % 3 == 0 {
                     let late = append(&*store, &id, Seq(after + 1), batch.clone()).await;
                     assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
@@ -334,7 +334,7 @@ fn key(iteration: u64, index: u32) -> TrialKey {
     TrialKey { iteration, index }
 }
 
-/// Events younger than the script, which is the fixture of format 1.
+/// Appends events that are newer than the script, which is the fixture of format 1.
 async fn pauses_and_ends_from_outside_show_in_the_status(store: Arc<dyn Store>) {
     let run = scripted(&*store).await;
     let at = store.run(&run).await.unwrap().summary.seq;

@@ -1,4 +1,4 @@
-//! The doctor against tables someone has meddled with.
+//! Tests of the doctor against tables that were changed by hand.
 
 use gepa_engine::{Seq, Store};
 use gepa_store::{SqliteStore, open_existing, rebuild, repair};
@@ -8,8 +8,8 @@ use crate::conformance::reference;
 use crate::everything::everything;
 use crate::sqlite::closed_database;
 
-/// Meddles with a database; the doctor must find `table` and `column` wrong, nothing else, and
-/// the repair must undo it.
+/// Changes a database. The doctor must find `table` and `column` wrong and nothing else, and the
+/// repair must undo the change.
 async fn check(sql: &str, table: &str, column: &str) {
     let (_folder, path, run) = closed_database().await;
     let url = format!("sqlite://{}", path.display());

@@ -1,4 +1,4 @@
-//! Everything a store says about a run, to compare.
+//! Reads everything a store says about a run, for comparison.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Files that are not what they should be.
+//! Tests of damaged and foreign files.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::everything::{append, everything};
 use crate::script::{RUN, journal, run_row};
 use crate::sqlite::closed_database;
 
-/// Opening must fail, both ways, with words that say what to do, and change nothing.
+/// Opening must fail in both modes, say what the user can do, and change nothing.
 fn check_refused(path: &Path, expected: &str) {
     let before = fs::read(path).ok();
     for opened in [SqliteStore::open(path), SqliteStore::open_existing(path)] {
@@ -94,7 +94,8 @@ async fn an_event_that_cannot_be_read_is_named() {
     assert!(error.to_string().contains("event 7"), "{error}");
 }
 
-/// Whatever is overwritten: an answer or an error, never a panic, and the file opens or is refused.
+/// Every overwritten page leads to an answer or an error, never to a panic. The file opens or is
+/// refused.
 #[tokio::test]
 async fn a_database_with_overwritten_pages_gives_errors_and_no_panics() {
     let (_folder, path, run) = closed_database().await;
@@ -120,7 +121,7 @@ async fn a_database_with_overwritten_pages_gives_errors_and_no_panics() {
     assert!(refusals > 0);
 }
 
-/// A copy of database and log, the log cut anywhere, holds the journal up to some append.
+/// A copy of database and log, with the log cut at any byte, holds the journal up to some append.
 #[tokio::test]
 async fn a_torn_log_leaves_a_prefix_of_the_journal() {
     let folder = TempDir::new().unwrap();
@@ -157,7 +158,7 @@ async fn a_torn_log_leaves_a_prefix_of_the_journal() {
     assert!(lengths.contains(&journal().len()));
 }
 
-/// Order is the numbers', never the clock's: a clock set back changes times and nothing else.
+/// The numbers define the order, never the clock. A clock that is set back changes only times.
 #[tokio::test]
 async fn a_clock_that_jumps_backwards_costs_no_event() {
     let folder = TempDir::new().unwrap();

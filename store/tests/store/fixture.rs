@@ -1,4 +1,4 @@
-//! Databases of every format there was stay readable.
+//! Databases of every earlier format stay readable.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ fn fixture(format: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}.sqlite"))
 }
 
-/// The script is the content of this fixture: events that come later belong into another one.
+/// The script is the content of this fixture. Events that are added later belong in another one.
 #[tokio::test]
 async fn format_1_is_read_in_full() {
     let folder = TempDir::new().unwrap();

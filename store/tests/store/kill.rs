@@ -14,10 +14,11 @@ use tempfile::TempDir;
 
 use crate::script::{RUN, number, run_row, text, trial};
 
-/// Tells the writer below where to write; without it, it does nothing.
+/// The environment variable with the folder of the writer below. Without it the writer does
+/// nothing.
 const FOLDER: &str = "GEPA_STORE_TEST_FOLDER";
 
-/// Events a batch of the writer has.
+/// The number of events in a batch of the writer.
 const BATCH: u64 = 5;
 
 #[tokio::test]
@@ -81,7 +82,7 @@ async fn write_until_killed() {
     }
 }
 
-/// Killed at the latest when the test ends.
+/// Kills the writer at the latest when the test ends.
 struct Writer(Child);
 
 impl Writer {

@@ -1,4 +1,4 @@
-//! The stores against their contract.
+//! Tests of the stores against their contract.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

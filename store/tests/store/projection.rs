@@ -1,4 +1,4 @@
-//! What the tables say after the script, worked out by hand.
+//! The expected content of the tables after the script, worked out by hand.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Whatever values a rollout has, both stores say the same about it, and a journal reads back.
+//! Both stores return the same rollouts for all values, and a journal reads back as it was written.
 
 use std::sync::Arc;
 
@@ -72,7 +72,7 @@ prop_compose! {
     }
 }
 
-/// Every third rollout is one that failed, tried again.
+/// Every third rollout failed before and was tried again.
 fn journal(rollouts: Vec<RolloutSettled>) -> Arc<[Event]> {
     let mut bodies = vec![started(KEY, Stage::Pareto, &text("a"), 0)];
     for (place, rollout) in (0..).zip(rollouts) {

@@ -62,7 +62,7 @@ pub(crate) fn key(iteration: u64, index: u32) -> TrialKey {
     TrialKey { iteration, index }
 }
 
-/// The bodies, numbered and timed.
+/// The bodies with numbers and times.
 pub(crate) fn journal() -> Arc<[Event]> {
     number(1, bodies())
 }
@@ -195,7 +195,7 @@ fn merged(iteration: u64) -> Vec<EventBody> {
     bodies
 }
 
-/// The process stops, another resumes, and the rollout that had failed is tried again.
+/// The process stops, another one resumes, and the rollout that had failed is tried again.
 fn interrupted() -> Vec<EventBody> {
     let mut again = rollout(
         key(1, 0),
@@ -219,7 +219,7 @@ fn interrupted() -> Vec<EventBody> {
     ]
 }
 
-/// A candidate from outside that is accepted, for which another leaves the archive.
+/// A candidate from outside is accepted, and another one leaves the archive for it.
 fn injected(iteration: u64) -> Vec<EventBody> {
     let child = text("injected");
     let mut bodies = vec![
@@ -249,7 +249,7 @@ fn injected(iteration: u64) -> Vec<EventBody> {
     bodies
 }
 
-/// Someone asks for the end: validation, the last snapshot, the result.
+/// The user ends the run: validation, the last snapshot, the result.
 fn ending(iteration: u64) -> Vec<EventBody> {
     let mut bodies = vec![
         EventBody::Fact(Fact::StopRequested(StopRequested {
@@ -482,7 +482,7 @@ fn mean_score(index: u32) -> f64 {
     0.2 + f64::from(index) / 3.0
 }
 
-/// The journal as programs wrote it whose snapshots had neither score nor token count.
+/// The journal in the form of older programs, whose snapshots had neither score nor token count.
 pub(crate) fn journal_of_format_1() -> Arc<[Event]> {
     let mut events = journal().to_vec();
     for event in &mut events {

@@ -1,4 +1,4 @@
-//! What holds of databases only.
+//! Tests of the database store only.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ fn place() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// A database that holds the script, closed.
+/// A closed database that holds the script.
 pub(crate) async fn closed_database() -> (TempDir, PathBuf, RunId) {
     let (folder, path) = place();
     let store = SqliteStore::open(&path).unwrap();

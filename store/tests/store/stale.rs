@@ -1,5 +1,5 @@
-//! An iteration whose child is stale, with its pareto set begun too early: what came to the journal
-//! after the fixture of format 1.
+//! An iteration whose child is stale and whose pareto set began too early. The journal got these
+//! events after the fixture of format 1.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::script::{
     RUN, closed, gate, issued, journal, key, number, rollout, run_row, scored, started, text,
 };
 
-/// It passed against its parent, but not against the candidate drawn in its place; one rollout of
-/// its pareto set was executed, two never began.
+/// The child passed against its parent, but not against the candidate drawn in the parent's place.
+/// One rollout of its pareto set was executed, two never began.
 fn stale(iteration: u64) -> Vec<EventBody> {
     let (child, parents) = (text("stale"), vec![CandidateIndex(0)]);
     let mut early = started(key(iteration, 2), Stage::Pareto, &child, 0);

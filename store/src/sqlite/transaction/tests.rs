@@ -1,4 +1,4 @@
-//! A disk that is full.
+//! Tests of a full disk.
 
 use gepa_engine::Timestamp;
 use gepa_evaluation::PromptTemplate;
