@@ -1,5 +1,5 @@
-//! Decisions of one's own: which parent is next, and when the search ends. The answers are journaled,
-//! so the run can be resumed and replayed without this program.
+//! Decisions of one's own: which parent is next, and when the search ends. The answers are
+//! journaled, so the run can be resumed and replayed without this program.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it did")]
 

@@ -18,10 +18,10 @@ use crate::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow
 ///
 /// **The implementor** makes `append` atomic (all events and everything derived from them, or
 /// nothing) and durable before it returns. It refuses an append unless `after` is the last event
-/// stored, and unless the token is that of the run's newest claim; it compares the token in the same
-/// transaction in which it writes. It derives rows through [`Projector`](crate::record::Projector)
-/// or [`Tables`](crate::record::Tables) only, and lets readers in at any time without making the
-/// writer wait. Lists come in the order of creation.
+/// stored, and unless the token is that of the run's newest claim; it compares the token in the
+/// same transaction in which it writes. It derives rows through
+/// [`Projector`](crate::record::Projector) or [`Tables`](crate::record::Tables) only, and lets
+/// readers in at any time without making the writer wait. Lists come in the order of creation.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Stores a new run; its id must be fresh.

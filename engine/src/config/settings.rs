@@ -56,10 +56,11 @@ pub struct RunSettings {
     /// Both lags at 1 are the sequential algorithm.
     pub pareto_lag: u32,
     /// Under `free`, what becomes of a child that passes its gate when it is stale: `gate_lag`
-    /// generations or more were issued after its own, or its parent has left the front since. Has no
-    /// effect under `ordered`.
+    /// generations or more were issued after its own, or its parent has left the front since. Has
+    /// no effect under `ordered`.
     pub stale_children: StaleChildren,
-    /// Whether pareto sets begin in idle slots before the gate that decides whether they are wanted.
+    /// Whether pareto sets begin in idle slots before the gate that decides whether they are
+    /// wanted.
     pub speculate: Speculation,
     /// Rollouts in flight at once, over all proposals.
     pub max_concurrent: u32,
@@ -345,8 +346,8 @@ pub struct ReflectionSettings {
     pub template_file: Option<String>,
     /// Prompts for single components, by name.
     pub templates: IndexMap<String, String>,
-    /// Different texts asked for in one call. Each is tried on the minibatch as a proposal of its own,
-    /// and only the best goes on.
+    /// Different texts asked for in one call. Each is tried on the minibatch as a proposal of its
+    /// own, and only the best goes on.
     pub hypotheses: u32,
     /// Calls per component before the proposal is given up.
     pub max_attempts: u32,
@@ -386,7 +387,8 @@ pub struct RolloutSettings {
     pub max_attempts: u32,
     /// Seconds an attempt may take.
     pub timeout_seconds: f64,
-    /// Seconds before the second attempt; doubles with each further one. The slot is free meanwhile.
+    /// Seconds before the second attempt; doubles with each further one. The slot is free
+    /// meanwhile.
     pub backoff_seconds: f64,
     /// The run ends when more than this fraction of its recent rollouts failed, and a candidate is
     /// not accepted when more than this fraction of its pareto rollouts did; 0 to 1.

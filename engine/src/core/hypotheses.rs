@@ -1,8 +1,8 @@
 //! Several hypotheses from one reflection. Each becomes a proposal of its own. All are tried on the
 //! same minibatch against the same outcomes of the parent, and only the best one goes on.
 //!
-//! The first of them, the *asker*, holds the parent's trial and the reflection. Its *companions* have
-//! the iterations after it and wait for the further texts of the reply.
+//! The first of them, the *asker*, holds the parent's trial and the reflection. Its *companions*
+//! have the iterations after it and wait for the further texts of the reply.
 
 use std::sync::Arc;
 

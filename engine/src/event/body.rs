@@ -132,7 +132,8 @@ kinds! {
         PolicyDecided(decided: PolicyDecided) = "policy_decided",
         /// A rollout has its outcome.
         RolloutSettled(settled: Box<RolloutSettled>) = "rollout_settled",
-        /// A rollout has its outcome from the run that this one branches from. Nothing was executed.
+        /// A rollout has its outcome from the run that this one branches from. Nothing was
+        /// executed.
         RolloutRecalled(settled: Box<RolloutSettled>) = "rollout_recalled",
         /// The attempts at a rollout so far; a resumption makes the next one. Their cost counts. No
         /// decision uses how they ended.

@@ -8,8 +8,8 @@ use crate::config::Acceptance;
 pub struct GateQuestion<'a> {
     /// The child's iteration, from 1.
     pub iteration: u64,
-    /// The scores of parent and child, by example: only examples on which both have a score, at least
-    /// one.
+    /// The scores of parent and child, by example: only examples on which both have a score, at
+    /// least one.
     pub pairs: &'a [(f64, f64)],
     /// Sum of the parent's scores over `pairs`.
     pub parent_sum: f64,
@@ -23,14 +23,15 @@ pub struct GateQuestion<'a> {
 /// second time if a stale child is compared with another parent. Merges do not use this policy: a
 /// merge passes if it equals the better parent.
 ///
-/// The policy answers from the question alone. A child that has the scores of its parent and more on one
-/// example passes wherever a child with exactly the scores of its parent does.
+/// The policy answers from the question alone. A child that has the scores of its parent and more
+/// on one example passes wherever a child with exactly the scores of its parent does.
 pub trait AcceptanceRule: Send {
     /// Whether the child goes on.
     fn passes(&mut self, question: &GateQuestion<'_>) -> bool;
 
-    /// Whether a child whose scores sum up to `child_sum` so far is sure to pass against a whole sum of
-    /// `parent_sum`, if no open score is negative. Asked under `run.speculate = "likely"` only.
+    /// Whether a child whose scores sum up to `child_sum` so far is sure to pass against a whole
+    /// sum of `parent_sum`, if no open score is negative. Asked under `run.speculate = "likely"`
+    /// only.
     fn is_certain(&self, parent_sum: f64, child_sum: f64) -> bool {
         let _ = (parent_sum, child_sum);
         false

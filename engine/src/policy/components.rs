@@ -37,8 +37,8 @@ pub trait ComponentSelector: Send {
         components
     }
 
-    /// Whether each answer is the component whose turn it is. A turn that led to no reflection is then
-    /// given back, and children inherit the turn of their parent.
+    /// Whether each answer is the component whose turn it is. A turn that led to no reflection is
+    /// then given back, and children inherit the turn of their parent.
     fn takes_turns(&self) -> bool {
         false
     }

@@ -15,8 +15,8 @@ pub struct RowQuestion<'a> {
     pub archive: &'a Archive,
     /// Its parents in the archive.
     pub parents: &'a [CandidateIndex],
-    /// The archive's name of each pareto example, by position. Its length, at least 1, is the size of the
-    /// pareto set.
+    /// The archive's name of each pareto example, by position. Its length, at least 1, is the size
+    /// of the pareto set.
     pub instances: &'a [InstanceIndex],
 }
 
@@ -59,7 +59,8 @@ pub enum RowStep {
 /// [`RowStep::Enter`]. Positions that were not run stay unknown: they are no failures and count in
 /// no mean.
 pub trait ParetoEvaluation: Send {
-    /// A plan for one candidate. Randomness comes from `random`, keyed by the iteration or by a constant.
+    /// A plan for one candidate. Randomness comes from `random`, keyed by the iteration or by a
+    /// constant.
     fn row(
         &mut self,
         question: &RowQuestion<'_>,
@@ -74,8 +75,8 @@ pub trait ParetoEvaluation: Send {
         pareto
     }
 
-    /// Whether every row consists of one order that does not depend on the archive. Such rows may begin
-    /// before the gate is committed (`run.speculate`).
+    /// Whether every row consists of one order that does not depend on the archive. Such rows may
+    /// begin before the gate is committed (`run.speculate`).
     fn is_fixed(&self) -> bool {
         false
     }

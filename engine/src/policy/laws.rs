@@ -240,8 +240,8 @@ fn every_stop_condition_keeps_its_obligations() {
     }
 }
 
-/// Half of the pareto set at first, then the rest unless the candidate does worse than every member of
-/// the archive did in the mean.
+/// Half of the pareto set at first, then the rest unless the candidate does worse than every member
+/// of the archive did in the mean.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InTwoSteps;
 

@@ -28,8 +28,8 @@ pub struct MinibatchQuestion {
 /// answer to `size`, because the budget covers no more. If nothing is left, it takes the first
 /// example.
 ///
-/// The policy names 1 to `size` positions; an example may be named twice. All its randomness comes from
-/// `random`, under [`DrawPurpose::Minibatch`].
+/// The policy names 1 to `size` positions; an example may be named twice. All its randomness comes
+/// from `random`, under [`DrawPurpose::Minibatch`].
 pub trait MinibatchSampler: Send {
     /// Positions in the training set.
     fn sample(&mut self, question: &MinibatchQuestion, random: &mut dyn RandomSource)
@@ -54,7 +54,8 @@ pub struct EpochShuffled {
 }
 
 impl EpochShuffled {
-    /// A sampler over `examples` examples, at least one, in minibatches of `minibatch`, at least one.
+    /// A sampler over `examples` examples, at least one, in minibatches of `minibatch`, at least
+    /// one.
     pub fn new(examples: usize, minibatch: usize) -> Self {
         Self {
             examples: examples.max(1),

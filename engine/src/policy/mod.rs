@@ -2,10 +2,10 @@
 //!
 //! A policy answers one question at one point of the search: which parent, which examples, which
 //! components, whether a child passes its gate, how much of the pareto set it is run on, which
-//! candidate is the result, whether the search ends. It decides and does not wait: it makes no call,
-//! reads no clock and holds no lock. What it may know is in the question. The configuration chooses
-//! among the built-in policies of each file; [`RunBuilder::policies`](crate::RunBuilder::policies) puts
-//! others in their place.
+//! candidate is the result, whether the search ends. It decides and does not wait: it makes no
+//! call, reads no clock and holds no lock. What it may know is in the question. The configuration
+//! chooses among the built-in policies of each file;
+//! [`RunBuilder::policies`](crate::RunBuilder::policies) puts others in their place.
 
 mod acceptance;
 mod answers;

@@ -18,8 +18,8 @@ pub struct ParentQuestion<'a> {
 /// against another parent. `draw` is a separate stream for each question, so a policy may draw any
 /// number of times. If the answer is not a live candidate, the core takes the best one.
 ///
-/// The policy names a live candidate; `None` only where there is none. All its randomness comes from
-/// `draw`.
+/// The policy names a live candidate; `None` only where there is none. All its randomness comes
+/// from `draw`.
 pub trait ParentSelector: Send {
     /// A live candidate of the archive.
     fn select(
@@ -28,8 +28,8 @@ pub trait ParentSelector: Send {
         draw: &mut dyn Draw,
     ) -> Option<CandidateIndex>;
 
-    /// Whether a candidate could be chosen now or after any further insertions. `false` is final: the
-    /// core forgets the candidate's minibatch outcomes.
+    /// Whether a candidate could be chosen now or after any further insertions. `false` is final:
+    /// the core forgets the candidate's minibatch outcomes.
     fn may_be_selected(&self, archive: &Archive, candidate: CandidateIndex) -> bool {
         let _ = (archive, candidate);
         true

@@ -65,9 +65,9 @@ pub enum StopAnswer {
 
 /// A condition that ends the search.
 ///
-/// The core asks each time another generation could begin, possibly more than once for the same one.
-/// The first condition of the list that does not say [`StopAnswer::GoOn`] decides; later ones are not
-/// asked.
+/// The core asks each time another generation could begin, possibly more than once for the same
+/// one. The first condition of the list that does not say [`StopAnswer::GoOn`] decides; later ones
+/// are not asked.
 ///
 /// A condition that is not [replayable](Self::replayable) is asked after all others, once for each
 /// generation, and only if no other condition prevents the generation. Its `StopIfIdle` counts as

@@ -18,8 +18,8 @@ use crate::replay::{follow_with, read_all};
 pub struct BranchPoint {
     /// The earlier run. Both runs are in the same store.
     pub run: RunId,
-    /// The last iteration that both runs share; 0 for the scores of the seed alone. `None` for the last
-    /// one that the earlier run began. A generation that has begun is shared as a whole.
+    /// The last iteration that both runs share; 0 for the scores of the seed alone. `None` for the
+    /// last one that the earlier run began. A generation that has begun is shared as a whole.
     pub iteration: Option<u64>,
     /// The configuration that the earlier run was started with.
     pub config: Config,

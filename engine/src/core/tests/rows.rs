@@ -100,7 +100,8 @@ fn growing_rows_stay_within_any_budget() {
             let issued = |entry: &EventBody| {
                 matches!(entry, EventBody::Decision(Decision::ProposalIssued(_)))
             };
-            // A proposal needs two minibatches and half of the pareto set; the seed half of it or all.
+            // A proposal needs two minibatches and half of the pareto set; the seed half of it or
+            // all.
             let (validation, proposal, half) = (16, 12, PARETO as u64 / 2);
             let is_issued = journal.count(issued) > 0;
             assert!(
