@@ -162,6 +162,7 @@ fn reference_keys() -> BTreeMap<String, Vec<Value>> {
         let value = serde_json::to_value(&parsed[key]).unwrap();
         let dotted = match table.as_str() {
             "components" => "components".to_owned(),
+            "" => key.to_owned(),
             _ => format!("{table}.{key}"),
         };
         shown.entry(normalised(&dotted)).or_default().push(value);

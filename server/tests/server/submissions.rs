@@ -163,7 +163,7 @@ async fn a_full_queue_refuses_further_jobs() {
         answer.json()["error"]
             .as_str()
             .unwrap()
-            .contains("wait already")
+            .contains("jobs are waiting")
     );
     server.stop().await;
 }
