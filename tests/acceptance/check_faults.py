@@ -175,7 +175,7 @@ def waits_for(context: Context, job_id: str, seconds: float = 90) -> str:
     while time.monotonic() < deadline:
         detail = context.world.backend.job(job_id)
         waiting_for = str(detail.get("waiting_for"))
-        if "down" in waiting_for:
+        if "down" in waiting_for or "outage" in waiting_for:
             return waiting_for
         expect(detail["status"] not in ("failed", "succeeded"), f"{detail['status']}: {detail.get('error')}")
         time.sleep(0.2)

@@ -259,11 +259,6 @@ impl Limiter {
         self.state.lock().is_down()
     }
 
-    /// Whether a call has ever been completed.
-    pub fn has_served(&self) -> bool {
-        self.state.lock().has_served()
-    }
-
     /// Whether anybody has ever answered.
     pub fn has_answered(&self) -> bool {
         self.state.lock().has_answered()

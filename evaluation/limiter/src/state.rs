@@ -27,7 +27,6 @@ pub(super) struct LimiterState {
     paused_until: Option<Instant>,
     breaker: Breaker,
     has_answered: bool,
-    has_served: bool,
     longest_outage: Duration,
 }
 
@@ -74,7 +73,6 @@ impl LimiterState {
             heard: Heard::default(),
             paused_until: None,
             has_answered: false,
-            has_served: false,
             breaker: Breaker::new(settings.first_probe_after, settings.probe_at_least_every),
             longest_outage: settings.longest_outage,
         }
@@ -109,10 +107,6 @@ impl LimiterState {
 
     pub(super) fn has_answered(&self) -> bool {
         self.has_answered
-    }
-
-    pub(super) fn has_served(&self) -> bool {
-        self.has_served
     }
 
     pub(super) fn heard(&mut self, allowance: &Allowance, now: Instant) {
@@ -204,7 +198,6 @@ impl LimiterState {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.compare(&ticket, report, now);
         self.has_answered |= !matches!(report, Report::Cancelled | Report::Unreached);
-        self.has_served |= matches!(report, Report::Completed { .. });
         match report {
             Report::Cancelled => {
                 if ticket.is_probe {

@@ -1,6 +1,7 @@
 //! The language model behind one endpoint.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -38,6 +39,9 @@ pub struct ChatModel {
     pub(super) timeouts: Timeouts,
     pub(super) max_attempts: u32,
     pub(super) meter: Meter,
+    /// Whether a call of this run has succeeded. A key that is refused before is a wrong key; one that
+    /// is refused after it is trouble with the account.
+    pub(super) has_served: AtomicBool,
     /// The last failure, shown to a caller that asks why calls wait.
     pub(super) trouble: Mutex<Option<String>>,
 }
@@ -213,13 +217,17 @@ impl ChatModel {
         self.line.limiter().is_down()
     }
 
+    pub(super) fn note_served(&self) {
+        self.has_served.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn addressee(&self) -> Addressee<'_> {
         Addressee {
             provider: &self.settings.provider,
             model: &self.settings.model,
             endpoint: &self.endpoint,
             has_answered: self.line.limiter().has_answered(),
-            has_served: self.line.limiter().has_served(),
+            has_served: self.has_served.load(Ordering::Relaxed),
         }
     }
 

@@ -65,7 +65,7 @@ pub(super) struct Addressee<'a> {
     pub(super) endpoint: &'a Endpoint,
     /// Whether anybody has ever answered at this address in this process.
     pub(super) has_answered: bool,
-    /// Whether a call with this key has succeeded before in this process.
+    /// Whether a call of this run to this model has succeeded before.
     pub(super) has_served: bool,
 }
 

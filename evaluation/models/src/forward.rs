@@ -245,6 +245,7 @@ impl ChatModel {
                 let usage = self.usage_of(reply, prompt_tokens);
                 self.meter.tokens(&usage);
                 history.spending.attempt_ended(usage);
+                self.note_served();
                 Report::Completed {
                     tokens: usage.total_tokens(),
                 }

@@ -1,6 +1,7 @@
 //! The models of a process, and what they share.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -120,6 +121,7 @@ impl Models {
         let first_byte = settings.first_byte_timeout_seconds;
         let line = self.line(&endpoint, &provider);
         Ok(Arc::new(ChatModel {
+            has_served: AtomicBool::new(false),
             client: self.client(settings, &endpoint)?,
             kinds: Kinds::new(line.limiter(), &settings.model),
             line,

@@ -249,6 +249,7 @@ impl StreamedReply {
         timer.ended("ok");
         self.model.meter.tokens(&usage);
         self.spending.attempt_ended(usage);
+        self.model.note_served();
         permit.finish(Report::Completed {
             tokens: usage.total_tokens(),
         });
