@@ -1,8 +1,10 @@
 //! Formats figures for people.
 
 use gepa_engine::Timestamp;
+use gepa_statistics::Estimate;
 
-use crate::statistics::Estimate;
+/// The confidence of intervals that are shown.
+pub(crate) const CONFIDENCE: f64 = 0.95;
 
 /// A score with three digits after the point.
 pub(crate) fn score(value: f64) -> String {
@@ -12,10 +14,11 @@ pub(crate) fn score(value: f64) -> String {
 /// A mean with its interval, method and number of values.
 pub(crate) fn estimate(found: Estimate) -> String {
     format!(
-        "{:.3}  [{:.3}, {:.3}] 95 % ({}, n = {})",
+        "{:.3}  [{:.3}, {:.3}] {} % ({}, n = {})",
         found.mean,
         found.low,
         found.high,
+        percent(found.confidence),
         found.method.as_str(),
         found.count
     )
@@ -24,13 +27,20 @@ pub(crate) fn estimate(found: Estimate) -> String {
 /// A difference, with its sign.
 pub(crate) fn difference(found: Estimate) -> String {
     format!(
-        "{:+.3}  [{:+.3}, {:+.3}] 95 % ({}, n = {})",
+        "{:+.3}  [{:+.3}, {:+.3}] {} % ({}, n = {})",
         found.mean,
         found.low,
         found.high,
+        percent(found.confidence),
         found.method.as_str(),
         found.count
     )
+}
+
+/// A share in per cent, with as many digits as it needs and one after the point at most.
+pub(crate) fn percent(share: f64) -> String {
+    let text = format!("{:.1}", share * 100.0);
+    text.trim_end_matches(".0").to_owned()
 }
 
 /// A count with spaces between groups of three digits.

@@ -13,7 +13,6 @@ mod output;
 mod progress;
 mod report;
 mod signals;
-mod statistics;
 mod surroundings;
 mod word_diff;
 

@@ -8,13 +8,13 @@ use gepa_archive::ContentId;
 use gepa_engine::record::{CandidateRow, RunRow};
 use gepa_engine::{EventBody, Fact, Seq, Store};
 use gepa_evaluation::ExampleId;
+use gepa_statistics::Comparison;
 
 use crate::arguments::DiffArguments;
 use crate::candidates::find_candidate;
 use crate::error::CommandError;
-use crate::format::{difference, one_line, score};
+use crate::format::{CONFIDENCE, difference, one_line, score};
 use crate::output::{has_colour, stdout};
-use crate::statistics::paired_interval;
 use crate::surroundings::{block_on, find};
 use crate::word_diff::word_diff;
 
@@ -152,8 +152,8 @@ fn write_set(
     if failed > 0 {
         write!(out, ", {failed} without a score on one side")?;
     }
-    match paired_interval(&pairs) {
-        Some(found) => writeln!(out, "; {}", difference(found)),
+    match Comparison::of(&pairs, CONFIDENCE) {
+        Some(found) => writeln!(out, "; {}", difference(found.difference)),
         None => writeln!(out),
     }
 }

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use gepa_engine::record::{CandidateRow, RunRow, RunStatus};
+use gepa_statistics::{Comparison, mean_interval};
 
 use crate::candidates::best;
-use crate::format::{difference, estimate};
-use crate::statistics::{mean_interval, paired_interval};
+use crate::format::{CONFIDENCE, difference, estimate};
 
 type Scores = [Option<f64>];
 
@@ -57,8 +57,8 @@ fn write_set(
         .zip(after)
         .filter_map(|(left, right)| Some(((*left)?, (*right)?)))
         .collect();
-    let gain = match paired_interval(&pairs) {
-        Some(found) => difference(found),
+    let gain = match Comparison::of(&pairs, CONFIDENCE) {
+        Some(found) => difference(found.difference),
         None => format!(
             "unknown: {} examples have both scores, and an interval needs more",
             pairs.len()
@@ -70,7 +70,7 @@ fn write_set(
 fn mean_of(scores: &Scores) -> String {
     let known: Vec<f64> = scores.iter().copied().flatten().collect();
     let failed = scores.len() - known.len();
-    let mut text = match (mean_interval(&known), known.first()) {
+    let mut text = match (mean_interval(&known, CONFIDENCE), known.first()) {
         (Some(found), _) => estimate(found),
         (None, Some(only)) => format!("{only:.3}  from a single example, which gives no interval"),
         (None, None) => "no score: every rollout failed".to_owned(),

@@ -1,0 +1,173 @@
+//! Confidence intervals of mean scores and of mean differences.
+
+use serde::Serialize;
+
+use crate::distribution::{normal_quantile, student_quantile};
+
+/// A mean with its two-sided interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Estimate {
+    /// The mean, as observed.
+    pub mean: f64,
+    /// The lower end of the interval.
+    pub low: f64,
+    /// The upper end of the interval.
+    pub high: f64,
+    /// The share of such intervals that hold the true value.
+    pub confidence: f64,
+    /// The number of values.
+    pub count: usize,
+    /// How the interval was made.
+    pub method: Method,
+}
+
+/// How an interval was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Method {
+    /// Wilson's score interval, for scores that are 0 or 1.
+    Wilson,
+    /// Student's t, for scores of any size.
+    Student,
+    /// Agresti and Min's interval for paired scores that are 0 or 1.
+    AgrestiMin,
+    /// A sequence of intervals that holds at every number of examples at once.
+    Sequential,
+}
+
+impl Method {
+    /// The method's name for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Wilson => "Wilson",
+            Self::Student => "Student's t",
+            Self::AgrestiMin => "Agresti-Min, paired",
+            Self::Sequential => "valid at every look",
+        }
+    }
+}
+
+/// The mean of independent scores. `None` without scores, or with one score that is neither 0 nor
+/// 1.
+pub fn mean_interval(scores: &[f64], confidence: f64) -> Option<Estimate> {
+    if scores.iter().all(|score| is_bit(*score)) {
+        return wilson(scores, confidence);
+    }
+    student(scores, confidence)
+}
+
+pub(crate) fn is_bit(score: f64) -> bool {
+    score == 0.0 || score == 1.0
+}
+
+pub(crate) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The quantile of the normal distribution for a two-sided interval.
+pub(crate) fn two_sided(confidence: f64) -> f64 {
+    normal_quantile(f64::midpoint(1.0, confidence))
+}
+
+fn wilson(scores: &[f64], confidence: f64) -> Option<Estimate> {
+    if scores.is_empty() {
+        return None;
+    }
+    let z = two_sided(confidence);
+    let count = scores.len() as f64;
+    let share = mean(scores);
+    let scale = 1.0 + z * z / count;
+    let centre = (share + z * z / (2.0 * count)) / scale;
+    let variance = share * (1.0 - share) / count + z * z / (4.0 * count * count);
+    let half = z * variance.sqrt() / scale;
+    Some(Estimate {
+        mean: share,
+        low: (centre - half).max(0.0),
+        high: (centre + half).min(1.0),
+        confidence,
+        count: scores.len(),
+        method: Method::Wilson,
+    })
+}
+
+pub(crate) fn student(values: &[f64], confidence: f64) -> Option<Estimate> {
+    let error = standard_error(values)?;
+    let average = mean(values);
+    let freedom = (values.len() - 1) as f64;
+    let half = student_quantile(f64::midpoint(1.0, confidence), freedom) * error;
+    Some(Estimate {
+        mean: average,
+        low: average - half,
+        high: average + half,
+        confidence,
+        count: values.len(),
+        method: Method::Student,
+    })
+}
+
+/// The standard error of the mean; `None` with fewer than two values.
+pub(crate) fn standard_error(values: &[f64]) -> Option<f64> {
+    if values.len() < 2 {
+        return None;
+    }
+    let average = mean(values);
+    let squares: f64 = values.iter().map(|value| (value - average).powi(2)).sum();
+    Some((squares / (values.len() - 1) as f64 / values.len() as f64).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(estimate: Option<Estimate>, low: f64, high: f64) {
+        let found = estimate.unwrap();
+        assert!((found.low - low).abs() < 5e-4, "{} is not {low}", found.low);
+        assert!(
+            (found.high - high).abs() < 5e-4,
+            "{} is not {high}",
+            found.high
+        );
+    }
+
+    fn ones_and_zeros(ones: usize, zeros: usize) -> Vec<f64> {
+        let mut scores = vec![1.0; ones];
+        scores.resize(ones + zeros, 0.0);
+        scores
+    }
+
+    #[test]
+    fn shares_get_wilsons_interval() {
+        // Newcombe 1998, table I.
+        let of = |ones, zeros| mean_interval(&ones_and_zeros(ones, zeros), 0.95);
+        check(of(81, 182), 0.2553, 0.3662);
+        check(of(15, 133), 0.0624, 0.1605);
+        check(of(0, 20), 0.0, 0.1611);
+        check(of(1, 28), 0.0061, 0.1718);
+    }
+
+    #[test]
+    fn other_scores_get_students_interval() {
+        let of = |scores: &[f64]| mean_interval(scores, 0.95);
+        check(of(&[1.0, 2.0, 3.0, 4.0, 5.0]), 1.0368, 4.9632);
+        assert_eq!(of(&[0.5]), None);
+        assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn students_quantiles_are_those_of_the_tables() {
+        let table = [
+            (1.0, 12.706),
+            (2.0, 4.303),
+            (5.0, 2.571),
+            (10.0, 2.228),
+            (30.0, 2.042),
+            (120.0, 1.980),
+        ];
+        for (freedom, expected) in table {
+            let found = student_quantile(0.975, freedom);
+            assert!((found - expected).abs() < 6e-4, "{freedom}: {found}");
+        }
+    }
+}
