@@ -3,7 +3,8 @@
 
 use gepa_evaluation::{Completion, FinishReason, ProposerError, ProposerErrorKind};
 
-use super::reply::{NO_BLOCK, TextRules, check_text, fenced_block};
+use super::reply::{TextRules, check_text, texts_of};
+use crate::config::ReplyReading;
 use crate::event::ReflectionFailure;
 
 /// The text added to a reflection prompt to request this many different texts.
@@ -16,41 +17,48 @@ pub(crate) fn request(texts: u32) -> String {
 }
 
 /// The new texts in a completion, in order. If several texts were requested, each block is one
-/// text. Otherwise the text stands between the first and the last fence.
+/// text.
 ///
 /// # Errors
 ///
-/// Fails if the completion is not a normal end of turn, or holds no block.
-pub(super) fn texts_in(completion: &Completion, wanted: u32) -> Result<Vec<String>, ProposerError> {
+/// Fails if the completion is not a normal end of turn, or holds no block. The reading of the
+/// reference takes every completion.
+pub(super) fn texts_in(
+    completion: &Completion,
+    current: &str,
+    reading: ReplyReading,
+    wanted: u32,
+) -> Result<Vec<String>, ProposerError> {
     use ProposerErrorKind as Kind;
-    match &completion.finish_reason {
-        FinishReason::Length => {
-            let message =
-                "the reply was cut off at the token limit; raise `reflection_model.max_tokens`";
-            return Err(ProposerError::new(Kind::Truncated, message));
-        }
-        FinishReason::Refusal => {
-            let message = "the reflection model declined";
-            return Err(ProposerError::new(Kind::Refused, message));
-        }
-        FinishReason::ToolCalls => {
-            let message = "the reply calls tools instead of answering";
-            return Err(ProposerError::new(Kind::NoText, message));
-        }
-        _ => {}
+    if reading == ReplyReading::LastBlock {
+        check_end(&completion.finish_reason)?;
     }
-    let blocks = blocks(&completion.text);
-    let texts: Vec<String> = if wanted > 1 && blocks.len() > 1 {
-        let texts = blocks.iter().filter_map(|block| fenced_block(block));
-        texts.map(str::to_owned).collect()
-    } else {
-        let text = fenced_block(&completion.text);
-        text.map(str::to_owned).into_iter().collect()
+    let texts = texts_of(&completion.text, current, reading, wanted);
+    texts.map_err(|problem| ProposerError::new(Kind::NoText, problem))
+}
+
+fn check_end(end: &FinishReason) -> Result<(), ProposerError> {
+    use ProposerErrorKind as Kind;
+    let (kind, problem) = match end {
+        FinishReason::Stop => return Ok(()),
+        FinishReason::Length => (
+            Kind::Truncated,
+            "the reply was cut off at the token limit; raise `reflection_model.max_tokens`"
+                .to_owned(),
+        ),
+        FinishReason::Refusal => (Kind::Refused, "the reflection model declined".to_owned()),
+        FinishReason::ToolCalls => (
+            Kind::NoText,
+            "the reply calls tools instead of answering".to_owned(),
+        ),
+        FinishReason::Other(reason) => (
+            Kind::Truncated,
+            format!(
+                "the reply did not end normally (finish reason `{reason}`), so its text may be incomplete"
+            ),
+        ),
     };
-    if texts.is_empty() {
-        return Err(ProposerError::new(Kind::NoText, NO_BLOCK));
-    }
-    Ok(texts)
+    Err(ProposerError::new(kind, problem))
 }
 
 /// The texts that satisfy the rules: at most the requested number, and none twice.
@@ -81,30 +89,6 @@ pub(crate) fn usable_texts(
     Ok(usable)
 }
 
-/// The complete outermost blocks, fences included. A fence line that names a language opens a block
-/// inside the block around it.
-fn blocks(reply: &str) -> Vec<String> {
-    let mut blocks = Vec::new();
-    let mut block = String::new();
-    let mut depth = 0;
-    for line in reply.lines() {
-        let fence = line.trim().strip_prefix("```");
-        match fence {
-            Some(language) if depth == 0 || !language.is_empty() => depth += 1,
-            Some(_) => depth -= 1,
-            None => {}
-        }
-        if depth > 0 || fence.is_some() {
-            block.push_str(line);
-            block.push('\n');
-        }
-        if depth == 0 && fence.is_some() {
-            blocks.push(std::mem::take(&mut block));
-        }
-    }
-    blocks
-}
-
 #[cfg(test)]
 mod tests {
     use gepa_evaluation::Usage;
@@ -127,7 +111,7 @@ mod tests {
             tool_calls: vec![],
             usage: Usage::default(),
         };
-        let read = match texts_in(&completion, 3) {
+        let read = match texts_in(&completion, "old {q}", ReplyReading::LastBlock, 3) {
             Ok(texts) => usable_texts(texts, &rules, 3)
                 .map_err(|failure| failure.map_or(Kind::Model, |failure| failure.kind)),
             Err(error) => Err(match error.kind {
@@ -169,6 +153,8 @@ mod tests {
         let whole = "```\nfirst {q}\n```";
         check(whole, FinishReason::Length, Err(Kind::Truncated));
         check(whole, FinishReason::Refusal, Err(Kind::Refused));
+        let odd = FinishReason::Other("content_filter".to_owned());
+        check(whole, odd, Err(Kind::Truncated));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod alternatives;
 mod examples;
+mod fences;
 mod model;
 #[cfg(test)]
 mod peers;

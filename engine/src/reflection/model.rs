@@ -12,13 +12,15 @@ use indexmap::IndexMap;
 
 use super::Template;
 use super::alternatives::{request, texts_in};
-use crate::config::Config;
+use super::fences::fence_around;
+use crate::config::{Config, ReplyReading};
 
 /// Asks a language model for each component, with the reflection prompt of the configuration.
 pub struct ModelProposer {
     model: Arc<dyn LanguageModel>,
     templates: IndexMap<Arc<str>, Template>,
     max_prompt_chars: usize,
+    reading: ReplyReading,
 }
 
 impl ModelProposer {
@@ -28,6 +30,7 @@ impl ModelProposer {
             model,
             templates: config.templates().clone(),
             max_prompt_chars: config.settings().reflection.max_prompt_chars as usize,
+            reading: config.settings().reflection.reading,
         }
     }
 
@@ -43,7 +46,9 @@ impl ModelProposer {
             prompt.extend([
                 "\n\nAn earlier reply could not be used: ",
                 complaint,
-                ". Answer again, with the complete new text inside one ``` block.",
+                ". Answer again, with the complete new text inside one ",
+                &fence_around(current),
+                " block.",
             ]);
         }
         if proposal.texts > 1 {
@@ -63,7 +68,9 @@ impl ModelProposer {
             .model
             .complete(ChatRequest { messages, purpose })
             .await?;
-        match texts_in(&completion, proposal.texts) {
+        let current = proposal.candidate.text(&component.name);
+        let current = current.map_or("", |text| &**text);
+        match texts_in(&completion, current, self.reading, proposal.texts) {
             Ok(texts) => Ok((texts, completion.usage, completion.text)),
             Err(error) => Err(ProposerError {
                 usage: completion.usage,

@@ -1,8 +1,12 @@
-//! Reads the reflection model's reply strictly. A reply that is not clearly a complete new text is
-//! a failure with a reason, never a new prompt.
+//! Reads the reflection model's reply. A reply that is not clearly a complete new text is a failure with
+//! a reason, never a new prompt.
 
 use std::sync::Arc;
 
+use gepa_evaluation::split_reasoning;
+
+use super::fences::{Fences, fences_of, has_fence};
+use crate::config::ReplyReading;
 use crate::event::{ReflectionFailure, ReflectionFailureKind};
 
 /// What a new text must satisfy.
@@ -18,17 +22,136 @@ pub struct TextRules {
     pub max_chars: usize,
 }
 
-/// The new text in a reply: the text between its first and its last triple-backtick fence.
+/// The new text in a reply that ended normally, read as [`ReplyReading::LastBlock`] says.
 ///
 /// # Errors
 ///
-/// Fails if there is no such block, or if its text breaks the rules.
+/// Fails if there is no complete block, or if its text breaks the rules.
 pub fn read_reply(reply: &str, rules: &TextRules) -> Result<String, ReflectionFailure> {
-    let Some(text) = fenced_block(reply) else {
-        return fail(ReflectionFailureKind::NoFence, NO_BLOCK);
-    };
-    check_text(text, rules)?;
-    Ok(text.to_owned())
+    let texts = texts_of(reply, &rules.current, ReplyReading::LastBlock, 1).map_err(|message| {
+        let kind = ReflectionFailureKind::NoFence;
+        ReflectionFailure { kind, message }
+    })?;
+    // Without an error there is a text.
+    let text = texts.into_iter().next().unwrap_or_default();
+    check_text(&text, rules)?;
+    Ok(text)
+}
+
+/// The texts of a reply, at least one. If several are wanted, each block is a text.
+///
+/// # Errors
+///
+/// Says why no text can be read.
+pub(super) fn texts_of(
+    reply: &str,
+    current: &str,
+    reading: ReplyReading,
+    wanted: u32,
+) -> Result<Vec<String>, String> {
+    let answer = split_reasoning(reply).answer;
+    if wanted > 1 {
+        let blocks = fences_of(answer, current).blocks;
+        if blocks.len() > 1 {
+            return Ok(blocks.iter().map(|block| block.text.to_owned()).collect());
+        }
+    }
+    match reading {
+        ReplyReading::LastBlock => {
+            let text = last_block(answer, current, !reply.trim().is_empty())?;
+            Ok(vec![text.to_owned()])
+        }
+        ReplyReading::Reference => Ok(vec![as_the_reference(reply).to_owned()]),
+    }
+}
+
+/// The last block on the top level that does not quote the present text.
+fn last_block<'t>(answer: &'t str, current: &str, has_reply: bool) -> Result<&'t str, String> {
+    if answer.trim().is_empty() {
+        let problem = if has_reply {
+            "the reply is reasoning only"
+        } else {
+            "the reply is empty"
+        };
+        return Err(problem.to_owned());
+    }
+    let Fences { blocks, is_cut_off } = fences_of(answer, current);
+    if is_cut_off {
+        let problem = "the reply has a block that is never closed, so its text may be incomplete";
+        return Err(problem.to_owned());
+    }
+    let is_quote = |text: &str| text == current.trim();
+    let others = blocks.iter().filter(|block| !is_quote(block.text)).count();
+    if others > 1 && has_fence(current) {
+        // The text has blocks of its own, so these may be parts of one text.
+        return Err(
+            "the reply has several blocks, and the present text has fences of its own; the new text must \
+             stand inside one block whose fences are longer than those inside it"
+                .to_owned(),
+        );
+    }
+    let new = blocks.iter().rfind(|block| !is_quote(block.text));
+    match new.or(blocks.last()) {
+        Some(block) => Ok(block.text),
+        None => Err(without_block(answer)),
+    }
+}
+
+/// Why a reply without a block holds no text.
+fn without_block(answer: &str) -> String {
+    let tag = answer.trim_start().strip_prefix('<');
+    let tag = tag
+        .and_then(|rest| rest.split_once('>'))
+        .map(|(name, _)| name);
+    match tag.filter(|name| answer.contains(&format!("</{name}>"))) {
+        Some(name) => format!(
+            "the reply has its text inside <{name}>..</{name}> and not inside a block between ``` fences"
+        ),
+        None => "the reply holds no block between two ``` fences".to_owned(),
+    }
+}
+
+/// The reading of the reference implementation, to the letter: the text between the first and the last
+/// three backticks, or what is left of a reply without two of them.
+fn as_the_reference(reply: &str) -> &str {
+    const FENCE: &str = "```";
+    let start = reply
+        .find(FENCE)
+        .map_or(FENCE.len() - 1, |at| at + FENCE.len());
+    match reply.rfind(FENCE) {
+        Some(end) if start < end => python_strip(after_language(&reply[start..end], false)),
+        _ => {
+            let stripped = python_strip(reply);
+            if stripped.starts_with(FENCE) {
+                match reply.strip_prefix(FENCE) {
+                    Some(rest) => python_strip(after_language(rest, true)),
+                    None => stripped,
+                }
+            } else {
+                stripped.strip_suffix(FENCE).map_or(stripped, python_strip)
+            }
+        }
+    }
+}
+
+/// The text after a first line that is a single word. `even_unended` drops the word also where no line
+/// ends after it.
+fn after_language(text: &str, even_unended: bool) -> &str {
+    let word = text.find(is_python_space).unwrap_or(text.len());
+    match text[word..].strip_prefix('\n') {
+        Some(rest) => rest,
+        None if even_unended => &text[word..],
+        None => text,
+    }
+}
+
+fn python_strip(text: &str) -> &str {
+    text.trim_matches(is_python_space)
+}
+
+/// Whether Python counts a character as white space.
+fn is_python_space(character: char) -> bool {
+    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }
 
 /// Whether a text may become the component's.
@@ -59,24 +182,6 @@ pub(crate) fn check_text(text: &str, rules: &TextRules) -> Result<(), Reflection
         return fail(ReflectionFailureKind::LostWildcard, message);
     }
     Ok(())
-}
-
-const FENCE: &str = "```";
-
-/// What is wrong with a reply without a block.
-pub(super) const NO_BLOCK: &str = "the reply holds no block between two ``` fences";
-
-/// The text between the first and the last fence of a reply.
-pub(super) fn fenced_block(reply: &str) -> Option<&str> {
-    let start = reply.find(FENCE)? + FENCE.len();
-    let end = reply.rfind(FENCE).filter(|end| *end >= start)?;
-    let inside = &reply[start..end];
-    let block = match inside.split_once('\n') {
-        // A single word on the fence's own line names a language.
-        Some((first_line, rest)) if !first_line.trim().contains(char::is_whitespace) => rest,
-        _ => inside,
-    };
-    Some(block.trim())
 }
 
 fn fail<T>(
@@ -121,6 +226,14 @@ mod tests {
             "```\nouter {q}\n```py\nx\n```\n```",
             Ok("outer {q}\n```py\nx\n```"),
         );
+        check(
+            "It was:\n```\nold text\n```\nBetter:\n```\nAnswer {q}.\n```\nIt replaces:\n```\nold text\n```",
+            Ok("Answer {q}."),
+        );
+        check(
+            "<think>\n```\ndraft {q}\n```\n</think>\n~~~\nAnswer {q}.\n~~~",
+            Ok("Answer {q}."),
+        );
     }
 
     #[test]
@@ -130,12 +243,55 @@ mod tests {
         check("```\nAnswer {q} now, and then", Err(Kind::NoFence));
         check("", Err(Kind::NoFence));
         check("```\n\n```", Err(Kind::Empty));
-        check("``````", Err(Kind::Empty));
+        check("``````", Err(Kind::NoFence));
+        check("<new>\nAnswer {q} now.\n</new>", Err(Kind::NoFence));
+        check("<think>\n```\ndraft {q}\n```", Err(Kind::NoFence));
+        check("```\nAnswer {q}.\n```\n```\nAnd {q}", Err(Kind::NoFence));
         check("```\nold text\n```", Err(Kind::Unchanged));
         check("```\nAnswer now.\n```", Err(Kind::LostWildcard));
         check(
             &format!("```\n{{q}}{}\n```", "x".repeat(40)),
             Err(Kind::TooLong),
         );
+    }
+
+    #[test]
+    fn parts_of_a_text_with_fences_are_no_text() {
+        let rules = TextRules {
+            current: "Do it.\n```\nsample\n```".into(),
+            may_repeat: false,
+            wildcards: vec![],
+            max_chars: 100,
+        };
+        let ambiguous = "```\nDo it well.\n```\nsample\n```\nEnd.\n```";
+        let failure = read_reply(ambiguous, &rules).unwrap_err();
+        assert!(failure.message.contains("longer"), "{failure:?}");
+        let clear = format!("````\n{}\n````", "Do it well.\n```\nsample\n```");
+        assert_eq!(
+            read_reply(&clear, &rules).unwrap(),
+            "Do it well.\n```\nsample\n```"
+        );
+    }
+
+    #[test]
+    fn the_reading_of_the_reference_stays_to_the_letter() {
+        let check = |reply: &str, expected: &str| {
+            let read = texts_of(reply, "", ReplyReading::Reference, 1).unwrap();
+            assert_eq!(read, [expected], "{reply}");
+        };
+        check(
+            "a\n```\nold\n```\nb\n```\nnew\n```",
+            "old\n```\nb\n```\nnew",
+        );
+        check("```Classify:\nx\n```", "x");
+        check("```markdown title=a\nx\n```", "markdown title=a\nx");
+        check(
+            "<think>\n```\nd\n```\n</think>\n```\nx\n```",
+            "d\n```\n</think>\n```\nx",
+        );
+        check("  no block  ", "no block");
+        check("```md\nunclosed", "unclosed");
+        check("closed only\n```", "closed only");
+        check("", "");
     }
 }
