@@ -31,7 +31,9 @@ def run_task(context: Context, task: str) -> str:
     baseline = summary["baseline"]["accuracy"]
     best = summary["results"][0]["accuracy"]
     expect(best >= baseline, f"best {best} below baseline {baseline}")
-    expect(best > baseline, f"nothing was gained: baseline {baseline}, best {best}")
+    # With the app's own text around it, the pipeline's seed may leave nothing to gain in the search.
+    has_room = job.stats["baseline_score"] < 1.0
+    expect(best > baseline or not has_room, f"nothing was gained: baseline {baseline}, best {best}")
     return (
         f"baseline {baseline:.4f}, best {best:.4f} on {len(summary['baseline']['seeds'])} "
         f"validation seeds, {job.stats['total_rollouts']} of {job.budget} rollouts"

@@ -22,6 +22,7 @@ os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 import check_jobs  # noqa: E402, F401  declared first: later checks look at these jobs
 import check_artifacts  # noqa: E402, F401
 import check_counters  # noqa: E402, F401
+import check_parity  # noqa: E402, F401
 import check_live  # noqa: E402, F401
 import check_spellings  # noqa: E402, F401
 import check_clients  # noqa: E402, F401

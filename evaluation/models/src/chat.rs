@@ -179,22 +179,27 @@ impl ChatModel {
     pub fn proxied_body(&self, mut sent: Map<String, Value>) -> Value {
         let settings = &self.settings;
         let limits = ["max_completion_tokens", "max_tokens"];
-        let sent_limit = limits
-            .map(|name| sent.shift_remove(name))
-            .into_iter()
-            .flatten()
-            .find(|limit| !limit.is_null());
+        let known = self.max_tokens_name();
         let has_limit_of_its_own = limits.iter().any(|name| settings.extra.contains_key(*name));
+        let sent_limit = limits.iter().filter_map(|name| sent.get(*name));
+        let sent_limit = sent_limit
+            .into_iter()
+            .find(|limit| !limit.is_null())
+            .cloned();
         let limit = settings.max_tokens.map(Value::from).or(sent_limit);
+        // The known name stays in its place, so that a call that says the same is sent as it came.
+        for name in limits {
+            let stays = name == known && limit.is_some() && !has_limit_of_its_own;
+            if !stays {
+                sent.shift_remove(name);
+            }
+        }
         let optional = [
             ("model", Some(json!(settings.model))),
             ("temperature", settings.temperature.map(Value::from)),
             ("top_p", settings.top_p.map(Value::from)),
             ("seed", settings.seed.map(Value::from)),
-            (
-                self.max_tokens_name(),
-                limit.filter(|_| !has_limit_of_its_own),
-            ),
+            (known, limit.filter(|_| !has_limit_of_its_own)),
         ];
         for (name, value) in optional {
             if let Some(value) = value {

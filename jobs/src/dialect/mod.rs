@@ -5,6 +5,7 @@ mod fit;
 mod form;
 mod guidance;
 mod models;
+mod pipeline;
 mod prompt;
 mod reader;
 mod search;

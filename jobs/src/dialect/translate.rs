@@ -11,6 +11,7 @@ use super::fit::Fit;
 use super::form::Form;
 use super::guidance::read_template;
 use super::models::{POLICY_KEYS, read_mutation_model, read_policy};
+use super::pipeline::give_to_app;
 use super::prompt::read_prompt;
 use super::reader::Reader;
 use super::search::{read_merge, read_search};
@@ -79,7 +80,7 @@ fn fill(reader: &mut Reader<'_>, raw: &mut RawConfig, directory: &Path) {
         .is_some_and(|policy| policy.temperature == Some(0.0));
     raw.reflection_model = read_mutation_model(reader, policy.as_ref());
     raw.policy = policy;
-    task_app.pipeline = read_prompt(reader, raw);
+    give_to_app(read_prompt(reader, raw), &mut task_app);
     raw.reflection.template = read_template(reader, directory);
     read_search(reader, raw);
     let messages = raw.prompt.iter().flat_map(|prompt| &prompt.messages);

@@ -84,15 +84,23 @@ fn a_required_wildcard_no_message_has_is_noted() {
 #[test]
 fn pipeline_modules_are_components() {
     let set = set!(
-        "initial_prompt.metadata.pipeline_modules=[{name = \"b\", instruction_text = \"B text\"}, {module_id = \"a\", instruction_text = \"A text\"}]",
+        "initial_prompt.metadata.pipeline_modules=[{name = \"b\", instruction_text = \"B text\", few_shots = [{input = \"i\"}]}, {module_id = \"a\", instruction_lines = [\" A \", \"\", \"text\"]}]",
         "gepa.modules=[{module_id = \"a\"}, {stage_id = \"b\", max_tokens = 9}, {module_id = \"more\"}]",
         "gepa.population.crossover_rate=0.4"
     );
-    check(set, "/components", &json!({"b": "B text", "a": "A text"}));
+    check(set, "/components", &json!({"b": "B text", "a": "A\ntext"}));
     check(
         set,
         "/evaluator/pipeline",
-        &json!([{"component": "b", "baseline": "B text"}, {"component": "a", "baseline": "A text"}]),
+        &json!([{"component": "b", "baseline": "B text"}, {"component": "a", "baseline": "A\ntext"}]),
+    );
+    check(
+        set,
+        "/evaluator/policy_config/prompt_template/prompt_metadata/pipeline_modules",
+        &json!([
+            {"name": "b", "instruction_text": "B text", "few_shots": [{"input": "i"}]},
+            {"name": "a", "instruction_text": "A\ntext", "module_id": "a"},
+        ]),
     );
     check(set, "/prompt", &Value::Null);
     check(set, "/merge/enabled", &json!(true));

@@ -288,7 +288,9 @@ fn malformed(message: &str) -> NotForwarded {
 fn refused(refusal: &Refusal) -> NotForwarded {
     let message = refusal.to_string();
     let outcome = match refusal {
-        Refusal::NothingMatched { .. } => CallOutcome::NotSubstituted { message },
+        Refusal::NothingMatched { .. } | Refusal::TextWouldBeLost { .. } => {
+            CallOutcome::NotSubstituted { message }
+        }
         Refusal::MissingValues { .. } => CallOutcome::Rejected { message },
     };
     NotForwarded {

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gepa_archive::Candidate;
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::client::AppClient;
 use super::error::TaskAppError;
 use super::preflight::preflight;
-use super::request::rollout_body;
+use super::request::{modules_to_hand_over, rollout_body};
 use super::settings::TaskAppSettings;
 use super::verdict::{Circumstances, judge};
 use crate::interceptor::{Interceptor, LeaseTerms, SubstitutionPlan};
@@ -50,6 +51,8 @@ pub struct TaskAppParts {
 pub struct TaskAppEvaluator {
     client: AppClient,
     settings: TaskAppSettings,
+    /// What the app is told of its pipeline.
+    modules: Vec<Value>,
     plan: Arc<SubstitutionPlan>,
     policy: Arc<ChatModel>,
     interceptor: Interceptor,
@@ -67,13 +70,12 @@ impl TaskAppEvaluator {
         environment: &Environment,
     ) -> Result<Self, TaskAppError> {
         check(&parts.settings)?;
+        let pipeline = &parts.settings.pipeline;
+        let plan = SubstitutionPlan::new(&parts.template, &parts.seed, pipeline);
         let evaluator = Self {
             client: AppClient::new(&parts.settings, parts.api_key, environment)?,
-            plan: Arc::new(SubstitutionPlan::new(
-                &parts.template,
-                &parts.seed,
-                &parts.settings.pipeline,
-            )),
+            modules: modules_to_hand_over(&parts.settings, &parts.seed),
+            plan: Arc::new(plan.forcing_system(parts.settings.force_system)),
             settings: parts.settings,
             policy: parts.policy,
             interceptor: parts.interceptor,
@@ -123,7 +125,7 @@ impl TaskAppEvaluator {
             Err(error) => return Evaluation::free(Outcome::fatal(error.to_string())),
         };
         let policy = self.policy.settings();
-        let body = rollout_body(&self.settings, policy, request, seed, &lease);
+        let body = rollout_body(&self.settings, policy, request, seed, &self.modules, &lease);
         let answer = self
             .client
             .post("/rollout", &body, self.rollout_limit)

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::settings::TaskAppSettings;
 use crate::interceptor::Lease;
+use gepa_archive::Candidate;
 use gepa_evaluation::{Phase, RolloutRequest};
 use gepa_models::ModelSettings;
 
@@ -13,6 +14,7 @@ pub(super) fn rollout_body(
     policy: &ModelSettings,
     request: &RolloutRequest,
     seed: u64,
+    modules: &[Value],
     lease: &Lease,
 ) -> Value {
     json!({
@@ -26,7 +28,7 @@ pub(super) fn rollout_body(
         "policy": {
             "policy_name": settings.policy_name.as_ref().unwrap_or(&settings.env_name),
             "policy_id": null,
-            "config": policy_config(settings, policy, lease),
+            "config": policy_config(settings, policy, modules, lease),
             "assert_proxy": true,
             "proxy_only": true,
         },
@@ -58,9 +60,11 @@ fn env_config(settings: &TaskAppSettings, phase: Phase, seed: u64) -> Map<String
 fn policy_config(
     settings: &TaskAppSettings,
     policy: &ModelSettings,
+    modules: &[Value],
     lease: &Lease,
 ) -> Map<String, Value> {
     let mut config = settings.policy_config.clone();
+    hand_over(modules, &mut config);
     let fields = [
         ("model", Some(Value::from(policy.model.as_str()))),
         ("provider", Some(Value::from(policy.provider.as_str()))),
@@ -75,4 +79,41 @@ fn policy_config(
         }
     }
     config
+}
+
+/// The pipeline's modules as apps read them, with the seed's instructions; empty where the app sends
+/// every instruction by itself. The seed's texts are given for every candidate: the interceptor
+/// replaces them in the app's calls, so a candidate reaches the model where its seed would.
+pub(super) fn modules_to_hand_over(settings: &TaskAppSettings, seed: &Candidate) -> Vec<Value> {
+    let pipeline = &settings.pipeline;
+    if pipeline.iter().all(|module| module.baseline.is_some()) {
+        return Vec::new();
+    }
+    let modules = pipeline.iter().map(|module| {
+        let text = seed.text(&module.component).map_or("", |text| text);
+        let given = if module.baseline.is_none() { text } else { "" };
+        json!({"name": module.component, "instruction_text": given, "few_shots": []})
+    });
+    modules.collect()
+}
+
+/// Puts the modules where apps look for them, unless the config gives the app modules of its own.
+fn hand_over(modules: &[Value], config: &mut Map<String, Value>) {
+    if modules.is_empty() {
+        return;
+    }
+    let mut template = taken(config, "prompt_template");
+    let mut metadata = taken(&mut template, "prompt_metadata");
+    let given = metadata.entry("pipeline_modules".to_owned());
+    given.or_insert_with(|| Value::from(modules));
+    template.insert("prompt_metadata".to_owned(), Value::Object(metadata));
+    config.insert("prompt_template".to_owned(), Value::Object(template));
+}
+
+/// The table under `name`; an empty one where there is none.
+fn taken(table: &mut Map<String, Value>, name: &str) -> Map<String, Value> {
+    match table.get_mut(name).map(Value::take) {
+        Some(Value::Object(inner)) => inner,
+        _ => Map::new(),
+    }
 }

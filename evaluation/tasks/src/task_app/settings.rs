@@ -34,6 +34,11 @@ pub struct TaskAppSettings {
     /// kind of call.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pipeline: Vec<PipelineModule>,
+    /// Put the candidate's system text in even where the app's own system message does not contain
+    /// the seed's text: the app's message is replaced whole, or the text put in front where the app
+    /// sends none. Without it such a rollout fails, since text of the app would be lost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force_system: bool,
     /// Seconds the interceptor takes at most to answer a call of the app; below the app's own limit
     /// for its model calls.
     #[serde(default = "default_answer_seconds")]
@@ -59,6 +64,7 @@ impl TaskAppSettings {
             split: None,
             validation_split: None,
             pipeline: Vec::new(),
+            force_system: false,
             answer_seconds: default_answer_seconds(),
             deterministic: false,
             score_range: None,
@@ -72,8 +78,8 @@ impl TaskAppSettings {
 pub struct PipelineModule {
     /// The component that holds its instruction, and its name in the app.
     pub component: String,
-    /// The text the app sends for it unless told otherwise, by which its calls are known; its calls
-    /// are known by their order where this is absent.
+    /// The text that the app sends for it by itself. Without it the app is given the seed's text in
+    /// `policy.config.prompt_template.prompt_metadata.pipeline_modules` and must send that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<String>,
 }

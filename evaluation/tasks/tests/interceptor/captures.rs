@@ -146,7 +146,8 @@ fn the_recorded_pipeline_calls_are_told_apart_by_text_or_by_order() {
         "Classify the customer query into one of the known Banking77 intents.",
         "You refine intent predictions from an upstream classifier.",
     ];
-    let candidate = Candidate::new([("classifier", "A"), ("calibrator", "B")]).unwrap();
+    // Texts that no call contains, so that without a baseline only the order is left.
+    let candidate = Candidate::new([("classifier", "=A="), ("calibrator", "=B=")]).unwrap();
     let pipeline_calls: Vec<&Vec<Value>> = recorded
         .iter()
         .filter(|call| call["path"].as_str().unwrap().contains("gepa-pipe"))
@@ -161,7 +162,8 @@ fn the_recorded_pipeline_calls_are_told_apart_by_text_or_by_order() {
                 baseline: knows_text.then(|| baseline.to_owned()),
             })
             .collect();
-        let plan = SubstitutionPlan::new(&PromptTemplate::default(), &candidate, &modules);
+        let plan = SubstitutionPlan::new(&PromptTemplate::default(), &candidate, &modules)
+            .forcing_system(!knows_text);
         for (order, call) in pipeline_calls.iter().enumerate() {
             let by_text = plan.module_by_text(call);
             assert_eq!(by_text, knows_text.then_some(order % 2));

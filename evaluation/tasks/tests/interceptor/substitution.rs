@@ -65,8 +65,18 @@ fn check(
     expected: &[(&str, &str)],
     expected_rules: &[(&str, Rule)],
 ) {
+    check_with(&plan(template), candidate, sent, expected, expected_rules);
+}
+
+fn check_with(
+    plan: &SubstitutionPlan,
+    candidate: &Candidate,
+    sent: &[(&str, &str)],
+    expected: &[(&str, &str)],
+    expected_rules: &[(&str, Rule)],
+) {
     let mut changed = messages(sent);
-    let substitution = plan(template).apply(&mut changed, candidate, None).unwrap();
+    let substitution = plan.apply(&mut changed, candidate, None).unwrap();
     assert_eq!(changed, messages(expected));
     assert_eq!(rules(&substitution), expected_rules);
 }
@@ -120,9 +130,9 @@ fn a_baseline_inside_a_longer_message_is_replaced_where_it_stands() {
 }
 
 #[test]
-fn an_unknown_system_message_is_replaced_whole_and_an_unknown_user_message_stays() {
-    check(
-        &two_messages(),
+fn an_unknown_system_message_is_replaced_whole_if_forced_and_an_unknown_user_message_stays() {
+    check_with(
+        &plan(&two_messages()).forcing_system(true),
         &candidate(),
         &[
             ("developer", "Something else."),
@@ -134,14 +144,92 @@ fn an_unknown_system_message_is_replaced_whole_and_an_unknown_user_message_stays
 }
 
 #[test]
-fn a_missing_system_message_is_put_in_front() {
-    check(
-        &two_messages(),
+fn a_missing_system_message_is_put_in_front_if_forced() {
+    check_with(
+        &plan(&two_messages()).forcing_system(true),
         &candidate(),
         &[("user", "Q: why\nA:")],
         &[("system", "Be brief."), ("user", "Question: why")],
         &[("user", Rule::Pattern), ("system", Rule::Inserted)],
     );
+}
+
+#[test]
+fn a_call_without_the_seeds_system_text_is_refused_and_stays_as_it_was() {
+    let template = two_messages();
+    for sent in [
+        messages(&[("system", "Something else."), ("user", "Q: why\nA:")]),
+        messages(&[("user", "Q: why\nA:")]),
+    ] {
+        for candidate in [candidate(), seed_of(&template)] {
+            let refusal = plan(&template)
+                .apply(&mut sent.clone(), &candidate, None)
+                .unwrap_err();
+            let message = refusal.to_string();
+            assert!(
+                matches!(&refusal, Refusal::TextWouldBeLost { component, .. } if &**component == "system"),
+                "{message}"
+            );
+            for part in [
+                "lose text of the app",
+                "Answer the question.",
+                "force_system",
+            ] {
+                assert!(message.contains(part), "{message}");
+            }
+        }
+    }
+}
+
+#[test]
+fn white_space_around_a_seed_text_inside_a_message_stays_the_apps() {
+    let template = template(&[("system", "system", "\n Answer the question.\n\n")]);
+    let evolved = Candidate::new([("system", "Be brief.\n")]).unwrap();
+    let sent = [("system", "Hi.  Answer the question. Use the tool.")];
+    for (candidate, expected) in [
+        (seed_of(&template), sent[0].1),
+        (evolved, "Hi.  Be brief. Use the tool."),
+    ] {
+        let expected = [("system", expected)];
+        check(
+            &template,
+            &candidate,
+            &sent,
+            &expected,
+            &[("system", Rule::Literal)],
+        );
+    }
+}
+
+#[test]
+fn a_text_of_its_own_line_is_replaced_before_the_same_words_in_a_sentence() {
+    let template = template(&[("system", "system", "Classify.")]);
+    check(
+        &template,
+        &Candidate::new([("system", "Think.")]).unwrap(),
+        &[(
+            "system",
+            "I say: Classify. Always.\n\nClassify.\n\nLabels: a",
+        )],
+        &[("system", "I say: Classify. Always.\n\nThink.\n\nLabels: a")],
+        &[("system", Rule::Literal)],
+    );
+}
+
+#[test]
+fn a_message_in_parts_stays_in_parts_under_the_seed() {
+    let template = two_messages();
+    let sent = vec![
+        json!({"role": "system", "content": "Answer the question."}),
+        json!({"role": "user", "content": [
+            {"type": "text", "text": "Q: w"}, {"type": "text", "text": "hy\nA:", "cache": 1},
+        ]}),
+    ];
+    let mut changed = sent.clone();
+    plan(&template)
+        .apply(&mut changed, &seed_of(&template), None)
+        .unwrap();
+    assert_eq!(changed, sent);
 }
 
 #[test]
@@ -323,9 +411,39 @@ fn a_module_known_by_its_order_has_its_system_message_replaced() {
     assert_eq!(plan.module_by_text(&changed), None);
     assert_eq!(plan.module_by_order(3), Some(1));
     let candidate = Candidate::new([("first", "A"), ("second", "B")]).unwrap();
-    let substitution = plan.apply(&mut changed, &candidate, Some(1)).unwrap();
+    let refusal = plan.apply(&mut changed, &candidate, Some(1)).unwrap_err();
+    let message = refusal.to_string();
+    assert!(message.contains("lose text of the app"), "{message}");
+    let forced = plan.forcing_system(true);
+    let substitution = forced.apply(&mut changed, &candidate, Some(1)).unwrap();
     assert_eq!(changed, messages(&[("system", "B"), ("user", "x")]));
     assert_eq!(rules(&substitution), [("second", Rule::Role)]);
+}
+
+#[test]
+fn modules_of_one_text_are_told_by_their_order() {
+    let plan = pipeline([Some("Same."), Some("Same.")]);
+    let mut changed = messages(&[("system", "Rules:\n\nSame.\n\nLabels: a, b")]);
+    assert_eq!(plan.module_by_text(&changed), None);
+    let candidate = Candidate::new([("first", "A"), ("second", "B")]).unwrap();
+    plan.apply(&mut changed, &candidate, Some(1)).unwrap();
+    assert_eq!(
+        changed,
+        messages(&[("system", "Rules:\n\nB\n\nLabels: a, b")])
+    );
+}
+
+#[test]
+fn a_module_without_a_baseline_is_known_by_its_seed_text() {
+    let plan = pipeline([None, None]);
+    let mut changed = messages(&[("system", "App.\n\nTwo.\n\nLabels: a, b")]);
+    assert_eq!(plan.module_by_text(&changed), Some(1));
+    let candidate = Candidate::new([("first", "A"), ("second", "B")]).unwrap();
+    plan.apply(&mut changed, &candidate, Some(1)).unwrap();
+    assert_eq!(
+        changed,
+        messages(&[("system", "App.\n\nB\n\nLabels: a, b")])
+    );
 }
 
 proptest! {
@@ -350,6 +468,38 @@ proptest! {
                 let leaks = content.contains("{other}") && !was_there && message["role"] == "user";
                 prop_assert!(!leaks, "{}", content);
             }
+        }
+    }
+
+    #[test]
+    fn under_the_seed_every_call_that_is_not_refused_stays_as_the_app_sent_it(
+        patterns in proptest::collection::vec(
+            ("system|user", "[ab\n ]{0,3}(\\{[xy]\\})?[ab \n]{0,3}(\\{[xy]\\})?[ab\n]{0,2}"), 1..4
+        ),
+        fills in ("[ab{}\n]{0,4}", "[ab ]{0,4}"),
+        around in ("[ab\n ]{0,3}", "[ab\n ]{0,3}"),
+        strange in proptest::option::of(("system|user|tool", "[ab{}xy]{0,6}")),
+    ) {
+        let names: Vec<String> = (0..patterns.len()).map(|at| format!("c{at}")).collect();
+        let parts: Vec<(&str, &str, &str)> = patterns
+            .iter()
+            .zip(&names)
+            .map(|((role, text), name)| (role.as_str(), name.as_str(), text.as_str()))
+            .collect();
+        let template = template(&parts);
+        let mut sent: Vec<Value> = patterns
+            .iter()
+            .map(|(role, pattern)| {
+                let text = pattern.replace("{x}", &fills.0).replace("{y}", &fills.1);
+                json!({"role": role, "content": format!("{}{text}{}", around.0, around.1)})
+            })
+            .collect();
+        if let Some((role, text)) = strange {
+            sent.insert(0, json!({"role": role, "content": text}));
+        }
+        let mut changed = sent.clone();
+        if plan(&template).apply(&mut changed, &seed_of(&template), None).is_ok() {
+            prop_assert_eq!(changed, sent);
         }
     }
 

@@ -45,6 +45,8 @@ pub(crate) enum Quirk {
     IgnoresInference,
     /// Asks the model again after a failed call.
     AsksAgain,
+    /// A pipeline that sends the instructions it is given.
+    ReadsModules,
     /// Sends its texts as parts.
     Parts,
     /// Loses the model's reply.
@@ -292,7 +294,20 @@ async fn pipeline(body: &Value, quirk: &Quirk, shared: &Shared) -> (u16, Value) 
     let query = format!("age: {seed}\nsex: 0");
     let mut suggested = String::new();
     let stages = [CLASSIFIER, CALIBRATOR];
-    for (stage, instruction) in stages.into_iter().enumerate() {
+    let template = &body["policy"]["config"]["prompt_template"];
+    let given = &template["prompt_metadata"]["pipeline_modules"];
+    for (stage, own) in stages.into_iter().enumerate() {
+        // As the real app does: an instruction it is given comes after a text of its own.
+        let instruction = match given[stage]["instruction_text"].as_str() {
+            Some(text) if *quirk == Quirk::ReadsModules => {
+                let shots = given[stage]["few_shots"].as_array().map_or(0, Vec::len);
+                format!(
+                    "You are stage {stage}.\n\n{}\n\n{shots} examples",
+                    text.trim()
+                )
+            }
+            _ => own.to_owned(),
+        };
         let user = match stage {
             0 => query.clone(),
             _ => format!("{query}\nsuggested: {suggested}"),

@@ -7,7 +7,7 @@ use gepa_archive::Candidate;
 use serde_json::{Value, json};
 
 use super::content::{role_of, set_text, text_of};
-use super::pattern::Values;
+use super::pattern::{Values, find_text};
 use super::plan::{Placed, PlannedMessage, PlannedModule, Rule, Substitution, SubstitutionPlan};
 use super::refusal::Refusal;
 use gepa_evaluation::{PatternPart, split_wildcards, wildcards_in};
@@ -34,8 +34,9 @@ impl SubstitutionPlan {
     /// Puts `candidate` into `messages`. In a pipeline `module` is the module of the call.
     ///
     /// A message that has the form of its baseline, or contains it, gets the candidate's text in its
-    /// place, with the values its wildcards had. A system message that is not recognised is replaced
-    /// whole, or put in front where there is none; other messages stay as they were sent.
+    /// place, with the values its wildcards had; other text of the app stays. The seed therefore
+    /// changes nothing. A system text of the candidate that has no such place is refused, unless the
+    /// plan forces it in; other messages stay as they were sent.
     pub fn apply(
         &self,
         messages: &mut Vec<Value>,
@@ -65,8 +66,10 @@ impl SubstitutionPlan {
             match rendered(planned, candidate, &values) {
                 Rendered::Text(text) => {
                     let sent = texts[one.at].as_deref().unwrap_or_default();
-                    let (before, after) = (&sent[..one.range.start], &sent[one.range.end..]);
-                    set_text(&mut messages[one.at], [before, &text, after].concat());
+                    // What was found inside a message is without white space at its ends.
+                    let is_part = one.rule == Rule::Literal;
+                    let text = if is_part { text.trim() } else { &text };
+                    put_text(&mut messages[one.at], sent, &one.range, text);
                     place(&mut substitution, component, one.rule);
                 }
                 Rendered::Missing(names) => {
@@ -78,9 +81,11 @@ impl SubstitutionPlan {
             }
         }
         if let Some(module) = module.and_then(|module| self.modules.get(module)) {
-            put_module(module, messages, candidate, &mut substitution);
-        } else if !self.is_pipeline() {
+            self.put_module(module, messages, candidate, &mut substitution)?;
+        } else if !self.is_pipeline() && self.forces_system {
             self.insert_missing(&found, messages, candidate, &mut substitution);
+        } else if !self.is_pipeline() {
+            self.check_all_found(&found, messages)?;
         }
         match (substitution.placed.is_empty(), substitution.kept.first()) {
             (false, _) => Ok(substitution),
@@ -89,10 +94,7 @@ impl SubstitutionPlan {
                 missing: missing.join(", "),
             }),
             (true, None) => Err(Refusal::NothingMatched {
-                sent: beginnings(messages.iter().map(|message| {
-                    let text = text_of(message).unwrap_or_default();
-                    (role_of(message).to_owned(), text)
-                })),
+                sent: sent(messages),
                 expected: beginnings(
                     self.messages
                         .iter()
@@ -145,7 +147,7 @@ impl SubstitutionPlan {
                 });
             }
         }
-        if !self.is_pipeline() {
+        if !self.is_pipeline() && self.forces_system {
             self.take_by_role(messages, texts, &mut found);
         }
         found
@@ -172,6 +174,60 @@ impl SubstitutionPlan {
                 values: Values::new(),
             });
         }
+    }
+
+    /// Refuses a call that lacks the text of a system component.
+    fn check_all_found(&self, found: &[Found], messages: &[Value]) -> Result<(), Refusal> {
+        for planned in self.of_role("system").filter(|one| !is_used(found, *one)) {
+            let message = &self.messages[planned];
+            if let Some(component) = &message.component {
+                return Err(would_be_lost(component, &message.baseline_text, messages));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a module's instruction into its call.
+    fn put_module(
+        &self,
+        module: &PlannedModule,
+        messages: &mut Vec<Value>,
+        candidate: &Candidate,
+        substitution: &mut Substitution,
+    ) -> Result<(), Refusal> {
+        let Some(instruction) = candidate.text(&module.component) else {
+            return Ok(());
+        };
+        let systems: Vec<(usize, String)> = messages
+            .iter()
+            .enumerate()
+            .filter(|(_, message)| role_of(message) == "system")
+            .filter_map(|(at, message)| Some((at, text_of(message)?)))
+            .collect();
+        let baseline = module.baseline.as_str();
+        let inside = systems.iter().find_map(|(at, text)| {
+            let start = find_text(text, baseline)?;
+            Some((*at, text, start..start + baseline.len()))
+        });
+        let rule = match (inside, systems.first()) {
+            (Some((at, text, range)), _) => {
+                put_text(&mut messages[at], text, &range, instruction.trim());
+                Rule::Literal
+            }
+            _ if !self.forces_system => {
+                return Err(would_be_lost(&module.component, baseline, messages));
+            }
+            (None, Some((at, _))) => {
+                set_text(&mut messages[*at], instruction.to_string());
+                Rule::Role
+            }
+            (None, None) => {
+                messages.insert(0, json!({"role": "system", "content": &**instruction}));
+                Rule::Inserted
+            }
+        };
+        place(substitution, &module.component, rule);
+        Ok(())
     }
 
     /// Puts system messages in front that the app has no message for.
@@ -250,39 +306,28 @@ fn rendered<'v>(
     Rendered::Missing(missing)
 }
 
-/// Puts a module's instruction into its call.
-fn put_module(
-    module: &PlannedModule,
-    messages: &mut Vec<Value>,
-    candidate: &Candidate,
-    substitution: &mut Substitution,
-) {
-    let Some(instruction) = candidate.text(&module.component) else {
-        return;
-    };
-    let systems: Vec<(usize, String)> = messages
-        .iter()
-        .enumerate()
-        .filter(|(_, message)| role_of(message) == "system")
-        .filter_map(|(at, message)| Some((at, text_of(message)?)))
-        .collect();
-    let inside = module.baseline.as_deref().and_then(|baseline| {
-        systems.iter().find_map(|(at, text)| {
-            let start = text.find(baseline)?;
-            let (before, after) = (&text[..start], &text[start + baseline.len()..]);
-            Some((*at, [before, instruction, after].concat()))
-        })
-    });
-    if let Some((at, text)) = inside {
-        set_text(&mut messages[at], text);
-        place(substitution, &module.component, Rule::Literal);
-    } else if let Some((at, _)) = systems.first() {
-        set_text(&mut messages[*at], instruction.to_string());
-        place(substitution, &module.component, Rule::Role);
-    } else {
-        messages.insert(0, json!({"role": "system", "content": &**instruction}));
-        place(substitution, &module.component, Rule::Inserted);
+/// Replaces a part of a message's text. A message whose text stays the same is not touched, so that
+/// its parts stay as the app divided them.
+fn put_text(message: &mut Value, sent: &str, range: &Range<usize>, text: &str) {
+    if sent[range.clone()] != *text {
+        let (before, after) = (&sent[..range.start], &sent[range.end..]);
+        set_text(message, [before, text, after].concat());
     }
+}
+
+fn would_be_lost(component: &Arc<str>, baseline: &str, messages: &[Value]) -> Refusal {
+    Refusal::TextWouldBeLost {
+        component: Arc::clone(component),
+        sent: sent(messages),
+        expected: format!("{:?}", beginning(baseline)),
+    }
+}
+
+fn sent(messages: &[Value]) -> String {
+    beginnings(messages.iter().map(|message| {
+        let text = text_of(message).unwrap_or_default();
+        (role_of(message).to_owned(), text)
+    }))
 }
 
 fn place(substitution: &mut Substitution, component: &Arc<str>, rule: Rule) {
@@ -310,17 +355,18 @@ fn longest<T>(matches: impl Iterator<Item = (usize, usize, T)>) -> Option<(usize
 }
 
 fn beginnings(messages: impl Iterator<Item = (String, String)>) -> String {
-    const LONGEST: usize = 80;
     const MOST: usize = 4;
     let mut shown: Vec<String> = messages
         .take(MOST)
-        .map(|(role, text)| {
-            let start: String = text.chars().take(LONGEST).collect();
-            format!("{role} {start:?}")
-        })
+        .map(|(role, text)| format!("{role} {:?}", beginning(&text)))
         .collect();
     if shown.is_empty() {
         shown.push("no message".to_owned());
     }
     shown.join(", ")
+}
+
+fn beginning(text: &str) -> String {
+    const LONGEST: usize = 80;
+    text.chars().take(LONGEST).collect()
 }

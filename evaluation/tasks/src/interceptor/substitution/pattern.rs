@@ -62,7 +62,7 @@ impl Pattern {
     pub(super) fn find_within(&self, text: &str) -> Option<(Range<usize>, Values)> {
         let Some(((last_name, last), middle)) = self.rest.split_last() else {
             let literal = self.first.trim();
-            let start = text.find(literal).filter(|_| !literal.is_empty())?;
+            let start = find_text(text, literal)?;
             return Some((start..start + literal.len(), Values::new()));
         };
         let first = self.first.trim_start();
@@ -79,6 +79,23 @@ impl Pattern {
         rest = take_value(&mut values, last_name, last, rest)?;
         Some((start..text.len() - rest.len(), values))
     }
+}
+
+/// Where `part` stands in `text`: the first place where it fills whole lines, else the first place.
+/// A short text may also occur inside a sentence of the app, which must not be torn apart.
+pub(super) fn find_text(text: &str, part: &str) -> Option<usize> {
+    if part.is_empty() {
+        return None;
+    }
+    let fills_lines = |at: usize| {
+        let (before, after) = (&text[..at], &text[at + part.len()..]);
+        (before.is_empty() || before.ends_with('\n'))
+            && (after.is_empty() || after.starts_with(['\n', '\r']))
+    };
+    let mut places = text.match_indices(part).map(|(at, _)| at);
+    places
+        .find(|at| fills_lines(*at))
+        .or_else(|| text.find(part))
 }
 
 /// Binds `name` to the text before `literal` and returns the text after it. The first occurrence

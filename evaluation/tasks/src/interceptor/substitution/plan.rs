@@ -16,6 +16,8 @@ use gepa_evaluation::PromptTemplate;
 pub struct SubstitutionPlan {
     pub(super) messages: Vec<PlannedMessage>,
     pub(super) modules: Vec<PlannedModule>,
+    /// Whether the candidate replaces system messages that do not contain the seed's text.
+    pub(super) forces_system: bool,
 }
 
 /// A message that the app sends by default.
@@ -31,7 +33,8 @@ pub(super) struct PlannedMessage {
 #[derive(Clone, Debug)]
 pub(super) struct PlannedModule {
     pub(super) component: Arc<str>,
-    pub(super) baseline: Option<String>,
+    /// The text in the app's call that the candidate replaces, without white space at its ends.
+    pub(super) baseline: String,
 }
 
 /// The result of a substitution in one call.
@@ -62,9 +65,9 @@ pub enum Rule {
     Pattern,
     /// The baseline stood inside the message and was replaced there.
     Literal,
-    /// The whole system message was replaced.
+    /// The whole system message was replaced, as the config demands.
     Role,
-    /// The app sent no such message, so one was put in front.
+    /// The app sent no such message, so one was put in front, as the config demands.
     Inserted,
 }
 
@@ -82,7 +85,8 @@ impl Rule {
 
 impl SubstitutionPlan {
     /// The plan for an app whose own messages are `template` filled with `seed`. Components that
-    /// neither a message nor a module names count as system messages.
+    /// neither a message nor a module names count as system messages. A module without a baseline
+    /// has its seed text for one, because the app was given that.
     pub fn new(template: &PromptTemplate, seed: &Candidate, pipeline: &[PipelineModule]) -> Self {
         let modules: Vec<PlannedModule> = pipeline
             .iter()
@@ -91,8 +95,8 @@ impl SubstitutionPlan {
                 baseline: module
                     .baseline
                     .as_deref()
-                    .map(|text| text.trim().to_owned())
-                    .filter(|text| !text.is_empty()),
+                    .or_else(|| seed.text(&module.component).map(|text| &**text))
+                    .map_or_else(String::new, |text| text.trim().to_owned()),
             })
             .collect();
         let is_module = |name: &str| modules.iter().any(|module| &*module.component == name);
@@ -115,7 +119,21 @@ impl SubstitutionPlan {
                 messages.push(PlannedMessage::new("system", Some(name), text));
             }
         }
-        Self { messages, modules }
+        Self {
+            messages,
+            modules,
+            forces_system: false,
+        }
+    }
+
+    /// The same plan; with `forces`, system messages without the seed's text are replaced whole, and
+    /// missing ones put in front, instead of being refused.
+    #[must_use]
+    pub fn forcing_system(self, forces: bool) -> Self {
+        Self {
+            forces_system: forces,
+            ..self
+        }
     }
 
     /// Whether calls belong to the modules of a pipeline.
@@ -124,20 +142,22 @@ impl SubstitutionPlan {
     }
 
     /// The module whose text stands in a call's system messages; the longest text if there are
-    /// several.
+    /// several. `None` if two modules have that text.
     pub fn module_by_text(&self, messages: &[Value]) -> Option<usize> {
         let texts: Vec<String> = messages
             .iter()
             .filter(|message| role_of(message) == "system")
             .filter_map(text_of)
             .collect();
-        let found = self.modules.iter().enumerate().filter(|(_, module)| {
-            let baseline = module.baseline.as_deref();
-            baseline.is_some_and(|baseline| texts.iter().any(|text| text.contains(baseline)))
-        });
-        found
-            .max_by_key(|(_, module)| module.baseline.as_ref().map_or(0, String::len))
-            .map(|(index, _)| index)
+        let baselines = self.modules.iter().map(|module| module.baseline.as_str());
+        let found: Vec<(usize, &str)> = baselines
+            .enumerate()
+            .filter(|(_, baseline)| !baseline.is_empty())
+            .filter(|(_, baseline)| texts.iter().any(|text| text.contains(*baseline)))
+            .collect();
+        let (index, longest) = found.iter().max_by_key(|(_, baseline)| baseline.len())?;
+        let of_that_text = found.iter().filter(|(_, baseline)| baseline == longest);
+        (of_that_text.count() == 1).then_some(*index)
     }
 
     /// The module of the call at this place in its rollout, for calls whose text names no module.

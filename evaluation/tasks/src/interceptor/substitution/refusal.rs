@@ -17,6 +17,22 @@ pub enum Refusal {
         /// The beginnings of the patterns.
         expected: String,
     },
+    /// The app's system message does not contain the seed's text, so the candidate could only take
+    /// the place of text that the app sends. Every rollout would fail in this way.
+    #[error(
+        "the app's call does not contain the seed's text of `{component}`, so putting the candidate \
+         in would lose text of the app: the app sent {sent}, the config expects {expected}; make the \
+         text of `{component}` the one the app sends, or set `evaluator.force_system = true` to \
+         replace the app's system message"
+    )]
+    TextWouldBeLost {
+        /// The component.
+        component: Arc<str>,
+        /// The beginnings of the app's messages.
+        sent: String,
+        /// The beginning of the component's seed text.
+        expected: String,
+    },
     /// The only message the candidate could enter has no values for its wildcards.
     #[error(
         "the text of component `{component}` names wildcards that the app's message has no values \
