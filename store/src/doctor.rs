@@ -55,7 +55,12 @@ pub async fn rebuild(store: &dyn Store, run: &RunId) -> Result<Vec<Difference>, 
     let row = store.run(run).await?;
     let rebuilt = replayed(store, row.clone()).await?;
     let mut findings = Findings::default();
-    findings.compare("runs", &["run_id"], Ok(vec![row]), &[&rebuilt.run()]);
+    let mut run_row = rebuilt.run();
+    if row.summary.endings.is_none() {
+        // Versions before 0.2 did not count how proposals ended.
+        run_row.summary.endings = None;
+    }
+    findings.compare("runs", &["run_id"], Ok(vec![row]), &[&run_row]);
     findings.compare(
         "candidates",
         &["iteration"],

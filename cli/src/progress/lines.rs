@@ -69,6 +69,18 @@ fn line(body: &EventBody, standing: &Standing) -> Option<String> {
                 )
             })
         }
+        EventBody::Fact(Fact::ReflectionSettled(settled)) => {
+            let failure = settled.failure.as_ref()?;
+            let refused = standing.summary.endings.as_ref()?.replies_refused();
+            // As with rollouts, a line for the first, the second, the fourth and so on.
+            refused.is_power_of_two().then(|| {
+                format!(
+                    "{refused} replies of the reflection model refused so far, the last ({}): {}",
+                    failure.kind.as_str(),
+                    one_line(&failure.message, QUOTED)
+                )
+            })
+        }
         EventBody::Fact(Fact::RunInterrupted(interrupted)) => {
             Some(format!("interrupted: {}", interrupted.reason))
         }

@@ -23,7 +23,7 @@ pub(crate) struct Standing {
     pub(crate) name: String,
     pub(crate) summary: RunSummary,
     pub(crate) is_validating: bool,
-    /// The message of the last failed rollout.
+    /// The message of the last failed rollout or reflection.
     pub(crate) last_failure: Option<String>,
     limits: Limits,
     began: Instant,
@@ -114,6 +114,11 @@ impl Standing {
                 if let Outcome::Failed(failure) = &*rollout.outcome {
                     let kind = failure.kind.as_str();
                     self.last_failure = Some(format!("{kind}: {}", failure.message));
+                }
+            }
+            EventBody::Fact(Fact::ReflectionSettled(settled)) => {
+                if let Some(failure) = &settled.failure {
+                    self.last_failure = Some(format!("reflection: {}", failure.message));
                 }
             }
             _ => {}

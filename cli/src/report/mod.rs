@@ -1,5 +1,6 @@
 //! Reports of runs for people.
 
+mod endings;
 mod prompt;
 mod scores;
 mod spending;
@@ -25,6 +26,7 @@ pub(crate) fn write_run(
     write_head(out, run, is_claimed)?;
     write_best(out, run, candidates)?;
     scores::write_comparison(out, run, candidates)?;
+    endings::write_endings(out, run)?;
     curve::write_curve(out, snapshots, candidates)?;
     spending::write_counters(out, run)?;
     spending::write_usage(out, run)
@@ -39,6 +41,7 @@ pub(crate) fn write_summary(
     writeln!(out)?;
     writeln!(out, "{}", ending(run, false).unwrap_or_default())?;
     scores::write_comparison(out, run, candidates)?;
+    endings::write_endings(out, run)?;
     spending::write_totals(out, run)
 }
 

@@ -58,14 +58,12 @@ pub(super) fn write_usage(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes candidates, rollouts, tokens, cost and time in two lines.
+/// Writes rollouts, tokens, cost and time in two lines.
 pub(super) fn write_totals(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
     let counters: &Counters = &run.summary.counters;
     writeln!(
         out,
-        "\n{} candidates proposed, {} accepted; {} rollouts, {} of them validation; {} failed",
-        count(counters.trials_tried.saturating_sub(1)),
-        count(counters.candidates_accepted.saturating_sub(1)),
+        "{} rollouts, {} of them validation; {} failed",
         count(counters.total_rollouts),
         count(counters.validation_rollouts_executed),
         if counters.failed_rollouts == 0 {

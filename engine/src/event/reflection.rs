@@ -77,6 +77,21 @@ pub enum ReflectionFailureKind {
 }
 
 impl ReflectionFailureKind {
+    /// The name used in journals and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoFence => "no_fence",
+            Self::Empty => "empty",
+            Self::Truncated => "truncated",
+            Self::Refused => "refused",
+            Self::Unchanged => "unchanged",
+            Self::TooLong => "too_long",
+            Self::LostWildcard => "lost_wildcard",
+            Self::Model => "model",
+            Self::KeyRejected => "key_rejected",
+        }
+    }
+
     /// Whether every other reflection of the run would fail in the same way.
     pub fn is_fatal(self) -> bool {
         self == Self::KeyRejected

@@ -4,6 +4,7 @@
 //! database makes them in SQL. The columns of a row are listed once ([`Stored`]).
 
 mod column;
+mod endings;
 pub mod export;
 mod project;
 mod rows;
@@ -12,6 +13,7 @@ mod tables;
 mod tokens;
 
 pub use column::{Cell, CellReader, Column, ColumnError, Stored, usage_cells};
+pub use endings::Endings;
 pub use project::{Change, Projector};
 pub use rows::{
     CANDIDATE_EXPORT, CandidateRow, CandidateStatus, GateRow, ROLLOUT_EXPORT, ReflectionRow,

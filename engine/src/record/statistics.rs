@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::rows::RunRow;
+use crate::event::CloseReason;
 use crate::stop::StopReason;
 
 /// Every counter and score of a run, under the names that all clients read: the export `stats`, the
@@ -44,5 +45,24 @@ pub fn statistics(run: &RunRow) -> Map<String, Value> {
         ("total_cost_usd", json!(summary.counters.total_cost_usd())),
     ];
     stats.extend(further.map(|(name, value)| (name.to_owned(), value)));
+    if let Some(endings) = &summary.endings {
+        let counts = [
+            ("proposals_accepted", endings.accepted),
+            ("proposals_perfect", endings.closed_by(CloseReason::Perfect)),
+            ("proposals_rejected", endings.closed_by(CloseReason::Gate)),
+            (
+                "proposals_without_text",
+                endings.closed_by(CloseReason::Reflection),
+            ),
+            (
+                "proposals_duplicate",
+                endings.closed_by(CloseReason::Duplicate),
+            ),
+            ("replies_refused", endings.replies_refused()),
+        ];
+        stats.extend(counts.map(|(name, count)| (name.to_owned(), json!(count))));
+        let why = endings.why_nothing_was_gained();
+        stats.insert("nothing_gained".to_owned(), json!(why));
+    }
     stats
 }

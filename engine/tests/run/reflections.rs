@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use gepa_engine::record::RunStatus;
-use gepa_engine::{ReflectionFailureKind as Kind, Run, RunEnd, StopReason};
+use gepa_engine::{CloseReason, ReflectionFailureKind as Kind, Run, RunEnd, StopReason};
 use gepa_evaluation::{Completion, FinishReason, Usage};
 use gepa_testing::ScriptedModel;
 
@@ -104,4 +104,42 @@ async fn a_run_whose_every_reflection_fails_is_a_failed_run() {
     assert_eq!((*iterations, *accepted), (10, 0));
     assert!(message.contains("fences"));
     assert_eq!(finished.result.run.summary.counters.trials_tried, 1);
+}
+
+#[tokio::test]
+async fn a_run_without_any_usable_text_has_failed_whatever_ended_it() {
+    let mut world = World::new();
+    world.settings.budget.max_iterations = Some(3);
+    let model = ScriptedModel::answering(|_| "<new>no block</new>".to_owned());
+    let finished = reflecting(&world, model).await;
+    let summary = &finished.result.run.summary;
+    assert_eq!(summary.status, RunStatus::Failed);
+    let RunEnd::Finished(StopReason::ReflectionFailures { message, .. }) = &finished.result.end
+    else {
+        panic!("{:?}", finished.result.end)
+    };
+    assert!(message.contains("<new>"), "{message}");
+    let endings = summary.endings.as_ref().unwrap();
+    assert_eq!(endings.closed_by(CloseReason::Reflection), 3);
+    assert_eq!(
+        (endings.replies_refused(), endings.refused[&Kind::NoFence]),
+        (3, 3)
+    );
+    let why = endings.why_nothing_was_gained().unwrap();
+    assert!(why.contains("never gave a usable text"), "{why}");
+}
+
+#[tokio::test]
+async fn every_proposal_ends_in_one_way_that_is_counted() {
+    let finished = World::new().finish(Probe::new().shared()).await;
+    let summary = &finished.result.run.summary;
+    let endings = summary.endings.as_ref().unwrap();
+    assert_eq!(endings.total(), summary.counters.iterations);
+    assert_eq!(endings.accepted + 1, summary.counters.candidates_accepted);
+    assert!(endings.closed_by(CloseReason::Gate) > 0);
+    assert_eq!(
+        endings.texts + endings.replies_refused(),
+        summary.counters.reflection_calls
+    );
+    assert_eq!(endings.why_nothing_was_gained(), None);
 }

@@ -5,11 +5,12 @@ use gepa_evaluation::{ExampleId, PromptTemplate};
 use serde::{Deserialize, Serialize};
 
 use super::super::column::columns;
+use super::super::endings::Endings;
 use crate::config::BudgetSettings;
 use crate::counters::Counters;
 use crate::event::{
-    CandidateAccepted, Decision, Event, EventBody, Fact, RunFinished, RunOrigin, SnapshotTag,
-    SnapshotTaken, ValidationResult,
+    CandidateAccepted, CloseReason, Decision, Event, EventBody, Fact, RunFinished, RunOrigin,
+    SnapshotTag, SnapshotTaken, ValidationResult,
 };
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::stop::StopReason;
@@ -64,6 +65,9 @@ pub struct RunSummary {
     pub origin: Option<RunOrigin>,
     /// All counters.
     pub counters: Counters,
+    /// How proposals ended; absent in rows of runs that a version before 0.2 began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endings: Option<Endings>,
     /// The seed's mean pareto score.
     pub baseline_score: Option<f64>,
     /// The best mean pareto score.
@@ -151,6 +155,9 @@ impl RunSummary {
     pub fn take_in(&mut self, event: &Event) {
         self.advance_clock(event);
         self.counters.count(&event.body);
+        if let Some(endings) = &mut self.endings {
+            endings.count(&event.body);
+        }
         self.seq = event.seq;
         match &event.body {
             EventBody::Fact(fact) => self.take_in_fact(fact, event.at),
@@ -189,6 +196,7 @@ impl RunSummary {
         match decision {
             Decision::RunStarted(started) => {
                 self.status = RunStatus::Running;
+                self.endings = Some(Endings::default());
                 self.limits.clone_from(&started.limits);
                 self.origin.clone_from(&started.origin);
             }
@@ -203,9 +211,12 @@ impl RunSummary {
     /// A run that was over or about to end goes on.
     fn go_on_under(&mut self, limits: &BudgetSettings) {
         self.limits = Some(limits.clone());
+        // The core goes on only from an end that other limits remove, even where the run counts as
+        // failed because no reflection ever gave a text.
+        let is_over = self.finished_at.is_some();
         let has_ended = self
             .stop_reason
-            .take_if(|reason| reason.can_be_lifted())
+            .take_if(|reason| is_over || reason.can_be_lifted())
             .is_some();
         if has_ended {
             self.finished_at = None;
@@ -261,6 +272,18 @@ impl RunSummary {
 
     fn finish(&mut self, finished: &RunFinished, at: Timestamp) {
         self.end(&finished.stop_reason, at);
+        // A run whose reflections all failed has searched nothing, whatever ended it.
+        let endings = self.endings.as_ref();
+        let unread = endings.map_or(0, |all| all.closed_by(CloseReason::Reflection));
+        let never_rewritten = endings.and_then(Endings::never_rewritten);
+        if let (RunStatus::Succeeded, Some(problem)) = (self.status, never_rewritten) {
+            self.stop_reason = Some(StopReason::ReflectionFailures {
+                iterations: unread,
+                accepted: 0,
+                message: problem.to_owned(),
+            });
+            self.status = RunStatus::Failed;
+        }
         // Without a candidate there is no result, for every reason to end.
         if finished.best.is_none() && self.status == RunStatus::Succeeded {
             self.status = RunStatus::Failed;

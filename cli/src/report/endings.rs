@@ -1,0 +1,84 @@
+//! Says how the proposals of a run ended, and why nothing was gained.
+
+use std::io::{self, Write};
+
+use gepa_engine::CloseReason;
+use gepa_engine::record::{Endings, RunRow};
+
+use crate::format::{count, one_line};
+
+/// Longest text quoted from a refusal.
+const QUOTED: usize = 200;
+
+/// Writes how proposals ended, in one or two lines; nothing where no proposal has ended or the journal was
+/// begun by an earlier version.
+pub(super) fn write_endings(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
+    let Some(endings) = &run.summary.endings else {
+        return Ok(());
+    };
+    let replies = endings.replies_refused();
+    if endings.total() == 0 && replies == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\n{} proposal{}: {}",
+        count(endings.total()),
+        plural(endings.total()),
+        parts(endings).join(", ")
+    )?;
+    if replies > 0 {
+        let by_kind: Vec<String> = endings
+            .refused
+            .iter()
+            .map(|(kind, number)| format!("{} {}", count(*number), kind.as_str()))
+            .collect();
+        let last = endings.last_refusal.as_deref().unwrap_or_default();
+        writeln!(
+            out,
+            "{} repl{} of the reflection model refused ({}), the last: {}",
+            count(replies),
+            if replies == 1 { "y" } else { "ies" },
+            by_kind.join(", "),
+            one_line(last, QUOTED)
+        )?;
+    }
+    match endings.why_nothing_was_gained() {
+        Some(why) => writeln!(out, "nothing was gained: {}", one_line(&why, 2 * QUOTED)),
+        None => Ok(()),
+    }
+}
+
+/// The ways in which proposals ended, each with its number.
+fn parts(endings: &Endings) -> Vec<String> {
+    let mut parts = vec![format!("{} accepted", count(endings.accepted))];
+    let mut closed: Vec<_> = endings.closed.iter().collect();
+    closed.sort_by_key(|(_, number)| std::cmp::Reverse(**number));
+    for (reason, number) in closed {
+        parts.push(format!("{} {}", count(*number), words(*reason)));
+    }
+    parts
+}
+
+/// What an ending means, after its number.
+fn words(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Gate => "rejected at the gate (not better on the minibatch)",
+        CloseReason::Outranked => "outranked by siblings",
+        CloseReason::Perfect => "skipped (the parent's minibatch was perfect already)",
+        CloseReason::NoScores => "without a score of the parent",
+        CloseReason::NothingToCompare => "without a score of the child",
+        CloseReason::Reflection => "without a usable reply of the reflection model",
+        CloseReason::Duplicate => "duplicates of known candidates",
+        CloseReason::Budget => "ended because the rest of the budget did not cover the pareto set",
+        CloseReason::Stale => "overtaken by others while they waited",
+        CloseReason::Dropped => "dropped by the policy of the pareto set",
+        CloseReason::TooManyFailures => "with too many failed pareto rollouts",
+        CloseReason::Stopped => "undecided when the run stopped",
+        _ => "ended otherwise",
+    }
+}
+
+fn plural(number: u64) -> &'static str {
+    if number == 1 { "" } else { "s" }
+}
