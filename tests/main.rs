@@ -9,6 +9,7 @@ mod crashes;
 mod exit_codes;
 mod extending;
 mod former_stores;
+mod gates;
 mod hostile_http;
 mod interruptions;
 mod jobs;

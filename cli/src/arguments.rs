@@ -1,5 +1,6 @@
 //! The arguments of `gepa`.
 
+mod gate;
 mod train;
 
 use std::net::SocketAddr;
@@ -8,8 +9,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use gate::GATE_NOTES;
 use train::TRAIN_NOTES;
 
+pub(crate) use gate::GateArguments;
 pub(crate) use train::TrainArguments;
 
 const EXIT_CODES: &str = "\
@@ -20,6 +23,7 @@ Exit codes:
   4    the budget cannot afford one proposal
   5    too many evaluator failures, or no usable reply of the reflection model
   6    a provider is down; resume the run later
+  7    a gate was not passed: the gain requested is not shown
   130  interrupted; the run can be resumed
 
 Data goes to stdout, text for people to stderr. GEPA_STORE names the default store. GEPA_STORE and
@@ -88,6 +92,9 @@ pub(crate) enum Command {
     Best(BestArguments),
     /// Compare two candidates of a run: texts, and examples won and lost
     Diff(DiffArguments),
+    /// Decide whether a run's best prompt may replace the seed; exit 0 or 7
+    #[command(after_help = GATE_NOTES)]
+    Gate(GateArguments),
     /// Write a run's data
     Export(ExportArguments),
     /// Serve the HTTP API: run submitted jobs, and show the runs of a store

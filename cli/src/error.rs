@@ -15,6 +15,8 @@ pub(crate) const EXIT_BUDGET: u8 = 4;
 pub(crate) const EXIT_FAILURES: u8 = 5;
 /// A provider is down.
 pub(crate) const EXIT_PROVIDER_DOWN: u8 = 6;
+/// A gate was not passed.
+pub(crate) const EXIT_GATE: u8 = 7;
 /// Interrupted.
 pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 

@@ -46,6 +46,7 @@ fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Show(arguments) => command::show(&arguments),
         Command::Best(arguments) => command::best(&arguments),
         Command::Diff(arguments) => command::diff(&arguments),
+        Command::Gate(arguments) => command::gate(&arguments),
         Command::Export(arguments) => command::export(&arguments),
         Command::Serve(arguments) => command::serve(&arguments),
         Command::Doctor(arguments) => command::doctor(&arguments),

@@ -1,7 +1,7 @@
 //! The types of a config file, as the user writes it.
 
 use gepa_engine::config::{
-    BudgetSettings, MergeSettings, ReflectionSettings, RolloutSettings, RunSettings,
+    BudgetSettings, FinalSettings, MergeSettings, ReflectionSettings, RolloutSettings, RunSettings,
     SearchSettings, ValidationSettings,
 };
 use std::path::PathBuf;
@@ -74,6 +74,9 @@ pub struct RawConfig {
     pub budget: BudgetSettings,
     /// The final scoring on validation examples.
     pub validation: ValidationSettings,
+    /// Which candidate is the result.
+    #[serde(rename = "final", skip_serializing_if = "FinalSettings::is_default")]
+    pub final_choice: FinalSettings,
 }
 
 impl RawConfig {

@@ -18,7 +18,7 @@ use crate::restrict::restrict;
 use crate::task::TaskConfig;
 
 /// Tables of our own format that a document may have beside `[prompt_learning]`. They win over it.
-const BESIDE_A_JOB: [&str; 11] = [
+const BESIDE_A_JOB: [&str; 12] = [
     "run",
     "evaluator",
     "providers",
@@ -30,6 +30,7 @@ const BESIDE_A_JOB: [&str; 11] = [
     "rollouts",
     "budget",
     "validation",
+    "final",
 ];
 
 /// The surroundings in which a document is resolved.

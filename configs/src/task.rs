@@ -100,6 +100,7 @@ impl TaskConfig {
         settings.rollouts.clone_from(&raw.rollouts);
         settings.budget.clone_from(&raw.budget);
         settings.validation.clone_from(&raw.validation);
+        settings.final_choice = raw.final_choice;
         if let Some(file) = settings.reflection.template_file.take() {
             let key = "reflection.template_file";
             settings.reflection.template = read_text(&directory, &file, key, &mut problems);
@@ -143,6 +144,11 @@ impl TaskConfig {
     pub fn with_task_app_key(mut self, key: ApiKey) -> Self {
         self.task_app_key = Some(key);
         self
+    }
+
+    /// The rows of its data set, if it has one.
+    pub fn dataset(&self) -> Option<&Dataset> {
+        self.dataset.as_deref()
     }
 
     /// The policy as `provider/model`, where the evaluator uses one.

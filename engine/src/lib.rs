@@ -46,6 +46,7 @@ mod run;
 mod stop;
 mod store;
 mod telemetry;
+pub mod verdict;
 
 pub use config::{Config, ExampleSets, InvalidConfig, Problem, Settings};
 pub use counters::{Counters, UsageShare};

@@ -137,8 +137,8 @@ fn of_bits(won: usize, lost: usize, examples: usize, confidence: f64) -> Option<
     Some((estimate, error))
 }
 
-/// Student's interval. With few differences that are not 0 no exact test could reject 0 whatever
-/// their size, so the interval then holds 0.
+/// Student's interval. With few differences that are not 0 no exact test could reject 0 at any of
+/// their sizes, so the interval then holds 0.
 fn of_scores(differences: &[f64], nonzero: usize, confidence: f64) -> Option<(Estimate, f64)> {
     let mut found = student(differences, confidence)?;
     let smallest_p = 0.5_f64.powi(nonzero.min(1_000) as i32);

@@ -9,8 +9,8 @@ use crate::decomposition::TwoWay;
 pub struct Corrected {
     /// The mean that was observed, and for which it was chosen.
     pub observed: f64,
-    /// The mean to expect of it: the observed one, drawn towards the mean of all candidates as far
-    /// as noise explains their differences.
+    /// The mean to expect of it: the observed one, drawn towards the mean of all candidates by
+    /// the share of their differences that noise explains.
     pub expected: f64,
     /// The standard deviation of what to expect.
     pub deviation: f64,

@@ -5,7 +5,7 @@ use gepa_statistics::{
     power_of_comparison,
 };
 use proptest::prelude::*;
-use rand::{Rng as _, SeedableRng as _};
+use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
 

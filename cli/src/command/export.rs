@@ -7,9 +7,10 @@ use gepa_engine::record::export::{EVENT_EXPORT, names, values};
 use gepa_engine::record::{
     CANDIDATE_EXPORT, CandidateRow, ROLLOUT_EXPORT, RunRow, TRIAL_EXPORT, statistics,
 };
+use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
 use gepa_engine::{Seq, Store};
 use gepa_jobs::render_snapshot;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::arguments::{CandidateOrder, ExportArguments, ExportKind};
 use crate::error::CommandError;
@@ -36,7 +37,13 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
     block_on(async {
         let (store, run) = find(&arguments.run).await?;
         let sink = stdout();
-        let stats = statistics(&run);
+        let stats = match arguments.what {
+            ExportKind::Stats => {
+                let tables = read_tables(&*store, run.clone()).await?;
+                with_verdict(statistics(&run), &Verdict::of(&tables))
+            }
+            _ => Map::new(),
+        };
         let columns: Vec<String> = match arguments.what {
             ExportKind::Trials => owned(&names(TRIAL_EXPORT)),
             ExportKind::Rollouts => owned(&names(ROLLOUT_EXPORT)),

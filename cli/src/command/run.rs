@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use gepa_configs::{ConfigSource, Difference, StoredSettings, TaskConfig};
 use gepa_engine::record::{RunRow, statistics};
+use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
 use gepa_engine::{Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, StopReason, Store};
 use gepa_models::Environment;
 use gepa_tasks::Services;
@@ -244,14 +245,15 @@ pub(super) async fn watch(
     })?;
     followed?;
     let candidates = store.candidates(&result.run.run_id).await?;
+    let verdict = Verdict::of(&read_tables(&*store, result.run.clone()).await?);
     if watching.log == LogForm::Json {
         let mut out = stdout();
-        serde_json::to_writer(&mut out, &statistics(&result.run))?;
+        serde_json::to_writer(&mut out, &with_verdict(statistics(&result.run), &verdict))?;
         writeln!(out)?;
         out.flush()?;
     } else {
         let mut text = Vec::new();
-        write_summary(&mut text, &result.run, &candidates)?;
+        write_summary(&mut text, &result.run, &candidates, &verdict)?;
         write_next_steps(&mut text, &result, watching)?;
         let _ = io::stderr().write_all(&text);
     }

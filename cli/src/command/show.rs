@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use gepa_engine::verdict::{Verdict, read_tables};
+
 use crate::arguments::RunReference;
 use crate::error::CommandError;
 use crate::output::stdout;
@@ -16,7 +18,15 @@ pub(crate) fn show(reference: &RunReference) -> Result<ExitCode, CommandError> {
         let candidates = store.candidates(&run.run_id).await?;
         let snapshots = store.snapshots(&run.run_id).await?;
         let mut out = stdout();
-        write_run(&mut out, &run, is_claimed, &candidates, &snapshots)?;
+        let verdict = Verdict::of(&read_tables(&*store, run.clone()).await?);
+        write_run(
+            &mut out,
+            &run,
+            is_claimed,
+            &candidates,
+            &snapshots,
+            &verdict,
+        )?;
         out.flush()?;
         Ok(ExitCode::SUCCESS)
     })

@@ -1,4 +1,4 @@
-//! Says how the proposals of a run ended, and why nothing was gained.
+//! Says how the proposals of a run ended. The verdict says why nothing was learned.
 
 use std::io::{self, Write};
 
@@ -43,10 +43,7 @@ pub(super) fn write_endings(out: &mut dyn Write, run: &RunRow) -> io::Result<()>
             one_line(last, QUOTED)
         )?;
     }
-    match endings.why_nothing_was_gained() {
-        Some(why) => writeln!(out, "nothing was gained: {}", one_line(&why, 2 * QUOTED)),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// The ways in which proposals ended, each with its number.

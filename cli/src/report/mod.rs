@@ -4,10 +4,12 @@ mod endings;
 mod prompt;
 mod scores;
 mod spending;
+mod verdict;
 
 use std::io::{self, Write};
 
 use gepa_engine::record::{CandidateRow, RunRow, RunStatus, SnapshotRow};
+use gepa_engine::verdict::Verdict;
 
 use crate::candidates::best;
 use crate::curve;
@@ -22,8 +24,10 @@ pub(crate) fn write_run(
     is_claimed: bool,
     candidates: &[CandidateRow],
     snapshots: &[SnapshotRow],
+    verdict: &Verdict,
 ) -> io::Result<()> {
     write_head(out, run, is_claimed)?;
+    verdict::write_verdict(out, verdict)?;
     write_best(out, run, candidates)?;
     scores::write_comparison(out, run, candidates)?;
     endings::write_endings(out, run)?;
@@ -37,9 +41,11 @@ pub(crate) fn write_summary(
     out: &mut dyn Write,
     run: &RunRow,
     candidates: &[CandidateRow],
+    verdict: &Verdict,
 ) -> io::Result<()> {
     writeln!(out)?;
-    writeln!(out, "{}", ending(run, false).unwrap_or_default())?;
+    writeln!(out, "ended     {}", ending(run, false).unwrap_or_default())?;
+    verdict::write_verdict(out, verdict)?;
     scores::write_comparison(out, run, candidates)?;
     endings::write_endings(out, run)?;
     spending::write_totals(out, run)

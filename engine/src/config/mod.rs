@@ -9,7 +9,7 @@ pub use problem::{InvalidConfig, Problem};
 pub use reflection::{ReflectionSettings, ReplyReading};
 pub use resolved::{Config, ExampleSets};
 pub use settings::{
-    Acceptance, BudgetSettings, ComponentSelection, Duplicates, MergeSettings, Overlap,
-    ParentSelection, RolloutSettings, RunSettings, ScheduleKind, SearchSettings, Settings,
+    Acceptance, BudgetSettings, ComponentSelection, Duplicates, FinalSettings, MergeSettings,
+    Overlap, ParentSelection, RolloutSettings, RunSettings, ScheduleKind, SearchSettings, Settings,
     Speculation, StaleChildren, ValidationSettings,
 };

@@ -185,6 +185,7 @@ fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
         reflection,
         rollouts,
         budget,
+        final_choice,
         ..
     } = settings;
     let fraction = |value: f64| (0.0..=1.0).contains(&value);
@@ -215,6 +216,13 @@ fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
     let backoff = rollouts.backoff_seconds;
     let others = [
         (fraction(search.epsilon), "search.epsilon", between),
+        (
+            final_choice
+                .keep_seed_below
+                .is_none_or(|share| (0.5..=1.0).contains(&share)),
+            "final.keep_seed_below",
+            "must lie between 0.5 and 1",
+        ),
         (
             search.perfect_score.is_finite(),
             "search.perfect_score",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gepa_archive::CandidateIndex;
 use gepa_evaluation::Stage;
+use gepa_statistics::Comparison;
 
 use super::trial::{Trial, mean};
 use super::work::Work;
@@ -14,6 +15,7 @@ use crate::event::{
 use crate::ids::TrialKey;
 use crate::policy::{PolicySet, Question};
 use crate::stop::StopReason;
+use crate::verdict::CONFIDENCE;
 
 impl Core {
     /// Ends the run at once and does not wait for calls in flight. Results already journaled stay.
@@ -206,7 +208,7 @@ impl Core {
             self.scorings.remember(trial);
         }
         let validated = self.validated();
-        let validation = trials
+        let validation: Vec<ValidationResult> = trials
             .iter()
             .zip(validated)
             .zip(0_u32..)
@@ -222,6 +224,7 @@ impl Core {
             })
             .collect();
         let best = self.winners().first().copied();
+        let best = best.map(|best| self.or_the_seed(best, &validation));
         self.admit_that_nothing_was_executed();
         let finished = RunFinished {
             stop_reason: self.stop.clone().unwrap_or(StopReason::Requested),
@@ -233,6 +236,35 @@ impl Core {
         if let Some(best) = best {
             self.snapshot(SnapshotTag::Final, best);
         }
+    }
+
+    /// The winner, or the seed if `final.keep_seed_below` asks for more certainty than the scores give.
+    fn or_the_seed(&self, best: CandidateIndex, validation: &[ValidationResult]) -> CandidateIndex {
+        let seed = CandidateIndex(0);
+        let Some(certainty) = self.config.settings().final_choice.keep_seed_below else {
+            return best;
+        };
+        let held_out = |candidate: CandidateIndex| {
+            let mut results = validation.iter();
+            let found = results.find(|result| result.candidate == candidate);
+            found.map(|result| result.scores.clone())
+        };
+        let on_fronts = |candidate: CandidateIndex| -> Vec<Option<f64>> {
+            let instances = self.instances.iter();
+            instances
+                .map(|instance| self.archive.score(candidate, *instance))
+                .collect()
+        };
+        let rows = held_out(seed).zip(held_out(best));
+        let (before, after) = rows.unwrap_or_else(|| (on_fronts(seed), on_fronts(best)));
+        let pairs: Vec<(f64, f64)> = before
+            .into_iter()
+            .zip(after)
+            .filter_map(|(before, after)| before.zip(after))
+            .collect();
+        let is_certain =
+            Comparison::of(&pairs, CONFIDENCE).is_some_and(|found| found.p_better >= certainty);
+        if is_certain { best } else { seed }
     }
 
     /// A run without any executed rollout has no result. Its reason is replaced by one that says

@@ -442,7 +442,11 @@ fn run_row(
         run_id,
         name: config.settings().run.name.clone(),
         created_at: Timestamp::now(),
-        config: described.clone(),
+        config: if described.is_null() {
+            serde_json::json!(config.settings())
+        } else {
+            described.clone()
+        },
         policy_provider: info.policy_provider,
         policy_model: info.policy_model,
         template: config.prompt().clone(),

@@ -20,4 +20,5 @@ mod search;
 mod sharing;
 mod steering;
 mod token_budget;
+mod verdicts;
 mod world;

@@ -1,0 +1,168 @@
+//! The facts of a run that a verdict rests on.
+
+use std::collections::BTreeSet;
+
+use gepa_archive::{CandidateIndex, ContentId};
+use gepa_evaluation::{ExampleId, FailureKind, Outcome, Stage};
+
+use crate::event::{EventBody, Fact};
+use crate::ids::Seq;
+use crate::record::{CandidateRow, ReflectionRow, RunRow, TrialRow};
+use crate::store::{Store, StoreError};
+
+/// Rows read from the store in one go.
+const PAGE: usize = 1_000;
+/// Events that are looked at for feedback.
+const LOOKED_AT: u64 = 5_000;
+/// Imperfect examples after which feedback has been seen often enough.
+const ENOUGH: u32 = 50;
+
+/// The tables of a run that a verdict rests on.
+#[derive(Clone, Debug)]
+pub struct RunTables {
+    /// The run.
+    pub run: RunRow,
+    /// All candidates, in the order proposed.
+    pub candidates: Vec<CandidateRow>,
+    /// All trials.
+    pub trials: Vec<TrialRow>,
+    /// All calls of the reflection model.
+    pub reflections: Vec<ReflectionRow>,
+    /// What the evaluator said about examples that were not solved.
+    pub feedback: FeedbackSeen,
+    /// Examples on which a candidate failed by its own doing. They count as the lowest score.
+    pub own_failures: BTreeSet<(ContentId, ExampleId)>,
+}
+
+/// What the evaluator said about the first examples that were not solved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedbackSeen {
+    /// Such examples looked at.
+    pub looked_at: u32,
+    /// Of these, those with neither feedback nor a trace.
+    pub silent: u32,
+}
+
+impl RunTables {
+    /// The seed, once it was tried.
+    pub fn seed(&self) -> Option<&CandidateRow> {
+        self.candidates.first()
+    }
+
+    /// The best candidate.
+    pub fn best(&self) -> Option<&CandidateRow> {
+        self.member(self.run.summary.best?)
+    }
+
+    /// A member of the archive.
+    pub fn member(&self, index: CandidateIndex) -> Option<&CandidateRow> {
+        self.candidates.iter().find(|row| row.index == Some(index))
+    }
+
+    /// Whether this is the seed or has its texts.
+    pub fn is_seed(&self, row: &CandidateRow) -> bool {
+        self.seed()
+            .is_some_and(|seed| seed.candidate_id == row.candidate_id)
+    }
+
+    /// A setting of the run's configuration, by its keys.
+    pub(super) fn setting(&self, section: &str, key: &str) -> Option<f64> {
+        self.run.config.get(section)?.get(key)?.as_f64()
+    }
+
+    /// The score that cannot be bettered.
+    pub(super) fn perfect_score(&self) -> f64 {
+        self.setting("search", "perfect_score").unwrap_or(1.0)
+    }
+
+    /// The declared lowest and highest score.
+    pub(super) fn score_range(&self) -> Option<(f64, f64)> {
+        let range = self.run.config.get("evaluator")?.get("score_range")?;
+        Some((range.get(0)?.as_f64()?, range.get(1)?.as_f64()?))
+    }
+}
+
+/// Reads what a verdict needs. Of the journal only the first events are read, for the feedback.
+pub async fn read_tables(store: &dyn Store, run: RunRow) -> Result<RunTables, StoreError> {
+    let id = run.run_id.clone();
+    let candidates = store.candidates(&id).await?;
+    let trials = store.trials(&id).await?;
+    let reflections = store.reflections(&id).await?;
+    let mut tables = RunTables {
+        run,
+        candidates,
+        trials,
+        reflections,
+        feedback: FeedbackSeen::default(),
+        own_failures: BTreeSet::new(),
+    };
+    tables.feedback = feedback(store, &tables).await?;
+    if has_gaps(&tables) {
+        tables.own_failures = own_failures(store, &tables).await?;
+    }
+    Ok(tables)
+}
+
+async fn feedback(store: &dyn Store, tables: &RunTables) -> Result<FeedbackSeen, StoreError> {
+    let perfect = tables.perfect_score();
+    let mut seen = FeedbackSeen::default();
+    let mut last = Seq(0);
+    while last.0 < LOOKED_AT && seen.looked_at < ENOUGH {
+        let page = store.events(&tables.run.run_id, last, PAGE).await?;
+        let Some(end) = page.last() else { break };
+        last = end.seq;
+        for event in &page {
+            let EventBody::Fact(Fact::RolloutSettled(settled)) = &event.body else {
+                continue;
+            };
+            let (Stage::MinibatchParent, Outcome::Scored(scored)) =
+                (settled.stage, &*settled.outcome)
+            else {
+                continue;
+            };
+            if scored.score < perfect {
+                let says = scored
+                    .feedback
+                    .as_ref()
+                    .is_some_and(|one| !one.trim().is_empty());
+                seen.looked_at += 1;
+                seen.silent += u32::from(!says && scored.trace.is_none());
+            }
+        }
+    }
+    Ok(seen)
+}
+
+/// Whether the rows that are compared lack a score.
+fn has_gaps(tables: &RunTables) -> bool {
+    let compared = [tables.seed(), tables.best()];
+    compared.into_iter().flatten().any(|row| {
+        let rows = [&row.scores, &row.validation_scores];
+        rows.into_iter().flatten().flatten().any(Option::is_none)
+    })
+}
+
+async fn own_failures(
+    store: &dyn Store,
+    tables: &RunTables,
+) -> Result<BTreeSet<(ContentId, ExampleId)>, StoreError> {
+    let compared = [tables.seed(), tables.best()].map(|row| row.map(|row| row.candidate_id));
+    let mut found = BTreeSet::new();
+    let mut last = Seq(0);
+    loop {
+        let page = store.rollouts(&tables.run.run_id, last, PAGE).await?;
+        let Some(end) = page.last() else {
+            return Ok(found);
+        };
+        last = end.seq;
+        for row in page {
+            let is_own = matches!(
+                row.failure,
+                Some(FailureKind::Permanent | FailureKind::Timeout | FailureKind::Refused)
+            );
+            if is_own && compared.contains(&Some(row.candidate_id)) {
+                found.insert((row.candidate_id, row.example));
+            }
+        }
+    }
+}
