@@ -21,6 +21,9 @@ pub struct ArchiveSettings {
     /// Candidates whose mean is below this are recorded but enter no front; the seed always
     /// enters. `None` admits all.
     pub min_score: Option<f64>,
+    /// Whether rows may be extended and candidates ranked by estimates after their insertion. The
+    /// archive then keeps the values it needs to rebuild its fronts.
+    pub revisable: bool,
 }
 
 /// One candidate in the archive.
@@ -35,6 +38,8 @@ pub struct Entry {
     pub origin: Origin,
     /// Mean score over the instances on which it was scored; negative infinity if there are none.
     pub mean: f64,
+    /// What the candidate is ranked by: its mean, unless the archive was given an estimate.
+    pub estimate: f64,
     /// Number of instances it was scored on.
     pub scored: u32,
     /// Mean of each objective over the instances that carry it.
@@ -88,11 +93,11 @@ pub struct FrontListing {
 #[derive(Clone, Debug)]
 pub struct Archive {
     pub(crate) settings: ArchiveSettings,
-    entries: Vec<Entry>,
-    layout: KeyLayout,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) layout: KeyLayout,
     /// Scores by instance slot; `None` once evicted.
-    rows: Vec<Option<Arc<[f64]>>>,
-    /// Values by front slot, kept only if an eviction may need them again.
+    pub(crate) rows: Vec<Option<Arc<[f64]>>>,
+    /// Values by front slot, kept only if an eviction or a revision may need them again.
     pub(crate) values: Vec<Option<Arc<[f64]>>>,
     pub(crate) fronts: FrontTable,
     pub(crate) ranking: Ranking,
@@ -135,6 +140,7 @@ impl Archive {
             parents,
             origin,
             mean: row.mean(),
+            estimate: row.mean(),
             scored: row.scored() as u32,
             objective_means: row.objective_means().clone(),
             evicted: !admitted,
@@ -181,12 +187,12 @@ impl Archive {
         (!score.is_nan()).then_some(score)
     }
 
-    /// The live candidate with the greatest mean; the lowest index among equal means.
+    /// The live candidate with the greatest estimate; the lowest index among equal estimates.
     pub fn best(&self) -> Option<CandidateIndex> {
         self.ranking.descending().next()
     }
 
-    /// The `k` live candidates with the greatest means, best first, ties by lower index.
+    /// The `k` live candidates with the greatest estimates, best first, ties by lower index.
     pub fn top(&self, k: usize) -> Vec<CandidateIndex> {
         self.ranking.descending().take(k).collect()
     }
@@ -260,7 +266,11 @@ impl Archive {
         self.entries[candidate.position()].evicted = true;
     }
 
-    fn is_below_minimum(&self, mean: f64) -> bool {
+    pub(crate) fn keeps_values(&self) -> bool {
+        self.settings.revisable || self.settings.max_size.is_some()
+    }
+
+    pub(crate) fn is_below_minimum(&self, mean: f64) -> bool {
         self.settings
             .min_score
             .is_some_and(|minimum| mean < minimum)
@@ -269,7 +279,7 @@ impl Archive {
     /// Records a candidate below the minimum score, for its lineage only.
     fn record(&mut self, index: CandidateIndex, mean: f64) -> Insertion {
         self.rows.push(None);
-        if self.settings.max_size.is_some() {
+        if self.keeps_values() {
             self.values.push(None);
         }
         self.fronts.add_outsider(mean);
@@ -292,7 +302,7 @@ impl Archive {
             .grow(layout.front_count(), |slot| layout.is_late(slot));
         let Entered { joined, won } = self.fronts.add(row.mean(), &placed.values);
         self.rows.push(Some(placed.scores));
-        if self.settings.max_size.is_some() {
+        if self.keeps_values() {
             self.values.push(Some(placed.values));
         }
         self.ranking.insert(row.mean(), index);

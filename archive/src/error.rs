@@ -38,4 +38,8 @@ pub enum ArchiveError {
     /// A parent is not in the archive. Insert parents before their children.
     #[error("parent {0} is not in the archive, insert parents before their children")]
     UnknownParent(CandidateIndex),
+    /// The candidate has left the live archive, or never entered it. Extend rows of live
+    /// candidates.
+    #[error("candidate {0} is not in the live archive, extend the rows of live candidates")]
+    NotLive(CandidateIndex),
 }

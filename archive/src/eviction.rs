@@ -63,13 +63,14 @@ impl Archive {
     }
 
     fn evict(&mut self, victim: CandidateIndex) {
-        let Some(mean) = self.get(victim).map(|entry| entry.mean) else {
+        let Some(mean) = self.get(victim).map(|entry| entry.estimate) else {
             return;
         };
         self.ranking.remove(mean, victim);
         self.live.retain(|&candidate| candidate != victim);
         self.drop_scores(victim);
         if !self.fronts.withdraw(victim.0) {
+            self.fronts.leave(victim.0);
             let values = &self.values;
             let members = self.live.iter().filter_map(|candidate| {
                 values[candidate.position()]
@@ -83,6 +84,6 @@ impl Archive {
 
     fn mean_bits(&self, candidate: CandidateIndex) -> u64 {
         self.get(candidate)
-            .map_or(0, |entry| ascending_bits(entry.mean))
+            .map_or(0, |entry| ascending_bits(entry.estimate))
     }
 }

@@ -130,10 +130,24 @@ impl FrontTable {
         true
     }
 
+    /// Takes a candidate out of all fronts. If it is the top of a front, the fronts are wrong until
+    /// [`FrontTable::rebuild`].
+    pub(crate) fn leave(&mut self, candidate: u32) {
+        self.records[candidate as usize].leave_all();
+    }
+
+    /// Sets the mean by which a candidate is ordered. The fronts are wrong until
+    /// [`FrontTable::rebuild`].
+    pub(crate) fn set_mean(&mut self, candidate: u32, mean: f64) {
+        self.records[candidate as usize].mean = mean;
+    }
+
     /// Rebuilds the fronts from `members` alone, given in index order with their values by slot.
+    ///
+    /// Every other candidate must have [left](Self::leave) before.
     pub(crate) fn rebuild<'a>(&mut self, members: impl Iterator<Item = (u32, &'a [f64])> + Clone) {
-        for record in &mut self.records {
-            record.leave_all();
+        for (candidate, _) in members.clone() {
+            self.leave(candidate);
         }
         self.best.fill(f64::NEG_INFINITY);
         self.epoch_start.fill(0);

@@ -130,32 +130,34 @@ impl KeyLayout {
         if in_slot_order {
             return Arc::clone(&row.scores);
         }
-        let mut placed = vec![f64::NAN; self.instances.len()];
+        let mut placed = Vec::with_capacity(row.instances.len());
         for (&instance, &score) in row.instances.iter().zip(row.scores.iter()) {
             let next = self.instances.len() as u32;
             let slot = *self.instance_slots.entry(instance).or_insert(next);
             if slot == next {
                 self.instances.push(instance);
-                placed.push(score);
-            } else {
-                placed[slot as usize] = score;
             }
+            put(&mut placed, slot as usize, score);
         }
         placed.into()
     }
 
     fn place_keyed(&mut self, values: impl Iterator<Item = (FrontKey, f64)>) -> Arc<[f64]> {
-        let mut placed = vec![f64::NAN; self.keys.len()];
+        let mut placed = Vec::new();
         for (key, value) in values {
-            let (slot, is_new) = self.keys.insert_full(key);
-            if is_new {
-                placed.push(value);
-            } else {
-                placed[slot] = value;
-            }
+            let (slot, _) = self.keys.insert_full(key);
+            put(&mut placed, slot, value);
         }
         placed.into()
     }
+}
+
+/// Sets a value. A short row stays short: places after its last value are not filled.
+fn put(placed: &mut Vec<f64>, slot: usize, value: f64) {
+    if placed.len() <= slot {
+        placed.resize(slot + 1, f64::NAN);
+    }
+    placed[slot] = value;
 }
 
 fn objective_values(row: &ScoreRow) -> impl Iterator<Item = (FrontKey, f64)> + '_ {

@@ -56,6 +56,7 @@ mod index;
 mod keys;
 mod merge;
 mod ranking;
+mod revision;
 mod row;
 mod selection;
 
@@ -67,5 +68,6 @@ pub use fronts::Survivor;
 pub use index::{CandidateIndex, InstanceIndex};
 pub use keys::{FrontKey, Frontier};
 pub use merge::{MergeLog, MergePlan, MergeSettings, plan_merge};
+pub use revision::Extension;
 pub use row::{InstanceScore, ScoreRow};
 pub use selection::ParentRule;

@@ -50,9 +50,9 @@ impl Archive {
         let Some(entry) = self.get(candidate).filter(|entry| !entry.evicted) else {
             return false;
         };
-        // After an eviction any candidate may become the last of a front.
-        let is_bounded = self.settings.max_size.is_some();
-        let is_best = |best| entry.mean >= self.entry(best).mean;
+        // After an eviction or a revision any candidate may become the last of a front.
+        let is_bounded = self.keeps_values();
+        let is_best = |best| entry.estimate >= self.entry(best).estimate;
         if is_bounded || self.best().is_none_or(is_best) {
             return true;
         }

@@ -49,7 +49,7 @@ pub(super) fn find_pair(
             .collect();
         let weights: Vec<f64> = eligible
             .iter()
-            .map(|&one| archive.entry(one).mean)
+            .map(|&one| archive.entry(one).estimate)
             .collect();
         if let Some(position) = choices_weighted(draw, &weights) {
             return Some(Pair {
@@ -98,13 +98,13 @@ fn contains(ids: &[u64], candidate: CandidateIndex) -> bool {
     ids[candidate.position() / WORD] >> (candidate.position() % WORD) & 1 == 1
 }
 
-/// Whether the ancestor's mean is not above that of either parent, and one parent changed a
+/// Whether the ancestor's estimate is not above that of either parent, and one parent changed a
 /// component that the other did not change. Parents whose components differ from the ancestor's are
 /// not eligible.
 fn is_eligible(archive: &Archive, parents: [CandidateIndex; 2], ancestor: CandidateIndex) -> bool {
     let original = archive.entry(ancestor);
     let [first, second] = parents.map(|parent| archive.entry(parent));
-    if original.mean > first.mean || original.mean > second.mean {
+    if original.estimate > first.estimate || original.estimate > second.estimate {
         return false;
     }
     if !have_same_components(&original.candidate, &first.candidate)
@@ -138,7 +138,7 @@ fn source_of(archive: &Archive, pair: &Pair, name: &str, draw: &mut dyn Draw) ->
     if other == original {
         return first;
     }
-    let [mean, other_mean] = pair.parents.map(|parent| archive.entry(parent).mean);
+    let [mean, other_mean] = pair.parents.map(|parent| archive.entry(parent).estimate);
     if mean > other_mean {
         first
     } else if other_mean > mean {

@@ -17,7 +17,7 @@ proptest! {
         max_size in 0_usize..7,
         min_score in prop::option::weighted(0.2, Just(0.7)),
     ) {
-        let settings = ArchiveSettings { frontier, max_size: Some(max_size), min_score };
+        let settings = ArchiveSettings { frontier, max_size: Some(max_size), min_score, revisable: false };
         let mut archive = Archive::new(settings.clone());
         let mut oracle = Oracle::new(settings);
         for row in &rows {

@@ -19,6 +19,7 @@ mod merge_oracle;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod revision;
 #[cfg(test)]
 mod rows;
 #[cfg(test)]

@@ -97,6 +97,35 @@ impl Oracle {
         }
     }
 
+    /// Inserts a row without a floor, gives candidates these means to be ordered by, and evicts.
+    /// Returns the evicted.
+    pub(crate) fn insert_ranked(&mut self, row: &PlainRow, means: &[f64]) -> Vec<usize> {
+        let index = self.candidates.len();
+        self.note_keys(row);
+        self.candidates.push(OracleCandidate {
+            row: row.clone(),
+            mean: 0.0,
+            live: true,
+        });
+        self.rank_by(means);
+        self.evict(index)
+    }
+
+    pub(crate) fn extend(&mut self, candidate: usize, row: &PlainRow, means: &[f64]) {
+        self.note_keys(row);
+        self.candidates[candidate].row.clone_from(row);
+        self.rank_by(means);
+    }
+
+    /// Evicted candidates keep the mean they have.
+    fn rank_by(&mut self, means: &[f64]) {
+        for (candidate, mean) in self.candidates.iter_mut().zip(means) {
+            if candidate.live {
+                candidate.mean = *mean;
+            }
+        }
+    }
+
     pub(crate) fn live(&self) -> Vec<usize> {
         (0..self.candidates.len())
             .filter(|&one| self.candidates[one].live)

@@ -73,7 +73,7 @@ proptest! {
         max_size in prop::option::weighted(0.3, 2_usize..8),
         seed in any::<u64>(),
     ) {
-        let settings = ArchiveSettings { frontier, max_size, min_score: None };
+        let settings = ArchiveSettings { frontier, max_size, min_score: None, revisable: false };
         let mut archive = Archive::new(settings.clone());
         let mut oracle = Oracle::new(settings);
         let mut words = Words::new(seed);

@@ -157,6 +157,7 @@ impl Core {
                 frontier: settings.search.frontier,
                 max_size: settings.search.archive_max_size.map(|size| size as usize),
                 min_score: settings.search.archive_min_score,
+                revisable: false,
             }),
             instances: ranks(&config.sets().pareto),
             contents: HashMap::new(),

@@ -50,6 +50,7 @@ impl Along {
             frontier: search.frontier,
             max_size: search.archive_max_size.map(|size| size as usize),
             min_score: search.archive_min_score,
+            revisable: false,
         });
         let mut along = Self::default();
         // A parent is drawn once for all its minibatches of a generation.
