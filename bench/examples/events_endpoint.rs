@@ -164,6 +164,7 @@ fn journal() -> Result<Vec<Event>, Box<dyn std::error::Error>> {
             candidate,
             examples: (0..EVENTS as u64).map(ExampleId::Seed).collect(),
             reused: 0,
+            rung: None,
             speculative: false,
         })),
     ];

@@ -130,7 +130,7 @@ impl Counters {
                     }
                 }
             }
-            Decision::ProposalIssued(_) => self.iterations += 1,
+            Decision::ProposalIssued(_) | Decision::RefinementIssued(_) => self.iterations += 1,
             Decision::CandidateAccepted(_) => self.candidates_accepted += 1,
             _ => {}
         }

@@ -38,6 +38,7 @@ mod event;
 mod ids;
 mod plan;
 pub mod policy;
+mod posterior;
 mod random;
 pub mod record;
 pub mod reflection;
@@ -53,6 +54,7 @@ pub use counters::{Counters, UsageShare};
 pub use event::*;
 pub use ids::{BadRunId, RunId, Seq, Timestamp, TrialKey, snapshot_id};
 pub use plan::{Plan, PlanRow};
+pub use posterior::Estimate;
 pub use random::{ChaChaStreams, DrawPurpose, RandomSource};
 pub use run::{
     BranchPoint, Run, RunBuilder, RunControl, RunEnd, RunError, RunHandle, RunResult, abandon,

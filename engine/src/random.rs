@@ -16,6 +16,10 @@ pub enum DrawPurpose {
     Merge,
     /// Which parent a stale child is tried against; keyed by iteration.
     Regate,
+    /// The order in which growing rows take the pareto examples; one key, 0.
+    ParetoOrder,
+    /// Whose row is refined; keyed by iteration.
+    Refine,
 }
 
 /// Hands out streams. Tests hand out another generator through it.
@@ -44,6 +48,8 @@ impl RandomSource for ChaChaStreams {
             DrawPurpose::Minibatch => 2,
             DrawPurpose::Merge => 3,
             DrawPurpose::Regate => 4,
+            DrawPurpose::ParetoOrder => 5,
+            DrawPurpose::Refine => 6,
         };
         let mut generator = ChaCha12Rng::seed_from_u64(self.seed);
         generator.set_stream((purpose_number << 56) | (key & ((1 << 56) - 1)));

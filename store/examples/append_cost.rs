@@ -139,6 +139,7 @@ fn trial(key: TrialKey, candidate: &Candidate) -> Vec<EventBody> {
         candidate: candidate.content_id(),
         examples: (0..TRIAL).map(ExampleId::Seed).collect(),
         reused: 0,
+        rung: None,
         speculative: false,
     }))];
     for position in 0..TRIAL {

@@ -42,7 +42,7 @@ pub(crate) fn refusal(config: &Config) -> RunError {
     RunError::BudgetTooSmall {
         limit: config.settings().budget.max_rollouts.unwrap_or_default(),
         floor: config.floor_rollouts(),
-        seed: config.sets().pareto.len() as u64,
+        seed: config.first_order(),
         proposal: config.generation_rollouts(),
         validation: config.validation_rollouts(),
     }

@@ -107,7 +107,8 @@ fn validation(result: &ValidationResult) -> String {
 fn acceptance(accepted: &CandidateAccepted) -> String {
     let mean = score(accepted.mean_score);
     if accepted.index.0 == 0 {
-        let examples = accepted.scores.len();
+        let whole = accepted.scores.len() as u32;
+        let examples = accepted.length.unwrap_or(whole);
         return format!("the seed scores {mean} on {examples} pareto examples");
     }
     let parents: Vec<String> = accepted.parents.iter().map(ToString::to_string).collect();
@@ -115,6 +116,14 @@ fn acceptance(accepted: &CandidateAccepted) -> String {
         "the best so far"
     } else {
         "accepted"
+    };
+    let mean = match (accepted.length, accepted.estimate) {
+        (Some(length), Some(estimate)) => format!(
+            "{mean} on {length} pareto examples, estimated {} ± {}",
+            score(estimate.mean),
+            score(estimate.sd())
+        ),
+        _ => mean,
     };
     format!(
         "candidate {} ({} of {}): {mean}, {standing}; front {}, {} rollouts",

@@ -1,10 +1,12 @@
 //! The engine's settings, and a configuration that cannot be invalid.
 
+mod growing;
 mod problem;
 mod reflection;
 mod resolved;
 mod settings;
 
+pub use growing::{Evaluation, GrowingSettings};
 pub use problem::{InvalidConfig, Problem};
 pub use reflection::{ReflectionSettings, ReplyReading};
 pub use resolved::{Config, ExampleSets};

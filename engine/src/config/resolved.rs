@@ -7,6 +7,7 @@ use gepa_archive::Candidate;
 use gepa_evaluation::{ExampleId, PromptTemplate, wildcards_in};
 use indexmap::IndexMap;
 
+use super::growing::Evaluation;
 use super::problem::{InvalidConfig, Problem};
 use super::settings::{Overlap, RunSettings, ScheduleKind, Settings, Speculation};
 use crate::reflection::Template;
@@ -61,6 +62,7 @@ impl Config {
     ) -> Result<Self, InvalidConfig> {
         let mut problems = Vec::new();
         check_numbers(&settings, &mut problems);
+        settings.search.growing.check(&mut problems);
         check_schedule(&settings.run, &mut problems);
         check_generation(&settings, &mut problems);
         check_sets(&sets, &settings.search.allow_overlap, &mut problems);
@@ -164,17 +166,26 @@ impl Config {
         u64::from(self.settings.reflection.hypotheses)
     }
 
-    /// The number of rollouts a generation needs to try one of its children to the end: all
-    /// minibatches and one pareto set.
+    /// Pareto examples that the seed, and a child, is run on at first.
+    pub fn first_order(&self) -> u64 {
+        let pareto = self.sets.pareto.len() as u64;
+        match self.settings.search.evaluation {
+            Evaluation::Full => pareto,
+            Evaluation::Growing => pareto.min(u64::from(self.settings.search.growing.n0)),
+        }
+    }
+
+    /// The number of rollouts a generation needs to try one of its children: all minibatches and
+    /// the first order of one row of pareto scores.
     pub fn generation_rollouts(&self) -> u64 {
         let minibatch = u64::from(self.settings.search.minibatch_size);
         let tried = self.generation_reflections() + self.generation_size();
-        tried * minibatch + self.sets.pareto.len() as u64
+        tried * minibatch + self.first_order()
     }
 
-    /// The smallest rollout budget with which one proposal can be tried to the end.
+    /// The smallest rollout budget with which one proposal can be tried.
     pub fn floor_rollouts(&self) -> u64 {
-        self.sets.pareto.len() as u64 + self.generation_rollouts() + self.validation_rollouts()
+        self.first_order() + self.generation_rollouts() + self.validation_rollouts()
     }
 }
 

@@ -6,6 +6,7 @@ use gepa_archive::{Frontier, ParentRule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::growing::{Evaluation, GrowingSettings};
 use super::reflection::ReflectionSettings;
 
 /// The engine's own settings. Evaluator and models are not among them.
@@ -142,6 +143,10 @@ pub struct SearchSettings {
     /// What the fronts are kept over.
     #[cfg_attr(feature = "schema", schemars(with = "FrontierName"))]
     pub frontier: Frontier,
+    /// How much of the pareto set a candidate is run on.
+    pub evaluation: Evaluation,
+    /// How rows grow under `evaluation = "growing"`.
+    pub growing: GrowingSettings,
     /// Training examples per proposal.
     pub minibatch_size: u32,
     /// Parents drawn per generation, independently and with replacement. The proposals of a
@@ -181,6 +186,8 @@ impl Default for SearchSettings {
             epsilon: 0.1,
             top_k: 5,
             frontier: Frontier::Instance,
+            evaluation: Evaluation::default(),
+            growing: GrowingSettings::default(),
             minibatch_size: 3,
             parents_per_generation: 1,
             batches_per_parent: 1,

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use gepa_archive::{Candidate, CandidateIndex, Insertion, Origin, ScoreRow};
 
+use indexmap::IndexMap;
+
 use super::generation::Turns;
 use super::ledger::Reservation;
 use super::proposal::{Comparison, Proposal, Unwanted, Verdict};
@@ -125,6 +127,10 @@ impl Core {
     }
 
     fn commit_child(&mut self, mut proposal: Proposal) {
+        if let Some(member) = proposal.refines {
+            self.commit_refinement(proposal, member);
+            return;
+        }
         let iteration = proposal.iteration;
         let reserved = std::mem::take(&mut proposal.reserved);
         let (Some(row), Some(child)) = (proposal.row.take(), proposal.child.take()) else {
@@ -285,12 +291,27 @@ impl Core {
         candidate: Arc<Candidate>,
         scored: &Row,
     ) -> Option<Insertion> {
-        let row = ScoreRow::new(scored.obtained(&self.instances)).ok()?;
+        let obtained = scored.obtained(&self.instances);
+        let row = ScoreRow::new(obtained.clone()).ok()?;
         let content_id = candidate.content_id();
-        let insertion = self
-            .archive
-            .insert(candidate, parents.clone(), origin, &row)
-            .ok()?;
+        let insertion = if let Some(growth) = &mut self.growth {
+            growth.add(&parents, &scored.known_scores(), obtained);
+            let ranked = growth.ranked();
+            let archive = &mut self.archive;
+            let insertion =
+                archive.insert_ranked(candidate, parents.clone(), origin, &row, &ranked);
+            let insertion = insertion.ok()?;
+            insertion
+                .evicted
+                .iter()
+                .for_each(|index| growth.freeze(*index));
+            insertion
+        } else {
+            self.archive
+                .insert(candidate, parents.clone(), origin, &row)
+                .ok()?
+        };
+        let is_best = self.archive.best() == Some(insertion.index);
         self.contents.entry(content_id).or_insert(insertion.index);
         let cursor = parents
             .iter()
@@ -302,7 +323,7 @@ impl Core {
         } else {
             self.since_best + 1
         };
-        let objectives = row.objective_means();
+        let growth = self.growth.as_ref();
         self.decide(Decision::CandidateAccepted(Box::new(CandidateAccepted {
             iteration,
             index: insertion.index,
@@ -311,23 +332,28 @@ impl Core {
             origin,
             mean_score: row.mean(),
             scores: scored.scores(self.instances.len()),
-            objectives: objectives
-                .iter()
-                .map(|(name, mean)| (name.to_string(), *mean))
-                .collect(),
+            objectives: named_means(&row),
             front: self.archive.front().ids(),
             improvement: insertion.front_changed,
-            best: insertion.best_changed,
+            length: growth.map(|_| scored.len() as u32),
+            estimate: growth.map(|growth| growth.estimate(insertion.index)),
+            leader: self.leader(),
+            best: is_best,
             evicted: insertion.evicted.clone(),
             committed_rollouts: self.ledger.settled().rollouts,
         })));
-        let tag = match (origin, insertion.best_changed) {
+        let tag = match (origin, is_best) {
             (Origin::Seed, _) => SnapshotTag::Seed,
             (_, true) => SnapshotTag::Best,
             _ => SnapshotTag::Improvement,
         };
-        if insertion.front_changed || insertion.best_changed {
+        if insertion.front_changed || is_best {
             self.snapshot(tag, insertion.index);
+        }
+        // The scores of one candidate change the estimates of all.
+        let other = self.archive.best().filter(|_| !is_best);
+        if let Some(best) = other.filter(|_| insertion.best_changed) {
+            self.snapshot(SnapshotTag::Best, best);
         }
         Some(insertion)
     }
@@ -383,7 +409,7 @@ impl Core {
     }
 
     /// Returns the unused part of a row's reservation and counts the row's failed rollouts.
-    fn count_row(&mut self, reserved: u64, row: &Row) {
+    pub(super) fn count_row(&mut self, reserved: u64, row: &Row) {
         let rollouts = |rollouts| Reservation {
             rollouts,
             reflections: 0,
@@ -422,4 +448,12 @@ impl Core {
             _ => {}
         }
     }
+}
+
+/// The means of the further objectives, by name.
+pub(super) fn named_means(row: &ScoreRow) -> IndexMap<String, f64> {
+    let means = row.objective_means().iter();
+    means
+        .map(|(name, mean)| (name.to_string(), *mean))
+        .collect()
 }

@@ -10,7 +10,8 @@ use super::trial::{Trial, mean};
 use super::work::Work;
 use super::{Core, Part};
 use crate::event::{
-    CloseReason, Decision, PolicyPoint, RunFinished, SnapshotTag, StopDecided, ValidationResult,
+    BestAgainstSeed, CloseReason, Decision, PolicyPoint, RunFinished, SnapshotTag, StopDecided,
+    ValidationResult,
 };
 use crate::ids::TrialKey;
 use crate::policy::{PolicySet, Question};
@@ -225,11 +226,13 @@ impl Core {
             .collect();
         let best = self.winners().first().copied();
         let best = best.map(|best| self.or_the_seed(best, &validation));
+        let comparison = best.and_then(|best| self.against_seed(best));
         self.admit_that_nothing_was_executed();
         let finished = RunFinished {
             stop_reason: self.stop.clone().unwrap_or(StopReason::Requested),
             best,
             validation,
+            comparison,
             counters: self.counters.clone(),
         };
         self.decide(Decision::RunFinished(Box::new(finished)));
@@ -265,6 +268,14 @@ impl Core {
         let is_certain =
             Comparison::of(&pairs, CONFIDENCE).is_some_and(|found| found.p_better >= certainty);
         if is_certain { best } else { seed }
+    }
+
+    /// What is known about the best candidate and the seed; `None` unless rows grow.
+    fn against_seed(&self, best: CandidateIndex) -> Option<BestAgainstSeed> {
+        let growth = self.growth.as_ref()?;
+        let (best, seed) = (growth.estimate(best), growth.estimate(CandidateIndex(0)));
+        let better = best.beats(&seed);
+        Some(BestAgainstSeed { best, seed, better })
     }
 
     /// A run without any executed rollout has no result. Its reason is replaced by one that says

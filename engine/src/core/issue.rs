@@ -38,6 +38,9 @@ impl Core {
         match self.stop_answer() {
             StopAnswer::GoOn => {}
             StopAnswer::StopIfIdle(_) if !self.open.is_empty() => return Issue::Blocked,
+            StopAnswer::StopIfIdle(reason) if self.issue_last_refinement(&reason) => {
+                return Issue::Issued;
+            }
             StopAnswer::Stop(reason) | StopAnswer::StopIfIdle(reason) => {
                 self.stop_issuing(reason);
                 return Issue::Stopped;
@@ -47,7 +50,10 @@ impl Core {
         let oldest = self.open.keys().next().copied().unwrap_or(iteration);
         self.policies.answers.forget_before(oldest);
         self.next_iteration += 1;
-        if !self.issue_injected(iteration) && !self.issue_merge(iteration) {
+        let is_issued = self.issue_injected(iteration)
+            || self.issue_due_refinement(iteration)
+            || self.issue_merge(iteration);
+        if !is_issued {
             self.issue_reflections(iteration);
         }
         self.next_generation += 1;
@@ -161,7 +167,7 @@ impl Core {
             proposal.merge_scores.push(plan.parents.map(score));
         }
         proposal.reserved = Reservation {
-            rollouts: MERGE_SUBSET,
+            rollouts: MERGE_SUBSET + self.reserved_at_issue(),
             reflections: 0,
         };
         self.ledger.reserve(proposal.reserved);
@@ -238,7 +244,7 @@ impl Core {
         proposal.parents = vec![parent];
         proposal.rewrites = components.iter().cloned().map(Rewrite::new).collect();
         proposal.reserved = Reservation {
-            rollouts: trial.open() + batch.len() as u64,
+            rollouts: trial.open() + batch.len() as u64 + self.reserved_at_issue(),
             reflections: self.reflections_per_proposal(),
         };
         proposal.batch = batch;

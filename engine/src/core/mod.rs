@@ -10,6 +10,7 @@ mod conformance;
 mod failures;
 mod finish;
 mod generation;
+mod growth;
 mod hypotheses;
 mod issue;
 mod ledger;
@@ -19,6 +20,7 @@ mod order;
 mod priority;
 mod progress;
 mod proposal;
+mod refinement;
 mod row;
 mod scorings;
 mod settings;
@@ -38,7 +40,7 @@ use gepa_archive::{
 };
 use gepa_evaluation::{ExampleId, Outcome};
 
-use crate::config::{BudgetSettings, Config};
+use crate::config::{BudgetSettings, Config, Evaluation, SearchSettings};
 use crate::counters::Counters;
 use crate::event::{Decision, Fact, JOURNAL_FORMAT, PolicyDecided, RolloutSettled, RunStarted};
 use crate::policy::{Policies, PolicySet};
@@ -53,6 +55,7 @@ use scorings::Scorings;
 use trial::Trial;
 use work::rollouts_of;
 
+pub(crate) use growth::Growth;
 pub(crate) use limits::LimitsRefused;
 pub(crate) use priority::Priority;
 pub(crate) use work::{ReflectionWork, RolloutWork, Work};
@@ -65,6 +68,8 @@ pub(crate) struct Core {
     /// The limits and conditions in force.
     limits: BudgetSettings,
     archive: Archive,
+    /// `None` where every candidate is run on the whole pareto set.
+    growth: Option<Growth>,
     /// The archive's name of each pareto example, by position. The name is the rank of the
     /// example's id, so that the draws of a merge do not depend on the order in which the set is
     /// listed.
@@ -145,21 +150,19 @@ impl Core {
     pub(crate) fn new(
         config: Arc<Config>,
         reuse: bool,
-        random: Box<dyn RandomSource>,
+        mut random: Box<dyn RandomSource>,
         policies: Policies,
     ) -> Self {
         let settings = config.settings();
+        let instances = ranks(&config.sets().pareto);
+        let growth = Growth::new(&settings.search, &instances, &mut *random);
         let mut core = Self {
             random,
             policies: PolicySet::new(&config, policies),
             limits: BudgetSettings::default(),
-            archive: Archive::new(ArchiveSettings {
-                frontier: settings.search.frontier,
-                max_size: settings.search.archive_max_size.map(|size| size as usize),
-                min_score: settings.search.archive_min_score,
-                revisable: false,
-            }),
-            instances: ranks(&config.sets().pareto),
+            archive: Archive::new(archive_settings(&settings.search)),
+            growth,
+            instances,
             contents: HashMap::new(),
             cursors: Vec::new(),
             memory: Memory::new(reuse, settings.search.duplicates),
@@ -403,6 +406,18 @@ impl Core {
     fn order_trial(&mut self, trial: &Trial) {
         self.decide(trial.started());
         self.work.extend(rollouts_of(trial));
+    }
+}
+
+/// The archive of a search with these settings.
+pub(crate) fn archive_settings(search: &SearchSettings) -> ArchiveSettings {
+    let is_growing = search.evaluation == Evaluation::Growing;
+    let most = search.archive_max_size.map(|size| size as usize);
+    ArchiveSettings {
+        frontier: search.frontier,
+        max_size: most.or(is_growing.then_some(growth::MOST_LIVE)),
+        min_score: search.archive_min_score,
+        revisable: is_growing,
     }
 }
 

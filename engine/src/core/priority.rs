@@ -42,6 +42,11 @@ impl Priority {
         Self::of(Class::Gate, proposal)
     }
 
+    /// The priority of a refinement.
+    pub(crate) fn refinement(proposal: &Proposal) -> Self {
+        Self::of(Class::Pareto, proposal)
+    }
+
     /// The priority of a pareto set that begins before the gate is committed.
     pub(crate) fn early(proposal: &Proposal) -> Self {
         Self::of(Class::Early, proposal)
@@ -82,7 +87,7 @@ impl Core {
     fn promise(&self, proposal: &Proposal, gate: Option<Comparison>) -> f64 {
         let means = proposal.parents.iter().filter_map(|parent| {
             let entry = self.archive.get(*parent)?;
-            Some(entry.mean)
+            Some(entry.estimate)
         });
         let Some(parent) = means.reduce(f64::max) else {
             return f64::INFINITY;

@@ -26,6 +26,8 @@ pub(crate) struct Proposal {
     pub(crate) generation: u64,
     /// The iterations of its generation.
     pub(crate) siblings: Range<u64>,
+    /// The member whose row it makes longer. It then has no parents, no child and no gate.
+    pub(crate) refines: Option<CandidateIndex>,
     /// The rank of its child among the kept children of its generation.
     pub(crate) rank: usize,
     pub(crate) origin: Origin,
@@ -132,6 +134,7 @@ impl Proposal {
             trials_before: 0,
             generation,
             siblings: iteration..iteration + 1,
+            refines: None,
             rank: 0,
             origin,
             asker: None,

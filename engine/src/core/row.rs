@@ -11,7 +11,7 @@ use super::Core;
 use super::priority::Priority;
 use super::proposal::Proposal;
 use super::trial::Trial;
-use crate::event::PolicyPoint;
+use crate::event::{Decision, PolicyPoint, RungDecided};
 use crate::ids::TrialKey;
 use crate::policy::{ParetoEvaluation, Question, RowPlan, RowQuestion, RowScore, RowStep, Seat};
 
@@ -55,7 +55,45 @@ pub(crate) enum RowEnd {
     Drop(String),
 }
 
+/// A plan of one order.
+struct OneOrder(Vec<usize>);
+
+impl RowPlan for OneOrder {
+    fn next(&mut self, _: &[RowScore]) -> RowStep {
+        match std::mem::take(&mut self.0) {
+            positions if positions.is_empty() => RowStep::Enter,
+            positions => RowStep::Run(positions),
+        }
+    }
+}
+
 impl Row {
+    /// Further positions for the row of a member.
+    pub(crate) fn of_positions(
+        iteration: u64,
+        trials_before: u32,
+        candidate: Arc<Candidate>,
+        positions: Vec<usize>,
+        as_of: u64,
+    ) -> Self {
+        Self {
+            iteration,
+            trials_before,
+            stage: Stage::Pareto,
+            candidate,
+            plan: Seat {
+                configured: Box::new(OneOrder(positions)),
+                foreign: None,
+            },
+            rungs: Vec::new(),
+            end: None,
+            reserved: 0,
+            as_of,
+            priority: Priority::ALONE,
+            speculative: false,
+        }
+    }
+
     /// Whether every ordered rollout has an outcome.
     pub(crate) fn is_idle(&self) -> bool {
         self.rungs
@@ -114,6 +152,11 @@ impl Row {
     /// The number of positions with an order so far.
     pub(crate) fn len(&self) -> usize {
         self.rungs.iter().map(|rung| rung.positions.len()).sum()
+    }
+
+    /// The outcomes in the order in which they were ordered.
+    pub(crate) fn known_scores(&self) -> Vec<RowScore> {
+        self.known().collect()
     }
 
     /// Scores by position of the pareto set; `None` where a rollout failed, is open or was never
@@ -188,6 +231,7 @@ impl Core {
     pub(super) fn reserved_for(&self, row: &Row, first: &Rung) -> u64 {
         let pareto = self.instances.len();
         let most = self.policies.evaluation.configured.most(pareto).min(pareto);
+        let most = most.min(row.plan.configured.most());
         let further = most.saturating_sub(row.len() + first.positions.len()) as u64;
         let open = first.trial.open();
         open + further.min(self.ledger.rollouts_left().saturating_sub(open))
@@ -203,6 +247,18 @@ impl Core {
         };
         let answers = &mut self.policies.answers;
         let asked = answers.ask(name, &mut row.plan, |plan| plan.next(&known));
+        let verdict = row.plan.configured.verdict();
+        if let Some(verdict) = verdict.filter(|_| !asked.is_foreign) {
+            self.decide(Decision::RungDecided(RungDecided {
+                iteration: row.iteration,
+                rung: name.number.saturating_sub(1),
+                length: known.len() as u32,
+                estimate: verdict.child,
+                against: verdict.against,
+                probability: verdict.probability,
+                goes_on: verdict.goes_on,
+            }));
+        }
         let mut step = asked.answer;
         if let RowStep::Run(positions) = &mut step {
             self.keep_new(&known, positions);
@@ -237,6 +293,7 @@ impl Core {
     pub(super) fn order_rung(&mut self, row: &mut Row, mut rung: Rung) {
         rung.trial.priority = row.priority;
         rung.trial.speculative = row.speculative;
+        rung.trial.rung = self.growth.is_some().then_some(row.rungs.len() as u32);
         self.order_trial(&rung.trial);
         if rung.trial.is_complete() {
             self.finish_trial(Some(&rung.trial));
@@ -266,11 +323,15 @@ impl Core {
         parents: &[gepa_archive::CandidateIndex],
         as_of: u64,
     ) -> Row {
+        let leader = self.archive.best();
+        let field = self.growth.as_ref();
+        let field = field.map(|growth| growth.field(parents, leader));
         let question = RowQuestion {
             iteration,
             archive: &self.archive,
             parents,
             instances: &self.instances,
+            field: field.as_ref(),
         };
         let Seat {
             configured,
@@ -312,8 +373,17 @@ impl Core {
 
     /// The rollouts a generation needs until one of its children enters the archive.
     pub(super) fn generation_rollouts(&self) -> u64 {
-        let pareto = self.instances.len() - self.first_order();
-        self.config.generation_rollouts() - pareto as u64
+        let minibatches = self.config.generation_rollouts() - self.config.first_order();
+        minibatches + self.first_order() as u64
+    }
+
+    /// Rollouts of the pareto set that a proposal reserves when it begins: the first order of its
+    /// child where rows grow. Without them a longer row could take what the child needs.
+    pub(super) fn reserved_at_issue(&self) -> u64 {
+        match self.growth {
+            Some(_) => self.first_order() as u64,
+            None => 0,
+        }
     }
 
     /// The largest number of pareto examples in a row's first order.

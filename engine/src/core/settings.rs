@@ -53,6 +53,9 @@ impl Core {
             self.policies.reconfigure(before, &config);
             let fraction = settings.rollouts.max_failure_fraction;
             self.failures.tolerate(fraction);
+            if let Some(growth) = &mut self.growth {
+                growth.tune(&settings.search.growing);
+            }
             self.config = Arc::new(config);
         }
         self.limit_to(settings.budget.clone());

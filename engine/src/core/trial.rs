@@ -18,6 +18,8 @@ pub(crate) struct Trial {
     pub(crate) examples: Vec<ExampleId>,
     /// Where its rollouts stand in the queue.
     pub(crate) priority: Priority,
+    /// The number of its step in a row that grows.
+    pub(crate) rung: Option<u32>,
     /// Whether it began before its gate was committed.
     pub(crate) speculative: bool,
     slots: Vec<Slot>,
@@ -78,6 +80,7 @@ impl Trial {
             candidate,
             examples,
             priority: Priority::ALONE,
+            rung: None,
             speculative: false,
             slots,
             open,
@@ -97,6 +100,7 @@ impl Trial {
             candidate: Arc::clone(&self.candidate),
             examples: self.examples.clone(),
             priority: self.priority,
+            rung: None,
             speculative: false,
             slots: (0..self.slots.len()).map(known).collect(),
             open: 0,
@@ -116,6 +120,7 @@ impl Trial {
             candidate: self.candidate.content_id(),
             examples: self.examples.clone(),
             reused: (self.slots.len() - self.open) as u32,
+            rung: self.rung,
             speculative: self.speculative,
         })
     }

@@ -4,6 +4,9 @@ use gepa_archive::{CandidateIndex, ContentId, Origin};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::growing::Leader;
+use crate::posterior::Estimate;
+
 /// A new member of the archive.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CandidateAccepted {
@@ -19,7 +22,7 @@ pub struct CandidateAccepted {
     pub origin: Origin,
     /// Mean over its scored pareto examples.
     pub mean_score: f64,
-    /// Scores in the order of the pareto set; `None` where the rollout failed.
+    /// Scores in the order of the pareto set; `None` where the rollout failed or was never run.
     pub scores: Vec<Option<f64>>,
     /// Means of its further objectives.
     pub objectives: IndexMap<String, f64>,
@@ -27,7 +30,16 @@ pub struct CandidateAccepted {
     pub front: Vec<CandidateIndex>,
     /// Whether that set changed, which counts as an improvement.
     pub improvement: bool,
-    /// Whether it is the new best by mean score.
+    /// The number of pareto examples it was run on, failed ones included; absent unless rows grow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<u32>,
+    /// What is known about it; absent unless rows grow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
+    /// The best candidate now; absent unless rows grow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<Leader>,
+    /// Whether it is the new best: by mean score, or by its estimate where rows grow.
     pub best: bool,
     /// Candidates that a bounded archive evicted for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

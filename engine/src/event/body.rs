@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CandidateAccepted, CandidateInjected, CandidateProposed, GateDecided, LimitsChanged,
-    PolicyDecided, ProposalClosed, ProposalIssued, ReflectionSettled, RolloutSettled,
-    RolloutsDropped, RunAbandoned, RunFinished, RunInterrupted, RunResumed, RunStarted,
-    SettingsChanged, SnapshotTaken, StopDecided, StopRequested, TrialFinished, TrialStarted,
+    PolicyDecided, ProposalClosed, ProposalIssued, RefinementIssued, ReflectionSettled,
+    RolloutSettled, RolloutsDropped, RowExtended, RunAbandoned, RunFinished, RunInterrupted,
+    RunResumed, RunStarted, RungDecided, SettingsChanged, SnapshotTaken, StopDecided,
+    StopRequested, TrialFinished, TrialStarted,
 };
 use crate::ids::{Seq, Timestamp};
 
@@ -160,6 +161,12 @@ kinds! {
         CandidateProposed(proposed: CandidateProposed) = "candidate_proposed",
         /// A child was compared with its parents.
         GateDecided(gate: GateDecided) = "gate_decided",
+        /// A child was compared with the best candidate after a step of its row.
+        RungDecided(rung: RungDecided) = "rung_decided",
+        /// An iteration begins that makes the row of an accepted candidate longer.
+        RefinementIssued(issued: RefinementIssued) = "refinement_issued",
+        /// The row of an accepted candidate became longer.
+        RowExtended(extended: Box<RowExtended>) = "row_extended",
         /// An iteration ended without a new member of the archive.
         ProposalClosed(closed: ProposalClosed) = "proposal_closed",
         /// A candidate entered the archive.

@@ -7,6 +7,7 @@
 
 mod archive;
 mod body;
+mod growing;
 mod policy;
 mod proposal;
 mod reflection;
@@ -15,6 +16,7 @@ mod trial;
 
 pub use archive::*;
 pub use body::{Decision, Event, EventBody, Fact, JOURNAL_FORMAT};
+pub use growing::*;
 pub use policy::*;
 pub use proposal::*;
 pub use reflection::*;

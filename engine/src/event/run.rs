@@ -3,6 +3,7 @@
 use gepa_archive::{Candidate, CandidateIndex};
 use serde::{Deserialize, Serialize};
 
+use super::growing::BestAgainstSeed;
 use crate::config::{BudgetSettings, Settings};
 use crate::counters::Counters;
 use crate::ids::{RunId, Seq};
@@ -116,10 +117,13 @@ pub struct StopDecided {
 pub struct RunFinished {
     /// Why optimization stopped.
     pub stop_reason: StopReason,
-    /// The best candidate by mean pareto score; `None` if not even the seed could be scored.
+    /// The best candidate by mean pareto score, or by its estimate where rows grow; `None` if not even the seed could be scored.
     pub best: Option<CandidateIndex>,
     /// Baseline first, then the top-k by pareto score.
     pub validation: Vec<ValidationResult>,
+    /// What is known about the best candidate and the seed; absent unless rows grow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<BestAgainstSeed>,
     /// All counters at the end.
     pub counters: Counters,
 }

@@ -21,6 +21,9 @@ pub struct TrialStarted {
     pub examples: Vec<ExampleId>,
     /// The number of examples whose outcomes are known from earlier trials and are not executed.
     pub reused: u32,
+    /// The number of the step in a row that grows, from 0; absent in other rows and trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rung: Option<u32>,
     /// Whether it was ordered before it was certain that it was needed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub speculative: bool,

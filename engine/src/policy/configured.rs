@@ -5,10 +5,10 @@ use std::fmt;
 use super::answers::{Answers, Seat};
 use super::stop::{AnyOf, built_in};
 use super::{
-    AcceptanceRule, BestMean, ComponentSelector, EpochShuffled, Full, MinibatchSampler,
+    AcceptanceRule, BestMean, ComponentSelector, EpochShuffled, Full, Growing, MinibatchSampler,
     ParentSelector, ParetoEvaluation, Policies, StopCondition, WinnerChoice,
 };
-use crate::config::{Config, SearchSettings, Settings};
+use crate::config::{Config, Evaluation, SearchSettings, Settings};
 
 /// One policy for each point of the search, and the answers of foreign ones.
 pub(crate) struct PolicySet {
@@ -57,7 +57,7 @@ impl PolicySet {
                 AcceptanceRule::replayable,
             ),
             evaluation: Seat::new(
-                Box::new(Full),
+                evaluation_of(search),
                 given.evaluation,
                 ParetoEvaluation::replayable,
             ),
@@ -87,9 +87,19 @@ impl PolicySet {
         if old.components != new.components {
             self.components.configured = Box::new(new.components);
         }
+        if (old.evaluation, &old.growing) != (new.evaluation, &new.growing) {
+            self.evaluation.configured = evaluation_of(new);
+        }
         if old.acceptance != new.acceptance {
             self.acceptance.configured = Box::new(new.acceptance);
         }
+    }
+}
+
+fn evaluation_of(search: &SearchSettings) -> Box<dyn ParetoEvaluation> {
+    match search.evaluation {
+        Evaluation::Full => Box::new(Full),
+        Evaluation::Growing => Box::new(Growing::new(search.growing.clone())),
     }
 }
 

@@ -3,6 +3,8 @@
 use gepa_archive::{Archive, CandidateIndex, InstanceIndex};
 use serde::{Deserialize, Serialize};
 
+use super::growing::Field;
+use crate::posterior::Estimate;
 use crate::random::RandomSource;
 
 /// A candidate about to be run on the pareto set: the seed, or a child that goes on.
@@ -18,6 +20,8 @@ pub struct RowQuestion<'a> {
     /// The archive's name of each pareto example, by position. Its length, at least 1, is the size
     /// of the pareto set.
     pub instances: &'a [InstanceIndex],
+    /// The field that the candidate is compared with; `None` unless rows grow.
+    pub(crate) field: Option<&'a Field>,
 }
 
 /// One known place of a candidate's row.
@@ -97,6 +101,31 @@ pub trait RowPlan: Send {
     /// The next step. `known` holds every position run so far, in the order in which they were
     /// ordered; it is empty at first.
     fn next(&mut self, known: &[RowScore]) -> RowStep;
+
+    /// The most positions of this row. The core reserves rollouts for that many.
+    fn most(&self) -> usize {
+        usize::MAX
+    }
+
+    /// The comparison behind the last step; `None` if the step follows from none. The core journals
+    /// it.
+    fn verdict(&self) -> Option<RungVerdict> {
+        None
+    }
+}
+
+/// A comparison of a child with the best candidate, after a step of its row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RungVerdict {
+    /// What is known about the child.
+    pub child: Estimate,
+    /// The best candidate at that time.
+    pub against: CandidateIndex,
+    /// The probability that the child is better.
+    pub probability: f64,
+    /// Whether the row grows further.
+    pub goes_on: bool,
 }
 
 /// The whole pareto set at once.

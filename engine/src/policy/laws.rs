@@ -10,7 +10,8 @@ use indexmap::IndexMap;
 
 use super::stop::built_in;
 use super::*;
-use crate::config::{Acceptance, BudgetSettings, ComponentSelection};
+use crate::config::{Acceptance, BudgetSettings, ComponentSelection, GrowingSettings};
+use crate::posterior::{Ancestor, Ancestors, Posterior};
 use crate::random::{ChaChaStreams, DrawPurpose, RandomSource};
 
 const INSTANCES: u64 = 8;
@@ -290,20 +291,59 @@ impl RowPlan for TwoSteps {
     }
 }
 
+/// The members of an archive as a child sees them. Instances are named by their positions.
+fn field(archive: &Archive, pareto: usize) -> Field {
+    let mut members = Posterior::new(pareto, 0.1, 3);
+    for index in archive.live() {
+        let scores = (0..pareto).filter_map(|at| {
+            let instance = InstanceIndex(at as u32);
+            Some((at, archive.score(*index, instance)?))
+        });
+        members.add(*index, Ancestors::default(), scores);
+    }
+    members.fit();
+    let rivals = archive.best().map(|leader| Rivals {
+        members: Arc::new(members),
+        leader,
+        length: pareto,
+        ancestors: Ancestors::new(vec![Ancestor::Final(0.4)]),
+    });
+    Field {
+        order: (0..pareto).rev().collect(),
+        rivals,
+    }
+}
+
 #[test]
 fn every_pareto_evaluation_keeps_its_obligations() {
-    let evaluations: [Box<dyn ParetoEvaluation>; 2] = [Box::new(Full), Box::new(InTwoSteps)];
+    let growing = |n0, grow| {
+        let settings = GrowingSettings {
+            n0,
+            grow,
+            ..GrowingSettings::default()
+        };
+        Box::new(Growing::new(settings))
+    };
+    let evaluations: [Box<dyn ParetoEvaluation>; 5] = [
+        Box::new(Full),
+        Box::new(InTwoSteps),
+        growing(12, 2.0),
+        growing(1, 1.1),
+        growing(3, 100.0),
+    ];
     for mut evaluation in evaluations {
         for pareto in [1, 2, 7, 12] {
             let (first, most) = (evaluation.first(pareto), evaluation.most(pareto));
             assert!((1..=pareto).contains(&first) && (first..=pareto).contains(&most));
             let instances: Vec<InstanceIndex> = (0..pareto as u32).map(InstanceIndex).collect();
             for archive in archives() {
+                let field = field(&archive, pareto);
                 let question = RowQuestion {
                     iteration: 3,
                     archive: &archive,
                     parents: &[CandidateIndex(0)],
                     instances: &instances,
+                    field: Some(&field),
                 };
                 let mut plan = evaluation.row(&question, &mut ChaChaStreams::new(1));
                 let mut again = evaluation.row(&question, &mut ChaChaStreams::new(1));

@@ -12,6 +12,7 @@ mod answers;
 mod components;
 mod configured;
 mod evaluation;
+mod growing;
 #[cfg(test)]
 pub(crate) mod laws;
 mod minibatch;
@@ -24,7 +25,11 @@ pub use acceptance::{AcceptanceRule, GateQuestion};
 pub(crate) use answers::{Question, Seat};
 pub use components::{ComponentQuestion, ComponentSelector};
 pub(crate) use configured::PolicySet;
-pub use evaluation::{Full, ParetoEvaluation, RowPlan, RowQuestion, RowScore, RowStep};
+pub use evaluation::{
+    Full, ParetoEvaluation, RowPlan, RowQuestion, RowScore, RowStep, RungVerdict,
+};
+pub use growing::Growing;
+pub(crate) use growing::{Field, Rivals};
 pub use minibatch::{EpochShuffled, MinibatchQuestion, MinibatchSampler};
 pub use parent::{ParentQuestion, ParentSelector};
 pub use policies::Policies;

@@ -129,7 +129,9 @@ impl Policies {
     pub(crate) fn first_order(&self, config: &Config) -> u64 {
         let pareto = config.sets().pareto.len();
         let given = self.evaluation.as_ref().filter(|one| one.replayable());
-        given.map_or(pareto, |one| one.first(pareto).clamp(1, pareto)) as u64
+        given.map_or(config.first_order(), |one| {
+            one.first(pareto).clamp(1, pareto) as u64
+        })
     }
 }
 

@@ -157,7 +157,7 @@ fn iterations(standing: &Standing<'_>) -> Option<StopReason> {
 fn target_score(standing: &Standing<'_>) -> Option<StopReason> {
     let target = standing.limits.target_score?;
     let best = standing.archive.best()?;
-    let score = standing.archive.get(best)?.mean;
+    let score = standing.archive.get(best)?.estimate;
     (score >= target).then_some(StopReason::TargetScore { target, score })
 }
 

@@ -6,7 +6,7 @@ use super::rows::{
     CandidateRow, GateRow, ReflectionRow, RolloutRow, RunSummary, SnapshotRow, TrialRow,
 };
 use crate::event::{
-    CandidateAccepted, CloseReason, Decision, Event, EventBody, Fact, TrialFinished,
+    CandidateAccepted, CloseReason, Decision, Event, EventBody, Fact, RowExtended, TrialFinished,
     ValidationResult,
 };
 use crate::ids::{RunId, Seq, Timestamp};
@@ -21,6 +21,8 @@ pub enum Change {
     Gate(u64, GateRow),
     /// An iteration's candidate was accepted, by the event `Seq`.
     Accepted(Box<CandidateAccepted>, Seq),
+    /// The row of an accepted candidate became longer.
+    Extended(Box<RowExtended>),
     /// A candidate left the archive, by the event `Seq`.
     Evicted(CandidateIndex, Seq),
     /// An iteration's candidate, if it has one, was not accepted.
@@ -153,7 +155,11 @@ impl Projector {
                 let results = finished.validation.iter().cloned();
                 results.map(Change::Validated).collect()
             }
-            Decision::ProposalIssued(_) | Decision::StopDecided(_) => Vec::new(),
+            Decision::RowExtended(extended) => vec![Change::Extended(extended.clone())],
+            Decision::ProposalIssued(_)
+            | Decision::RungDecided(_)
+            | Decision::RefinementIssued(_)
+            | Decision::StopDecided(_) => Vec::new(),
         }
     }
 }

@@ -1,14 +1,18 @@
 //! Compares other settings with every choice of the recorded run.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use gepa_archive::{Archive, ArchiveSettings, CandidateIndex, InstanceScore, Origin, ScoreRow};
+use gepa_archive::{
+    Archive, Candidate, CandidateIndex, ContentId, InstanceIndex, InstanceScore, Origin, ScoreRow,
+};
 use gepa_evaluation::{ExampleId, Stage};
 
 use super::data::{Recorded, candidates_of};
-use crate::config::Config;
-use crate::core::ranks;
-use crate::event::{CandidateAccepted, Decision, Event, EventBody};
+use crate::config::{Config, SearchSettings};
+use crate::core::{Growth, archive_settings, ranks};
+use crate::event::{CandidateAccepted, Decision, Event, EventBody, RowExtended};
+use crate::policy::RowScore;
 use crate::random::{ChaChaStreams, DrawPurpose, RandomSource};
 
 /// The answers of other settings along the recorded path.
@@ -46,12 +50,7 @@ impl Along {
         let search = &config.settings().search;
         let mut random = ChaChaStreams::new(config.settings().run.seed);
         let candidates = candidates_of(events);
-        let mut archive = Archive::new(ArchiveSettings {
-            frontier: search.frontier,
-            max_size: search.archive_max_size.map(|size| size as usize),
-            min_score: search.archive_min_score,
-            revisable: false,
-        });
+        let mut pool = Pool::new(search, pareto, &mut random);
         let mut along = Self::default();
         // A parent is drawn once for all its minibatches of a generation.
         let mut batches_left = 0;
@@ -68,7 +67,8 @@ impl Along {
                     if batches_left == 0 {
                         batches_left = u64::from(search.batches_per_parent) * config.hypotheses();
                         let mut draw = random.stream(DrawPurpose::Parent, iteration);
-                        instead = archive
+                        instead = pool
+                            .archive
                             .select(&search.parent_rule(), &mut *draw)
                             .unwrap_or_default();
                     }
@@ -97,13 +97,10 @@ impl Along {
                     }
                 }
                 EventBody::Decision(Decision::CandidateAccepted(accepted)) => {
-                    let row = score_row(accepted, recorded, pareto);
-                    let candidate = candidates.get(&accepted.candidate).cloned();
-                    if let (Some(row), Some(candidate)) = (row, candidate) {
-                        let parents = accepted.parents.clone();
-                        // A journal whose rows do not fit was refused before this point.
-                        let _ = archive.insert(candidate, parents, accepted.origin, &row);
-                    }
+                    pool.accept(accepted, recorded, candidates.get(&accepted.candidate));
+                }
+                EventBody::Decision(Decision::RowExtended(extended)) => {
+                    pool.extend(extended, recorded);
                 }
                 _ => {}
             }
@@ -112,28 +109,125 @@ impl Along {
     }
 }
 
-fn score_row(
-    accepted: &CandidateAccepted,
-    recorded: &Recorded,
-    pareto: &[ExampleId],
-) -> Option<ScoreRow> {
-    let instances = ranks(pareto);
-    let positions: HashMap<&ExampleId, usize> = (0..pareto.len())
-        .map(|position| (&pareto[position], position))
-        .collect();
-    // The sums are added in the order in which the core adds them.
-    let obtained = recorded.obtained(accepted.iteration);
-    let scores = obtained.into_iter().filter_map(|example| {
-        let position = *positions.get(example)?;
-        let outcome = recorded.outcome(Stage::Pareto, accepted.candidate, example);
-        let scored = outcome.and_then(|outcome| outcome.scored());
-        Some(InstanceScore {
-            instance: instances[position],
-            score: (*accepted.scores.get(position)?)?,
-            objectives: scored
-                .map(|scored| scored.objectives.clone())
-                .unwrap_or_default(),
-        })
-    });
-    ScoreRow::new(scores.collect()).ok()
+/// The archive of the other settings, filled with the recorded candidates.
+struct Pool<'a> {
+    archive: Archive,
+    growth: Option<Growth>,
+    instances: Vec<InstanceIndex>,
+    positions: HashMap<&'a ExampleId, usize>,
+    /// The contents of the members.
+    members: Vec<ContentId>,
+}
+
+impl<'a> Pool<'a> {
+    fn new(search: &SearchSettings, pareto: &'a [ExampleId], random: &mut ChaChaStreams) -> Self {
+        let instances = ranks(pareto);
+        let growth = Growth::new(search, &instances, random);
+        let archive = Archive::new(archive_settings(search));
+        let places = pareto.iter().enumerate();
+        Self {
+            archive,
+            growth,
+            instances,
+            positions: places.map(|(position, id)| (id, position)).collect(),
+            members: Vec::new(),
+        }
+    }
+
+    fn accept(
+        &mut self,
+        accepted: &CandidateAccepted,
+        recorded: &Recorded,
+        candidate: Option<&Arc<Candidate>>,
+    ) {
+        self.members.push(accepted.candidate);
+        let score_at = |position: usize| accepted.scores.get(position).copied().flatten();
+        let iteration = accepted.iteration;
+        let scores = self.obtained(iteration, accepted.candidate, recorded, score_at);
+        let row = ScoreRow::new(scores.clone());
+        let (Ok(row), Some(candidate)) = (row, candidate.cloned()) else {
+            return;
+        };
+        let (parents, origin) = (accepted.parents.clone(), accepted.origin);
+        let known = self.known(iteration, recorded, score_at);
+        // A journal whose rows do not fit was refused before this point.
+        let Some(growth) = &mut self.growth else {
+            let _ = self.archive.insert(candidate, parents, origin, &row);
+            return;
+        };
+        growth.add(&parents, &known, scores);
+        let ranked = growth.ranked();
+        let archive = &mut self.archive;
+        if let Ok(inserted) = archive.insert_ranked(candidate, parents, origin, &row, &ranked) {
+            inserted.evicted.iter().for_each(|one| growth.freeze(*one));
+        }
+    }
+
+    /// Settings under which no row grows know the rows as they were accepted.
+    fn extend(&mut self, extended: &RowExtended, recorded: &Recorded) {
+        let member = extended.candidate;
+        let Some(content) = self.members.get(member.position()).copied() else {
+            return;
+        };
+        let places = extended.positions.iter().zip(&extended.scores);
+        let known: Vec<RowScore> = places
+            .map(|(position, score)| RowScore {
+                position: *position as usize,
+                score: *score,
+            })
+            .collect();
+        let score_at = |position: usize| {
+            let found = known.iter().find(|one| one.position == position);
+            found.and_then(|one| one.score)
+        };
+        let further = self.obtained(extended.iteration, content, recorded, score_at);
+        let is_live = self.archive.get(member).is_some_and(|one| !one.evicted);
+        let Some(growth) = self.growth.as_mut().filter(|_| is_live) else {
+            return;
+        };
+        if let Some(row) = growth.longer_row(member, &further) {
+            growth.extend(member, &known, further);
+            let _ = self.archive.extend(member, &row, &growth.ranked());
+        }
+    }
+
+    /// The outcomes of an iteration's row in the order in which they were ordered.
+    fn known(
+        &self,
+        iteration: u64,
+        recorded: &Recorded,
+        score_at: impl Fn(usize) -> Option<f64>,
+    ) -> Vec<RowScore> {
+        let ordered = recorded.ordered(iteration);
+        let positions = ordered.filter_map(|example| self.positions.get(example).copied());
+        let known = positions.map(|position| RowScore {
+            position,
+            score: score_at(position),
+        });
+        known.collect()
+    }
+
+    /// The scores of an iteration's row in the order in which the core adds them.
+    fn obtained(
+        &self,
+        iteration: u64,
+        candidate: ContentId,
+        recorded: &Recorded,
+        score_at: impl Fn(usize) -> Option<f64>,
+    ) -> Vec<InstanceScore> {
+        let obtained = recorded.obtained(iteration).into_iter();
+        let scores = obtained.filter_map(|example| {
+            let position = *self.positions.get(example)?;
+            let outcome = recorded.outcome(Stage::Pareto, candidate, example);
+            let scored = outcome.and_then(|outcome| outcome.scored());
+            Some(InstanceScore {
+                instance: self.instances[position],
+                score: score_at(position)?,
+                objectives: scored
+                    .map(|scored| scored.objectives.clone())
+                    .unwrap_or_default(),
+            })
+        });
+        scores.collect()
+    }
 }

@@ -155,6 +155,12 @@ impl Recorded {
         obtained
     }
 
+    /// The pareto examples of an iteration's row in the order in which they were ordered.
+    pub(super) fn ordered(&self, iteration: u64) -> impl Iterator<Item = &ExampleId> {
+        let orders = self.orders.get(&iteration).into_iter().flatten();
+        orders.flatten()
+    }
+
     fn was_bought(&self, iteration: u64, example: &ExampleId) -> bool {
         let examples = self.bought.get(&iteration);
         examples.is_some_and(|examples| examples.contains(example))

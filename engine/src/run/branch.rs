@@ -89,6 +89,7 @@ fn check_kept(before: &Config, after: &Config) -> Result<(), RunError> {
     let all = [
         (before.seed() == after.seed(), "the seed candidate"),
         (before.sets() == after.sets(), "an example set"),
+        (old.evaluation == new.evaluation, "`search.evaluation`"),
         (old.frontier == new.frontier, "`search.frontier`"),
         (
             old.archive_max_size == new.archive_max_size,

@@ -267,8 +267,8 @@ impl RunBuilder {
             return Ok(());
         };
         let row = self.policies.first_order(config);
-        let spared = config.sets().pareto.len() as u64 - row;
-        let floor = config.floor_rollouts() - 2 * spared;
+        let configured = config.first_order();
+        let floor = config.floor_rollouts() - 2 * configured + 2 * row;
         if limit >= floor {
             return Ok(());
         }
@@ -276,7 +276,7 @@ impl RunBuilder {
             limit,
             floor,
             seed: row,
-            proposal: config.generation_rollouts() - spared,
+            proposal: config.generation_rollouts() - configured + row,
             validation: config.validation_rollouts(),
         })
     }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use gepa_archive::CandidateIndex;
 use gepa_engine::record::{Cell, Change, Column, GateRow, Misfit, RolloutRow, usage_cells};
 use gepa_engine::{
-    CandidateAccepted, CloseReason, Event, RunId, Seq, StoreError, Timestamp, TrialFinished,
-    TrialKey, ValidationResult,
+    CandidateAccepted, CloseReason, Event, RowExtended, RunId, Seq, StoreError, Timestamp,
+    TrialFinished, TrialKey, ValidationResult,
 };
 use gepa_evaluation::Usage;
-use rusqlite::{CachedStatement, Connection, params_from_iter};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params_from_iter};
 
 use super::insert;
 use super::place::Place;
@@ -152,6 +152,43 @@ impl<'c> RunTables<'c> {
         })
     }
 
+    /// Adds scores to the stored row.
+    fn extend(&self, extended: &RowExtended) -> Result<(), ChangeError> {
+        let index = extended.candidate;
+        let member = || Cell::count(index.0.into());
+        let found_row = self
+            .connection
+            .prepare_cached(
+                "SELECT scores FROM candidates WHERE run_id = ?1 AND archive_index = ?2",
+            )
+            .and_then(|mut statement| {
+                let place = [Cell::text(self.run.as_str()), member()].map(Parameter);
+                let read = |row: &Row<'_>| row.get::<_, Option<String>>(0);
+                statement
+                    .query_row(params_from_iter(place), read)
+                    .optional()
+            });
+        let stored = self.written(found_row)?.flatten();
+        let read = |text: String| serde_json::from_str::<Vec<Option<f64>>>(&text).ok();
+        let Some(mut scores) = stored.and_then(read).filter(|row| extended.fits(row)) else {
+            return Err(misfit(format!(
+                "the row of candidate {index} has no such positions"
+            )));
+        };
+        extended.add_to(&mut scores);
+        let changed = self.update(
+            "UPDATE candidates SET mean_score = ?3, scores = ?4, objectives = ?5 \
+             WHERE run_id = ?1 AND archive_index = ?2",
+            vec![
+                member(),
+                Cell::Real(extended.mean_score),
+                Cell::json(&scores),
+                Cell::json(&extended.objectives),
+            ],
+        )?;
+        found(changed, || never_accepted(index))
+    }
+
     fn evict(&self, index: CandidateIndex, seq: Seq) -> Result<(), ChangeError> {
         let changed = self.update(
             "UPDATE candidates SET status = 'evicted', evicted_seq = ?3 \
@@ -242,6 +279,7 @@ impl RunTables<'_> {
             Change::Candidate(row) => self.written(insert::candidate(self.connection, &row)),
             Change::Gate(iteration, gate) => self.gate(iteration, &gate),
             Change::Accepted(accepted, seq) => self.accept(&accepted, seq),
+            Change::Extended(extended) => self.extend(&extended),
             Change::Evicted(index, seq) => self.evict(index, seq),
             Change::Closed(iteration, reason) => self.close(iteration, reason),
             Change::Validated(result) => self.validate(&result),

@@ -15,7 +15,7 @@ use crate::script::{journal, usage};
 fn the_script_holds_every_kind_of_event() {
     let events = journal();
     let kinds: BTreeSet<&str> = events.iter().map(|event| event.body.kind()).collect();
-    assert_eq!(kinds.len(), 17, "{kinds:?}");
+    assert_eq!(kinds.len(), 20, "{kinds:?}");
 }
 
 #[tokio::test]

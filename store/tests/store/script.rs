@@ -276,6 +276,7 @@ fn ending(iteration: u64) -> Vec<EventBody> {
         &best,
         &[0.8, 0.7],
     ));
+    bodies.extend(refined(1, 1, 0.25));
     bodies.push(EventBody::Decision(Decision::RunFinished(Box::new(
         RunFinished {
             stop_reason: StopReason::Requested,
@@ -289,6 +290,7 @@ fn ending(iteration: u64) -> Vec<EventBody> {
                 ),
                 validated(2, Some(1), None, vec![None, None]),
             ],
+            comparison: None,
             counters: Counters::default(),
         },
     ))));
@@ -337,6 +339,7 @@ pub(crate) fn started(
         candidate: candidate.content_id(),
         examples: examples(),
         reused,
+        rung: None,
         speculative: false,
     }))
 }
@@ -460,10 +463,58 @@ fn accepted(
         objectives: IndexMap::from([("z".to_owned(), 0.1), ("a".to_owned(), 0.7)]),
         front: (0..=index).map(CandidateIndex).collect(),
         improvement: true,
+        length: None,
+        estimate: None,
+        leader: None,
         best: true,
         evicted: Vec::new(),
         committed_rollouts: 3,
     })))
+}
+
+/// A step of a row, and one more score for the row of a member.
+fn refined(index: u32, position: u32, score: f64) -> Vec<EventBody> {
+    let candidate = CandidateIndex(index);
+    let estimate = Estimate {
+        mean: 0.4,
+        variance: 0.01,
+        scored: 3,
+    };
+    let rung = Decision::RungDecided(RungDecided {
+        iteration: 8,
+        rung: 0,
+        length: 2,
+        estimate,
+        against: candidate,
+        probability: 0.3,
+        goes_on: true,
+    });
+    let issued = Decision::RefinementIssued(RefinementIssued {
+        iteration: 9,
+        candidate,
+        count: 1,
+    });
+    let extended = Decision::RowExtended(Box::new(RowExtended {
+        iteration: 9,
+        candidate,
+        from: 2,
+        to: 3,
+        positions: vec![position],
+        scores: vec![Some(score)],
+        mean_score: 0.361,
+        objectives: IndexMap::from([("z".to_owned(), 0.2)]),
+        estimate,
+        front: vec![CandidateIndex(0), candidate],
+        improvement: true,
+        leader: Leader {
+            candidate: CandidateIndex(2),
+            mean_score: mean_score(2),
+            estimate,
+        },
+        committed_rollouts: 9,
+    }));
+    let decisions = [rung, issued, extended];
+    decisions.into_iter().map(EventBody::Decision).collect()
 }
 
 fn snapshot(ordinal: u64, tag: SnapshotTag, subject: u32, candidate: &Candidate) -> EventBody {
@@ -482,14 +533,19 @@ fn mean_score(index: u32) -> f64 {
     0.2 + f64::from(index) / 3.0
 }
 
-/// The journal in the form of older programs, whose snapshots had neither score nor token count.
+/// The journal in the form of older programs, whose snapshots had neither score nor token count, and
+/// whose rows did not grow.
 pub(crate) fn journal_of_format_1() -> Arc<[Event]> {
-    let mut events = journal().to_vec();
-    for event in &mut events {
-        if let EventBody::Decision(Decision::SnapshotTaken(taken)) = &mut event.body {
+    let mut bodies = bodies();
+    bodies.retain(|body| {
+        let growing = ["rung_decided", "refinement_issued", "row_extended"];
+        !growing.contains(&body.kind())
+    });
+    for body in &mut bodies {
+        if let EventBody::Decision(Decision::SnapshotTaken(taken)) = body {
             taken.score = None;
             taken.token_count = None;
         }
     }
-    events.into()
+    number(1, bodies)
 }

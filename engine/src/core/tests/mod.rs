@@ -1,5 +1,6 @@
 //! The core without a run around it.
 
+mod growing;
 mod guarantees;
 mod hypotheses;
 mod interleaving;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gepa_archive::Candidate;
 use gepa_evaluation::{ExampleId, FailureKind, Outcome, PromptTemplate, Scored, Usage};
+use indexmap::IndexMap;
 
 use super::super::{Core, ReflectionWork, Work};
 use crate::config::{
@@ -24,6 +25,10 @@ fn ids(from: u64, count: u64) -> Vec<ExampleId> {
     (from..from + count).map(ExampleId::Seed).collect()
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a feature of the world that tests combine freely"
+)]
 pub(crate) struct World {
     pub(crate) settings: Settings,
     pub(crate) failing: bool,
@@ -31,6 +36,10 @@ pub(crate) struct World {
     pub(crate) overlapping: bool,
     /// Rows of pareto scores grow in two steps.
     pub(crate) growing: bool,
+    /// Scores are any numbers, with two further objectives.
+    pub(crate) graded: bool,
+    /// Examples in the pareto set.
+    pub(crate) pareto: u64,
     pub(crate) seed: u64,
 }
 
@@ -62,6 +71,8 @@ impl World {
             failing: false,
             overlapping: false,
             growing: false,
+            graded: false,
+            pareto: 12,
             seed: 3,
         }
     }
@@ -82,8 +93,8 @@ impl World {
         let seed = Candidate::new([("plan", "a"), ("act", "b")]).unwrap();
         let sets = ExampleSets {
             train: ids(0, 20),
-            pareto: ids(if self.overlapping { 14 } else { 100 }, 12),
-            validation: ids(200, 8),
+            pareto: ids(if self.overlapping { 14 } else { 100 }, self.pareto),
+            validation: ids(20_000, 8),
         };
         Config::new(seed, PromptTemplate::default(), sets, self.settings.clone()).unwrap()
     }
@@ -102,10 +113,14 @@ impl World {
                 } else {
                     let length: usize = work.candidate.components().values().map(|t| t.len()).sum();
                     let threshold = 30 + 6 * length.min(10) as u64;
-                    Outcome::Scored(Scored {
-                        score: f64::from(u8::from(noise % 100 < threshold)),
-                        ..Scored::default()
-                    })
+                    if self.graded {
+                        Outcome::Scored(graded(noise, threshold))
+                    } else {
+                        Outcome::Scored(Scored {
+                            score: f64::from(u8::from(noise % 100 < threshold)),
+                            ..Scored::default()
+                        })
+                    }
                 };
                 Fact::RolloutSettled(Box::new(RolloutSettled {
                     trial: work.trial,
@@ -298,6 +313,22 @@ impl Journal {
 
     pub(crate) fn count(&self, of: impl Fn(&EventBody) -> bool) -> usize {
         self.entries.iter().filter(|entry| of(entry)).count()
+    }
+}
+
+/// A score between -40 and 260 that rises with `threshold`, and the scores of two objectives. The
+/// second one is not always there.
+fn graded(noise: u64, threshold: u64) -> Scored {
+    let part = |shift: u32, modulus: u64| ((noise >> shift) % modulus) as f64;
+    let mut objectives = IndexMap::new();
+    objectives.insert("speed".into(), part(9, 5));
+    if !noise.is_multiple_of(3) {
+        objectives.insert("brevity".into(), part(17, 100) + threshold as f64);
+    }
+    Scored {
+        score: part(0, 200) + threshold as f64 - 70.0,
+        objectives,
+        ..Scored::default()
     }
 }
 

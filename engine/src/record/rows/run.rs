@@ -9,8 +9,8 @@ use super::super::endings::Endings;
 use crate::config::BudgetSettings;
 use crate::counters::Counters;
 use crate::event::{
-    CandidateAccepted, CloseReason, Decision, Event, EventBody, Fact, RunFinished, RunOrigin,
-    SnapshotTag, SnapshotTaken, ValidationResult,
+    CandidateAccepted, CloseReason, Decision, Event, EventBody, Fact, Leader, RowExtended,
+    RunFinished, RunOrigin, SnapshotTag, SnapshotTaken, ValidationResult,
 };
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::stop::StopReason;
@@ -201,6 +201,7 @@ impl RunSummary {
                 self.origin.clone_from(&started.origin);
             }
             Decision::CandidateAccepted(accepted) => self.accept(accepted),
+            Decision::RowExtended(extended) => self.extend(extended),
             Decision::SnapshotTaken(taken) => self.snapshot(taken),
             Decision::StopDecided(stop) => self.stop_reason = Some(stop.reason.clone()),
             Decision::RunFinished(finished) => self.finish(finished, at),
@@ -253,11 +254,26 @@ impl RunSummary {
         if accepted.iteration == 0 {
             self.baseline_score = Some(accepted.mean_score);
         }
-        if accepted.best {
+        if let Some(leader) = &accepted.leader {
+            self.follow(leader);
+        } else if accepted.best {
             self.best_score = Some(accepted.mean_score);
             self.best = Some(accepted.index);
         }
         self.front_size = accepted.front.len() as u64;
+    }
+
+    fn extend(&mut self, extended: &RowExtended) {
+        if extended.candidate == CandidateIndex(0) {
+            self.baseline_score = Some(extended.mean_score);
+        }
+        self.follow(&extended.leader);
+        self.front_size = extended.front.len() as u64;
+    }
+
+    fn follow(&mut self, leader: &Leader) {
+        self.best_score = Some(leader.mean_score);
+        self.best = Some(leader.candidate);
     }
 
     fn snapshot(&mut self, taken: &SnapshotTaken) {

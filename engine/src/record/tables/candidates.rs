@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gepa_archive::CandidateIndex;
 
 use super::Misfit;
-use crate::event::{CandidateAccepted, ValidationResult};
+use crate::event::{CandidateAccepted, RowExtended, ValidationResult};
 use crate::ids::Seq;
 use crate::record::project::Change;
 use crate::record::rows::{CandidateRow, CandidateStatus};
@@ -31,6 +31,7 @@ impl CandidateTable {
             Change::Candidate(row) => self.propose(*row)?,
             Change::Gate(iteration, gate) => self.of_iteration_mut(iteration)?.gate = Some(gate),
             Change::Accepted(accepted, seq) => self.accept(*accepted, seq)?,
+            Change::Extended(extended) => self.extend(*extended)?,
             Change::Evicted(index, seq) => {
                 let row = self.member_mut(index)?;
                 row.status = CandidateStatus::Evicted;
@@ -111,6 +112,20 @@ impl CandidateTable {
         row.accepted_seq = Some(seq);
         let position = self.by_iteration[&iteration];
         self.members.insert(accepted.index, position);
+        Ok(())
+    }
+
+    fn extend(&mut self, extended: RowExtended) -> Result<(), Misfit> {
+        let row = self.member_mut(extended.candidate)?;
+        let Some(scores) = row.scores.as_mut().filter(|row| extended.fits(row)) else {
+            let index = extended.candidate;
+            return misfit(format!(
+                "the row of candidate {index} has no such positions"
+            ));
+        };
+        extended.add_to(scores);
+        row.mean_score = Some(extended.mean_score);
+        row.objectives = extended.objectives;
         Ok(())
     }
 
