@@ -154,6 +154,7 @@ fn journal() -> Result<Vec<Event>, Box<dyn std::error::Error>> {
             pareto: EVENTS as u64,
             validation: 0,
             limits: None,
+            scores: None,
             origin: None,
             settings: None,
             branch_points: Vec::new(),

@@ -108,6 +108,7 @@ fn journal(rollouts: u64) -> Result<Vec<Event>, Box<dyn Error>> {
         pareto: 100,
         validation: 100,
         limits: None,
+        scores: None,
         origin: None,
         settings: None,
         branch_points: Vec::new(),

@@ -57,8 +57,11 @@ pub async fn rebuild(store: &dyn Store, run: &RunId) -> Result<Vec<Difference>, 
     let mut findings = Findings::default();
     let mut run_row = rebuilt.run();
     if row.summary.endings.is_none() {
-        // Versions before 0.2 did not count how proposals ended.
+        // Versions before 0.2 counted neither how proposals ended nor the range of scores.
         run_row.summary.endings = None;
+    }
+    if row.summary.scores.is_none() {
+        run_row.summary.scores = None;
     }
     findings.compare("runs", &["run_id"], Ok(vec![row]), &[&run_row]);
     findings.compare(

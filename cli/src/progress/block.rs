@@ -69,6 +69,9 @@ fn lines(standing: &Standing) -> Vec<String> {
             counters.failed_rollouts
         ),
     ];
+    if let Some(warning) = standing.scale_warning() {
+        lines.push(warning);
+    }
     if let Some(failure) = &standing.last_failure {
         lines.push(format!("last failure: {}", one_line(failure, 120)));
     }

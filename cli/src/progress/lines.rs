@@ -17,9 +17,14 @@ impl View for Lines {
     fn events(&mut self, events: &[Event], standing: &Standing) {
         let mut text = String::new();
         for event in events {
+            let at = duration(standing.seconds());
             if let Some(line) = line(&event.body, standing) {
-                let at = duration(standing.seconds());
                 let _ = writeln!(text, "[{at:>9}] {line}");
+            }
+            if standing.scale_warned_at == Some(event.seq)
+                && let Some(warning) = standing.scale_warning()
+            {
+                let _ = writeln!(text, "[{at:>9}] {warning}");
             }
         }
         let _ = std::io::stderr().write_all(text.as_bytes());
@@ -109,7 +114,8 @@ fn acceptance(accepted: &CandidateAccepted) -> String {
     if accepted.index.0 == 0 {
         let whole = accepted.scores.len() as u32;
         let examples = accepted.length.unwrap_or(whole);
-        return format!("the seed scores {mean} on {examples} pareto examples");
+        let failed = failed(accepted);
+        return format!("the seed scores {mean} on {examples} pareto examples{failed}");
     }
     let parents: Vec<String> = accepted.parents.iter().map(ToString::to_string).collect();
     let standing = if accepted.best {
@@ -126,7 +132,7 @@ fn acceptance(accepted: &CandidateAccepted) -> String {
         _ => mean,
     };
     format!(
-        "candidate {} ({} of {}): {mean}, {standing}; front {}, {} rollouts",
+        "candidate {} ({} of {}): {mean}{}, {standing}; front {}, {} rollouts",
         accepted.index,
         accepted.origin.as_str(),
         if parents.is_empty() {
@@ -134,7 +140,21 @@ fn acceptance(accepted: &CandidateAccepted) -> String {
         } else {
             parents.join(" and ")
         },
+        failed(accepted),
         accepted.front.len(),
         count(accepted.committed_rollouts)
     )
+}
+
+/// The number of failures among the scores of a candidate, if there are any.
+fn failed(accepted: &CandidateAccepted) -> String {
+    match accepted
+        .scores
+        .iter()
+        .filter(|score| score.is_none())
+        .count()
+    {
+        0 => String::new(),
+        failed => format!(" ({failed} without a score)"),
+    }
 }

@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 use crate::arguments::LogForm;
 use crate::feed::Feed;
 
-pub(crate) use standing::{Limits, Standing};
+pub(crate) use standing::{Limits, Standing, perfect_score};
 
 /// How often a block is redrawn.
 const REDRAW: Duration = Duration::from_millis(100);

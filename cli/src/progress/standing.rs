@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use gepa_engine::config::BudgetSettings;
 use gepa_engine::record::{RunRow, RunSummary};
-use gepa_engine::{Counters, Decision, Event, EventBody, Fact};
+use gepa_engine::{Counters, Decision, Event, EventBody, Fact, Seq};
 use gepa_evaluation::Outcome;
 
 /// The limits of a run.
@@ -25,11 +25,19 @@ pub(crate) struct Standing {
     pub(crate) is_validating: bool,
     /// The message of the last failed rollout or reflection.
     pub(crate) last_failure: Option<String>,
+    /// The event that showed that scores lie above what counts as perfect.
+    pub(crate) scale_warned_at: Option<Seq>,
+    perfect_score: Option<f64>,
     limits: Limits,
     began: Instant,
     earlier_seconds: f64,
     rollouts_before: u64,
     done_before: f64,
+}
+
+/// The configured `search.perfect_score` of a run.
+pub(crate) fn perfect_score(run: &RunRow) -> Option<f64> {
+    run.config.get("search")?.get("perfect_score")?.as_f64()
 }
 
 impl Limits {
@@ -96,6 +104,8 @@ impl Standing {
             summary: summary.clone(),
             is_validating: false,
             last_failure: None,
+            scale_warned_at: None,
+            perfect_score: perfect_score(run),
             limits,
             began: Instant::now(),
             earlier_seconds: summary.active_seconds,
@@ -107,6 +117,9 @@ impl Standing {
     /// Counts one event.
     pub(crate) fn count(&mut self, event: &Event) {
         self.summary.take_in(event);
+        if self.scale_warned_at.is_none() && self.scale_warning().is_some() {
+            self.scale_warned_at = Some(event.seq);
+        }
         match &event.body {
             EventBody::Decision(Decision::StopDecided(_)) => self.is_validating = true,
             EventBody::Fact(Fact::LimitsChanged(_)) => self.is_validating = false,
@@ -123,6 +136,11 @@ impl Standing {
             }
             _ => {}
         }
+    }
+
+    /// The warning about scores above what counts as perfect.
+    pub(crate) fn scale_warning(&self) -> Option<String> {
+        self.summary.scores.as_ref()?.warning(self.perfect_score)
     }
 
     pub(crate) fn counters(&self) -> &Counters {

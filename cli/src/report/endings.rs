@@ -6,6 +6,7 @@ use gepa_engine::CloseReason;
 use gepa_engine::record::{Endings, RunRow};
 
 use crate::format::{count, one_line};
+use crate::progress::perfect_score;
 
 /// Longest text quoted from a refusal.
 const QUOTED: usize = 200;
@@ -42,6 +43,10 @@ pub(super) fn write_endings(out: &mut dyn Write, run: &RunRow) -> io::Result<()>
             by_kind.join(", "),
             one_line(last, QUOTED)
         )?;
+    }
+    let scores = run.summary.scores.as_ref();
+    if let Some(warning) = scores.and_then(|scores| scores.warning(perfect_score(run))) {
+        writeln!(out, "{warning}")?;
     }
     Ok(())
 }

@@ -7,9 +7,10 @@ use gepa_engine::record::{CandidateRow, RunRow, RunStatus};
 use gepa_statistics::{Comparison, mean_interval};
 
 use crate::candidates::best;
-use crate::format::{CONFIDENCE, difference, estimate};
+use crate::format::{CONFIDENCE, difference, estimate, score};
 
-type Scores = [Option<f64>];
+/// The scores of a candidate on a set, and the mean with which it is compared.
+type Scored = (Vec<Option<f64>>, Option<f64>);
 
 /// Writes both comparisons.
 pub(super) fn write_comparison(
@@ -19,13 +20,19 @@ pub(super) fn write_comparison(
 ) -> io::Result<()> {
     let baseline = candidates.first();
     let best = best(run, candidates);
-    let pareto = |row: Option<&CandidateRow>| row.and_then(|row| row.scores.clone());
+    let pareto = |row: Option<&CandidateRow>| {
+        let row = row?;
+        Some((row.scores.clone()?, row.mean_score))
+    };
     writeln!(out, "\npareto set ({} examples)", run.pareto.len())?;
     match (pareto(baseline), pareto(best)) {
         (Some(before), Some(after)) => write_set(out, &before, &after, is_same(baseline, best))?,
         _ => writeln!(out, "  not scored: {}", why_unscored(run))?,
     }
-    let held_out = |row: Option<&CandidateRow>| row.and_then(|row| row.validation_scores.clone());
+    let held_out = |row: Option<&CandidateRow>| {
+        let row = row?;
+        Some((row.validation_scores.clone()?, row.validation_score))
+    };
     writeln!(
         out,
         "\nvalidation set ({} examples, held out)",
@@ -43,8 +50,8 @@ fn is_same(baseline: Option<&CandidateRow>, best: Option<&CandidateRow>) -> bool
 
 fn write_set(
     out: &mut dyn Write,
-    before: &Scores,
-    after: &Scores,
+    before: &Scored,
+    after: &Scored,
     is_same: bool,
 ) -> io::Result<()> {
     writeln!(out, "  baseline    {}", mean_of(before))?;
@@ -53,8 +60,9 @@ fn write_set(
     }
     writeln!(out, "  best        {}", mean_of(after))?;
     let pairs: Vec<(f64, f64)> = before
+        .0
         .iter()
-        .zip(after)
+        .zip(&after.0)
         .filter_map(|(left, right)| Some(((*left)?, (*right)?)))
         .collect();
     let gain = match Comparison::of(&pairs, CONFIDENCE) {
@@ -67,7 +75,7 @@ fn write_set(
     writeln!(out, "  difference  {gain}")
 }
 
-fn mean_of(scores: &Scores) -> String {
+fn mean_of((scores, counted): &Scored) -> String {
     let known: Vec<f64> = scores.iter().copied().flatten().collect();
     let failed = scores.len() - known.len();
     let mut text = match (mean_interval(&known, CONFIDENCE), known.first()) {
@@ -76,7 +84,15 @@ fn mean_of(scores: &Scores) -> String {
         (None, None) => "no score: every rollout failed".to_owned(),
     };
     if failed > 0 && !known.is_empty() {
-        let _ = write!(text, "; {failed} failed and are not part of the mean");
+        let _ = write!(text, "; {failed} failed and are not part of this mean");
+        let plain = known.iter().sum::<f64>() / known.len() as f64;
+        if let Some(counted) = counted.filter(|mean| (mean - plain).abs() > 1e-9) {
+            let _ = write!(
+                text,
+                ": compared as {} with failures as the lowest score",
+                score(counted)
+            );
+        }
     }
     text
 }

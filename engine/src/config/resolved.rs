@@ -235,7 +235,7 @@ fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
             "must lie between 0.5 and 1",
         ),
         (
-            search.perfect_score.is_finite(),
+            finite_or_absent(search.perfect_score),
             "search.perfect_score",
             finite,
         ),

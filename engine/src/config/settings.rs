@@ -165,8 +165,9 @@ pub struct SearchSettings {
     pub duplicates: Duplicates,
     /// Skip reflection when every minibatch score of the parent is at least `perfect_score`.
     pub skip_perfect: bool,
-    /// The score that cannot be bettered.
-    pub perfect_score: f64,
+    /// The score that cannot be bettered. If absent: the highest of the evaluator's declared range; without
+    /// one 1, unless scores above 1 show that the highest score is not known.
+    pub perfect_score: Option<f64>,
     /// Most candidates kept in the archive; evicted ones stay in the lineage. Unlimited if absent.
     pub archive_max_size: Option<u32>,
     /// Candidates with a lower mean pareto score enter no front. None if absent.
@@ -196,7 +197,7 @@ impl Default for SearchSettings {
             acceptance: Acceptance::StrictImprovement,
             duplicates: Duplicates::Skip,
             skip_perfect: true,
-            perfect_score: 1.0,
+            perfect_score: None,
             archive_max_size: None,
             archive_min_score: None,
             reuse_outcomes: None,

@@ -35,6 +35,8 @@ impl Core {
             self.give_up(self.failures.reason());
             return;
         }
+        let scores = row.scores(self.instances.len());
+        self.scale.learn(scores.into_iter().flatten());
         let seed = Arc::clone(self.config.seed());
         if self
             .accept(0, Origin::Seed, Vec::new(), seed, &row)
@@ -291,11 +293,11 @@ impl Core {
         candidate: Arc<Candidate>,
         scored: &Row,
     ) -> Option<Insertion> {
-        let obtained = scored.obtained(&self.instances);
+        let obtained = scored.obtained(&self.instances, &self.scale);
         let row = ScoreRow::new(obtained.clone()).ok()?;
         let content_id = candidate.content_id();
         let insertion = if let Some(growth) = &mut self.growth {
-            growth.add(&parents, &scored.known_scores(), obtained);
+            growth.add(&parents, &scored.counted(&self.scale), obtained);
             let ranked = growth.ranked();
             let archive = &mut self.archive;
             let insertion =

@@ -215,7 +215,8 @@ impl Core {
             .zip(0_u32..)
             .map(|((trial, candidate), rank)| {
                 let scores = trial.scores();
-                let known: Vec<f64> = scores.iter().flatten().copied().collect();
+                let worst = self.scale.worst_among(scores.iter().flatten().copied());
+                let known: Vec<f64> = trial.values(worst).into_iter().flatten().collect();
                 ValidationResult {
                     candidate,
                     rank: (rank > 0).then_some(rank),

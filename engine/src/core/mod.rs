@@ -22,6 +22,7 @@ mod progress;
 mod proposal;
 mod refinement;
 mod row;
+mod scale;
 mod scorings;
 mod settings;
 mod speculation;
@@ -38,7 +39,7 @@ use std::sync::Arc;
 use gepa_archive::{
     Archive, ArchiveSettings, Candidate, CandidateIndex, ContentId, InstanceIndex, MergeLog,
 };
-use gepa_evaluation::{ExampleId, Outcome};
+use gepa_evaluation::{ExampleId, Outcome, ScoreRange};
 
 use crate::config::{BudgetSettings, Config, Evaluation, SearchSettings};
 use crate::counters::Counters;
@@ -51,6 +52,7 @@ use ledger::{Ledger, Reservation};
 use memory::Memory;
 use proposal::Proposal;
 use row::Row;
+use scale::Scale;
 use scorings::Scorings;
 use trial::Trial;
 use work::rollouts_of;
@@ -94,6 +96,7 @@ pub(crate) struct Core {
     /// The best candidates, once they have been chosen.
     winners: Option<Vec<CandidateIndex>>,
     failures: FailureWindow,
+    scale: Scale,
     counters: Counters,
     snapshots: u64,
     stop: Option<StopReason>,
@@ -178,6 +181,7 @@ impl Core {
             scorings: Scorings::default(),
             winners: None,
             failures: FailureWindow::new(settings.rollouts.max_failure_fraction),
+            scale: Scale::new(None),
             counters: Counters::default(),
             snapshots: 0,
             stop: None,
@@ -201,6 +205,7 @@ impl Core {
             pareto: sets.pareto.len() as u64,
             validation: sets.validation.len() as u64,
             limits: Some(self.limits.clone()),
+            scores: self.scale.to_journal(),
             origin: None,
             settings: None,
             branch_points: Vec::new(),
@@ -216,6 +221,11 @@ impl Core {
             self.order_rung(&mut row, rung);
         }
         self.part = Part::Seeding(row);
+    }
+
+    /// Sets the range in which the evaluator's scores lie. The run must not have begun yet.
+    pub(crate) fn declare_scores(&mut self, range: Option<ScoreRange>) {
+        self.scale = Scale::new(range);
     }
 
     /// Adds a fact and makes every decision that follows from it.
@@ -337,8 +347,12 @@ impl Core {
         match &mut self.part {
             Part::Seeding(row) => {
                 let trial = row.trial_mut(settled.trial);
-                let filled = trial
-                    .is_some_and(|trial| trial.settle(position, outcome) && trial.is_complete());
+                let mut again = Vec::new();
+                let filled = trial.is_some_and(|trial| {
+                    let is_new = trial.settle(position, outcome);
+                    is_new && is_complete(trial, &self.scale, &mut again)
+                });
+                self.work.extend(again);
                 if filled {
                     self.go_on_with_seed();
                 }
@@ -347,7 +361,9 @@ impl Core {
             Part::Validating(trials) => {
                 let trial = trials.iter_mut().find(|trial| trial.key == settled.trial);
                 let Some(trial) = trial else { return false };
-                if !trial.settle(position, outcome) || !trial.is_complete() {
+                if !trial.settle(position, outcome)
+                    || !is_complete(trial, &self.scale, &mut self.work)
+                {
                     return false;
                 }
                 let finished = trial.finished();
@@ -419,6 +435,19 @@ pub(crate) fn archive_settings(search: &SearchSettings) -> ArchiveSettings {
         min_score: search.archive_min_score,
         revisable: is_growing,
     }
+}
+
+/// Whether every rollout of a trial has an outcome that stands. Rollouts that failed because of their
+/// surroundings are ordered once more first.
+fn is_complete(trial: &mut Trial, scale: &Scale, work: &mut Vec<Work>) -> bool {
+    if !trial.is_complete() {
+        return false;
+    }
+    if scale.leaves_failures_out() || !trial.reopen_passing() {
+        return true;
+    }
+    work.extend(rollouts_of(trial));
+    false
 }
 
 /// The rank of each id among all, by position.

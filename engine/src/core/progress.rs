@@ -6,13 +6,14 @@ use std::sync::Arc;
 use gepa_archive::{ContentId, Origin};
 use gepa_evaluation::{Outcome, ReflectiveRecord, Stage};
 
-use super::Core;
 use super::priority::Priority;
 use super::proposal::{
     CHILD_TRIAL, Comparison, PARENT_TRIAL, Proposal, REGATE_TRIAL, Rewrite, RewriteState, Verdict,
 };
+use super::scale::Scale;
 use super::trial::Trial;
 use super::work::{ReflectionWork, Work};
+use super::{Core, is_complete};
 use crate::config::Duplicates;
 use crate::event::{CloseReason, PolicyPoint, ReflectionSettled, RolloutSettled, RolloutsDropped};
 use crate::ids::TrialKey;
@@ -33,8 +34,10 @@ impl Core {
         let Some(place) = proposal.place(index) else {
             return false;
         };
+        let (scale, work) = (&self.scale, &mut self.work);
         let filled = proposal.trial_mut(index).is_some_and(|trial| {
-            trial.settle(settled.position as usize, outcome) && trial.is_complete()
+            let is_new = trial.settle(settled.position as usize, outcome);
+            is_new && is_complete(trial, scale, work)
         });
         if filled {
             self.go_on_from_trial(iteration, place);
@@ -119,8 +122,9 @@ impl Core {
         };
         let search = &self.config.settings().search;
         let scores = trial.scores();
-        let perfect =
-            |score: &Option<f64>| score.is_some_and(|score| score >= search.perfect_score);
+        let perfect = |score: &Option<f64>| {
+            score.is_some_and(|score| self.scale.is_perfect(score, search.perfect_score))
+        };
         if scores.iter().all(Option::is_none) {
             let detail = "no rollout of the parent could be scored".to_owned();
             proposal.verdict = Some(Verdict::Close(CloseReason::NoScores, detail, None));
@@ -232,8 +236,8 @@ impl Core {
             proposal.verdict = Some(Verdict::Close(CloseReason::Duplicate, detail, None));
             return;
         }
-        // Where the parent has no score there is nothing to compare with.
-        let examples: Vec<_> = scored_positions(parent_trial)
+        // Where the parent has neither a score nor a failure that counts there is nothing to compare with.
+        let examples: Vec<_> = counted_positions(parent_trial, &self.scale)
             .map(|position| parent_trial.examples[position].clone())
             .collect();
         let key = proposal.key(CHILD_TRIAL);
@@ -255,8 +259,7 @@ impl Core {
         let Some(child) = &proposal.child_trial else {
             return;
         };
-        let opposing = opposing_scores(proposal);
-        let comparison = compare_with(child, &opposing);
+        let (opposing, comparison) = self.compared(proposal, child);
         let verdict = if comparison.compared == 0 {
             let detail = "no rollout of the child could be scored".to_owned();
             Verdict::Close(CloseReason::NothingToCompare, detail, None)
@@ -278,7 +281,11 @@ impl Core {
         if proposal.origin == Origin::Merge {
             return sums.child_sum >= sums.parent_sum;
         }
-        let child_scores = proposal.child_trial.iter().flat_map(Trial::scores);
+        let worst = self.worst_of(proposal, opposing);
+        let child_scores = proposal
+            .child_trial
+            .iter()
+            .flat_map(|trial| trial.values(worst));
         let pairs: Vec<(f64, f64)> = opposing
             .iter()
             .zip(child_scores)
@@ -302,6 +309,27 @@ impl Core {
         } = &mut self.policies;
         let asked = answers.ask(name, acceptance, |rule| rule.passes(&question));
         asked.answer
+    }
+
+    /// The scores a child is compared with, and the comparison so far.
+    pub(super) fn compared(
+        &self,
+        proposal: &Proposal,
+        child: &Trial,
+    ) -> (Vec<[Option<f64>; 2]>, Comparison) {
+        let worst = self.worst_of(proposal, &[]);
+        let opposing = opposing_scores(proposal, worst);
+        let comparison = compare_with(child, &opposing, worst);
+        (opposing, comparison)
+    }
+
+    /// What a failure counts as where a proposal's child is compared with its parents or with `others`.
+    pub(super) fn worst_of(&self, proposal: &Proposal, others: &[[Option<f64>; 2]]) -> Option<f64> {
+        let trials = [&proposal.parent_trial, &proposal.child_trial].into_iter();
+        let own = trials.flatten().flat_map(Trial::scores).flatten();
+        let merged = proposal.merge_scores.iter().flatten().copied();
+        let others = others.iter().flatten().copied().flatten();
+        self.scale.worst_among(own.chain(merged).chain(others))
     }
 
     pub(super) fn finish_trial(&mut self, trial: Option<&Trial>) {
@@ -336,6 +364,12 @@ fn scored_positions(trial: &Trial) -> impl Iterator<Item = usize> + '_ {
     (0..trial.examples.len()).filter(|position| trial.scored(*position).is_some())
 }
 
+fn counted_positions<'t>(trial: &'t Trial, scale: &Scale) -> impl Iterator<Item = usize> + 't {
+    // Which positions count does not depend on what a failure counts as.
+    let worst = scale.worst_among(std::iter::empty());
+    (0..trial.examples.len()).filter(move |position| trial.value(*position, worst).is_some())
+}
+
 fn records(trial: &Trial) -> Vec<ReflectiveRecord> {
     let records = scored_positions(trial).filter_map(|position| {
         Some(ReflectiveRecord {
@@ -348,11 +382,11 @@ fn records(trial: &Trial) -> Vec<ReflectiveRecord> {
 
 /// What a child's parents scored on the examples of its trial, by position. A single parent's score
 /// stands there twice.
-pub(super) fn opposing_scores(proposal: &Proposal) -> Vec<[Option<f64>; 2]> {
+pub(super) fn opposing_scores(proposal: &Proposal, worst: Option<f64>) -> Vec<[Option<f64>; 2]> {
     match &proposal.parent_trial {
-        // A child is tried only on examples on which its parent has a score.
+        // A child is tried only on examples on which its parent counts.
         Some(parent) => {
-            let scored = parent.scores().into_iter().flatten();
+            let scored = parent.values(worst).into_iter().flatten();
             scored.map(|score| [Some(score); 2]).collect()
         }
         None => proposal
@@ -365,11 +399,15 @@ pub(super) fn opposing_scores(proposal: &Proposal) -> Vec<[Option<f64>; 2]> {
 
 /// Sums over the examples on which both sides have a score. With two opposing sums, returns the
 /// greater.
-pub(super) fn compare_with(child: &Trial, opposing: &[[Option<f64>; 2]]) -> Comparison {
+pub(super) fn compare_with(
+    child: &Trial,
+    opposing: &[[Option<f64>; 2]],
+    worst: Option<f64>,
+) -> Comparison {
     let mut compared = 0;
     let mut child_sum = 0.0;
     let mut parent_sums = [0.0_f64; 2];
-    for (child_score, scores) in child.scores().into_iter().zip(opposing) {
+    for (child_score, scores) in child.values(worst).into_iter().zip(opposing) {
         let (Some(score), [Some(first), Some(second)]) = (child_score, scores) else {
             continue;
         };

@@ -95,11 +95,11 @@ impl Core {
     fn extend(&mut self, iteration: u64, member: CandidateIndex, row: &Row) -> Option<Extension> {
         let is_live = self.archive.get(member).is_some_and(|one| !one.evicted);
         let growth = self.growth.as_mut().filter(|_| is_live)?;
-        let further = row.obtained(&self.instances);
+        let further = row.obtained(&self.instances, &self.scale);
         let longer: ScoreRow = growth.longer_row(member, &further)?;
         let from = growth.length(member) as u32;
         let known = row.known_scores();
-        growth.extend(member, &known, further);
+        growth.extend(member, &row.counted(&self.scale), further);
         let extension = self
             .archive
             .extend(member, &longer, &growth.ranked())

@@ -10,6 +10,7 @@ use gepa_evaluation::{ExampleId, Stage};
 use super::Core;
 use super::priority::Priority;
 use super::proposal::Proposal;
+use super::scale::Scale;
 use super::trial::Trial;
 use crate::event::{Decision, PolicyPoint, RungDecided};
 use crate::ids::TrialKey;
@@ -159,6 +160,17 @@ impl Row {
         self.known().collect()
     }
 
+    /// The places run so far with what each counts as in a comparison: its score, or the lowest score
+    /// where the candidate failed by its own doing.
+    pub(crate) fn counted(&self, scale: &Scale) -> Vec<RowScore> {
+        let worst = scale.worst_among(self.known().filter_map(|known| known.score));
+        let rungs = self.rungs.iter();
+        let places = rungs.flat_map(|rung| rung.positions.iter().zip(rung.trial.values(worst)));
+        places
+            .map(|(&position, score)| RowScore { position, score })
+            .collect()
+    }
+
     /// Scores by position of the pareto set; `None` where a rollout failed, is open or was never
     /// ordered.
     pub(crate) fn scores(&self, pareto: usize) -> Vec<Option<f64>> {
@@ -169,16 +181,22 @@ impl Row {
         scores
     }
 
-    /// The scores in the order in which they were obtained.
-    pub(crate) fn obtained(&self, instances: &[InstanceIndex]) -> Vec<InstanceScore> {
+    /// The scores in the order in which they were obtained. Failures of the candidate's own doing count
+    /// as the lowest score.
+    pub(crate) fn obtained(
+        &self,
+        instances: &[InstanceIndex],
+        scale: &Scale,
+    ) -> Vec<InstanceScore> {
+        let worst = scale.worst_among(self.known().filter_map(|known| known.score));
         let mut obtained = Vec::with_capacity(self.len());
         for Rung { trial, positions } in &self.rungs {
             obtained.extend(trial.obtained().filter_map(|at| {
-                let scored = trial.scored(at)?;
+                let scored = trial.scored(at);
                 Some(InstanceScore {
                     instance: instances[positions[at]],
-                    score: scored.score,
-                    objectives: scored.objectives.clone(),
+                    score: trial.value(at, worst)?,
+                    objectives: scored.map(|one| one.objectives.clone()).unwrap_or_default(),
                 })
             }));
         }
@@ -239,7 +257,7 @@ impl Core {
 
     /// Asks the plan of an idle row for its next order. Returns `None` if the row ends here.
     pub(super) fn next_rung(&mut self, row: &mut Row, gate: Option<&Trial>) -> Option<Rung> {
-        let known: Vec<RowScore> = row.known().collect();
+        let known = row.counted(&self.scale);
         let name = Question {
             iteration: row.iteration,
             point: PolicyPoint::Row,

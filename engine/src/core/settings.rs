@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Core;
+use super::scale::Scale;
 use crate::config::Settings;
 use crate::event::RunStarted;
 use crate::policy::{Policies, PolicySet};
@@ -16,6 +17,7 @@ impl Core {
         if let Some(settings) = &started.settings {
             self.restart(settings);
         }
+        self.scale = Scale::as_journaled(started.scores);
         self.branch_points = VecDeque::from(started.branch_points.clone());
         if let Some(limits) = &started.limits {
             self.limit_to(limits.clone());

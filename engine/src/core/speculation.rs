@@ -18,7 +18,6 @@ use super::Core;
 use super::issue::MERGE_SUBSET;
 use super::ledger::Reservation;
 use super::priority::Priority;
-use super::progress::{compare_with, opposing_scores};
 use super::proposal::{Proposal, Unwanted, Verdict};
 use super::row::{Row, Rung};
 use super::work::Work;
@@ -190,8 +189,7 @@ impl Core {
         let Some(child) = &proposal.child_trial else {
             return false;
         };
-        let opposing = opposing_scores(proposal);
-        let so_far = compare_with(child, &opposing);
+        let (opposing, so_far) = self.compared(proposal, child);
         let whole = |side: usize| {
             opposing
                 .iter()

@@ -66,9 +66,11 @@ impl Core {
         let (Some(rival), Some(child)) = (proposal.regate_trial(), &proposal.child_trial) else {
             return;
         };
-        let scores = rival.scores().into_iter();
+        let scores: Vec<_> = rival.scores().iter().map(|score| [*score; 2]).collect();
+        let worst = self.worst_of(proposal, &scores);
+        let scores = rival.values(worst).into_iter();
         let opposing: Vec<[Option<f64>; 2]> = scores.map(|score| [score; 2]).collect();
-        let comparison = compare_with(child, &opposing);
+        let comparison = compare_with(child, &opposing, worst);
         let passed = comparison.compared > 0 && self.passes(proposal, &opposing, comparison);
         let Some(regate) = &mut proposal.regate else {
             return;

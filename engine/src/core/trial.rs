@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
-use gepa_evaluation::{ExampleId, Outcome, Scored, Stage};
+use gepa_evaluation::{ExampleId, FailureKind, Outcome, Scored, Stage};
 
 use super::priority::Priority;
+use super::scale::is_own_failure;
 use crate::event::{Decision, TrialFinished, TrialStarted};
 use crate::ids::TrialKey;
 
@@ -25,6 +26,8 @@ pub(crate) struct Trial {
     slots: Vec<Slot>,
     open: usize,
     executed: u64,
+    /// Whether rollouts that failed because of their surroundings were ordered once more.
+    bought_again: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +88,7 @@ impl Trial {
             slots,
             open,
             executed: 0,
+            bought_again: false,
         }
     }
 
@@ -105,6 +109,7 @@ impl Trial {
             slots: (0..self.slots.len()).map(known).collect(),
             open: 0,
             executed: 0,
+            bought_again: true,
         }
     }
 
@@ -176,6 +181,29 @@ impl Trial {
         self.slots.iter().any(|slot| matches!(slot, Slot::Dropped))
     }
 
+    /// Reopens, once, the slots whose rollouts failed because of their surroundings. Returns false if
+    /// there are none, or if they are so many that the surroundings are not going to recover.
+    pub(crate) fn reopen_passing(&mut self) -> bool {
+        let is_passing = |slot: &Slot| match slot {
+            Slot::Executed(outcome) => matches!(
+                &**outcome,
+                Outcome::Failed(failure) if failure.kind == FailureKind::Transient && !failure.fatal
+            ),
+            _ => false,
+        };
+        let passing = self.slots.iter().filter(|slot| is_passing(slot)).count();
+        if self.bought_again || passing == 0 || 2 * passing > self.slots.len() {
+            return false;
+        }
+        self.bought_again = true;
+        for slot in self.slots.iter_mut().filter(|slot| is_passing(slot)) {
+            *slot = Slot::Open { again: true };
+            self.open += 1;
+            self.executed -= 1;
+        }
+        true
+    }
+
     /// Reopens the slots whose failures another attempt may cure.
     pub(crate) fn reopen_retryable(&mut self) {
         for slot in &mut self.slots {
@@ -226,6 +254,23 @@ impl Trial {
         (0..self.slots.len())
             .map(|at| self.scored(at).map(|scored| scored.score))
             .collect()
+    }
+
+    /// What each position counts as in a comparison: its score, or `worst` where the candidate failed by
+    /// its own doing. `None` where a rollout is open, or failed for another reason.
+    pub(crate) fn values(&self, worst: Option<f64>) -> Vec<Option<f64>> {
+        (0..self.slots.len())
+            .map(|at| self.value(at, worst))
+            .collect()
+    }
+
+    /// What a position counts as in a comparison.
+    pub(crate) fn value(&self, position: usize, worst: Option<f64>) -> Option<f64> {
+        let outcome = self.outcome(position)?;
+        match outcome.scored() {
+            Some(scored) => Some(scored.score),
+            None => worst.filter(|_| is_own_failure(outcome)),
+        }
     }
 
     /// Outcomes bought by this trial, by example.

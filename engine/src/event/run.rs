@@ -27,6 +27,10 @@ pub struct RunStarted {
     /// The limits the run begins with; absent in journals of versions before 0.2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<BudgetSettings>,
+    /// How scores and failures are compared; absent in journals of versions before 0.2, which left
+    /// failures out of every comparison.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scores: Option<ScoreScale>,
     /// The run that this one branches from, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<RunOrigin>,
@@ -38,6 +42,15 @@ pub struct RunStarted {
     /// iteration begins only after that event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub branch_points: Vec<u64>,
+}
+
+/// How scores and failures are compared: a failure of the candidate's own doing counts as the lowest
+/// score.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScoreScale {
+    /// The lowest and the highest score, as the evaluator declared them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f64; 2]>,
 }
 
 /// The run that another run branches from.
@@ -136,7 +149,8 @@ pub struct ValidationResult {
     /// Its rank by pareto score, from 1; `None` for the baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<u32>,
-    /// Mean over its scored validation examples; `None` if all failed.
+    /// Mean over its validation examples, where a failure of its own doing counts as the lowest score;
+    /// `None` if no example counts.
     pub mean_score: Option<f64>,
     /// Scores in the order of the validation set; `None` where the rollout failed.
     pub scores: Vec<Option<f64>>,

@@ -29,7 +29,8 @@ pub struct RowQuestion<'a> {
 pub struct RowScore {
     /// Position in the pareto set.
     pub position: usize,
-    /// The score; `None` where the rollout failed.
+    /// What the place counts as: the score, or the lowest score where the candidate failed by its own
+    /// doing. `None` where the rollout failed because of its surroundings.
     pub score: Option<f64>,
 }
 

@@ -8,6 +8,7 @@ mod endings;
 pub mod export;
 mod project;
 mod rows;
+mod scores_seen;
 mod statistics;
 mod tables;
 mod tokens;
@@ -20,6 +21,7 @@ pub use rows::{
     RolloutRow, RunRow, RunStatus, RunSummary, SnapshotRow, TRIAL_EXPORT, TrialRow, components,
     messages,
 };
+pub use scores_seen::ScoresSeen;
 pub use statistics::statistics;
 pub use tables::{CandidateTable, Misfit, Tables, TrialTable};
 pub use tokens::token_estimate;

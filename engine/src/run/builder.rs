@@ -148,6 +148,7 @@ impl RunBuilder {
         parts.store.create_run(run.clone()).await?;
         let claim = parts.store.claim(&run.run_id).await?;
         let mut core = beginning.core();
+        core.declare_scores(parts.evaluator.score_range());
         core.begin();
         let answers = core.take_answers().into_iter().map(EventBody::Fact);
         let decisions = answers.chain(core.take_decisions().into_iter().map(EventBody::Decision));
@@ -186,6 +187,7 @@ impl RunBuilder {
         let run = parts.store.run(&run_id).await?;
         check_examples(&run, &parts.config)?;
         let mut core = beginning.core();
+        core.declare_scores(parts.evaluator.score_range());
         if let (Some(limits), true) = (&began_with, run.summary.seq > Seq(0)) {
             core.limit_to(limits.clone());
         }

@@ -16,6 +16,7 @@ mod proposers;
 mod records;
 mod reflections;
 mod resume;
+mod scales;
 mod search;
 mod sharing;
 mod steering;

@@ -87,6 +87,7 @@ fn bodies() -> Vec<EventBody> {
         pareto: 3,
         validation: 2,
         limits: None,
+        scores: None,
         origin: None,
         settings: None,
         branch_points: Vec::new(),

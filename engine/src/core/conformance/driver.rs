@@ -259,7 +259,7 @@ fn settings(header: &Header) -> Settings {
             acceptance: reference.acceptance,
             duplicates: Duplicates::Keep,
             skip_perfect: reference.skip_perfect_score,
-            perfect_score: reference.perfect_score.unwrap_or(1.0),
+            perfect_score: reference.perfect_score.or(Some(1.0)),
             allow_overlap: vec![Overlap::TrainPareto],
             ..SearchSettings::default()
         },

@@ -125,7 +125,7 @@ fn every_stop_condition_ends_the_run_with_its_own_reason() {
 #[test]
 fn a_run_with_nothing_left_to_execute_ends() {
     let mut world = World::new(1, 1);
-    world.settings.search.perfect_score = 0.0;
+    world.settings.search.perfect_score = Some(0.0);
     let journal = world.run(|_| 0);
     let stop = journal.entries.iter().find_map(|entry| match entry {
         EventBody::Decision(Decision::StopDecided(stop)) => Some(stop.reason.as_str()),

@@ -32,13 +32,13 @@ pub struct CandidateRow {
     pub close_reason: Option<CloseReason>,
     /// The comparison at the gate.
     pub gate: Option<GateRow>,
-    /// Mean over its scored pareto examples.
+    /// Mean over its pareto examples, where a failure of its own doing counts as the lowest score.
     pub mean_score: Option<f64>,
     /// Pareto scores in the order of the set.
     pub scores: Option<Vec<Option<f64>>>,
     /// Means of its further objectives.
     pub objectives: IndexMap<String, f64>,
-    /// Mean over its scored validation examples.
+    /// Mean over its validation examples, with failures counted alike.
     pub validation_score: Option<f64>,
     /// Validation scores in the order of the set.
     pub validation_scores: Option<Vec<Option<f64>>>,

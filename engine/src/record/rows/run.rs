@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::column::columns;
 use super::super::endings::Endings;
+use super::super::scores_seen::ScoresSeen;
 use crate::config::BudgetSettings;
 use crate::counters::Counters;
 use crate::event::{
@@ -68,6 +69,9 @@ pub struct RunSummary {
     /// How proposals ended; absent in rows of runs that a version before 0.2 began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endings: Option<Endings>,
+    /// The range of its scores; absent in rows of runs that a version before 0.2 began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scores: Option<ScoresSeen>,
     /// The seed's mean pareto score.
     pub baseline_score: Option<f64>,
     /// The best mean pareto score.
@@ -167,6 +171,11 @@ impl RunSummary {
 
     fn take_in_fact(&mut self, fact: &Fact, at: Timestamp) {
         match fact {
+            Fact::RolloutSettled(settled) => {
+                if let (Some(scores), Some(scored)) = (&mut self.scores, settled.outcome.scored()) {
+                    scores.count(scored.score);
+                }
+            }
             Fact::RunResumed(_) => {
                 self.status = self.unless_paused(RunStatus::Running);
                 self.interruption = None;
@@ -197,6 +206,7 @@ impl RunSummary {
             Decision::RunStarted(started) => {
                 self.status = RunStatus::Running;
                 self.endings = Some(Endings::default());
+                self.scores = started.scores.map(ScoresSeen::on);
                 self.limits.clone_from(&started.limits);
                 self.origin.clone_from(&started.origin);
             }
