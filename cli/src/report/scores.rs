@@ -12,6 +12,9 @@ use crate::format::{CONFIDENCE, difference, estimate, score};
 /// The scores of a candidate on a set, and the mean with which it is compared.
 type Scored = (Vec<Option<f64>>, Option<f64>);
 
+/// What is said of examples without a score where every example was run.
+const FAILED: &str = "failed and are not part of the mean";
+
 /// Writes both comparisons.
 pub(super) fn write_comparison(
     out: &mut dyn Write,
@@ -26,7 +29,14 @@ pub(super) fn write_comparison(
     };
     writeln!(out, "\npareto set ({} examples)", run.pareto.len())?;
     match (pareto(baseline), pareto(best)) {
-        (Some(before), Some(after)) => write_set(out, &before, &after, is_same(baseline, best))?,
+        (Some(before), Some(after)) => {
+            let missing = if run.summary.rows_grow {
+                "were not run, or failed, and are not part of the mean"
+            } else {
+                FAILED
+            };
+            write_set(out, &before, &after, is_same(baseline, best), missing)?;
+        }
         _ => writeln!(out, "  not scored: {}", why_unscored(run))?,
     }
     let held_out = |row: Option<&CandidateRow>| {
@@ -39,7 +49,9 @@ pub(super) fn write_comparison(
         run.validation.len()
     )?;
     match (held_out(baseline), held_out(best)) {
-        (Some(before), Some(after)) => write_set(out, &before, &after, is_same(baseline, best)),
+        (Some(before), Some(after)) => {
+            write_set(out, &before, &after, is_same(baseline, best), FAILED)
+        }
         _ => writeln!(out, "  not run: {}", why_unvalidated(run)),
     }
 }
@@ -53,12 +65,13 @@ fn write_set(
     before: &Scored,
     after: &Scored,
     is_same: bool,
+    missing: &str,
 ) -> io::Result<()> {
-    writeln!(out, "  baseline    {}", mean_of(before))?;
+    writeln!(out, "  baseline    {}", mean_of(before, missing))?;
     if is_same {
         return writeln!(out, "  best        the baseline is the best candidate");
     }
-    writeln!(out, "  best        {}", mean_of(after))?;
+    writeln!(out, "  best        {}", mean_of(after, missing))?;
     let pairs: Vec<(f64, f64)> = before
         .0
         .iter()
@@ -75,16 +88,16 @@ fn write_set(
     writeln!(out, "  difference  {gain}")
 }
 
-fn mean_of((scores, counted): &Scored) -> String {
+fn mean_of((scores, counted): &Scored, missing: &str) -> String {
     let known: Vec<f64> = scores.iter().copied().flatten().collect();
-    let failed = scores.len() - known.len();
+    let unscored = scores.len() - known.len();
     let mut text = match (mean_interval(&known, CONFIDENCE), known.first()) {
         (Some(found), _) => estimate(found),
         (None, Some(only)) => format!("{only:.3}  from a single example, which gives no interval"),
         (None, None) => "no score: every rollout failed".to_owned(),
     };
-    if failed > 0 && !known.is_empty() {
-        let _ = write!(text, "; {failed} failed and are not part of this mean");
+    if unscored > 0 && !known.is_empty() {
+        let _ = write!(text, "; {unscored} {missing}");
         let plain = known.iter().sum::<f64>() / known.len() as f64;
         if let Some(counted) = counted.filter(|mean| (mean - plain).abs() > 1e-9) {
             let _ = write!(

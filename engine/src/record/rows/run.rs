@@ -82,6 +82,9 @@ pub struct RunSummary {
     pub baseline_validation_score: Option<f64>,
     /// The best candidate's mean validation score.
     pub best_validation_score: Option<f64>,
+    /// Whether rows of pareto scores grow, so that candidates may not have been run on every example.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rows_grow: bool,
     /// Size of the front after dominated removal.
     pub front_size: u64,
     /// Why it stopped; `None` while it runs.
@@ -282,6 +285,7 @@ impl RunSummary {
     }
 
     fn follow(&mut self, leader: &Leader) {
+        self.rows_grow = true;
         self.best_score = Some(leader.mean_score);
         self.best = Some(leader.candidate);
     }
