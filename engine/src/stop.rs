@@ -72,6 +72,12 @@ pub enum StopReason {
         /// Iterations in a row without a rollout.
         iterations: u64,
     },
+    /// The reflection model proposed known texts many times in a row, on minibatches on which their
+    /// outcomes are known as well.
+    Repetition {
+        /// Proposals in a row.
+        proposals: u64,
+    },
     /// The reflection model gave no usable text many times in a row.
     ReflectionFailures {
         /// Iterations in a row.
@@ -135,6 +141,7 @@ impl StopReason {
             Self::TargetScore { .. } => "target_score",
             Self::NoImprovement { .. } => "no_improvement",
             Self::NothingLeft { .. } => "nothing_left",
+            Self::Repetition { .. } => "repetition",
             Self::ReflectionFailures { .. } => "reflection_failures",
             Self::Custom { .. } => "custom",
             Self::Requested => "requested",
@@ -150,7 +157,10 @@ impl StopReason {
     pub fn can_be_lifted(&self) -> bool {
         let is_for_good = matches!(
             self,
-            Self::Cancelled | Self::NothingLeft { .. } | Self::ReflectionFailures { .. }
+            Self::Cancelled
+                | Self::NothingLeft { .. }
+                | Self::Repetition { .. }
+                | Self::ReflectionFailures { .. }
         );
         !is_for_good && !self.is_failure()
     }
@@ -217,6 +227,10 @@ impl fmt::Display for StopReason {
             Self::NothingLeft { iterations } => write!(
                 formatter,
                 "nothing left to try: {iterations} iterations in a row had no rollout to execute"
+            ),
+            Self::Repetition { proposals } => write!(
+                formatter,
+                "nothing new: the reflection model proposed known texts in {proposals} proposals in a row"
             ),
             Self::ReflectionFailures {
                 iterations,

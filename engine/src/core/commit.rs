@@ -124,6 +124,9 @@ impl Core {
         }
         if let Some(trial) = &proposal.child_trial {
             self.memory.remember_undecided(trial);
+            if !self.scale.leaves_failures_out() {
+                self.memory.remember_tried(trial);
+            }
         }
         self.count_fruitless(proposal, used.rollouts);
     }
@@ -378,6 +381,18 @@ impl Core {
             return;
         }
         let fruitless = &mut self.fruitless;
+        if !self.scale.leaves_failures_out() && proposal.origin == Origin::Reflection {
+            let is_known = match (&proposal.verdict, &proposal.child_trial) {
+                (Some(Verdict::Close(CloseReason::Duplicate, ..)), _) => Some(true),
+                (_, Some(child)) => Some(child.executed() == 0),
+                _ => None,
+            };
+            fruitless.repeated = match is_known {
+                Some(true) => fruitless.repeated + 1,
+                Some(false) => 0,
+                None => fruitless.repeated,
+            };
+        }
         fruitless.idle = if executed == 0 { fruitless.idle + 1 } else { 0 };
         match &proposal.verdict {
             Some(Verdict::Close(CloseReason::Reflection, complaint, _)) => {

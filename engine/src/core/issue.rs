@@ -71,6 +71,11 @@ impl Core {
 
     /// The answer of the first stop condition that does not say to go on.
     pub(super) fn stop_answer(&mut self) -> StopAnswer {
+        let most_repeated = self.config.settings().reflection.max_failures_in_a_row;
+        let proposals = self.fruitless.repeated;
+        if proposals >= u64::from(most_repeated) {
+            return StopAnswer::Stop(StopReason::Repetition { proposals });
+        }
         let calls = self.reflections_per_proposal() * self.config.generation_reflections();
         let settings = self.config.settings();
         let minibatch = settings.search.minibatch_size as usize;
@@ -272,6 +277,7 @@ impl Core {
             trials_before: self.scorings.trials_in(iteration),
             known_pool: self.archive.len(),
             as_of,
+            issued_at: self.memory.age(),
             ..Proposal::new(self.next_generation, iteration, origin)
         }
     }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gepa_archive::ContentId;
-use gepa_evaluation::{ExampleId, Outcome, Stage};
+use gepa_evaluation::{ExampleId, FailureKind, Outcome, Stage};
+use indexmap::IndexMap;
 
 use super::trial::Trial;
 use crate::config::Duplicates;
@@ -14,6 +15,9 @@ type Outcomes = HashMap<ContentId, HashMap<ExampleId, Known>>;
 
 /// With fewer contents than this, the cache is not searched for unused ones.
 const FEWEST_SWEPT: usize = 64;
+
+/// The number of contents whose outcomes at gates are kept.
+const MOST_TRIED: usize = 1_024;
 
 /// An outcome, and the age of the memory when the outcome came in.
 #[derive(Debug)]
@@ -36,6 +40,9 @@ pub(crate) struct Memory {
     minibatch: Outcomes,
     /// From merge gates and the pareto set. Empty unless duplicates are kept.
     pareto: Outcomes,
+    /// From gates, whatever they decided: a model that proposes a rejected text again buys nothing. Only the
+    /// latest contents are kept.
+    tried: IndexMap<ContentId, HashMap<ExampleId, Known>>,
     /// The number of contents at which the next search for unused ones begins.
     sweep_at: usize,
 }
@@ -48,6 +55,7 @@ impl Memory {
             age: 0,
             minibatch: Outcomes::new(),
             pareto: Outcomes::new(),
+            tried: IndexMap::new(),
             sweep_at: FEWEST_SWEPT,
         }
     }
@@ -95,6 +103,37 @@ impl Memory {
         if self.duplicates == Duplicates::Keep {
             self.remember(trial);
         }
+    }
+
+    /// Stores what was bought for a child at its gate, whether or not it passed.
+    pub(crate) fn remember_tried(&mut self, trial: &Trial) {
+        if !self.reuse || trial.executed() == 0 {
+            return;
+        }
+        self.age += 1;
+        let of_content = self.tried.entry(trial.candidate.content_id()).or_default();
+        for (example, outcome) in trial.bought() {
+            if is_lasting(outcome) {
+                let (outcome, since) = (Arc::clone(outcome), self.age);
+                of_content
+                    .entry(example.clone())
+                    .or_insert(Known { outcome, since });
+            }
+        }
+        if self.tried.len() > MOST_TRIED {
+            self.tried.shift_remove_index(0);
+        }
+    }
+
+    /// The outcome of a child at an earlier gate, as known at the age `as_of`.
+    pub(crate) fn of_tried(
+        &self,
+        content: ContentId,
+        example: &ExampleId,
+        as_of: u64,
+    ) -> Option<Arc<Outcome>> {
+        let known = self.tried.get(&content)?.get(example)?;
+        (known.since <= as_of).then(|| Arc::clone(&known.outcome))
     }
 
     /// The outcome of a parent on a training example, with its traces.
@@ -156,6 +195,16 @@ impl Memory {
                 });
                 known.outcome = Arc::clone(outcome);
             }
+        }
+    }
+}
+
+/// Whether a deterministic evaluator would give the outcome again.
+fn is_lasting(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Scored(_) => true,
+        Outcome::Failed(failure) => {
+            matches!(failure.kind, FailureKind::Permanent | FailureKind::Refused)
         }
     }
 }

@@ -126,6 +126,8 @@ struct Fruitless {
     idle: u64,
     /// Iterations in which the reflection model gave no usable text.
     unreflected: u64,
+    /// Proposals whose text was known, with known outcomes on its whole minibatch.
+    repeated: u64,
     last_complaint: String,
 }
 

@@ -241,17 +241,19 @@ impl Core {
             .map(|position| parent_trial.examples[position].clone())
             .collect();
         let key = proposal.key(CHILD_TRIAL);
-        let trial = Trial::new(
-            key,
-            Stage::MinibatchChild,
-            Arc::clone(&child),
-            examples,
-            |_| None,
-        );
+        let (content, as_of) = (child.content_id(), proposal.issued_at);
+        let candidate = Arc::clone(&child);
+        let trial = Trial::new(key, Stage::MinibatchChild, candidate, examples, |example| {
+            self.memory.of_tried(content, example, as_of)
+        });
         let trial = trial.with_priority(Priority::gate(proposal));
         self.propose(proposal, child);
         self.order_trial(&trial);
+        let is_known = trial.is_complete();
         proposal.child_trial = Some(trial);
+        if is_known {
+            self.child_done(proposal);
+        }
     }
 
     pub(super) fn child_done(&mut self, proposal: &mut Proposal) {

@@ -48,6 +48,9 @@ pub(crate) struct Proposal {
     /// The age of the memory up to which outcomes count as known to its pareto set. It does not
     /// depend on when the set begins.
     pub(crate) as_of: u64,
+    /// The age of the memory when the proposal was issued. Outcomes of earlier gates count as known up to
+    /// this age, so that timing does not change what its gate knows.
+    pub(crate) issued_at: u64,
     pub(crate) child: Option<Arc<Candidate>>,
     pub(crate) parent_trial: Option<Trial>,
     pub(crate) child_trial: Option<Trial>,
@@ -141,6 +144,7 @@ impl Proposal {
             known_pool: 0,
             parent_survived: false,
             as_of: u64::MAX,
+            issued_at: 0,
             parents: Vec::new(),
             batch: Vec::new(),
             merge_scores: Vec::new(),

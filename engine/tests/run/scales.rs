@@ -207,3 +207,29 @@ async fn what_failed_for_a_passing_reason_is_bought_once_more() {
         (0, 8)
     );
 }
+
+#[tokio::test]
+async fn a_repeated_text_buys_nothing_and_ends_the_search() {
+    let mut world = World::new();
+    world.sets.train = crate::world::ids(0, 8);
+    world.settings.run.gate_lag = 1;
+    world.settings.run.pareto_lag = 1;
+    world.settings.budget.max_rollouts = Some(2_000);
+    world.components.truncate(1);
+    let probe = crate::probe::Probe::new();
+    let probe = probe
+        .answering(|_| Evaluation::free(Outcome::score(0.5)))
+        .shared();
+    let store = memory();
+    let model = ScriptedModel::answering(|_| "```\nthe same every time\n```".to_owned());
+    let builder = Run::builder(world.config()).store(Arc::clone(&store));
+    let builder = builder
+        .evaluator(probe.clone())
+        .reflection_model(Arc::new(model));
+    let result = builder.start().await.unwrap().finish().await.unwrap();
+    let reason = result.run.summary.stop_reason.as_ref().unwrap();
+    assert_eq!(reason.as_str(), "repetition", "{reason}");
+    // Seed and child on 8 train examples, the seed on 8 pareto and 6 validation examples.
+    assert_eq!(probe.begun(), 8 + 8 + 8 + 6);
+    assert!(result.run.summary.counters.reflection_calls < 20);
+}
