@@ -130,7 +130,7 @@ pub(crate) struct RunArguments {
     pub(crate) overrides: Vec<String>,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
-    /// Resume this run: an id, the beginning of one, or `latest`
+    /// Resume this run: an id, its beginning or end, or `latest`
     #[arg(long, value_name = "RUN")]
     pub(crate) resume: Option<String>,
     /// Show what the run can cost, and spend nothing
@@ -196,7 +196,7 @@ pub(crate) struct CheckArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunReference {
-    /// The run: an id, the beginning of one, or `latest`
+    /// The run: an id, its beginning or end, or `latest`
     #[arg(value_name = "RUN")]
     pub(crate) run: String,
     #[command(flatten)]
@@ -292,7 +292,7 @@ pub(crate) struct ServeArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
-    /// Only this run: an id, the beginning of one, or `latest`
+    /// Only this run: an id, its beginning or end, or `latest`
     #[arg(value_name = "RUN")]
     pub(crate) run: Option<String>,
     #[command(flatten)]

@@ -3,6 +3,8 @@
 use gepa_engine::Timestamp;
 use gepa_statistics::Estimate;
 
+use crate::screen::shown;
+
 /// The confidence of intervals that are shown.
 pub(crate) const CONFIDENCE: f64 = 0.95;
 
@@ -86,6 +88,7 @@ pub(crate) fn time(at: Timestamp) -> String {
 /// Text on one line, cut at `limit` characters.
 pub(crate) fn one_line(text: &str, limit: usize) -> String {
     let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let flat = shown(&flat).into_owned();
     if flat.chars().count() <= limit {
         return flat;
     }

@@ -12,6 +12,7 @@ mod logging;
 mod output;
 mod progress;
 mod report;
+mod screen;
 mod signals;
 mod surroundings;
 mod word_diff;

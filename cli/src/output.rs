@@ -2,9 +2,16 @@
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock};
 
+use crate::screen::Screen;
+
 /// Buffered standard output. Flush it before the command ends.
 pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
     BufWriter::new(io::stdout().lock())
+}
+
+/// Buffered standard output for people: what models and evaluators wrote moves no cursor.
+pub(crate) fn people() -> Screen<BufWriter<StdoutLock<'static>>> {
+    Screen(stdout())
 }
 
 /// Whether standard output shows colour: it is a terminal and `NO_COLOR` is not set.

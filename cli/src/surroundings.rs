@@ -39,7 +39,14 @@ pub(crate) fn store_url(arguments: &StoreArguments, environment: &Environment) -
 
 /// A store that must exist: commands that only read create none.
 pub(crate) fn existing_store(arguments: &StoreArguments) -> Result<Arc<dyn Store>, CommandError> {
-    let url = store_url(arguments, &environment()?);
+    // Reading a store needs no keys, so a bad line in `.env` is worth a note only.
+    let process = Environment::of_process();
+    let overlaid = process.overlaid_with(Path::new(ENVIRONMENT_FILE));
+    let environment = overlaid.unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "note: {error}; it is not read");
+        Environment::of_process()
+    });
+    let url = store_url(arguments, &environment);
     Ok(gepa_store::open_existing(&url)?)
 }
 
@@ -63,7 +70,7 @@ pub(crate) async fn find(
     Ok((store, run))
 }
 
-/// The run with this id, or the only run whose id begins with this text, or the latest.
+/// The run with this id, or the only run whose id begins or ends with this text, or the latest.
 pub(crate) async fn find_run(store: &dyn Store, text: &str) -> Result<RunRow, CommandError> {
     let mut runs = store.runs().await?;
     if text == "latest" {
@@ -77,13 +84,14 @@ pub(crate) async fn find_run(store: &dyn Store, text: &str) -> Result<RunRow, Co
     }
     let begins = |run: &RunRow| {
         let id = run.run_id.as_str();
-        id.starts_with(text) || id.trim_start_matches("pl_").starts_with(text)
+        let begins = id.starts_with(text) || id.trim_start_matches("pl_").starts_with(text);
+        begins || id.ends_with(text)
     };
     let mut matching: Vec<RunRow> = runs.into_iter().filter(begins).collect();
     match (matching.pop(), matching.len()) {
         (Some(run), 0) if !text.is_empty() => Ok(run),
         (Some(_), others) => Err(CommandError::Usage(format!(
-            "`{text}` is the beginning of {} run ids; give more of it (`gepa runs` lists them)",
+            "`{text}` is the beginning or the end of {} run ids; give more of it (`gepa runs` lists them)",
             others + 1
         ))),
         (None, _) => Err(CommandError::Usage(format!(

@@ -1,6 +1,6 @@
 //! `gepa best`
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use gepa_engine::record::{CandidateRow, RunRow};
@@ -12,6 +12,7 @@ use crate::candidates::{best as best_of, nothing_scored};
 use crate::error::CommandError;
 use crate::output::stdout;
 use crate::report::write_prompt;
+use crate::screen::Screen;
 use crate::surroundings::{block_on, find};
 
 pub(crate) fn best(arguments: &BestArguments) -> Result<ExitCode, CommandError> {
@@ -21,6 +22,10 @@ pub(crate) fn best(arguments: &BestArguments) -> Result<ExitCode, CommandError> 
         let best = best_of(&run, &candidates).ok_or_else(|| nothing_scored(&run))?;
         let mut out = stdout();
         match arguments.format {
+            // In a file or a pipe the text is data, and stays as it is.
+            PromptForm::Text if std::io::stdout().is_terminal() => {
+                write_prompt(&mut Screen(&mut out), &run, best, "")?;
+            }
             PromptForm::Text => write_prompt(&mut out, &run, best, "")?,
             PromptForm::Json => {
                 serde_json::to_writer_pretty(&mut out, &described(&run, best))?;

@@ -15,6 +15,7 @@ use crate::candidates::find_candidate;
 use crate::error::CommandError;
 use crate::format::{CONFIDENCE, difference, one_line, score};
 use crate::output::{has_colour, stdout};
+use crate::screen::shown;
 use crate::surroundings::{block_on, find};
 use crate::word_diff::word_diff;
 
@@ -108,7 +109,11 @@ fn write_texts(
             continue;
         }
         writeln!(out, "\n[{}: {}]", new.role, new.name)?;
-        writeln!(out, "{}", word_diff(&old.content, &new.content, colour))?;
+        writeln!(
+            out,
+            "{}",
+            word_diff(&shown(&old.content), &shown(&new.content), colour)
+        )?;
     }
     if !unchanged.is_empty() {
         writeln!(out, "\nunchanged: {}", unchanged.join(", "))?;
@@ -170,7 +175,8 @@ fn write_changed(
         "- lost"
     };
     let (left, right) = (score(one.before), score(one.after));
-    writeln!(out, "  {word}  {}  {left} -> {right}", one.example)?;
+    let example = one.example.to_string();
+    writeln!(out, "  {word}  {}  {left} -> {right}", shown(&example))?;
     for (mark, row) in [("-", before), ("+", after)] {
         let key = (row.candidate_id, one.example.clone());
         if let Some(output) = outputs.get(&key) {

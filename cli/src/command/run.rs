@@ -20,6 +20,7 @@ use crate::feed::Feed;
 use crate::output::stdout;
 use crate::progress::{Limits, Standing, follow};
 use crate::report::write_summary;
+use crate::screen::Screen;
 use crate::signals::Signals;
 use crate::surroundings::{environment, find_run, show_notes, store_url};
 
@@ -253,7 +254,7 @@ pub(super) async fn watch(
         out.flush()?;
     } else {
         let mut text = Vec::new();
-        write_summary(&mut text, &result.run, &candidates, &verdict)?;
+        write_summary(&mut Screen(&mut text), &result.run, &candidates, &verdict)?;
         write_next_steps(&mut text, &result, watching)?;
         let _ = io::stderr().write_all(&text);
     }

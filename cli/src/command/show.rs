@@ -7,7 +7,7 @@ use gepa_engine::verdict::{Verdict, read_tables};
 
 use crate::arguments::RunReference;
 use crate::error::CommandError;
-use crate::output::stdout;
+use crate::output::people;
 use crate::report::write_run;
 use crate::surroundings::{block_on, find};
 
@@ -17,7 +17,7 @@ pub(crate) fn show(reference: &RunReference) -> Result<ExitCode, CommandError> {
         let is_claimed = store.is_claimed(&run.run_id).await?;
         let candidates = store.candidates(&run.run_id).await?;
         let snapshots = store.snapshots(&run.run_id).await?;
-        let mut out = stdout();
+        let mut out = people();
         let verdict = Verdict::of(&read_tables(&*store, run.clone()).await?);
         write_run(
             &mut out,

@@ -53,7 +53,8 @@ impl Environment {
         }
     }
 
-    /// Adds the values of a `.env` file for names that are not set yet; a missing file adds none.
+    /// Adds the values of a `.env` file for names that are not set yet; a missing file adds none, and
+    /// neither does a folder of that name, such as a virtual environment of Python.
     ///
     /// Understands `KEY=VALUE`, `export KEY=VALUE`, comments, single quotes (literal) and double
     /// quotes (with `\n`, `\r`, `\t`, `\"`, `\\`, `\$`), both of which may span lines.
@@ -61,6 +62,7 @@ impl Environment {
         let text = match std::fs::read_to_string(file) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(self),
+            Err(_) if file.is_dir() => return Ok(self),
             Err(source) => {
                 let path = file.to_owned();
                 return Err(EnvironmentError::Read { path, source });
