@@ -14,6 +14,7 @@ mod hostile_http;
 mod interruptions;
 mod jobs;
 mod outputs;
+mod own_data;
 mod processes;
 mod replays;
 mod secrets;

@@ -2,6 +2,7 @@
 //! and the task that it describes. Every problem names its file, line and key.
 
 mod context;
+mod data_digests;
 mod dialect;
 mod document;
 mod key_map;

@@ -66,6 +66,16 @@ impl ConfigSource<'_> {
             .get("directory")
             .and_then(|path| path.as_str())
             .unwrap_or_default();
+        // A folder that is gone, or that an earlier version stored relative to its own, is named as such.
+        if !directory.is_empty() && !Path::new(directory).is_dir() {
+            return Err(whole_file(
+                "stored config",
+                format!(
+                    "starts from the folder {directory}, which is not there; move it back, or give the config \
+                     file as well"
+                ),
+            ));
+        }
         let document = self.stored_document(settings)?;
         self.resolve(document, PathBuf::from(directory))
     }
@@ -88,16 +98,16 @@ impl ConfigSource<'_> {
         };
         if SubmittedConfig::marks(stored) {
             let task = as_stored.load_stored(stored)?;
-            return Ok(StoredSettings::new(task.raw, directory));
+            return Ok(StoredSettings::new(task.raw, directory).with_data(stored));
         }
         let document = self.stored_document(settings)?;
         if document.dialect().is_none() {
             let raw = read_raw(document.table.clone(), &document)?;
-            return Ok(StoredSettings::new(raw, directory));
+            return Ok(StoredSettings::new(raw, directory).with_data(stored));
         }
         let resolution = Resolution::of_file(self.environment, directory.clone());
         let task = resolution.resolve(document)?;
-        Ok(StoredSettings::new(task.raw, directory))
+        Ok(StoredSettings::new(task.raw, directory).with_data(stored))
     }
 
     fn stored_document(&self, settings: serde_json::Value) -> Result<ConfigDocument, ConfigError> {

@@ -191,8 +191,9 @@ impl<'a> Resolution<'a> {
         if self.is_submitted {
             return json!({"submitted": true, "settings": table});
         }
-        let directory =
-            std::path::absolute(&self.directory).unwrap_or_else(|_| self.directory.clone());
+        // The folder of `gepa run config.toml` is the empty path, which has no absolute form.
+        let directory = Path::new(".").join(&self.directory);
+        let directory = std::path::absolute(&directory).unwrap_or(directory);
         json!({"directory": directory, "settings": table})
     }
 }

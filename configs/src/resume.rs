@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use gepa_engine::config::BudgetSettings;
 use serde_json::Value as Json;
 
+use crate::data_digests::changes;
 use crate::raw::RawConfig;
 use crate::task::TaskConfig;
 
@@ -40,6 +41,8 @@ const FILES: [&str; 3] = ["dataset.path", "pattern_file", "reflection.template_f
 pub struct StoredSettings {
     raw: RawConfig,
     directory: PathBuf,
+    /// Digests of what the run read; `None` if an earlier version began it.
+    data: Option<Json>,
 }
 
 /// A key that differs.
@@ -64,7 +67,17 @@ pub struct Differences {
 
 impl StoredSettings {
     pub(crate) fn new(raw: RawConfig, directory: PathBuf) -> Self {
-        Self { raw, directory }
+        Self {
+            raw,
+            directory,
+            data: None,
+        }
+    }
+
+    /// The same, with the digests that the run stored.
+    pub(crate) fn with_data(self, stored: &Json) -> Self {
+        let data = stored.get("data").cloned();
+        Self { data, ..self }
     }
 
     /// The limits that the run began with.
@@ -100,7 +113,20 @@ impl StoredSettings {
                 differences.deciding.push(difference);
             }
         }
+        if let (Some(before), Some(after)) = (&self.data, task.described.get("data")) {
+            let changed = changes(before, after, task.config.sets());
+            differences.deciding.extend(changed);
+        }
         differences
+    }
+
+    /// Whether the rows or files that the run read have changed.
+    pub fn is_of_other_data(&self, task: &TaskConfig) -> bool {
+        let data = (&self.data, task.described.get("data"));
+        let (Some(before), Some(after)) = data else {
+            return false;
+        };
+        !changes(before, after, task.config.sets()).is_empty()
     }
 
     /// Whether two paths lead to the same file, or to files with the same bytes. A file that is gone
@@ -120,12 +146,12 @@ impl StoredSettings {
     }
 }
 
-fn json(raw: &RawConfig) -> Json {
+pub(crate) fn json(raw: &RawConfig) -> Json {
     serde_json::to_value(raw).unwrap_or_default()
 }
 
 /// The leaves of a tree, by key. An absent value is no leaf.
-fn flatten(key: &str, value: &Json, leaves: &mut Vec<(String, Json)>) {
+pub(crate) fn flatten(key: &str, value: &Json, leaves: &mut Vec<(String, Json)>) {
     match value {
         Json::Null => {}
         Json::Object(map) => {
@@ -158,7 +184,7 @@ fn shown(value: Option<&Json>) -> String {
     }
 }
 
-fn names_file(key: &str) -> bool {
+pub(crate) fn names_file(key: &str) -> bool {
     FILES.contains(&key) || key.ends_with(".pattern_file")
 }
 

@@ -15,6 +15,7 @@ use gepa_tasks::process::{ProcessEvaluator, ProcessProposer};
 use gepa_tasks::scorer::{Scorer, ScorerSettings};
 
 use crate::context::LoadContext;
+use crate::data_digests::digests;
 use crate::document::ConfigDocument;
 use crate::prices;
 use crate::problem::ConfigError;
@@ -90,6 +91,9 @@ impl TaskConfig {
                 .extend(notes.map(|note| document.locate(note)));
         }
         check_scorer(&raw, &directory, dataset.as_ref(), &mut problems);
+        if !context.is_submitted {
+            described["data"] = digests(&raw, &directory, dataset.as_ref(), &sets);
+        }
         let seed = seed_candidate(&raw, &prompt, &mut problems);
         task_app::check_pipeline(&evaluator, seed.as_ref(), &mut problems);
         let mut settings = Settings::default();

@@ -136,8 +136,13 @@ fn check_settings(
 ) -> Result<(), CommandError> {
     let differences = stored.differences_to(task);
     if !differences.deciding.is_empty() {
+        let back = if stored.is_of_other_data(task) {
+            " Put the changed files and rows back to go on with it."
+        } else {
+            ""
+        };
         return Err(CommandError::Usage(format!(
-            "{}; a run keeps its settings. Begin a new run, branch with `gepa branch {run}`, or go on with the \
+            "{}; a run keeps its settings and its data.{back} Begin a new run, branch with `gepa branch {run}`, or go on with the \
              stored config: `gepa run --resume {run}`",
             listed(&differences.deciding)
         )));

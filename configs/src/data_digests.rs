@@ -1,0 +1,156 @@
+//! Digests of what a run reads besides its config: rows, files of texts, programs. They are stored with the
+//! run, so that a run that goes on later compares only what can be compared.
+
+use std::path::Path;
+
+use gepa_engine::ExampleSets;
+use gepa_evaluation::ExampleId;
+use gepa_tasks::dataset::{Dataset, Row};
+use serde_json::{Map, Value as Json, json};
+
+use crate::raw::RawConfig;
+use crate::resume::{Difference, flatten, json as json_of, names_file};
+
+/// Hexadecimal digits of a row's digest. A change goes unnoticed once in four billion.
+const ROW_DIGITS: usize = 8;
+/// Larger files are no programs and no texts.
+const LARGEST_FILE: u64 = 64 * 1024 * 1024;
+/// Rows that a message names.
+const MOST_NAMED: usize = 10;
+
+/// The digests, as they are stored with a run.
+pub(crate) fn digests(
+    raw: &RawConfig,
+    directory: &Path,
+    dataset: Option<&Dataset>,
+    sets: &ExampleSets,
+) -> Json {
+    let mut data = Map::new();
+    if let Some(dataset) = dataset {
+        data.insert("rows".to_owned(), json!(rows(dataset, sets)));
+    }
+    let files = files(raw, directory);
+    if !files.is_empty() {
+        data.insert("files".to_owned(), Json::Object(files));
+    }
+    Json::Object(data)
+}
+
+/// What has changed since the run stored its digests. A run of an earlier version stored none.
+pub(crate) fn changes(before: &Json, after: &Json, sets: &ExampleSets) -> Vec<Difference> {
+    let mut changes = Vec::new();
+    let rows = |data: &Json| data.get("rows").and_then(Json::as_str).map(str::to_owned);
+    if let (Some(old), Some(new)) = (rows(before), rows(after)) {
+        changes.extend(changed_rows(&old, &new, sets));
+    }
+    let files = |data: &Json| data.get("files").and_then(Json::as_object).cloned();
+    let new = files(after).unwrap_or_default();
+    for (path, digest) in files(before).unwrap_or_default() {
+        // Another path is another value of its key, which is compared elsewhere.
+        if new.get(&path).is_some_and(|now| *now != digest) {
+            changes.push(Difference {
+                key: path,
+                before: "the file the run began with".to_owned(),
+                after: "a changed file".to_owned(),
+            });
+        }
+    }
+    changes
+}
+
+fn changed_rows(old: &str, new: &str, sets: &ExampleSets) -> Option<Difference> {
+    let pieces = |text: &str| -> Vec<String> {
+        let digits: Vec<char> = text.chars().collect();
+        digits
+            .chunks(ROW_DIGITS)
+            .map(|piece| piece.iter().collect())
+            .collect()
+    };
+    let (old, new) = (pieces(old), pieces(new));
+    if old == new {
+        return None;
+    }
+    let after = if old.len() == new.len() {
+        let pairs = old.iter().zip(&new).zip(ids(sets));
+        let changed = pairs.filter(|((old, new), _)| old != new).map(|(_, id)| id);
+        let changed: Vec<String> = changed.map(ToString::to_string).collect();
+        let named = changed.iter().take(MOST_NAMED).map(String::as_str);
+        let more = if changed.len() > MOST_NAMED {
+            " and others"
+        } else {
+            ""
+        };
+        let named = named.collect::<Vec<_>>().join(", ");
+        format!("{} changed rows: {named}{more}", changed.len())
+    } else {
+        format!("{} rows in its sets", new.len())
+    };
+    Some(Difference {
+        key: "dataset.path".to_owned(),
+        before: format!("{} rows as the run began with them", old.len()),
+        after,
+    })
+}
+
+/// The digests of the rows of the three sets, one after the other.
+fn rows(dataset: &Dataset, sets: &ExampleSets) -> String {
+    let rows = ids(sets).filter_map(|id| dataset.row(id));
+    rows.map(row_digest).collect()
+}
+
+fn ids(sets: &ExampleSets) -> impl Iterator<Item = &ExampleId> {
+    sets.train
+        .iter()
+        .chain(&sets.pareto)
+        .chain(&sets.validation)
+}
+
+fn row_digest(row: &Row) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |text: &str| {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    for column in row.columns() {
+        add(column);
+        add(row.text(column).unwrap_or_default());
+    }
+    add(row.answer().unwrap_or_default());
+    hasher.finalize().to_hex()[..ROW_DIGITS].to_owned()
+}
+
+/// The digests of files that texts and programs are read from, by path as written.
+fn files(raw: &RawConfig, directory: &Path) -> Map<String, Json> {
+    let mut leaves = Vec::new();
+    flatten("", &json_of(raw), &mut leaves);
+    let mut files = Map::new();
+    for (key, value) in &leaves {
+        match value {
+            Json::String(path) if names_file(key) && key != "dataset.path" => {
+                note(&mut files, directory, path);
+            }
+            Json::Array(words) if key.ends_with("command") => {
+                let sibling = key.trim_end_matches("command").to_owned() + "directory";
+                let folder = leaves.iter().find(|(name, _)| *name == sibling);
+                let folder = folder.and_then(|(_, folder)| folder.as_str());
+                let folder = directory.join(folder.unwrap_or_default());
+                for word in words.iter().filter_map(Json::as_str) {
+                    note(&mut files, &folder, word);
+                }
+            }
+            _ => {}
+        }
+    }
+    files
+}
+
+/// Adds a file's digest. A word that names no readable file is an option or a program of the system.
+fn note(files: &mut Map<String, Json>, folder: &Path, path: &str) {
+    let place = folder.join(path);
+    let is_small =
+        std::fs::metadata(&place).is_ok_and(|found| found.is_file() && found.len() <= LARGEST_FILE);
+    if is_small && let Ok(bytes) = std::fs::read(&place) {
+        let digest = blake3::hash(&bytes).to_hex()[..2 * ROW_DIGITS].to_owned();
+        files.insert(path.to_owned(), Json::String(digest));
+    }
+}
