@@ -1,8 +1,8 @@
 //! The mark that is stored with a run that was submitted over HTTP. A restarted server recognises
 //! its jobs by it.
 
-use gepa_engine::Config;
 use gepa_engine::record::RunRow;
+use gepa_engine::{Config, Plan};
 use gepa_evaluation::ExampleId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ pub struct JobMark {
     pub config_body: Value,
     /// Keys of the config that have no effect, each as a sentence.
     pub notes: Vec<String>,
-    /// The rollout budget, if there is one.
+    /// The rollout budget; without one, the most rollouts that the other limits allow.
     pub rollout_budget: Option<u64>,
     /// The training examples.
     pub train_seeds: Vec<ExampleId>,
@@ -30,8 +30,8 @@ impl JobMark {
         serde_json::from_value(stored.clone()).ok()
     }
 
-    /// The rollout budget of a run, submitted over HTTP or not.
-    pub fn rollout_budget(run: &RunRow) -> Option<u64> {
+    /// The most rollouts a run may execute by its limits, submitted over HTTP or not.
+    pub fn planned_rollouts(run: &RunRow) -> Option<u64> {
         match Self::of(run) {
             Some(mark) => mark.rollout_budget,
             None => run
@@ -43,10 +43,11 @@ impl JobMark {
 
     /// The mark of a new job.
     pub fn new(config_body: Value, notes: Vec<String>, config: &Config) -> Self {
+        let budget = config.settings().budget.max_rollouts;
         Self {
             config_body,
             notes,
-            rollout_budget: config.settings().budget.max_rollouts,
+            rollout_budget: budget.or_else(|| Plan::of(config, None).most.rollouts),
             train_seeds: config.sets().train.clone(),
         }
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configs
 from checks import Context, check, equal, expect
 from evidence import Job, run_with_sdk
+from submissions import body_of, finished
 
 OVERRIDDEN_MODEL = "openai/gpt-oss-20b"
 # The file says llama-3.1-8b-instant; checks about overrides use this job.
@@ -99,3 +100,24 @@ def budget_at_fifty(context: Context) -> str:
         "total_tokens", job.stats["total_tokens"], "ledger", job.ledger_change("total_tokens")
     )
     return f"{text}; {tokens}"
+
+
+@check("budget: 61 rollouts pay for proposals, and for fewer validated candidates")
+def a_small_budget_tries_proposals(context: Context) -> str:
+    body = body_of(context)
+    gepa = body["prompt_learning"]["gepa"]
+    gepa["evaluation"] = {
+        "train_seeds": list(range(16)),
+        "val_seeds": list(range(30, 42)),
+        "validation_top_k": 2,
+    }
+    gepa["rollout"] = {"budget": 61, "max_concurrent": 5}
+    detail = finished(context, body)
+    stats = detail["metadata"]["stats"]
+    text = (
+        f"{detail['status']}, {stats['trials_tried'] - 1} proposed, "
+        f"{stats['total_rollouts']} of 61 rollouts, {stats['validation_rollouts_executed']} of them validation"
+    )
+    expect(detail["status"] == "succeeded" and stats["trials_tried"] > 1, text)
+    expect(stats["total_rollouts"] <= 61, text)
+    return text

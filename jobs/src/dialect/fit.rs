@@ -110,6 +110,16 @@ mod tests {
     }
 
     #[test]
+    fn validated_candidates_are_conceded_before_proposals() {
+        let mut job = fit(8, 8, 12, 8, 2);
+        let notes = job.concede(61);
+        assert_eq!(job, fit(8, 8, 12, 8, 1));
+        assert!(job.floor() <= 61);
+        let expected = "pays for 61 rollouts, one proposal needs 68: validation_top_k 2 -> 1";
+        assert_eq!(notes, [expected]);
+    }
+
+    #[test]
     fn sizes_are_reduced_in_order_and_no_more_than_needed() {
         let mut job = fit(10, 20, 50, 8, 2);
         job.concede(160);

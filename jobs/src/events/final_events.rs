@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::candidates::{Candidates, full_text, length, object, prompt};
 use super::envelope::{Draft, Level, present};
+use super::minibatches::Minibatches;
 
 /// Most archive members listed as optimized in `final.results`, best first. The attempted
 /// candidates are listed in full.
@@ -17,7 +18,9 @@ const MOST_OPTIMIZED: usize = 200;
 pub(super) struct FinalEvents<'a> {
     pub(super) job: &'a RunId,
     pub(super) template: &'a PromptTemplate,
+    pub(super) pareto: &'a [ExampleId],
     pub(super) validation: &'a [ExampleId],
+    pub(super) minibatches: &'a Minibatches,
     pub(super) summary: &'a RunSummary,
     pub(super) candidates: &'a Candidates,
     pub(super) reason: &'a StopReason,
@@ -193,16 +196,26 @@ impl FinalEvents<'_> {
         Draft::new("prompt.learning.final.results", message, data)
     }
 
-    /// One attempted candidate. Without a score it has no accuracy, instead of accuracy 0.
+    /// One attempted candidate. Without a score it has no accuracy, instead of accuracy 0. Its
+    /// `instance_scores` are those on the pareto set; a candidate that its gate rejected was run on
+    /// its minibatch only and has the scores on that. `seeds` names the examples.
     fn attempted(&self, row: &CandidateRow, seed: &[Section]) -> Value {
         let sections = self.sections(row);
+        let gate = self.minibatches.of(row.iteration);
+        let (instances, scores, seeds) = match (&row.scores, gate) {
+            (Some(scores), _) => (Some("pareto"), Some(scores), Some(self.pareto)),
+            (None, Some(gate)) => (Some("minibatch"), Some(&gate.scores), Some(&gate.seeds[..])),
+            (None, None) => (None, None, None),
+        };
         present(json!({
             "candidate_id": row.candidate_id,
             "iteration": row.iteration,
             "status": row.status.as_str(),
             "close_reason": row.close_reason,
             "accuracy": row.score(),
-            "instance_scores": row.scores,
+            "instance_scores": scores,
+            "instances": instances,
+            "seeds": seeds,
             "prompt_length": length(&sections),
             "object": object(&sections, seed),
         }))

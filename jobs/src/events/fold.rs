@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::candidates::{Candidates, full_text, replacements};
 use super::envelope::{ApiEvent, Draft, Level};
 use super::final_events::FinalEvents;
+use super::minibatches::Minibatches;
 use super::pace::ProgressPace;
 use super::progress::RunProgress;
 use crate::mark::JobMark;
@@ -36,10 +37,12 @@ pub struct MetricPoint {
 pub struct EventFold {
     job: RunId,
     template: PromptTemplate,
+    pareto: Vec<ExampleId>,
     validation: Vec<ExampleId>,
     train: Value,
     projector: Projector,
     candidates: Candidates,
+    minibatches: Minibatches,
     run_progress: RunProgress,
     pace: ProgressPace,
     points: Vec<MetricPoint>,
@@ -56,14 +59,16 @@ impl EventFold {
         let mut fold = Self {
             job: run.run_id.clone(),
             template: run.template.clone(),
+            pareto: run.pareto.clone(),
             validation: run.validation.clone(),
             train: mark
                 .as_ref()
                 .map_or_else(|| json!(run.pareto), |mark| json!(mark.train_seeds)),
             projector: Projector::new(run.run_id.clone(), RunSummary::default()),
             candidates: Candidates::default(),
+            minibatches: Minibatches::default(),
             run_progress: RunProgress {
-                budget: JobMark::rollout_budget(run),
+                planned: JobMark::planned_rollouts(run),
                 ..RunProgress::default()
             },
             pace: ProgressPace::default(),
@@ -117,6 +122,7 @@ impl EventFold {
         match &event.body {
             EventBody::Decision(Decision::RunStarted(started)) => self.started(started, at),
             EventBody::Decision(Decision::TrialStarted(started)) => {
+                self.minibatches.started(started);
                 let executed = started.examples.len() as u64 - u64::from(started.reused);
                 self.run_progress.ordered += executed;
                 if started.stage.phase() == Phase::Optimization {
@@ -128,13 +134,11 @@ impl EventFold {
                 }
                 vec![phase_changed(Phase::Validation), self.progress(at)]
             }
-            EventBody::Fact(Fact::RolloutSettled(_) | Fact::RolloutSuspended(_)) => {
-                self.is_news = true;
-                if self.pace.is_due(at) {
-                    return vec![self.progress_now()];
-                }
-                Vec::new()
+            EventBody::Fact(Fact::RolloutSettled(settled)) => {
+                self.minibatches.settled(settled);
+                self.executed(at)
             }
+            EventBody::Fact(Fact::RolloutSuspended(_)) => self.executed(at),
             EventBody::Fact(Fact::RolloutsDropped(dropped)) => {
                 let never_begun = dropped.positions.len() as u64;
                 self.run_progress.ordered = self.run_progress.ordered.saturating_sub(never_begun);
@@ -163,6 +167,13 @@ impl EventFold {
             EventBody::Fact(Fact::RunAbandoned(abandoned)) => self.ended(&abandoned.reason, at),
             _ => Vec::new(),
         }
+    }
+
+    /// After a rollout that was executed.
+    fn executed(&mut self, at: Timestamp) -> Vec<Draft> {
+        self.is_news = true;
+        let is_due = self.pace.is_due(at);
+        is_due.then(|| self.progress_now()).into_iter().collect()
     }
 
     fn started(&mut self, started: &RunStarted, at: Timestamp) -> Vec<Draft> {
@@ -309,7 +320,9 @@ impl EventFold {
         let final_events = FinalEvents {
             job: &self.job,
             template: &self.template,
+            pareto: &self.pareto,
             validation: &self.validation,
+            minibatches: &self.minibatches,
             summary: self.projector.summary(),
             candidates: &self.candidates,
             reason,

@@ -4,6 +4,7 @@ mod candidates;
 mod envelope;
 mod final_events;
 mod fold;
+mod minibatches;
 mod pace;
 mod progress;
 

@@ -7,15 +7,17 @@ use serde_json::{Map, Value, json};
 /// The totals that progress is measured against.
 #[derive(Debug, Default)]
 pub(super) struct RunProgress {
-    /// The rollout budget, if there is one.
-    pub(super) budget: Option<u64>,
-    /// Rollouts ordered so far. Without a rollout budget this is the total.
+    /// The rollouts that the run may execute by its limits, if they bound them.
+    pub(super) planned: Option<u64>,
+    /// Rollouts ordered so far. Without a plan this is the total.
     pub(super) ordered: u64,
     /// Trials of phase validation, begun and finished.
     pub(super) validation_begun: u64,
     pub(super) validation_finished: u64,
     /// The largest share shown so far. A shown share never falls.
     pub(super) shown: f64,
+    /// The largest total shown so far. A shown total never falls.
+    pub(super) total: u64,
 }
 
 impl RunProgress {
@@ -23,7 +25,9 @@ impl RunProgress {
     pub(super) fn describe(&mut self, summary: &RunSummary) -> (String, Value) {
         let counters = &summary.counters;
         let completed = counters.total_rollouts;
-        let total = self.budget.unwrap_or(self.ordered).max(completed).max(1);
+        let planned = self.planned.unwrap_or(self.ordered);
+        self.total = self.total.max(planned).max(completed).max(1);
+        let total = self.total;
         let share = completed as f64 / total as f64;
         self.shown = if summary.status.is_terminal() {
             1.0

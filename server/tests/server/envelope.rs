@@ -68,6 +68,8 @@ fn check_progress(events: &[Value]) {
         }
         for counter in [
             "rollouts_completed",
+            "rollouts_total",
+            "percent_rollouts",
             "transformations_tried",
             "trials_tried",
             "rollout_tokens_used",
@@ -166,6 +168,19 @@ async fn the_last_events_hold_the_full_result_of_the_job() {
             .any(|candidate| candidate["status"] == "rejected")
     );
     for candidate in attempted {
+        let accepted = candidate["status"] == "accepted";
+        let instances = if accepted { "pareto" } else { "minibatch" };
+        assert_eq!(candidate["instances"], instances, "{candidate}");
+        let scores = candidate["instance_scores"].as_array().unwrap();
+        let seeds = candidate["seeds"].as_array().unwrap();
+        assert_eq!(scores.len(), seeds.len());
+        let score_of = |score: &Value| score.as_f64().unwrap_or_else(|| panic!("{candidate}"));
+        let sum: f64 = scores.iter().map(score_of).sum();
+        let mean = sum / scores.len() as f64;
+        assert!(
+            (mean - candidate["accuracy"].as_f64().unwrap()).abs() < 1e-9,
+            "{candidate}"
+        );
         assert_eq!(
             candidate["object"]["data"]["sections"]
                 .as_array()
