@@ -103,7 +103,7 @@ pub(crate) fn read_text(
     let text = if size > MAX_TEXT_FILE {
         Err(format!("it has {size} bytes, {MAX_TEXT_FILE} are allowed"))
     } else {
-        std::fs::read_to_string(&path).map_err(|error| error.to_string())
+        read_plain(&path)
     };
     match text {
         Ok(text) => Some(text),
@@ -113,4 +113,17 @@ pub(crate) fn read_text(
             None
         }
     }
+}
+
+/// A file's text as editors show it: without a byte order mark, with line feeds alone at the ends of
+/// lines. The model would see both.
+fn read_plain(path: &Path) -> Result<String, String> {
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.split(|byte| *byte == b'\n').count();
+        format!("line {line} is not UTF-8; save the file as UTF-8")
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    Ok(text.replace("\r\n", "\n"))
 }

@@ -88,7 +88,7 @@ fn field_missing(name: &str, rows: &[(&ExampleId, &Row)]) -> Option<String> {
     let lacking: Vec<String> = rows
         .iter()
         .filter(|(_, row)| row.text(name).is_none())
-        .map(|(id, row)| format!("`{id}` (line {})", row.line()))
+        .map(|(id, row)| format!("`{id}` ({})", row.place()))
         .collect();
     let shown = lacking.get(..MOST_ROWS.min(lacking.len()))?.join(", ");
     let more = match lacking.len().saturating_sub(MOST_ROWS) {

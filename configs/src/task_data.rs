@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gepa_evaluation::ExampleId;
 use gepa_rulebook::RulebookModel;
-use gepa_tasks::dataset::{Dataset, check_answers, contradictions, duplicate_contents};
+use gepa_tasks::dataset::{Dataset, check_answers, row_conflicts};
 use gepa_tasks::scorer::Scorer;
 
 use crate::raw::{EvaluatorSettings, ExampleItem, RawConfig};
@@ -105,7 +105,8 @@ pub(crate) fn notes_on_rows(dataset: &Dataset, sets: &ExampleSets) -> Vec<Proble
     let names = ["train", "pareto", "validation"];
     let ids = [&sets.train[..], &sets.pareto, &sets.validation];
     let mut notes = Vec::new();
-    let twice = duplicate_contents(dataset, &ids);
+    let conflicts = row_conflicts(dataset, &ids);
+    let twice = &conflicts.duplicates;
     for (second, name) in names.iter().enumerate() {
         for (first, other) in names.iter().enumerate().take(second) {
             let pairs: Vec<_> = twice
@@ -123,7 +124,7 @@ pub(crate) fn notes_on_rows(dataset: &Dataset, sets: &ExampleSets) -> Vec<Proble
             }
         }
     }
-    let contradicting = contradictions(dataset, &ids);
+    let contradicting = &conflicts.contradictions;
     if !contradicting.is_empty() {
         let pairs: Vec<_> = contradicting
             .iter()

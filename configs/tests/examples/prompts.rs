@@ -75,3 +75,30 @@ fn rows_that_lack_a_field_of_the_prompt_are_named() {
     };
     task.refused(&["{text}", "`2` (line 3)"]);
 }
+
+#[test]
+fn a_pattern_file_is_read_without_byte_order_mark_and_carriage_returns() {
+    let load = |content: &[u8]| {
+        let folder = tempfile::tempdir().unwrap();
+        let task = Task::default();
+        std::fs::write(folder.path().join(task.file), task.data).unwrap();
+        std::fs::write(folder.path().join("system.txt"), content).unwrap();
+        task.edited_in(folder.path(), |config| {
+            config.replace("pattern = 'Answer.'", "pattern_file = 'system.txt'")
+        })
+    };
+    let task = load("\u{feff}Say a.\r\nOr b.\r\n".as_bytes()).unwrap();
+    let texts: Vec<&str> = task
+        .config
+        .seed()
+        .components()
+        .values()
+        .map(|text| &**text)
+        .collect();
+    assert_eq!(texts, ["Say a.\nOr b.\n"]);
+    let refused = load(b"Say a.\nN\xe3o b.").unwrap_err().to_string();
+    assert!(
+        refused.contains("system.txt, which cannot be read: line 2 is not UTF-8"),
+        "{refused}"
+    );
+}

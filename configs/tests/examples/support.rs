@@ -37,6 +37,15 @@ impl Task<'_> {
     }
 
     pub(crate) fn load_in(&self, folder: &Path) -> Result<TaskConfig, ConfigError> {
+        self.edited_in(folder, |config| config)
+    }
+
+    /// Loads the config after `edit` has changed its text.
+    pub(crate) fn edited_in(
+        &self,
+        folder: &Path,
+        edit: impl FnOnce(String) -> String,
+    ) -> Result<TaskConfig, ConfigError> {
         let config = format!(
             "[dataset]\npath = '{}'\n{}\n[dataset.split]\ntrain = {{ count = 2 }}\n\
              pareto = {{ count = 2 }}\nvalidation = {{ count = 2 }}\n\
@@ -47,7 +56,7 @@ impl Task<'_> {
             self.file, self.dataset, self.system, self.user, self.scorer
         );
         let file = folder.join("config.toml");
-        std::fs::write(&file, config).unwrap();
+        std::fs::write(&file, edit(config)).unwrap();
         let no_dialects: Dialects = &[];
         ConfigSource {
             file: &file,

@@ -18,7 +18,7 @@ pub fn check_answers(dataset: &Dataset, scorer: &Scorer) -> Result<(), DatasetEr
         };
         rows += 1;
         if rows <= MOST_NAMED {
-            let named = format!("`{id}` (line {})", row.line());
+            let named = format!("`{id}` ({})", row.place());
             faults.entry(fault).or_default().push(named);
         }
     }

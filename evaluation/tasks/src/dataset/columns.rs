@@ -14,6 +14,7 @@ pub(super) fn read_columns(
     path: &Path,
     text: &str,
     settings: &DatasetSettings,
+    max_rows: usize,
     default_delimiter: u8,
     quoting: bool,
 ) -> Result<Vec<Record>, DatasetError> {
@@ -76,12 +77,7 @@ pub(super) fn read_columns(
             .zip(&fields)
             .map(|(name, field)| (name.clone(), FieldValue::of_text(field.to_owned())))
             .collect();
-        push_bounded(
-            path,
-            &mut records,
-            Record { line, values },
-            settings.max_rows,
-        )?;
+        push_bounded(path, &mut records, Record { line, values }, max_rows)?;
     }
     Ok(records)
 }

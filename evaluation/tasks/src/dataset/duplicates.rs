@@ -1,6 +1,6 @@
 //! Rows with different ids and the same inputs: a leak when they sit in different sets.
 
-use indexmap::IndexMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Dataset, Row};
 use gepa_evaluation::ExampleId;
@@ -18,48 +18,52 @@ pub struct DuplicateContent {
     pub second: ExampleId,
 }
 
-/// Finds rows whose inputs (case, surrounding and repeated white space aside) already occur in an
-/// earlier set of the list. Each row is reported at most once, against its first occurrence; the
-/// same id in two sets counts as well. Ids the dataset does not have are skipped.
-pub fn duplicate_contents(dataset: &Dataset, sets: &[&[ExampleId]]) -> Vec<DuplicateContent> {
-    let mut first_seen: IndexMap<[u8; 32], (usize, &ExampleId)> = IndexMap::new();
-    let mut duplicates = Vec::new();
+/// What rows with the same inputs show about sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowConflicts {
+    /// Rows whose inputs already occur in an earlier set of the list. Each row is named at most
+    /// once, with its first occurrence; the same id in two sets counts as well.
+    pub duplicates: Vec<DuplicateContent>,
+    /// Pairs of rows with the same inputs and different answers, whichever sets they are in; each
+    /// row is named once, with the first of its kind.
+    pub contradictions: Vec<(ExampleId, ExampleId)>,
+}
+
+/// Compares the inputs of all rows of the sets (case, surrounding and repeated white space aside).
+/// Ids that the dataset does not have are skipped. Each row is hashed once.
+pub fn row_conflicts(dataset: &Dataset, sets: &[&[ExampleId]]) -> RowConflicts {
+    let mut keys: HashMap<&ExampleId, [u8; 32]> = HashMap::new();
+    let mut first_seen: HashMap<[u8; 32], (usize, &ExampleId, Option<&str>)> = HashMap::new();
+    let mut contradicting: HashSet<&ExampleId> = HashSet::new();
+    let mut conflicts = RowConflicts::default();
     for (set, ids) in sets.iter().enumerate() {
         for id in *ids {
             let Some(row) = dataset.row(id) else {
                 continue;
             };
-            let (first_set, first) = *first_seen.entry(content_key(row)).or_insert((set, id));
+            let answer = row.answer().map(str::trim);
+            let key = *keys.entry(id).or_insert_with(|| content_key(row));
+            let seen = first_seen.entry(key).or_insert((set, id, answer));
+            let (first_set, first, first_answer) = *seen;
             if first_set != set {
-                duplicates.push(DuplicateContent {
+                conflicts.duplicates.push(DuplicateContent {
                     first_set,
                     first: first.clone(),
                     second_set: set,
                     second: id.clone(),
                 });
             }
+            if first_answer != answer && contradicting.insert(id) {
+                conflicts.contradictions.push((first.clone(), id.clone()));
+            }
         }
     }
-    duplicates
+    conflicts
 }
 
-/// Pairs of rows with the same inputs and different answers, whichever sets they are in; each row is
-/// named once, with the first of its kind.
-pub fn contradictions(dataset: &Dataset, sets: &[&[ExampleId]]) -> Vec<(ExampleId, ExampleId)> {
-    let mut first_seen: IndexMap<[u8; 32], &ExampleId> = IndexMap::new();
-    let mut pairs = Vec::new();
-    for id in sets.iter().copied().flatten() {
-        let Some(row) = dataset.row(id) else {
-            continue;
-        };
-        let first = *first_seen.entry(content_key(row)).or_insert(id);
-        let answer = |id| dataset.row(id).and_then(Row::answer).map(str::trim);
-        let pair = (first.clone(), id.clone());
-        if answer(first) != answer(id) && !pairs.contains(&pair) {
-            pairs.push(pair);
-        }
-    }
-    pairs
+/// The rows that occur in two sets; see [`RowConflicts::duplicates`].
+pub fn duplicate_contents(dataset: &Dataset, sets: &[&[ExampleId]]) -> Vec<DuplicateContent> {
+    row_conflicts(dataset, sets).duplicates
 }
 
 fn content_key(row: &Row) -> [u8; 32] {

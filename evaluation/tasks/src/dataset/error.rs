@@ -73,15 +73,15 @@ pub enum DatasetError {
     },
     /// An id occurs twice.
     #[error(
-        "dataset `{path}` line {line}: id `{id}` is taken by line {first_line}; make the ids unique or leave `id_column` out"
+        "dataset `{path}` line {line}: id `{id}` is taken by {first}; make the ids unique or leave `id_column` out"
     )]
     DuplicateId {
         /// The file.
         path: PathBuf,
         /// The second line with the id.
         line: u64,
-        /// The first line with the id.
-        first_line: u64,
+        /// The first line with the id, and its file where there are several.
+        first: String,
         /// The id.
         id: String,
     },

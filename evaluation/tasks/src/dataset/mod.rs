@@ -14,7 +14,7 @@ mod table;
 mod value;
 
 pub use answers::check_answers;
-pub use duplicates::{DuplicateContent, contradictions, duplicate_contents};
+pub use duplicates::{DuplicateContent, RowConflicts, duplicate_contents, row_conflicts};
 pub use error::DatasetError;
 pub use evaluator::DatasetEvaluator;
 pub use settings::{DatasetFormat, DatasetSettings, SetSettings, SplitSettings, TextEncoding};

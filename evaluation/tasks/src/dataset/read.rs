@@ -21,9 +21,11 @@ pub(super) struct Record {
     pub(super) values: IndexMap<String, FieldValue>,
 }
 
+/// Reads at most `max_rows` records; more are an error.
 pub(super) fn read_records(
     path: &Path,
     settings: &DatasetSettings,
+    max_rows: usize,
 ) -> Result<Vec<Record>, DatasetError> {
     let format = format_of(path, settings)?;
     let bytes = read_bounded(path, settings.max_megabytes)?;
@@ -35,10 +37,10 @@ pub(super) fn read_records(
                     "`columns` and `delimiter` mean nothing for JSON, remove them".to_owned(),
                 ));
             }
-            read_json(path, &text, settings.max_rows)?
+            read_json(path, &text, max_rows)?
         }
-        DatasetFormat::Csv => read_columns(path, &text, settings, b',', true)?,
-        DatasetFormat::Tsv => read_columns(path, &text, settings, b'\t', false)?,
+        DatasetFormat::Csv => read_columns(path, &text, settings, max_rows, b',', true)?,
+        DatasetFormat::Tsv => read_columns(path, &text, settings, max_rows, b'\t', false)?,
     };
     Ok(records)
 }

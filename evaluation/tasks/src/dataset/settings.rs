@@ -1,14 +1,18 @@
 //! What a config says about a dataset.
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A file of labelled rows and how to read it.
+/// One or several files of labelled rows, and how to read them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DatasetSettings {
     /// The file, relative to the config file.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
+    /// Further files. Their rows come after those of `path`, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
     /// The file's format; by default its extension says: `.json`, `.jsonl`/`.ndjson`, `.csv`, `.tsv`,
     /// each also with `.gz` or `.zst` behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +64,7 @@ impl DatasetSettings {
     pub fn for_path(path: impl Into<String>) -> Self {
         Self {
             path: path.into(),
+            paths: Vec::new(),
             format: None,
             delimiter: None,
             columns: None,
@@ -74,6 +79,17 @@ impl DatasetSettings {
             max_megabytes: default_max_megabytes(),
             split: SplitSettings::default(),
         }
+    }
+
+    /// All files in the order of their rows: `path`, `paths`, then those that sets name.
+    pub fn files(&self) -> Vec<&str> {
+        let split = &self.split;
+        let sets = [&split.train, &split.pareto, &split.validation];
+        let of_sets = sets.into_iter().filter_map(|set| set.files.as_ref());
+        let own = std::iter::once(&self.path).filter(|path| !path.is_empty());
+        let all = own.chain(&self.paths).chain(of_sets.flatten());
+        let unique: IndexSet<&str> = all.map(String::as_str).collect();
+        unique.into_iter().collect()
     }
 }
 
@@ -121,8 +137,8 @@ pub struct SplitSettings {
     pub validation: SetSettings,
 }
 
-/// One set: `{ count = 100 }`, `{ fraction = 0.3 }`, `{ ids = [..] }` or `{ rows = ["0..100"] }`;
-/// empty when nothing is said.
+/// One set: `{ count = 100 }`, `{ fraction = 0.3 }`, `{ ids = [..] }`, `{ rows = ["0..100"] }` or
+/// `{ files = ["test.jsonl"] }`; empty when nothing is said.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct SetSettings {
@@ -139,6 +155,9 @@ pub struct SetSettings {
     /// These rows by position, from 0, as `"from..to"` without `to`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<Vec<String>>,
+    /// All rows of these files, in file order. They need not be named in `path` or `paths`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<String>>,
 }
 
 fn default_max_rows() -> usize {

@@ -2,7 +2,7 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{Dataset, DatasetError, SetSettings, SplitSettings};
+use super::{Dataset, DatasetError, Row, SetSettings, SplitSettings};
 use gepa_evaluation::ExampleId;
 
 /// The example ids of the three sets.
@@ -59,10 +59,11 @@ impl Dataset {
         name: &str,
         set: &SetSettings,
     ) -> Result<Option<Vec<ExampleId>>, DatasetError> {
-        let ids = match (&set.ids, &set.rows) {
-            (Some(ids), _) => ids.clone(),
-            (None, Some(ranges)) => self.ids_in_ranges(name, ranges)?,
-            (None, None) => return Ok(None),
+        let ids = match (&set.ids, &set.rows, &set.files) {
+            (Some(ids), _, _) => ids.clone(),
+            (None, Some(ranges), _) => self.ids_in_ranges(name, ranges)?,
+            (None, None, Some(files)) => self.ids_in_files(files),
+            (None, None, None) => return Ok(None),
         };
         let mut seen = IndexSet::new();
         for id in &ids {
@@ -100,6 +101,12 @@ impl Dataset {
             ids.extend(self.rows().keys().skip(from).take(to - from).cloned());
         }
         Ok(ids)
+    }
+
+    fn ids_in_files(&self, files: &[String]) -> Vec<ExampleId> {
+        let is_of_set = |row: &Row| files.iter().any(|file| **file == *row.file());
+        let rows = self.rows().iter().filter(|(_, row)| is_of_set(row));
+        rows.map(|(id, _)| id.clone()).collect()
     }
 
     fn drawn_count(&self, set: &SetSettings) -> usize {
@@ -147,10 +154,11 @@ fn check_one_way(name: &str, set: &SetSettings) -> Result<(), DatasetError> {
         set.fraction.is_some(),
         set.ids.is_some(),
         set.rows.is_some(),
+        set.files.is_some(),
     ];
     if ways.into_iter().filter(|given| *given).count() > 1 {
         return Err(DatasetError::BadSplit(format!(
-            "`{name}` is given in more than one way; keep one of `count`, `fraction`, `ids`, `rows`"
+            "`{name}` is given in more than one way; keep one of `count`, `fraction`, `ids`, `rows`, `files`"
         )));
     }
     match set.fraction {

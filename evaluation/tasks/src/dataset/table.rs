@@ -1,6 +1,6 @@
 //! The rows of a dataset, addressed by example id.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -13,7 +13,10 @@ use super::value::FieldValue;
 use super::{DatasetError, DatasetSettings};
 use gepa_evaluation::ExampleId;
 
-/// The rows of one file, in file order.
+/// The column of the expected answers where the settings name none.
+const USUAL_ANSWER: &str = "answer";
+
+/// The rows of one or several files, in file order.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     rows: IndexMap<ExampleId, Row>,
@@ -24,11 +27,20 @@ pub struct Dataset {
 pub struct Row {
     fields: IndexMap<String, FieldValue>,
     roles: Arc<ColumnRoles>,
+    source: Arc<Source>,
     line: u64,
 }
 
+/// The file of a row.
+#[derive(Debug)]
+struct Source {
+    /// Its name, as the settings have it.
+    file: Arc<str>,
+    is_one_of_many: bool,
+}
+
 /// The roles of a file's columns, shared by all of its rows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct ColumnRoles {
     id: Option<Arc<str>>,
     answer: Option<Arc<str>>,
@@ -43,40 +55,61 @@ impl ColumnRoles {
 }
 
 impl Dataset {
-    /// Reads the file; a relative path starts at `base`, the config file's folder.
+    /// Reads the files; a relative path starts at `base`, the config file's folder.
     pub fn load(settings: &DatasetSettings, base: &Path) -> Result<Self, DatasetError> {
-        let path = base.join(&settings.path);
-        let records = read_records(&path, settings)?;
-        let columns = Columns::resolve(&path, &records, settings)?;
+        let names = settings.files();
+        let Some(first) = names.first() else {
+            return Err(DatasetError::BadSettings(
+                "no file is named; set `path`, `paths`, or `files` of a set".to_owned(),
+            ));
+        };
+        let mut files = Vec::new();
+        let mut left = settings.max_rows;
+        for name in &names {
+            let path = base.join(name);
+            let records = read_records(&path, settings, left)?;
+            left -= records.len();
+            files.push((Arc::<str>::from(*name), path, records));
+        }
+        let roles = Arc::new(roles(settings, &files));
         let mut rows: IndexMap<ExampleId, Row> = IndexMap::new();
-        for (index, record) in records.into_iter().enumerate() {
-            let line = record.line;
-            let id = columns.id_of(&path, index, &record)?;
-            let row = columns.row_of(&path, record, &settings.answer_values)?;
-            if !passes(&row, &settings.only) {
-                continue;
-            }
-            if settings.limit.is_some_and(|limit| rows.len() >= limit) {
-                break;
-            }
-            match rows.entry(id) {
-                Entry::Vacant(slot) => {
-                    slot.insert(row);
+        let mut index = 0;
+        'files: for (name, path, records) in files {
+            let columns = Columns::resolve(&path, &records, settings, &roles)?;
+            let source = Arc::new(Source {
+                file: name,
+                is_one_of_many: names.len() > 1,
+            });
+            for record in records {
+                let id = columns.id_of(&path, index, &record)?;
+                index += 1;
+                let line = record.line;
+                let row = columns.row_of(&path, record, &settings.answer_values, &source)?;
+                if !passes(&row, &settings.only) {
+                    continue;
                 }
-                Entry::Occupied(taken) => {
-                    return Err(DatasetError::DuplicateId {
-                        path,
-                        line,
-                        first_line: taken.get().line,
-                        id: taken.key().to_string(),
-                    });
+                if settings.limit.is_some_and(|limit| rows.len() >= limit) {
+                    break 'files;
+                }
+                match rows.entry(id) {
+                    Entry::Vacant(slot) => {
+                        slot.insert(row);
+                    }
+                    Entry::Occupied(taken) => {
+                        return Err(DatasetError::DuplicateId {
+                            path,
+                            line,
+                            first: taken.get().place(),
+                            id: taken.key().to_string(),
+                        });
+                    }
                 }
             }
         }
         if rows.is_empty() {
             let filtered = !settings.only.is_empty() || settings.limit == Some(0);
             return Err(DatasetError::Empty {
-                path,
+                path: base.join(first),
                 after_filter: if filtered {
                     " that pass `only` and `limit`"
                 } else {
@@ -123,9 +156,24 @@ impl Row {
         self.fields.keys().map(String::as_str)
     }
 
-    /// The line of the file it begins on, from 1.
+    /// The line of the file it begins on, from 1; in a file without lines the number of the row.
     pub fn line(&self) -> u64 {
         self.line
+    }
+
+    /// The file it is from, as the settings name it.
+    pub fn file(&self) -> &str {
+        &self.source.file
+    }
+
+    /// Where it stands: its line, and its file where there are several.
+    pub fn place(&self) -> String {
+        let line = self.line;
+        if self.source.is_one_of_many {
+            format!("line {line} of `{}`", self.source.file)
+        } else {
+            format!("line {line}")
+        }
     }
 
     /// A field as it stands in the file.
@@ -170,6 +218,19 @@ impl Serialize for WrittenInputs<'_> {
     }
 }
 
+/// The roles of the columns. `answer` is the expected answer wherever a row of any file has it: a
+/// label must not become an input because the first row lacks it.
+fn roles(settings: &DatasetSettings, files: &[(Arc<str>, PathBuf, Vec<Record>)]) -> ColumnRoles {
+    let mut records = files.iter().flat_map(|(_, _, records)| records);
+    let has_usual = records.any(|record| record.values.contains_key(USUAL_ANSWER));
+    let usual = has_usual.then_some(USUAL_ANSWER);
+    ColumnRoles {
+        id: settings.id_column.as_deref().map(Arc::from),
+        answer: settings.answer.as_deref().or(usual).map(Arc::from),
+        prompt: settings.prompt_columns.clone(),
+    }
+}
+
 /// The columns with a meaning, checked to exist.
 struct Columns {
     roles: Arc<ColumnRoles>,
@@ -181,16 +242,20 @@ impl Columns {
         path: &Path,
         records: &[Record],
         settings: &DatasetSettings,
+        roles: &Arc<ColumnRoles>,
     ) -> Result<Self, DatasetError> {
-        let first = records.first().map(|record| &record.values);
-        let check = |column: &str, setting: &'static str| match first {
-            Some(values) if !values.contains_key(column) => Err(DatasetError::UnknownColumn {
-                path: path.to_owned(),
-                column: column.to_owned(),
-                setting,
-                known: known_columns(values),
-            }),
-            _ => Ok(()),
+        // In JSON single rows may lack a column.
+        let check = |column: &str, setting: &'static str| {
+            let has_it = |record: &Record| record.values.contains_key(column);
+            match records.first() {
+                Some(first) if !records.iter().any(has_it) => Err(DatasetError::UnknownColumn {
+                    path: path.to_owned(),
+                    column: column.to_owned(),
+                    setting,
+                    known: known_columns(&first.values),
+                }),
+                _ => Ok(()),
+            }
         };
         if let Some(id) = &settings.id_column {
             check(id, "id_column")?;
@@ -204,13 +269,8 @@ impl Columns {
         for column in settings.prompt_columns.iter().flatten() {
             check(column, "prompt_columns")?;
         }
-        let usual = first.and_then(|values| values.contains_key("answer").then_some("answer"));
         Ok(Self {
-            roles: Arc::new(ColumnRoles {
-                id: settings.id_column.as_deref().map(Arc::from),
-                answer: settings.answer.as_deref().or(usual).map(Arc::from),
-                prompt: settings.prompt_columns.clone(),
-            }),
+            roles: Arc::clone(roles),
             answer_is_required: settings.answer.is_some() || !settings.answer_values.is_empty(),
         })
     }
@@ -236,6 +296,7 @@ impl Columns {
         path: &Path,
         record: Record,
         answer_values: &IndexMap<String, String>,
+        source: &Arc<Source>,
     ) -> Result<Row, DatasetError> {
         let line = record.line;
         let mut fields = record.values;
@@ -252,6 +313,7 @@ impl Columns {
         Ok(Row {
             fields,
             roles: Arc::clone(&self.roles),
+            source: Arc::clone(source),
             line,
         })
     }

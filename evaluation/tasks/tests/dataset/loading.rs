@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use gepa_evaluation::ExampleId;
-use gepa_tasks::dataset::{Dataset, DatasetError, DatasetSettings, TextEncoding};
+use gepa_tasks::dataset::{Dataset, DatasetError, DatasetSettings, Row, TextEncoding};
 
 fn load(name: &str, content: impl AsRef<[u8]>) -> Result<Dataset, DatasetError> {
     load_with(&DatasetSettings::for_path(name), content)
@@ -269,4 +269,84 @@ fn settings_are_read_from_toml() {
     let settings: DatasetSettings =
         toml::from_str("path = \"a.csv\"\nsplit.train = { rows = [\"0..3\"] }").unwrap();
     assert_eq!(settings.split.train.rows, Some(vec!["0..3".to_owned()]));
+}
+
+fn write(folder: &tempfile::TempDir, name: &str, content: &str) {
+    std::fs::write(folder.path().join(name), content).unwrap();
+}
+
+#[test]
+fn several_files_are_one_dataset_and_sets_may_be_files_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder, "a.csv", "text,answer\nA,1\nB,2\n");
+    write(&folder, "b.jsonl", "{\"text\": \"C\", \"answer\": 3}\n");
+    write(&folder, "test.json", "[{\"text\": \"D\", \"answer\": 4}]");
+    let mut settings = DatasetSettings {
+        paths: vec!["b.jsonl".to_owned(), "a.csv".to_owned()],
+        ..DatasetSettings::for_path("a.csv")
+    };
+    settings.split.train.files = Some(vec!["b.jsonl".to_owned(), "a.csv".to_owned()]);
+    settings.split.validation.files = Some(vec!["test.json".to_owned()]);
+    assert_eq!(settings.files(), ["a.csv", "b.jsonl", "test.json"]);
+    let dataset = Dataset::load(&settings, folder.path()).unwrap();
+    let texts: Vec<_> = dataset
+        .rows()
+        .values()
+        .map(|row| row.text("text"))
+        .collect();
+    assert_eq!(texts, [Some("A"), Some("B"), Some("C"), Some("D")]);
+    let places: Vec<String> = dataset.rows().values().map(Row::place).collect();
+    let expected = [
+        "line 2 of `a.csv`",
+        "line 3 of `a.csv`",
+        "line 1 of `b.jsonl`",
+        "line 1 of `test.json`",
+    ];
+    assert_eq!(places, expected);
+    let split = dataset.split(&settings.split).unwrap();
+    assert_eq!(split.train, [0, 1, 2].map(ExampleId::Seed));
+    assert_eq!(split.validation, [ExampleId::Seed(3)]);
+
+    settings.split.validation.count = Some(1);
+    let error = dataset.split(&settings.split).unwrap_err().to_string();
+    assert!(error.contains("more than one way"), "{error}");
+}
+
+#[test]
+fn an_id_that_two_files_have_names_both_places() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder, "a.csv", "id,text\nx,A\n");
+    write(&folder, "b.csv", "id,text\ny,B\nx,C\n");
+    let settings = DatasetSettings {
+        paths: vec!["b.csv".to_owned()],
+        id_column: Some("id".to_owned()),
+        ..DatasetSettings::for_path("a.csv")
+    };
+    let error = Dataset::load(&settings, folder.path()).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("b.csv` line 3: id `x` is taken by line 2 of `a.csv`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_label_stays_a_label_if_the_first_row_lacks_it() {
+    let dataset = load(
+        "a.jsonl",
+        "{\"text\": \"A\"}\n{\"text\": \"B\", \"answer\": \"b\"}\n",
+    );
+    let rows: Vec<&Row> = dataset.as_ref().unwrap().rows().values().collect();
+    assert_eq!(
+        rows.iter().map(|row| row.answer()).collect::<Vec<_>>(),
+        [None, Some("b")]
+    );
+    assert_eq!(rows[1].prompt_text("answer"), None);
+}
+
+#[test]
+fn without_a_file_the_settings_are_refused() {
+    let error = Dataset::load(&DatasetSettings::for_path(""), std::path::Path::new("."));
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("no file is named; set `path`"), "{error}");
 }
