@@ -72,8 +72,8 @@ pub enum StopReason {
         /// Iterations in a row without a rollout.
         iterations: u64,
     },
-    /// The reflection model proposed known texts many times in a row, on minibatches on which their
-    /// outcomes are known as well.
+    /// The reflection model proposed one and the same text many times in a row, on minibatches on which
+    /// its outcomes are known as well.
     Repetition {
         /// Proposals in a row.
         proposals: u64,
@@ -230,7 +230,8 @@ impl fmt::Display for StopReason {
             ),
             Self::Repetition { proposals } => write!(
                 formatter,
-                "nothing new: the reflection model proposed known texts in {proposals} proposals in a row"
+                "nothing new: the reflection model proposed the same text in {proposals} proposals in a row, and its \
+                 outcomes are known"
             ),
             Self::ReflectionFailures {
                 iterations,

@@ -381,17 +381,20 @@ impl Core {
             return;
         }
         let fruitless = &mut self.fruitless;
-        if !self.scale.leaves_failures_out() && proposal.origin == Origin::Reflection {
-            let is_known = match (&proposal.verdict, &proposal.child_trial) {
-                (Some(Verdict::Close(CloseReason::Duplicate, ..)), _) => Some(true),
-                (_, Some(child)) => Some(child.executed() == 0),
-                _ => None,
+        if !self.scale.leaves_failures_out()
+            && let Some(content) = proposal.content
+        {
+            // Another parent or another minibatch may lead to another text, so only one and the same text
+            // counts.
+            let child = proposal.child_trial.as_ref();
+            let is_known = child.is_none_or(|trial| trial.executed() == 0);
+            let is_same = fruitless.last_content == Some(content);
+            fruitless.repeated = if is_known && is_same {
+                fruitless.repeated + 1
+            } else {
+                0
             };
-            fruitless.repeated = match is_known {
-                Some(true) => fruitless.repeated + 1,
-                Some(false) => 0,
-                None => fruitless.repeated,
-            };
+            fruitless.last_content = Some(content);
         }
         fruitless.idle = if executed == 0 { fruitless.idle + 1 } else { 0 };
         match &proposal.verdict {

@@ -126,8 +126,10 @@ struct Fruitless {
     idle: u64,
     /// Iterations in which the reflection model gave no usable text.
     unreflected: u64,
-    /// Proposals whose text was known, with known outcomes on its whole minibatch.
+    /// Proposals in a row with the text of the one before and known outcomes on the whole minibatch.
     repeated: u64,
+    /// The content of the last candidate proposed.
+    last_content: Option<ContentId>,
     last_complaint: String,
 }
 

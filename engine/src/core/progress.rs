@@ -223,6 +223,7 @@ impl Core {
             proposal.verdict = Some(verdict);
             return;
         }
+        proposal.content = Some(child.content_id());
         if others.contains(&child.content_id()) {
             let detail = "the same reply proposed it already".to_owned();
             proposal.verdict = Some(Verdict::Close(CloseReason::Duplicate, detail, None));

@@ -52,6 +52,8 @@ pub(crate) struct Proposal {
     /// this age, so that timing does not change what its gate knows.
     pub(crate) issued_at: u64,
     pub(crate) child: Option<Arc<Candidate>>,
+    /// The content of the candidate that its texts make, whether or not it is tried.
+    pub(crate) content: Option<ContentId>,
     pub(crate) parent_trial: Option<Trial>,
     pub(crate) child_trial: Option<Trial>,
     /// The pareto scores of its child.
@@ -151,6 +153,7 @@ impl Proposal {
             rewrites: Vec::new(),
             turn: None,
             child: None,
+            content: None,
             parent_trial: None,
             child_trial: None,
             row: None,
