@@ -123,7 +123,8 @@ impl TaskConfig {
                 document,
                 task_app_key: None,
                 context,
-            }),
+            }
+            .with_notes_on_money()),
             Ok(_) => Err(document.locate_all(problems)),
             Err(InvalidConfig { problems: more }) => {
                 // A dataset that could not be read leaves its sets empty; one message is enough.
@@ -194,6 +195,45 @@ impl TaskConfig {
     pub async fn connect(&self, services: &Services) -> Result<ConnectedTask, ConfigError> {
         let connected = self.connect_parts(services).await;
         connected.map_err(|problems| self.document.locate_all(problems))
+    }
+
+    /// Whether connecting the task starts programs or calls an app.
+    pub fn starts_programs(&self) -> bool {
+        let is_dataset = matches!(self.evaluator, EvaluatorSettings::Dataset(_));
+        let has_command = matches!(self.raw.scorer, Some(ScorerSettings::Command { .. }));
+        !is_dataset || has_command || self.raw.has_own_proposer()
+    }
+
+    /// The models that a limit on money does not hold for, because their price is not known.
+    fn unlimited_models(&self) -> Vec<String> {
+        if self.raw.budget.max_cost_usd.is_none() {
+            return Vec::new();
+        }
+        let models = self.models_used().into_iter();
+        let unpriced = models.filter_map(|(_, settings)| {
+            let settings = settings.filter(|settings| settings.provider != RULEBOOK)?;
+            let is_priced = Models::is_priced(settings, &self.raw.prices);
+            (!is_priced).then(|| format!("`{}/{}`", settings.provider, settings.model))
+        });
+        let mut names: Vec<String> = unpriced.collect();
+        names.dedup();
+        names
+    }
+
+    fn with_notes_on_money(mut self) -> Self {
+        let models = self.unlimited_models();
+        if !models.is_empty() {
+            let text = format!(
+                "does not limit calls of {}, whose price is not known; add it to `[[prices]]`, or limit \
+                 `budget.max_tokens` as well. A provider that reports costs is counted",
+                models.join(" and ")
+            );
+            let note = self
+                .document
+                .locate(Problem::new("budget.max_cost_usd", text));
+            self.context.notes.push(note);
+        }
+        self
     }
 
     /// The models by the section that names them.

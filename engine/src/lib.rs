@@ -37,6 +37,7 @@ mod counters;
 mod event;
 mod ids;
 mod plan;
+mod plan_calls;
 pub mod policy;
 mod posterior;
 mod random;

@@ -1,35 +1,36 @@
 //! Estimates the cost of a run before it begins.
 
-use std::sync::Arc;
-
-use gepa_evaluation::{
-    ComponentRequest, Evaluator, ProposalRequest, Proposer, ReflectiveRecord, RolloutRequest,
-    Scored, Stage, UsageBound,
-};
+use gepa_evaluation::{Evaluator, Proposer, UsageBound};
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::plan_calls::Calls;
 use crate::policy::ComponentSelector;
 
-/// Share of proposals that pass the gate; recorded runs lie between 0.15 and 0.5.
-const LIKELY_ACCEPTANCE: f64 = 0.3;
-/// Characters of one example in a reflection prompt, for an estimate.
-const EXAMPLE_CHARS: usize = 2_000;
-/// Bounds count every byte as a token and every reply at its longest. Real texts use about a
-/// quarter.
-const LIKELY_SHARE_OF_BOUND: f64 = 0.25;
+/// Share of proposals that pass the gate; recorded runs lie between 0.15 and 0.8.
+const LIKELY_ACCEPTANCE: f64 = 0.55;
+/// More proposals than any limit on tokens or money allows.
+const MOST_PROPOSALS: u64 = 1 << 32;
+/// A limit on tokens or money is refused if it is below this share of the estimate for one proposal. An
+/// estimate can be too high, but not by that much.
+const REFUSED_SHARE: f64 = 0.2;
 
 /// The cost of a run: the minimum, the likely value, and the maximum.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
     /// The minimum with which one proposal can be tried to its end.
     pub floor: PlanRow,
-    /// The likely cost, with three of ten proposals accepted, up to the limits set.
+    /// The likely cost, up to the limits set. No value is below the minimum.
     pub likely: PlanRow,
-    /// The maximum for any run of this configuration; `None` fields have no limit.
+    /// The maximum for any run of this configuration; `None` fields have no limit. No value is below the
+    /// likely one.
     pub most: PlanRow,
     /// Whether the budget covers the minimum.
     pub affordable: bool,
+    /// Why the limit on tokens or money covers nothing, if it is the one.
+    pub refusal: Option<String>,
+    /// Whether calls are made whose price is not known, so that no limit on money counts them.
+    pub unpriced: bool,
 }
 
 /// One column of a [`Plan`]; `None` where no limit applies or the value is not known.
@@ -49,194 +50,259 @@ pub struct PlanRow {
     pub cost_usd: Option<f64>,
 }
 
+/// The number of calls that a column stands for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    rollouts: Option<u64>,
+    proposals: Option<u64>,
+    reflection_calls: Option<u64>,
+}
+
 impl Plan {
     /// Plans a run; with its evaluator and proposer, tokens and cost are estimated as well.
     pub fn of(config: &Config, connected: Option<(&dyn Evaluator, &dyn Proposer)>) -> Self {
-        let bounds = connected.map_or_else(Bounds::default, |(evaluator, proposer)| Bounds {
-            rollout: rollout_bound(config, evaluator),
-            reflection: reflection_bound(config, proposer),
-        });
-        let (pareto, validation) = (
-            config.sets().pareto.len() as u64,
-            config.validation_rollouts(),
-        );
+        let calls = connected.map(|(evaluator, proposer)| Calls::of(config, evaluator, proposer));
+        let calls = calls.unwrap_or_default();
+        let validation = config.validation_rollouts();
+        let pareto = config.sets().pareto.len() as u64;
         let budget = &config.settings().budget;
+        let row = |count: Count, spent: [Option<u64>; 2]| PlanRow {
+            rollouts: count.rollouts,
+            validation_rollouts: validation,
+            proposals: count.proposals,
+            reflection_calls: count.reflection_calls,
+            tokens: spent[0],
+            cost_usd: spent[1]
+                .filter(|_| calls.is_priced)
+                .map(|micro| micro as f64 / 1e6),
+        };
+        // Seed and baseline are scored with the texts of the config, the rest with longer ones.
+        let seed_rollouts = pareto + config.sets().validation.len() as u64;
+        let likely_spent = |count: Count| {
+            [tokens_of as fn(UsageBound) -> u64, cost_of].map(|of| {
+                let rollouts = count.rollouts?;
+                let of_seed = of(calls.seed_rollout?).saturating_mul(seed_rollouts.min(rollouts));
+                let later = rollouts.saturating_sub(seed_rollouts);
+                let of_later = of(calls.later_rollout?).saturating_mul(later);
+                let reflections = of(calls.reflection?).saturating_mul(count.reflection_calls?);
+                Some(of_seed.saturating_add(of_later).saturating_add(reflections))
+            })
+        };
+        let most_spent = |count: Count| {
+            [tokens_of as fn(UsageBound) -> u64, cost_of].map(|of| {
+                let rollouts = of(calls.largest_rollout?).saturating_mul(count.rollouts?);
+                let reflections =
+                    of(calls.largest_reflection?).saturating_mul(count.reflection_calls?);
+                Some(rollouts.saturating_add(reflections))
+            })
+        };
         let components = config.seed().components().len();
         let calls_each = config.settings().search.components.most(components) as u64;
-        let floor_rollouts = config.floor_rollouts();
-        let floor = bounds.row(
-            Some(floor_rollouts),
-            validation,
-            Some(config.generation_size()),
-            Some(calls_each * config.generation_reflections()),
-            1.0,
-        );
-
-        // The parent's minibatch and the pareto set are shared by all hypotheses of a reflection.
-        let (hypotheses, shared) = (config.hypotheses(), config.hypotheses() as f64);
-        let minibatch = f64::from(config.settings().search.minibatch_size);
-        let per_proposal = minibatch + (minibatch + LIKELY_ACCEPTANCE * pareto as f64) / shared;
-        let for_search = |limit: u64| limit.saturating_sub(pareto + validation) as f64;
-        let proposals_by_rollouts = budget
+        let least = Count {
+            rollouts: Some(config.floor_rollouts()),
+            proposals: Some(config.generation_size()),
+            reflection_calls: Some(calls_each * config.generation_reflections()),
+        };
+        let floor = row(least, likely_spent(least));
+        let max_cost = budget.max_cost_usd.filter(|_| calls.is_priced);
+        let max_cost = max_cost.map(|dollars| (dollars * 1e6) as u64);
+        let fits = |count: Count| {
+            let [tokens, cost] = likely_spent(count);
+            let is_within = |spent: Option<u64>, limit: Option<u64>| match (spent, limit) {
+                (Some(spent), Some(limit)) => spent <= limit,
+                _ => true,
+            };
+            is_within(tokens, budget.max_tokens) && is_within(cost, max_cost)
+        };
+        let expected = expected(config, calls_each, fits);
+        let likely = row(expected, likely_spent(expected));
+        let largest = largest(config, calls_each);
+        let mut most = row(largest, most_spent(largest));
+        most.tokens = min_of(most.tokens, budget.max_tokens);
+        most.cost_usd = match budget.max_cost_usd {
+            // A limit does not hold for calls of unknown price.
+            Some(limit) if calls.is_priced => min_of(most.cost_usd, Some(limit)),
+            _ => most.cost_usd,
+        };
+        let refusal = refusal(&floor, budget.max_tokens, budget.max_cost_usd);
+        let covers_rollouts = budget
             .max_rollouts
-            .map(|limit| (for_search(limit) / per_proposal) as u64);
-        let likely_proposals = [
-            proposals_by_rollouts,
-            budget.max_iterations,
-            budget
-                .max_reflection_calls
-                .map(|calls| calls / calls_each.max(1) * hypotheses),
-        ]
-        .into_iter()
-        .flatten()
-        .min();
-        let likely_rollouts = likely_proposals
-            .map(|count| pareto + validation + (count as f64 * per_proposal) as u64);
-        let likely = bounds.row(
-            likely_rollouts,
-            validation,
-            likely_proposals,
-            likely_proposals.map(|count| count.div_ceil(hypotheses) * calls_each),
-            LIKELY_SHARE_OF_BOUND,
-        );
-
-        // A generation that has begun runs to its end.
-        let most_iterations = budget
-            .max_iterations
-            .map(|count| count.saturating_add(config.generation_size() - 1));
-        let most_rollouts = [
-            budget.max_rollouts,
-            most_iterations.map(|count| {
-                let proposals = count.saturating_mul(config.proposal_rollouts());
-                proposals.saturating_add(pareto + validation)
-            }),
-        ]
-        .into_iter()
-        .flatten()
-        .min();
-        let cheapest = minibatch.max(0.5) / shared;
-        let most_proposals = [
-            most_iterations,
-            budget
-                .max_rollouts
-                .map(|limit| (for_search(limit) / cheapest) as u64),
-        ]
-        .into_iter()
-        .flatten()
-        .min();
-        let attempts = u64::from(config.settings().reflection.max_attempts);
-        let most_calls = [
-            budget.max_reflection_calls,
-            most_proposals.map(|count| count.div_ceil(hypotheses) * calls_each * attempts),
-        ]
-        .into_iter()
-        .flatten()
-        .min();
-        let mut most = bounds.row(most_rollouts, validation, most_proposals, most_calls, 1.0);
-        most.tokens = least(most.tokens, budget.max_tokens);
-        most.cost_usd = [most.cost_usd, budget.max_cost_usd]
-            .into_iter()
-            .flatten()
-            .reduce(f64::min);
-
-        let affordable = budget
-            .max_rollouts
-            .is_none_or(|limit| limit >= floor_rollouts);
+            .is_none_or(|limit| limit >= config.floor_rollouts());
+        let [floor, likely, most] = ascending(floor, likely, most);
         Self {
             floor,
             likely,
             most,
-            affordable,
+            affordable: covers_rollouts && refusal.is_none(),
+            refusal,
+            unpriced: !calls.is_priced,
         }
     }
 }
 
-/// The largest cost of one call, where the models state it.
-#[derive(Debug, Default)]
-struct Bounds {
-    rollout: Option<UsageBound>,
-    reflection: Option<UsageBound>,
-}
-
-impl Bounds {
-    fn row(
-        &self,
-        rollouts: Option<u64>,
-        validation_rollouts: u64,
-        proposals: Option<u64>,
-        reflection_calls: Option<u64>,
-        share: f64,
-    ) -> PlanRow {
-        let sum = |of: fn(UsageBound) -> u64| {
-            let rollout = of(self.rollout?).saturating_mul(rollouts?);
-            let reflection = of(self.reflection?).saturating_mul(reflection_calls?);
-            Some(((rollout.saturating_add(reflection)) as f64 * share) as u64)
-        };
-        PlanRow {
-            rollouts,
-            validation_rollouts,
-            proposals,
-            reflection_calls,
-            tokens: sum(|bound| bound.tokens),
-            cost_usd: sum(|bound| bound.cost.0).map(|micro| micro as f64 / 1e6),
-        }
+/// Why a limit on tokens or money does not cover one proposal.
+fn refusal(floor: &PlanRow, max_tokens: Option<u64>, max_cost: Option<f64>) -> Option<String> {
+    if let (Some(limit), Some(needed)) = (max_tokens, floor.tokens)
+        && (limit as f64) < REFUSED_SHARE * needed as f64
+    {
+        return Some(format!(
+            "`budget.max_tokens` = {limit} does not cover one proposal: seed, proposal and validation need about \
+             {needed} tokens; raise it, or make the example sets smaller"
+        ));
     }
+    if let (Some(limit), Some(needed)) = (max_cost, floor.cost_usd)
+        && limit < REFUSED_SHARE * needed
+    {
+        return Some(format!(
+            "`budget.max_cost_usd` = {limit} does not cover one proposal: seed, proposal and validation cost about \
+             ${needed:.4}; raise it, make the example sets smaller, or set `policy.max_tokens`"
+        ));
+    }
+    None
 }
 
-fn rollout_bound(config: &Config, evaluator: &dyn Evaluator) -> Option<UsageBound> {
-    let run_id: Arc<str> = "plan".into();
-    let bounds = config.sets().pareto.iter().map(|example| {
-        evaluator.usage_bound(&RolloutRequest {
-            candidate: Arc::clone(config.seed()),
-            example: example.clone(),
-            run_id: Arc::clone(&run_id),
-            trial_id: Arc::clone(&run_id),
-            stage: Stage::Pareto,
-            iteration: 0,
-            trial_index: 0,
-            attempt: 1,
-        })
-    });
-    bounds
-        .collect::<Option<Vec<_>>>()?
-        .into_iter()
-        .reduce(|left, right| UsageBound {
-            tokens: left.tokens.max(right.tokens),
-            cost: left.cost.max(right.cost),
-        })
-}
-
-/// The largest cost of a call for the component with the longest text, after a minibatch of
-/// examples of some length.
-fn reflection_bound(config: &Config, proposer: &dyn Proposer) -> Option<UsageBound> {
-    let components = config.seed().components().iter();
-    let (name, _) = components.max_by_key(|(_, text)| text.len())?;
-    let reflection = &config.settings().reflection;
-    let record = |example| ReflectiveRecord {
-        example,
-        scored: Scored {
-            output: Some("x".repeat(EXAMPLE_CHARS)),
-            ..Scored::default()
-        },
+/// The most proposals that the limits are likely to allow. `fits` says whether tokens and money do.
+fn expected(config: &Config, calls_each: u64, fits: impl Fn(Count) -> bool) -> Count {
+    let budget = &config.settings().budget;
+    let fixed = config.sets().pareto.len() as u64 + config.validation_rollouts();
+    // The parent's minibatch and the pareto set are shared by all hypotheses of a reflection.
+    let (hypotheses, shared) = (config.hypotheses(), config.hypotheses() as f64);
+    let minibatch = f64::from(config.settings().search.minibatch_size);
+    let pareto = config.sets().pareto.len() as f64;
+    let per_proposal = minibatch + (minibatch + LIKELY_ACCEPTANCE * pareto) / shared;
+    let proposals = [
+        budget
+            .max_rollouts
+            .map(|limit| (limit.saturating_sub(fixed) as f64 / per_proposal) as u64),
+        budget.max_iterations,
+        budget
+            .max_reflection_calls
+            .map(|calls| calls / calls_each.max(1) * hypotheses),
+    ];
+    let count_of = |proposals: Option<u64>| Count {
+        rollouts: proposals.map(|count| fixed + (count as f64 * per_proposal) as u64),
+        proposals,
+        reflection_calls: proposals.map(|count| count.div_ceil(hypotheses) * calls_each),
     };
-    let minibatch = u64::from(config.settings().search.minibatch_size);
-    proposer.usage_bound(&ProposalRequest {
-        run_id: "plan".into(),
-        iteration: 1,
-        candidate: Arc::clone(config.seed()),
-        components: vec![ComponentRequest {
-            name: Arc::clone(name),
-            attempt: 1,
-            complaint: None,
-            wildcards: config.required_wildcards(name).to_vec(),
-            max_chars: reflection.max_text_chars as usize,
-        }],
-        records: (0..minibatch).map(|seed| record(seed.into())).collect(),
-        earlier: Vec::new(),
-        texts: reflection.hypotheses,
-    })
+    let by_numbers = proposals.into_iter().flatten().min();
+    let is_limited = budget.max_tokens.is_some() || budget.max_cost_usd.is_some();
+    let most = by_numbers.or(is_limited.then_some(MOST_PROPOSALS));
+    if fits(count_of(most)) {
+        return count_of(by_numbers);
+    }
+    // What a run costs rises with its proposals.
+    let (mut low, mut high) = (0, most.unwrap_or_default());
+    while low < high {
+        let middle = (low + high).div_ceil(2);
+        if fits(count_of(Some(middle))) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    count_of(Some(low))
 }
 
-fn least(left: Option<u64>, right: Option<u64>) -> Option<u64> {
-    [left, right].into_iter().flatten().min()
+fn largest(config: &Config, calls_each: u64) -> Count {
+    let budget = &config.settings().budget;
+    let fixed = config.sets().pareto.len() as u64 + config.validation_rollouts();
+    let (hypotheses, shared) = (config.hypotheses(), config.hypotheses() as f64);
+    let minibatch = f64::from(config.settings().search.minibatch_size);
+    // A generation that has begun runs to its end.
+    let iterations = budget
+        .max_iterations
+        .map(|count| count.saturating_add(config.generation_size() - 1));
+    let by_iterations = iterations.map(|count| {
+        let proposals = count.saturating_mul(config.proposal_rollouts());
+        proposals.saturating_add(fixed)
+    });
+    let cheapest = minibatch.max(0.5) / shared;
+    let by_rollouts = budget
+        .max_rollouts
+        .map(|limit| (limit.saturating_sub(fixed) as f64 / cheapest) as u64);
+    let proposals = min_of(iterations, by_rollouts);
+    let attempts = u64::from(config.settings().reflection.max_attempts);
+    let calls = proposals.map(|count| count.div_ceil(hypotheses) * calls_each * attempts);
+    Count {
+        rollouts: min_of(budget.max_rollouts, by_iterations),
+        proposals,
+        reflection_calls: min_of(budget.max_reflection_calls, calls),
+    }
+}
+
+/// The three columns, with no value below the one to its left and none above the maximum.
+fn ascending(mut floor: PlanRow, mut likely: PlanRow, most: PlanRow) -> [PlanRow; 3] {
+    macro_rules! in_order {
+        ($($field:ident),*) => {
+            $(
+                floor.$field = min_of(floor.$field, most.$field);
+                likely.$field = max_of(min_of(likely.$field, most.$field), floor.$field);
+            )*
+        };
+    }
+    in_order!(rollouts, proposals, reflection_calls, tokens, cost_usd);
+    [floor, likely, most]
+}
+
+fn tokens_of(bound: UsageBound) -> u64 {
+    bound.tokens
+}
+
+fn cost_of(bound: UsageBound) -> u64 {
+    bound.cost.0
+}
+
+/// The smaller value; a missing left one stays missing if there is no limit.
+fn min_of<T: PartialOrd + Copy>(left: Option<T>, right: Option<T>) -> Option<T> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(if right < left { right } else { left }),
+        (left, right) => left.or(right),
+    }
+}
+
+/// The greater value, if the left one is known.
+fn max_of<T: PartialOrd + Copy>(left: Option<T>, right: Option<T>) -> Option<T> {
+    match (left, right) {
+        (Some(left), Some(right)) if right > left => Some(right),
+        (left, _) => left,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_ascend_whatever_the_estimates_say() {
+        let row = |tokens, cost_usd| PlanRow {
+            tokens,
+            cost_usd,
+            ..PlanRow::default()
+        };
+        let columns = ascending(
+            row(Some(721_360), Some(1.15)),
+            row(Some(716_419), Some(1.33)),
+            row(Some(900_000), Some(0.5)),
+        );
+        let tokens = columns.map(|row| row.tokens.unwrap());
+        let costs = columns.map(|row| row.cost_usd.unwrap());
+        assert!(tokens.is_sorted(), "{tokens:?}");
+        assert!(costs.is_sorted(), "{costs:?}");
+        let unknown = ascending(row(None, None), row(None, None), row(None, None));
+        assert!(unknown.iter().all(|row| row.cost_usd.is_none()));
+    }
+
+    #[test]
+    fn a_limit_far_below_one_proposal_is_refused_with_its_numbers() {
+        let floor = PlanRow {
+            tokens: Some(10_000),
+            cost_usd: Some(0.05),
+            ..PlanRow::default()
+        };
+        assert_eq!(refusal(&floor, Some(5_000), Some(0.5)), None);
+        let tokens = refusal(&floor, Some(100), None).unwrap();
+        assert!(tokens.contains("10000 tokens"), "{tokens}");
+        let cost = refusal(&floor, None, Some(0.0001)).unwrap();
+        assert!(cost.contains("$0.0500"), "{cost}");
+    }
 }

@@ -66,6 +66,11 @@ pub trait Evaluator: Send + Sync {
         None
     }
 
+    /// What this rollout is likely to cost, for plans. It limits nothing.
+    fn usage_estimate(&self, _request: &RolloutRequest) -> Option<UsageBound> {
+        None
+    }
+
     /// The reason why rollouts wait at this moment, for people; `None` if none has to wait.
     fn obstacle(&self) -> Option<String> {
         None

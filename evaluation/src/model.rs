@@ -22,6 +22,11 @@ pub trait LanguageModel: Send + Sync {
         None
     }
 
+    /// What completing these messages is likely to cost, for plans. It limits nothing.
+    fn usage_estimate(&self, _messages: &[Message], _purpose: Purpose) -> Option<UsageBound> {
+        None
+    }
+
     /// Whether the same messages always give the same completion.
     fn is_deterministic(&self) -> bool {
         false

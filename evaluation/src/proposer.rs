@@ -35,6 +35,16 @@ pub trait Proposer: Send + Sync {
         None
     }
 
+    /// What this call is likely to cost, for plans. It limits nothing.
+    fn usage_estimate(&self, _request: &ProposalRequest) -> Option<UsageBound> {
+        None
+    }
+
+    /// Whether the price of its calls is known, so that their cost can be bounded and summed up.
+    fn is_priced(&self) -> bool {
+        true
+    }
+
     /// The reason why calls wait at this moment, for people; `None` if none has to wait.
     fn obstacle(&self) -> Option<String> {
         None

@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use gepa_configs::{ConfigSource, TaskConfig};
 use gepa_engine::Plan;
 use gepa_models::Models;
+use gepa_tasks::Services;
 
 use crate::arguments::CheckArguments;
-use crate::command::plan::refusal;
+use crate::command::plan::say_refusal;
 use crate::error::{CommandError, EXIT_BUDGET};
 use crate::output::stdout;
-use crate::surroundings::{environment, show_notes};
+use crate::surroundings::{block_on, environment, show_notes};
 
 pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, CommandError> {
     let environment = environment()?;
@@ -27,12 +28,29 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, CommandError
     let mut out = stdout();
     write_summary(&mut out, &task)?;
     out.flush()?;
-    let plan = Plan::of(&task.config, None);
+    let plan = plan_of(&task)?;
     if plan.affordable {
         return Ok(ExitCode::SUCCESS);
     }
-    let _ = writeln!(std::io::stderr(), "error: {}", refusal(&task.config));
+    say_refusal(&plan, &task.config);
     Ok(ExitCode::from(EXIT_BUDGET))
+}
+
+/// The plan, with tokens and cost where a limit on them is set and no program has to be started.
+fn plan_of(task: &TaskConfig) -> Result<Plan, CommandError> {
+    let budget = &task.config.settings().budget;
+    let needs_models = budget.max_tokens.is_some() || budget.max_cost_usd.is_some();
+    if task.starts_programs() || !needs_models {
+        return Ok(Plan::of(&task.config, None));
+    }
+    let services = Services::new(task.environment().clone());
+    block_on(async {
+        // Without its models the plan still counts rollouts.
+        let connected = task.connect(&services).await.ok();
+        let parts = connected.as_ref();
+        let parts = parts.map(|parts| (&*parts.evaluator, &*parts.proposer));
+        Ok(Plan::of(&task.config, parts))
+    })
 }
 
 fn write_summary(out: &mut dyn Write, task: &TaskConfig) -> std::io::Result<()> {

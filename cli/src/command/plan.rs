@@ -33,12 +33,20 @@ pub(crate) async fn plan(task: &TaskConfig, services: &Services) -> Result<ExitC
     if plan.affordable {
         return Ok(ExitCode::SUCCESS);
     }
-    let _ = writeln!(io::stderr(), "error: {}", refusal(&task.config));
+    say_refusal(&plan, &task.config);
     Ok(ExitCode::from(EXIT_BUDGET))
 }
 
+/// Says why the budget does not cover one proposal.
+pub(crate) fn say_refusal(plan: &Plan, config: &Config) {
+    let _ = match &plan.refusal {
+        Some(refusal) => writeln!(io::stderr(), "error: {refusal}"),
+        None => writeln!(io::stderr(), "error: {}", refusal(config)),
+    };
+}
+
 /// The engine's error for a budget below the floor.
-pub(crate) fn refusal(config: &Config) -> RunError {
+fn refusal(config: &Config) -> RunError {
     RunError::BudgetTooSmall {
         limit: config.settings().budget.max_rollouts.unwrap_or_default(),
         floor: config.floor_rollouts(),
@@ -71,5 +79,12 @@ fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     })?;
     line("cost", &|row| {
         row.cost_usd.map_or_else(|| "unknown".to_owned(), dollars)
-    })
+    })?;
+    if plan.unpriced {
+        writeln!(
+            out,
+            "the price of a model is not known, so neither is the cost; add it to `[[prices]]`"
+        )?;
+    }
+    Ok(())
 }

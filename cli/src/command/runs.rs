@@ -70,6 +70,11 @@ async fn write_line(
     } else {
         summary.status.as_str()
     };
+    let counters = &summary.counters;
+    let cost = match (counters.unpriced_calls, counters.total_cost_micro_usd) {
+        (1.., 0) => "unknown".to_owned(),
+        _ => dollars(counters.total_cost_usd()),
+    };
     let figure = |value: Option<f64>| value.map_or_else(|| "none yet".to_owned(), score);
     writeln!(
         out,
@@ -79,7 +84,7 @@ async fn write_line(
         figure(summary.baseline_score),
         figure(summary.best_score),
         count(summary.counters.total_rollouts),
-        dollars(summary.counters.total_cost_usd()),
+        cost,
         one_line(&run.name, 60)
     )?;
     Ok(())

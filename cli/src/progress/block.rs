@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use gepa_engine::Event;
+use gepa_engine::{Counters, Event};
 
 use super::{Standing, View};
 use crate::format::{count, dollars, duration, one_line, score};
@@ -64,7 +64,7 @@ fn lines(standing: &Standing) -> Vec<String> {
         format!(
             "spent   {} tokens   {}   {} reflection calls   {} failed rollouts",
             count(counters.total_tokens),
-            dollars(counters.total_cost_usd()),
+            cost(counters),
             counters.reflection_calls,
             counters.failed_rollouts
         ),
@@ -76,6 +76,15 @@ fn lines(standing: &Standing) -> Vec<String> {
         lines.push(format!("last failure: {}", one_line(failure, 120)));
     }
     lines
+}
+
+fn cost(counters: &Counters) -> String {
+    let known = dollars(counters.total_cost_usd());
+    match (counters.unpriced_calls, counters.total_cost_micro_usd) {
+        (0, _) => known,
+        (_, 0) => "cost unknown".to_owned(),
+        _ => format!("{known} and calls of unknown price"),
+    }
 }
 
 fn budget(standing: &Standing) -> String {

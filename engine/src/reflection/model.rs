@@ -113,6 +113,21 @@ impl Proposer for ModelProposer {
         Some(sum)
     }
 
+    fn usage_estimate(&self, proposal: &ProposalRequest) -> Option<UsageBound> {
+        let mut sum = UsageBound::default();
+        for component in &proposal.components {
+            let messages = self.messages(proposal, component);
+            let one = self.model.usage_estimate(&messages, Purpose::Reflection)?;
+            sum.tokens = sum.tokens.saturating_add(one.tokens);
+            sum.cost += one.cost;
+        }
+        Some(sum)
+    }
+
+    fn is_priced(&self) -> bool {
+        self.model.is_priced()
+    }
+
     fn obstacle(&self) -> Option<String> {
         self.model.obstacle()
     }

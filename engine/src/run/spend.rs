@@ -6,6 +6,19 @@ use crate::config::BudgetSettings;
 use crate::counters::Counters;
 use crate::stop::StopReason;
 
+/// A mean over about as many of the latest rollouts.
+#[derive(Clone, Copy, Debug)]
+struct Recent {
+    tokens: f64,
+    cost: f64,
+}
+
+/// The number of rollouts that the mean of the latest ones is taken over.
+const RECENT: f64 = 32.0;
+
+/// The part of its bound that the first rollout is expected to use, as a divisor.
+const FIRST_SHARE: u64 = 20;
+
 /// The limits on tokens and cost, and the amounts reserved for calls in flight.
 #[derive(Debug)]
 pub(super) struct SpendLimiter {
@@ -18,6 +31,8 @@ pub(super) struct SpendLimiter {
     /// The most that one rollout has cost so far. The next one is expected to cost at most this.
     largest_rollout: UsageBound,
     largest_reflection: UsageBound,
+    /// The mean of the latest rollouts.
+    recent: Option<Recent>,
     /// The number of rollouts that the final scoring still needs.
     validation_rollouts: u64,
 }
@@ -58,6 +73,7 @@ impl SpendLimiter {
             calls_in_flight: 0,
             largest_rollout: UsageBound::default(),
             largest_reflection: UsageBound::default(),
+            recent: None,
             validation_rollouts,
         }
     }
@@ -121,6 +137,12 @@ impl SpendLimiter {
         };
         largest.tokens = largest.tokens.max(used.total_tokens());
         largest.cost = largest.cost.max(used.cost);
+        if let CallKind::Rollout(_) = kind {
+            let (tokens, cost) = (used.total_tokens() as f64, used.cost.0 as f64);
+            let recent = self.recent.get_or_insert(Recent { tokens, cost });
+            recent.tokens += (tokens - recent.tokens) / RECENT;
+            recent.cost += (cost - recent.cost) / RECENT;
+        }
     }
 
     /// The reason to stop once a call was refused for good.
@@ -147,14 +169,28 @@ impl SpendLimiter {
         if kind == CallKind::Rollout(Phase::Validation) {
             return UsageBound::default();
         }
+        // Bounds are for calls in flight. What is set aside rests on what rollouts really used; before the
+        // first one has ended, on an estimate.
         let each = match kind {
-            CallKind::Rollout(_) if self.largest_rollout == UsageBound::default() => wanted,
-            _ => with_margin(self.largest_rollout),
+            CallKind::Rollout(_) if self.largest_rollout == UsageBound::default() => {
+                first_estimate(wanted)
+            }
+            _ => self.next_validation(),
         };
         UsageBound {
             tokens: each.tokens.saturating_mul(self.validation_rollouts),
             cost: MicroUsd(each.cost.0.saturating_mul(self.validation_rollouts)),
         }
+    }
+
+    /// What a rollout of the final scoring is expected to use: half as much again as the latest ones, which
+    /// have the longest texts, and no more than the most expensive one with its margin.
+    fn next_validation(&self) -> UsageBound {
+        let most = with_margin(self.largest_rollout);
+        self.recent.map_or(most, |recent| UsageBound {
+            tokens: most.tokens.min((1.5 * recent.tokens).ceil() as u64),
+            cost: most.cost.min(MicroUsd((1.5 * recent.cost).ceil() as u64)),
+        })
     }
 
     fn fits(&self, wanted: UsageBound, set_aside: UsageBound) -> bool {
@@ -177,6 +213,15 @@ impl SpendLimiter {
             .max_cost
             .map_or(0.0, |limit| share(self.used_cost.0, limit.0));
         tokens >= cost
+    }
+}
+
+/// What a rollout is expected to use while nothing is known but its bound, which counts every byte as a
+/// token and the reply at its longest.
+fn first_estimate(bound: UsageBound) -> UsageBound {
+    UsageBound {
+        tokens: bound.tokens / FIRST_SHARE,
+        cost: MicroUsd(bound.cost.0 / FIRST_SHARE),
     }
 }
 
@@ -248,6 +293,24 @@ mod tests {
                 Admission::Granted(tokens(20))
             );
         }
+    }
+
+    #[test]
+    fn a_run_begins_where_real_calls_are_far_below_their_bounds() {
+        // 100 rollouts of validation at a bound of 50 each would be ten times the limit.
+        let mut gate = SpendLimiter::new(Some(500), None, 100, &Counters::default());
+        assert_eq!(
+            gate.ask(ROLLOUT, Some(tokens(50))),
+            Admission::Granted(tokens(50))
+        );
+        gate.settle(ROLLOUT, tokens(50), used(2));
+        assert_eq!(
+            gate.ask(ROLLOUT, Some(tokens(50))),
+            Admission::Granted(tokens(50))
+        );
+        gate.settle(ROLLOUT, tokens(50), used(8));
+        // Validation now needs about 1000.
+        assert_eq!(gate.ask(ROLLOUT, Some(tokens(50))), Admission::Exhausted);
     }
 
     #[test]

@@ -22,6 +22,13 @@ use gepa_evaluation::{
 };
 use gepa_limiter::{CallKind, Limiter, RunQueue, Standing};
 
+/// Bytes of a token of usual texts, for estimates.
+const BYTES_PER_TOKEN: u64 = 4;
+/// Tokens of a usual answer, for estimates.
+const USUAL_ANSWER: u64 = 60;
+/// Tokens of a usual reply that holds a new text, for estimates.
+const USUAL_REWRITING: u64 = 400;
+
 /// Tokens a chat format puts around a message, and around the whole, at most.
 const TOKENS_AROUND: u64 = 16;
 
@@ -97,6 +104,23 @@ impl LanguageModel for ChatModel {
         let completion = self.most_completion_tokens();
         Some(UsageBound {
             tokens: prompt.saturating_add(completion),
+            cost: self
+                .price
+                .map(|price| price.bound(prompt, completion))
+                .unwrap_or_default(),
+        })
+    }
+
+    fn usage_estimate(&self, messages: &[Message], purpose: Purpose) -> Option<UsageBound> {
+        let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+        let prompt = bytes as u64 / BYTES_PER_TOKEN + TOKENS_AROUND * messages.len() as u64;
+        let usual = match purpose {
+            Purpose::Reflection => USUAL_REWRITING,
+            Purpose::Rollout | Purpose::Judge => USUAL_ANSWER,
+        };
+        let completion = usual.min(self.most_completion_tokens());
+        Some(UsageBound {
+            tokens: prompt + completion,
             cost: self
                 .price
                 .map(|price| price.bound(prompt, completion))

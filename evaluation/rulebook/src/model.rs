@@ -16,6 +16,9 @@ use gepa_evaluation::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RulebookModel;
 
+/// Tokens of a usual rewriting, for estimates.
+const USUAL_REWRITING: u64 = 400;
+
 /// The most tokens of rules that a reflection can add to those of its prompt.
 const LARGEST_GROWTH: u64 = 10_000;
 /// The most versions that a reflection writes.
@@ -73,6 +76,17 @@ impl LanguageModel for RulebookModel {
         let versions = u64::from(versions_asked(&joined(messages)));
         Some(UsageBound {
             tokens: prompt + versions * (prompt + growth) + PREFACE,
+            ..UsageBound::default()
+        })
+    }
+
+    fn usage_estimate(&self, messages: &[Message], purpose: Purpose) -> Option<UsageBound> {
+        let completion = match purpose {
+            Purpose::Reflection => USUAL_REWRITING,
+            Purpose::Rollout | Purpose::Judge => 1,
+        };
+        Some(UsageBound {
+            tokens: prompt_tokens(messages) + completion,
             ..UsageBound::default()
         })
     }

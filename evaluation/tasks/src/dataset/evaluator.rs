@@ -251,6 +251,21 @@ impl Evaluator for DatasetEvaluator {
         })
     }
 
+    fn usage_estimate(&self, request: &RolloutRequest) -> Option<UsageBound> {
+        let row = self.dataset.row(&request.example)?;
+        let messages = self.messages(request, row);
+        let policy = self.policy.usage_estimate(&messages, Purpose::Rollout)?;
+        let Some(judge) = self.scorer.judge() else {
+            return Some(policy);
+        };
+        // A judge reads the inputs and the answer in place of the prompt.
+        let judged = judge.usage_estimate(&messages, Purpose::Judge)?;
+        Some(UsageBound {
+            tokens: policy.tokens + judged.tokens,
+            cost: policy.cost + judged.cost,
+        })
+    }
+
     fn obstacle(&self) -> Option<String> {
         let judge = || self.scorer.judge()?.obstacle();
         self.policy.obstacle().or_else(judge)
