@@ -99,7 +99,8 @@ fn csv_and_json_lines_hold_the_same_rows() {
 fn exported_rollouts_have_the_columns_promised() {
     let (workspace, _server) = finished_run();
     let promised = "run_id trial_id candidate_id phase stage iteration trial_index seed attempts outcome score error \
-        prompt_tokens completion_tokens unknown_tokens tokens cost_usd started_at finished_at";
+        prompt_tokens completion_tokens unknown_tokens tokens cost_usd started_at finished_at inputs expected output \
+        feedback";
     for row in workspace.export("rollouts") {
         let keys: Vec<&str> = row
             .as_object()
@@ -234,7 +235,9 @@ fn a_run_is_found_by_id_by_its_beginning_and_as_the_latest() {
     let ambiguous = workspace.gepa(&["show", "pl_"]);
     assert_eq!(ambiguous.code, Some(2));
     assert!(
-        ambiguous.stderr.contains("the beginning of 2 run ids"),
+        ambiguous
+            .stderr
+            .contains("the beginning or the end of 2 run ids"),
         "{}",
         ambiguous.stderr
     );

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use gepa_evaluation::ExampleId;
 use gepa_models::{ApiKey, Environment};
+use serde_json::{Map, Value};
 
 use crate::problem::LocatedProblem;
 use crate::raw::RawConfig;
@@ -35,6 +37,13 @@ impl TaskConfig {
     /// Notes for the author of the config that are no problems.
     pub fn notes(&self) -> &[LocatedProblem] {
         &self.context.notes
+    }
+
+    /// The inputs and the expected answer of an example, where the config has rows.
+    pub fn row_of(&self, example: &ExampleId) -> Option<(Map<String, Value>, Option<String>)> {
+        let row = self.dataset()?.row(example)?;
+        let answer = row.answer().map(str::to_owned);
+        Some((row.input_values(), answer))
     }
 
     /// The folder for result files that the config names.

@@ -7,6 +7,7 @@ mod dialect;
 mod document;
 mod key_map;
 mod load;
+mod other_names;
 mod prices;
 mod problem;
 mod prompt;

@@ -4,6 +4,7 @@ use gepa_engine::Problem;
 use toml::{Table, Value};
 
 use crate::document::ConfigDocument;
+use crate::other_names::own_name;
 use crate::problem::ConfigError;
 use crate::raw::RawConfig;
 use crate::schema::{keys_at, nearest};
@@ -37,6 +38,12 @@ fn plain_path(path: &str) -> String {
 fn unknown_key(path: &str) -> Problem {
     let (table, key) = path.rsplit_once('.').unwrap_or(("", path));
     let keys = keys_at(table);
+    if let Some(own) = own_name(key).filter(|_| !keys.iter().any(|known| known == key)) {
+        return Problem::new(
+            path,
+            format!("is a key of another program; here it is {own}"),
+        );
+    }
     let message = match nearest(key, &keys) {
         Some(known) => format!("is not a known key; did you mean `{known}`?"),
         None => format!("is not a known key; known here: {}", keys.join(", ")),

@@ -1,12 +1,12 @@
 //! `gepa export`
 
+mod rollouts;
+
 use std::io::Write;
 use std::process::ExitCode;
 
 use gepa_engine::record::export::{EVENT_EXPORT, names, values};
-use gepa_engine::record::{
-    CANDIDATE_EXPORT, CandidateRow, ROLLOUT_EXPORT, RunRow, TRIAL_EXPORT, statistics,
-};
+use gepa_engine::record::{CANDIDATE_EXPORT, CandidateRow, RunRow, TRIAL_EXPORT, statistics};
 use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
 use gepa_engine::{Seq, Store};
 use gepa_jobs::render_snapshot;
@@ -40,13 +40,13 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
         let stats = match arguments.what {
             ExportKind::Stats => {
                 let tables = read_tables(&*store, run.clone()).await?;
-                with_verdict(statistics(&run), &Verdict::of(&tables))
+                with_verdict(stats_of(&run), &Verdict::of(&tables))
             }
             _ => Map::new(),
         };
         let columns: Vec<String> = match arguments.what {
             ExportKind::Trials => owned(&names(TRIAL_EXPORT)),
-            ExportKind::Rollouts => owned(&names(ROLLOUT_EXPORT)),
+            ExportKind::Rollouts => rollouts::columns(),
             ExportKind::Candidates => owned(&names(CANDIDATE_EXPORT)),
             ExportKind::Snapshots => owned(SNAPSHOT_COLUMNS),
             ExportKind::Events => owned(&names(EVENT_EXPORT)),
@@ -59,7 +59,7 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
                     writer.write(values(TRIAL_EXPORT, &(), &row))?;
                 }
             }
-            ExportKind::Rollouts => write_rollouts(&*store, &run, &mut writer).await?,
+            ExportKind::Rollouts => rollouts::write(&*store, &run, &mut writer).await?,
             ExportKind::Candidates => {
                 let mut candidates = store.candidates(&run.run_id).await?;
                 put_in_order(&mut candidates, arguments.sort);
@@ -78,6 +78,13 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
     })
 }
 
+/// The figures of a run and its config.
+pub(super) fn stats_of(run: &RunRow) -> Map<String, Value> {
+    let mut stats = statistics(run);
+    stats.insert("config".to_owned(), run.config.clone());
+    stats
+}
+
 fn owned(columns: &[&str]) -> Vec<String> {
     columns.iter().map(|&column| column.to_owned()).collect()
 }
@@ -89,26 +96,9 @@ fn put_in_order(candidates: &mut [CandidateRow], order: CandidateOrder) {
     match order {
         CandidateOrder::Iteration => candidates.sort_by_key(|row| row.iteration),
         CandidateOrder::Score => {
-            let key = |row: &CandidateRow| row.score().unwrap_or(f64::NEG_INFINITY);
+            // A mean over a minibatch says nothing beside one over the pareto set.
+            let key = |row: &CandidateRow| row.mean_score.unwrap_or(f64::NEG_INFINITY);
             candidates.sort_by(|left, right| key(right).total_cmp(&key(left)));
-        }
-    }
-}
-
-async fn write_rollouts<W: Write>(
-    store: &dyn Store,
-    run: &RunRow,
-    writer: &mut RowWriter<W>,
-) -> Result<(), CommandError> {
-    let mut last = Seq(0);
-    loop {
-        let page = store.rollouts(&run.run_id, last, PAGE).await?;
-        let Some(row) = page.last() else {
-            return Ok(());
-        };
-        last = row.seq;
-        for row in &page {
-            writer.write(values(ROLLOUT_EXPORT, &(), row))?;
         }
     }
 }

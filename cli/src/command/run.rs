@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use gepa_configs::{ConfigSource, Difference, StoredSettings, TaskConfig};
-use gepa_engine::record::{RunRow, statistics};
+use gepa_engine::record::RunRow;
 use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
 use gepa_engine::{Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, StopReason, Store};
 use gepa_models::Environment;
@@ -14,6 +14,7 @@ use gepa_tasks::Services;
 use tokio::runtime::Runtime;
 
 use crate::arguments::{LogForm, RunArguments, Watching};
+use crate::command::export::stats_of;
 use crate::command::plan::plan;
 use crate::error::{CommandError, EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_PROVIDER_DOWN};
 use crate::feed::Feed;
@@ -254,7 +255,7 @@ pub(super) async fn watch(
     let verdict = Verdict::of(&read_tables(&*store, result.run.clone()).await?);
     if watching.log == LogForm::Json {
         let mut out = stdout();
-        serde_json::to_writer(&mut out, &with_verdict(statistics(&result.run), &verdict))?;
+        serde_json::to_writer(&mut out, &with_verdict(stats_of(&result.run), &verdict))?;
         writeln!(out)?;
         out.flush()?;
     } else {

@@ -148,12 +148,10 @@ fn acceptance(accepted: &CandidateAccepted) -> String {
 
 /// The number of failures among the scores of a candidate, if there are any.
 fn failed(accepted: &CandidateAccepted) -> String {
-    match accepted
-        .scores
-        .iter()
-        .filter(|score| score.is_none())
-        .count()
-    {
+    let known = accepted.scores.iter().flatten().count();
+    let whole = accepted.scores.len();
+    let run = accepted.length.map_or(whole, |length| length as usize);
+    match run.saturating_sub(known) {
         0 => String::new(),
         failed => format!(" ({failed} without a score)"),
     }

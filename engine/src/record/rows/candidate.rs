@@ -194,7 +194,11 @@ pub const CANDIDATE_EXPORT: &[ExportColumn<RunRow, CandidateRow>] = &[
     ("parents", |_, row| json!(row.parents)),
     ("status", |_, row| json!(row.status)),
     ("close_reason", |_, row| json!(row.close_reason)),
-    ("score", |_, row| json!(row.score())),
+    // The pareto mean only; a mean over a minibatch of other examples has a column of its own.
+    ("score", |_, row| json!(row.mean_score)),
+    ("minibatch_score", |_, row| {
+        json!(row.gate.as_ref().and_then(GateRow::child_mean))
+    }),
     ("mean_score", |_, row| json!(row.mean_score)),
     ("validation_score", |_, row| json!(row.validation_score)),
     ("gate", |_, row| json!(row.gate)),
