@@ -8,6 +8,7 @@ mod config_reference;
 mod crashes;
 mod exit_codes;
 mod extending;
+mod first_failure;
 mod former_stores;
 mod gates;
 mod hostile_http;

@@ -5,7 +5,7 @@ use crate::support::Workspace;
 #[test]
 fn a_run_whose_rows_changed_is_not_resumed() {
     let workspace = Workspace::with_rulebook();
-    workspace.succeed(&["run", "config.toml"]);
+    workspace.succeed(&["run", "config.toml", "--set", "budget.max_iterations=1"]);
     let rows = workspace.read("rows.jsonl");
     let turned = rows.replacen(
         r#""age": 33, "answer": "no""#,
@@ -19,7 +19,7 @@ fn a_run_whose_rows_changed_is_not_resumed() {
         "--resume",
         "latest",
         "--set",
-        "budget.max_rollouts=400",
+        "budget.max_iterations=2",
     ];
     let refused = workspace.gepa(&more);
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
@@ -38,7 +38,7 @@ fn a_run_whose_rows_changed_is_not_resumed() {
 #[test]
 fn a_run_begun_beside_its_config_is_resumed_from_another_folder() {
     let workspace = Workspace::with_rulebook();
-    workspace.succeed(&["run", "config.toml"]);
+    workspace.succeed(&["run", "config.toml", "--set", "budget.max_iterations=1"]);
     std::fs::create_dir(workspace.path().join("below")).unwrap();
     let mut command = workspace.command(&[
         "run",
@@ -47,7 +47,7 @@ fn a_run_begun_beside_its_config_is_resumed_from_another_folder() {
         "--store",
         "sqlite://../.gepa/gepa.db",
         "--set",
-        "budget.max_rollouts=400",
+        "budget.max_iterations=2",
     ]);
     let finished = command.current_dir(workspace.path().join("below")).output();
     let finished = finished.unwrap();

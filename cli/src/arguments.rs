@@ -136,6 +136,9 @@ pub(crate) struct RunArguments {
     /// Show what the run can cost, and spend nothing
     #[arg(long, conflicts_with = "resume")]
     pub(crate) plan: bool,
+    /// Show what evaluators and other programs write on stderr
+    #[arg(long = "verbose")]
+    pub(crate) is_verbose: bool,
     /// How progress is reported on stderr
     #[arg(long, value_name = "FORM", default_value = "human")]
     pub(crate) log: LogForm,
@@ -192,6 +195,9 @@ pub(crate) struct CheckArguments {
     /// Set a key of the configuration, for example `--set budget.max_rollouts=500`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
+    /// Run one example of the seed for real, and show its score, output and feedback
+    #[arg(long = "try")]
+    pub(crate) tries_one: bool,
 }
 
 #[derive(Debug, Args)]

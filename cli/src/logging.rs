@@ -12,10 +12,16 @@ const FILTER_VARIABLE: &str = "GEPA_LOG";
 /// `text` or `json`.
 const FORM_VARIABLE: &str = "GEPA_LOG_FORMAT";
 
-/// Starts logging if the environment sets the filter.
-pub(crate) fn begin() -> Result<(), CommandError> {
-    let Ok(filter) = std::env::var(FILTER_VARIABLE) else {
-        return Ok(());
+/// What `--verbose` shows: the stderr of evaluators and other programs.
+const VERBOSE: &str = "gepa_program=info";
+
+/// Starts logging if the environment sets the filter, or if the user wants to see what programs write.
+pub(crate) fn begin(is_verbose: bool) -> Result<(), CommandError> {
+    let filter = match std::env::var(FILTER_VARIABLE) {
+        Ok(filter) if is_verbose => format!("{filter},{VERBOSE}"),
+        Ok(filter) => filter,
+        Err(_) if is_verbose => VERBOSE.to_owned(),
+        Err(_) => return Ok(()),
     };
     let filter = EnvFilter::builder().parse(filter).map_err(|error| {
         CommandError::Usage(format!(

@@ -27,7 +27,12 @@ use crate::error::CommandError;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match logging::begin().and_then(|()| obey(arguments.command)) {
+    let is_verbose = match &arguments.command {
+        Command::Run(arguments) => arguments.is_verbose,
+        Command::Check(arguments) => arguments.tries_one,
+        _ => false,
+    };
+    match logging::begin(is_verbose).and_then(|()| obey(arguments.command)) {
         Ok(code) => code,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {

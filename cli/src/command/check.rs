@@ -1,5 +1,7 @@
 //! `gepa check`
 
+mod trial;
+
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -26,10 +28,13 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, CommandError
     show_notes(&task);
     task.check_models(&Models::new(task.environment().clone()))?;
     let mut out = stdout();
-    write_summary(&mut out, &task)?;
+    write_summary(&mut out, &task, arguments.tries_one)?;
     out.flush()?;
     let plan = plan_of(&task)?;
     if plan.affordable {
+        if arguments.tries_one {
+            return trial::try_one(&task);
+        }
         return Ok(ExitCode::SUCCESS);
     }
     say_refusal(&plan, &task.config);
@@ -53,7 +58,7 @@ fn plan_of(task: &TaskConfig) -> Result<Plan, CommandError> {
     })
 }
 
-fn write_summary(out: &mut dyn Write, task: &TaskConfig) -> std::io::Result<()> {
+fn write_summary(out: &mut dyn Write, task: &TaskConfig, tries_one: bool) -> std::io::Result<()> {
     let config = &task.config;
     let sets = config.sets();
     let components: Vec<&str> = config
@@ -64,8 +69,13 @@ fn write_summary(out: &mut dyn Write, task: &TaskConfig) -> std::io::Result<()> 
         .collect();
     writeln!(
         out,
-        "config    `{}` is valid; the evaluator and the models were not tried",
-        config.settings().run.name
+        "config    `{}` is valid{}",
+        config.settings().run.name,
+        if tries_one {
+            ""
+        } else {
+            "; the evaluator and the models were not tried (`--try` runs one example)"
+        }
     )?;
     writeln!(out, "evolves   {}", components.join(", "))?;
     writeln!(

@@ -2,10 +2,12 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use gepa_configs::{ConfigSource, Difference, StoredSettings, TaskConfig};
+use gepa_configs::{ConfigSource, ConnectedTask, Difference, StoredSettings, TaskConfig};
 use gepa_engine::record::RunRow;
 use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
 use gepa_engine::{Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, StopReason, Store};
@@ -19,7 +21,7 @@ use crate::command::plan::plan;
 use crate::error::{CommandError, EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_PROVIDER_DOWN};
 use crate::feed::Feed;
 use crate::output::stdout;
-use crate::progress::{Limits, Standing, follow};
+use crate::progress::{Limits, Standing, Troubles, follow};
 use crate::report::write_summary;
 use crate::screen::Screen;
 use crate::signals::Signals;
@@ -27,6 +29,9 @@ use crate::surroundings::{environment, find_run, show_notes, store_url};
 
 /// Characters of a value that a message shows.
 const LONGEST_VALUE: usize = 80;
+
+/// After this time a start is called long.
+const LONG_START: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CommandError> {
     let environment = environment()?;
@@ -204,12 +209,36 @@ pub(super) async fn builder(
     services: &Services,
     store: &Arc<dyn Store>,
 ) -> Result<RunBuilder, CommandError> {
-    let connected = task.connect(services).await?;
+    let connected = connect(&task, services).await?;
     Ok(Run::builder(task.config)
         .described_as(task.described)
         .store(Arc::clone(store))
         .evaluator(connected.evaluator)
         .proposer(connected.proposer))
+}
+
+/// Connects the parts of a task. Says what is being waited for if that takes long.
+pub(super) async fn connect(
+    task: &TaskConfig,
+    services: &Services,
+) -> Result<ConnectedTask, CommandError> {
+    let mut connecting = pin!(task.connect(services));
+    tokio::select! {
+        connected = &mut connecting => return Ok(connected?),
+        () = tokio::time::sleep(LONG_START) => {}
+    }
+    let hint = if task.starts_programs() {
+        ": a program must print its hello line, such as {\"protocol\": 1}, and flush it (in Python \
+         `print(..., flush=True)`); `start_timeout_seconds` says how long this may take"
+    } else {
+        ""
+    };
+    let _ = writeln!(
+        io::stderr(),
+        "still connecting after {} s{hint}",
+        LONG_START.as_secs()
+    );
+    Ok(connecting.await?)
 }
 
 /// Prints the run's id as the first line on stdout. If the reader has closed stdout, the run
@@ -240,10 +269,11 @@ pub(super) async fn watch(
         before.summary.seq,
     );
     let standing = Standing::new(before, limits);
+    let troubles = Troubles::new(handle.trouble());
     let listening = tokio::spawn(signals.steer(handle.control()));
     let (finished, followed) = tokio::join!(
         handle.finish(),
-        follow(run_id.clone(), feed, standing, watching.log)
+        follow(run_id.clone(), feed, standing, troubles, watching.log)
     );
     listening.abort();
     let result = finished.map_err(|error| CommandError::Stopped {

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::time::{Duration, Instant};
 
 use gepa_engine::{Counters, Event};
 
@@ -10,17 +11,28 @@ use super::{Standing, View};
 use crate::format::{count, dollars, duration, one_line, score};
 
 const BAR: usize = 24;
+/// How long a trouble stays in the block.
+const TROUBLE_SHOWN: Duration = Duration::from_mins(1);
 
 #[derive(Default)]
 pub(super) struct Block {
     lines_drawn: usize,
+    /// The last trouble, and when it was reported.
+    trouble: Option<(String, Instant)>,
 }
 
 impl View for Block {
     fn events(&mut self, _events: &[Event], _standing: &Standing) {}
 
+    fn trouble(&mut self, line: &str, _standing: &Standing) {
+        self.trouble = Some((line.to_owned(), Instant::now()));
+    }
+
     fn tick(&mut self, standing: &Standing) {
-        let lines = lines(standing);
+        let mut lines = lines(standing);
+        let trouble = self.trouble.as_ref();
+        let trouble = trouble.filter(|(_, at)| at.elapsed() < TROUBLE_SHOWN);
+        lines.push(trouble.map_or_else(String::new, |(line, _)| line.clone()));
         let mut text = String::new();
         if self.lines_drawn > 0 {
             let _ = write!(text, "\x1b[{}A", self.lines_drawn);

@@ -18,6 +18,11 @@ impl JsonLines {
 }
 
 impl View for JsonLines {
+    fn trouble(&mut self, line: &str, _standing: &Standing) {
+        let line = serde_json::json!({"run_id": self.run, "kind": "note", "text": line});
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+
     fn events(&mut self, events: &[Event], _standing: &Standing) {
         let mut text = Vec::new();
         for one in events {

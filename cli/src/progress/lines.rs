@@ -14,6 +14,11 @@ const QUOTED: usize = 160;
 pub(super) struct Lines;
 
 impl View for Lines {
+    fn trouble(&mut self, line: &str, standing: &Standing) {
+        let at = duration(standing.seconds());
+        let _ = writeln!(std::io::stderr(), "[{at:>9}] {line}");
+    }
+
     fn events(&mut self, events: &[Event], standing: &Standing) {
         let mut text = String::new();
         for event in events {
@@ -61,6 +66,18 @@ fn line(body: &EventBody, standing: &Standing) -> Option<String> {
         EventBody::Decision(Decision::RunFinished(finished)) if !finished.validation.is_empty() => {
             let results: Vec<String> = finished.validation.iter().map(validation).collect();
             Some(format!("validation: {}", results.join(", ")))
+        }
+        EventBody::Fact(Fact::RolloutSettled(rollout))
+            if standing.counters().total_rollouts == 1 && rollout.outcome.scored().is_some() =>
+        {
+            let taken = rollout.finished_at.seconds_since(rollout.started_at);
+            let scored = rollout.outcome.scored()?;
+            Some(format!(
+                "the first rollout works: example {} scores {} in {}",
+                one_line(&rollout.example.to_string(), QUOTED),
+                score(scored.score),
+                duration(taken)
+            ))
         }
         EventBody::Fact(Fact::RolloutSettled(rollout)) if rollout.outcome.scored().is_none() => {
             let failed = standing.counters().failed_rollouts;

@@ -4,6 +4,7 @@ mod block;
 mod json;
 mod lines;
 mod standing;
+mod troubles;
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::arguments::LogForm;
 use crate::feed::Feed;
 
 pub(crate) use standing::{Limits, Standing, perfect_score};
+pub(crate) use troubles::Troubles;
 
 /// How often a block is redrawn.
 const REDRAW: Duration = Duration::from_millis(100);
@@ -23,6 +25,9 @@ const REDRAW: Duration = Duration::from_millis(100);
 trait View: Send {
     /// Shows events that have just been counted.
     fn events(&mut self, events: &[Event], standing: &Standing);
+
+    /// Shows a line about what goes wrong or is being waited for, which no event says.
+    fn trouble(&mut self, line: &str, standing: &Standing);
 
     /// Time has passed.
     fn tick(&mut self, _standing: &Standing) {}
@@ -33,6 +38,7 @@ pub(crate) async fn follow(
     run: RunId,
     mut feed: Feed,
     mut standing: Standing,
+    mut troubles: Troubles,
     form: LogForm,
 ) -> Result<(), StoreError> {
     let mut view = view_for(run, form);
@@ -47,7 +53,12 @@ pub(crate) async fn follow(
                 }
                 view.events(&events, &standing);
             }
-            _ = redraw.tick() => view.tick(&standing),
+            _ = redraw.tick() => {
+                if let Some(line) = troubles.news() {
+                    view.trouble(&line, &standing);
+                }
+                view.tick(&standing);
+            }
         }
     }
     view.tick(&standing);

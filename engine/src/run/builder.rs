@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use gepa_evaluation::{Evaluator, LanguageModel, Message, Proposer};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -17,6 +17,7 @@ use super::replay::Replay;
 use super::result::{RunEnd, RunResult};
 use super::resumption::{check_examples, check_start, limits_changed, origins_of};
 use super::spend::SpendLimiter;
+use super::trouble::{Opening, Trouble, TroubleWatch};
 use crate::config::{BudgetSettings, Config};
 use crate::core::{Core, Work};
 use crate::event::{Decision, Event, EventBody, Fact, RunResumed};
@@ -378,12 +379,24 @@ impl Parts {
             core.counters(),
         );
         let limit_seconds = core.limits().max_seconds;
+        let (notice, attempts) = watch::channel(Trouble::default());
+        let trouble = TroubleWatch {
+            attempts,
+            evaluator: Arc::clone(&self.evaluator),
+            proposer: Arc::clone(&self.proposer),
+        };
+        // A run that tolerates every failure is not given up, and one that has worked before is resumed
+        // when its evaluator works again.
+        let is_over = core.counters().total_rollouts > 0 || core.counters().recalled_rollouts > 0;
+        let may_give_up = settings.rollouts.max_failure_fraction < 1.0;
+        let opening = Opening::new(notice, may_give_up, is_over);
         let mut dispatcher = Dispatcher::new(
             self.run_id.clone(),
             self.evaluator,
             self.proposer,
             settings,
             spend,
+            opening,
         );
         for order in orders {
             dispatcher.order(order);
@@ -428,6 +441,7 @@ impl Parts {
             run_id,
             control: RunControl { commands: sender },
             events: self.events,
+            trouble,
             task,
         }
     }

@@ -18,6 +18,7 @@ use super::in_flight::{FinishedCall, InFlight};
 use super::pace::Pace;
 use super::reflection::usage_of;
 use super::spend::{CallKind, SpendLimiter};
+use super::trouble::{Opening, are_alike};
 use crate::config::{BudgetSettings, Settings};
 use crate::core::{Priority, ReflectionWork, Work};
 use crate::event::{Fact, RolloutsDropped};
@@ -26,6 +27,9 @@ use crate::stop::StopReason;
 
 /// The longest pause between two attempts of a rollout.
 const MAX_BACKOFF: Duration = Duration::from_mins(1);
+
+/// The first place in the queue; there is room in front of it.
+const FIRST_PLACE: u64 = 1 << 32;
 
 /// Starts work in free slots and turns answers into facts.
 pub(super) struct Dispatcher {
@@ -37,15 +41,20 @@ pub(super) struct Dispatcher {
     max_attempts: u32,
     timeout: Duration,
     backoff: Duration,
+    /// The number of slots for rollouts.
+    slots: usize,
     free_slots: usize,
     free_reflections: usize,
     spend: SpendLimiter,
+    opening: Opening,
     queue: BTreeMap<(Priority, u64), RolloutJob>,
     reflections: VecDeque<Box<ReflectionWork>>,
     in_flight: InFlight,
     /// Rollouts that wait before another attempt, by the time of that attempt; they hold no slot.
     resting: BTreeMap<(Instant, u64), RolloutJob>,
     queued: u64,
+    /// The place before all others in the queue.
+    front: u64,
     flow: Flow,
     exhausted: bool,
     last_trial: Option<(TrialKey, Arc<str>)>,
@@ -86,6 +95,7 @@ impl Dispatcher {
         proposer: Arc<dyn Proposer>,
         settings: &Settings,
         spend: SpendLimiter,
+        opening: Opening,
     ) -> Self {
         let largest_batch = evaluator
             .largest_batch()
@@ -98,14 +108,17 @@ impl Dispatcher {
             max_attempts: settings.rollouts.max_attempts,
             timeout: Duration::from_secs_f64(settings.rollouts.timeout_seconds.min(1e9)),
             backoff: Duration::from_secs_f64(settings.rollouts.backoff_seconds.min(1e6)),
+            slots: settings.run.max_concurrent as usize,
             free_slots: settings.run.max_concurrent as usize,
             free_reflections: settings.reflection.max_concurrent as usize,
             spend,
+            opening,
             queue: BTreeMap::new(),
             reflections: VecDeque::new(),
             in_flight: InFlight::new(),
             resting: BTreeMap::new(),
-            queued: 0,
+            queued: FIRST_PLACE,
+            front: FIRST_PLACE,
             flow: Flow::Open,
             exhausted: false,
             last_trial: None,
@@ -131,11 +144,22 @@ impl Dispatcher {
 
     /// Starts the work that fits into free slots and into the budget.
     pub(super) fn start(&mut self) {
-        if self.flow != Flow::Open || self.exhausted {
+        if self.flow != Flow::Open || self.exhausted || self.hopeless().is_some() {
             return;
         }
         while self.free_reflections > 0 && self.start_reflection() {}
-        while self.free_slots > 0 && self.start_batch() {}
+        while self.free_slots > 0 && !self.waits_for_first() && self.start_batch() {}
+    }
+
+    /// Whether the first rollout of the run is being tried. The others wait, because they would fail like it
+    /// if the evaluator does not work.
+    fn waits_for_first(&self) -> bool {
+        self.opening.is_first() && (self.free_slots < self.slots || !self.resting.is_empty())
+    }
+
+    /// The reason to give up, if the first rollouts of the run all failed in the same way.
+    pub(super) fn hopeless(&self) -> Option<StopReason> {
+        self.opening.verdict()
     }
 
     /// Waits for a call to end, or for a rollout whose pause ends; pending forever if there is
@@ -238,7 +262,13 @@ impl Dispatcher {
             && entry.key().0 <= now
         {
             let job = entry.remove();
-            self.enqueue(job);
+            if self.opening.is_first() {
+                // The first rollouts are tried one after the other, each to its end.
+                self.front -= 1;
+                self.queue.insert((job.work.priority, self.front), job);
+            } else {
+                self.enqueue(job);
+            }
         }
     }
 
@@ -349,10 +379,24 @@ impl Dispatcher {
                 attempts: job.suspended(now),
             };
         }
+        let earlier = job.earlier.as_ref().map(|earlier| &earlier.failure);
+        let is_repeated = match (&outcome, earlier) {
+            (Outcome::Failed(failure), Some(earlier)) => are_alike(earlier, failure),
+            _ => false,
+        };
         let retry = matches!(&outcome, Outcome::Failed(failure) if failure.kind.is_retryable())
-            && job.attempt < self.max_attempts;
+            && job.attempt < self.max_attempts
+            // Where nothing has ever worked, the same failure twice is enough.
+            && !(is_repeated && self.opening.is_open());
         if !retry {
-            return DispatchOutcome::Fact(job.settled(outcome, spent, now));
+            let fact = job.settled(outcome, spent, now);
+            if let Fact::RolloutSettled(settled) = &fact {
+                self.opening.note_settled(settled);
+            }
+            return DispatchOutcome::Fact(fact);
+        }
+        if let Outcome::Failed(failure) = &outcome {
+            self.opening.note_attempt(failure);
         }
         job.earlier = Some(Box::new(Earlier {
             usage,
@@ -362,7 +406,12 @@ impl Dispatcher {
         if self.flow == Flow::Closing {
             return suspended(job, now);
         }
-        let doublings = (job.attempt - 1).min(16);
+        // A failure that repeats exactly is no overload, so a longer pause does not help.
+        let doublings = if is_repeated {
+            0
+        } else {
+            (job.attempt - 1).min(16)
+        };
         let pause = (self.backoff * 2_u32.pow(doublings)).min(MAX_BACKOFF);
         self.queued += 1;
         self.resting

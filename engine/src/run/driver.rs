@@ -113,6 +113,7 @@ impl Driver {
         loop {
             self.dispatcher.start();
             self.catch_up().await;
+            self.end_if_hopeless();
             self.end_if_exhausted();
             self.proceed_with_ending();
             self.journal.write();
@@ -419,6 +420,16 @@ impl Driver {
                 self.ending = other;
                 None
             }
+        }
+    }
+
+    fn end_if_hopeless(&mut self) {
+        if let Some(reason) = self.dispatcher.hopeless()
+            && self.ending.is_none()
+            && !self.core.has_failed()
+            && self.core.stop_reason().is_none()
+        {
+            self.end_soon(Ending::Stop(reason));
         }
     }
 

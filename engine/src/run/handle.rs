@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::error::RunError;
 use super::result::RunResult;
+use super::trouble::TroubleWatch;
 use crate::event::Event;
 use crate::ids::RunId;
 
@@ -29,6 +30,7 @@ pub struct RunHandle {
     pub(super) run_id: RunId,
     pub(super) control: RunControl,
     pub(super) events: broadcast::Sender<Arc<[Event]>>,
+    pub(super) trouble: TroubleWatch,
     pub(super) task: JoinHandle<Result<RunResult, RunError>>,
 }
 
@@ -53,6 +55,12 @@ impl RunHandle {
     /// oldest batches and gets an error that says so; the store has all events.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<[Event]>> {
         self.events.subscribe()
+    }
+
+    /// The attempts that failed and were tried again in this process, as they happen. The journal has them
+    /// only when their rollout is settled.
+    pub fn trouble(&self) -> TroubleWatch {
+        self.trouble.clone()
     }
 
     /// Waits for the end.

@@ -17,6 +17,7 @@ mod replay;
 mod result;
 mod resumption;
 mod spend;
+mod trouble;
 
 pub use abandon::abandon;
 pub use branch::BranchPoint;
@@ -25,3 +26,4 @@ pub use error::RunError;
 pub use handle::{RunControl, RunHandle};
 pub(crate) use replay::Replay;
 pub use result::{RunEnd, RunResult};
+pub use trouble::{Trouble, TroubleWatch};

@@ -68,7 +68,9 @@ pub(crate) fn watch_stderr(mut stderr: impl AsyncRead + Unpin + Send + 'static) 
     let filled = Arc::clone(&bytes);
     let reading = tokio::spawn(async move {
         let mut chunk = [0; 1024];
+        let mut line = Vec::new();
         while let Ok(count @ 1..) = stderr.read(&mut chunk).await {
+            log_lines(&mut line, &chunk[..count]);
             let mut tail = filled.lock().unwrap_or_else(PoisonError::into_inner);
             tail.extend(&chunk[..count]);
             let excess = tail.len().saturating_sub(TAIL_BYTES);
@@ -77,6 +79,28 @@ pub(crate) fn watch_stderr(mut stderr: impl AsyncRead + Unpin + Send + 'static) 
     });
     StderrTail { bytes, reading }
 }
+
+/// Logs the lines of a program's stderr under a target of its own, so that those of one that works can
+/// be seen as well. `line` holds the part of a line that came before.
+fn log_lines(line: &mut Vec<u8>, bytes: &[u8]) {
+    if !tracing::enabled!(target: PROGRAM_TARGET, tracing::Level::INFO) {
+        return;
+    }
+    for byte in bytes {
+        if *byte != b'\n' && line.len() < LONGEST_LOGGED {
+            line.push(*byte);
+            continue;
+        }
+        let text = String::from_utf8_lossy(line);
+        tracing::info!(target: PROGRAM_TARGET, "{}", text.trim_end());
+        line.clear();
+    }
+}
+
+/// The target of the log lines that programs wrote on stderr.
+const PROGRAM_TARGET: &str = "gepa_program";
+/// A longer line is logged in parts.
+const LONGEST_LOGGED: usize = 4096;
 
 impl StderrTail {
     /// `; stderr ends with: ..`, or an empty text if stderr was empty. The last line comes first,
