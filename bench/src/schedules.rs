@@ -1,7 +1,7 @@
 //! The ways of scheduling that are compared.
 
 use gepa_engine::Settings;
-use gepa_engine::config::{ScheduleKind, Speculation};
+use gepa_engine::config::{Evaluation, ScheduleKind, Speculation};
 
 /// One way of scheduling.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +53,15 @@ pub fn modes() -> Vec<Mode> {
         mode("ordered 4/4, 3 texts", |settings| texts(settings, 4, 3)),
         mode("ordered 16/16, 3 texts", |settings| texts(settings, 16, 3)),
         mode("ordered 64/64, 3 texts", |settings| texts(settings, 64, 3)),
+        mode("growing, sequential", |settings| growing(settings, 1)),
+        mode("growing, 2/2", |settings| growing(settings, 2)),
+        mode("growing, 4/4", |settings| growing(settings, 4)),
+        mode("growing, 8/8", |settings| growing(settings, 8)),
+        mode("growing, 16/16", |settings| growing(settings, 16)),
+        mode("growing, 4/4, 1 text", |settings| {
+            growing(settings, 4);
+            settings.reflection.hypotheses = Some(1);
+        }),
         mode("free 2/2", |settings| free(settings, 2, 2)),
         mode("free 3/3", |settings| free(settings, 3, 3)),
         mode("free 4/4", |settings| free(settings, 4, 4)),
@@ -82,8 +91,14 @@ fn early(settings: &mut Settings, gate: u32, pareto: u32) {
 }
 
 fn texts(settings: &mut Settings, lag: u32, hypotheses: u32) {
-    settings.reflection.hypotheses = hypotheses;
+    settings.reflection.hypotheses = Some(hypotheses);
     early(settings, lag, lag);
+}
+
+/// Rows that grow, with the texts per reflection that go with them.
+fn growing(settings: &mut Settings, lag: u32) {
+    lags(settings, lag, lag);
+    settings.search.evaluation = Evaluation::Growing;
 }
 
 fn free(settings: &mut Settings, gate: u32, pareto: u32) {

@@ -98,7 +98,7 @@ async fn run(mode: &Mode, size: Size, slots: u32, seed: u64, faster: f64) -> Mea
     let config = config(mode, size, slots, seed);
     let task = Arc::new(Task {
         seed,
-        texts: config.settings().reflection.hypotheses,
+        texts: config.settings().hypotheses(),
         faster,
         busy_micros: AtomicU64::new(0),
         rollouts: AtomicU64::new(0),

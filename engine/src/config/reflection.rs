@@ -19,8 +19,11 @@ pub struct ReflectionSettings {
     /// Prompts for single components, by name.
     pub templates: IndexMap<String, String>,
     /// Different texts asked for in one call. Each is tried on the minibatch as a proposal of its
-    /// own, and only the best goes on.
-    pub hypotheses: u32,
+    /// own, and only the best goes on. If absent: 3 where rows grow, otherwise 1.
+    pub hypotheses: Option<u32>,
+    /// Rejected texts of the same parent that the prompt names, so that they are not tried again; the
+    /// last ones, in at most 600 characters. 0 names none. If absent: 3 where rows grow, otherwise 0.
+    pub memory: Option<u32>,
     /// How the new text is read from a reply.
     pub reading: ReplyReading,
     /// Calls per component before the proposal is given up.
@@ -41,7 +44,8 @@ impl Default for ReflectionSettings {
             template: None,
             template_file: None,
             templates: IndexMap::new(),
-            hypotheses: 1,
+            hypotheses: None,
+            memory: None,
             reading: ReplyReading::LastBlock,
             max_attempts: 2,
             max_failures_in_a_row: 10,

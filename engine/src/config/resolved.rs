@@ -163,7 +163,7 @@ impl Config {
 
     /// Proposals from one reflection.
     pub(crate) fn hypotheses(&self) -> u64 {
-        u64::from(self.settings.reflection.hypotheses)
+        u64::from(self.settings.hypotheses())
     }
 
     /// Pareto examples that the seed, and a child, is run on at first.
@@ -211,7 +211,7 @@ fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
             search.archive_max_size.unwrap_or(1),
             "search.archive_max_size",
         ),
-        (reflection.hypotheses, "reflection.hypotheses"),
+        (settings.hypotheses(), "reflection.hypotheses"),
         (reflection.max_attempts, "reflection.max_attempts"),
         (
             reflection.max_failures_in_a_row,
@@ -324,7 +324,7 @@ fn check_generation(settings: &Settings, problems: &mut Vec<Problem>) {
     }
     let size = parents
         .checked_mul(batches)
-        .and_then(|tasks| tasks.checked_mul(settings.reflection.hypotheses));
+        .and_then(|tasks| tasks.checked_mul(settings.hypotheses()));
     if size.is_none_or(|size| size > LARGEST_GENERATION) {
         problems.push(Problem::new(
             "search.batches_per_parent",

@@ -41,6 +41,26 @@ pub struct Settings {
     pub final_choice: FinalSettings,
 }
 
+impl Settings {
+    /// Different texts asked for in one reflection.
+    pub fn hypotheses(&self) -> u32 {
+        let preset = match self.search.evaluation {
+            Evaluation::Full => 1,
+            Evaluation::Growing => 3,
+        };
+        self.reflection.hypotheses.unwrap_or(preset)
+    }
+
+    /// Rejected texts of the same parent that a reflection prompt names.
+    pub fn memory(&self) -> u32 {
+        let preset = match self.search.evaluation {
+            Evaluation::Full => 0,
+            Evaluation::Growing => 3,
+        };
+        self.reflection.memory.unwrap_or(preset)
+    }
+}
+
 /// `[run]`: identity, randomness and schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]

@@ -78,6 +78,10 @@ impl Core {
                 }
                 Some(Verdict::Close(reason, detail, comparison)) => {
                     self.journal_gate(&proposal, comparison, false);
+                    if let (CloseReason::Gate, Some(gate)) = (reason, comparison) {
+                        let most = self.config.settings().memory() as usize;
+                        self.rejected.remember(&proposal, gate, most);
+                    }
                     if reason == CloseReason::Stale {
                         self.turn_away_stale(proposal, detail);
                     } else {
@@ -317,6 +321,9 @@ impl Core {
                 .ok()?
         };
         let is_best = self.archive.best() == Some(insertion.index);
+        for gone in &insertion.evicted {
+            self.rejected.forget(*gone);
+        }
         self.contents.entry(content_id).or_insert(insertion.index);
         let cursor = parents
             .iter()

@@ -247,6 +247,7 @@ impl Core {
         proposal.parent_survived = self.archive.survives(parent);
         proposal.turn = turn;
         proposal.parents = vec![parent];
+        proposal.earlier = self.rejected.of(parent);
         proposal.rewrites = components.iter().cloned().map(Rewrite::new).collect();
         proposal.reserved = Reservation {
             rollouts: trial.open() + batch.len() as u64 + self.reserved_at_issue(),

@@ -21,6 +21,7 @@ mod priority;
 mod progress;
 mod proposal;
 mod refinement;
+mod rejected;
 mod row;
 mod scale;
 mod scorings;
@@ -51,6 +52,7 @@ use failures::FailureWindow;
 use ledger::{Ledger, Reservation};
 use memory::Memory;
 use proposal::Proposal;
+use rejected::Rejected;
 use row::Row;
 use scale::Scale;
 use scorings::Scorings;
@@ -81,6 +83,7 @@ pub(crate) struct Core {
     /// The component whose turn it is, by candidate.
     cursors: Vec<usize>,
     memory: Memory,
+    rejected: Rejected,
     merge: MergeState,
     injected: VecDeque<Candidate>,
     open: BTreeMap<u64, Proposal>,
@@ -173,6 +176,7 @@ impl Core {
             contents: HashMap::new(),
             cursors: Vec::new(),
             memory: Memory::new(reuse, settings.search.duplicates),
+            rejected: Rejected::default(),
             merge: MergeState::default(),
             injected: VecDeque::new(),
             open: BTreeMap::new(),

@@ -358,7 +358,13 @@ impl Core {
                 wildcards: self.config.required_wildcards(component).to_vec(),
                 max_chars: settings.max_text_chars as usize,
             },
-            texts: settings.hypotheses,
+            earlier: proposal
+                .earlier
+                .iter()
+                .filter(|attempt| attempt.component == *component)
+                .cloned()
+                .collect(),
+            texts: self.config.settings().hypotheses(),
         })))
     }
 }

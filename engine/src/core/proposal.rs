@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gepa_archive::{Candidate, CandidateIndex, ContentId, Origin};
-use gepa_evaluation::ExampleId;
+use gepa_evaluation::{EarlierAttempt, ExampleId};
 
 use super::ledger::Reservation;
 use super::row::Row;
@@ -39,6 +39,8 @@ pub(crate) struct Proposal {
     /// The scores of each parent of a merge on these examples, by position.
     pub(crate) merge_scores: Vec<[f64; 2]>,
     pub(crate) rewrites: Vec<Rewrite>,
+    /// Rejected rewrites of its parent when it was issued.
+    pub(crate) earlier: Vec<EarlierAttempt>,
     /// The turn it took from its parent, where components are rewritten in turn.
     pub(crate) turn: Option<usize>,
     /// The size of the archive when it was issued. It may know no later members.
@@ -151,6 +153,7 @@ impl Proposal {
             batch: Vec::new(),
             merge_scores: Vec::new(),
             rewrites: Vec::new(),
+            earlier: Vec::new(),
             turn: None,
             child: None,
             content: None,

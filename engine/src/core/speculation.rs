@@ -100,7 +100,7 @@ impl Core {
             .search
             .keep_best
             .is_some_and(|most| u64::from(most) < self.config.generation_size())
-            || settings.reflection.hypotheses > 1;
+            || settings.hypotheses() > 1;
         let is_known = proposal.verdict.is_some() || proposal.row.is_some();
         let speculates = settings.run.speculate == Speculation::Likely
             && self.policies.evaluation.configured.is_fixed();

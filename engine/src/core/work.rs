@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
-use gepa_evaluation::{ExampleId, ReflectiveRecord, Stage};
+use gepa_evaluation::{EarlierAttempt, ExampleId, ReflectiveRecord, Stage};
 
 use super::priority::Priority;
 use super::trial::Trial;
@@ -53,6 +53,8 @@ pub(crate) struct ReflectionWork {
     /// Why the last answer could not be used; empty at the first attempt.
     pub(crate) complaint: String,
     pub(crate) rules: TextRules,
+    /// Rejected rewrites of the component, the oldest first.
+    pub(crate) earlier: Vec<EarlierAttempt>,
     /// The number of texts requested.
     pub(crate) texts: u32,
 }

@@ -10,7 +10,7 @@ use crate::event::ReflectionFailure;
 /// The text added to a reflection prompt to request this many different texts.
 pub(crate) fn request(texts: u32) -> String {
     format!(
-        "\n\nWrite {texts} versions of the new text instead of one. Let each follow another idea of what \
+        "\n\nWrite {texts} versions of the new text instead of one. Let each blame another cause for what \
          went wrong, and let each be complete. Put each inside a ``` block of its own, and nothing else \
          into the blocks."
     )

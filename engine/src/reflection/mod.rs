@@ -9,6 +9,7 @@ mod peers;
 mod reply;
 mod scalars;
 mod template;
+mod tried;
 
 #[cfg(test)]
 pub(crate) use alternatives::request as request_texts;
@@ -17,3 +18,5 @@ pub use examples::render_examples;
 pub use model::ModelProposer;
 pub use reply::{TextRules, read_reply};
 pub use template::{Template, TemplateError};
+#[cfg(test)]
+pub(crate) use tried::tried;

@@ -13,6 +13,7 @@ use indexmap::IndexMap;
 use super::Template;
 use super::alternatives::{request, texts_in};
 use super::fences::fence_around;
+use super::tried::tried;
 use crate::config::{Config, ReplyReading};
 
 /// Asks a language model for each component, with the reflection prompt of the configuration.
@@ -50,6 +51,9 @@ impl ModelProposer {
                 &fence_around(current),
                 " block.",
             ]);
+        }
+        if let Some(tried) = tried(name, current, &proposal.earlier) {
+            prompt.push_str(&tried);
         }
         if proposal.texts > 1 {
             prompt.push_str(&request(proposal.texts));

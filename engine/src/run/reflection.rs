@@ -66,7 +66,11 @@ impl ReflectionCall {
             candidate: Arc::clone(&first.candidate),
             components: components.collect(),
             records: first.records.clone(),
-            earlier: Vec::new(),
+            earlier: self
+                .works
+                .iter()
+                .flat_map(|work| work.earlier.clone())
+                .collect(),
             texts: first.texts,
         }
     }

@@ -46,7 +46,7 @@ fn ordered_worlds() -> Vec<World> {
         world.settings.run.pareto_lag = pareto_lag;
         world.settings.run.speculate = speculate;
         world.settings.search.batches_per_parent = batches;
-        world.settings.reflection.hypotheses = hypotheses;
+        world.settings.reflection.hypotheses = Some(hypotheses);
         world
     };
     shapes.map(world).into()

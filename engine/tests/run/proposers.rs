@@ -156,7 +156,7 @@ async fn one_call_rewrites_all_components_from_the_records_of_the_minibatch() {
 #[tokio::test]
 async fn several_texts_become_hypotheses() {
     let mut world = World::new();
-    world.settings.reflection.hypotheses = 2;
+    world.settings.reflection.hypotheses = Some(2);
     world.settings.budget.max_iterations = Some(4);
     let proposer = Scribe::new(longer);
     let finished = finish(&world, &proposer).await;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gepa_archive::{CandidateIndex, Frontier, Origin};
 use gepa_evaluation::{ExampleId, Stage};
 
-use super::super::Core;
+use super::super::{Core, Work};
 use super::world::{Journal, World, shuffler};
 use crate::config::{ComponentSelection, Duplicates, Evaluation, ScheduleKind};
 use crate::event::{CloseReason, Decision, EventBody, Fact};
@@ -51,7 +51,8 @@ fn worlds() -> Vec<World> {
             world.seed = number as u64;
             world.graded = number % 2 == 1;
             world.overlapping = number % 3 == 0;
-            world.settings.reflection.hypotheses = if number % 3 == 2 { 1 } else { 3 };
+            world.settings.reflection.hypotheses = (number % 3 == 2).then_some(1);
+            world.settings.reflection.memory = (number % 5 == 1).then_some(0);
             let search = &mut world.settings.search;
             search.duplicates = duplicates;
             search.frontier = frontiers[number % 4];
@@ -250,7 +251,6 @@ fn the_budget_is_used_up_and_never_overshot() {
                 world.seed = budget;
                 world.settings.run.schedule = schedule;
                 world.settings.merge.enabled = budget % 2 == 0;
-                world.settings.reflection.hypotheses = 3;
                 world.settings.budget.max_rollouts = Some(budget);
                 let journal = world.run(shuffler(budget));
                 let executed = executed(&journal);
@@ -434,5 +434,34 @@ fn a_core_of_full_rows_says_nothing_of_growing_ones() {
         "refinement",
     ] {
         assert!(!text.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn the_proposer_is_told_what_was_rejected_from_the_same_parent() {
+    let mut world = growing((1, 1));
+    world.settings.reflection.hypotheses = Some(1);
+    for (memory, most) in [(None, 3), (Some(1), 1), (Some(0), 0)] {
+        world.settings.reflection.memory = memory;
+        let mut core = world.core();
+        let mut open = core.take_work();
+        let mut longest = 0;
+        while let Some(work) = open.pop() {
+            if let Work::Reflection(work) = &work {
+                let parent = &work.rules.current;
+                assert!(
+                    work.earlier
+                        .iter()
+                        .all(|one| one.component == work.component)
+                );
+                assert!(work.earlier.iter().all(|one| one.text != *parent));
+                longest = longest.max(work.earlier.len());
+            }
+            if !matches!(work, Work::DropQueued | Work::DropTrial(_) | Work::Move(..)) {
+                core.settle(&world.answer(&work));
+                open.extend(core.take_work());
+            }
+        }
+        assert_eq!(longest, most, "{memory:?}");
     }
 }

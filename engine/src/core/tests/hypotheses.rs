@@ -18,7 +18,7 @@ fn journals() -> Vec<Journal> {
         let mut world = World::new(4, 8);
         world.seed = seed;
         world.settings.merge.enabled = false;
-        world.settings.reflection.hypotheses = HYPOTHESES as u32;
+        world.settings.reflection.hypotheses = Some(HYPOTHESES as u32);
         world.run(shuffler(seed))
     });
     journals.collect()

@@ -44,7 +44,8 @@ fn worlds() -> Vec<World> {
                 world.overlapping = worlds.len() % 2 == 0;
                 world.seed = worlds.len() as u64;
                 world.settings.run.speculate = speculate;
-                world.settings.reflection.hypotheses = if worlds.len() % 4 == 1 { 3 } else { 1 };
+                let texts = if worlds.len() % 4 == 1 { 3 } else { 1 };
+                world.settings.reflection.hypotheses = Some(texts);
                 world.settings.budget.max_rollouts = Some(200);
                 let search = &mut world.settings.search;
                 search.duplicates = duplicates;

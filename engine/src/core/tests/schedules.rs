@@ -33,7 +33,7 @@ fn worlds(gate_lag: u32, pareto_lag: u32) -> Vec<World> {
     let mut worlds: Vec<World> = combinations.map(world).into();
     for combination in [combinations[1], combinations[7]] {
         let mut several = world(combination);
-        several.settings.reflection.hypotheses = 3;
+        several.settings.reflection.hypotheses = Some(3);
         worlds.push(several);
     }
     worlds

@@ -19,7 +19,7 @@ use crate::ids::{Timestamp, TrialKey};
 use crate::policy::Policies;
 use crate::policy::laws::InTwoSteps;
 use crate::random::{ChaChaStreams, DrawPurpose, RandomSource};
-use crate::reflection::request_texts;
+use crate::reflection::{request_texts, tried};
 
 fn ids(from: u64, count: u64) -> Vec<ExampleId> {
     (from..from + count).map(ExampleId::Seed).collect()
@@ -184,6 +184,9 @@ impl World {
         let template = &config.templates()[&work.component];
         let current = &work.rules.current;
         let mut prompt = template.render(&work.component, current, &records, usize::MAX);
+        if let Some(tried) = tried(&work.component, current, &work.earlier) {
+            prompt.push_str(&tried);
+        }
         if work.texts > 1 {
             prompt.push_str(&request_texts(work.texts));
         }
