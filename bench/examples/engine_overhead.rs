@@ -19,6 +19,7 @@ use std::io::{Write, stdout};
 use std::sync::Arc;
 
 use gepa_engine::Store;
+use gepa_engine::config::Evaluation;
 use instant::{Mark, Meter, Until, World};
 use simulated::Scores;
 
@@ -31,20 +32,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut out = stdout();
     writeln!(
         out,
-        "us of processor per rollout, archive of\nstore    scores            100     1 000    10 000   10 000 / 100"
+        "us of processor per rollout, archive of\nstore    rows    scores            100     1 000    10 000   10 000 / 100"
     )?;
     for store in ["memory", "sqlite"] {
         if wanted.as_ref().is_some_and(|wanted| wanted != store) {
             continue;
         }
-        for scores in [Scores::Binary, Scores::Continuous] {
+        let rows = [Evaluation::Full, Evaluation::Growing];
+        let kinds = [Scores::Binary, Scores::Continuous];
+        for (rows, scores) in rows
+            .into_iter()
+            .flat_map(|rows| kinds.map(|kind| (rows, kind)))
+        {
             let mut costs = Vec::new();
             for window in WINDOWS {
-                costs.push(cost(store, scores, window).await?);
+                costs.push(cost(store, (rows, scores), window).await?);
             }
             writeln!(
                 out,
-                "{store:8} {:10}   {:8.2}  {:8.2}  {:8.2}   {:8.2}",
+                "{store:8} {:7} {:10}   {:8.2}  {:8.2}  {:8.2}   {:8.2}",
+                format!("{rows:?}"),
                 format!("{scores:?}"),
                 costs[0],
                 costs[1],
@@ -59,7 +66,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Microseconds of processor per rollout while the archive has sizes within the window.
 async fn cost(
     store: &str,
-    scores: Scores,
+    kind: (Evaluation, Scores),
     (from, to, repetitions): (u64, u64, usize),
 ) -> Result<f64, Box<dyn Error>> {
     let (mut seconds, mut rollouts) = (0.0, 0);
@@ -69,7 +76,7 @@ async fn cost(
             "sqlite" => format!("sqlite://{}", folder.path().join("runs.db").display()),
             _ => "memory:".to_owned(),
         };
-        let [first, last] = measured(gepa_store::open(&url)?, scores, from, to, seed).await?;
+        let [first, last] = measured(gepa_store::open(&url)?, kind, from, to, seed).await?;
         seconds += last.cpu - first.cpu;
         rollouts += last.rollouts - first.rollouts;
     }
@@ -78,13 +85,17 @@ async fn cost(
 
 async fn measured(
     store: Arc<dyn Store>,
-    scores: Scores,
+    (rows, scores): (Evaluation, Scores),
     from: u64,
     to: u64,
     seed: u64,
 ) -> Result<[Mark; 2], Box<dyn Error>> {
     let meter = Meter::at(vec![from, to]);
-    let run = World::new(scores).run(&store, Until::Candidates(to as u32 + 5), seed);
+    let world = World {
+        rows,
+        ..World::new(scores)
+    };
+    let run = world.run(&store, Until::Candidates(to as u32 + 5), seed);
     meter.finish(run).await?;
     let marks = meter.marks();
     marks

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use gepa_archive::Candidate;
-use gepa_engine::config::{Acceptance, BudgetSettings};
+use gepa_engine::config::{Acceptance, BudgetSettings, Evaluation as Rows};
 use gepa_engine::{
     Config, Decision, Event, EventBody, ExampleSets, Fact, Run, RunBuilder, RunError, RunResult,
     Settings, Store,
@@ -35,6 +35,8 @@ pub(crate) struct World {
     pub(crate) pareto: u64,
     /// Most candidates in the archive; all if absent.
     pub(crate) archive_max_size: Option<u32>,
+    /// How much of the pareto set a candidate is run on.
+    pub(crate) rows: Rows,
     /// Whether outcomes have feedback and traces, as real outcomes do.
     pub(crate) explains: bool,
 }
@@ -52,6 +54,7 @@ impl World {
             scores,
             pareto: 50,
             archive_max_size: None,
+            rows: Rows::Full,
             explains: false,
         }
     }
@@ -83,6 +86,9 @@ impl World {
         settings.run.pareto_lag = 8;
         settings.search.acceptance = Acceptance::ImprovementOrEqual;
         settings.search.archive_max_size = self.archive_max_size;
+        settings.search.evaluation = self.rows;
+        settings.reflection.hypotheses = Some(1);
+        settings.reflection.memory = Some(0);
         settings.budget = budget;
         let text = "Classify the query.";
         let prompt = PromptTemplate {

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gepa_archive::{Candidate, ContentId};
+use gepa_archive::{Candidate, CandidateIndex, ContentId};
 use gepa_bench::schedules::Mode;
 use gepa_bench::worlds::{Conditions, LARGEST_SET, Search, Split, World};
-use gepa_engine::{Decision, Event, EventBody, Fact, Settings};
+use gepa_engine::{Decision, Event, EventBody, Fact, Leader, Settings};
 use parking_lot::Mutex;
 use tokio::runtime::Builder;
 use tokio::time::Instant;
@@ -44,6 +44,9 @@ struct Watch {
 #[derive(Default)]
 struct Seen {
     texts: HashMap<ContentId, Candidate>,
+    /// The contents of the members.
+    members: Vec<ContentId>,
+    best: Option<CandidateIndex>,
     steps: Vec<Step>,
     rollouts: u64,
     accepted: u64,
@@ -159,22 +162,43 @@ impl Watch {
                 }
                 EventBody::Decision(Decision::CandidateAccepted(accepted)) => {
                     seen.accepted += u64::from(accepted.iteration > 0);
-                    if !accepted.best {
-                        continue;
+                    seen.members.push(accepted.candidate);
+                    let own = (accepted.index, accepted.mean_score);
+                    match accepted.leader {
+                        Some(leader) => self.follow(&mut seen, best_of(&leader)),
+                        None if accepted.best => self.follow(&mut seen, own),
+                        None => {}
                     }
-                    let candidate = seen.texts.get(&accepted.candidate);
-                    let text = candidate.and_then(|candidate| candidate.text("instruction"));
-                    let reading = self.world.read(text.map_or("", |text| text));
-                    let step = Step {
-                        seconds: self.began.elapsed().as_secs_f64(),
-                        rollouts: seen.rollouts,
-                        test: self.world.expected(&reading, Split::Test, LARGEST_SET),
-                        pareto: accepted.mean_score,
-                    };
-                    seen.steps.push(step);
+                }
+                EventBody::Decision(Decision::RowExtended(extended)) => {
+                    self.follow(&mut seen, best_of(&extended.leader));
                 }
                 _ => {}
             }
         }
     }
+
+    /// Notes the best candidate with its pareto score, if it is another one than before.
+    fn follow(&self, seen: &mut Seen, (best, pareto): (CandidateIndex, f64)) {
+        if seen.best == Some(best) {
+            return;
+        }
+        seen.best = Some(best);
+        let content = seen.members[best.position()];
+        let candidate = seen.texts.get(&content);
+        let text = candidate.and_then(|candidate| candidate.text("instruction"));
+        let reading = self.world.read(text.map_or("", |text| text));
+        let step = Step {
+            seconds: self.began.elapsed().as_secs_f64(),
+            rollouts: seen.rollouts,
+            test: self.world.expected(&reading, Split::Test, LARGEST_SET),
+            pareto,
+        };
+        seen.steps.push(step);
+    }
+}
+
+/// Estimates make rows of different length comparable.
+fn best_of(leader: &Leader) -> (CandidateIndex, f64) {
+    (leader.candidate, leader.estimate.mean)
 }
