@@ -6,6 +6,7 @@ mod accounting;
 mod broken_configs;
 mod config_reference;
 mod crashes;
+mod evaluations;
 mod exit_codes;
 mod extending;
 mod first_failure;

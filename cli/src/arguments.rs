@@ -1,5 +1,6 @@
 //! The arguments of `gepa`.
 
+mod eval;
 mod gate;
 mod train;
 
@@ -9,9 +10,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use eval::EVAL_NOTES;
 use gate::GATE_NOTES;
 use train::TRAIN_NOTES;
 
+pub(crate) use eval::{EvalArguments, EvalSet};
 pub(crate) use gate::GateArguments;
 pub(crate) use train::TrainArguments;
 
@@ -23,7 +26,7 @@ Exit codes:
   4    the budget cannot afford one proposal
   5    too many evaluator failures, or no usable reply of the reflection model
   6    a provider is down; resume the run later
-  7    a gate was not passed: the gain requested is not shown
+  7    `gate` and `eval`: the gain requested is not shown, or a limit is missed
   130  interrupted; the run can be resumed
 
 Data goes to stdout, text for people to stderr. GEPA_STORE names the default store. GEPA_STORE and
@@ -92,6 +95,9 @@ pub(crate) enum Command {
     Best(BestArguments),
     /// Compare two candidates of a run: texts, and examples won and lost
     Diff(DiffArguments),
+    /// Score a prompt, or several models, without a search; paired with a baseline
+    #[command(after_help = EVAL_NOTES)]
+    Eval(Box<EvalArguments>),
     /// Decide whether a run's best prompt may replace the seed; exit 0 or 7
     #[command(after_help = GATE_NOTES)]
     Gate(GateArguments),
@@ -198,6 +204,8 @@ pub(crate) struct CheckArguments {
     /// Run one example of the seed for real, and show its score, output and feedback
     #[arg(long = "try")]
     pub(crate) tries_one: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
 }
 
 #[derive(Debug, Args)]

@@ -52,6 +52,7 @@ fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Show(arguments) => command::show(&arguments),
         Command::Best(arguments) => command::best(&arguments),
         Command::Diff(arguments) => command::diff(&arguments),
+        Command::Eval(arguments) => command::eval(&arguments),
         Command::Gate(arguments) => command::gate(&arguments),
         Command::Export(arguments) => command::export(&arguments),
         Command::Serve(arguments) => command::serve(&arguments),

@@ -13,6 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::arguments::{RunReference, StoreArguments};
 use crate::error::CommandError;
+use crate::report::{earlier_run, warnings};
 
 const DEFAULT_STORE: &str = "sqlite://.gepa/gepa.db";
 const STORE_VARIABLE: &str = "GEPA_STORE";
@@ -27,6 +28,22 @@ pub(crate) fn environment() -> Result<Environment, CommandError> {
 pub(crate) fn show_notes(task: &TaskConfig) {
     for note in task.notes() {
         let _ = writeln!(std::io::stderr(), "note: {note}");
+    }
+}
+
+/// Writes what will make a run of this task show nothing to stderr, one warning a line.
+pub(crate) async fn show_warnings(
+    task: &TaskConfig,
+    store: &StoreArguments,
+    environment: &Environment,
+) {
+    // What earlier runs know is looked up if there is a store; a check needs none.
+    let runs = match gepa_store::open_existing(&store_url(store, environment)) {
+        Ok(store) => store.runs().await.unwrap_or_default(),
+        Err(_) => Vec::new(),
+    };
+    for warning in warnings(task, earlier_run(&task.config, &runs)) {
+        let _ = writeln!(std::io::stderr(), "warning: {warning}");
     }
 }
 
@@ -70,6 +87,11 @@ pub(crate) async fn find(
     Ok((store, run))
 }
 
+/// Whether the run only scored its seed, as `gepa eval` does.
+pub(crate) fn is_evaluation(run: &RunRow) -> bool {
+    run.config["budget"]["max_iterations"] == 0
+}
+
 /// The run with this id, or the only run whose id begins or ends with this text, or the latest.
 pub(crate) async fn find_run(store: &dyn Store, text: &str) -> Result<RunRow, CommandError> {
     let mut runs = store.runs().await?;
@@ -77,7 +99,12 @@ pub(crate) async fn find_run(store: &dyn Store, text: &str) -> Result<RunRow, Co
         let none = || {
             CommandError::Missing("the store has no runs yet; start one with `gepa run`".to_owned())
         };
-        return runs.pop().ok_or_else(none);
+        // Evaluations come between searches; the latest search is wanted, if there is one.
+        let searched = runs.iter().rposition(|run| !is_evaluation(run));
+        return searched
+            .map(|position| runs.swap_remove(position))
+            .or_else(|| runs.pop())
+            .ok_or_else(none);
     }
     if let Some(position) = runs.iter().position(|run| run.run_id.as_str() == text) {
         return Ok(runs.swap_remove(position));

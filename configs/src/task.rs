@@ -161,6 +161,12 @@ impl TaskConfig {
         self.dataset.as_deref()
     }
 
+    /// The lowest and highest score, if the config declares them.
+    pub fn score_range(&self) -> Option<ScoreRange> {
+        let [lowest, highest] = self.evaluator.score_range()?;
+        ScoreRange::new(lowest, highest)
+    }
+
     /// The policy as `provider/model`, where the evaluator uses one.
     pub fn policy(&self) -> Option<(&str, &str)> {
         self.raw

@@ -57,6 +57,32 @@ pub fn mean_interval(scores: &[f64], confidence: f64) -> Option<Estimate> {
     student(scores, confidence)
 }
 
+/// The difference of two means of different examples: `second` minus `first`, by Welch's method. `None`
+/// with fewer than two scores on a side.
+pub fn gap(first: &[f64], second: &[f64], confidence: f64) -> Option<Estimate> {
+    let (one, two) = (
+        standard_error(first)?.powi(2),
+        standard_error(second)?.powi(2),
+    );
+    let error = (one + two).sqrt();
+    let difference = mean(second) - mean(first);
+    let freedom = if error > 0.0 {
+        let share = |variance: f64, count: usize| variance.powi(2) / (count - 1) as f64;
+        (one + two).powi(2) / (share(one, first.len()) + share(two, second.len()))
+    } else {
+        1.0
+    };
+    let half = student_quantile(f64::midpoint(1.0, confidence), freedom) * error;
+    Some(Estimate {
+        mean: difference,
+        low: difference - half,
+        high: difference + half,
+        confidence,
+        count: first.len() + second.len(),
+        method: Method::Student,
+    })
+}
+
 pub(crate) fn is_bit(score: f64) -> bool {
     score == 0.0 || score == 1.0
 }
@@ -153,6 +179,14 @@ mod tests {
         check(of(&[1.0, 2.0, 3.0, 4.0, 5.0]), 1.0368, 4.9632);
         assert_eq!(of(&[0.5]), None);
         assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn means_of_different_examples_get_welchs_interval() {
+        // Means 2 and 4, variances 1/3 and 4/3, 2.94 degrees of freedom, t = 3.2188.
+        let found = gap(&[1.0, 2.0, 3.0], &[2.0, 4.0, 6.0], 0.95);
+        check(found, 2.0 - 4.1554, 2.0 + 4.1554);
+        assert_eq!(gap(&[1.0], &[2.0, 3.0], 0.95), None);
     }
 
     #[test]

@@ -14,7 +14,8 @@ use crate::arguments::CheckArguments;
 use crate::command::plan::say_refusal;
 use crate::error::{CommandError, EXIT_BUDGET};
 use crate::output::stdout;
-use crate::surroundings::{block_on, environment, show_notes};
+use crate::report::write_planned;
+use crate::surroundings::{block_on, environment, show_notes, show_warnings};
 
 pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, CommandError> {
     let environment = environment()?;
@@ -27,10 +28,15 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, CommandError
     let task = source.load()?;
     show_notes(&task);
     task.check_models(&Models::new(task.environment().clone()))?;
+    block_on(async {
+        show_warnings(&task, &arguments.store, &environment).await;
+        Ok(())
+    })?;
     let mut out = stdout();
-    write_summary(&mut out, &task, arguments.tries_one)?;
-    out.flush()?;
     let plan = plan_of(&task)?;
+    write_summary(&mut out, &task, arguments.tries_one)?;
+    write_planned(&mut out, &task.config, &plan)?;
+    out.flush()?;
     if plan.affordable {
         if arguments.tries_one {
             return trial::try_one(&task);

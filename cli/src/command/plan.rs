@@ -11,6 +11,7 @@ use gepa_tasks::Services;
 use crate::error::{CommandError, EXIT_BUDGET};
 use crate::format::{count, dollars};
 use crate::output::stdout;
+use crate::report::write_planned;
 
 /// Prints what a run can cost. Creates nothing and spends nothing.
 pub(crate) async fn plan(task: &TaskConfig, services: &Services) -> Result<ExitCode, CommandError> {
@@ -29,6 +30,8 @@ pub(crate) async fn plan(task: &TaskConfig, services: &Services) -> Result<ExitC
     );
     let mut out = stdout();
     write_plan(&mut out, &plan)?;
+    writeln!(out)?;
+    write_planned(&mut out, &task.config, &plan)?;
     out.flush()?;
     if plan.affordable {
         return Ok(ExitCode::SUCCESS);

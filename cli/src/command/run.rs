@@ -16,6 +16,7 @@ use gepa_tasks::Services;
 use tokio::runtime::Runtime;
 
 use crate::arguments::{LogForm, RunArguments, Watching};
+use crate::command::eval::evaluations_of;
 use crate::command::export::stats_of;
 use crate::command::plan::plan;
 use crate::error::{CommandError, EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_PROVIDER_DOWN};
@@ -25,7 +26,7 @@ use crate::progress::{Limits, Standing, Troubles, follow};
 use crate::report::write_summary;
 use crate::screen::Screen;
 use crate::signals::Signals;
-use crate::surroundings::{environment, find_run, show_notes, store_url};
+use crate::surroundings::{environment, find_run, show_notes, show_warnings, store_url};
 
 /// Characters of a value that a message shows.
 const LONGEST_VALUE: usize = 80;
@@ -41,6 +42,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CommandError> {
         let services = Services::new(task.environment().clone());
         let runtime = runtime()?;
         if arguments.plan {
+            runtime.block_on(show_warnings(&task, &arguments.store, &environment));
             return runtime.block_on(plan(&task, &services));
         }
         return runtime.block_on(begin(task, &services, &environment, arguments));
@@ -76,8 +78,9 @@ async fn begin(
     let signals = Signals::new().map_err(CommandError::Runtime)?;
     let store = gepa_store::open(&store_url(&arguments.store, environment))?;
     let limits = Limits::of(task.config.settings().budget.clone());
+    let known = evaluations_of(&store, &task.described, task.config.prompt()).await?;
     let builder = builder(task, services, &store).await?;
-    let handle = builder.start().await?;
+    let handle = builder.knowing(known).start().await?;
     announce(handle.run_id())?;
     let run = store.run(handle.run_id()).await?;
     // The row may already be newer than the run's beginning, so its summary is not used.

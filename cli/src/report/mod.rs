@@ -1,6 +1,7 @@
 //! Reports of runs for people.
 
 mod endings;
+mod planned;
 mod prompt;
 mod scores;
 mod spending;
@@ -15,6 +16,7 @@ use crate::candidates::best;
 use crate::curve;
 use crate::format::{duration, time};
 
+pub(crate) use planned::{earlier_run, warnings, write_planned};
 pub(crate) use prompt::write_prompt;
 
 /// Writes the full report of a run.

@@ -279,12 +279,13 @@ impl Core {
         Some(BestAgainstSeed { best, seed, better })
     }
 
-    /// A run without any executed rollout has no result. Its reason is replaced by one that says
+    /// A run without any executed or recalled rollout has no result. Its reason is replaced by one that says
     /// so.
     fn admit_that_nothing_was_executed(&mut self) {
         let reason = self.stop.clone().unwrap_or(StopReason::Requested);
         let is_told = reason.is_failure() || reason == StopReason::Cancelled;
-        if self.counters.total_rollouts == 0 && !is_told {
+        let outcomes = self.counters.total_rollouts + self.counters.recalled_rollouts;
+        if outcomes == 0 && !is_told {
             let cause = reason.to_string();
             self.stop = Some(StopReason::NoRollouts { cause });
         }

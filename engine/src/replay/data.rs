@@ -16,6 +16,8 @@ use crate::event::{
 /// trial.
 #[derive(Debug, Default)]
 pub(crate) struct Recorded {
+    /// Whether an outcome bought for one purpose is known for every other.
+    any_purpose: bool,
     rollouts: HashMap<(Use, ContentId, ExampleId), Arc<RolloutSettled>>,
     /// The pareto examples of each iteration's row, one list for each order given for it.
     orders: HashMap<u64, Vec<Vec<ExampleId>>>,
@@ -101,6 +103,12 @@ impl Recorded {
         recorded
     }
 
+    /// The same data, where each outcome is known for every purpose.
+    pub(crate) fn for_any_purpose(mut self) -> Self {
+        self.any_purpose = true;
+        self
+    }
+
     /// A rollout of this candidate on this example, for this purpose if there is one.
     pub(super) fn rollout(
         &self,
@@ -124,7 +132,11 @@ impl Recorded {
         example: &ExampleId,
     ) -> Option<&RolloutSettled> {
         let key = (Use::of(stage), candidate, example.clone());
-        let settled = self.rollouts.get(&key)?;
+        let settled = if self.any_purpose {
+            self.rollout(stage, candidate, example)?
+        } else {
+            self.rollouts.get(&key)?
+        };
         match &*settled.outcome {
             Outcome::Failed(failure) if failure.kind.is_retryable() => None,
             _ => Some(settled),

@@ -13,9 +13,11 @@ use super::driver::{Clock, Driver};
 use super::error::RunError;
 use super::handle::{RunControl, RunHandle};
 use super::journal::Journal;
+use super::known::{known_by, sort_out};
 use super::replay::Replay;
 use super::result::{RunEnd, RunResult};
 use super::resumption::{check_examples, check_start, limits_changed, origins_of};
+use super::row::run_row;
 use super::spend::SpendLimiter;
 use super::trouble::{Opening, Trouble, TroubleWatch};
 use crate::config::{BudgetSettings, Config};
@@ -47,6 +49,7 @@ pub struct RunBuilder {
     policies: Policies,
     run_id: Option<RunId>,
     began_with: Option<BudgetSettings>,
+    pub(super) knowing: Vec<RunId>,
 }
 
 /// The part that rewrites components.
@@ -73,6 +76,7 @@ impl Run {
             policies: Policies::new(),
             run_id: None,
             began_with: None,
+            knowing: Vec::new(),
         }
     }
 }
@@ -142,9 +146,11 @@ impl RunBuilder {
     }
 
     /// Stores the run and starts it.
-    pub async fn start(self) -> Result<RunHandle, RunError> {
+    pub async fn start(mut self) -> Result<RunHandle, RunError> {
         self.check_budget()?;
-        let (parts, beginning) = self.into_parts()?;
+        let knowing = std::mem::take(&mut self.knowing);
+        let (mut parts, beginning) = self.into_parts()?;
+        parts.origins = known_by(&*parts.store, &knowing).await?;
         let run = parts.run_row();
         parts.store.create_run(run.clone()).await?;
         let claim = parts.store.claim(&run.run_id).await?;
@@ -398,6 +404,7 @@ impl Parts {
             spend,
             opening,
         );
+        let (orders, known) = sort_out(orders, &self.origins);
         for order in orders {
             dispatcher.order(order);
         }
@@ -409,7 +416,7 @@ impl Parts {
             .iter()
             .any(|body| matches!(body, EventBody::Fact(Fact::LimitsChanged(_))));
         let mut journal = Journal::new(Arc::clone(&self.store), claim.token().clone(), stored.seq);
-        for body in pending {
+        for body in pending.into_iter().chain(known) {
             journal.push(body);
         }
         let (sender, commands) = mpsc::unbounded_channel();
@@ -444,31 +451,6 @@ impl Parts {
             trouble,
             task,
         }
-    }
-}
-
-fn run_row(
-    run_id: RunId,
-    config: &Config,
-    described: &serde_json::Value,
-    evaluator: &dyn Evaluator,
-) -> RunRow {
-    let info = evaluator.info();
-    RunRow {
-        run_id,
-        name: config.settings().run.name.clone(),
-        created_at: Timestamp::now(),
-        config: if described.is_null() {
-            serde_json::json!(config.settings())
-        } else {
-            described.clone()
-        },
-        policy_provider: info.policy_provider,
-        policy_model: info.policy_model,
-        template: config.prompt().clone(),
-        pareto: config.sets().pareto.clone(),
-        validation: config.sets().validation.clone(),
-        summary: RunSummary::default(),
     }
 }
 

@@ -12,12 +12,11 @@ use super::dispatch::{DispatchOutcome, Dispatcher};
 use super::error::RunError;
 use super::handle::Command;
 use super::journal::Journal;
+use super::known::recalled;
 use super::result::RunEnd;
 use crate::config::Config;
-use crate::core::{Core, RolloutWork, Work};
-use crate::event::{
-    CandidateInjected, Event, EventBody, Fact, RolloutSettled, RunInterrupted, StopRequested,
-};
+use crate::core::{Core, Work};
+use crate::event::{CandidateInjected, Event, EventBody, Fact, RunInterrupted, StopRequested};
 use crate::ids::{RunId, Timestamp};
 use crate::replay::Recorded;
 use crate::stop::StopReason;
@@ -258,7 +257,7 @@ impl Driver {
     fn order_all(&mut self, orders: Vec<Work>) {
         for order in orders {
             if let Work::Rollout(work) = &order
-                && let Some(fact) = self.recalled(work)
+                && let Some(fact) = recalled(&self.origins, work)
             {
                 self.journal.push(fact);
                 continue;
@@ -267,21 +266,6 @@ impl Driver {
                 self.journal.push(fact);
             }
         }
-    }
-
-    /// The outcome that a run bought from which this run branches.
-    fn recalled(&self, work: &RolloutWork) -> Option<Fact> {
-        let candidate = work.candidate.content_id();
-        let mut origins = self.origins.iter();
-        let known =
-            origins.find_map(|origin| origin.bought(work.stage, candidate, &work.example))?;
-        let settled = RolloutSettled {
-            trial: work.trial,
-            stage: work.stage,
-            position: work.position as u32,
-            ..known.clone().for_free()
-        };
-        Some(Fact::RolloutRecalled(Box::new(settled)))
     }
 
     fn obey(&mut self, command: Command) {

@@ -11,11 +11,13 @@ mod facts;
 mod handle;
 mod in_flight;
 mod journal;
+mod known;
 mod pace;
 mod reflection;
 mod replay;
 mod result;
 mod resumption;
+mod row;
 mod spend;
 mod trouble;
 

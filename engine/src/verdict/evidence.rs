@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use gepa_evaluation::{ExampleId, Stage};
-use gepa_statistics::{Comparison, Corrected, Sequential, TwoWay, corrected_mean};
+use gepa_statistics::{Comparison, Corrected, Estimate, Sequential, TwoWay, corrected_mean, gap};
 use serde::Serialize;
 
+use super::CONFIDENCE;
 use super::tables::RunTables;
 use crate::record::CandidateRow;
 
@@ -181,9 +182,7 @@ impl Pairs {
         (after, right): (&CandidateRow, &[Option<f64>]),
     ) -> Self {
         let known = left.iter().chain(right).flatten().copied();
-        let lowest = tables
-            .score_range()
-            .map_or_else(|| known.fold(0.0, f64::min), |(lowest, _)| lowest);
+        let lowest = tables.lowest(known);
         let mut pairs = Self {
             scores: Vec::new(),
             failures: 0,
@@ -229,6 +228,14 @@ pub(super) fn pareto_score(tables: &RunTables, spread: Option<&TwoWay>) -> Optio
     let best = tables.best()?.index;
     let at = accepted(tables).position(|(row, _)| row.index == best)?;
     corrected_mean(spread?, at)
+}
+
+/// The best candidate's mean on the pareto set minus its mean on held-out examples.
+pub(super) fn generalisation_gap(tables: &RunTables) -> Option<Estimate> {
+    let best = tables.best()?;
+    let known = |row: &[Option<f64>]| row.iter().flatten().copied().collect::<Vec<_>>();
+    let held_out = known(best.validation_scores.as_deref()?);
+    gap(&held_out, &known(best.scores.as_deref()?), CONFIDENCE)
 }
 
 fn accepted(tables: &RunTables) -> impl Iterator<Item = (&CandidateRow, &[Option<f64>])> {

@@ -6,16 +6,18 @@
 mod cause;
 mod evidence;
 mod gate;
+mod planned;
 mod tables;
 mod words;
 
-use gepa_statistics::{Comparison, Corrected, TwoWay};
+use gepa_statistics::{Comparison, Corrected, Estimate, TwoWay};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 pub use cause::Cause;
 pub use evidence::{ComparedSet, Evidence, Selection, compare, evidence};
 pub use gate::{GateOutcome, GateReport, GateRules, NamedReport, SliceReport};
+pub use planned::{Planned, PlannedDifference, planned};
 pub use tables::{FeedbackSeen, RunTables, read_tables};
 
 use crate::record::RunStatus;
@@ -42,6 +44,8 @@ pub struct Verdict {
     pub spread: Option<TwoWay>,
     /// What to expect of the best candidate on the pareto set, for which it was chosen.
     pub pareto_score: Option<Corrected>,
+    /// How much higher the best candidate scores on the pareto set than on held-out examples.
+    pub generalisation_gap: Option<Estimate>,
 }
 
 /// What a run has shown about its best candidate.
@@ -100,6 +104,7 @@ impl Verdict {
             further_examples,
             spread,
             pareto_score,
+            generalisation_gap: evidence::generalisation_gap(tables),
         };
         verdict.sentence = words::sentence(&verdict);
         verdict

@@ -54,6 +54,31 @@ impl RunTables {
         self.member(self.run.summary.best?)
     }
 
+    /// The seed's pareto scores in the order of the set. A failure of its own doing counts as the
+    /// lowest score.
+    pub fn seed_scores(&self) -> Vec<Option<f64>> {
+        let Some((seed, scores)) = self
+            .seed()
+            .and_then(|row| Some((row, row.scores.as_ref()?)))
+        else {
+            return Vec::new();
+        };
+        let lowest = self.lowest(scores.iter().flatten().copied());
+        let cells = self.run.pareto.iter().zip(scores);
+        cells
+            .map(|(example, score)| {
+                let key = (seed.candidate_id, example.clone());
+                score.or_else(|| self.own_failures.contains(&key).then_some(lowest))
+            })
+            .collect()
+    }
+
+    /// The lowest score there is: as declared, or else 0 or the lowest one seen.
+    pub(super) fn lowest(&self, seen: impl Iterator<Item = f64>) -> f64 {
+        let declared = self.score_range().map(|(lowest, _)| lowest);
+        declared.unwrap_or_else(|| seen.fold(0.0, f64::min))
+    }
+
     /// A member of the archive.
     pub fn member(&self, index: CandidateIndex) -> Option<&CandidateRow> {
         self.candidates.iter().find(|row| row.index == Some(index))

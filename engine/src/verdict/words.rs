@@ -69,6 +69,12 @@ pub(super) fn details(verdict: &Verdict) -> Vec<String> {
             score.among, score.observed, score.expected
         ));
     }
+    if let (Some(gap), true) = (&verdict.generalisation_gap, verdict.evidence.is_some()) {
+        lines.push(format!(
+            "it scores {:+.3} [{:+.3}, {:+.3}] on the pareto set against held-out examples",
+            gap.mean, gap.low, gap.high
+        ));
+    }
     let skipped = usize::from(verdict.verdict == VerdictKind::NothingLearned);
     for cause in verdict.causes.iter().skip(skipped) {
         lines.push(format!("possible cause: {cause}"));

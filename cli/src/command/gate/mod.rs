@@ -2,6 +2,8 @@
 
 mod files;
 
+pub(crate) use files::{cell, junit_of, put};
+
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,0 +1,110 @@
+//! `gepa eval`
+
+mod report;
+mod side;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use gepa_engine::{ExampleId, Store};
+use gepa_models::Environment;
+
+use crate::arguments::EvalArguments;
+use crate::command::run::runtime;
+use crate::error::{CommandError, EXIT_GATE};
+use crate::output::stdout;
+use crate::surroundings::{environment, is_evaluation, show_notes, store_url};
+
+use report::Report;
+use side::Side;
+
+/// Examples of the first block; each further block doubles the number.
+const FIRST_BLOCK: usize = 16;
+
+pub(crate) fn eval(arguments: &EvalArguments) -> Result<ExitCode, CommandError> {
+    if !(0.5..1.0).contains(&arguments.confidence) {
+        return Err(CommandError::Usage(format!(
+            "`--confidence {}` is not a confidence; give a number from 0.5 to below 1, for example 0.95",
+            arguments.confidence
+        )));
+    }
+    let environment = environment()?;
+    runtime()?.block_on(evaluate(arguments, &environment))
+}
+
+async fn evaluate(
+    arguments: &EvalArguments,
+    environment: &Environment,
+) -> Result<ExitCode, CommandError> {
+    let store = gepa_store::open(&store_url(&arguments.store, environment))?;
+    let mut sides = side::sides(arguments, environment, &store).await?;
+    if let Some(first) = sides.first() {
+        show_notes(&first.task);
+    }
+    let examples = examples(arguments, &sides)?;
+    for side in &mut sides {
+        side.connect(&store, arguments.fresh).await?;
+    }
+    let mut count = FIRST_BLOCK.min(examples.len());
+    let report = loop {
+        for side in &mut sides {
+            side.score(&store, &examples[..count]).await?;
+        }
+        let report = Report::of(arguments, &sides, examples.len());
+        if count == examples.len() || (!arguments.all && report.is_decided()) {
+            break report;
+        }
+        count = (2 * count).min(examples.len());
+    };
+    report.write_files(arguments)?;
+    let mut out = stdout();
+    for line in report.lines() {
+        writeln!(out, "{line}")?;
+    }
+    out.flush()?;
+    Ok(if report.passed() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_GATE)
+    })
+}
+
+/// The examples to run, in the order in which they are run.
+fn examples(arguments: &EvalArguments, sides: &[Side]) -> Result<Vec<ExampleId>, CommandError> {
+    use crate::arguments::EvalSet;
+    let Some(side) = sides.first() else {
+        return Ok(Vec::new());
+    };
+    let sets = side.task.config.sets();
+    let chosen = match arguments.examples {
+        EvalSet::Validation if sets.validation.is_empty() => &sets.pareto,
+        EvalSet::Validation => &sets.validation,
+        EvalSet::Pareto => &sets.pareto,
+        EvalSet::Train => &sets.train,
+    };
+    if chosen.is_empty() {
+        return Err(CommandError::Usage(
+            "the set has no examples; name another one with `--examples`".to_owned(),
+        ));
+    }
+    let mut ordered = chosen.clone();
+    // Sets may be sorted by answer. The order must not depend on the side, so it follows from ids.
+    ordered.sort_by_key(|example| *blake3::hash(example.to_string().as_bytes()).as_bytes());
+    Ok(ordered)
+}
+
+/// The runs in the store that only evaluated, whose outcomes a run of the same task knows.
+pub(crate) async fn evaluations_of(
+    store: &Arc<dyn Store>,
+    described: &serde_json::Value,
+    template: &gepa_engine::PromptTemplate,
+) -> Result<Vec<gepa_engine::RunId>, CommandError> {
+    let runs = store.runs().await?;
+    let known = runs.into_iter().filter(|run| {
+        is_evaluation(run)
+            && side::is_same_task(&run.config, described)
+            && side::has_same_frame(&run.template, template)
+    });
+    Ok(known.map(|run| run.run_id).collect())
+}
