@@ -69,6 +69,10 @@ GEPA_API_KEY is the key that every request except /health must carry. Without a 
 listens on loopback only. Its address is printed on stderr. A signal interrupts the jobs; a server
 that is started again on the same store resumes them.";
 
+const OPEN_NOTES: &str = "\
+The address goes to stdout. Only programs on this machine can reach it, and only with the token that it
+contains. Nothing is run or resumed; a run that another process works on is shown as it goes on. Ctrl-C ends it.";
+
 /// Evolves prompts against an evaluator, and accounts for every token it spent.
 #[derive(Debug, Parser)]
 #[command(name = "gepa", version, after_help = EXIT_CODES)]
@@ -103,7 +107,14 @@ pub(crate) enum Command {
     Gate(GateArguments),
     /// Write a run's data
     Export(ExportArguments),
-    /// Serve the HTTP API: run submitted jobs, and show the runs of a store
+    /// Show the runs of the store in the browser
+    #[command(after_help = OPEN_NOTES)]
+    Open(OpenArguments),
+    /// Write a run as one HTML file that needs no network
+    Report(ReportArguments),
+    /// Show where each line of a prompt comes from: its iteration, the examples, the gate
+    Blame(BlameArguments),
+    /// Serve the HTTP API and the pages: run submitted jobs, and show the runs of a store
     #[command(after_help = SERVE_NOTES)]
     Serve(ServeArguments),
     /// Check the store against its journals, and the environment
@@ -302,6 +313,42 @@ pub(crate) struct ServeArguments {
     /// Minutes a job waits for a provider or task app that is down before it fails
     #[arg(long, value_name = "M", default_value = "30")]
     pub(crate) outage_minutes: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OpenArguments {
+    /// The run to show first: an id, the beginning of one, or `latest`; by default the list of runs
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    /// The port on 127.0.0.1; 0 takes a free port
+    #[arg(long, value_name = "PORT", default_value = "0")]
+    pub(crate) port: u16,
+    /// Print the address and start no browser
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArguments {
+    #[command(flatten)]
+    pub(crate) run: RunReference,
+    /// The file to write; by default stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BlameArguments {
+    #[command(flatten)]
+    pub(crate) run: RunReference,
+    /// A candidate: `baseline`, `best`, an archive index, or the beginning of a candidate id
+    #[arg(value_name = "CANDIDATE", default_value = "best")]
+    pub(crate) candidate: String,
+    /// The form of the answer
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) format: PromptForm,
 }
 
 #[derive(Debug, Args)]

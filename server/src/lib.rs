@@ -6,6 +6,7 @@
 //! it to [`Server::serve`].
 
 mod auth;
+mod dashboard;
 mod events;
 mod failure;
 mod jobs;
@@ -15,6 +16,10 @@ mod server;
 mod settings;
 mod telemetry;
 
+pub use dashboard::{
+    Birth, Blame, BlamedLine, Cause, Content, ExampleSet, Part, ReportError, Resource, ViewError,
+    Viewer, Views, write_report,
+};
 pub use jobs::{ConfiguredJobs, JobSource, OutageSettings, PreparedJob};
 pub use routes::{MAX_EVENTS, OPENAPI, route_paths};
 pub use server::Server;

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::FromRef;
 use gepa_engine::{Store, StoreError};
 use tokio::net::TcpListener;
 
+use crate::dashboard::{Source, Views};
 use crate::events::{Feeds, Streams};
 use crate::jobs::{JobSource, Supervisor};
 use crate::listener;
@@ -19,6 +21,16 @@ pub(crate) struct App {
     pub(crate) supervisor: Supervisor,
     pub(crate) feeds: Feeds,
     pub(crate) streams: Streams,
+    pub(crate) views: Arc<Views>,
+}
+
+impl FromRef<Arc<App>> for Source {
+    fn from_ref(app: &Arc<App>) -> Self {
+        Self {
+            views: Arc::clone(&app.views),
+            can_steer: true,
+        }
+    }
 }
 
 /// Runs the jobs of a store and serves the HTTP API. Call [`shut_down`](Self::shut_down) before
@@ -51,6 +63,7 @@ impl Server {
         let app = App {
             feeds: Feeds::new(Arc::clone(&store)),
             streams: Streams::new(settings.max_streams),
+            views: Arc::new(Views::new(Arc::clone(&store))),
             supervisor,
             store,
         };

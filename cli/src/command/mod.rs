@@ -1,6 +1,7 @@
 //! The commands; one module each.
 
 mod best;
+mod blame;
 mod branch;
 mod check;
 mod diff;
@@ -8,8 +9,10 @@ mod doctor;
 mod eval;
 mod export;
 mod gate;
+mod open;
 mod plan;
 mod replay;
+mod report;
 mod run;
 mod runs;
 mod schema;
@@ -18,6 +21,7 @@ mod show;
 mod train;
 
 pub(crate) use best::best;
+pub(crate) use blame::blame;
 pub(crate) use branch::branch;
 pub(crate) use check::check;
 pub(crate) use diff::diff;
@@ -25,7 +29,9 @@ pub(crate) use doctor::doctor;
 pub(crate) use eval::eval;
 pub(crate) use export::export;
 pub(crate) use gate::gate;
+pub(crate) use open::open;
 pub(crate) use replay::replay;
+pub(crate) use report::report;
 pub(crate) use run::run;
 pub(crate) use runs::runs;
 pub(crate) use schema::schema;

@@ -4,7 +4,7 @@ mod artifacts;
 mod events;
 mod jobs;
 mod operations;
-mod query;
+pub(crate) mod query;
 mod records;
 mod table;
 

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 
 /// The query string of a request.
 #[derive(Debug)]
-pub(super) struct QueryParams<T>(pub(super) T);
+pub(crate) struct QueryParams<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T> {
     type Rejection = Failure;
@@ -22,7 +22,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T>
 
 /// The variable parts of a request's path.
 #[derive(Debug)]
-pub(super) struct PathParams<T>(pub(super) T);
+pub(crate) struct PathParams<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathParams<T> {
     type Rejection = Failure;

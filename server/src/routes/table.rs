@@ -12,6 +12,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::{artifacts, events, jobs, operations, records};
 use crate::auth::{self, ApiKey};
+use crate::dashboard;
 use crate::failure::Failure;
 use crate::server::App;
 
@@ -48,6 +49,12 @@ const WRONG_METHOD: &str =
     "this route does not have this method; GET /openapi.json lists its methods";
 
 fn table() -> Routes {
+    let mut routes = dashboard::table();
+    routes.extend(jobs_table());
+    routes
+}
+
+fn jobs_table() -> Routes {
     vec![
         ("/health", get(operations::health)),
         ("/metrics", get(operations::metrics)),

@@ -1,0 +1,28 @@
+//! The pages that show runs, and the data behind them. `gepa serve`, `gepa open` and `gepa report`
+//! share both: a page asks for [`Resource`]s, a server answers them one at a time, and a report
+//! holds all that it needs.
+
+mod assets;
+mod blame;
+mod candidate;
+mod failures;
+mod matrix;
+mod overview;
+mod report;
+mod resource;
+mod rollout;
+mod rollout_index;
+mod routes;
+mod run_rows;
+mod runs;
+mod viewer;
+mod views;
+
+pub use blame::{Birth, Blame, BlamedLine, Cause};
+pub use report::{ReportError, write_report};
+pub use resource::{ExampleSet, Part, Resource};
+pub use viewer::Viewer;
+pub use views::{Content, ViewError, Views};
+
+pub(crate) use assets::is_shell;
+pub(crate) use routes::{Source, table};

@@ -1,0 +1,180 @@
+//! The rollouts of a run, narrow enough to be kept in memory by the million.
+
+use std::collections::HashMap;
+
+use gepa_archive::ContentId;
+use gepa_engine::record::RolloutRow;
+use gepa_engine::{RunId, Seq, Store, StoreError};
+use gepa_evaluation::{ExampleId, FailureKind, Stage};
+
+/// Rows read from the store in one go.
+const PAGE: usize = 10_000;
+/// Characters of a failure's message that distinguish it from others.
+const LONGEST_MESSAGE: usize = 200;
+
+/// One rollout.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) seq: Seq,
+    pub(super) iteration: u32,
+    pub(super) candidate: u32,
+    pub(super) example: u32,
+    pub(super) stage: Stage,
+    pub(super) attempts: u32,
+    pub(super) score: Option<f64>,
+    pub(super) failure: Option<(FailureKind, u32)>,
+    pub(super) prompt_tokens: u64,
+    pub(super) completion_tokens: u64,
+    pub(super) tokens: u64,
+    pub(super) cost_usd: f64,
+    pub(super) started: i64,
+    pub(super) finished: i64,
+}
+
+/// The rollouts of one run, in the order in which they were first stored.
+#[derive(Debug)]
+pub(super) struct RolloutIndex {
+    run: RunId,
+    last: Seq,
+    entries: Vec<Entry>,
+    /// Where the rollout of a place in a trial stands: iteration, trial, position.
+    places: HashMap<(u64, u32, u32), usize>,
+    candidates: Names<ContentId>,
+    examples: Names<ExampleId>,
+    messages: Names<String>,
+}
+
+/// Numbers for values that occur often.
+#[derive(Debug)]
+struct Names<T> {
+    numbers: HashMap<T, u32>,
+    values: Vec<T>,
+}
+
+impl<T: Clone + Eq + std::hash::Hash> Names<T> {
+    fn new() -> Self {
+        Self {
+            numbers: HashMap::new(),
+            values: Vec::new(),
+        }
+    }
+
+    fn number(&mut self, value: &T) -> u32 {
+        if let Some(number) = self.numbers.get(value) {
+            return *number;
+        }
+        let number = self.values.len() as u32;
+        self.numbers.insert(value.clone(), number);
+        self.values.push(value.clone());
+        number
+    }
+}
+
+impl RolloutIndex {
+    pub(super) fn new(run: RunId) -> Self {
+        Self {
+            run,
+            last: Seq(0),
+            entries: Vec::new(),
+            places: HashMap::new(),
+            candidates: Names::new(),
+            examples: Names::new(),
+            messages: Names::new(),
+        }
+    }
+
+    /// Reads the rollouts that were stored since.
+    pub(super) async fn catch_up(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+        loop {
+            let page = store.rollouts(&self.run, self.last, PAGE).await?;
+            for row in &page {
+                self.take_in(row);
+            }
+            if page.len() < PAGE {
+                return Ok(());
+            }
+        }
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub(super) fn candidate(&self, id: &ContentId) -> Option<u32> {
+        self.candidates.numbers.get(id).copied()
+    }
+
+    /// The entries of one candidate.
+    pub(super) fn of_candidate(&self, id: &ContentId) -> impl Iterator<Item = &Entry> {
+        let number = self.candidate(id);
+        let entries = self.entries.iter();
+        entries.filter(move |entry| Some(entry.candidate) == number)
+    }
+
+    pub(super) fn example(&self, number: u32) -> Option<&ExampleId> {
+        self.examples.values.get(number as usize)
+    }
+
+    pub(super) fn message(&self, number: u32) -> &str {
+        let message = self.messages.values.get(number as usize);
+        message.map_or("", String::as_str)
+    }
+
+    /// A rollout that was tried again after a resumption replaces its earlier entry.
+    fn take_in(&mut self, row: &RolloutRow) {
+        self.last = row.seq;
+        let usage = row.whole_usage();
+        let message = row.error.as_deref().map(kind_of_message);
+        let entry = Entry {
+            seq: row.seq,
+            iteration: u32::try_from(row.key.iteration).unwrap_or(u32::MAX),
+            candidate: self.candidates.number(&row.candidate_id),
+            example: self.examples.number(&row.example),
+            stage: row.stage,
+            attempts: row.attempts,
+            score: row.score,
+            failure: row
+                .failure
+                .map(|kind| (kind, self.messages.number(&message.unwrap_or_default()))),
+            prompt_tokens: usage.prompt_tokens,
+            completion_tokens: usage.completion_tokens,
+            tokens: usage.total_tokens(),
+            cost_usd: usage.cost.dollars(),
+            started: row.started_at.0,
+            finished: row.finished_at.0,
+        };
+        let place = (row.key.iteration, row.key.index, row.position);
+        let known = self.places.get(&place).copied();
+        if let Some(earlier) = known.and_then(|at| self.entries.get_mut(at)) {
+            *earlier = entry;
+        } else {
+            self.places.insert(place, self.entries.len());
+            self.entries.push(entry);
+        }
+    }
+}
+
+/// A message without the digits in which messages of one cause differ.
+fn kind_of_message(message: &str) -> String {
+    let mut kind = String::new();
+    for symbol in message.chars().take(LONGEST_MESSAGE) {
+        if !symbol.is_ascii_digit() {
+            kind.push(symbol);
+        } else if !kind.ends_with('#') {
+            kind.push('#');
+        }
+    }
+    kind
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_that_differ_in_their_digits_are_of_one_kind() {
+        let first = kind_of_message("row 12: no answer after 30.5 s");
+        assert_eq!(first, kind_of_message("row 7: no answer after 1.25 s"));
+        assert_eq!(first, "row #: no answer after #.# s");
+    }
+}

@@ -1,0 +1,155 @@
+//! Reads resources from a store.
+
+use std::sync::Arc;
+
+use gepa_engine::{RunId, Seq, Store, StoreError};
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use super::blame::{self, Blame};
+use super::resource::{Part, Resource};
+use super::rollout_index::RolloutIndex;
+use super::run_rows::RunRows;
+use super::{candidate, failures, matrix, overview, rollout, runs};
+
+/// Runs whose rollouts are kept in memory.
+const MOST_RUNS: usize = 4;
+
+/// A resource as bytes.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Why there is no such resource.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ViewError {
+    /// The store failed, or does not know the run.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The run has no such candidate or event.
+    #[error("{0}")]
+    Missing(String),
+    /// The resource could not be written as JSON.
+    #[error("the answer could not be written: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+type SharedIndex = Arc<tokio::sync::Mutex<RolloutIndex>>;
+
+/// The data of pages, read from one store. Rollouts of the runs that were requested last are
+/// indexed in memory and brought up to date on each request.
+pub struct Views {
+    store: Arc<dyn Store>,
+    /// In the order of requests; the latest is at the end.
+    indexes: Mutex<Vec<(RunId, SharedIndex)>>,
+}
+
+impl std::fmt::Debug for Views {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Views").finish_non_exhaustive()
+    }
+}
+
+impl Content {
+    pub(super) fn json(value: &impl Serialize) -> Result<Self, ViewError> {
+        Ok(Self {
+            media_type: "application/json",
+            bytes: serde_json::to_vec(value)?,
+        })
+    }
+}
+
+impl Views {
+    /// Views of a store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            indexes: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// One resource, up to date with the store.
+    ///
+    /// # Errors
+    ///
+    /// The store failed, or there is no such run, candidate or event.
+    pub async fn read(&self, resource: &Resource) -> Result<Content, ViewError> {
+        match resource {
+            Resource::Runs => Content::json(&runs::runs(&*self.store).await?),
+            Resource::OfRun(run, Part::Event(seq)) => self.event(run, *seq).await,
+            Resource::OfRun(run, part) => {
+                let rows = RunRows::read(&*self.store, run).await?;
+                self.part(&rows, *part).await
+            }
+        }
+    }
+
+    /// The origin of each line of a candidate's texts.
+    ///
+    /// # Errors
+    ///
+    /// The store failed, or the iteration has no candidate.
+    pub async fn blame(&self, run: &RunId, iteration: u64) -> Result<Blame, ViewError> {
+        let rows = RunRows::read(&*self.store, run).await?;
+        let index = self.index(run).await?;
+        let index = index.lock().await;
+        blame::blame(&*self.store, &rows, iteration, &index).await
+    }
+
+    /// A part of a run whose rows were read already.
+    pub(super) async fn part(&self, rows: &RunRows, part: Part) -> Result<Content, ViewError> {
+        let (store, run) = (&*self.store, &rows.run.run_id);
+        // These two need no index of rollouts.
+        match part {
+            Part::View => return Content::json(&overview::overview(store, rows).await?),
+            Part::Event(seq) => return self.event(run, seq).await,
+            _ => {}
+        }
+        let index = self.index(run).await?;
+        let index = index.lock().await;
+        match part {
+            Part::Matrix(set) => Ok(matrix::matrix(rows, set, &index)),
+            Part::Candidate(iteration) => {
+                Content::json(&candidate::candidate(rows, iteration, &index)?)
+            }
+            Part::Blame(iteration) => {
+                Content::json(&blame::blame(store, rows, iteration, &index).await?)
+            }
+            _ => Content::json(&failures::failures(&index)),
+        }
+    }
+
+    async fn event(&self, run: &RunId, seq: Seq) -> Result<Content, ViewError> {
+        Content::json(&rollout::event(&*self.store, run, seq).await?)
+    }
+
+    async fn index(&self, run: &RunId) -> Result<SharedIndex, StoreError> {
+        let index = self.known(run);
+        index.lock().await.catch_up(&*self.store).await?;
+        Ok(index)
+    }
+
+    fn known(&self, run: &RunId) -> SharedIndex {
+        let mut indexes = self.indexes.lock();
+        let position = indexes.iter().position(|(known, _)| known == run);
+        let index = position.map_or_else(
+            || Arc::new(tokio::sync::Mutex::new(RolloutIndex::new(run.clone()))),
+            |position| indexes.remove(position).1,
+        );
+        if indexes.len() >= MOST_RUNS {
+            indexes.remove(0);
+        }
+        indexes.push((run.clone(), Arc::clone(&index)));
+        index
+    }
+}

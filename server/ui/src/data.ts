@@ -1,0 +1,204 @@
+// The shapes of the resources, as server/src/dashboard/ writes them.
+
+export type ExampleId = string | number;
+
+export interface RunEntry {
+  run_id: string;
+  name: string;
+  status: string;
+  is_claimed: boolean;
+  created_at: string;
+  updated_at: string | null;
+  finished_at: string | null;
+  policy: string;
+  baseline_score: number | null;
+  best_score: number | null;
+  baseline_validation_score: number | null;
+  best_validation_score: number | null;
+  trials_tried: number;
+  candidates_accepted: number;
+  front_size: number;
+  total_rollouts: number;
+  failed_rollouts: number;
+  total_tokens: number;
+  total_cost_usd: number;
+  total_time_seconds: number;
+  stop_detail: string | null;
+  interruption: string | null;
+  seq: number;
+}
+
+export type Gate = [passed: boolean, compared: number, parent: number, child: number];
+
+/** The candidates by column, in the order proposed. */
+export interface CandidateTable {
+  iteration: number[];
+  candidate_id: string[];
+  index: (number | null)[];
+  origin: string[];
+  parents: number[][];
+  status: string[];
+  close_reason: (string | null)[];
+  gate: (Gate | null)[];
+  score: (number | null)[];
+  mean_score: (number | null)[];
+  scored: number[];
+  validation_score: (number | null)[];
+  tokens: number[];
+  seconds: number[];
+}
+
+export interface Point {
+  tag: string;
+  index: number;
+  score: number;
+  best: number;
+  best_score: number | null;
+  rollouts: number;
+  tokens: number;
+  cost_usd: number;
+  iterations: number;
+  seconds: number;
+  token_count: number;
+}
+
+export interface StageSum {
+  stage: string;
+  phase: string;
+  trials: number;
+  executed: number;
+  reused: number;
+  failed: number;
+  tokens: number;
+  cost_usd: number;
+}
+
+export interface ReflectionRow {
+  seq: number;
+  iteration: number;
+  component: string;
+  attempt: number;
+  failure: string | null;
+  error: string | null;
+  prompt_tokens: number;
+  completion_tokens: number;
+  tokens: number;
+  cost_usd: number;
+  seconds: number;
+}
+
+export interface View {
+  run: RunEntry;
+  stats: Record<string, unknown>;
+  limits: Record<string, unknown> | null;
+  origin: { run: string; iteration: number } | null;
+  best: number | null;
+  config: unknown;
+  sets: { pareto: ExampleId[]; validation: ExampleId[] };
+  front: number[];
+  validated: { index: number; rank: number | null; mean_score: number | null; scores: (number | null)[] }[];
+  candidates: CandidateTable;
+  closed: { iteration: number; parent: number | null; examples: number }[];
+  stages: StageSum[];
+  curve: Point[];
+  reflections: ReflectionRow[];
+}
+
+export interface RolloutRow {
+  seq: number;
+  seed: ExampleId;
+  iteration: number;
+  stage: string;
+  attempts: number;
+  score: number | null;
+  outcome: string;
+  prompt_tokens: number;
+  completion_tokens: number;
+  tokens: number;
+  cost_usd: number;
+  seconds: number;
+}
+
+export interface Candidate {
+  candidate: {
+    iteration: number;
+    index: number | null;
+    candidate_id: string;
+    origin: string;
+    status: string;
+    close_reason: string | null;
+    score: number | null;
+    mean_score: number | null;
+    validation_score: number | null;
+    gate: { passed: boolean; compared: number; parent_sum: number; child_sum: number } | null;
+    scores: (number | null)[] | null;
+    validation_scores: (number | null)[] | null;
+    objectives: Record<string, number>;
+    parents: number[];
+    created_at: string;
+    components: Record<string, string>;
+  };
+  rollouts: RolloutRow[];
+  minibatch: ExampleId[] | null;
+  children: number[];
+}
+
+export interface Cause {
+  seed: ExampleId;
+  score: number | null;
+  child_score: number | null;
+  seq: number | null;
+  feedback: string | null;
+}
+
+export interface Blame {
+  lines: {
+    component: string;
+    number: number;
+    text: string;
+    birth: number;
+    replaced: string | null;
+    examples: ExampleId[];
+    kept: number;
+    lost: number;
+  }[];
+  births: Record<
+    string,
+    {
+      index: number | null;
+      origin: string;
+      parents: number[];
+      gate: { passed: boolean; compared: number; parent_sum: number; child_sum: number } | null;
+      mean_score: number | null;
+      parent_score: number | null;
+      reflections: number[];
+      examples: Cause[];
+    }
+  >;
+}
+
+export interface Failures {
+  total: number;
+  rollouts: number;
+  groups: {
+    kind: string;
+    message: string;
+    count: number;
+    stages: Record<string, number>;
+    examples: [ExampleId, number][];
+    distinct_examples: number;
+    seqs: number[];
+  }[];
+  examples: [ExampleId, number][];
+  distinct_examples: number;
+}
+
+/** Scores of candidates (columns, by iteration) on examples (rows). */
+export interface Matrix {
+  examples: ExampleId[];
+  iterations: number[];
+  states: string[];
+  scores: Float32Array;
+  seqs: Uint32Array;
+  state: Uint8Array;
+}

@@ -1,0 +1,133 @@
+// One run: its head, its tabs, and what follows it while it goes on.
+
+import type { View } from "../data";
+import { h } from "../dom";
+import { duration } from "../format";
+import type { Page } from "../main";
+import { href } from "../route";
+import type { Source } from "../source";
+import { candidatePage } from "./candidate";
+import { candidatesTab } from "./candidates";
+import { configTab } from "./config";
+import { eventPage } from "./event";
+import { examplesTab } from "./examples";
+import { failuresTab } from "./failures";
+import { lineageTab } from "./lineage";
+import { overviewTab } from "./overview";
+import { reflectionsTab } from "./reflections";
+
+/** What every part of a run's page can use. */
+export interface Context {
+  source: Source;
+  run: string;
+  view: View;
+  params: URLSearchParams;
+}
+
+type Tab = (context: Context) => Promise<HTMLElement> | HTMLElement;
+
+const TABS: [name: string, title: string, tab: Tab][] = [
+  ["", "Overview", overviewTab],
+  ["candidates", "Candidates", candidatesTab],
+  ["lineage", "Lineage", lineageTab],
+  ["examples", "Examples", examplesTab],
+  ["reflections", "Reflections", reflectionsTab],
+  ["failures", "Failures", failuresTab],
+  ["config", "Configuration", configTab],
+];
+
+/** Least time between two readings of a run that goes on. */
+const REST = 1_500;
+
+let about: { can_steer: boolean } | undefined;
+
+export async function runPage(source: Source, run: string, rest: string[], params: URLSearchParams): Promise<Page> {
+  const view = await source.json<View>(`runs/${run}/view`);
+  about ??= source.isLive ? await source.json<{ can_steer: boolean }>("dashboard") : { can_steer: false };
+  const context: Context = { source, run, view, params };
+  const [name = "", argument] = rest;
+  const content = h("div", { class: "content" });
+  const headed = h("div", {}, head(context));
+  content.append(await inside(context, name, argument));
+  const tabs = TABS.map(([tab, title]) => {
+    const isHere = tab === name || (tab === "candidates" && name === "candidate");
+    return h("a", { href: href(["run", run, ...(tab === "" ? [] : [tab])]), "aria-current": isHere ? "page" : null }, title);
+  });
+  const body = h("div", {}, headed, h("nav", { class: "tabs", "aria-label": "Views of the run" }, tabs), content);
+  const leave = follow(context, async () => {
+    headed.replaceChildren(head(context));
+    // A page with a detail stays as it is; lists and charts show what is new.
+    if (argument === undefined) content.replaceChildren(await inside(context, name, argument));
+  });
+  return { title: view.run.name, body, leave };
+}
+
+async function inside(context: Context, name: string, argument: string | undefined): Promise<HTMLElement> {
+  if (name === "candidate" && argument !== undefined) return candidatePage(context, Number(argument));
+  if (name === "event" && argument !== undefined) return eventPage(context, Number(argument));
+  const tab = TABS.find(([tab]) => tab === name) ?? TABS[0];
+  return (tab as [string, string, Tab])[2](context);
+}
+
+function head(context: Context): HTMLElement {
+  const { run, origin } = context.view;
+  const ended = run.interruption ?? run.stop_detail;
+  return h(
+    "div",
+    { class: "runhead" },
+    h("h1", {}, run.name),
+    h("span", { class: `status ${run.status}` }, run.status),
+    h("code", {}, run.run_id),
+    h("span", { class: "dim" }, run.policy, " \u00b7 ", duration(run.total_time_seconds)),
+    ended !== null && h("span", { class: "dim" }, ended),
+    run.status === "running" && !run.is_claimed && h("span", { class: "warn" }, `No process works on it. Resume it with gepa run --resume ${run.run_id}`),
+    origin !== null && h("span", { class: "dim" }, `branch of ${origin.run} after iteration ${origin.iteration}`),
+    steering(context),
+  );
+}
+
+/** Buttons for what the server can do to the run. */
+function steering({ source, view: { run } }: Context): HTMLElement | null {
+  if (about?.can_steer !== true || ["succeeded", "failed", "cancelled"].includes(run.status)) return null;
+  const told = h("span", { role: "status", class: "warn" });
+  const button = (title: string, action: string, question: string | null): HTMLElement =>
+    h("button", {
+      type: "button",
+      onclick: () => {
+        if (question !== null && !confirm(question)) return;
+        source.post(`prompt-learning/online/jobs/${run.run_id}/${action}`).catch((error: Error) => (told.textContent = error.message));
+      },
+    }, title);
+  return h(
+    "span",
+    { class: "steer" },
+    run.status === "paused" ? button("Resume", "resume", null) : button("Pause", "pause", null),
+    button("Stop", "cancel", "Stop this run for good? It cannot be resumed."),
+    told,
+  );
+}
+
+/** Reads the run again when it has new events, until the page is left. */
+function follow(context: Context, update: () => Promise<void>): () => void {
+  const { source, run } = context;
+  let isLeft = false;
+  const rest = (time: number): Promise<void> => new Promise((done) => setTimeout(done, time));
+  async function watch(): Promise<void> {
+    while (!isLeft && source.isLive && !["succeeded", "failed", "cancelled"].includes(context.view.run.status)) {
+      try {
+        const { seq } = await source.json<{ seq: number }>(`runs/${run}/changes?after=${context.view.run.seq}`);
+        if (isLeft) return;
+        if (seq > context.view.run.seq) {
+          context.view = await source.json<View>(`runs/${run}/view`);
+          if (!isLeft) await update();
+        }
+        await rest(REST);
+      } catch {
+        // The server may be gone for a moment; what is shown stays.
+        await rest(4 * REST);
+      }
+    }
+  }
+  void watch();
+  return () => (isLeft = true);
+}

@@ -1,0 +1,114 @@
+// Where resources come from: a server, or the data inside a report.
+
+import type { Matrix } from "./data";
+
+export interface Source {
+  /** Whether runs can change while they are shown. */
+  readonly isLive: boolean;
+  json<T>(path: string): Promise<T>;
+  bytes(path: string): Promise<ArrayBuffer>;
+  post(path: string): Promise<void>;
+  /** The run of a report. */
+  readonly only: string | null;
+}
+
+/** The server asks for a key, or refused the one it was given. */
+export class KeyNeeded extends Error {}
+
+/** The resource is not there. */
+export class Missing extends Error {}
+
+const KEY = "gepa-key";
+
+export function setKey(key: string): void {
+  sessionStorage.setItem(KEY, key);
+}
+
+class Server implements Source {
+  readonly isLive = true;
+  readonly only = null;
+
+  async json<T>(path: string): Promise<T> {
+    return (await this.request(path)).json() as Promise<T>;
+  }
+
+  async bytes(path: string): Promise<ArrayBuffer> {
+    return (await this.request(path)).arrayBuffer();
+  }
+
+  async post(path: string): Promise<void> {
+    await this.request(path, "POST");
+  }
+
+  private async request(path: string, method = "GET"): Promise<Response> {
+    const key = sessionStorage.getItem(KEY);
+    const headers: Record<string, string> = key === null ? {} : { Authorization: `Bearer ${key}` };
+    const answer = await fetch(`api/${path}`, { method, headers, cache: "no-store" });
+    if (answer.status === 401) throw new KeyNeeded();
+    if (answer.ok) return answer;
+    const told = (await answer.json().catch(() => null)) as { error?: string } | null;
+    const message = told?.error ?? `the server answered ${answer.status}`;
+    throw answer.status === 404 ? new Missing(message) : new Error(message);
+  }
+}
+
+class Report implements Source {
+  readonly isLive = false;
+
+  constructor(
+    private readonly bodies: Map<string, ArrayBuffer>,
+    readonly only: string,
+  ) {}
+
+  async json<T>(path: string): Promise<T> {
+    return JSON.parse(new TextDecoder().decode(await this.bytes(path))) as T;
+  }
+
+  async bytes(path: string): Promise<ArrayBuffer> {
+    const body = this.bodies.get(path);
+    if (body === undefined) throw new Missing("This report does not hold this page. `gepa open` shows it.");
+    return body;
+  }
+
+  async post(): Promise<void> {
+    throw new Error("a report cannot steer a run");
+  }
+}
+
+/** The data of the report, if this page is one; otherwise the server it came from. */
+export async function findSource(): Promise<Source> {
+  const element = document.getElementById("data");
+  if (element === null) return new Server();
+  const packed = Uint8Array.from(atob(element.textContent ?? ""), (c) => c.charCodeAt(0));
+  element.remove();
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const data = await new Response(stream).arrayBuffer();
+  const length = new DataView(data).getUint32(0, true);
+  const text = new TextDecoder().decode(new Uint8Array(data, 4, length));
+  const bodies = new Map<string, ArrayBuffer>();
+  let at = 4 + length;
+  let only = "";
+  for (const [path, , size] of JSON.parse(text) as [string, string, number][]) {
+    bodies.set(path, data.slice(at, at + size));
+    at += size;
+    if (path.endsWith("/view")) only = path.split("/")[1] ?? "";
+  }
+  return new Report(bodies, only);
+}
+
+export async function readMatrix(source: Source, run: string, set: string): Promise<Matrix> {
+  const data = await source.bytes(`runs/${run}/matrix/${set}`);
+  const length = new DataView(data).getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length))) as Pick<
+    Matrix,
+    "examples" | "iterations" | "states"
+  >;
+  const cells = header.examples.length * header.iterations.length;
+  const first = 4 + length;
+  return {
+    ...header,
+    scores: new Float32Array(data, first, cells),
+    seqs: new Uint32Array(data, first + 4 * cells, cells),
+    state: new Uint8Array(data, first + 8 * cells, cells),
+  };
+}

@@ -1,0 +1,43 @@
+// The browser tests: node run.mjs. Needs the built binary (GEPA=path) and what setup.sh installs.
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { start } from "./browser.mjs";
+import { gepa, healthy, hostile, serve } from "./stores.mjs";
+import { tests } from "./tests.mjs";
+
+const folder = mkdtempSync(join(tmpdir(), "gepa-ui-"));
+const browser = await start();
+const stops = [];
+let [passed, failed] = [0, 0];
+try {
+  const well = join(folder, "well");
+  const bad = join(folder, "bad");
+  mkdirSync(well);
+  const run = healthy(well);
+  const evil = hostile(bad);
+  gepa(well, "report", run, "-o", "report.html");
+  gepa(bad, "report", evil, "-o", "report.html");
+  const opened = await serve(well, {}, "open", "--no-browser");
+  const openedBad = await serve(bad, {}, "open", "--no-browser");
+  stops.push(opened.stop, openedBad.stop);
+  const world = { browser, folder, well, bad, run, evil, opened: opened.url, openedBad: openedBad.url };
+  const wanted = process.argv[2];
+  for (const [name, test] of Object.entries(tests)) {
+    if (wanted !== undefined && !name.includes(wanted)) continue;
+    try {
+      await test(world);
+      passed++;
+      console.log(`ok    ${name}`);
+    } catch (error) {
+      failed++;
+      console.log(`FAILED ${name}\n${error.stack ?? error}`);
+    }
+  }
+} finally {
+  for (const stop of stops) stop();
+  await browser.close();
+  rmSync(folder, { recursive: true, force: true });
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 ? 1 : 0;

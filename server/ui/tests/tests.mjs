@@ -1,0 +1,260 @@
+// What must hold on every page.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { startApp, submission } from "./app.mjs";
+import { open, visit } from "./browser.mjs";
+import { gepa, rows, serve } from "./stores.mjs";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const VIEWS = ["", "/candidates", "/lineage", "/examples", "/examples?set=validation&sort=hard", "/reflections", "/failures", "/config"];
+
+/** The addresses of all views of a run, with the pages of a candidate, a rollout and a reflection. */
+function views(folder, run) {
+  const rollouts = rows(folder, run, "events").filter((event) => event.kind === "rollout_settled");
+  const replies = rows(folder, run, "events").filter((event) => event.kind === "reflection_settled");
+  const of = (seq) => `/event/${seq}`;
+  const shown = [of(rollouts[0].seq), of(rollouts.at(-1).seq), of(replies[0].seq)];
+  return [...VIEWS, "/candidate/0", "/candidate/2?against=0", ...shown].map((view) => `#/run/${run}${view}`);
+}
+
+async function figure(page, name) {
+  return (await page.locator(`[data-figure="${name}"]`).first().innerText()).replace(/\u202f/g, "");
+}
+
+const three = (value) => (value === null ? "\u2013" : value.toFixed(3));
+
+async function accessible(page, view) {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(() => globalThis.axe.run(document));
+  const problems = found.violations.map((one) => `${view}: ${one.id}: ${one.nodes.map((node) => node.html).join(" | ").slice(0, 400)}`);
+  assert.deepEqual(problems, []);
+}
+
+export const tests = {
+  async "every view is shown without an error, live and in a report"({ browser, opened, run, well }) {
+    const all = views(well, run);
+    for (const url of [opened, `file://${join(well, "report.html")}`]) {
+      const { page, wrong, close } = await open(browser, url);
+      for (const view of all) {
+        await visit(page, view);
+        assert.equal(await page.locator("[role=alert]").count(), 0, `${url} ${view}`);
+        assert.ok((await page.locator("main").innerText()).length > 40, view);
+      }
+      assert.deepEqual(wrong, []);
+      await close();
+    }
+  },
+
+  async "figures are those of the export"({ browser, opened, run, well }) {
+    const [stats] = rows(well, run, "stats");
+    const candidates = rows(well, run, "candidates");
+    const { page, close } = await open(browser, opened);
+    await visit(page, `#/run/${run}`);
+    for (const name of ["baseline_score", "best_score", "baseline_validation_score", "best_validation_score"]) {
+      assert.equal(await figure(page, name), three(stats[name]), name);
+    }
+    for (const name of ["trials_tried", "candidates_accepted", "front_size", "failed_rollouts"]) {
+      assert.equal(await figure(page, name), String(stats[name]), name);
+    }
+    assert.equal((await figure(page, "total_rollouts")).split(" of ")[0], String(stats.total_rollouts));
+    const cells = await page.locator("#stages tbody tr").evaluateAll((lines) => lines.map((line) => [...line.children].map((cell) => cell.textContent.replace(/\u202f/g, ""))));
+    const sum = (place) => cells.filter(([stage]) => stage !== "reflection").reduce((all, line) => all + Number(line[place]), 0);
+    assert.equal(sum(1), stats.total_rollouts, "executed by stage");
+    assert.equal(sum(2), stats.reused_rollouts, "reused by stage");
+    assert.equal(cells.reduce((all, line) => all + Number(line[4]), 0), stats.total_tokens, "tokens by stage");
+    await visit(page, `#/run/${run}/config`);
+    for (const [name, value] of Object.entries(stats)) {
+      if (typeof value === "object" && value !== null) continue;
+      assert.equal(await page.locator(`[data-stat="${name}"]`).innerText(), JSON.stringify(value), name);
+    }
+    for (const candidate of candidates.slice(0, 6)) {
+      await visit(page, `#/run/${run}/candidate/${candidate.iteration}`);
+      assert.equal(await figure(page, "mean_score"), three(candidate.mean_score));
+      assert.equal(await figure(page, "validation_score"), three(candidate.validation_score));
+    }
+    await close();
+  },
+
+  async "the matrix has the scores of the export, and a missing one is none"({ browser, openedBad, evil, bad }) {
+    const candidates = rows(bad, evil, "candidates");
+    const { page, close } = await open(browser, openedBad);
+    const data = await page.evaluate(async (run) => {
+      const answer = await fetch(`api/runs/${run}/matrix/pareto`, { headers: { Authorization: `Bearer ${sessionStorage.getItem("gepa-key")}` } });
+      const bytes = await answer.arrayBuffer();
+      const length = new DataView(bytes).getUint32(0, true);
+      const header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
+      const cells = header.examples.length * header.iterations.length;
+      return { ...header, scores: [...new Float32Array(bytes, 4 + length, cells)].map((value) => (Number.isNaN(value) ? null : value)), state: [...new Uint8Array(bytes, 4 + length + 8 * cells, cells)] };
+    }, evil);
+    const width = data.examples.length;
+    let scored = 0;
+    let missing = 0;
+    for (const [place, iteration] of data.iterations.entries()) {
+      const { scores } = candidates.find((candidate) => candidate.iteration === iteration);
+      if (scores === null) continue;
+      for (const [example, score] of scores.entries()) {
+        const cell = place * width + example;
+        assert.equal(data.scores[cell], score === null ? null : Math.fround(score));
+        assert.equal(data.states[data.state[cell]], score === null ? "permanent" : "scored");
+        if (score === null) missing++;
+        else scored++;
+      }
+    }
+    assert.ok(scored > 50 && missing > 10, `${scored} scored, ${missing} missing`);
+    await close();
+  },
+
+  async "hostile texts are shown and do nothing"({ browser, openedBad, evil, bad }) {
+    const all = views(bad, evil);
+    for (const url of [openedBad, `file://${join(bad, "report.html")}`]) {
+      const { page, wrong, close } = await open(browser, url);
+      let seen = 0;
+      for (const view of all) {
+        await visit(page, view);
+        const text = await page.locator("main").innerText();
+        seen += Number(text.includes("</script><script>window.hacked=1</script>"));
+        assert.ok(!text.includes("\u202e") && !text.includes("\u001b"), `${view} hides characters`);
+        assert.equal(await page.evaluate(() => window.hacked), undefined, view);
+        assert.equal(await page.locator("main img, main script, main a[href^=javascript]").count(), 0, view);
+      }
+      assert.ok(seen > 8, `${seen} views show the text`);
+      assert.deepEqual(wrong, []);
+      await close();
+    }
+  },
+
+  async "axe finds nothing, light and dark"({ browser, opened, openedBad, run, well, evil }) {
+    const worlds = [
+      [opened, ["#/", ...views(well, run), `#/compare?runs=${run},${run}`]],
+      [openedBad, [`#/run/${evil}/failures`]],
+    ];
+    for (const colorScheme of ["light", "dark"]) {
+      for (const [url, all] of worlds) {
+        const { page, close } = await open(browser, url, { colorScheme, bypassCSP: true });
+        for (const view of all) {
+          await visit(page, view);
+          await accessible(page, `${colorScheme} ${view}`);
+        }
+        await close();
+      }
+    }
+  },
+
+  async "no view is wider than the screen at 400, 1280 and 2560 pixels"({ browser, opened, openedBad, run, well, evil, bad }) {
+    for (const width of [400, 1280, 2560]) {
+      for (const [url, all] of [[opened, views(well, run)], [openedBad, views(bad, evil)]]) {
+        const { page, close } = await open(browser, url, { viewport: { width, height: 900 } });
+        for (const view of ["#/", ...all]) {
+          await visit(page, view);
+          const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          assert.ok(beyond <= 0, `${view} at ${width}: ${beyond} px`);
+        }
+        await close();
+      }
+    }
+  },
+
+  async "filters, order and choice are in the address"({ browser, opened, run }) {
+    const { page, close } = await open(browser, opened);
+    await visit(page, `#/run/${run}/candidates`);
+    await page.selectOption("#filter", "front");
+    await page.getByRole("button", { name: "Pareto" }).click();
+    const shown = await page.locator(".vbody .vrow").allInnerTexts();
+    const address = await page.evaluate(() => location.hash);
+    assert.match(address, /filter=front/);
+    assert.match(address, /sort=pareto/);
+    await visit(page, "#/");
+    await visit(page, address);
+    assert.deepEqual(await page.locator(".vbody .vrow").allInnerTexts(), shown);
+    await close();
+  },
+
+  async "the keyboard opens a candidate and a rollout"({ browser, opened, run }) {
+    const { page, close } = await open(browser, opened);
+    await visit(page, `#/run/${run}/candidates`);
+    await page.locator(".vscroll").focus();
+    await page.keyboard.press("j");
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/candidate\/1/);
+    await visit(page, `#/run/${run}/examples`);
+    await page.locator("div.grid").focus();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/event\/\d+/);
+    await close();
+  },
+
+  async "data needs the token, and the page keeps it out of the address"({ browser, opened, run }) {
+    const bare = opened.replace(/#.*/, "");
+    const { page, close } = await open(browser, bare);
+    assert.match(await page.locator("main").innerText(), /needs a key/);
+    const answer = await page.evaluate(async () => (await fetch("api/runs")).status);
+    assert.equal(answer, 401);
+    const token = new URLSearchParams(opened.split("?")[1]).get("token");
+    await page.fill("#key", token);
+    await page.getByRole("button", { name: "Show the runs" }).click();
+    await page.waitForSelector(".vrow");
+    await close();
+    const other = await open(browser, opened.replace("#/", `#/run/${run}`));
+    assert.ok(!(await other.page.evaluate(() => location.href)).includes(token));
+    await other.close();
+  },
+
+  async "no script from elsewhere runs on the served page"({ browser, opened }) {
+    const { page, close } = await open(browser, opened);
+    const policy = await page.evaluate(async () => (await fetch("./")).headers.get("content-security-policy"));
+    assert.match(policy, /default-src 'none'; script-src 'self';/);
+    await page.evaluate(() => {
+      const script = document.createElement("script");
+      script.textContent = "window.inline = 1";
+      document.body.append(script);
+    });
+    assert.equal(await page.evaluate(() => window.inline), undefined);
+    await close();
+  },
+
+  async "a live job is followed, paused, resumed and stopped from the page"({ browser, folder }) {
+    const app = await startApp();
+    const keys = { GEPA_PROVIDER_BASE_URL: `${app.url}/v1`, OPENAI_API_KEY: "k", ENVIRONMENT_API_KEY: "k" };
+    const server = await serve(folder, keys, "serve", "--listen", "127.0.0.1:0");
+    try {
+      const { page, wrong, close } = await open(browser, `${server.url}/`);
+      const job = await submit(page, submission(app.url));
+      await visit(page, `#/run/${job}`);
+      await page.waitForFunction(() => Number(document.querySelector("[data-figure=total_rollouts]")?.textContent.split(" of ")[0].replace(/\D/g, "")) > 50);
+      await page.getByRole("button", { name: "Pause" }).click();
+      await page.waitForSelector(".status.paused");
+      await page.getByRole("button", { name: "Resume" }).click();
+      await page.waitForSelector(".status.running");
+      page.removeAllListeners("dialog");
+      page.on("dialog", (dialog) => void dialog.accept());
+      await page.getByRole("button", { name: "Stop" }).click();
+      await page.waitForSelector(".status.cancelled");
+      assert.deepEqual(wrong, []);
+      await close();
+    } finally {
+      server.stop();
+      app.stop();
+    }
+  },
+
+  async "blame prints the lines of the best prompt with their iterations"({ well, run }) {
+    const text = gepa(well, "blame", run);
+    const best = gepa(well, "best", run).split("\n").filter((line) => line.trim() !== "");
+    assert.ok(best.some((line) => text.includes(line)), text);
+    assert.match(text, /iteration \d+: reflection of/);
+  },
+};
+
+async function submit(page, job) {
+  const answer = await page.evaluate(async (body) => {
+    const answer = await fetch("api/prompt-learning/online/jobs", { method: "POST", headers: { "content-type": "application/json" }, body });
+    return answer.json();
+  }, JSON.stringify(job));
+  assert.ok(answer.job_id, JSON.stringify(answer));
+  return answer.job_id;
+}
