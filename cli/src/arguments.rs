@@ -105,6 +105,8 @@ pub(crate) enum Command {
     /// Decide whether a run's best prompt may replace the seed; exit 0 or 7
     #[command(after_help = GATE_NOTES)]
     Gate(GateArguments),
+    /// Compare runs: figures, settings that differ, best candidates on the same held-out examples
+    Compare(CompareArguments),
     /// Write a run's data
     Export(ExportArguments),
     /// Show the runs of the store in the browser
@@ -337,6 +339,15 @@ pub(crate) struct ReportArguments {
     /// The file to write; by default stdout
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// The runs: ids, the beginnings of ids, or `latest`
+    #[arg(value_name = "RUN", num_args = 2.., required = true)]
+    pub(crate) runs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
 }
 
 #[derive(Debug, Args)]

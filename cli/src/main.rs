@@ -54,6 +54,7 @@ fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Diff(arguments) => command::diff(&arguments),
         Command::Eval(arguments) => command::eval(&arguments),
         Command::Gate(arguments) => command::gate(&arguments),
+        Command::Compare(arguments) => command::compare(&arguments),
         Command::Export(arguments) => command::export(&arguments),
         Command::Open(arguments) => command::open(&arguments),
         Command::Report(arguments) => command::report(&arguments),

@@ -17,8 +17,8 @@ mod settings;
 mod telemetry;
 
 pub use dashboard::{
-    Birth, Blame, BlamedLine, Cause, Content, ExampleSet, Part, ReportError, Resource, ViewError,
-    Viewer, Views, write_report,
+    BestOfRuns, Birth, Blame, BlamedLine, Cause, Content, ExampleSet, Part, ReportError, Resource,
+    ViewError, Viewer, Views, write_report,
 };
 pub use jobs::{ConfiguredJobs, JobSource, OutageSettings, PreparedJob};
 pub use routes::{MAX_EVENTS, OPENAPI, route_paths};

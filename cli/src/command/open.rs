@@ -56,11 +56,11 @@ async fn show(arguments: &OpenArguments) -> Result<ExitCode, CommandError> {
     tokio::pin!(serving);
     tokio::select! {
         () = &mut serving => {}
-        _ = signals.next() => {
+        () = signals.next() => {
             close.send_replace(true);
             tokio::select! {
                 () = &mut serving => {}
-                _ = signals.next() => {}
+                () = signals.next() => {}
             }
         }
     }

@@ -20,13 +20,12 @@ pub(crate) fn report(arguments: &ReportArguments) -> Result<ExitCode, CommandErr
         let left_out = write_report(&views, &run.run_id, &mut page)
             .await
             .map_err(unwritten)?;
-        match &arguments.output {
-            Some(path) => write_file(path, &page)?,
-            None => {
-                let mut out = stdout();
-                out.write_all(&page)?;
-                out.flush()?;
-            }
+        if let Some(path) = &arguments.output {
+            write_file(path, &page)?;
+        } else {
+            let mut out = stdout();
+            out.write_all(&page)?;
+            out.flush()?;
         }
         if left_out > 0 {
             let _ = writeln!(

@@ -15,12 +15,14 @@ mod rollout_index;
 mod routes;
 mod run_rows;
 mod runs;
+mod verdict;
 mod viewer;
 mod views;
 
 pub use blame::{Birth, Blame, BlamedLine, Cause};
 pub use report::{ReportError, write_report};
 pub use resource::{ExampleSet, Part, Resource};
+pub use verdict::BestOfRuns;
 pub use viewer::Viewer;
 pub use views::{Content, ViewError, Views};
 

@@ -1,7 +1,7 @@
 //! A run as a whole: its figures, its candidates without their texts, its trials by stage, its
 //! curve, its reflections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gepa_archive::CandidateIndex;
 use gepa_engine::record::{
@@ -30,6 +30,7 @@ pub(super) async fn overview(store: &dyn Store, rows: &RunRows) -> Result<Value,
         "usage": run.summary.counters.usage,
         "limits": run.summary.limits,
         "origin": run.summary.origin,
+        "endings": run.summary.endings,
         "best": run.summary.best,
         "config": run.config,
         "sets": {"pareto": run.pareto, "validation": run.validation},
@@ -118,7 +119,7 @@ fn table(run: &RunRow, candidates: &[CandidateRow]) -> Value {
 
 /// Iterations that ended without a candidate of their own, with their parents.
 fn closed(candidates: &[CandidateRow], trials: &[TrialRow]) -> Vec<Value> {
-    let proposed: BTreeMap<u64, ()> = candidates.iter().map(|row| (row.iteration, ())).collect();
+    let proposed: BTreeSet<u64> = candidates.iter().map(|row| row.iteration).collect();
     let indices: BTreeMap<_, _> = candidates
         .iter()
         .filter_map(|row| Some((row.candidate_id, row.index?)))
@@ -126,7 +127,7 @@ fn closed(candidates: &[CandidateRow], trials: &[TrialRow]) -> Vec<Value> {
     let parents = trials
         .iter()
         .filter(|trial| trial.stage == Stage::MinibatchParent)
-        .filter(|trial| !proposed.contains_key(&trial.key.iteration));
+        .filter(|trial| !proposed.contains(&trial.key.iteration));
     parents
         .map(|trial| {
             json!({

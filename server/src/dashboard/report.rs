@@ -54,6 +54,7 @@ pub async fn write_report(
     let mut data = Data::default();
     for part in [
         Part::View,
+        Part::Verdict,
         Part::Matrix(ExampleSet::Pareto),
         Part::Matrix(ExampleSet::Validation),
         Part::Failures,
@@ -84,6 +85,7 @@ async fn further(views: &Views, rows: &RunRows) -> Result<Vec<Part>, ReportError
     for row in &named {
         parts.push(Part::Candidate(row.iteration));
         parts.push(Part::Blame(row.iteration));
+        parts.push(Part::Comparison(0, row.iteration));
     }
     parts.extend(rows.reflections.iter().map(|row| Part::Event(row.seq)));
     parts.extend(rollouts(views, rows, &named).await?);

@@ -10,6 +10,8 @@ use gepa_engine::{RunId, Seq};
 pub enum Resource {
     /// All runs of the store.
     Runs,
+    /// The best candidates of two runs on the held-out examples of both.
+    BestOfRuns(RunId, RunId),
     /// A part of one run.
     OfRun(RunId, Part),
 }
@@ -28,6 +30,10 @@ pub enum Part {
     Blame(u64),
     /// What one rollout, or the reflection, of this event held.
     Event(Seq),
+    /// What the run has shown.
+    Verdict,
+    /// What two candidates, named by their iterations, show against each other.
+    Comparison(u64, u64),
     /// The failures of the run, grouped.
     Failures,
 }
@@ -56,6 +62,9 @@ impl fmt::Display for Resource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (run, part) = match self {
             Self::Runs => return formatter.write_str("runs"),
+            Self::BestOfRuns(before, after) => {
+                return write!(formatter, "runs/{after}/against/{before}");
+            }
             Self::OfRun(run, part) => (run, part),
         };
         write!(formatter, "runs/{run}/")?;
@@ -65,6 +74,8 @@ impl fmt::Display for Resource {
             Part::Candidate(iteration) => write!(formatter, "candidates/{iteration}"),
             Part::Blame(iteration) => write!(formatter, "blame/{iteration}"),
             Part::Event(seq) => write!(formatter, "events/{seq}"),
+            Part::Verdict => formatter.write_str("verdict"),
+            Part::Comparison(before, after) => write!(formatter, "comparisons/{before}/{after}"),
             Part::Failures => formatter.write_str("failures"),
         }
     }

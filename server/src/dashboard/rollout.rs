@@ -10,6 +10,9 @@ use super::views::ViewError;
 /// Most characters of one text in an answer. A page says that a text was cut.
 const LONGEST_TEXT: usize = 200_000;
 
+/// What stands after the number of characters that an answer lacks.
+const CUT: &str = " further characters are not shown; `gepa export --what events` has them]";
+
 pub(super) async fn event(store: &dyn Store, run: &RunId, seq: Seq) -> Result<Value, ViewError> {
     let found = read(store, run, seq).await?;
     let Event { at, body, .. } = found;
@@ -96,9 +99,9 @@ fn bound(value: &mut Value) {
             if let Some((at, _)) = cut {
                 let missing = text.chars().count() - LONGEST_TEXT;
                 text.truncate(at);
-                text.push_str(&format!(
-                    "\n[{missing} further characters are not shown; `gepa export --what events` has them]"
-                ));
+                text.push_str("\n[");
+                text.push_str(&missing.to_string());
+                text.push_str(CUT);
             }
         }
         Value::Array(items) => items.iter_mut().for_each(bound),

@@ -50,6 +50,12 @@ where
         ("/api/runs/{run_id}/blame/{iteration}", get(blame)),
         ("/api/runs/{run_id}/events/{seq}", get(event)),
         ("/api/runs/{run_id}/failures", get(failures)),
+        ("/api/runs/{run_id}/verdict", get(verdict)),
+        (
+            "/api/runs/{run_id}/comparisons/{before}/{after}",
+            get(comparison),
+        ),
+        ("/api/runs/{run_id}/against/{other_id}", get(best_of_runs)),
     ]
 }
 
@@ -145,6 +151,28 @@ async fn failures(
     PathParams(run): PathParams<String>,
 ) -> Result<Response, Failure> {
     answer(&source, Resource::OfRun(run.parse()?, Part::Failures)).await
+}
+
+async fn verdict(
+    State(source): State<Source>,
+    PathParams(run): PathParams<String>,
+) -> Result<Response, Failure> {
+    answer(&source, Resource::OfRun(run.parse()?, Part::Verdict)).await
+}
+
+async fn comparison(
+    State(source): State<Source>,
+    PathParams((run, before, after)): PathParams<(String, u64, u64)>,
+) -> Result<Response, Failure> {
+    let part = Part::Comparison(before, after);
+    answer(&source, Resource::OfRun(run.parse()?, part)).await
+}
+
+async fn best_of_runs(
+    State(source): State<Source>,
+    PathParams((run, other)): PathParams<(String, String)>,
+) -> Result<Response, Failure> {
+    answer(&source, Resource::BestOfRuns(other.parse()?, run.parse()?)).await
 }
 
 /// The event that the page has seen.

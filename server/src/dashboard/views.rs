@@ -10,6 +10,7 @@ use super::blame::{self, Blame};
 use super::resource::{Part, Resource};
 use super::rollout_index::RolloutIndex;
 use super::run_rows::RunRows;
+use super::verdict::{self, BestOfRuns};
 use super::{candidate, failures, matrix, overview, rollout, runs};
 
 /// Runs whose rollouts are kept in memory.
@@ -86,6 +87,12 @@ impl Views {
     pub async fn read(&self, resource: &Resource) -> Result<Content, ViewError> {
         match resource {
             Resource::Runs => Content::json(&runs::runs(&*self.store).await?),
+            Resource::BestOfRuns(before, after) => {
+                Content::json(&BestOfRuns::read(&*self.store, before, after).await?)
+            }
+            Resource::OfRun(run, Part::Verdict) => {
+                Content::json(&verdict::verdict(&*self.store, run).await?)
+            }
             Resource::OfRun(run, Part::Event(seq)) => self.event(run, *seq).await,
             Resource::OfRun(run, part) => {
                 let rows = RunRows::read(&*self.store, run).await?;
@@ -109,10 +116,14 @@ impl Views {
     /// A part of a run whose rows were read already.
     pub(super) async fn part(&self, rows: &RunRows, part: Part) -> Result<Content, ViewError> {
         let (store, run) = (&*self.store, &rows.run.run_id);
-        // These two need no index of rollouts.
+        // These need no index of rollouts.
         match part {
             Part::View => return Content::json(&overview::overview(store, rows).await?),
             Part::Event(seq) => return self.event(run, seq).await,
+            Part::Verdict => return Content::json(&verdict::verdict(store, run).await?),
+            Part::Comparison(before, after) => {
+                return Content::json(&verdict::of_candidates(rows, before, after)?);
+            }
             _ => {}
         }
         let index = self.index(run).await?;

@@ -92,6 +92,7 @@ export interface View {
   stats: Record<string, unknown>;
   limits: Record<string, unknown> | null;
   origin: { run: string; iteration: number } | null;
+  endings: { accepted: number; closed?: Record<string, number> } | null;
   best: number | null;
   config: unknown;
   sets: { pareto: ExampleId[]; validation: ExampleId[] };
@@ -201,4 +202,21 @@ export interface Matrix {
   scores: Float32Array;
   seqs: Uint32Array;
   state: Uint8Array;
+}
+
+/** Two candidates on the same examples. */
+export interface Comparison {
+  examples: number;
+  before: number;
+  after: number;
+  difference: { mean: number; low: number; high: number; confidence?: number };
+  won: number;
+  lost: number;
+  p_better: number;
+}
+
+export interface Verdict {
+  word: string;
+  details: string[];
+  verdict: { verdict: string; sentence: string };
 }

@@ -24,8 +24,8 @@ export function rows(folder, run, what) {
 }
 
 /** A run of the first example config. */
-export function healthy(folder) {
-  return gepa(folder, "run", join(REPOSITORY, "configs/heart_disease.toml")).split("\n")[0];
+export function healthy(folder, ...settings) {
+  return gepa(folder, "run", join(REPOSITORY, "configs/heart_disease.toml"), ...settings).split("\n")[0];
 }
 
 /** A run whose name, prompt, examples, outputs, feedback and failures hold `HOSTILE`. */

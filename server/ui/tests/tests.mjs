@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { startApp, submission } from "./app.mjs";
 import { open, visit } from "./browser.mjs";
-import { gepa, rows, serve } from "./stores.mjs";
+import { gepa, healthy, rows, serve } from "./stores.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const VIEWS = ["", "/candidates", "/lineage", "/examples", "/examples?set=validation&sort=hard", "/reflections", "/failures", "/config"];
@@ -52,6 +52,8 @@ export const tests = {
     const candidates = rows(well, run, "candidates");
     const { page, close } = await open(browser, opened);
     await visit(page, `#/run/${run}`);
+    await page.waitForSelector("[data-figure=verdict_sentence]");
+    assert.equal(await figure(page, "verdict_sentence"), stats.verdict_sentence);
     for (const name of ["baseline_score", "best_score", "baseline_validation_score", "best_validation_score"]) {
       assert.equal(await figure(page, name), three(stats[name]), name);
     }
@@ -66,7 +68,7 @@ export const tests = {
     assert.equal(cells.reduce((all, line) => all + Number(line[4]), 0), stats.total_tokens, "tokens by stage");
     await visit(page, `#/run/${run}/config`);
     for (const [name, value] of Object.entries(stats)) {
-      if (typeof value === "object" && value !== null) continue;
+      if ((typeof value === "object" && value !== null) || /^verdict|^p_better$/.test(name)) continue;
       assert.equal(await page.locator(`[data-stat="${name}"]`).innerText(), JSON.stringify(value), name);
     }
     for (const candidate of candidates.slice(0, 6)) {
@@ -240,6 +242,22 @@ export const tests = {
       server.stop();
       app.stop();
     }
+  },
+
+  async "two runs are compared with the figures of the command line"({ browser, opened, run, well }) {
+    const other = healthy(well, "--set", "run.seed=1", "--set", "budget.max_rollouts=1500");
+    const printed = gepa(well, "compare", run, other);
+    const line = printed.split("\n").find((text) => text.trim().startsWith("run 2  ") && text.includes("won"));
+    const interval = line.match(/([+-][\d.]+) +(\[[+-][\d.]+, [+-][\d.]+\])/).slice(1, 3).join(" ");
+    const { page, wrong, close } = await open(browser, opened);
+    await visit(page, `#/compare?runs=${run},${other}`);
+    const shown = await page.locator("#held").innerText();
+    assert.ok(shown.includes(interval), `${shown} has not ${interval}`);
+    const settings = await page.locator("#settings").innerText();
+    assert.ok(settings.includes("run.seed") && settings.includes("budget.max_rollouts"), settings);
+    assert.ok(printed.includes("run.seed") && printed.includes("budget.max_rollouts"), printed);
+    assert.deepEqual(wrong, []);
+    await close();
   },
 
   async "blame prints the lines of the best prompt with their iterations"({ well, run }) {

@@ -1,15 +1,15 @@
 // One candidate: its texts against another's, the origin of its lines, examples won and lost.
 
-import type { Blame, Candidate, RolloutRow } from "../data";
+import type { Blame, Candidate, Comparison, RolloutRow } from "../data";
 import { diffWords } from "../diff";
 import { block, h, type Child } from "../dom";
-import { count, score, signed, words } from "../format";
+import { count, score, words } from "../format";
 import { href, setParams } from "../route";
 import { Missing } from "../source";
 import { trimmed } from "./candidates";
 import { list } from "./event";
 import type { Context } from "./run";
-import { pairs, summary } from "./verdict";
+import { pairs, sentence, summary } from "./verdict";
 
 export async function candidatePage(context: Context, iteration: number): Promise<HTMLElement> {
   const { source, run, view, params } = context;
@@ -25,7 +25,8 @@ export async function candidatePage(context: Context, iteration: number): Promis
   async function compare(): Promise<void> {
     try {
       const other = against === null ? null : await source.json<Candidate>(`runs/${run}/candidates/${against}`);
-      compared.replaceChildren(texts(candidate.components, other?.candidate.components ?? null), ...(other === null ? [] : sets(context, other, found)));
+      const shown = against === null ? null : await comparison(context, against, iteration);
+      compared.replaceChildren(texts(candidate.components, other?.candidate.components ?? null), ...(other === null ? [] : sets(context, other, found, shown)));
     } catch (error) {
       if (!(error instanceof Missing)) throw error;
       compared.replaceChildren(texts(candidate.components, null), h("p", { class: "warn" }, error.message));
@@ -103,16 +104,29 @@ function texts(components: Record<string, string>, other: Record<string, string>
   return h("section", { class: "card", id: "texts" }, h("h2", {}, "Texts"), shown);
 }
 
+interface Shown {
+  pareto: Comparison | null;
+  validation: Comparison | null;
+}
+
+/** What the two show against each other; a report may not hold it. */
+async function comparison({ source, run }: Context, before: number, after: number): Promise<Shown | null> {
+  return source.json<Shown>(`runs/${run}/comparisons/${before}/${after}`).catch((error: Error) => {
+    if (error instanceof Missing) return null;
+    throw error;
+  });
+}
+
 /** Examples won and lost on both sets. */
-function sets(context: Context, other: Candidate, found: Candidate): HTMLElement[] {
+function sets(context: Context, other: Candidate, found: Candidate, shown: Shown | null): HTMLElement[] {
   const { view } = context;
-  const both: [string, (string | number)[], (number | null)[] | null, (number | null)[] | null][] = [
-    ["Held-out examples", view.sets.validation, other.candidate.validation_scores, found.candidate.validation_scores],
-    ["Pareto examples", view.sets.pareto, other.candidate.scores, found.candidate.scores],
+  const both: ["validation" | "pareto", string, (string | number)[], (number | null)[] | null, (number | null)[] | null][] = [
+    ["validation", "Held-out examples", view.sets.validation, other.candidate.validation_scores, found.candidate.validation_scores],
+    ["pareto", "Pareto examples", view.sets.pareto, other.candidate.scores, found.candidate.scores],
   ];
-  return both.flatMap(([title, examples, before, after]) => {
+  return both.flatMap(([set, title, examples, before, after]) => {
     const sum = summary(pairs(before, after));
-    return sum === null ? [] : [wonAndLost(context, title, examples, before ?? [], after ?? [], sum, [other.rollouts, found.rollouts])];
+    return sum === null ? [] : [wonAndLost(context, title, examples, before ?? [], after ?? [], shown?.[set] ?? null, [other.rollouts, found.rollouts])];
   });
 }
 
@@ -122,7 +136,7 @@ function wonAndLost(
   examples: (string | number)[],
   before: (number | null)[],
   after: (number | null)[],
-  sum: NonNullable<ReturnType<typeof summary>>,
+  found: Comparison | null,
   rollouts: [RolloutRow[], RolloutRow[]],
 ): HTMLElement {
   const [left, right] = rollouts.map((rows) => new Map(rows.map((row) => [String(row.seed), row]))) as [Map<string, RolloutRow>, Map<string, RolloutRow>];
@@ -148,7 +162,7 @@ function wonAndLost(
     "section",
     { class: "card" },
     h("h2", {}, title),
-    h("p", {}, `${sum.won} won, ${sum.lost} lost, ${sum.equal} equal; mean difference ${signed(sum.mean)}. Tokens per answer: ${answer(left)} before, ${answer(right)} after.`),
+    h("p", {}, `${found === null ? "" : sentence(found)} Tokens per answer: ${answer(left)} before, ${answer(right)} after.`),
     h("div", { class: "wide tall", tabindex: 0, role: "group", "aria-label": `${title}, changed` }, h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "Change"), h("th", {}, "Example"), h("th", { class: "figure" }, "Before"), h("th", { class: "figure" }, "After"))), h("tbody", {}, lines))),
   );
 }

@@ -1,18 +1,18 @@
 // Several runs beside each other.
 
-import type { View } from "../data";
+import type { Comparison, View } from "../data";
 import { h } from "../dom";
-import { count, dollars, duration, score, signed } from "../format";
+import { count, dollars, duration, score } from "../format";
 import type { Page } from "../main";
 import { href, setParams } from "../route";
 import type { Source } from "../source";
 import { AXES, curves, type Axis } from "./chart";
-import { pairs, summary } from "./verdict";
+import { sentence } from "./verdict";
 
 export async function comparePage(source: Source, params: URLSearchParams): Promise<Page> {
   const names = (params.get("runs") ?? "").split(",").filter((name) => name !== "");
   const views = await Promise.all(names.map((name) => source.json<View>(`runs/${name}/view`)));
-  const body = h("div", { class: "stack" }, h("h1", {}, `${views.length} runs`), figures(views), chart(views, params), heldOut(views), settings(views));
+  const body = h("div", { class: "stack" }, h("h1", {}, `${views.length} runs`), figures(views), chart(views, params), await heldOut(source, views), settings(views));
   return { title: "Comparison", body };
 }
 
@@ -56,21 +56,14 @@ function chart(views: View[], params: URLSearchParams): HTMLElement {
 }
 
 /** The best candidates on the held-out examples that the runs share. */
-function heldOut(views: View[]): HTMLElement {
-  const first = views[0];
-  const scores = (view: View): Map<string, number | null> => {
-    const result = view.validated.find((one) => one.index === view.best);
-    return new Map(view.sets.validation.map((example, place) => [JSON.stringify(example), result?.scores[place] ?? null]));
-  };
-  const base = first === undefined ? new Map<string, number | null>() : scores(first);
-  const rows = views.slice(1).map((view, place) => {
-    const other = scores(view);
-    const shared = [...base.keys()].filter((example) => other.has(example));
-    const found = summary(pairs(shared.map((example) => base.get(example) ?? null), shared.map((example) => other.get(example) ?? null)));
-    const text = found === null ? "no held-out example with a score in both" : `${signed(found.mean)} on ${found.won + found.lost + found.equal} examples: ${found.won} won, ${found.lost} lost, ${found.equal} equal`;
-    return h("tr", {}, h("th", { scope: "row" }, `${place + 2}. ${view.run.name}`), h("td", {}, text));
+async function heldOut(source: Source, views: View[]): Promise<HTMLElement> {
+  const first = views[0]?.run.run_id ?? "";
+  const found = await Promise.all(views.slice(1).map(({ run }) => source.json<{ comparison: Comparison | null; shared: number }>(`runs/${run.run_id}/against/${first}`)));
+  const rows = found.map(({ comparison, shared }, place) => {
+    const text = comparison === null ? `${shared} held-out examples in common, none with a score in both` : sentence(comparison);
+    return h("tr", {}, h("th", { scope: "row" }, `${place + 2}. ${views[place + 1]?.run.name}`), h("td", {}, text));
   });
-  return h("section", { class: "card" }, h("h2", {}, "Held out, best against the best of run 1"), h("table", {}, h("tbody", {}, rows)));
+  return h("section", { class: "card" }, h("h2", {}, "Held out, best against the best of run 1"), h("div", { class: "wide" }, h("table", { id: "held" }, h("tbody", {}, rows))));
 }
 
 /** The keys of the configurations that differ. */

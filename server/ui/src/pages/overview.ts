@@ -10,10 +10,16 @@ import { pairs, summary, verdictCard } from "./verdict";
 
 export function overviewTab(context: Context): HTMLElement {
   const { view } = context;
+  const verdict = h("div", {}, h("p", { class: "card dim" }, "Reading the verdict."));
+  // The verdict of a large run takes longer than the rest, which is shown meanwhile.
+  verdictCard(context).then(
+    (card) => verdict.replaceChildren(card),
+    (error: Error) => verdict.replaceChildren(h("p", { class: "card warn" }, error.message)),
+  );
   return h(
     "div",
     { class: "stack" },
-    verdictCard(context),
+    verdict,
     h("section", { class: "card" }, h("h2", {}, "Progress"), progressChart(context)),
     h("div", { class: "two" }, h("section", { class: "card" }, h("h2", {}, "Spent by stage"), stages(context)), h("section", { class: "card" }, h("h2", {}, "Figures"), figures(context))),
     view.validated.length > 1 && h("section", { class: "card" }, h("h2", {}, "Held-out examples"), heldOut(context)),

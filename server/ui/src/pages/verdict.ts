@@ -1,5 +1,6 @@
 // What came of a run, at the top of its page.
 
+import type { Comparison, Verdict } from "../data";
 import { h } from "../dom";
 import { score, signed } from "../format";
 import { href } from "../route";
@@ -31,9 +32,17 @@ export function summary(found: [number, number][]): Summary | null {
   return { won, lost, equal: found.length - won - lost, mean };
 }
 
-export function verdictCard({ view, run }: Context): HTMLElement {
+/** A comparison in the words of `gepa diff`. */
+export function sentence(found: Comparison): string {
+  const equal = found.examples - found.won - found.lost;
+  const { mean, low, high } = found.difference;
+  return `${found.won} won, ${found.lost} lost, ${equal} equal; difference ${signed(mean)} [${signed(low)}, ${signed(high)}] at 95 %, n = ${found.examples}.`;
+}
+
+export async function verdictCard({ source, view, run }: Context): Promise<HTMLElement> {
   const { best } = view;
   const place = best === null ? -1 : view.candidates.index.indexOf(best);
+  const found = await source.json<Verdict>(`runs/${run}/verdict`);
   const tiles: [string, string, string][] = [
     ["baseline_score", "Baseline", score(view.run.baseline_score)],
     ["best_score", "Best", score(view.run.best_score)],
@@ -42,18 +51,11 @@ export function verdictCard({ view, run }: Context): HTMLElement {
   ];
   return h(
     "section",
-    { class: "card" },
-    h("h2", {}, "Result"),
+    { class: `card verdict ${found.verdict.verdict}` },
+    h("h2", {}, found.word.charAt(0).toUpperCase() + found.word.slice(1)),
+    h("p", { "data-figure": "verdict_sentence" }, found.verdict.sentence),
+    found.details.length > 0 && h("ul", {}, found.details.map((line) => h("li", {}, line))),
     h("div", { class: "tiles" }, tiles.map(([name, title, value]) => h("div", { class: "tile" }, h("span", { class: "dim" }, title), h("strong", { "data-figure": name }, value)))),
-    place >= 0 && h("p", {}, sentence(view), " ", h("a", { href: href(["run", run, "candidate", view.candidates.iteration[place] ?? 0], { against: 0 }) }, best === 0 ? "Show the baseline" : "Show the best candidate against the baseline")),
+    place >= 0 && h("p", {}, h("a", { href: href(["run", run, "candidate", view.candidates.iteration[place] ?? 0], { against: best === 0 ? null : 0 }) }, best === 0 ? "Show the baseline" : "Show the best candidate against the baseline")),
   );
-}
-
-function sentence(view: Context["view"]): string {
-  if (view.best === 0) return "No candidate scored higher than the baseline.";
-  const result = (index: number) => view.validated.find((one) => one.index === index)?.scores ?? null;
-  const found = summary(pairs(result(0), result(view.best ?? 0)));
-  if (found === null) return "The best candidate was not compared with the baseline on held-out examples.";
-  const all = found.won + found.lost + found.equal;
-  return `On ${all} held-out examples the best candidate won ${found.won} and lost ${found.lost} against the baseline; the mean difference is ${signed(found.mean)}.`;
 }
