@@ -158,6 +158,7 @@ fn journal() -> Result<Vec<Event>, Box<dyn std::error::Error>> {
             origin: None,
             settings: None,
             branch_points: Vec::new(),
+            paced: false,
         })),
         EventBody::Decision(Decision::TrialStarted(TrialStarted {
             trial,

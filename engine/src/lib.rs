@@ -58,8 +58,8 @@ pub use plan::{Plan, PlanRow};
 pub use posterior::Estimate;
 pub use random::{ChaChaStreams, DrawPurpose, RandomSource};
 pub use run::{
-    BranchPoint, Run, RunBuilder, RunControl, RunEnd, RunError, RunHandle, RunResult, Trouble,
-    TroubleWatch, abandon,
+    BranchPoint, Order, ReflectionOrder, Rewritten, Run, RunBuilder, RunControl, RunEnd, RunError,
+    RunHandle, RunResult, SteppedRun, Steps, TrialOrder, Trouble, TroubleWatch, abandon,
 };
 pub use stop::StopReason;
 pub use store::{Claim, ClaimNotice, ClaimToken, Store, StoreError};

@@ -1,8 +1,10 @@
 //! The randomness of a run: one independent stream per (seed, purpose, iteration).
 
-use gepa_archive::Draw;
+use gepa_archive::{Draw, MersenneTwister};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
+
+use crate::config::{SearchRules, Settings};
 
 /// The purpose of a stream of random words. A draw added for one purpose does not shift any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +28,34 @@ pub enum DrawPurpose {
 pub trait RandomSource: Send {
     /// The stream for one purpose and iteration (or epoch).
     fn stream(&mut self, purpose: DrawPurpose, key: u64) -> Box<dyn Draw + '_>;
+}
+
+/// The source of randomness that the settings name, at its beginning.
+pub(crate) fn source_of(settings: &Settings) -> Box<dyn RandomSource> {
+    let seed = settings.run.seed;
+    match settings.search.rules {
+        SearchRules::Own => Box::new(ChaChaStreams::new(seed)),
+        SearchRules::Reference => Box::new(OneGenerator(MersenneTwister::new(seed))),
+    }
+}
+
+/// The reference implementation draws all random numbers from one generator, so each stream goes on
+/// where the last one ended.
+#[derive(Clone, Debug)]
+struct OneGenerator(MersenneTwister);
+
+impl RandomSource for OneGenerator {
+    fn stream(&mut self, _purpose: DrawPurpose, _key: u64) -> Box<dyn Draw + '_> {
+        Box::new(Borrowed(&mut self.0))
+    }
+}
+
+struct Borrowed<'a>(&'a mut MersenneTwister);
+
+impl Draw for Borrowed<'_> {
+    fn word(&mut self) -> u32 {
+        self.0.word()
+    }
 }
 
 /// `ChaCha12` streams: the seed is the run's, purpose and key select the stream.
@@ -67,6 +97,8 @@ impl Draw for ChaChaDraw {
 
 #[cfg(test)]
 mod tests {
+    use gepa_archive::shuffle;
+
     use super::*;
 
     #[test]
@@ -80,6 +112,18 @@ mod tests {
             ChaChaStreams::new(8).stream(DrawPurpose::Parent, 3).word(),
             first
         );
+    }
+
+    #[test]
+    fn the_reference_draws_everything_from_one_generator() {
+        let mut settings = Settings::default();
+        settings.run.seed = 0;
+        settings.search.rules = SearchRules::Reference;
+        let mut source = source_of(&settings);
+        assert_eq!(source.stream(DrawPurpose::Parent, 1).below(10), 6);
+        let mut order: Vec<usize> = (0..10).collect();
+        shuffle(&mut *source.stream(DrawPurpose::Minibatch, 0), &mut order);
+        assert_eq!(order, [8, 9, 1, 2, 5, 3, 7, 4, 0, 6]);
     }
 
     /// The meaning of a journal depends on these words: a new version of the generator must not

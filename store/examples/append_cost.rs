@@ -112,6 +112,7 @@ fn journal(rollouts: u64) -> Result<Vec<Event>, Box<dyn Error>> {
         origin: None,
         settings: None,
         branch_points: Vec::new(),
+        paced: false,
     }))];
     for iteration in 0..rollouts / TRIAL {
         bodies.extend(trial(

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::growing::{Evaluation, GrowingSettings};
 use super::reflection::ReflectionSettings;
+use super::rules::SearchRules;
 
 /// The engine's own settings. Evaluator and models are not among them.
 ///
@@ -154,6 +155,8 @@ pub enum Speculation {
 #[serde(default)]
 #[non_exhaustive]
 pub struct SearchSettings {
+    /// Whose rules hold where the engine and the reference implementation differ.
+    pub rules: SearchRules,
     /// How a parent is chosen.
     pub parent: ParentSelection,
     /// Probability of a uniform choice under `epsilon_greedy`, 0 to 1.
@@ -203,6 +206,7 @@ pub struct SearchSettings {
 impl Default for SearchSettings {
     fn default() -> Self {
         Self {
+            rules: SearchRules::Own,
             parent: ParentSelection::Pareto,
             epsilon: 0.1,
             top_k: 5,

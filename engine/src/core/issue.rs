@@ -8,11 +8,12 @@ use gepa_evaluation::{ExampleId, Stage};
 
 use super::ledger::Reservation;
 use super::order::Issue;
+use super::pace::Pace;
 use super::priority::Priority;
 use super::proposal::{CHILD_TRIAL, PARENT_TRIAL, Proposal, Rewrite, RewriteState, Verdict};
 use super::trial::Trial;
 use super::{Core, Part};
-use crate::config::Duplicates;
+use crate::config::{Duplicates, SearchRules};
 use crate::event::{CandidateProposed, Decision, PolicyPoint, ProposalIssued, StopDecided};
 use crate::policy::{
     ComponentQuestion, MinibatchQuestion, ParentQuestion, PolicySet, Question, Standing, StopAnswer,
@@ -32,7 +33,7 @@ const FEWEST_IDLE: u64 = 50;
 impl Core {
     /// Begins the next generation, if the stop conditions and the budget allow one.
     pub(super) fn issue(&mut self) -> Issue {
-        if self.is_held() {
+        if self.is_held() || self.pace == Pace::Waiting {
             return Issue::Blocked;
         }
         match self.stop_answer() {
@@ -45,6 +46,9 @@ impl Core {
                 self.stop_issuing(reason);
                 return Issue::Stopped;
             }
+        }
+        if self.pace.is_paced() {
+            self.pace = Pace::Waiting;
         }
         let iteration = self.next_iteration;
         let oldest = self.open.keys().next().copied().unwrap_or(iteration);
@@ -142,7 +146,8 @@ impl Core {
         let wanted = settings.enabled
             && std::mem::take(&mut self.merge.after_acceptance)
             && self.merge.due > in_flight
-            && self.merge.accepted + in_flight < u64::from(settings.max_invocations);
+            && (self.merge.accepted + in_flight < u64::from(settings.max_invocations)
+                || self.config.settings().search.rules == SearchRules::Reference);
         if !wanted {
             return false;
         }

@@ -8,7 +8,7 @@ use gepa_evaluation::{ExampleId, FailureKind, Outcome, Stage};
 use indexmap::IndexMap;
 
 use super::trial::Trial;
-use crate::config::Duplicates;
+use crate::config::{Duplicates, SearchRules, SearchSettings};
 
 /// Outcomes by content and example.
 type Outcomes = HashMap<ContentId, HashMap<ExampleId, Known>>;
@@ -33,6 +33,8 @@ struct Known {
 #[derive(Debug)]
 pub(crate) struct Memory {
     reuse: bool,
+    /// Whether outcomes of parents are reused as well.
+    reuse_for_parents: bool,
     duplicates: Duplicates,
     /// The number of trials stored so far.
     age: u64,
@@ -48,9 +50,11 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    pub(crate) fn new(reuse: bool, duplicates: Duplicates) -> Self {
+    pub(crate) fn new(reuse: bool, search: &SearchSettings) -> Self {
+        let duplicates = search.duplicates;
         Self {
             reuse,
+            reuse_for_parents: reuse && search.rules == SearchRules::Own,
             duplicates,
             age: 0,
             minibatch: Outcomes::new(),
@@ -142,7 +146,7 @@ impl Memory {
         content: ContentId,
         example: &ExampleId,
     ) -> Option<Arc<Outcome>> {
-        if !self.reuse {
+        if !self.reuse_for_parents {
             return None;
         }
         let known = self.minibatch.get(&content)?.get(example)?;

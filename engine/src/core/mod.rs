@@ -17,6 +17,7 @@ mod ledger;
 mod limits;
 mod memory;
 mod order;
+mod pace;
 mod priority;
 mod progress;
 mod proposal;
@@ -51,6 +52,7 @@ use crate::stop::StopReason;
 use failures::FailureWindow;
 use ledger::{Ledger, Reservation};
 use memory::Memory;
+use pace::Pace;
 use proposal::Proposal;
 use rejected::Rejected;
 use row::Row;
@@ -91,6 +93,7 @@ pub(crate) struct Core {
     next_generation: u64,
     /// Iterations after which other settings apply, ascending.
     branch_points: VecDeque<u64>,
+    pace: Pace,
     /// The number of iterations decided on since the best score last rose.
     since_best: u64,
     fruitless: Fruitless,
@@ -175,7 +178,7 @@ impl Core {
             instances,
             contents: HashMap::new(),
             cursors: Vec::new(),
-            memory: Memory::new(reuse, settings.search.duplicates),
+            memory: Memory::new(reuse, &settings.search),
             rejected: Rejected::default(),
             merge: MergeState::default(),
             injected: VecDeque::new(),
@@ -183,6 +186,7 @@ impl Core {
             next_iteration: 1,
             next_generation: 1,
             branch_points: VecDeque::new(),
+            pace: Pace::default(),
             since_best: 0,
             fruitless: Fruitless::default(),
             ledger: Ledger::default(),
@@ -217,6 +221,7 @@ impl Core {
             origin: None,
             settings: None,
             branch_points: Vec::new(),
+            paced: self.pace.is_paced(),
         };
         self.decide(Decision::RunStarted(started));
         let mut row = self.seed_row();

@@ -9,7 +9,7 @@ use super::scale::Scale;
 use crate::config::Settings;
 use crate::event::RunStarted;
 use crate::policy::{Policies, PolicySet};
-use crate::random::{ChaChaStreams, RandomSource};
+use crate::random::source_of;
 
 impl Core {
     /// Reads from the journal how the run began. The run must not have begun yet.
@@ -49,8 +49,8 @@ impl Core {
         if settings != before
             && let Ok(config) = self.config.with_settings(settings.clone())
         {
-            if settings.run.seed != before.run.seed {
-                self.random = Box::new(ChaChaStreams::new(settings.run.seed));
+            if !draws_alike(settings, before) {
+                self.random = source_of(settings);
             }
             self.policies.reconfigure(before, &config);
             let fraction = settings.rollouts.max_failure_fraction;
@@ -67,9 +67,8 @@ impl Core {
         let Ok(config) = self.config.with_settings(settings.clone()) else {
             return;
         };
-        let seed = settings.run.seed;
-        let fresh: Box<dyn RandomSource> = Box::new(ChaChaStreams::new(seed));
-        let random = if seed == self.config.settings().run.seed {
+        let fresh = source_of(settings);
+        let random = if draws_alike(settings, self.config.settings()) {
             std::mem::replace(&mut self.random, fresh)
         } else {
             fresh
@@ -85,4 +84,9 @@ impl Core {
         );
         self.policies = policies;
     }
+}
+
+/// Whether both settings name the same source of randomness.
+fn draws_alike(one: &Settings, other: &Settings) -> bool {
+    (one.run.seed, one.search.rules) == (other.run.seed, other.search.rules)
 }

@@ -13,7 +13,7 @@ use crate::config::{Config, SearchSettings};
 use crate::core::{Growth, archive_settings, ranks};
 use crate::event::{CandidateAccepted, Decision, Event, EventBody, RowExtended};
 use crate::policy::RowScore;
-use crate::random::{ChaChaStreams, DrawPurpose, RandomSource};
+use crate::random::{DrawPurpose, RandomSource, source_of};
 
 /// The answers of other settings along the recorded path.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,7 +48,7 @@ impl Along {
         config: &Config,
     ) -> Self {
         let search = &config.settings().search;
-        let mut random = ChaChaStreams::new(config.settings().run.seed);
+        let mut random = source_of(config.settings());
         let candidates = candidates_of(events);
         let mut pool = Pool::new(search, pareto, &mut random);
         let mut along = Self::default();

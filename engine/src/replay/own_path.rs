@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::core::{Core, ReflectionWork, RolloutWork, Work};
 use crate::event::{Fact, ReflectionSettled, RolloutSettled, RolloutsDropped};
 use crate::ids::TrialKey;
-use crate::random::ChaChaStreams;
+use crate::random::source_of;
 use crate::stop::StopReason;
 
 /// The length and the result of the path under other settings.
@@ -58,7 +58,7 @@ struct Walk<'a> {
 
 impl OwnPath {
     pub(super) fn of(recorded: &Recorded, config: &Config, reuse: bool) -> Self {
-        let random = Box::new(ChaChaStreams::new(config.settings().run.seed));
+        let random = source_of(config.settings());
         let mut walk = Walk {
             core: Core::start(Arc::new(config.clone()), reuse, random),
             recorded,

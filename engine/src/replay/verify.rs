@@ -7,7 +7,7 @@ use crate::core::Core;
 use crate::event::Event;
 use crate::ids::{RunId, Seq};
 use crate::policy::Policies;
-use crate::random::ChaChaStreams;
+use crate::random::source_of;
 use crate::run::{Replay, RunError};
 use crate::store::Store;
 
@@ -54,7 +54,7 @@ pub(crate) fn follow_with(
     config: &Config,
     reuse: bool,
 ) -> Result<Verified, RunError> {
-    let random = Box::new(ChaChaStreams::new(config.settings().run.seed));
+    let random = source_of(config.settings());
     let core = Core::new(Arc::new(config.clone()), reuse, random, Policies::new());
     let mut replay = Replay::new(core);
     for event in events {

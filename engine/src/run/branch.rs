@@ -10,7 +10,7 @@ use crate::core::Core;
 use crate::event::{Decision, Event, EventBody, Fact, RunOrigin, RunStarted, SettingsChanged};
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::policy::Policies;
-use crate::random::ChaChaStreams;
+use crate::random::source_of;
 use crate::replay::{follow_with, read_all};
 
 /// The point of an earlier run at which a new run begins.
@@ -34,7 +34,7 @@ impl RunBuilder {
     /// of. Counters, tokens and cost of the new run begin at 0; `max_rollouts`,
     /// `max_reflection_calls`, `max_iterations` and `max_candidates` count the shared part as well.
     ///
-    /// Random draws come from [`ChaChaStreams`]. The evaluator must be the one of the earlier run;
+    /// Random draws come from the source that the settings name. The evaluator must be the one of the earlier run;
     /// otherwise the scores of both runs cannot be compared.
     ///
     /// # Errors
@@ -159,7 +159,7 @@ impl Shared {
             branch_points: points,
             ..started
         };
-        let random = Box::new(ChaChaStreams::new(config.settings().run.seed));
+        let random = source_of(config.settings());
         let config = Arc::new(config.clone());
         let mut shared = Self {
             core: Core::new(config, reuse, random, Policies::new()),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use gepa_evaluation::{Evaluator, LanguageModel, Message, Proposer};
+use gepa_evaluation::{Evaluator, LanguageModel, Proposer};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -15,7 +15,7 @@ use super::handle::{RunControl, RunHandle};
 use super::journal::Journal;
 use super::known::{known_by, sort_out};
 use super::replay::Replay;
-use super::result::{RunEnd, RunResult};
+use super::result::{RunEnd, RunResult, read_result};
 use super::resumption::{check_examples, check_start, limits_changed, origins_of};
 use super::row::run_row;
 use super::spend::SpendLimiter;
@@ -25,7 +25,7 @@ use crate::core::{Core, Work};
 use crate::event::{Decision, Event, EventBody, Fact, RunResumed};
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::policy::Policies;
-use crate::random::{ChaChaStreams, RandomSource};
+use crate::random::{RandomSource, source_of};
 use crate::record::{RunRow, RunSummary};
 use crate::reflection::ModelProposer;
 use crate::replay::Recorded;
@@ -147,7 +147,7 @@ impl RunBuilder {
 
     /// Stores the run and starts it.
     pub async fn start(mut self) -> Result<RunHandle, RunError> {
-        self.check_budget()?;
+        check_budget(&self.config, &self.policies)?;
         let knowing = std::mem::take(&mut self.knowing);
         let (mut parts, beginning) = self.into_parts()?;
         parts.origins = known_by(&*parts.store, &knowing).await?;
@@ -166,7 +166,7 @@ impl RunBuilder {
 
     /// Stores the run without starting it; [`resume`](Self::resume) begins it.
     pub async fn create(self) -> Result<RunRow, RunError> {
-        self.check_budget()?;
+        check_budget(&self.config, &self.policies)?;
         let (parts, _) = self.into_parts()?;
         let run = parts.run_row();
         parts.store.create_run(run.clone()).await?;
@@ -267,33 +267,17 @@ impl RunBuilder {
             .ok_or(RunError::Incomplete("evaluator"))?;
         let run_id = self.run_id.clone();
         let run_id = run_id.unwrap_or_else(|| RunId::fresh(Timestamp::now()));
-        Ok(run_row(run_id, &self.config, &self.described, &**evaluator))
-    }
-
-    fn check_budget(&self) -> Result<(), RunError> {
-        let config = &self.config;
-        let Some(limit) = config.settings().budget.max_rollouts else {
-            return Ok(());
-        };
-        let row = self.policies.first_order(config);
-        let configured = config.first_order();
-        let floor = config.floor_rollouts() - 2 * configured + 2 * row;
-        if limit >= floor {
-            return Ok(());
-        }
-        Err(RunError::BudgetTooSmall {
-            limit,
-            floor,
-            seed: row,
-            proposal: config.generation_rollouts() - configured + row,
-            validation: config.validation_rollouts(),
-        })
+        Ok(run_row(
+            run_id,
+            &self.config,
+            &self.described,
+            evaluator.info(),
+        ))
     }
 
     fn into_parts(self) -> Result<(Parts, Beginning), RunError> {
         let reuse = self.reuses_outcomes()?;
         let evaluator = self.evaluator.ok_or(RunError::Incomplete("evaluator"))?;
-        let seed = self.config.settings().run.seed;
         let config = Arc::new(self.config);
         let proposer = match self.writer {
             Some(Writer::Proposer(proposer)) => proposer,
@@ -304,9 +288,7 @@ impl RunBuilder {
             config: Arc::clone(&config),
             policies: self.policies,
             reuse,
-            random: self
-                .random
-                .unwrap_or_else(|| Box::new(ChaChaStreams::new(seed))),
+            random: self.random.unwrap_or_else(|| source_of(config.settings())),
         };
         let parts = Parts {
             config,
@@ -364,7 +346,7 @@ impl Parts {
             self.run_id.clone(),
             &self.config,
             &self.described,
-            &*self.evaluator,
+            self.evaluator.info(),
         )
     }
 
@@ -454,6 +436,26 @@ impl Parts {
     }
 }
 
+/// Whether the rollout budget covers at least one proposal.
+pub(super) fn check_budget(config: &Config, policies: &Policies) -> Result<(), RunError> {
+    let Some(limit) = config.settings().budget.max_rollouts else {
+        return Ok(());
+    };
+    let row = policies.first_order(config);
+    let configured = config.first_order();
+    let floor = config.floor_rollouts() - 2 * configured + 2 * row;
+    if limit >= floor {
+        return Ok(());
+    }
+    Err(RunError::BudgetTooSmall {
+        limit,
+        floor,
+        seed: row,
+        proposal: config.generation_rollouts() - configured + row,
+        validation: config.validation_rollouts(),
+    })
+}
+
 /// Works on a run until its end, then reads its result from the store. Holds the claim until then.
 async fn conclude(
     driver: Driver,
@@ -468,36 +470,4 @@ async fn conclude(
     let result = read_result(&*store, &run_id, end).await;
     drop(claim);
     result
-}
-
-async fn read_result(
-    store: &dyn Store,
-    run_id: &RunId,
-    end: RunEnd,
-) -> Result<RunResult, RunError> {
-    let run = store.run(run_id).await?;
-    let candidates = store.candidates(run_id).await?;
-    let end = match (end, &run.summary.stop_reason) {
-        // The summary knows of failures that no single decision shows.
-        (RunEnd::Finished(_), Some(reason)) => RunEnd::Finished(reason.clone()),
-        (end, _) => end,
-    };
-    let best = run
-        .summary
-        .best
-        .and_then(|best| candidates.into_iter().find(|row| row.index == Some(best)));
-    let sections = best
-        .as_ref()
-        .map(|row| run.template.sections(&row.components));
-    let messages = sections
-        .unwrap_or_default()
-        .into_iter()
-        .map(|section| Message::new(section.role, section.content))
-        .collect();
-    Ok(RunResult {
-        run,
-        end,
-        best,
-        messages,
-    })
 }

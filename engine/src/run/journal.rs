@@ -60,6 +60,11 @@ impl Journal {
         });
     }
 
+    /// The events that no write has taken yet.
+    pub(super) fn unwritten(&mut self) -> &mut [Event] {
+        &mut self.pending
+    }
+
     /// Whether every queued event is stored.
     pub(super) fn is_settled(&self) -> bool {
         self.pending.is_empty() && self.writing.is_none()

@@ -44,8 +44,17 @@ impl Replay {
         };
         if let Decision::RunStarted(started) = stored {
             self.core.begin_as(started);
+            if started.paced {
+                self.core.wait_for_requests();
+            }
         }
         while self.expected.is_empty() && self.go_on() {}
+        if self.expected.is_empty() && self.core.is_paced() {
+            // No fact leads to this decision, so a request did.
+            self.core.request_generation();
+            self.expected.extend(self.core.take_decisions());
+            self.core.take_work();
+        }
         let made_again = self.expected.pop_front();
         if made_again.is_some_and(|decision| is_same_decision(&decision, stored)) {
             Ok(())

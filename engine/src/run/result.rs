@@ -2,8 +2,11 @@
 
 use gepa_evaluation::Message;
 
+use super::error::RunError;
+use crate::ids::RunId;
 use crate::record::{CandidateRow, RunRow};
 use crate::stop::StopReason;
+use crate::store::Store;
 
 /// The end of a process's work on a run.
 #[derive(Clone, Debug)]
@@ -32,4 +35,32 @@ pub enum RunEnd {
         /// Whether the provider was down. If false, the run was interrupted from outside.
         provider_down: bool,
     },
+}
+
+/// Reads the result of a run from its store.
+pub(super) async fn read_result(
+    store: &dyn Store,
+    run_id: &RunId,
+    end: RunEnd,
+) -> Result<RunResult, RunError> {
+    let run = store.run(run_id).await?;
+    let candidates = store.candidates(run_id).await?;
+    let best = run
+        .summary
+        .best
+        .and_then(|best| candidates.into_iter().find(|row| row.index == Some(best)));
+    let sections = best
+        .as_ref()
+        .map(|row| run.template.sections(&row.components));
+    let messages = sections
+        .unwrap_or_default()
+        .into_iter()
+        .map(|section| Message::new(section.role, section.content))
+        .collect();
+    Ok(RunResult {
+        run,
+        end,
+        best,
+        messages,
+    })
 }

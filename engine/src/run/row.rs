@@ -1,6 +1,6 @@
 //! The row of a run that has not begun.
 
-use gepa_evaluation::Evaluator;
+use gepa_evaluation::EvaluatorInfo;
 
 use crate::config::Config;
 use crate::ids::{RunId, Timestamp};
@@ -12,9 +12,8 @@ pub(super) fn run_row(
     run_id: RunId,
     config: &Config,
     described: &serde_json::Value,
-    evaluator: &dyn Evaluator,
+    info: EvaluatorInfo,
 ) -> RunRow {
-    let info = evaluator.info();
     RunRow {
         run_id,
         name: config.settings().run.name.clone(),

@@ -22,6 +22,7 @@ mod scales;
 mod search;
 mod sharing;
 mod steering;
+mod stepped;
 mod token_budget;
 mod verdicts;
 mod world;

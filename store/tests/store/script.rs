@@ -91,6 +91,7 @@ fn bodies() -> Vec<EventBody> {
         origin: None,
         settings: None,
         branch_points: Vec::new(),
+        paced: false,
     }))];
     bodies.extend(trial(
         key(0, 0),

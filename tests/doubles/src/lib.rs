@@ -3,14 +3,13 @@
 //! recorded runs. Only tests, benchmarks and fuzzers depend on this crate.
 
 mod fixed_evaluator;
-mod mersenne;
 mod model_server;
 mod optional_data;
 mod scripted_model;
 mod world;
 
 pub use fixed_evaluator::FixedEvaluator;
-pub use mersenne::MersenneTwister;
+pub use gepa_archive::MersenneTwister;
 pub use model_server::{
     Behaviour, Capacity, CapacityPlan, Demand, Fault, FaultPlan, Ledger, ModelCall, ModelCount,
     ModelReply, ModelServer, ModelServerBuilder, Overload, Period, PeriodBooks, ReportedUsage,

@@ -1,6 +1,6 @@
 //! The random generator of the reference implementation.
 
-use gepa_archive::Draw;
+use crate::Draw;
 
 const SIZE: usize = 624;
 const SHIFT: usize = 397;

@@ -1,0 +1,43 @@
+//! Generations that begin on request: a caller that carries out the orders itself may want to look at
+//! a generation's decisions before the next one draws a parent.
+
+use super::Core;
+
+/// Whether generations begin on their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// As soon as the schedule and the stop conditions allow one.
+    #[default]
+    Own,
+    /// Each waits for a request.
+    Waiting,
+    /// One has been requested.
+    Requested,
+}
+
+impl Pace {
+    pub(super) fn is_paced(self) -> bool {
+        self != Self::Own
+    }
+}
+
+impl Core {
+    /// From here on each generation waits until it is requested.
+    pub(crate) fn wait_for_requests(&mut self) {
+        self.pace = Pace::Waiting;
+    }
+
+    /// Whether generations wait until they are requested.
+    pub(crate) fn is_paced(&self) -> bool {
+        self.pace.is_paced()
+    }
+
+    /// Requests the next generation and makes every decision that follows. Without a pace, and while
+    /// a generation is open under lags of 1, nothing follows.
+    pub(crate) fn request_generation(&mut self) {
+        if self.is_paced() {
+            self.pace = Pace::Requested;
+            self.advance();
+        }
+    }
+}
