@@ -44,6 +44,9 @@ def main() -> int:
         problems += description_problems(member)
         problems += direction_problems(member, rules["uses"])
         problems += unused_problems(member, rules["unnamed"])
+    for member in members_of("python/Cargo.toml"):
+        problems += description_problems(member)
+        problems += direction_problems(member, rules["uses"])
     problems += workspace_problems()
     for problem in sorted(set(problems)):
         print(problem)
@@ -55,6 +58,13 @@ def metadata(target: str) -> dict[str, Any]:
     command = ["cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", target]
     result = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return json.loads(result.stdout)
+
+
+def members_of(manifest: str) -> list[dict[str, Any]]:
+    """The packages of a workspace of its own, as its manifest describes them."""
+    command = ["cargo", "metadata", "--format-version", "1", "--no-deps", "--manifest-path", manifest]
+    result = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return json.loads(result.stdout)["packages"]
 
 
 # ---- Licences, versions, sources -------------------------------------------------------------

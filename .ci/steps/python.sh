@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Builds the Python wheel, installs it into an empty virtual environment and uses it: tests, the programs
+# of python/README.md, type checkers, ruff, and upstream's own tests. Needs PyPI for the tools.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+python3 -m venv "$work/tools"
+"$work/tools/bin/pip" install --quiet 'maturin>=1.9,<2' mypy pyright ruff pytest gepa==0.1.4 tqdm \
+    || { echo "SKIPPED: the Python tools could not be installed"; exit 0; }
+(cd python && cargo clippy --quiet -- -D warnings && cargo fmt --check)
+"$work/tools/bin/maturin" build --quiet --manifest-path python/Cargo.toml --profile dev --out "$work/wheels" \
+    -i python3
+python3 -m venv "$work/empty"
+"$work/empty/bin/pip" install --quiet --no-index "$work"/wheels/*.whl
+"$work/empty/bin/python" -c 'import gepa_engine; print("gepa_engine", gepa_engine.__version__)'
+"$work/tools/bin/pip" install --quiet --no-index "$work"/wheels/*.whl
+cd python
+"$work/tools/bin/ruff" check .
+"$work/tools/bin/ruff" format --check .
+"$work/tools/bin/mypy" --python-executable "$work/tools/bin/python" gepa_engine
+"$work/tools/bin/pyright" --pythonpath "$work/tools/bin/python" gepa_engine
+cp -r tests README.md "$work/"
+cd "$work"
+"$work/tools/bin/python" -m pytest -q -p no:cacheprovider tests --ignore tests/upstream
+bash tests/upstream.sh "$work/tools/bin/python"

@@ -1,0 +1,49 @@
+"""GEPA on a fast, resumable engine: `optimize` takes the arguments of `gepa.optimize`."""
+
+from __future__ import annotations
+
+from ._anything import EngineConfig, GEPAConfig, MergeConfig, ReflectionConfig, log, optimize_anything
+from ._install import install, uninstall
+from ._native import ENGINE_VERSION as __version__
+from ._optimize import optimize, optimize_async
+from ._result import GEPAResult
+from ._run import Run
+from ._stop import (
+    CompositeStopper,
+    FileStopper,
+    MaxCandidateProposalsStopper,
+    MaxMetricCallsStopper,
+    MaxReflectionCostStopper,
+    MaxTrackedCandidatesStopper,
+    NoImprovementStopper,
+    ScoreThresholdStopper,
+    TimeoutStopCondition,
+)
+from ._types import EvaluationBatch, GEPAAdapter
+
+__all__ = [
+    "CompositeStopper",
+    "EngineConfig",
+    "EvaluationBatch",
+    "FileStopper",
+    "GEPAAdapter",
+    "GEPAConfig",
+    "GEPAResult",
+    "MaxCandidateProposalsStopper",
+    "MaxMetricCallsStopper",
+    "MaxReflectionCostStopper",
+    "MaxTrackedCandidatesStopper",
+    "MergeConfig",
+    "NoImprovementStopper",
+    "ReflectionConfig",
+    "Run",
+    "ScoreThresholdStopper",
+    "TimeoutStopCondition",
+    "__version__",
+    "install",
+    "log",
+    "optimize",
+    "optimize_anything",
+    "optimize_async",
+    "uninstall",
+]

@@ -1,0 +1,167 @@
+"""Calls of the adapter: on the caller's thread, or on several if it was asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from ._types import Candidate, EvaluationBatch
+
+Item = tuple[Candidate, list[Any]]
+
+
+class Waiter:
+    """Turns what an `async def` returned into its result.
+
+    Without a running loop it keeps one for the whole run, so that clients and connections live on
+    between calls. Under `optimize_async` the coroutines run on the loop of the caller.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._callers = loop
+        self._own: asyncio.AbstractEventLoop | None = None
+
+    def __call__(self, value: Any) -> Any:
+        if not inspect.isawaitable(value):
+            return value
+        coroutine = _as_coroutine(value)
+        if self._callers is not None:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._callers).result()
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return self._loop().run_until_complete(coroutine)
+        coroutine.close()
+        raise RuntimeError(
+            "an event loop runs on this thread, so an `async def` cannot be waited for here; "
+            "write `await gepa_engine.optimize_async(...)` instead of `optimize(...)`"
+        )
+
+    def gather(self, values: list[Any]) -> list[Any]:
+        """Waits for many at once."""
+        if not any(inspect.isawaitable(value) for value in values):
+            return values
+
+        async def all_of() -> list[Any]:
+            return list(await asyncio.gather(*(_as_coroutine(value) for value in values)))
+
+        return list(self(all_of()))
+
+    def close(self) -> None:
+        """Closes the loop, if there is one."""
+        if self._own is not None:
+            self._own.close()
+            self._own = None
+
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        if self._own is None:
+            self._own = asyncio.new_event_loop()
+        return self._own
+
+
+async def _awaited(value: Any) -> Any:
+    return await value
+
+
+def _as_coroutine(value: Any) -> Any:
+    return value if inspect.iscoroutine(value) else _awaited(value)
+
+
+class Evaluating:
+    """Evaluates the trials of one step, in order."""
+
+    def __init__(self, adapter: Any, wait: Waiter, parallel: int = 1) -> None:
+        if parallel < 1:
+            raise ValueError(f"parallel is {parallel}; it must be at least 1")
+        self.adapter = adapter
+        self.wait = wait
+        self.parallel = parallel
+
+    def one(self, batch: list[Any], candidate: Candidate) -> Any:
+        """One whole trial without traces."""
+        return self._all([(candidate, batch)], capture_traces=False)[0]
+
+    def many(self, items: list[Item]) -> list[Any]:
+        """The trials of one step, with traces."""
+        batched = getattr(self.adapter, "batch_evaluate", None)
+        if batched is not None:
+            return list(self.wait(batched(items)))
+        return self._all(items, capture_traces=True)
+
+    def _all(self, items: list[Item], capture_traces: bool) -> list[Any]:
+        evaluate = self.adapter.evaluate
+        if self.parallel == 1:
+            return [self.wait(evaluate(batch, candidate, capture_traces=capture_traces)) for candidate, batch in items]
+        size = max(1, -(-sum(len(batch) for _, batch in items) // self.parallel))
+        calls: list[tuple[int, Callable[[], Any]]] = []
+        for place, (candidate, batch) in enumerate(items):
+            for start in range(0, len(batch), size):
+                part = batch[start : start + size]
+                calls.append((place, _call(evaluate, part, candidate, capture_traces)))
+        values = self.wait.gather(_on_threads([call for _, call in calls], self.parallel))
+        parts: list[list[Any]] = [[] for _ in items]
+        for (place, _), value in zip(calls, values, strict=True):
+            parts[place].append(value)
+        return [_joined(of_trial) for of_trial in parts]
+
+
+def _call(evaluate: Any, part: list[Any], candidate: Candidate, capture_traces: bool) -> Callable[[], Any]:
+    return lambda: evaluate(part, candidate, capture_traces=capture_traces)
+
+
+def _on_threads(calls: list[Callable[[], Any]], threads: int) -> list[Any]:
+    """Runs the calls, each in a copy of the caller's context; the first exception is raised."""
+    with ThreadPoolExecutor(min(threads, len(calls)) or 1, thread_name_prefix="gepa") as pool:
+        futures: list[Future[Any]] = [pool.submit(contextvars.copy_context().run, call) for call in calls]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+
+
+def _joined(parts: list[Any]) -> Any:
+    if len(parts) == 1:
+        return parts[0]
+
+    def joined(name: str) -> list[Any] | None:
+        lists = [getattr(part, name, None) for part in parts]
+        return None if any(one is None for one in lists) else [value for one in lists for value in one or ()]
+
+    counts = [getattr(part, "num_metric_calls", None) for part in parts]
+    lengths = [len(part.scores) for part in parts]
+    return EvaluationBatch(
+        outputs=joined("outputs") or [],
+        scores=joined("scores") or [],
+        trajectories=joined("trajectories"),
+        objective_scores=joined("objective_scores"),
+        num_metric_calls=sum(length if count is None else count for count, length in zip(counts, lengths, strict=True)),
+    )
+
+
+def run_on_another_thread(work: Callable[[Waiter], Any]) -> Any:
+    """An awaitable that runs `work` beside the running loop, in a copy of the present context."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def finish(set_result: Callable[[Any], None], value: Any) -> None:
+        if not done.done():
+            set_result(value)
+
+    def run() -> None:
+        try:
+            result = context.run(work, Waiter(loop))
+        except BaseException as error:
+            loop.call_soon_threadsafe(finish, done.set_exception, error)
+        else:
+            loop.call_soon_threadsafe(finish, done.set_result, result)
+
+    threading.Thread(target=run, name="gepa-optimize", daemon=True).start()
+    return done

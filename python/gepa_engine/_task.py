@@ -1,0 +1,102 @@
+"""One proposal of an iteration, while it is worked on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._reflection import NewTexts
+from ._state import ValsetScores
+from ._types import Candidate, Evaluated, Proposal
+
+LARGEST = 1e100
+
+
+@dataclass
+class Task:
+    """A parent on a minibatch, and what became of it."""
+
+    #: The engine's number of the proposal, from 1; an iteration may hold several.
+    number: int
+    origin: str
+    parents: list[int]
+    ids: list[Any]
+    batch: list[Any] = field(default_factory=list)
+    before: Any = None
+    before_scores: list[float] | None = None
+    metric_calls: int | None = None
+    components: list[str] = field(default_factory=list)
+    dataset: Any = None
+    #: Whether the dataset came back from the journal of an earlier process.
+    is_restored: bool = False
+    answer: NewTexts | None = None
+    child: Candidate | None = None
+    after: Any = None
+    after_scores: list[float] | None = None
+    proposal: Proposal | None = None
+    passed: bool = False
+    closed: str | None = None
+    val_ids: list[Any] = field(default_factory=list)
+    val: ValsetScores = field(default_factory=ValsetScores)
+    bought: int = 0
+
+    @property
+    def parent(self) -> int:
+        """The parent of a reflection."""
+        return self.parents[0]
+
+    def evaluated(self, batch: Any) -> Evaluated:
+        """One side of the proposal."""
+        objectives = getattr(batch, "objective_scores", None)
+        return Evaluated(
+            scores=list(batch.scores),
+            outputs=list(batch.outputs),
+            objective_scores=list(objectives) if objectives else None,
+            trajectories=getattr(batch, "trajectories", None),
+        )
+
+
+def usable(scores: list[Any]) -> list[float]:
+    """Scores as the engine takes them: finite numbers."""
+    numbers = []
+    for score in scores:
+        number = float(score)
+        if number != number:
+            raise ValueError("the adapter returned a score that is no number (NaN); return one for every example")
+        numbers.append(max(-LARGEST, min(LARGEST, number)))
+    return numbers
+
+
+def checked(batch: Any, examples: int) -> Any:
+    """The adapter's answer, if it has one score and one output for each example."""
+    for name in ("scores", "outputs"):
+        found = len(getattr(batch, name))
+        if found != examples:
+            raise ValueError(f"the adapter returned {found} {name} for {examples} examples; return one for each")
+    return batch
+
+
+def named(objectives: Any) -> list[list[tuple[str, float]] | None] | None:
+    """Objective scores as the engine takes them."""
+    if not objectives:
+        return None
+    return [[(str(name), float(score)) for name, score in one.items()] if one else None for one in objectives]
+
+
+def text_of(output: Any) -> str:
+    """The form of an output in the journal: JSON where that is faithful, else its `repr`, cut."""
+    try:
+        return json.dumps(output)
+    except (TypeError, ValueError):
+        return repr(output)[:2_000]
+
+
+def from_text(text: str | None) -> Any:
+    """The output behind `text_of`; `None` if the journal has only its `repr`."""
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

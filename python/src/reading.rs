@@ -1,0 +1,154 @@
+//! Tables of stored runs, column by column.
+
+use std::sync::Arc;
+
+use gepa_engine::record::export::{EVENT_EXPORT, ExportColumn};
+use gepa_engine::record::{CANDIDATE_EXPORT, ROLLOUT_EXPORT, TRIAL_EXPORT, statistics};
+use gepa_engine::{RunId, Seq, Store, StoreError};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyList};
+use serde_json::{Map, Value};
+
+/// Rows read from the store in one go.
+const PAGE: usize = 1_000;
+
+/// The ids of all runs in a store, oldest first.
+#[pyfunction]
+pub(crate) fn runs(py: Python<'_>, store: &str) -> PyResult<Vec<String>> {
+    let names = py.detach(|| -> Result<Vec<String>, String> {
+        let store = gepa_store::open_existing(store).map_err(text)?;
+        let runs = wait(store.runs())?.map_err(text)?;
+        let ids = runs.iter().map(|run| run.run_id.as_str().to_owned());
+        Ok(ids.collect())
+    });
+    names.map_err(PyRuntimeError::new_err::<String>)
+}
+
+/// One table of a run as a dictionary from column to list: `statistics` (columns of one value),
+/// `candidates`, `trials`, `rollouts` or `events`.
+#[pyfunction]
+pub(crate) fn read_table<'py>(
+    py: Python<'py>,
+    store: &str,
+    run: &str,
+    table: &str,
+) -> PyResult<Bound<'py, PyDict>> {
+    let run: RunId = run
+        .parse()
+        .map_err(|error: gepa_engine::BadRunId| PyValueError::new_err(error.to_string()))?;
+    let columns = py
+        .detach(|| read(store, &run, table))
+        .map_err(PyRuntimeError::new_err)?;
+    let dictionary = PyDict::new(py);
+    for (name, values) in columns {
+        let list = PyList::empty(py);
+        for value in &values {
+            list.append(object(py, value)?)?;
+        }
+        dictionary.set_item(name, list)?;
+    }
+    Ok(dictionary)
+}
+
+type Columns = Vec<(String, Vec<Value>)>;
+
+fn read(store: &str, run: &RunId, table: &str) -> Result<Columns, String> {
+    let store = gepa_store::open_existing(store).map_err(text)?;
+    let reading = async {
+        let row = store.run(run).await?;
+        Ok::<_, StoreError>(match table {
+            "statistics" => single(statistics(&row)),
+            "candidates" => columns(CANDIDATE_EXPORT, &row, &store.candidates(run).await?),
+            "trials" => columns(TRIAL_EXPORT, &(), &store.trials(run).await?),
+            "rollouts" => {
+                let mut rows = Vec::new();
+                loop {
+                    let last = rows
+                        .last()
+                        .map_or(Seq(0), |row: &gepa_engine::record::RolloutRow| row.seq);
+                    let page = store.rollouts(run, last, PAGE).await?;
+                    if page.is_empty() {
+                        break columns(ROLLOUT_EXPORT, &(), &rows);
+                    }
+                    rows.extend(page);
+                }
+            }
+            "events" => columns(EVENT_EXPORT, run, &all_events(&store, run).await?),
+            _ => Vec::new(),
+        })
+    };
+    let columns = wait(reading)?.map_err(text)?;
+    if columns.is_empty() {
+        return Err(format!(
+            "there is no table `{table}`; there are statistics, candidates, trials, rollouts and events"
+        ));
+    }
+    Ok(columns)
+}
+
+async fn all_events(
+    store: &Arc<dyn Store>,
+    run: &RunId,
+) -> Result<Vec<gepa_engine::Event>, StoreError> {
+    let mut events: Vec<gepa_engine::Event> = Vec::new();
+    loop {
+        let last = events.last().map_or(Seq(0), |event| event.seq);
+        let page = store.events(run, last, PAGE).await?;
+        if page.is_empty() {
+            return Ok(events);
+        }
+        events.extend(page);
+    }
+}
+
+fn single(object: Map<String, Value>) -> Columns {
+    let named = object.into_iter();
+    named.map(|(name, value)| (name, vec![value])).collect()
+}
+
+fn columns<C, T>(exported: &[ExportColumn<C, T>], context: &C, rows: &[T]) -> Columns {
+    let named = exported.iter();
+    named
+        .map(|(name, value)| {
+            let values = rows.iter().map(|row| value(context, row)).collect();
+            ((*name).to_owned(), values)
+        })
+        .collect()
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    Ok(runtime.map_err(text)?.block_on(future))
+}
+
+fn text(error: impl ToString) -> String {
+    error.to_string()
+}
+
+fn object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::Null => py.None().into_bound(py),
+        Value::Bool(value) => PyBool::new(py, *value).to_owned().into_any(),
+        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(number), _) => number.into_pyobject(py)?.into_any(),
+            (None, Some(number)) => number.into_pyobject(py)?.into_any(),
+            _ => number.as_f64().into_pyobject(py)?.into_any(),
+        },
+        Value::String(text) => text.into_pyobject(py)?.into_any(),
+        Value::Array(values) => {
+            let list = PyList::empty(py);
+            for value in values {
+                list.append(object(py, value)?)?;
+            }
+            list.into_any()
+        }
+        Value::Object(fields) => {
+            let dictionary = PyDict::new(py);
+            for (name, value) in fields {
+                dictionary.set_item(name, object(py, value)?)?;
+            }
+            dictionary.into_any()
+        }
+    })
+}

@@ -1,0 +1,353 @@
+//! One run, as Python sees it.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use gepa_engine::{
+    Candidate, Config, EvaluatorInfo, ExampleId, ExampleSets, FailureKind, Order, Outcome,
+    PromptTemplate, ReflectionFailure, ReflectionFailureKind, Rewritten, RunId, Scored, Settings,
+    SteppedRun, Steps, StopReason, Timestamp, TrialKey, Usage,
+};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+use tokio::runtime::Runtime;
+
+use crate::decisions::{decision, ids, key, stage_name};
+use crate::history::event;
+use crate::policies::{Raised, policies_of};
+
+type Trial = (u64, u32);
+
+/// A run that gives out orders and takes results.
+#[pyclass(module = "gepa_engine._native", frozen)]
+pub(crate) struct Session {
+    inner: Mutex<Inner>,
+    raised: Raised,
+}
+
+struct Inner {
+    run: SteppedRun,
+    runtime: Runtime,
+    resumed: bool,
+}
+
+#[pymethods]
+impl Session {
+    /// Starts the run in the store, or goes on with it if the store holds it.
+    #[new]
+    #[pyo3(signature = (*, seed, train, pareto, held_out, settings, store, run_id, policies, paced, kind))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of one Python call")]
+    fn new(
+        py: Python<'_>,
+        seed: Vec<(String, String)>,
+        train: Vec<u64>,
+        pareto: Vec<u64>,
+        held_out: Vec<u64>,
+        settings: &str,
+        store: &str,
+        run_id: Option<&str>,
+        policies: &Bound<'_, PyDict>,
+        paced: bool,
+        kind: &str,
+    ) -> PyResult<Self> {
+        let settings: Settings = serde_json::from_str(settings).map_err(value_error)?;
+        let described = serde_json::to_value(&settings).map_err(value_error)?;
+        let seed = Candidate::new(
+            seed.iter()
+                .map(|(name, text)| (name.as_str(), text.as_str())),
+        );
+        let sets = ExampleSets {
+            train: examples(train),
+            pareto: examples(pareto),
+            validation: examples(held_out),
+        };
+        let seed = seed.map_err(value_error)?;
+        let config = Config::new(seed, PromptTemplate::default(), sets, settings);
+        let raised = Raised::default();
+        let run_id = match run_id {
+            Some(name) => name.parse().map_err(value_error)?,
+            None => RunId::fresh(Timestamp::now()),
+        };
+        let steps = Steps {
+            config: config.map_err(value_error)?,
+            policies: policies_of(policies, &raised)?,
+            store: gepa_store::open(store).map_err(runtime_error)?,
+            run_id,
+            described,
+            info: EvaluatorInfo::without_model(kind),
+            paced,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .map_err(runtime_error)?;
+        let (run, resumed) = py
+            .detach(|| runtime.block_on(open(steps)))
+            .map_err(runtime_error)?;
+        let session = Self {
+            inner: Mutex::new(Inner {
+                run,
+                runtime,
+                resumed,
+            }),
+            raised,
+        };
+        session.check()?;
+        Ok(session)
+    }
+
+    /// The run's id.
+    #[getter]
+    fn run_id(&self) -> PyResult<String> {
+        Ok(self.locked()?.run.run_id().as_str().to_owned())
+    }
+
+    /// Whether the store held the run already.
+    #[getter]
+    fn resumed(&self) -> PyResult<bool> {
+        Ok(self.locked()?.resumed)
+    }
+
+    /// Whether the run is over.
+    #[getter]
+    fn finished(&self) -> PyResult<bool> {
+        Ok(self.locked()?.run.is_finished())
+    }
+
+    /// Why the search ended, as a name and a sentence.
+    #[getter]
+    fn stop_reason(&self) -> PyResult<Option<(String, String)>> {
+        let inner = self.locked()?;
+        let reason = inner.run.stop_reason();
+        Ok(reason.map(|reason| (reason.as_str().to_owned(), reason.to_string())))
+    }
+
+    /// The events that a resumed run was rebuilt from.
+    fn history<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let events = self.locked()?.run.take_history();
+        let list = PyList::empty(py);
+        for stored in &events {
+            if let Some(tuple) = event(py, stored)? {
+                list.append(tuple)?;
+            }
+        }
+        Ok(list)
+    }
+
+    /// The decisions since the last call.
+    fn decisions<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let decisions = self.locked()?.run.take_decisions();
+        decisions.iter().map(|one| decision(py, one)).collect()
+    }
+
+    /// The orders since the last call: `("trial", trial, stage, positions, examples)` and
+    /// `("reflection", iteration, component, attempt)`.
+    fn orders<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let orders = self.locked()?.run.take_orders();
+        orders
+            .iter()
+            .filter_map(|one| order(py, one).transpose())
+            .collect()
+    }
+
+    /// Returns the outcomes of a trial, in the order of `positions`.
+    #[pyo3(signature = (trial, positions, scores, objectives=None, outputs=None, tokens=None))]
+    fn settle(
+        &self,
+        trial: Trial,
+        positions: Vec<u32>,
+        scores: Vec<f64>,
+        objectives: Option<Vec<Option<Vec<(String, f64)>>>>,
+        outputs: Option<Vec<Option<String>>>,
+        tokens: Option<Vec<u64>>,
+    ) -> PyResult<()> {
+        let mut objectives = objectives.into_iter().flatten();
+        let mut outputs = outputs.into_iter().flatten();
+        let mut tokens = tokens.into_iter().flatten();
+        let mut inner = self.locked()?;
+        for (position, score) in positions.into_iter().zip(scores) {
+            let named = objectives.next().flatten().unwrap_or_default();
+            let outcome = Outcome::Scored(Scored {
+                score,
+                objectives: named
+                    .into_iter()
+                    .map(|(name, score)| (Arc::from(name), score))
+                    .collect(),
+                output: outputs.next().flatten(),
+                ..Scored::default()
+            });
+            let usage = Usage {
+                completion_tokens: tokens.next().unwrap_or_default(),
+                ..Usage::default()
+            };
+            inner.run.settle(trial_key(trial), position, outcome, usage);
+        }
+        drop(inner);
+        self.check()
+    }
+
+    /// Says that rollouts of a trial have no score.
+    fn fail(&self, trial: Trial, positions: Vec<u32>, message: &str) -> PyResult<()> {
+        let mut inner = self.locked()?;
+        for position in positions {
+            let outcome = Outcome::failed(FailureKind::Permanent, message);
+            inner
+                .run
+                .settle(trial_key(trial), position, outcome, Usage::default());
+        }
+        drop(inner);
+        self.check()
+    }
+
+    /// Adds a JSON text to an outcome that is not stored yet.
+    fn add_trace(&self, trial: Trial, position: u32, json: &str) -> PyResult<bool> {
+        let trace = serde_json::from_str(json).map_err(value_error)?;
+        Ok(self
+            .locked()?
+            .run
+            .add_trace(trial_key(trial), position, trace))
+    }
+
+    /// Returns the new text of a component, or why there is none.
+    #[pyo3(signature = (iteration, component, attempt, text, reply=None, failure=None))]
+    fn rewrite(
+        &self,
+        iteration: u64,
+        component: &str,
+        attempt: u32,
+        text: Option<String>,
+        reply: Option<String>,
+        failure: Option<String>,
+    ) -> PyResult<()> {
+        let text = text.ok_or_else(|| ReflectionFailure {
+            kind: ReflectionFailureKind::Empty,
+            message: failure.unwrap_or_else(|| "no text was proposed".to_owned()),
+        });
+        let answer = Rewritten {
+            text,
+            reply,
+            usage: Usage::default(),
+            since: Timestamp::now(),
+        };
+        self.locked()?
+            .run
+            .settle_reflection(iteration, component, attempt, answer);
+        self.check()
+    }
+
+    /// Asks for the next generation.
+    fn request_generation(&self) -> PyResult<()> {
+        self.locked()?.run.request_generation();
+        self.check()
+    }
+
+    /// Ends the search.
+    fn stop(&self, name: String, detail: String) -> PyResult<()> {
+        self.locked()?.run.stop(StopReason::Custom { name, detail });
+        self.check()
+    }
+
+    /// Notes why this process leaves the run, which can be resumed.
+    fn interrupt(&self, reason: &str) -> PyResult<()> {
+        self.locked()?.run.interrupt(reason);
+        Ok(())
+    }
+
+    /// Stores everything noted so far.
+    fn commit(&self, py: Python<'_>) -> PyResult<()> {
+        let committed = py.detach(|| {
+            let mut inner = self.inner.lock().map_err(|_| None)?;
+            let Inner { run, runtime, .. } = &mut *inner;
+            runtime.block_on(run.commit()).map_err(Some)
+        });
+        committed.map_err(|error| match error {
+            Some(error) => runtime_error(error),
+            None => poisoned(),
+        })
+    }
+
+    /// Gives up the run, so that another process or another call can go on with it.
+    fn release(&self) -> PyResult<()> {
+        self.locked()?.run.release();
+        Ok(())
+    }
+
+    /// Rollouts executed so far.
+    #[getter]
+    fn rollouts(&self) -> PyResult<u64> {
+        Ok(self.locked()?.run.counters().total_rollouts)
+    }
+}
+
+impl Session {
+    fn locked(&self) -> PyResult<MutexGuard<'_, Inner>> {
+        match self.inner.try_lock() {
+            Ok(inner) => Ok(inner),
+            Err(std::sync::TryLockError::Poisoned(_)) => Err(poisoned()),
+            Err(std::sync::TryLockError::WouldBlock) => Err(PyRuntimeError::new_err(
+                "the run is deciding at this moment; call it from one thread, and not from within a \
+                 selector, sampler or acceptance rule",
+            )),
+        }
+    }
+
+    /// Raises what a policy raised.
+    fn check(&self) -> PyResult<()> {
+        self.raised.take().map_or(Ok(()), Err)
+    }
+}
+
+async fn open(steps: Steps) -> Result<(SteppedRun, bool), gepa_engine::RunError> {
+    let known = steps.store.run(&steps.run_id).await.is_ok();
+    let run = if known {
+        SteppedRun::resume(steps).await?
+    } else {
+        SteppedRun::start(steps).await?
+    };
+    Ok((run, known))
+}
+
+fn order<'py>(py: Python<'py>, order: &Order) -> PyResult<Option<Bound<'py, PyTuple>>> {
+    let tuple = match order {
+        Order::Trial(one) => {
+            let positions: Vec<u32> = one.rollouts.iter().map(|(position, _)| *position).collect();
+            let examples: Vec<ExampleId> = one
+                .rollouts
+                .iter()
+                .map(|(_, example)| example.clone())
+                .collect();
+            (
+                "trial",
+                key(one.trial),
+                stage_name(one.stage),
+                positions,
+                ids(&examples),
+            )
+                .into_pyobject(py)?
+        }
+        Order::Reflection(one) => {
+            ("reflection", one.iteration, &*one.component, one.attempt).into_pyobject(py)?
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(tuple))
+}
+
+fn examples(numbers: Vec<u64>) -> Vec<ExampleId> {
+    numbers.into_iter().map(ExampleId::Seed).collect()
+}
+
+fn trial_key((iteration, index): Trial) -> TrialKey {
+    TrialKey { iteration, index }
+}
+
+fn value_error(error: impl ToString) -> PyErr {
+    PyValueError::new_err(error.to_string())
+}
+
+fn runtime_error(error: impl ToString) -> PyErr {
+    PyRuntimeError::new_err(error.to_string())
+}
+
+fn poisoned() -> PyErr {
+    PyRuntimeError::new_err("an earlier call failed inside the engine; open the run again")
+}

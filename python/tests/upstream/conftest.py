@@ -1,0 +1,5 @@
+"""Everything that upstream's tests see of this engine."""
+
+import gepa_engine
+
+gepa_engine.install()
