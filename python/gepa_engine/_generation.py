@@ -76,7 +76,7 @@ class Generation:
             self._unanswered = {}
             self._take_in()
         self._orders = []
-        session.commit()
+        self.search.commit()
 
     # ---- Steps -------------------------------------------------------------------------------
 
@@ -141,7 +141,7 @@ class Generation:
             content = tuple(sorted(state.program_candidates[task.parent].items()))
             groups.setdefault((content, tuple(task.ids)), []).append(task)
         firsts = [group[0] for group in groups.values()]
-        self.search.session.commit()
+        self.search.commit()
         batches = self.search.options.evaluating.many(
             [(state.program_candidates[task.parent], task.batch) for task in firsts]
         )
@@ -163,7 +163,7 @@ class Generation:
         if not orders:
             return
         search = self.search
-        search.session.commit()
+        search.commit()
         candidates = search.state.program_candidates
         jobs = [(candidates[task.parent], task.dataset, task.components) for task in prepared]
         answers = propose_safely(search.options.reflector, jobs, search.log)
@@ -271,7 +271,7 @@ class Generation:
         for task in tasks:
             task.batch = task.batch or search.train.fetch(task.ids)
             self.telling.evaluation_start(task, task.batch, None)
-        search.session.commit()
+        search.commit()
         items = [(task.child or {}, task.batch) for task in tasks]
         batches = search.options.evaluating.many(items)
         for task, batch in zip(tasks, batches, strict=True):
@@ -302,7 +302,7 @@ class Generation:
             for (_, _, _, _, numbers), task in zip(orders, tasks, strict=True):
                 task.val_ids = search.val.ids_of(numbers)
                 items.append((task.child or {}, search.val.fetch(task.val_ids)))
-            search.session.commit()
+            search.commit()
             batches = search.options.evaluating.many(items)
             for (_, trial, _, positions, _), task, batch in zip(orders, tasks, batches, strict=True):
                 checked(batch, len(task.val_ids))
@@ -327,7 +327,7 @@ class Generation:
             for _, trial, _, positions, numbers in orders:
                 # Without a cache an example that the subset names twice is evaluated twice.
                 ids = search.val.ids_of(numbers) if search.options.cache_evaluation else task.ids
-                search.session.commit()
+                search.commit()
                 batch = checked(search.options.evaluating.one(search.val.fetch(ids), child), len(ids))
                 bought += len(ids)
                 fresh = search.scores_of(batch, ids)
@@ -354,7 +354,7 @@ class Generation:
             reason = f"Merged score {sum(task.after_scores)} worse than both parents {sums}"
             search.log(f"Iteration {iteration}: {reason}")
             search.events.tell("on_merge_rejected", iteration=iteration, parent_ids=task.parents, reason=reason)
-            search.session.commit()
+            search.commit()
             return False
         return self._validate()
 

@@ -145,7 +145,7 @@ class Search:
                     self.state.add(candidate, [], scored, decision[5], 0, self.options.run_dir)
             self.state.total_num_evals = len(ids)
             self.state.num_full_ds_evals = 1
-            self.session.commit()
+            self.commit()
         if not self.state.program_candidates:
             reason = self.session.stop_reason
             raise RuntimeError(f"the seed could not be scored: {reason[1] if reason else 'no score arrived'}")
@@ -306,7 +306,10 @@ class Search:
         getter = getattr(options.evaluating.adapter, "get_adapter_state", None)
         if getter is not None:
             self.state.adapter_state = dict(getter())
-        self.session.commit()
+        if is_last:
+            self.session.commit()
+        else:
+            self.commit()
         if options.run_dir is not None:
             Rebuilt.write_adapter_state(options.run_dir, self.state.adapter_state)
         if options.on_saved is not None:
@@ -324,6 +327,11 @@ class Search:
         setter(self.state.adapter_state)
 
     # ---- What the steps of an iteration share ------------------------------------------------
+
+    def commit(self) -> None:
+        """Stores what was bought. A journal in memory dies with the process, so it is written once, at the end."""
+        if self.options.is_kept:
+            self.session.commit()
 
     def best(self) -> int:
         """The best candidate, by the evaluation policy if there is one."""

@@ -7,7 +7,7 @@ here="$(cd "$(dirname "$0")" && pwd)"
 python="${1:-python3}"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
-"$python" -m pip download --quiet --no-deps --no-binary :all: --no-build-isolation --dest "$work" gepa==0.1.4
+"$python" -m pip download --quiet --no-deps --no-binary :all: --dest "$work" gepa==0.1.4
 tar xzf "$work"/gepa-0.1.4.tar.gz -C "$work"
 for side in bare ours; do
     mkdir -p "$work/$side"
