@@ -9,11 +9,11 @@ python3 -m venv "$work/tools"
 "$work/tools/bin/pip" install --quiet 'maturin>=1.9,<2' mypy pyright ruff pytest gepa==0.1.4 tqdm \
     || { echo "SKIPPED: the Python tools could not be installed"; exit 0; }
 (cd python && cargo clippy --quiet -- -D warnings && cargo fmt --check)
-"$work/tools/bin/maturin" build --quiet --manifest-path python/Cargo.toml --profile dev --out "$work/wheels" \
-    -i python3
+bash python/build_wheel.sh "$work/wheels" dev "$work/tools/bin/maturin"
 python3 -m venv "$work/empty"
 "$work/empty/bin/pip" install --quiet --no-index "$work"/wheels/*.whl
 "$work/empty/bin/python" -c 'import gepa_engine; print("gepa_engine", gepa_engine.__version__)'
+"$work/empty/bin/gepa" --version
 "$work/tools/bin/pip" install --quiet --no-index "$work"/wheels/*.whl
 cd python
 "$work/tools/bin/ruff" check .

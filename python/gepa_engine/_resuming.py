@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ._search import Search
 
 ADAPTER_STATE = "adapter_state.json"
+TUPLE = "__tuple__"
 
 
 class Rebuilt:
@@ -58,7 +59,7 @@ class Rebuilt:
             return
         path = os.path.join(run_dir, ADAPTER_STATE)
         with contextlib.suppress(TypeError, ValueError):
-            text = json.dumps(state)
+            text = json.dumps(_tagged(state))
             with open(path + ".new", "w", encoding="utf-8") as file:
                 file.write(text)
             os.replace(path + ".new", path)
@@ -68,7 +69,7 @@ class Rebuilt:
         """What `write_adapter_state` kept."""
         try:
             with open(os.path.join(run_dir, ADAPTER_STATE), encoding="utf-8") as file:
-                return dict(json.load(file))
+                return dict(_untagged(json.load(file)))
         except FileNotFoundError:
             return {}
 
@@ -197,3 +198,26 @@ class Rebuilt:
         kept = from_text(output)
         if kept is not None:
             scored.outputs[one] = kept
+
+
+def _tagged(value: Any) -> Any:
+    """JSON knows no tuples, and a generator's state is one."""
+    if isinstance(value, tuple):
+        return {TUPLE: [_tagged(one) for one in value]}
+    if isinstance(value, list):
+        return [_tagged(one) for one in value]
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("a key is no text")
+        return {key: _tagged(one) for key, one in value.items()}
+    return value
+
+
+def _untagged(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_untagged(one) for one in value]
+    if isinstance(value, dict):
+        if list(value) == [TUPLE]:
+            return tuple(_untagged(one) for one in value[TUPLE])
+        return {key: _untagged(one) for key, one in value.items()}
+    return value
