@@ -145,7 +145,8 @@ fn a_plan_says_which_difference_can_be_shown_and_what_would_show_none() {
         assert!(!finished.stderr.contains("warning"), "{}", finished.stderr);
     }
     let scaled = "evaluator={kind=\"dataset\",score_range=[0,100]}";
-    let warned = workspace.gepa(&["check", "config.toml", "--set", scaled]);
+    let one = "search.perfect_score=1.0";
+    let warned = workspace.gepa(&["check", "config.toml", "--set", scaled, "--set", one]);
     assert!(
         warned.stderr.contains("`search.perfect_score` is 1"),
         "{}",

@@ -139,11 +139,6 @@ impl TaskConfig {
         }
     }
 
-    /// The rows, where the config has any.
-    pub(crate) fn dataset(&self) -> Option<&Dataset> {
-        self.dataset.as_deref()
-    }
-
     /// The folder that relative paths start from.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory

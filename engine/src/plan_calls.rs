@@ -139,7 +139,6 @@ fn reflection(config: &Config, candidate: &Arc<Candidate>, chars: usize) -> Prop
         components: asked.into_iter().collect(),
         records: (0..minibatch).map(|seed| record(seed.into())).collect(),
         earlier: Vec::new(),
-        earlier: Vec::new(),
         texts: config.settings().hypotheses(),
     }
 }

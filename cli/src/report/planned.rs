@@ -46,8 +46,12 @@ pub(crate) fn write_planned(out: &mut dyn Write, config: &Config, plan: &Plan) -
 /// What is known to make a run of this task show nothing.
 pub(crate) fn warnings(task: &TaskConfig, earlier: Option<&RunRow>) -> Vec<String> {
     let mut warnings = Vec::new();
-    let perfect = task.config.settings().search.perfect_score;
-    if let Some(range) = task.score_range()
+    let configured = task.config.settings().search.perfect_score;
+    let range = task.score_range();
+    // Without the key the declared range counts, and without a range 1.
+    let perfect = configured.or(range.map(|range| range.highest()));
+    let perfect = perfect.unwrap_or(1.0);
+    if let Some(range) = range
         && range.highest() != perfect
     {
         warnings.push(format!(

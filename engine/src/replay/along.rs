@@ -50,7 +50,7 @@ impl Along {
         let search = &config.settings().search;
         let mut random = source_of(config.settings());
         let candidates = candidates_of(events);
-        let mut pool = Pool::new(search, pareto, &mut random);
+        let mut pool = Pool::new(search, pareto, &mut *random);
         let mut along = Self::default();
         // A parent is drawn once for all its minibatches of a generation.
         let mut batches_left = 0;
@@ -120,7 +120,11 @@ struct Pool<'a> {
 }
 
 impl<'a> Pool<'a> {
-    fn new(search: &SearchSettings, pareto: &'a [ExampleId], random: &mut ChaChaStreams) -> Self {
+    fn new(
+        search: &SearchSettings,
+        pareto: &'a [ExampleId],
+        random: &mut dyn RandomSource,
+    ) -> Self {
         let instances = ranks(pareto);
         let growth = Growth::new(search, &instances, random);
         let archive = Archive::new(archive_settings(search));

@@ -13,12 +13,12 @@ use gepa_archive::Archive;
 use gepa_evaluation::{EvaluatorInfo, Outcome, Usage};
 
 use super::builder::check_budget;
-use super::row::run_row;
 use super::error::RunError;
 use super::journal::Journal;
 use super::orders::{Order, ReflectionOrder, Rewritten, TrialOrder};
 use super::replay::Replay;
 use super::resumption::{check_examples, check_start, limits_changed};
+use super::row::run_row;
 use crate::config::Config;
 use crate::core::{Core, RolloutWork, Work};
 use crate::counters::Counters;

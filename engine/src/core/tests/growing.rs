@@ -61,7 +61,7 @@ fn worlds() -> Vec<World> {
             search.keep_best = keep_best;
             search.archive_max_size = (number % 5 == 4).then_some(4);
             // No graded score is perfect.
-            search.perfect_score = if world.graded { 1e9 } else { 1.0 };
+            search.perfect_score = Some(if world.graded { 1e9 } else { 1.0 });
             if number % 4 == 3 {
                 search.components = ComponentSelection::All;
             }
