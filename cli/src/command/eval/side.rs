@@ -258,6 +258,8 @@ impl Side {
         };
         let mut settings = base.settings().clone();
         settings.run.name = format!("eval of {}", self.label);
+        // Every example of a block is run, also where the rows of a search would grow.
+        settings.search.evaluation = gepa_engine::config::Evaluation::Full;
         let limits = settings.budget.clone();
         settings.budget = gepa_engine::config::BudgetSettings::default();
         settings.budget.max_iterations = Some(0);
