@@ -97,7 +97,9 @@ impl RunTables {
 
     /// The score that cannot be bettered.
     pub(super) fn perfect_score(&self) -> f64 {
-        self.setting("search", "perfect_score").unwrap_or(1.0)
+        let declared = self.setting("search", "perfect_score");
+        let highest = self.score_range().map_or(1.0, |(_, highest)| highest);
+        declared.unwrap_or(highest)
     }
 
     /// The declared lowest and highest score.
