@@ -64,8 +64,15 @@ pub(crate) async fn scripted(store: &dyn Store) -> RunId {
 
 /// The content of the memory store after the script.
 pub(crate) async fn reference() -> Everything {
+    reference_of(journal()).await
+}
+
+/// The content of the memory store after these events.
+pub(crate) async fn reference_of(events: Arc<[Event]>) -> Everything {
     let store = MemoryStore::new();
-    let run = scripted(&store).await;
+    let run: RunId = RUN.parse().unwrap();
+    store.create_run(run_row(RUN)).await.unwrap();
+    append(&store, &run, Seq(0), events).await.unwrap();
     everything(&store, &run).await
 }
 

@@ -7,9 +7,9 @@ use gepa_engine::Store;
 use gepa_store::{SqliteStore, rebuild};
 use tempfile::TempDir;
 
-use crate::conformance::{reference, scripted};
+use crate::conformance::{reference_of, scripted};
 use crate::everything::{Everything, everything};
-use crate::script::{RUN, journal_of_format_1};
+use crate::script::{RUN, journal_of_format_1, journal_of_whole_rows};
 
 fn fixture(format: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}.sqlite"))
@@ -25,7 +25,7 @@ async fn format_1_is_read_in_full() {
     let viewer = SqliteStore::open_existing(&path).unwrap();
     let expected = Everything {
         events: journal_of_format_1().to_vec(),
-        ..reference().await
+        ..reference_of(journal_of_whole_rows()).await
     };
     assert_eq!(everything(&viewer, &run).await, expected);
     drop(viewer);

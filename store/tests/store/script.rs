@@ -535,19 +535,25 @@ fn mean_score(index: u32) -> f64 {
     0.2 + f64::from(index) / 3.0
 }
 
-/// The journal in the form of older programs, whose snapshots had neither score nor token count, and
-/// whose rows did not grow.
-pub(crate) fn journal_of_format_1() -> Arc<[Event]> {
+/// The journal without the events of rows that grow.
+pub(crate) fn journal_of_whole_rows() -> Arc<[Event]> {
     let mut bodies = bodies();
     bodies.retain(|body| {
         let growing = ["rung_decided", "refinement_issued", "row_extended"];
         !growing.contains(&body.kind())
     });
-    for body in &mut bodies {
-        if let EventBody::Decision(Decision::SnapshotTaken(taken)) = body {
+    number(1, bodies)
+}
+
+/// The journal in the form of older programs, whose rows did not grow and whose snapshots had neither
+/// score nor token count.
+pub(crate) fn journal_of_format_1() -> Arc<[Event]> {
+    let mut events = journal_of_whole_rows().to_vec();
+    for event in &mut events {
+        if let EventBody::Decision(Decision::SnapshotTaken(taken)) = &mut event.body {
             taken.score = None;
             taken.token_count = None;
         }
     }
-    number(1, bodies)
+    events.into()
 }
