@@ -1,4 +1,4 @@
-"""Calls of the adapter: on the caller's thread, or on several if it was asked for."""
+"""Calls of the adapter: on the caller's thread, or on several with `parallel`."""
 
 from __future__ import annotations
 

@@ -240,7 +240,7 @@ class Generation:
         unknown = [name for name in texts if name not in ordered]
         if unknown and orders:
             raise KeyError(
-                f"the proposer returned a text for {unknown[0]!r}, which it was not asked for; the components are "
+                f"the proposer returned a text for {unknown[0]!r}, which was not requested; the components are "
                 f"{', '.join(sorted(ordered))}"
             )
         iteration = search.state.i + 1

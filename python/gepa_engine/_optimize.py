@@ -239,7 +239,8 @@ def _reflector_of(given: Mapping[str, Any], adapter: Any, model: Any, wait: Wait
     if own is not None and given["reflection_prompt_template"] is not None:
         raise AssertionError("the adapter proposes its own texts, so reflection_prompt_template has no effect")
     if own is not None or custom is not None:
-        return CalledProposer(own or custom, wait), True
+        proposer: Any = custom if own is None else own
+        return CalledProposer(proposer, wait), True
     if strategy is not None:
         return StrategyReflector(strategy), True
     if model is None:

@@ -26,7 +26,7 @@ class Options:
 
     evaluating: Evaluating
     reflector: Reflector
-    #: Whether the reflector may rewrite other components than the ones it was asked for.
+    #: Whether the reflector may rewrite other components than the requested ones.
     reflector_is_free: bool
     train: Any
     val: Any

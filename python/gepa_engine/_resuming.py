@@ -20,7 +20,7 @@ TUPLE = "__tuple__"
 
 
 class Rebuilt:
-    """Follows a stored journal. Nobody is told of what an earlier process told already."""
+    """Follows a stored journal. Callbacks get no event that an earlier process gave them."""
 
     def __init__(self, search: Search) -> None:
         self.search = search

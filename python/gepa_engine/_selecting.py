@@ -86,7 +86,7 @@ class Selecting:
                 self._accepted[task.number] = criterion.should_accept(task.proposal, state)
 
     def reason(self, task: Task) -> str:
-        """Why a child was turned away, in words."""
+        """Why a child was rejected, in words."""
         options = self.search.options
         before, after = sum(task.before_scores or []), sum(task.after_scores or [])
         if task.closed == "duplicate" or task.number in self._duplicates:

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class MaxMetricCallsStopper:
-    """So many metric calls. It is asked between iterations, so the last one may go beyond."""
+    """Ends after `max_metric_calls`. It is asked between iterations, so the last one may go beyond."""
 
     def __init__(self, max_metric_calls: int) -> None:
         self.max_metric_calls = max_metric_calls
@@ -19,7 +19,7 @@ class MaxMetricCallsStopper:
 
 
 class MaxCandidateProposalsStopper:
-    """So many iterations."""
+    """Ends after `max_proposals` iterations."""
 
     def __init__(self, max_proposals: int) -> None:
         self.max_proposals = max_proposals
@@ -29,7 +29,7 @@ class MaxCandidateProposalsStopper:
 
 
 class MaxReflectionCostStopper:
-    """So many US dollars of the reflection model, as far as it knows them (`total_cost`)."""
+    """Ends when the `total_cost` of the reflection model reaches a number of US dollars."""
 
     def __init__(self, max_reflection_cost_usd: float, reflection_lm: Any = None) -> None:
         self.max_reflection_cost_usd = max_reflection_cost_usd
@@ -40,7 +40,7 @@ class MaxReflectionCostStopper:
 
 
 class TimeoutStopCondition:
-    """So many seconds since this object was made."""
+    """Ends `timeout_seconds` after this object was made."""
 
     def __init__(self, timeout_seconds: float) -> None:
         self.timeout_seconds = timeout_seconds
@@ -77,7 +77,7 @@ class ScoreThresholdStopper:
 
 
 class NoImprovementStopper:
-    """So many questions in a row without a better best mean score."""
+    """Ends when that number of questions in a row found no better best mean score."""
 
     def __init__(self, max_iterations_without_improvement: int) -> None:
         self.max_iterations_without_improvement = max_iterations_without_improvement
@@ -98,7 +98,7 @@ class NoImprovementStopper:
 
 
 class MaxTrackedCandidatesStopper:
-    """So many accepted candidates."""
+    """Ends when that number of candidates is accepted, the seed included."""
 
     def __init__(self, max_tracked_candidates: int) -> None:
         self.max_tracked_candidates = max_tracked_candidates

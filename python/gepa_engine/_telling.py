@@ -104,7 +104,7 @@ class Telling:
         )
 
     def rejected(self, task: Task, reason: str) -> None:
-        """A child was turned away."""
+        """A child was rejected."""
         search, iteration = self.search, self.search.state.i + 1
         search.log(f"Iteration {iteration}: rejected: {reason}")
         search.events.tell(

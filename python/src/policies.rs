@@ -125,7 +125,7 @@ impl AcceptanceRule for Gate {
 
 struct Rows(Foreign);
 
-/// Positions of the pareto set, asked for once.
+/// Positions of the pareto set, requested once.
 struct Row(Option<Vec<usize>>);
 
 impl ParetoEvaluation for Rows {

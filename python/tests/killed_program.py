@@ -1,4 +1,4 @@
-"""Runs a small search in a folder; kills itself when more than so many examples were evaluated."""
+"""Runs a small search in a folder; kills itself when more than KILL_AT examples were evaluated."""
 
 from __future__ import annotations
 

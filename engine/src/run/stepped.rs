@@ -307,8 +307,8 @@ impl SteppedRun {
         }
     }
 
-    /// Gives up the run to whoever claims it next. Whatever was committed stays, and nothing more is
-    /// to be committed.
+    /// Gives up the claim, so that another process can take it. What was committed stays, and nothing
+    /// more is to be committed.
     pub fn release(&mut self) {
         self.claim = None;
     }
