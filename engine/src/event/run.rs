@@ -42,7 +42,7 @@ pub struct RunStarted {
     /// iteration begins only after that event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub branch_points: Vec<u64>,
-    /// Whether each generation began when the run's caller asked for it, and not before.
+    /// Whether each generation began when the run's caller requested it, and not before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paced: bool,
 }
