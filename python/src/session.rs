@@ -17,6 +17,8 @@ use crate::history::event;
 use crate::policies::{Raised, policies_of};
 
 type Trial = (u64, u32);
+/// Objective scores of one example, by name.
+type Named = Vec<(String, f64)>;
 
 /// A run that gives out orders and takes results.
 #[pyclass(module = "gepa_engine._native", frozen)]
@@ -156,7 +158,7 @@ impl Session {
         trial: Trial,
         positions: Vec<u32>,
         scores: Vec<f64>,
-        objectives: Option<Vec<Option<Vec<(String, f64)>>>>,
+        objectives: Option<Vec<Option<Named>>>,
         outputs: Option<Vec<Option<String>>>,
         tokens: Option<Vec<u64>>,
     ) -> PyResult<()> {
