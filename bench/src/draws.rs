@@ -15,6 +15,11 @@ impl Key {
         Self(u64::from_le_bytes(head.unwrap_or_default()))
     }
 
+    /// The key of a number.
+    pub const fn of_number(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The key that this number leads to from here.
     #[must_use]
     pub fn with(self, number: u64) -> Self {

@@ -73,7 +73,7 @@ fn wanted() -> Result<Wanted, Box<dyn Error>> {
         rollouts: 1_500,
         pareto: 50,
         only: String::new(),
-        families: Family::ALL
+        families: Family::ADDING_UP
             .into_iter()
             .filter(|family| *family != Family::HeldOut)
             .collect(),
@@ -87,7 +87,7 @@ fn wanted() -> Result<Wanted, Box<dyn Error>> {
             "--rollouts" => wanted.rollouts = value.parse()?,
             "--pareto" => wanted.pareto = value.parse()?,
             "--only" => wanted.only = value,
-            "--families" if value == "all" => wanted.families = Family::ALL.to_vec(),
+            "--families" if value == "all" => wanted.families = Family::ADDING_UP.to_vec(),
             "--families" => wanted.families = vec![value.parse()?],
             _ => {
                 let names = "--seeds, --slots, --rollouts, --pareto, --only, --families";

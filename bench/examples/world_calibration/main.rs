@@ -3,7 +3,6 @@
 //!
 //! `cargo run --release -p gepa-bench --example world_calibration -- [SEEDS [ROLLOUTS [FAMILY]]]`
 
-mod figures;
 mod table;
 
 use std::error::Error;
@@ -11,11 +10,9 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use gepa_bench::worlds::{Conditions, Family, Search, World};
+use gepa_bench::worlds::{Conditions, Family, RunFigures, Search, World};
 use gepa_engine::Settings;
 use gepa_engine::config::ParentSelection;
-
-use figures::RunFigures;
 
 const TRAIN: usize = 60;
 const PARETO: usize = 100;
@@ -37,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (seeds, rollouts) = (number(0, 20)?, number(1, 2_500)?);
     let families = match arguments.get(2) {
         Some(name) => vec![name.parse()?],
-        None => Family::ALL.to_vec(),
+        None => Family::ADDING_UP.to_vec(),
     };
     let mut out = io::stdout().lock();
     table::write_head(&mut out, seeds, rollouts)?;

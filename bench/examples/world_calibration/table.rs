@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use gepa_bench::worlds::Family;
+use gepa_bench::worlds::{Family, RunFigures};
 
-use crate::figures::RunFigures;
 use crate::{BATCHES, PARETO};
 
 pub(crate) fn write_head(out: &mut impl Write, seeds: u64, rollouts: u64) -> io::Result<()> {

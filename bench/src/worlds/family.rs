@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A kind of task.
+use super::calibrated::Calibrated;
+
+/// A kind of task. The first seven answer by a logistic model with hidden rules that add up; the
+/// published comparisons use them. The others are calibrated to recorded runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// Every right rule helps and no rule hurts: the best candidate is always the best parent.
@@ -20,6 +23,33 @@ pub enum Family {
     NothingLearnable,
     /// A mixture on which no search is tuned.
     HeldOut,
+    /// Tuned to the moments of recorded runs; the other calibrated families are changes of it.
+    Typical,
+    /// Many rare rules and deterministic answers, as in the classification of intents.
+    Niche,
+    /// Lessons that help some items hurt many others.
+    Tradeoffs,
+    /// Answers are sampled at a high temperature.
+    Sampled,
+    /// The seed prompt answers three quarters of the items rightly.
+    Saturated,
+    /// Control: no lesson helps.
+    Nothing,
+    /// Control: no lesson helps and a half of the variance of answers is between calls, as in a
+    /// recorded run on mathematics problems.
+    NothingNoisy,
+    /// The reflection model often rewrites from scratch.
+    Forgetful,
+    /// The reflection model often notes single cases.
+    Memorising,
+    /// The seed prompt answers a fifth of the items rightly.
+    Hard,
+    /// A few lessons help a lot and are hard to find.
+    Jackpot,
+    /// Control: the reflection model never repeats itself.
+    Fresh,
+    /// The seed prompt answers nine tenths of the items rightly.
+    NearlyPerfect,
 }
 
 /// No family has this name.
@@ -28,8 +58,25 @@ pub enum Family {
 pub struct UnknownFamily(String);
 
 impl Family {
-    /// All families.
-    pub const ALL: [Self; 7] = [
+    /// The families that are calibrated to recorded runs, with their controls.
+    pub const CALIBRATED: [Self; 13] = [
+        Self::Typical,
+        Self::Niche,
+        Self::Tradeoffs,
+        Self::Sampled,
+        Self::Saturated,
+        Self::Nothing,
+        Self::NothingNoisy,
+        Self::Forgetful,
+        Self::Memorising,
+        Self::Hard,
+        Self::Jackpot,
+        Self::Fresh,
+        Self::NearlyPerfect,
+    ];
+
+    /// The families whose rules add up.
+    pub const ADDING_UP: [Self; 7] = [
         Self::Additive,
         Self::Interference,
         Self::Forgetting,
@@ -49,11 +96,38 @@ impl Family {
             Self::Noisy => "noisy",
             Self::NothingLearnable => "nothing_learnable",
             Self::HeldOut => "held_out",
+            Self::Typical => "typical",
+            Self::Niche => "niche",
+            Self::Tradeoffs => "tradeoffs",
+            Self::Sampled => "sampled",
+            Self::Saturated => "saturated",
+            Self::Nothing => "nothing",
+            Self::NothingNoisy => "nothing_noisy",
+            Self::Forgetful => "forgetful",
+            Self::Memorising => "memorising",
+            Self::Hard => "hard",
+            Self::Jackpot => "jackpot",
+            Self::Fresh => "fresh",
+            Self::NearlyPerfect => "nearly_perfect",
         }
+    }
+
+    /// All families.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::ADDING_UP.into_iter().chain(Self::CALIBRATED)
     }
 
     pub(super) fn nature(self) -> Nature {
         let usual = Nature::USUAL;
+        if let Some(numbers) = Calibrated::of(self) {
+            return Nature {
+                rules: numbers.rules,
+                commonest: numbers.commonest,
+                rarer: numbers.rarer,
+                broken_fence: 0.0,
+                ..usual
+            };
+        }
         match self {
             Self::Additive => Nature {
                 harm: 0.0,
@@ -104,6 +178,7 @@ impl Family {
                 resampled: 0.05,
                 ..usual
             },
+            _ => usual,
         }
     }
 }
@@ -118,7 +193,7 @@ impl FromStr for Family {
     type Err = UnknownFamily;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let family = Self::ALL.into_iter().find(|family| family.as_str() == name);
+        let family = Self::all().find(|family| family.as_str() == name);
         family.ok_or_else(|| UnknownFamily(name.to_owned()))
     }
 }
@@ -217,5 +292,6 @@ impl Nature {
 }
 
 fn names() -> String {
-    Family::ALL.map(Family::as_str).join(", ")
+    let all: Vec<&str> = Family::all().map(Family::as_str).collect();
+    all.join(", ")
 }

@@ -1,8 +1,9 @@
 //! The lines that a reflection model can write in a world. Prompts consist of these lines.
 
 use super::item::Split;
-use super::wording::{self, HABITS, IDLE, TRAP, WORDINGS};
+use super::wording::{self, HABITS, IDLE, OPENINGS, STRATEGIES, TRAP, WORDINGS};
 use super::world::World;
+use crate::draws::Key;
 
 /// One line of a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +14,10 @@ pub(super) enum Line {
     Broad(usize),
     /// A made-up rule.
     Habit(usize),
+    /// A line about the way to work.
+    Strategy(usize),
+    /// Other words for the first line.
+    Opening(usize),
     /// A line without effect.
     Idle(usize),
     /// The line that spoils the form of answers.
@@ -30,6 +35,8 @@ impl Line {
             }
             Self::Broad(number) => wording::broad(rules[number].action),
             Self::Habit(number) => HABITS[number].to_owned(),
+            Self::Strategy(number) => STRATEGIES[number].to_owned(),
+            Self::Opening(number) => OPENINGS[number].to_owned(),
             Self::Idle(number) => IDLE[number].to_owned(),
             Self::Trap => TRAP.to_owned(),
             Self::Remark(split, index) => {
@@ -40,12 +47,31 @@ impl Line {
     }
 }
 
+impl Line {
+    /// The key of draws that belong to this line.
+    pub(super) fn key(self) -> Key {
+        let (kind, number) = match self {
+            Self::Rule(rule, wording) => (1, rule * WORDINGS + wording),
+            Self::Broad(rule) => (2, rule),
+            Self::Habit(habit) => (3, habit),
+            Self::Strategy(strategy) => (4, strategy),
+            Self::Opening(opening) => (5, opening),
+            Self::Idle(idle) => (6, idle),
+            Self::Trap => (7, 0),
+            Self::Remark(split, index) => (8 + split as u64, index),
+        };
+        Key::of_number(kind).with(number as u64)
+    }
+}
+
 /// Every line except remarks.
 pub(super) fn vocabulary(rules: usize) -> impl Iterator<Item = Line> {
     let wordings = (0..rules).flat_map(|rule| (0..WORDINGS).map(move |way| Line::Rule(rule, way)));
     wordings
         .chain((0..rules).map(Line::Broad))
         .chain((0..HABITS.len()).map(Line::Habit))
+        .chain((0..STRATEGIES.len()).map(Line::Strategy))
+        .chain((0..OPENINGS.len()).map(Line::Opening))
         .chain((0..IDLE.len()).map(Line::Idle))
         .chain([Line::Trap])
 }

@@ -5,13 +5,18 @@
 //! and the exact score of a prompt is known. A world answers over HTTP ([`WorldServer`]) and in
 //! process ([`WorldEvaluator`], [`WorldReflector`]).
 
+mod calibrated;
 mod conditions;
 mod family;
+mod figures;
 mod item;
+mod lessons;
 mod line;
 mod model;
+mod moments;
 mod reading;
 mod reflector;
+mod rewriter;
 mod search;
 mod server;
 mod shown;
@@ -22,10 +27,12 @@ mod world;
 
 pub use conditions::{Conditions, Faults, OverCapacity};
 pub use family::{Family, UnknownFamily};
+pub use figures::RunFigures;
 pub use item::{Item, Split};
 pub use model::{Answer, Role, WorldModel};
+pub use moments::Moments;
 pub use reading::Reading;
-pub use search::{Search, SearchError, Searched};
+pub use search::Search;
 pub use server::{Books, WorldServer};
 pub use tally::Tally;
 pub use twin::{WorldEvaluator, WorldReflector, twins};

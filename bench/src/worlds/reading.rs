@@ -21,7 +21,11 @@ pub struct Reading {
     pub(super) broad: u64,
     /// Made-up rules, as bits.
     pub(super) habits: u64,
+    /// Lines about the way to work, as bits.
+    pub(super) strategies: u64,
     pub(super) trapped: bool,
+    /// Every line of the world's vocabulary that the prompt contains, negated or not.
+    pub(super) lines: BTreeSet<Line>,
     /// Items with a note of their own.
     pub(super) remarks: BTreeSet<(Split, usize)>,
     pub(super) chars: usize,
@@ -39,13 +43,16 @@ impl Reading {
             negated: 0,
             broad: 0,
             habits: 0,
+            strategies: 0,
             trapped: false,
+            lines: BTreeSet::new(),
             remarks: remarks(world, &text),
             chars: text.chars().count(),
         };
         for (phrase, line) in world.phrases() {
             for (at, _) in text.match_indices(phrase.as_str()) {
                 reading.take(*line, is_negated(&text[..at]));
+                reading.lines.insert(*line);
             }
         }
         reading.rules &= !reading.negated;
@@ -63,6 +70,7 @@ impl Reading {
             (Line::Rule(rule, _), true) => self.negated |= 1 << rule,
             (Line::Broad(rule), false) => self.broad |= 1 << rule,
             (Line::Habit(habit), false) => self.habits |= 1 << habit,
+            (Line::Strategy(strategy), false) => self.strategies |= 1 << strategy,
             (Line::Trap, false) => self.trapped = true,
             _ => {}
         }

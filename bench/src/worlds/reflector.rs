@@ -4,6 +4,7 @@
 use super::family::Nature;
 use super::item::{Item, bits};
 use super::line::Line;
+use super::rewriter::Rewriter;
 use super::shown::Shown;
 use super::wording::{HABITS, IDLE, OPENING, WORDINGS};
 use super::world::World;
@@ -22,12 +23,19 @@ pub(super) fn rewrite(world: &World, prompt: &str, sample: u64) -> String {
     let place = place(world, &shown).with(sample);
     let mut texts: Vec<String> = Vec::new();
     for alternative in 0..shown.wanted as u64 {
-        let writer = Writer {
-            world,
-            shown: &shown,
-            place: place.with(alternative),
+        let place = place.with(alternative);
+        let text = match world.lessons() {
+            Some(lessons) => Rewriter::new(world, lessons, &shown, place, alternative).text(),
+            None => {
+                let shown = &shown;
+                let writer = Writer {
+                    world,
+                    shown,
+                    place,
+                };
+                writer.text()
+            }
         };
-        let text = writer.text();
         if !texts.contains(&text) {
             texts.push(text);
         }

@@ -4,6 +4,7 @@ use super::item::Item;
 use super::line::Line;
 use super::wording::{self, LABELS, SPOILT};
 use super::world::World;
+use crate::wanted::texts_wanted;
 
 /// The present instruction and the failures in a reflection prompt.
 #[derive(Debug)]
@@ -17,22 +18,6 @@ pub(super) struct Shown<'a> {
     /// The requested number of different new texts.
     pub(super) wanted: usize,
 }
-
-const NUMBERS: [&str; 9] = [
-    "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-];
-/// Words for the texts of which a prompt can request several.
-const TEXTS: [&str; 6] = [
-    "blocks",
-    "alternatives",
-    "versions",
-    "texts",
-    "hypotheses",
-    "instructions",
-];
-const MOST_WANTED: usize = 16;
-/// Most words between a number and the word that it counts.
-const REACH: usize = 4;
 
 impl<'a> Shown<'a> {
     pub(super) fn in_prompt(world: &'a World, prompt: &str) -> Self {
@@ -52,7 +37,7 @@ impl<'a> Shown<'a> {
             lines,
             failures: failures(world, &rest),
             spoilt: rest.contains(SPOILT),
-            wanted: wanted(&rest),
+            wanted: texts_wanted(&rest),
         }
     }
 }
@@ -101,25 +86,4 @@ fn shows_failure(item: &Item, text: &str, shown: &str) -> bool {
         .split(|c: char| !c.is_alphanumeric())
         .any(|word| word != item.answer && LABELS.contains(&word));
     has_other_label || shown.contains(SPOILT)
-}
-
-/// The largest number that counts texts; 1 if there is none.
-fn wanted(text: &str) -> usize {
-    let words: Vec<&str> = text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .collect();
-    let counted = words.iter().enumerate().filter_map(|(at, word)| {
-        let number = number(word)?;
-        let following = &words[at + 1..words.len().min(at + 1 + REACH)];
-        let counts_texts = following.iter().any(|word| TEXTS.contains(word));
-        (counts_texts && number <= MOST_WANTED).then_some(number)
-    });
-    counted.max().unwrap_or(1).max(1)
-}
-
-fn number(word: &str) -> Option<usize> {
-    let lower = word.to_lowercase();
-    let named = NUMBERS.iter().position(|known| *known == lower);
-    named.map(|at| at + 2).or_else(|| word.parse().ok())
 }

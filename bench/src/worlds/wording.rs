@@ -93,6 +93,34 @@ pub(super) const HABITS: [&str; 10] = [
     "Assume the season matters.",
 ];
 
+/// Lines about the way to work. What they are worth differs from world to world.
+pub(super) const STRATEGIES: [&str; 12] = [
+    "List the candidates first and strike them out one by one.",
+    "Name the decisive words before you settle on a label.",
+    "Compare the request with the closest one you know.",
+    "Solve the request twice and keep what agrees.",
+    "Start from the end of the request and work backwards.",
+    "Put the request into plain words first.",
+    "Separate what is asked from what is told.",
+    "Decide quickly and do not revise.",
+    "Check every assumption against the text.",
+    "Imagine the reader who will act on the label.",
+    "Look for the exception before the rule.",
+    "Break the request into parts and judge each alone.",
+];
+
+/// Other words for the first line of a prompt, which a rewriting from scratch chooses from.
+pub(super) const OPENINGS: [&str; 8] = [
+    "Assign the one fitting label to every request.",
+    "You decide which label a request gets.",
+    "For each request, find its label.",
+    "Your task is to label incoming requests.",
+    "Classify the request below.",
+    "Act as the clerk who labels requests.",
+    "Read the request and determine its label.",
+    "Requests arrive one at a time; label each.",
+];
+
 /// Lines without effect.
 pub(super) const IDLE: [&str; 12] = [
     "Take care with each request.",

@@ -2,6 +2,7 @@
 
 use super::family::{Family, Nature};
 use super::item::{Item, Split, bits};
+use super::lessons::Lessons;
 use super::line::{Line, vocabulary};
 use super::reading::Reading;
 use super::wording::{ACTIONS, CUES, KINDS, LABELS, OPENING, SPOILT, TRAP};
@@ -28,6 +29,8 @@ pub struct World {
     /// Pairs of rules; the first spoils the second.
     conflicts: Vec<(usize, usize)>,
     sets: [Vec<Item>; 4],
+    /// What lines are worth in a calibrated family.
+    lessons: Option<Lessons>,
     seed_prompt: String,
     /// Every line except remarks, in the form in which prompts are searched for it.
     phrases: Vec<(String, Line)>,
@@ -68,6 +71,7 @@ impl World {
             rules,
             conflicts,
             sets,
+            lessons: Lessons::of(family, key),
             seed_prompt: opening.join("\n"),
             phrases: Vec::new(),
         };
@@ -113,7 +117,10 @@ impl World {
 
     /// The probability, over all draws, that the policy answers an item rightly; 0 to 1.
     pub fn probability(&self, reading: &Reading, item: &Item) -> f64 {
-        self.knows(reading, item) * (1.0 - self.spoils(reading))
+        match &self.lessons {
+            Some(lessons) => lessons.probability(reading, item),
+            None => self.knows(reading, item) * (1.0 - self.spoils(reading)),
+        }
     }
 
     /// The mean probability over the first `count` items of a set: the exact score of a prompt.
@@ -130,6 +137,14 @@ impl World {
     /// The policy's reply on an item. `sample` counts earlier replies to the same call; it matters
     /// only in families whose answers differ from call to call.
     pub fn reply(&self, reading: &Reading, item: &Item, sample: u64) -> String {
+        if let Some(lessons) = &self.lessons {
+            let is_right = lessons.is_right(reading, item, sample);
+            return if is_right {
+                item.answer.to_owned()
+            } else {
+                wrong(item)
+            };
+        }
         let knows = self.knows(reading, item);
         let place = item.key.and(reading.key);
         // Most draws are shared between prompts, as with real models: two prompts that differ in
@@ -147,18 +162,16 @@ impl World {
         } else if draw < knows {
             format!("{SPOILT} {}", item.answer)
         } else {
-            let others: Vec<&str> = LABELS
-                .into_iter()
-                .filter(|label| *label != item.answer)
-                .collect();
-            let other = item.key.with(6).chosen(&others).unwrap_or_default();
-            other.to_owned()
+            wrong(item)
         }
     }
 
     /// Whether equal calls always get equal replies.
     pub fn is_deterministic(&self) -> bool {
-        self.nature.resampled == 0.0
+        match &self.lessons {
+            Some(lessons) => lessons.are_deterministic(),
+            None => self.nature.resampled == 0.0,
+        }
     }
 
     /// The hidden rules in their first wording. A search has to find them.
@@ -174,6 +187,10 @@ impl World {
 
     pub(super) fn nature(&self) -> &Nature {
         &self.nature
+    }
+
+    pub(super) fn lessons(&self) -> Option<&Lessons> {
+        self.lessons.as_ref()
     }
 
     pub(super) fn key(&self) -> Key {
@@ -239,6 +256,16 @@ impl World {
     fn habit_victim(&self, habit: usize) -> usize {
         self.key.with(3).with(habit as u64).below(KINDS.len())
     }
+}
+
+/// The wrong reply to an item, which is always the same.
+fn wrong(item: &Item) -> String {
+    let others: Vec<&str> = LABELS
+        .into_iter()
+        .filter(|label| *label != item.answer)
+        .collect();
+    let other = item.key.with(6).chosen(&others).unwrap_or_default();
+    other.to_owned()
 }
 
 fn rules(key: Key, nature: &Nature) -> Vec<Rule> {

@@ -2,9 +2,11 @@
 
 #![cfg(test)]
 
+mod calibration;
 mod client;
 mod models;
 mod reflection;
 mod server;
+mod texts;
 mod truth;
 mod twin;

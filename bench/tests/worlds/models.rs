@@ -9,7 +9,7 @@ use crate::client::rollout;
 
 #[test]
 fn repeated_calls_get_the_same_answer_except_in_the_noisy_families() {
-    for family in Family::ALL {
+    for family in Family::all() {
         let model = WorldModel::new(Arc::new(World::new(family, 1)));
         let items = model.world().items(Split::Pareto);
         let differing = items.iter().filter(|item| {

@@ -10,7 +10,7 @@ const SAMPLES: u64 = 300;
 
 #[test]
 fn failures_that_are_not_shown_never_yield_their_rules() {
-    for family in Family::ALL {
+    for family in Family::all() {
         let model = model(family, 5);
         let world = model.world();
         let shown: Vec<&Item> = world.items(Split::Train)[..3].iter().collect();

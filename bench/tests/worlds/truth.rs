@@ -7,7 +7,7 @@ const SEEDS: std::ops::Range<u64> = 0..8;
 
 #[test]
 fn a_world_is_a_function_of_its_family_and_seed() {
-    for family in Family::ALL {
+    for family in Family::all() {
         let (one, same, other) = (
             World::new(family, 3),
             World::new(family, 3),

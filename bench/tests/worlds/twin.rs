@@ -18,7 +18,7 @@ use crate::client::{Caller, rollout};
 #[tokio::test]
 async fn twin_and_server_give_the_same_answers_and_usage() {
     let server = WorldServer::start().await.unwrap();
-    for family in Family::ALL {
+    for family in Family::all() {
         let caller = Caller::new(&server, family, 7, "twin");
         let world = Arc::new(World::new(family, 7));
         let (evaluator, reflector) = twins(Arc::clone(&world), Conditions::default());

@@ -1,35 +1,55 @@
 //! The figures that describe one run.
 
+use std::cmp::Ordering;
+
 use gepa_archive::CandidateIndex;
-use gepa_bench::worlds::{LARGEST_SET, Searched, Split, World};
 use gepa_engine::{CandidateAccepted, Decision, EventBody, Fact};
+
+use super::item::Split;
+use super::world::{LARGEST_SET, World};
+use crate::searching::Searched;
 
 /// The figures of one run; scores and shares from 0 to 1.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RunFigures {
+pub struct RunFigures {
     /// Replies of the reflection model.
-    pub(crate) reflections: usize,
+    pub reflections: usize,
     /// Children that entered the archive.
-    pub(crate) accepted: usize,
+    pub accepted: usize,
     /// Child minus parent on the pareto set, of each of them.
-    pub(crate) deltas: Vec<f64>,
+    pub deltas: Vec<f64>,
     /// Correlation of right answers, for each pair of members that has one.
-    pub(crate) phi: Vec<f64>,
+    pub phi: Vec<f64>,
     /// Items of which one member of a pair answers one rightly, for each pair.
-    pub(crate) discordant: Vec<f64>,
-    pub(crate) seed_score: f64,
-    pub(crate) best_score: f64,
+    pub discordant: Vec<f64>,
+    /// Gates whose child was better than its parent, equal, and worse.
+    pub gates: [usize; 3],
+    /// Scores of parent and child on the pareto set, for each accepted child.
+    pub families: Vec<(f64, f64)>,
+    /// Child minus parent, of the seed's children.
+    pub of_seed: Vec<f64>,
+    /// Child minus parent, of all other children.
+    pub of_others: Vec<f64>,
+    /// The share of the accepted children after which half of the final gain on the pareto set was
+    /// reached; `None` without a gain.
+    pub half_gain: Option<f64>,
+    /// On the pareto set.
+    pub seed_score: f64,
+    /// On the pareto set.
+    pub best_score: f64,
     /// Exact, on the hidden test set.
-    pub(crate) seed_test: f64,
-    pub(crate) best_test: f64,
+    pub seed_test: f64,
+    /// Exact, on the hidden test set.
+    pub best_test: f64,
     /// The best score of any archive member on the hidden test set.
-    pub(crate) reachable_test: f64,
+    pub reachable_test: f64,
     /// Mutations between the seed and the best.
-    pub(crate) depth: usize,
+    pub depth: usize,
 }
 
 impl RunFigures {
-    pub(crate) fn of(world: &World, searched: &Searched) -> Self {
+    /// The figures of a run in this world.
+    pub fn of(world: &World, searched: &Searched) -> Self {
         let bodies = || searched.journal.iter().map(|event| &event.body);
         let members: Vec<&CandidateAccepted> = bodies()
             .filter_map(|body| match body {
@@ -46,7 +66,16 @@ impl RunFigures {
         };
         for (at, member) in members.iter().enumerate() {
             if let Some(parent) = member.parents.first().and_then(|p| find(&members, *p)) {
-                figures.deltas.push(member.mean_score - parent.mean_score);
+                let delta = member.mean_score - parent.mean_score;
+                figures.deltas.push(delta);
+                figures
+                    .families
+                    .push((parent.mean_score, member.mean_score));
+                if parent.parents.is_empty() {
+                    figures.of_seed.push(delta);
+                } else {
+                    figures.of_others.push(delta);
+                }
             }
             for other in &members[..at] {
                 let (phi, discordant) = agreement(&member.scores, &other.scores);
@@ -54,6 +83,17 @@ impl RunFigures {
                 figures.discordant.push(discordant);
             }
         }
+        for body in bodies() {
+            if let EventBody::Decision(Decision::GateDecided(gate)) = body {
+                let place = match gate.child_sum.total_cmp(&gate.parent_sum) {
+                    Ordering::Greater => 0,
+                    Ordering::Equal => 1,
+                    Ordering::Less => 2,
+                };
+                figures.gates[place] += 1;
+            }
+        }
+        figures.half_gain = half_gain(&members);
         figures.take_scores(world, searched, &members);
         figures
     }
@@ -91,6 +131,15 @@ impl RunFigures {
             at = find(members, *parent);
         }
     }
+}
+
+fn half_gain(members: &[&CandidateAccepted]) -> Option<f64> {
+    let seed = members.first()?.mean_score;
+    let best = members.iter().map(|member| member.mean_score);
+    let gain = best.fold(seed, f64::max) - seed;
+    let mut children = members.iter().skip(1);
+    let at = children.position(|member| member.mean_score - seed >= gain / 2.0)?;
+    (gain > 0.0).then(|| (at + 1) as f64 / (members.len() - 1) as f64)
 }
 
 fn find<'a>(
