@@ -13,7 +13,7 @@ use super::run_rows::RunRows;
 use super::verdict::{self, BestOfRuns};
 use super::{candidate, failures, matrix, overview, rollout, runs};
 
-/// Runs whose rollouts are kept in memory.
+/// Runs whose rows are kept in memory.
 const MOST_RUNS: usize = 4;
 
 /// A resource as bytes.
@@ -42,12 +42,13 @@ pub enum ViewError {
 
 type SharedIndex = Arc<tokio::sync::Mutex<RolloutIndex>>;
 
-/// The data of pages, read from one store. Rollouts of the runs that were requested last are
-/// indexed in memory and brought up to date on each request.
+/// The data of pages, read from one store. The rows of the runs that were requested last
+/// are kept in memory and brought up to date on each request.
 pub struct Views {
     store: Arc<dyn Store>,
-    /// In the order of requests; the latest is at the end.
+    /// In the order of requests; the latest is at the end. So are the rows.
     indexes: Mutex<Vec<(RunId, SharedIndex)>>,
+    rows: Mutex<Vec<Arc<RunRows>>>,
 }
 
 impl std::fmt::Debug for Views {
@@ -71,6 +72,7 @@ impl Views {
         Self {
             store,
             indexes: Mutex::new(Vec::new()),
+            rows: Mutex::new(Vec::new()),
         }
     }
 
@@ -95,7 +97,7 @@ impl Views {
             }
             Resource::OfRun(run, Part::Event(seq)) => self.event(run, *seq).await,
             Resource::OfRun(run, part) => {
-                let rows = RunRows::read(&*self.store, run).await?;
+                let rows = self.rows(run).await?;
                 self.part(&rows, *part).await
             }
         }
@@ -107,7 +109,7 @@ impl Views {
     ///
     /// The store failed, or the iteration has no candidate.
     pub async fn blame(&self, run: &RunId, iteration: u64) -> Result<Blame, ViewError> {
-        let rows = RunRows::read(&*self.store, run).await?;
+        let rows = self.rows(run).await?;
         let index = self.index(run).await?;
         let index = index.lock().await;
         blame::blame(&*self.store, &rows, iteration, &index).await
@@ -142,6 +144,28 @@ impl Views {
 
     async fn event(&self, run: &RunId, seq: Seq) -> Result<Content, ViewError> {
         Content::json(&rollout::event(&*self.store, run, seq).await?)
+    }
+
+    /// The rows of a run. Those of the last requests are kept, and read again only when the run has
+    /// new events.
+    async fn rows(&self, run: &RunId) -> Result<Arc<RunRows>, StoreError> {
+        let seq = self.store.run(run).await?.summary.seq;
+        let known = {
+            let rows = self.rows.lock();
+            let mut of_run = rows.iter().filter(|rows| rows.run.run_id == *run);
+            of_run.next().map(Arc::clone)
+        };
+        if let Some(known) = known.filter(|known| known.run.summary.seq == seq) {
+            return Ok(known);
+        }
+        let read = Arc::new(RunRows::read(&*self.store, run).await?);
+        let mut rows = self.rows.lock();
+        rows.retain(|rows| rows.run.run_id != *run);
+        if rows.len() >= MOST_RUNS {
+            rows.remove(0);
+        }
+        rows.push(Arc::clone(&read));
+        Ok(read)
     }
 
     async fn index(&self, run: &RunId) -> Result<SharedIndex, StoreError> {

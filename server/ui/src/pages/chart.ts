@@ -20,7 +20,9 @@ export interface Curve {
   baseline: number | null;
 }
 
-const WIDTH = 900;
+/** The chart is drawn for the room there is, so that its letters keep their size. */
+const WIDEST = 900;
+const NARROWEST = 330;
 const HEIGHT = 260;
 const LEFT = 52;
 const BOTTOM = 34;
@@ -34,21 +36,24 @@ export function progress(view: View, axis: Axis): SVGElement {
 /** Curves of the best score over one axis; `hasPoints` adds each candidate that changed the front. */
 export function curves(all: Curve[], axis: Axis, hasPoints: boolean): SVGElement {
   const { of, show, title } = AXES[axis];
+  const width = Math.max(NARROWEST, Math.min(WIDEST, innerWidth - 48));
+  const isNarrow = width < 600;
   const scores = all.flatMap(({ points }) => points.flatMap((point) => [point.score, point.best_score ?? point.score]));
   if (scores.length === 0) {
-    return s("svg", { viewBox: `0 0 ${WIDTH} 60`, role: "img", "aria-label": "No candidate has a score yet" }, s("text", { x: 20, y: 34 }, "No candidate has a score yet"));
+    return s("svg", { viewBox: `0 0 ${width} 60`, role: "img", "aria-label": "No candidate has a score yet" }, s("text", { x: 20, y: 34 }, "No candidate has a score yet"));
   }
   const low = Math.min(...scores);
   const high = Math.max(...scores);
   const pad = (high - low || Math.abs(high) || 1) * 0.08;
   const most = Math.max(...all.flatMap(({ points }) => points.map(of)), 1e-9);
-  const x = (value: number): number => LEFT + (value / most) * (WIDTH - LEFT - RIGHT);
+  const x = (value: number): number => LEFT + (value / most) * (width - LEFT - RIGHT);
   const y = (value: number): number => TOP + ((high + pad - value) / (high - low + 2 * pad)) * (HEIGHT - TOP - BOTTOM);
   const lines: SVGElement[] = [];
   for (let step = 0; step <= 4; step++) {
     const value = low - pad + ((high - low + 2 * pad) * step) / 4;
-    lines.push(s("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }));
+    lines.push(s("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }));
     lines.push(s("text", { class: "tick", x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(2)));
+    if (isNarrow && step % 2 === 1) continue;
     const along = (most * step) / 4;
     const anchor = step === 4 ? "end" : "middle";
     lines.push(s("text", { class: "tick", x: x(along), y: HEIGHT - 14, "text-anchor": anchor }, show(step === 0 ? 0 : rounded(along, axis))));
@@ -67,11 +72,11 @@ export function curves(all: Curve[], axis: Axis, hasPoints: boolean): SVGElement
     lines.push(s("path", { class: `line l${place % 6}`, d: `${path}${end ? `H${x(of(end))}` : ""}` }));
     if (curve.baseline !== null && hasPoints) {
       const at = y(curve.baseline);
-      lines.push(s("line", { class: "reference", x1: LEFT, x2: WIDTH - RIGHT, y1: at, y2: at }));
-      lines.push(s("text", { class: "tick", x: WIDTH - RIGHT, y: at + 14, "text-anchor": "end" }, `baseline ${score(curve.baseline)}`));
+      lines.push(s("line", { class: "reference", x1: LEFT, x2: width - RIGHT, y1: at, y2: at }));
+      lines.push(s("text", { class: "tick", x: width - RIGHT, y: at + 14, "text-anchor": "end" }, `baseline ${score(curve.baseline)}`));
     }
   });
-  return s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `Score over ${title}, from ${score(low)} to ${score(high)}` }, lines);
+  return s("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": `Score over ${title}, from ${score(low)} to ${score(high)}` }, lines);
 }
 
 function rounded(value: number, axis: Axis): number {
