@@ -8,7 +8,9 @@ use crate::support::{Server, Workspace, number};
 fn workspace() -> (Workspace, Server) {
     let server = Server::start();
     let workspace = Workspace::with_model(&server.base_url(), 150);
-    let rules: String = (1..40).map(|rule| format!("rule {rule}\n")).collect();
+    let rules: String = (1..40)
+        .map(|rule| ["rule ", &rule.to_string(), "\n"].concat())
+        .collect();
     workspace.write("good.txt", &format!("Answer yes or no.\n{rules}"));
     workspace.write("poor.txt", "Answer yes or no, please.");
     (workspace, server)

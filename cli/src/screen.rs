@@ -57,7 +57,7 @@ mod tests {
             "\\u{1b}[31mred\\u{7}\\u{d}\\u{202e}x\\u{9b}2J"
         );
         let mut screen = Screen(Vec::new());
-        write!(screen, "a\u{1b}{}", "\u{2066}b").unwrap();
+        write!(screen, "a\u{1b}{}", String::from("\u{2066}b")).unwrap();
         assert_eq!(screen.0, b"a\\u{1b}\\u{2066}b");
     }
 }

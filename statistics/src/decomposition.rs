@@ -54,7 +54,7 @@ impl TwoWay {
         let candidates = counts.iter().filter(|count| **count > 0).count();
         let examples = heights.iter().filter(|height| **height > 0).count();
         let known: usize = counts.iter().sum();
-        if candidates < 2 || examples < 2 || known + 1 <= candidates + examples {
+        if candidates < 2 || examples < 2 || known < candidates + examples {
             return None;
         }
         let (effects, easiness) = fit(rows, &heights, &counts);

@@ -88,21 +88,22 @@ impl Sequential {
     }
 
     fn rejects_at_most(&self, value: f64) -> bool {
-        self.is_rich(self.differences.iter().map(|one| one - value), 1.0 + value)
+        self.is_rich(|one| one - value, 1.0 + value)
     }
 
     fn rejects_at_least(&self, value: f64) -> bool {
-        self.is_rich(self.differences.iter().map(|one| value - one), 1.0 - value)
+        self.is_rich(|one| value - one, 1.0 - value)
     }
 
-    /// Whether bets on these gains made the gambler rich; a loss is `most_lost` at most.
-    fn is_rich(&self, gains: impl Iterator<Item = f64> + Clone, most_lost: f64) -> bool {
+    /// Whether bets on the gain of each difference made the gambler rich; a loss is `most_lost` at most.
+    fn is_rich(&self, gain: impl Fn(f64) -> f64, most_lost: f64) -> bool {
         let risk = (1.0 - self.confidence) / 2.0;
         let wealth: f64 = BETS
             .iter()
             .map(|share| {
                 let bet = share / most_lost.max(1e-9);
-                gains.clone().map(|gain| (bet * gain).ln_1p()).sum::<f64>()
+                let gains = self.differences.iter().map(|one| gain(*one));
+                gains.map(|gain| (bet * gain).ln_1p()).sum::<f64>()
             })
             .map(f64::exp)
             .sum();

@@ -92,7 +92,7 @@ proptest! {
         let known: Vec<Vec<Option<f64>>> =
             rows.iter().map(|row| row.iter().copied().map(Some).collect()).collect();
         let slices: Vec<&[Option<f64>]> = known.iter().map(Vec::as_slice).collect();
-        let found = TwoWay::of(&slices).unwrap();
+        let found = TwoWay::of(&slices).expect("the fixture has enough rows");
         let (n, v) = (rows.len() as f64, 7.0);
         let all: f64 = rows.iter().flatten().sum::<f64>() / (n * v);
         let of_row: Vec<f64> = rows.iter().map(|row| row.iter().sum::<f64>() / v).collect();
@@ -173,7 +173,10 @@ fn the_detectable_difference_is_found_in_four_of_five_cases() {
     for (examples, discordance) in [(40, 0.4), (100, 0.3), (250, 0.15)] {
         let gain = detectable_difference(examples, discordance, 0.95).unwrap();
         let discordance = discordance.max(gain);
-        let (rises, falls) = ((discordance + gain) / 2.0, (discordance - gain) / 2.0);
+        let (rises, falls) = (
+            f64::midpoint(discordance, gain),
+            f64::midpoint(discordance, -gain),
+        );
         let found = (0..1_000)
             .filter(|_| {
                 let pairs: Vec<_> = (0..examples)
@@ -242,11 +245,13 @@ fn a_sequential_test_knows_the_width_of_the_range() {
 
 fn recorded(run: &str) -> Vec<Vec<Option<f64>>> {
     let file = include_str!("data/recorded_rows.json");
-    let parsed: Value = serde_json::from_str(file).unwrap();
-    let rows = parsed["runs"][run].as_array().unwrap();
+    let parsed: Value = serde_json::from_str(file).expect("the fixture is JSON");
+    let rows = parsed["runs"][run]
+        .as_array()
+        .expect("the fixture lists rows");
     rows.iter()
         .map(|row| {
-            let bits = row.as_str().unwrap().chars();
+            let bits = row.as_str().expect("a row is a text").chars();
             bits.map(|bit| Some(f64::from(u8::from(bit == '1'))))
                 .collect()
         })
@@ -255,7 +260,7 @@ fn recorded(run: &str) -> Vec<Vec<Option<f64>>> {
 
 fn decomposed(rows: &[Vec<Option<f64>>]) -> TwoWay {
     let slices: Vec<&[Option<f64>]> = rows.iter().map(Vec::as_slice).collect();
-    TwoWay::of(&slices).unwrap()
+    TwoWay::of(&slices).expect("the fixture has enough rows")
 }
 
 #[test]

@@ -129,8 +129,8 @@ impl Lessons {
                 ability -= numbers.habit_harm;
             }
         }
-        let replaces = |line: &&Line| matches!(line, Line::Opening(_));
-        let replaced = reading.lines.iter().filter(replaces).count();
+        let is_opening = |line: &&Line| matches!(line, Line::Opening(_));
+        let replaced = reading.lines.iter().filter(is_opening).count();
         let added = reading.lines.len() - replaced + reading.remarks.len();
         let lines = SEED_LINES + added as f64;
         ability - LINE_COST * (lines - numbers.free_lines).max(0.0)

@@ -24,17 +24,16 @@ pub(super) fn rewrite(world: &World, prompt: &str, sample: u64) -> String {
     let mut texts: Vec<String> = Vec::new();
     for alternative in 0..shown.wanted as u64 {
         let place = place.with(alternative);
-        let text = match world.lessons() {
-            Some(lessons) => Rewriter::new(world, lessons, &shown, place, alternative).text(),
-            None => {
-                let shown = &shown;
-                let writer = Writer {
-                    world,
-                    shown,
-                    place,
-                };
-                writer.text()
-            }
+        let text = if let Some(lessons) = world.lessons() {
+            Rewriter::new(world, lessons, &shown, place, alternative).text()
+        } else {
+            let shown = &shown;
+            let writer = Writer {
+                world,
+                shown,
+                place,
+            };
+            writer.text()
         };
         if !texts.contains(&text) {
             texts.push(text);

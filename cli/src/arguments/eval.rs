@@ -63,7 +63,7 @@ pub(crate) struct EvalArguments {
     /// Write a comment for a pull request; `-` is stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
-    /// Write a JUnit file, one test case for each side
+    /// Write a `JUnit` file, one test case for each side
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
 }

@@ -38,7 +38,7 @@ pub(crate) struct GateArguments {
     /// Write the decision with all figures and the journal's hash; `-` is stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Write a JUnit file, one test case for each condition
+    /// Write a `JUnit` file, one test case for each condition
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
     /// Write a comment for a pull request

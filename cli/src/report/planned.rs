@@ -49,7 +49,7 @@ pub(crate) fn warnings(task: &TaskConfig, earlier: Option<&RunRow>) -> Vec<Strin
     let configured = task.config.settings().search.perfect_score;
     let range = task.score_range();
     // Without the key the declared range counts, and without a range 1.
-    let perfect = configured.or(range.map(|range| range.highest()));
+    let perfect = configured.or(range.map(gepa_evaluation::ScoreRange::highest));
     let perfect = perfect.unwrap_or(1.0);
     if let Some(range) = range
         && range.highest() != perfect

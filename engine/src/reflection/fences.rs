@@ -1,4 +1,4 @@
-//! Fenced blocks of a reply, as CommonMark reads them.
+//! Fenced blocks of a reply, as `CommonMark` reads them.
 //!
 //! A block opens with three or more backticks or tildes and ends with a line of at least as many of the
 //! same character. What follows the opening fence on its line is an info string. Three habits of models

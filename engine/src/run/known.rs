@@ -15,7 +15,6 @@ impl RunBuilder {
     /// Their evaluator must be the one of this run; otherwise the scores cannot be compared. It
     /// holds for a run that is [started](Self::start). A run that is resumed executes what it had
     /// not recalled before.
-    #[must_use]
     pub fn knowing(mut self, runs: impl IntoIterator<Item = RunId>) -> Self {
         self.knowing.extend(runs);
         self

@@ -247,9 +247,9 @@ impl fmt::Display for Cause {
 pub(super) fn all(tables: &RunTables, spread: Option<&TwoWay>, of_nothing: bool) -> Vec<Cause> {
     let facts = Facts::of(tables);
     let mut causes = Vec::new();
-    causes.extend(facts.evaluator(tables));
+    causes.extend(Facts::evaluator(tables));
     if of_nothing {
-        causes.extend(facts.reflection(tables));
+        causes.extend(Facts::reflection(tables));
         causes.extend(seed_kept(tables));
         causes.extend(facts.ending(tables));
     }
@@ -287,7 +287,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn evaluator(&self, tables: &RunTables) -> Option<Cause> {
+    fn evaluator(tables: &RunTables) -> Option<Cause> {
         let summary = &tables.run.summary;
         let (failed, of) = (
             summary.counters.failed_rollouts,
@@ -301,7 +301,7 @@ impl<'a> Facts<'a> {
         is_failing.then_some(Cause::EvaluatorFailing { failed, of })
     }
 
-    fn reflection(&self, tables: &RunTables) -> Option<Cause> {
+    fn reflection(tables: &RunTables) -> Option<Cause> {
         let of = tables.reflections.len();
         let failed: Vec<_> = tables
             .reflections

@@ -102,29 +102,29 @@ async fn check_in(world: &World, store: Arc<dyn Store>, abort: bool, flaws: bool
 
 #[tokio::test]
 async fn a_drained_run_goes_on_as_if_it_had_never_stopped() {
-    check(memory(), false, false).await;
+    Box::pin(check(memory(), false, false)).await;
 }
 
 #[tokio::test]
 async fn an_aborted_run_goes_on_as_if_it_had_never_stopped() {
-    check(memory(), true, false).await;
+    Box::pin(check(memory(), true, false)).await;
 }
 
 #[tokio::test]
 async fn rollouts_between_two_attempts_survive_a_drain() {
-    check(memory(), false, true).await;
+    Box::pin(check(memory(), false, true)).await;
 }
 
 #[tokio::test]
 async fn rollouts_between_two_attempts_survive_an_abort() {
-    check(memory(), true, true).await;
+    Box::pin(check(memory(), true, true)).await;
 }
 
 #[tokio::test]
 async fn an_aborted_run_in_sqlite_goes_on_as_if_it_had_never_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("x.db").display());
-    check(gepa_store::open(&url).unwrap(), true, true).await;
+    Box::pin(check(gepa_store::open(&url).unwrap(), true, true)).await;
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ async fn finish(mut world: World, answer: Answer, range: Option<ScoreRange>) -> 
 
 fn text(request: &RolloutRequest) -> String {
     let texts = request.candidate.components().values();
-    texts.map(|text| text.to_string()).collect()
+    texts.map(ToString::to_string).collect()
 }
 
 fn number(request: &RolloutRequest) -> u64 {

@@ -452,16 +452,8 @@ async fn what_the_provider_says_is_left_holds_calls_back() {
     permit.finish(DONE);
     let asked = Instant::now();
     limiter.acquire(10, KIND).await.unwrap().finish(DONE);
-    assert!(
-        asked.elapsed() >= Duration::from_secs(1),
-        "{:?}",
-        asked.elapsed()
-    );
-    assert!(
-        asked.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        asked.elapsed()
-    );
+    let waited = asked.elapsed();
+    assert!((1.0..2.0).contains(&waited.as_secs_f64()), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -121,7 +121,7 @@ impl JobRunner {
             step = match step {
                 JobStep::Queue => self.queue().await,
                 JobStep::Rest => self.rest().await,
-                JobStep::Begin(slot) => self.begin(slot).await,
+                JobStep::Begin(slot) => Box::pin(self.begin(slot)).await,
                 JobStep::Wait { pause, why } => self.wait(pause, why).await,
                 JobStep::End(reason) => self.end(reason).await,
                 JobStep::Leave => return,

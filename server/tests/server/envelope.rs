@@ -99,6 +99,34 @@ async fn every_event_of_a_real_run_keeps_the_rules() {
     }
 }
 
+/// A candidate that was tried has the scores it was judged by.
+fn check_attempted(candidate: &Value) {
+    let accepted = candidate["status"] == "accepted";
+    let instances = if accepted { "pareto" } else { "minibatch" };
+    assert_eq!(candidate["instances"], instances, "{candidate}");
+    let values = candidate["instance_scores"].as_array().unwrap();
+    let seeds = candidate["seeds"].as_array().unwrap();
+    assert_eq!(values.len(), seeds.len());
+    let score_of = |score: &Value| score.as_f64().unwrap_or_else(|| panic!("{candidate}"));
+    let sum: f64 = values.iter().map(score_of).sum();
+    let mean = sum / values.len() as f64;
+    assert!(
+        (mean - candidate["accuracy"].as_f64().unwrap()).abs() < 1e-9,
+        "{candidate}"
+    );
+    assert_eq!(
+        candidate["object"]["data"]["sections"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    assert!((0.0..=1.0).contains(&candidate["accuracy"].as_f64().unwrap()));
+    let replaced = candidate["object"]["text_replacements"].as_array().unwrap();
+    assert_eq!(replaced.is_empty(), candidate["iteration"] == 0);
+    assert!(replaced.iter().all(|one| one["old_text"] == "Answer."));
+}
+
 #[tokio::test]
 async fn the_last_events_hold_the_full_result_of_the_job() {
     let (events, detail) = events_of(json!({"budget": 300})).await;
@@ -167,32 +195,7 @@ async fn the_last_events_hold_the_full_result_of_the_job() {
             .iter()
             .any(|candidate| candidate["status"] == "rejected")
     );
-    for candidate in attempted {
-        let accepted = candidate["status"] == "accepted";
-        let instances = if accepted { "pareto" } else { "minibatch" };
-        assert_eq!(candidate["instances"], instances, "{candidate}");
-        let scores = candidate["instance_scores"].as_array().unwrap();
-        let seeds = candidate["seeds"].as_array().unwrap();
-        assert_eq!(scores.len(), seeds.len());
-        let score_of = |score: &Value| score.as_f64().unwrap_or_else(|| panic!("{candidate}"));
-        let sum: f64 = scores.iter().map(score_of).sum();
-        let mean = sum / scores.len() as f64;
-        assert!(
-            (mean - candidate["accuracy"].as_f64().unwrap()).abs() < 1e-9,
-            "{candidate}"
-        );
-        assert_eq!(
-            candidate["object"]["data"]["sections"]
-                .as_array()
-                .unwrap()
-                .len(),
-            2
-        );
-        assert!((0.0..=1.0).contains(&candidate["accuracy"].as_f64().unwrap()));
-        let replaced = candidate["object"]["text_replacements"].as_array().unwrap();
-        assert_eq!(replaced.is_empty(), candidate["iteration"] == 0);
-        assert!(replaced.iter().all(|one| one["old_text"] == "Answer."));
-    }
+    attempted.iter().for_each(check_attempted);
     let optimized = results["optimized_candidates"].as_array().unwrap();
     assert_eq!(optimized[0]["rank"], 1);
     assert_eq!(optimized[0]["score"]["accuracy"], detail["best_score"]);

@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use crate::conformance::{reference_of, scripted};
 use crate::everything::{Everything, everything};
-use crate::script::{RUN, journal_of_format_1, journal_of_whole_rows};
+use crate::growth::{journal_of_format_1, journal_of_whole_rows};
+use crate::script::RUN;
 
 fn fixture(format: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}.sqlite"))

@@ -8,6 +8,7 @@ mod doctor;
 mod everything;
 mod faults;
 mod fixture;
+mod growth;
 mod kill;
 mod projection;
 mod round_trip;

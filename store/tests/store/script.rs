@@ -10,6 +10,8 @@ use gepa_evaluation::{
 };
 use indexmap::IndexMap;
 
+use crate::growth::refined;
+
 pub(crate) const RUN: &str = "pl_00000000000000a1";
 
 pub(crate) fn run_row(id: &str) -> RunRow {
@@ -78,7 +80,7 @@ pub(crate) fn number(first: u64, bodies: Vec<EventBody>) -> Arc<[Event]> {
         .collect()
 }
 
-fn bodies() -> Vec<EventBody> {
+pub(crate) fn bodies() -> Vec<EventBody> {
     let mut bodies = vec![EventBody::Decision(Decision::RunStarted(RunStarted {
         format: JOURNAL_FORMAT,
         engine_version: "0.1.0".to_owned(),
@@ -474,51 +476,6 @@ fn accepted(
     })))
 }
 
-/// A step of a row, and one more score for the row of a member.
-fn refined(index: u32, position: u32, score: f64) -> Vec<EventBody> {
-    let candidate = CandidateIndex(index);
-    let estimate = Estimate {
-        mean: 0.4,
-        variance: 0.01,
-        scored: 3,
-    };
-    let rung = Decision::RungDecided(RungDecided {
-        iteration: 8,
-        rung: 0,
-        length: 2,
-        estimate,
-        against: candidate,
-        probability: 0.3,
-        goes_on: true,
-    });
-    let issued = Decision::RefinementIssued(RefinementIssued {
-        iteration: 9,
-        candidate,
-        count: 1,
-    });
-    let extended = Decision::RowExtended(Box::new(RowExtended {
-        iteration: 9,
-        candidate,
-        from: 2,
-        to: 3,
-        positions: vec![position],
-        scores: vec![Some(score)],
-        mean_score: 0.361,
-        objectives: IndexMap::from([("z".to_owned(), 0.2)]),
-        estimate,
-        front: vec![CandidateIndex(0), candidate],
-        improvement: true,
-        leader: Leader {
-            candidate: CandidateIndex(2),
-            mean_score: mean_score(2),
-            estimate,
-        },
-        committed_rollouts: 9,
-    }));
-    let decisions = [rung, issued, extended];
-    decisions.into_iter().map(EventBody::Decision).collect()
-}
-
 fn snapshot(ordinal: u64, tag: SnapshotTag, subject: u32, candidate: &Candidate) -> EventBody {
     let sections = run_row(RUN).template.sections(candidate);
     EventBody::Decision(Decision::SnapshotTaken(SnapshotTaken {
@@ -531,29 +488,6 @@ fn snapshot(ordinal: u64, tag: SnapshotTag, subject: u32, candidate: &Candidate)
     }))
 }
 
-fn mean_score(index: u32) -> f64 {
+pub(crate) fn mean_score(index: u32) -> f64 {
     0.2 + f64::from(index) / 3.0
-}
-
-/// The journal without the events of rows that grow.
-pub(crate) fn journal_of_whole_rows() -> Arc<[Event]> {
-    let mut bodies = bodies();
-    bodies.retain(|body| {
-        let growing = ["rung_decided", "refinement_issued", "row_extended"];
-        !growing.contains(&body.kind())
-    });
-    number(1, bodies)
-}
-
-/// The journal in the form of older programs, whose rows did not grow and whose snapshots had neither
-/// score nor token count.
-pub(crate) fn journal_of_format_1() -> Arc<[Event]> {
-    let mut events = journal_of_whole_rows().to_vec();
-    for event in &mut events {
-        if let EventBody::Decision(Decision::SnapshotTaken(taken)) = &mut event.body {
-            taken.score = None;
-            taken.token_count = None;
-        }
-    }
-    events.into()
 }

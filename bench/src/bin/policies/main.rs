@@ -67,7 +67,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         "report" => report(&mut out, &wanted)?,
         "serve" => serve(&mut out)?,
         "moments" => {
-            let families: Vec<Family> = wanted.tasks.iter().filter_map(Kind::family).collect();
+            let families: Vec<Family> = wanted
+                .tasks
+                .iter()
+                .filter_map(|kind| kind.family())
+                .collect();
             moments::write(&mut out, &families, wanted.seeds.end, &wanted.policies)?;
         }
         other => {

@@ -44,9 +44,9 @@ impl Kind {
     }
 
     /// The family of a world.
-    pub(crate) fn family(&self) -> Option<Family> {
+    pub(crate) fn family(self) -> Option<Family> {
         match self {
-            Self::World(family) => Some(*family),
+            Self::World(family) => Some(family),
             Self::Texts(_) => None,
         }
     }

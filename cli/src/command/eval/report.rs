@@ -197,9 +197,9 @@ impl SideReport {
         // Without a known range no test holds at every look; then all examples are run.
         let test = side.width.map(|width| {
             let mut test = Sequential::new(width, confidence);
-            pairs
-                .iter()
-                .for_each(|(left, right)| test.add(right - left));
+            for (left, right) in &pairs {
+                test.add(right - left);
+            }
             test
         });
         let difference = test
@@ -254,7 +254,9 @@ impl Limited {
         let decided = width.and_then(|width| {
             // A score differs from the limit by the width of the range at most.
             let mut test = Sequential::new(width, confidence);
-            scores.iter().for_each(|score| test.add(score - limit));
+            for score in scores {
+                test.add(score - limit);
+            }
             test.shows(0.0)
         });
         Self {

@@ -1,4 +1,4 @@
-//! The report of a gate as JSON, as JUnit, and as a comment in Markdown.
+//! The report of a gate as JSON, as `JUnit`, and as a comment in Markdown.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -103,7 +103,7 @@ fn junit(run: &RunRow, report: &GateReport) -> String {
     junit_of(&format!("gepa gate {}", run.run_id), &cases)
 }
 
-/// A JUnit file of cases: name, whether it passed, what was found.
+/// A `JUnit` file of cases: name, whether it passed, what was found.
 pub(crate) fn junit_of(suite: &str, cases: &[(String, bool, String)]) -> String {
     let failed = cases.iter().filter(|case| !case.1).count();
     let suite = escaped(suite);

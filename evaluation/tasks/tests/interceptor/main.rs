@@ -7,4 +7,5 @@ mod captures;
 mod ids;
 mod streaming;
 mod substitution;
+mod substitution_laws;
 mod support;
