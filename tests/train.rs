@@ -165,6 +165,10 @@ fn the_statistics_are_those_of_the_run() {
     assert_eq!(train(&workspace, &[]).code, Some(0));
     let written = result_json(&workspace, "stats");
     for (name, value) in workspace.stats().as_object().unwrap() {
+        // A job client has the config that it sent, and its results have no place for a verdict.
+        if ["config", "p_better"].contains(&name.as_str()) || name.starts_with("verdict") {
+            continue;
+        }
         assert_eq!(written[name], *value, "{name}");
     }
     assert_eq!(written["total_time"], written["total_time_seconds"]);

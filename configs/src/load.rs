@@ -66,8 +66,10 @@ impl ConfigSource<'_> {
             .get("directory")
             .and_then(|path| path.as_str())
             .unwrap_or_default();
+        let document = self.stored_document(settings)?;
+        let loaded = self.resolve(document, PathBuf::from(directory));
         // A folder that is gone, or that an earlier version stored relative to its own, is named as such.
-        if !directory.is_empty() && !Path::new(directory).is_dir() {
+        if loaded.is_err() && !directory.is_empty() && !Path::new(directory).is_dir() {
             return Err(whole_file(
                 "stored config",
                 format!(
@@ -76,8 +78,7 @@ impl ConfigSource<'_> {
                 ),
             ));
         }
-        let document = self.stored_document(settings)?;
-        self.resolve(document, PathBuf::from(directory))
+        loaded
     }
 
     /// What an earlier run stored of its configuration, without the overrides of now. Files of a config in

@@ -43,7 +43,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Different texts asked for in one reflection.
+    /// Different texts wanted from one reflection.
     pub fn hypotheses(&self) -> u32 {
         let preset = match self.search.evaluation {
             Evaluation::Full => 1,

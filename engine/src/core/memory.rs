@@ -42,7 +42,7 @@ pub(crate) struct Memory {
     minibatch: Outcomes,
     /// From merge gates and the pareto set. Empty unless duplicates are kept.
     pareto: Outcomes,
-    /// From gates, whatever they decided: a model that proposes a rejected text again buys nothing. Only the
+    /// From gates, passed or not: a model that proposes a rejected text again buys nothing. Only the
     /// latest contents are kept.
     tried: IndexMap<ContentId, HashMap<ExampleId, Known>>,
     /// The number of contents at which the next search for unused ones begins.

@@ -182,7 +182,8 @@ impl Trial {
     }
 
     /// Reopens, once, the slots whose rollouts failed because of their surroundings. Returns false if
-    /// there are none, or if they are so many that the surroundings are not going to recover.
+    /// there are none, or if more than half of the slots failed so: such surroundings do not recover
+    /// between two attempts.
     pub(crate) fn reopen_passing(&mut self) -> bool {
         let is_passing = |slot: &Slot| match slot {
             Slot::Executed(outcome) => matches!(

@@ -94,7 +94,7 @@ impl RowPlan for Ladder {
     }
 
     /// The seed's row is as long as the first step; a child's as long as the leader's, so that it
-    /// can be told whether the child is better.
+    /// can show whether the child is better.
     fn most(&self) -> usize {
         let first = self.settings.n0 as usize;
         let leader = self.rivals.as_ref().map_or(first, |rivals| rivals.length);

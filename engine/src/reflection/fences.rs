@@ -21,7 +21,7 @@ pub(super) struct Fences<'t> {
     pub is_cut_off: bool,
 }
 
-/// The blocks of a reply. A block that quotes `current` is one block, whatever fences `current` has.
+/// The blocks of a reply. A block that quotes `current` is one block, also where `current` has fences.
 pub(super) fn fences_of<'t>(reply: &'t str, current: &str) -> Fences<'t> {
     let nested = read(reply, current, true);
     if !nested.is_cut_off {

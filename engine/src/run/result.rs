@@ -45,6 +45,11 @@ pub(super) async fn read_result(
 ) -> Result<RunResult, RunError> {
     let run = store.run(run_id).await?;
     let candidates = store.candidates(run_id).await?;
+    let end = match (end, &run.summary.stop_reason) {
+        // The summary knows of failures that no single decision shows.
+        (RunEnd::Finished(_), Some(reason)) => RunEnd::Finished(reason.clone()),
+        (end, _) => end,
+    };
     let best = run
         .summary
         .best

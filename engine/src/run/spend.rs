@@ -7,8 +7,10 @@ use crate::counters::Counters;
 use crate::stop::StopReason;
 
 /// A mean over about as many of the latest rollouts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Recent {
+    /// The number of rollouts in the mean, up to [`RECENT`].
+    count: f64,
     tokens: f64,
     cost: f64,
 }
@@ -139,9 +141,10 @@ impl SpendLimiter {
         largest.cost = largest.cost.max(used.cost);
         if let CallKind::Rollout(_) = kind {
             let (tokens, cost) = (used.total_tokens() as f64, used.cost.0 as f64);
-            let recent = self.recent.get_or_insert(Recent { tokens, cost });
-            recent.tokens += (tokens - recent.tokens) / RECENT;
-            recent.cost += (cost - recent.cost) / RECENT;
+            let recent = self.recent.get_or_insert_default();
+            recent.count = (recent.count + 1.0).min(RECENT);
+            recent.tokens += (tokens - recent.tokens) / recent.count;
+            recent.cost += (cost - recent.cost) / recent.count;
         }
     }
 

@@ -109,7 +109,6 @@ async fn verdict(store: &Arc<dyn Store>, result: RunResult) -> Verdict {
 }
 
 /// The first cause, of a run in which nothing was learned.
-#[track_caller]
 fn cause(verdict: &Verdict) -> &Cause {
     assert_eq!(verdict.verdict, VerdictKind::NothingLearned, "{verdict:?}");
     let cause = verdict.causes.first().unwrap();
@@ -276,7 +275,9 @@ async fn a_saturated_baseline_is_named() {
 #[tokio::test]
 async fn scores_above_the_perfect_one_are_named() {
     let evaluator = scored(|request| 40.0 + draw(request) as f64 / 2.0);
-    let verdict = run(&world(), evaluator, wandering()).await;
+    let mut world = world();
+    world.settings.search.perfect_score = Some(1.0);
+    let verdict = run(&world, evaluator, wandering()).await;
     let Cause::ScoresAbovePerfect { baseline, perfect } = cause(&verdict) else {
         panic!("{verdict:?}");
     };
@@ -286,12 +287,8 @@ async fn scores_above_the_perfect_one_are_named() {
 #[tokio::test]
 async fn training_examples_that_are_all_solved_are_named() {
     let evaluator = scored(|request| {
-        let is_train = request
-            .example
-            .to_string()
-            .parse::<u64>()
-            .unwrap_or_default()
-            < 100;
+        let id: u64 = request.example.to_string().parse().unwrap_or_default();
+        let is_train = id < 100;
         f64::from(u8::from(is_train || draw(request) < 50))
     });
     let verdict = run(&world(), evaluator, wandering()).await;
@@ -464,7 +461,6 @@ async fn a_budget_that_ends_after_a_proposal_is_named() {
 
 #[tokio::test]
 async fn a_run_that_was_stopped_early_says_so() {
-    let world = world();
     let store = memory();
     let reached = Arc::new(Semaphore::new(0));
     let signal = Arc::clone(&reached);
@@ -476,7 +472,7 @@ async fn a_run_that_was_stopped_early_says_so() {
             }
             Duration::from_millis(2)
         });
-    let builder = world.builder(&store, probe.shared());
+    let builder = world().builder(&store, probe.shared());
     let handle = builder.reflection_model(wandering()).start().await.unwrap();
     let _permit = reached.acquire().await.unwrap();
     handle.control().stop();
@@ -490,9 +486,8 @@ async fn a_run_that_was_stopped_early_says_so() {
 
 #[tokio::test]
 async fn a_run_that_is_not_over_has_no_verdict() {
-    let world = world();
     let store = memory();
-    let builder = world.builder(&store, solved(|_| 50));
+    let builder = world().builder(&store, solved(|_| 50));
     let handle = builder.reflection_model(wandering()).start().await.unwrap();
     handle.control().pause();
     let row = store.run(handle.run_id()).await.unwrap();

@@ -28,7 +28,7 @@ impl Candidates {
                 self.shown.insert(row.iteration);
             }
         }
-        // A change that fits no row is none that a client could be told of.
+        // A change that fits no row is none that a client could get.
         let _ = self.table.change(change);
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gepa_engine::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
 use gepa_engine::{Event, RunId, Seq, Store, StoreError};
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Everything {
     pub(crate) run: RunRow,
     pub(crate) events: Vec<Event>,

@@ -28,7 +28,11 @@ async fn format_1_is_read_in_full() {
         events: journal_of_format_1().to_vec(),
         ..reference_of(journal_of_whole_rows()).await
     };
-    assert_eq!(everything(&viewer, &run).await, expected);
+    let mut as_stored = expected.clone();
+    // Format 1 did not keep how proposals ended.
+    as_stored.run.summary.endings = None;
+    as_stored.run.summary.scores = None;
+    assert_eq!(everything(&viewer, &run).await, as_stored);
     drop(viewer);
     let store = SqliteStore::open(&path).unwrap();
     assert_eq!(rebuild(&store, &run).await.unwrap(), []);

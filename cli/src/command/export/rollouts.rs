@@ -94,7 +94,7 @@ impl<'s> Outcomes<'s> {
         }
     }
 
-    /// The score and what belongs to it of the event `seq`; `None` for a failure. Events are asked for in
+    /// The score and what belongs to it of the event `seq`; `None` for a failure. Events are requested in
     /// ascending order.
     async fn of(&mut self, seq: Seq) -> Result<Option<Scored>, CommandError> {
         loop {

@@ -302,7 +302,7 @@ impl RunSummary {
 
     fn finish(&mut self, finished: &RunFinished, at: Timestamp) {
         self.end(&finished.stop_reason, at);
-        // A run whose reflections all failed has searched nothing, whatever ended it.
+        // A run whose reflections all failed has searched nothing, so it has failed.
         let endings = self.endings.as_ref();
         let unread = endings.map_or(0, |all| all.closed_by(CloseReason::Reflection));
         let never_rewritten = endings.and_then(Endings::never_rewritten);

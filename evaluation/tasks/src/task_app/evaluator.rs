@@ -51,7 +51,7 @@ pub struct TaskAppParts {
 pub struct TaskAppEvaluator {
     client: AppClient,
     settings: TaskAppSettings,
-    /// What the app is told of its pipeline.
+    /// What requests say to the app about its pipeline.
     modules: Vec<Value>,
     plan: Arc<SubstitutionPlan>,
     policy: Arc<ChatModel>,
@@ -104,7 +104,8 @@ impl TaskAppEvaluator {
     async fn run(&self, request: &RolloutRequest, seed: u64) -> Evaluation {
         let is_last_attempt = request.attempt >= self.attempts;
         if let Err(error) = self.preflight().await {
-            return not_ready(&error, is_last_attempt);
+            // An app that was never there is given up sooner than one that went away.
+            return not_ready(&error, is_last_attempt || request.attempt > 1);
         }
         // The app may stop waiting for a reply before an outage ends.
         if let Err(error) = self.policy.until_available().await {
