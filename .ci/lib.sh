@@ -14,7 +14,7 @@ log_of() {
     : >"$work/$1.log"
 }
 
-# begin NAME COMMAND...: starts a command that mostly waits for the network, beside the compiler.
+# begin NAME COMMAND...: starts a command beside the steps that follow.
 begin() {
     local name=$1
     shift

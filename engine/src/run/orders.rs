@@ -12,9 +12,9 @@ use crate::ids::{Timestamp, TrialKey};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Order {
-    /// Run a candidate on examples; each is answered by [`SteppedRun::settle`].
+    /// Run a candidate on examples; each is answered by [`SteppedRun::settle`](crate::SteppedRun::settle).
     Trial(TrialOrder),
-    /// Rewrite a component; answered by [`SteppedRun::settle_reflection`].
+    /// Rewrite a component; answered by [`SteppedRun::settle_reflection`](crate::SteppedRun::settle_reflection).
     Reflection(ReflectionOrder),
 }
 
