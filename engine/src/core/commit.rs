@@ -14,7 +14,7 @@ use super::proposal::{Comparison, Proposal, Unwanted, Verdict};
 use super::row::Row;
 use super::work::Work;
 use super::{Core, Part};
-use crate::config::Duplicates;
+use crate::config::{Duplicates, SearchRules};
 use crate::event::{
     CandidateAccepted, CloseReason, Decision, GateDecided, ProposalClosed, SnapshotTag,
     SnapshotTaken,
@@ -388,7 +388,10 @@ impl Core {
             return;
         }
         let fruitless = &mut self.fruitless;
-        if !self.scale.leaves_failures_out()
+        // The reference implementation goes on, and so did the versions before 0.2.
+        let is_own = self.config.settings().search.rules == SearchRules::Own;
+        if is_own
+            && !self.scale.leaves_failures_out()
             && let Some(content) = proposal.content
         {
             // Another parent or another minibatch may lead to another text, so only one and the same text

@@ -35,6 +35,8 @@ pub(crate) struct Memory {
     reuse: bool,
     /// Whether outcomes of parents are reused as well.
     reuse_for_parents: bool,
+    /// Whether outcomes of earlier gates are used again.
+    reuse_tried: bool,
     duplicates: Duplicates,
     /// The number of trials stored so far.
     age: u64,
@@ -55,6 +57,7 @@ impl Memory {
         Self {
             reuse,
             reuse_for_parents: reuse && search.rules == SearchRules::Own,
+            reuse_tried: reuse && search.rules == SearchRules::Own,
             duplicates,
             age: 0,
             minibatch: Outcomes::new(),
@@ -109,9 +112,14 @@ impl Memory {
         }
     }
 
+    /// Every text buys its outcomes at the gate, as in journals of versions before 0.2.
+    pub(crate) fn buy_at_every_gate(&mut self) {
+        self.reuse_tried = false;
+    }
+
     /// Stores what was bought for a child at its gate, whether or not it passed.
     pub(crate) fn remember_tried(&mut self, trial: &Trial) {
-        if !self.reuse || trial.executed() == 0 {
+        if !self.reuse_tried || trial.executed() == 0 {
             return;
         }
         self.age += 1;

@@ -18,6 +18,9 @@ impl Core {
             self.restart(settings);
         }
         self.scale = Scale::as_journaled(started.scores);
+        if self.scale.leaves_failures_out() {
+            self.memory.buy_at_every_gate();
+        }
         self.branch_points = VecDeque::from(started.branch_points.clone());
         if let Some(limits) = &started.limits {
             self.limit_to(limits.clone());
