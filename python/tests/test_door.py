@@ -202,8 +202,13 @@ def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
                 os.kill(os.getpid(), signal.SIGINT)
             return super().evaluate(batch, candidate, capture_traces)
 
-    with pytest.raises(KeyboardInterrupt):
-        run(Interrupted(), run_dir=str(tmp_path))
+    # A shell starts commands in the background with this signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(Interrupted(), run_dir=str(tmp_path))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert run(run_dir=str(tmp_path)).candidates == run().candidates
 
 
