@@ -130,6 +130,22 @@ impl Archive {
         origin: Origin,
         row: &ScoreRow,
     ) -> Result<Insertion, ArchiveError> {
+        let (index, admitted) = self.append(candidate, parents, origin, row)?;
+        if admitted {
+            Ok(self.admit(index, row))
+        } else {
+            Ok(self.record(index, row.mean()))
+        }
+    }
+
+    /// Appends the entry of a candidate, and says whether its mean lets it into the fronts.
+    pub(crate) fn append(
+        &mut self,
+        candidate: Arc<Candidate>,
+        parents: Vec<CandidateIndex>,
+        origin: Origin,
+        row: &ScoreRow,
+    ) -> Result<(CandidateIndex, bool), ArchiveError> {
         if let Some(&parent) = parents.iter().find(|parent| self.get(**parent).is_none()) {
             return Err(ArchiveError::UnknownParent(parent));
         }
@@ -145,11 +161,7 @@ impl Archive {
             objective_means: row.objective_means().clone(),
             evicted: !admitted,
         });
-        if admitted {
-            Ok(self.admit(index, row))
-        } else {
-            Ok(self.record(index, row.mean()))
-        }
+        Ok((index, admitted))
     }
 
     /// Number of candidates ever inserted, evicted ones included.

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::fronts::Entered;
-use crate::{Archive, ArchiveError, Candidate, CandidateIndex, Entry, Insertion, Origin, ScoreRow};
+use crate::{Archive, ArchiveError, Candidate, CandidateIndex, Insertion, Origin, ScoreRow};
 
 /// The effects of an extended row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,22 +37,8 @@ impl Archive {
         row: &ScoreRow,
         estimates: &[(CandidateIndex, f64)],
     ) -> Result<Insertion, ArchiveError> {
-        if let Some(&parent) = parents.iter().find(|parent| self.get(**parent).is_none()) {
-            return Err(ArchiveError::UnknownParent(parent));
-        }
-        let index = CandidateIndex(self.entries.len() as u32);
-        let admitted = self.entries.is_empty() || !self.is_below_minimum(row.mean());
         let before = Standing::of(self);
-        self.entries.push(Entry {
-            candidate,
-            parents,
-            origin,
-            mean: row.mean(),
-            estimate: row.mean(),
-            scored: row.scored() as u32,
-            objective_means: row.objective_means().clone(),
-            evicted: !admitted,
-        });
+        let (index, admitted) = self.append(candidate, parents, origin, row)?;
         let Entered { joined, won } = if admitted {
             self.enter(index, row)
         } else {

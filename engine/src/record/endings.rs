@@ -67,53 +67,6 @@ impl Endings {
         is_mute.then(|| self.last_refusal.as_deref().unwrap_or_default())
     }
 
-    /// Why no proposal was accepted; `None` if one was, or if none has ended.
-    pub fn why_nothing_was_gained(&self) -> Option<String> {
-        if self.accepted > 0 || self.total() == 0 {
-            return None;
-        }
-        if let Some(problem) = self.never_rewritten() {
-            return Some(format!(
-                "the reflection model never gave a usable text, the last time: {problem}"
-            ));
-        }
-        let mut most = self
-            .closed
-            .iter()
-            .filter(|(reason, _)| **reason != CloseReason::Stopped);
-        let first = most.next()?;
-        let (reason, _) = most.fold(
-            first,
-            |best, next| if next.1 > best.1 { next } else { best },
-        );
-        Some(self.advice(*reason))
-    }
-
-    fn advice(&self, reason: CloseReason) -> String {
-        match reason {
-            CloseReason::Perfect => {
-                "the parent's minibatches were perfect already; give it harder examples, or raise \
-                 `search.perfect_score` if your scores go higher"
-                    .to_owned()
-            }
-            CloseReason::Reflection => {
-                let last = self.last_refusal.as_deref().unwrap_or("no reason given");
-                format!("most replies of the reflection model could not be used, the last time: {last}")
-            }
-            CloseReason::Gate => {
-                "no new text scored higher than its parent on its minibatch; a stronger reflection model, \
-                 more feedback or a larger `search.minibatch_size` can help"
-                    .to_owned()
-            }
-            CloseReason::Duplicate => "the reflection model repeated texts that are known".to_owned(),
-            CloseReason::NoScores | CloseReason::NothingToCompare | CloseReason::TooManyFailures => {
-                "too many rollouts failed to compare candidates".to_owned()
-            }
-            CloseReason::Budget => "the rest of the budget did not cover the pareto set".to_owned(),
-            _ => "no candidate reached the end of its pareto set".to_owned(),
-        }
-    }
-
     fn count_reply(&mut self, settled: &ReflectionSettled) {
         match &settled.failure {
             Some(failure) if settled.text.is_none() => {

@@ -61,10 +61,6 @@ pub fn statistics(run: &RunRow) -> Map<String, Value> {
             ("replies_refused", endings.replies_refused()),
         ];
         stats.extend(counts.map(|(name, count)| (name.to_owned(), json!(count))));
-        // Clients read no field that is null.
-        if let Some(why) = endings.why_nothing_was_gained() {
-            stats.insert("nothing_gained".to_owned(), json!(why));
-        }
     }
     stats
 }

@@ -125,8 +125,6 @@ async fn a_run_without_any_usable_text_has_failed_whatever_ended_it() {
         (endings.replies_refused(), endings.refused[&Kind::NoFence]),
         (3, 3)
     );
-    let why = endings.why_nothing_was_gained().unwrap();
-    assert!(why.contains("never gave a usable text"), "{why}");
 }
 
 #[tokio::test]
@@ -141,5 +139,4 @@ async fn every_proposal_ends_in_one_way_that_is_counted() {
         endings.texts + endings.replies_refused(),
         summary.counters.reflection_calls
     );
-    assert_eq!(endings.why_nothing_was_gained(), None);
 }
