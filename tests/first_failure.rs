@@ -53,6 +53,16 @@ fn an_evaluator_that_fails_on_every_example_ends_the_run_after_the_first_few() {
 }
 
 #[test]
+fn an_evaluator_that_dies_in_other_words_each_time_ends_the_run_after_the_first_few() {
+    let answer = "name = hex(hash(str(request['example']) * 9))[2:]; raise ValueError(f'row {name} of {request[\"example\"]} {name.upper()}')";
+    let workspace = workspace(answer);
+    let finished = workspace.gepa(&["run", "config.toml"]);
+    assert_eq!(finished.code, Some(5), "{}", finished.stderr);
+    let stats = workspace.stats();
+    assert_eq!(stats["total_rollouts"], 4, "{stats}");
+}
+
+#[test]
 fn a_check_tries_one_example_and_shows_what_it_gave() {
     let good = "print('note', file=sys.stderr); print(json.dumps({'id': request['id'], 'score': 0.25, 'output': 'perhaps', 'feedback': 'say yes'}))";
     let workspace = workspace(good);

@@ -1,6 +1,7 @@
 //! What goes wrong before it becomes an outcome: attempts that fail and are tried again. A subscriber
 //! sees them at once, long before the journal has a settled rollout.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -58,7 +59,7 @@ pub(super) struct Opening {
     is_over: bool,
     /// Whether failures at the beginning may end the run.
     may_give_up: bool,
-    failures: Vec<String>,
+    failures: Vec<Words>,
     last_message: String,
     notice: watch::Sender<Trouble>,
 }
@@ -102,7 +103,7 @@ impl Opening {
         match &*settled.outcome {
             Outcome::Scored(_) => self.is_over = true,
             Outcome::Failed(failure) => {
-                self.failures.push(shape(&failure.message));
+                self.failures.push(words(&failure.message));
                 self.last_message.clone_from(&failure.message);
             }
         }
@@ -114,7 +115,10 @@ impl Opening {
         let is_hopeless = self.may_give_up
             && !self.is_over
             && self.failures.len() >= FIRST_FAILURES
-            && self.failures.iter().all(|failure| failure == first);
+            && self
+                .failures
+                .iter()
+                .all(|failure| are_similar(failure, first));
         is_hopeless.then(|| {
             let failed = self.failures.len() as u64;
             StopReason::EvaluatorFailures {
@@ -126,36 +130,63 @@ impl Opening {
     }
 }
 
-/// Whether two failures have the same message, but for numbers.
+/// Whether two failures have the same cause, as far as their messages show it.
 pub(super) fn are_alike(before: &Outcome, now: &Failure) -> bool {
     match before {
-        Outcome::Failed(before) => shape(&before.message) == shape(&now.message),
+        Outcome::Failed(before) => are_similar(&words(&before.message), &words(&now.message)),
         Outcome::Scored(_) => false,
     }
 }
 
-fn shape(message: &str) -> String {
+/// The words of a message. What names an example (numbers, ids, hashes) is no word.
+type Words = BTreeSet<String>;
+
+fn words(message: &str) -> Words {
     message
-        .chars()
-        .filter(|one| !one.is_ascii_digit())
+        .split(|one: char| !one.is_alphanumeric())
+        .filter(|word| !word.is_empty() && !word.contains(|one: char| one.is_ascii_digit()))
+        .map(str::to_owned)
         .collect()
+}
+
+/// Whether two messages share at least half of the words that either has: the rest is what the example
+/// brought into them, such as the text that could not be read.
+fn are_similar(one: &Words, other: &Words) -> bool {
+    2 * one.intersection(other).count() >= one.union(other).count()
 }
 
 #[cfg(test)]
 mod tests {
+    use gepa_evaluation::FailureKind;
+
     use super::*;
 
+    fn failure(message: &str) -> Failure {
+        Failure::new(FailureKind::Transient, message)
+    }
+
     #[test]
-    fn messages_are_alike_but_for_numbers() {
-        let failure =
-            |message: &str| match Outcome::failed(gepa_evaluation::FailureKind::Transient, message)
-            {
-                Outcome::Failed(failure) => failure,
-                Outcome::Scored(_) => unreachable!("a failure was made"),
-            };
-        let before = Outcome::Failed(failure("example 3: KeyError"));
-        assert!(are_alike(&before, &failure("example 12: KeyError")));
-        assert!(!are_alike(&before, &failure("example 12: ValueError")));
+    fn messages_are_alike_where_they_differ_in_what_the_example_brings() {
+        for (before, now, expected) in [
+            ("example 3: KeyError", "example 12: KeyError", true),
+            ("example 3: KeyError", "example 12: ValueError", false),
+            (
+                "the process died before it answered (exit status: 1); stderr ends with: ValueError: pear",
+                "the process died before it answered (exit status: 1); stderr ends with: KeyError: 'plum'",
+                true,
+            ),
+            ("KeyError: 'apple'", "KeyError: 'pear'", false),
+            ("row a81f: cannot read it", "row 77c0: cannot read it", true),
+            ("", "", true),
+            ("", "content filter", false),
+        ] {
+            let before_failed = Outcome::Failed(failure(before));
+            assert_eq!(
+                are_alike(&before_failed, &failure(now)),
+                expected,
+                "{before} / {now}"
+            );
+        }
         assert!(!are_alike(
             &Outcome::score(1.0),
             &failure("example 3: KeyError")

@@ -1,7 +1,7 @@
 //! The language model behind one endpoint.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -49,6 +49,8 @@ pub struct ChatModel {
     /// Whether a call of this run has succeeded. A key that is refused before is a wrong key; one that
     /// is refused after it is trouble with the account.
     pub(super) has_served: AtomicBool,
+    /// Calls that have failed and are being made again.
+    pub(super) repeating_calls: Arc<AtomicU32>,
     /// The last failure, shown to a caller that asks why calls wait.
     pub(super) trouble: Mutex<Option<String>>,
 }
@@ -129,9 +131,16 @@ impl LanguageModel for ChatModel {
     }
 
     fn obstacle(&self) -> Option<String> {
-        let standing = self.line.limiter().standing()?;
         let provider = &self.settings.provider;
         let address = &self.endpoint.base_url;
+        let Some(standing) = self.line.limiter().standing() else {
+            let calls = self.repeating_calls.load(Ordering::Relaxed);
+            let trouble = self.trouble.lock().clone().filter(|_| calls > 0)?;
+            return Some(match calls {
+                1 => format!("a call to provider `{provider}` is made again: {trouble}"),
+                _ => format!("{calls} calls to provider `{provider}` are made again: {trouble}"),
+            });
+        };
         let waits = match standing {
             Standing::Down {
                 lasted,

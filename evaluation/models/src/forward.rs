@@ -1,5 +1,8 @@
 //! A request body and its reply, with limits, retries and usage: what a model and a proxy share.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tracing::Instrument;
@@ -18,6 +21,9 @@ use gepa_limiter::{Allowance, Outage, Permit, Report, Stay};
 
 /// Attempts at most to reach a provider that has never answered.
 const MOST_UNREACHED: u32 = 4;
+
+/// Failed attempts of a call that is no obstacle yet to a run whose calls succeed, plus one.
+const FAILURES_BEFORE_WORD: u32 = 3;
 
 /// Attempts at most where each may have been paid for without a result.
 const MOST_UNREADABLE: u32 = 3;
@@ -90,6 +96,24 @@ pub(super) struct CallHistory<'a> {
     failed_attempts: u32,
     unreadable_replies: u32,
     last_fault: Option<AttemptFault>,
+    repeating: Option<Repeating>,
+}
+
+/// Counts a call that is made again and again, until it is over.
+#[derive(Debug)]
+struct Repeating(Arc<AtomicU32>);
+
+impl Repeating {
+    fn new(calls: &Arc<AtomicU32>) -> Self {
+        calls.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(calls))
+    }
+}
+
+impl Drop for Repeating {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl<'a> CallHistory<'a> {
@@ -100,6 +124,7 @@ impl<'a> CallHistory<'a> {
             failed_attempts: 0,
             unreadable_replies: 0,
             last_fault: None,
+            repeating: None,
         }
     }
 
@@ -332,6 +357,12 @@ impl ChatModel {
             let message = format!("{} (attempts: {failed_attempts})", fault.message);
             return Err((fault.kind, message));
         }
+        if failed_attempts >= self.failures_before_word() {
+            let calls = &self.repeating_calls;
+            history
+                .repeating
+                .get_or_insert_with(|| Repeating::new(calls));
+        }
         if counts {
             let wait = self.backoff.wait(failed_attempts);
             tokio::select! {
@@ -340,6 +371,15 @@ impl ChatModel {
             }
         }
         Ok(())
+    }
+
+    /// Failed attempts of one call from which on it counts as an obstacle. Where no call has succeeded,
+    /// the first failure may have the cause that all have.
+    fn failures_before_word(&self) -> u32 {
+        match self.has_served.load(Ordering::Relaxed) {
+            true => FAILURES_BEFORE_WORD,
+            false => 1,
+        }
     }
 
     pub(super) fn gave_up(

@@ -133,6 +133,7 @@ impl Models {
             },
             max_attempts: settings.max_attempts.unwrap_or(MAX_ATTEMPTS),
             meter: Meter::new(&settings.provider, &settings.model),
+            repeating_calls: Arc::default(),
             trouble: Mutex::default(),
             settings: settings.clone(),
             endpoint,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,6 +25,9 @@ use gepa_models::{ApiKey, ChatModel, Environment};
 
 /// Longest time an answer to a model call may take, in seconds: one day.
 const LONGEST_ANSWER_SECONDS: f64 = 86_400.0;
+
+/// How often a rollout is tried at an app that cannot be reached and has given no score yet.
+const ATTEMPTS_AT_FIRST: u32 = 2;
 
 /// The parts of an evaluator.
 #[derive(Debug)]
@@ -60,6 +64,8 @@ pub struct TaskAppEvaluator {
     attempts: u32,
     /// Set once the app has passed its preflight.
     ready: OnceCell<()>,
+    /// Set once a rollout has had a score.
+    has_scored: AtomicBool,
 }
 
 impl TaskAppEvaluator {
@@ -82,6 +88,7 @@ impl TaskAppEvaluator {
             rollout_limit: parts.rollout_limit,
             attempts: parts.attempts,
             ready: OnceCell::new(),
+            has_scored: AtomicBool::new(false),
         };
         match evaluator.preflight().await {
             Err(error) if error.is_retryable() => {
@@ -102,10 +109,15 @@ impl TaskAppEvaluator {
     }
 
     async fn run(&self, request: &RolloutRequest, seed: u64) -> Evaluation {
-        let is_last_attempt = request.attempt >= self.attempts;
+        // An app that has never worked is given up sooner than one that went away in mid-run.
+        let patience = if self.has_scored.load(Ordering::Relaxed) {
+            self.attempts
+        } else {
+            self.attempts.min(ATTEMPTS_AT_FIRST)
+        };
+        let is_last_attempt = request.attempt >= patience;
         if let Err(error) = self.preflight().await {
-            // An app that was never there is given up sooner than one that went away.
-            return not_ready(&error, is_last_attempt || request.attempt > 1);
+            return not_ready(&error, is_last_attempt);
         }
         // The app may stop waiting for a reply before an outage ends.
         if let Err(error) = self.policy.until_available().await {
@@ -136,7 +148,11 @@ impl TaskAppEvaluator {
             wants_trace: request.wants_trace(),
             is_last_attempt,
         };
-        judge(&self.client, answer, &calls, circumstances)
+        let evaluation = judge(&self.client, answer, &calls, circumstances);
+        if let Outcome::Scored(_) = evaluation.outcome {
+            self.has_scored.store(true, Ordering::Relaxed);
+        }
+        evaluation
     }
 }
 

@@ -165,6 +165,27 @@ async fn an_app_that_is_down_is_retried_and_then_pauses_the_run() {
 }
 
 #[tokio::test]
+async fn an_app_that_goes_away_before_the_first_score_pauses_the_run_at_the_second_attempt() {
+    let mut world = World::well(Family::Swallowing).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = FakeApp::start_on(listener, Family::Swallowing, Quirk::None);
+    world.settings.url = format!("http://{address}");
+    let evaluator = world.connect().await.unwrap();
+    evaluator.preflight().await.unwrap();
+    drop(app);
+    let attempt = |attempt| RolloutRequest {
+        attempt,
+        ..rollout(good(true), 3)
+    };
+    let first = evaluator.evaluate(attempt(1)).await;
+    assert_eq!(failure(&first).kind, FailureKind::Transient);
+    assert!(!first.provider_down);
+    let second = evaluator.evaluate(attempt(2)).await;
+    assert!(second.provider_down, "{:?}", second.outcome);
+}
+
+#[tokio::test]
 async fn the_apps_key_is_in_no_message() {
     let text = format!(
         r#"{{"detail": "key {APP_KEY}, in short {}"}}"#,
