@@ -141,6 +141,41 @@ fn a_wrong_key_is_found_before_anything_is_spent() {
 }
 
 #[test]
+fn a_check_online_looks_at_app_and_provider_without_a_call() {
+    let mut world = World::new(Family::Swallowing, FaultPlan::none());
+    let check = ["check", "config.toml", "--online"];
+    let looked = world.workspace.gepa(&check);
+    assert_eq!(looked.code, Some(0), "{}", looked.stderr);
+    for expected in [
+        "evaluator: GET ",
+        "it is well and takes the key",
+        "/v1/models",
+        "nothing was paid for",
+    ] {
+        assert!(looked.stdout.contains(expected), "{}", looked.stdout);
+    }
+    assert_eq!(world.model.ledger().calls_received, 0);
+    let away = "policy.base_url=http://127.0.0.1:1/v1";
+    let looked = world
+        .workspace
+        .gepa(&["check", "config.toml", "--online", "--set", away]);
+    assert_eq!(looked.code, Some(6), "{}", looked.stderr);
+    assert!(
+        looked.stderr.contains("policy: cannot connect"),
+        "{}",
+        looked.stderr
+    );
+    world.workspace.set_variable("ENVIRONMENT_API_KEY", "wrong");
+    let looked = world.workspace.gepa(&check);
+    assert_eq!(looked.code, Some(5), "{}", looked.stderr);
+    assert!(
+        looked.stderr.contains("ENVIRONMENT_API_KEY"),
+        "{}",
+        looked.stderr
+    );
+}
+
+#[test]
 fn an_app_that_is_down_ends_the_process_with_six() {
     let world = World::new(Family::Swallowing, FaultPlan::none());
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

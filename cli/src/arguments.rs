@@ -217,6 +217,9 @@ pub(crate) struct CheckArguments {
     /// Run one example of the seed for real, and show its score, output and feedback
     #[arg(long = "try")]
     pub(crate) tries_one: bool,
+    /// Ask providers and the task app whether they are there and take the keys; costs nothing
+    #[arg(long)]
+    pub(crate) online: bool,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
 }

@@ -7,6 +7,7 @@ mod dialect;
 mod document;
 mod key_map;
 mod load;
+mod look;
 mod other_names;
 mod prices;
 mod problem;
@@ -27,6 +28,7 @@ pub use context::TASK_APP_KEY;
 pub use dialect::{Dialect, DialectContext, Dialects, Translation};
 pub use key_map::{KeyMap, begins_with, find};
 pub use load::ConfigSource;
+pub use look::{Looked, Seen, Unseen};
 pub use problem::{ConfigError, LocatedProblem, Origin};
 pub use raw::{
     DatasetTaskSettings, EvaluatorSettings, ExampleItem, ExampleSettings, MessageSettings,

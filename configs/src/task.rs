@@ -144,6 +144,11 @@ impl TaskConfig {
         &self.directory
     }
 
+    /// The settings of its evaluator.
+    pub(crate) fn evaluator(&self) -> &EvaluatorSettings {
+        &self.evaluator
+    }
+
     /// Uses this key for the task app instead of the environment's.
     #[must_use]
     pub fn with_task_app_key(mut self, key: ApiKey) -> Self {
@@ -243,7 +248,7 @@ impl TaskConfig {
     }
 
     /// The models by the section that names them.
-    fn models_used(&self) -> [(&'static str, Option<&ModelSettings>); 3] {
+    pub(crate) fn models_used(&self) -> [(&'static str, Option<&ModelSettings>); 3] {
         let needs_judge = matches!(self.raw.scorer, Some(ScorerSettings::LlmJudge { .. }));
         let judge = self.raw.judge.as_ref().filter(|_| needs_judge);
         let reflection = self.raw.reflection_model.as_ref();

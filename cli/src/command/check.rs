@@ -1,5 +1,6 @@
 //! `gepa check`
 
+mod online;
 mod trial;
 
 use std::io::Write;
@@ -34,9 +35,14 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, CommandError
     })?;
     let mut out = stdout();
     let plan = plan_of(&task)?;
-    write_summary(&mut out, &task, arguments.tries_one)?;
+    write_summary(&mut out, &task, arguments)?;
     write_planned(&mut out, &task.config, &plan)?;
     out.flush()?;
+    if arguments.online
+        && let Some(exit_code) = online::look(&task)?
+    {
+        return Ok(exit_code);
+    }
     if plan.affordable {
         if arguments.tries_one {
             return trial::try_one(&task);
@@ -64,7 +70,11 @@ fn plan_of(task: &TaskConfig) -> Result<Plan, CommandError> {
     })
 }
 
-fn write_summary(out: &mut dyn Write, task: &TaskConfig, tries_one: bool) -> std::io::Result<()> {
+fn write_summary(
+    out: &mut dyn Write,
+    task: &TaskConfig,
+    arguments: &CheckArguments,
+) -> std::io::Result<()> {
     let config = &task.config;
     let sets = config.sets();
     let components: Vec<&str> = config
@@ -77,10 +87,11 @@ fn write_summary(out: &mut dyn Write, task: &TaskConfig, tries_one: bool) -> std
         out,
         "config    `{}` is valid{}",
         config.settings().run.name,
-        if tries_one {
+        if arguments.tries_one || arguments.online {
             ""
         } else {
-            "; the evaluator and the models were not tried (`--try` runs one example)"
+            "; nothing was called (`--online` asks whether models and app are there, `--try` runs one \
+             example)"
         }
     )?;
     writeln!(out, "evolves   {}", components.join(", "))?;

@@ -87,7 +87,7 @@ pub(super) async fn begin(
     Ok(response)
 }
 
-fn sending_failed(to: Addressee<'_>, error: reqwest::Error) -> AttemptFault {
+pub(super) fn sending_failed(to: Addressee<'_>, error: reqwest::Error) -> AttemptFault {
     let is_connect = error.is_connect();
     let is_builder = error.is_builder();
     let reason = to.endpoint.scrubbed(&innermost(&error.without_url()));
@@ -112,7 +112,7 @@ fn sending_failed(to: Addressee<'_>, error: reqwest::Error) -> AttemptFault {
 }
 
 /// Reads an error body, or the part of it that arrives. The status alone decides what follows.
-async fn complaint(to: Addressee<'_>, mut response: Response) -> AttemptFault {
+pub(super) async fn complaint(to: Addressee<'_>, mut response: Response) -> AttemptFault {
     let status = response.status().as_u16();
     let pause = retry_after(response.headers(), SystemTime::now());
     let mut body = Vec::new();

@@ -95,6 +95,18 @@ impl Dialect {
         }
     }
 
+    /// The path, after the base URL, of the list of models; the root where the dialect has no list.
+    pub(super) fn list_path(self, api_version: Option<&str>) -> String {
+        match self {
+            Self::Azure => {
+                let version = api_version.unwrap_or(AZURE_VERSION);
+                format!("/openai/models?api-version={version}")
+            }
+            Self::Bedrock => "/".to_owned(),
+            _ => "/models".to_owned(),
+        }
+    }
+
     /// A chat completions request in this dialect. The error names a field without a counterpart.
     pub(super) fn request(self, chat: &Value) -> Result<Value, String> {
         if self.is_chat_completions() {

@@ -224,6 +224,25 @@ impl Endpoint {
         format!("{}{path}", self.base_url)
     }
 
+    /// The path, after the base URL, under which the provider lists its models.
+    pub(super) fn list_path(&self) -> String {
+        self.dialect.list_path(self.api_version.as_deref())
+    }
+
+    /// The headers of a request without a body. Signatures are made for calls only, so such a request
+    /// is not signed.
+    pub(super) fn headers_of_get(&self) -> HeaderMap {
+        match self.authorization {
+            Authorization::Signature(_) => HeaderMap::new(),
+            _ => self.headers("", &[]),
+        }
+    }
+
+    /// Whether [`headers_of_get`](Self::headers_of_get) hold what authenticates a call.
+    pub(super) fn key_can_be_shown(&self) -> bool {
+        self.dialect != Dialect::Bedrock
+    }
+
     /// The headers of a request beside its content type.
     pub(super) fn headers(&self, address: &str, body: &[u8]) -> HeaderMap {
         let mut headers = HeaderMap::new();

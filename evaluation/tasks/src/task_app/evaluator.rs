@@ -100,6 +100,18 @@ impl TaskAppEvaluator {
         }
     }
 
+    /// Looks at an app without a rollout: whether it is there, takes the key, and has the splits the
+    /// settings name.
+    pub async fn look(
+        settings: &TaskAppSettings,
+        api_key: Option<ApiKey>,
+        environment: &Environment,
+    ) -> Result<(), TaskAppError> {
+        check(settings)?;
+        let client = AppClient::new(settings, api_key, environment)?;
+        preflight(&client, settings).await
+    }
+
     /// Checks that the app is there, takes the key, and has the splits the settings name.
     pub async fn preflight(&self) -> Result<(), TaskAppError> {
         let ready = self
