@@ -8,6 +8,7 @@ mod api_key;
 mod assembly;
 mod attempt;
 mod backoff;
+mod certificates;
 mod chat;
 pub mod decoding;
 mod dialect;

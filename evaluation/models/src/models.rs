@@ -14,6 +14,7 @@ use rustls::crypto::{CryptoProvider, ring};
 use super::api_key::ApiKey;
 use super::attempt::Timeouts;
 use super::backoff::{Backoff, RetryTiming};
+use super::certificates::named_certificates;
 use super::chat::{ChatModel, Kinds};
 use super::endpoint::{Endpoint, canonical_name};
 use super::prices::Price;
@@ -251,6 +252,11 @@ pub fn build_client(kind: ClientKind) -> Result<Client, String> {
         builder = builder
             .tls_certs_only([])
             .pool_idle_timeout(Duration::from_secs(4));
+    }
+    if kind.is_encrypted
+        && let Some(config) = named_certificates()
+    {
+        builder = builder.tls_backend_preconfigured(config);
     }
     if kind.is_loopback {
         builder = builder.no_proxy();

@@ -26,6 +26,9 @@ impl Obstruction {
         let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
         if says(&["refused"]) {
             Self::Refused
+        } else if says(&["certificate"]) {
+            // First, since it may quote the host names of the certificate.
+            Self::Certificate
         } else if says(&[
             "lookup address",
             "name or service not known",
@@ -33,8 +36,6 @@ impl Obstruction {
             "no record",
         ]) {
             Self::UnknownHost
-        } else if says(&["certificate"]) {
-            Self::Certificate
         } else if says(&["corrupt message", "invalidcontenttype"]) {
             Self::NeedsPlain
         } else if says(&["timed out", "timeout", "deadline"]) {
@@ -63,7 +64,8 @@ impl Obstruction {
                 format!("the host is not known: correct {origin}, or check the network")
             }
             Self::Certificate => format!(
-                "if the certificate is your own, name its file in SSL_CERT_FILE; else correct {origin}"
+                "if the certificate is your own, name its file in SSL_CERT_FILE (it must be for this \
+                 host); else correct {origin}"
             ),
             Self::NeedsPlain => format!("it answers without TLS: write http:// in {origin}"),
             Self::NeedsTls => {
@@ -95,6 +97,10 @@ mod tests {
             ),
             (
                 "invalid peer certificate: certificate expired",
+                Obstruction::Certificate,
+            ),
+            (
+                "certificate not valid for name \"127.0.0.1\"; certificate is only valid for DnsName(\"other\")",
                 Obstruction::Certificate,
             ),
             (
