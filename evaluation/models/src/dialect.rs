@@ -32,7 +32,8 @@ pub enum Dialect {
     Gemini,
     /// Chat completions of a deployment at Azure; the model is the name of the deployment.
     Azure,
-    /// Bedrock's `Converse`, signed with the keys of the environment.
+    /// Bedrock's `Converse`, signed with the keys of the environment. The system prompt is marked for
+    /// the provider's cache where the model takes such marks.
     Bedrock,
 }
 

@@ -214,6 +214,34 @@ fn bedrock_converse() {
 }
 
 #[test]
+fn bedrock_marks_the_system_prompt_for_the_cache_where_the_model_takes_marks() {
+    let system = |model: &str| {
+        let mut chat = chat();
+        chat["model"] = json!(model);
+        Dialect::Bedrock.request(&chat).unwrap()["system"].clone()
+    };
+    let marked = json!([{"text": "Be brief."}, {"cachePoint": {"type": "default"}}]);
+    for model in [
+        "anthropic.claude-haiku-4-5-20251001-v1:0",
+        "eu.anthropic.claude-sonnet-4-20250514-v1:0",
+        "anthropic.claude-3-7-sonnet-20250219-v1:0",
+        "arn:aws:bedrock:us-east-1:1:inference-profile/us.amazon.nova-pro-v1:0",
+    ] {
+        assert_eq!(system(model), marked, "{model}");
+    }
+    let plain = json!([{"text": "Be brief."}]);
+    for model in [
+        "anthropic.claude-3-haiku-20240307-v1:0",
+        "anthropic.claude-3-5-sonnet-20240620-v1:0",
+        "anthropic.claude-v2:1",
+        "meta.llama3-3-70b-instruct-v1:0",
+        "amazon.titan-text-express-v1",
+    ] {
+        assert_eq!(system(model), plain, "{model}");
+    }
+}
+
+#[test]
 fn openai_responses() {
     assert_eq!(
         Dialect::Responses.request(&chat()).unwrap(),
