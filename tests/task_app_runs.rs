@@ -16,7 +16,7 @@ pub(crate) struct World {
     pub(crate) app: FakeApp,
     pub(crate) model: ModelServer,
     pub(crate) workspace: Workspace,
-    _runtime: Runtime,
+    pub(crate) runtime: Runtime,
 }
 
 impl World {
@@ -37,7 +37,7 @@ impl World {
             app,
             model,
             workspace,
-            _runtime: runtime,
+            runtime,
         }
     }
 }
@@ -138,6 +138,49 @@ fn a_wrong_key_is_found_before_anything_is_spent() {
     assert!(message.contains("ENVIRONMENT_API_KEY"), "{message}");
     assert!(!message.contains(wrong), "{message}");
     assert_eq!(world.model.ledger().calls_received, 0);
+}
+
+#[test]
+fn a_run_is_not_resumed_with_an_app_of_another_version() {
+    let mut world = World::new(Family::Swallowing, FaultPlan::none());
+    let replace = |world: &mut World, quirk: Quirk| {
+        let runtime = &world.runtime;
+        world.app = runtime.block_on(FakeApp::start(Family::Swallowing, quirk));
+        let url = format!("evaluator.url=\"{}\"", world.app.url());
+        url
+    };
+    let url = replace(&mut world, Quirk::Version("1.0"));
+    let begun = [
+        "run",
+        "config.toml",
+        "--set",
+        &url,
+        "--set",
+        "budget.max_rollouts=60",
+    ];
+    let begun = world.workspace.gepa(&begun);
+    assert_eq!(begun.code, Some(0), "{}", begun.stderr);
+    let go_on = |world: &World, url: &str| {
+        let more = "budget.max_rollouts=90";
+        let arguments = ["run", "--resume", "latest", "--set", url, "--set", more];
+        world.workspace.gepa(&arguments)
+    };
+    let url = replace(&mut world, Quirk::Version("1.1"));
+    let refused = go_on(&world, &url);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    for expected in ["task set version", "was `1.0` and is `1.1`"] {
+        assert!(refused.stderr.contains(expected), "{}", refused.stderr);
+    }
+    assert!(world.app.rollouts().is_empty());
+    let branched = world.workspace.gepa(&["branch", "latest", "--set", &url]);
+    assert_eq!(branched.code, Some(2), "{}", branched.stderr);
+    let url = replace(&mut world, Quirk::Version("1.0"));
+    let resumed = go_on(&world, &url);
+    assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
+    // An app that says nothing about its version cannot be compared.
+    let url = replace(&mut world, Quirk::None);
+    let resumed = go_on(&world, &url);
+    assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
 }
 
 #[test]

@@ -58,6 +58,28 @@ pub(crate) fn changes(before: &Json, after: &Json, sets: &ExampleSets) -> Vec<Di
     changes
 }
 
+/// What an app says about itself that differs from what it said when the run began. A fact that only one
+/// of the two has says nothing.
+pub(crate) fn changed_app(before: &Json, now: &Json) -> Vec<Difference> {
+    let facts = |app: &Json| app.as_object().cloned().unwrap_or_default();
+    let now = facts(now);
+    let changed = facts(before).into_iter().filter_map(|(name, before)| {
+        let after = now.get(&name)?;
+        (*after != before).then(|| Difference {
+            key: format!("evaluator.url ({name} of the task app)"),
+            before: words(&before),
+            after: words(after),
+        })
+    });
+    changed.collect()
+}
+
+fn words(value: &Json) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
 fn changed_rows(old: &str, new: &str, sets: &ExampleSets) -> Option<Difference> {
     let pieces = |text: &str| -> Vec<String> {
         let digits: Vec<char> = text.chars().collect();

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use gepa_engine::config::BudgetSettings;
 use serde_json::Value as Json;
 
-use crate::data_digests::changes;
+use crate::data_digests::{changed_app, changes};
 use crate::raw::RawConfig;
-use crate::task::TaskConfig;
+use crate::task::{ConnectedTask, TaskConfig};
 
 /// Keys that decide nothing: how fast a run is, where its models answer, how long they are waited for.
 const FREE: [&str; 9] = [
@@ -34,7 +34,15 @@ const FREE_ENDINGS: [&str; 4] = [
 ];
 
 /// Keys that name files. What the files hold is compared in their place.
-const FILES: [&str; 3] = ["dataset.path", "pattern_file", "reflection.template_file"];
+const FILES: [&str; 7] = [
+    "dataset.path",
+    "dataset.paths",
+    "dataset.split.train.files",
+    "dataset.split.pareto.files",
+    "dataset.split.validation.files",
+    "pattern_file",
+    "reflection.template_file",
+];
 
 /// The configuration that a run stored.
 #[derive(Clone, Debug)]
@@ -129,11 +137,26 @@ impl StoredSettings {
         !changes(before, after, task.config.sets()).is_empty()
     }
 
-    /// Whether two paths lead to the same file, or to files with the same bytes. A file that is gone
-    /// cannot be compared; then the paths as written count.
+    /// What has changed in the task app since the run began, as far as the app says so. An app that says
+    /// nothing, or did not answer when the run began, cannot be compared.
+    pub fn changes_of_app(&self, connected: &ConnectedTask) -> Vec<Difference> {
+        let before = self.data.as_ref().and_then(|data| data.get("app"));
+        match (before, &connected.app) {
+            (Some(before), Some(now)) => changed_app(before, now),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether two paths, or lists of paths, lead to the same files, or to files with the same bytes. A
+    /// file that is gone cannot be compared; then the paths as written count.
     fn is_same_file(&self, old: Option<&Json>, new: Option<&Json>, directory: &Path) -> bool {
-        let (Some(Json::String(old)), Some(Json::String(new))) = (old, new) else {
-            return old == new;
+        let (old, new) = match (old, new) {
+            (Some(Json::String(old)), Some(Json::String(new))) => (old, new),
+            (Some(Json::Array(old)), Some(Json::Array(new))) if old.len() == new.len() => {
+                let mut pairs = old.iter().zip(new);
+                return pairs.all(|(old, new)| self.is_same_file(Some(old), Some(new), directory));
+            }
+            _ => return old == new,
         };
         let (before, after) = (self.directory.join(old), directory.join(new));
         if before == after {

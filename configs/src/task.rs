@@ -51,6 +51,8 @@ pub struct ConnectedTask {
     pub evaluator: Arc<dyn Evaluator>,
     /// Rewrites components.
     pub proposer: Arc<dyn Proposer>,
+    /// What a task app says about its task, version and data, by name.
+    pub(crate) app: Option<serde_json::Value>,
 }
 
 impl std::fmt::Debug for ConnectedTask {
@@ -202,6 +204,16 @@ impl TaskConfig {
         Err(self.document.locate_all(problems))
     }
 
+    /// The description to store with a new run: that of the config, with what the connected task app
+    /// says about itself.
+    pub fn described_with(&self, connected: &ConnectedTask) -> serde_json::Value {
+        let mut described = self.described.clone();
+        if let (Some(app), Some(data)) = (&connected.app, described.get_mut("data")) {
+            data["app"] = app.clone();
+        }
+        described
+    }
+
     /// Connects the models and builds the evaluator; starts its processes, calls no model.
     pub async fn connect(&self, services: &Services) -> Result<ConnectedTask, ConfigError> {
         let connected = self.connect_parts(services).await;
@@ -263,6 +275,7 @@ impl TaskConfig {
     async fn connect_parts(&self, services: &Services) -> Result<ConnectedTask, Vec<Problem>> {
         let models = &services.models.for_run();
         let proposer = self.proposer(models).await?;
+        let mut app = None;
         let evaluator: Arc<dyn Evaluator> = match &self.evaluator {
             EvaluatorSettings::Process(settings) => {
                 let dataset = self.dataset.clone();
@@ -270,7 +283,9 @@ impl TaskConfig {
                 Arc::new(started.map_err(|error| problem("evaluator.command", &error))?)
             }
             EvaluatorSettings::TaskApp(settings) => {
-                Arc::new(self.task_app_evaluator(settings, models, services).await?)
+                let evaluator = self.task_app_evaluator(settings, models, services).await?;
+                app = evaluator.facts().map(|facts| serde_json::json!(facts));
+                Arc::new(evaluator)
             }
             EvaluatorSettings::Dataset(settings) => {
                 let policy = self.model(models, "policy", self.raw.policy.as_ref())?;
@@ -281,6 +296,7 @@ impl TaskConfig {
         Ok(ConnectedTask {
             evaluator,
             proposer,
+            app,
         })
     }
 

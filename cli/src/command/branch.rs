@@ -11,7 +11,7 @@ use gepa_models::Environment;
 use gepa_tasks::Services;
 
 use crate::arguments::{BranchArguments, Watching};
-use crate::command::run::{announce, builder, listed, runtime, watch};
+use crate::command::run::{announce, builder_of, check_app, connect, listed, runtime, watch};
 use crate::error::CommandError;
 use crate::progress::Limits;
 use crate::signals::Signals;
@@ -65,7 +65,9 @@ async fn begin(
         iteration: arguments.at,
         config: before.config,
     };
-    let builder = builder(task, &services, &store).await?;
+    let connected = connect(&task, &services).await?;
+    check_app(&stored, &connected, &origin.run_id)?;
+    let builder = builder_of(task, connected, &store);
     let handle = Box::pin(builder.branch(point)).await?;
     announce(handle.run_id())?;
     let run = store.run(handle.run_id()).await?;

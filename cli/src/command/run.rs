@@ -79,7 +79,8 @@ async fn begin(
     let store = gepa_store::open(&store_url(&arguments.store, environment))?;
     let limits = Limits::of(task.config.settings().budget.clone());
     let known = evaluations_of(&store, &task.described, task.config.prompt()).await?;
-    let builder = builder(task, services, &store).await?;
+    let connected = connect(&task, services).await?;
+    let builder = builder_of(task, connected, &store);
     let handle = builder.knowing(known).start().await?;
     announce(handle.run_id())?;
     let run = store.run(handle.run_id()).await?;
@@ -117,8 +118,9 @@ async fn resume(
     let services = Services::new(task.environment().clone());
     task.check_models(&services.models)?;
     let signals = Signals::new().map_err(CommandError::Runtime)?;
-    let builder = builder(task, &services, &store).await?;
-    let builder = builder.began_with(began_with.clone());
+    let connected = connect(&task, &services).await?;
+    check_app(&stored, &connected, &run.run_id)?;
+    let builder = builder_of(task, connected, &store).began_with(began_with.clone());
     // A reader of the id may look at the run, so a refusal comes first.
     let handle = builder.resume(run.run_id.clone()).await?;
     announce(&run.run_id)?;
@@ -166,6 +168,23 @@ fn check_settings(
     Ok(())
 }
 
+/// Refuses a task app that says it is of another version, or has other data, than when the run began.
+pub(super) fn check_app(
+    stored: &StoredSettings,
+    connected: &ConnectedTask,
+    run: &RunId,
+) -> Result<(), CommandError> {
+    let changed = stored.changes_of_app(connected);
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::Usage(format!(
+        "{}; the scores of {run} rest on it. Start the app that the run began with, or begin a new run \
+         with `gepa run`",
+        listed(&changed)
+    )))
+}
+
 pub(super) fn listed(differences: &[Difference]) -> String {
     let all = differences.iter().map(|one| {
         let (key, before, after) = (&one.key, short(&one.before), short(&one.after));
@@ -207,17 +226,17 @@ fn say_that_it_is_over(run: &RunRow) {
     );
 }
 
-pub(super) async fn builder(
+pub(super) fn builder_of(
     task: TaskConfig,
-    services: &Services,
+    connected: ConnectedTask,
     store: &Arc<dyn Store>,
-) -> Result<RunBuilder, CommandError> {
-    let connected = connect(&task, services).await?;
-    Ok(Run::builder(task.config)
-        .described_as(task.described)
+) -> RunBuilder {
+    let described = task.described_with(&connected);
+    Run::builder(task.config)
+        .described_as(described)
         .store(Arc::clone(store))
         .evaluator(connected.evaluator)
-        .proposer(connected.proposer))
+        .proposer(connected.proposer)
 }
 
 /// Connects the parts of a task. Says what is being waited for if that takes long.

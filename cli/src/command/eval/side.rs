@@ -194,6 +194,7 @@ impl Side {
         let ConnectedTask {
             evaluator,
             proposer,
+            ..
         } = self.task.connect(services).await?;
         self.width = evaluator
             .score_range()

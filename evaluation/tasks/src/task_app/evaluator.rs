@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 
 use super::client::AppClient;
 use super::error::TaskAppError;
-use super::preflight::preflight;
+use super::preflight::{AppFacts, preflight};
 use super::request::{modules_to_hand_over, rollout_body};
 use super::settings::TaskAppSettings;
 use super::verdict::{Circumstances, judge};
@@ -63,7 +63,7 @@ pub struct TaskAppEvaluator {
     rollout_limit: Duration,
     attempts: u32,
     /// Set once the app has passed its preflight.
-    ready: OnceCell<()>,
+    ready: OnceCell<AppFacts>,
     /// Set once a rollout has had a score.
     has_scored: AtomicBool,
 }
@@ -109,7 +109,12 @@ impl TaskAppEvaluator {
     ) -> Result<(), TaskAppError> {
         check(settings)?;
         let client = AppClient::new(settings, api_key, environment)?;
-        preflight(&client, settings).await
+        preflight(&client, settings).await.map(|_| ())
+    }
+
+    /// What the app says about its version and its data; `None` before it has passed its preflight.
+    pub fn facts(&self) -> Option<&AppFacts> {
+        self.ready.get()
     }
 
     /// Checks that the app is there, takes the key, and has the splits the settings name.
@@ -117,7 +122,7 @@ impl TaskAppEvaluator {
         let ready = self
             .ready
             .get_or_try_init(|| preflight(&self.client, &self.settings));
-        ready.await.copied()
+        ready.await.map(|_| ())
     }
 
     async fn run(&self, request: &RolloutRequest, seed: u64) -> Evaluation {

@@ -18,5 +18,6 @@ mod verdict;
 
 pub use error::TaskAppError;
 pub use evaluator::{TaskAppEvaluator, TaskAppParts};
+pub use preflight::AppFacts;
 pub(crate) use response::RolloutResponse;
 pub use settings::{PipelineModule, TaskAppSettings};

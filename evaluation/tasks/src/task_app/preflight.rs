@@ -1,5 +1,6 @@
 //! Checks of an app before the first rollout.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,14 +12,37 @@ use super::settings::TaskAppSettings;
 /// How long an app may take to answer a health check.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Checks that the app is there, takes the key, and has the splits the settings name.
+/// What an app says about itself that its scores rest on, by name.
+pub type AppFacts = BTreeMap<String, Value>;
+
+/// Checks that the app is there, takes the key, and has the splits the settings name. Returns what it
+/// says about its version and its data.
 pub(super) async fn preflight(
     client: &AppClient,
     settings: &TaskAppSettings,
-) -> Result<(), TaskAppError> {
-    ask(client, "/health").await?;
-    let task_info = ask(client, "/task_info").await?;
-    check_splits(settings, &task_info.json())
+) -> Result<AppFacts, TaskAppError> {
+    let health = ask(client, "/health").await?.json();
+    let task_info = ask(client, "/task_info").await?.json();
+    check_splits(settings, &task_info)?;
+    Ok(facts(&health, &task_info))
+}
+
+fn facts(health: &Value, task_info: &Value) -> AppFacts {
+    let taskset = task_info.get("taskset").unwrap_or(task_info);
+    let task = task_info.get("task").unwrap_or(&Value::Null);
+    let said = [
+        ("version", health.get("version")),
+        ("task version", task.get("version")),
+        ("task", taskset.get("id")),
+        ("task set version", taskset.get("version")),
+        ("data set", taskset.get("hf_dataset")),
+        ("sizes", taskset.get("sizes")),
+    ];
+    let said = said.into_iter().filter_map(|(name, value)| {
+        let value = value.filter(|value| !value.is_null())?;
+        Some((name.to_owned(), value.clone()))
+    });
+    said.collect()
 }
 
 async fn ask(client: &AppClient, path: &'static str) -> Result<AppAnswer, TaskAppError> {

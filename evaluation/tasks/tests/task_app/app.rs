@@ -55,6 +55,8 @@ pub(crate) enum Quirk {
     HangsUp,
     /// `/task_info` and `/health` answer this.
     Preflight(u16),
+    /// `/task_info` names this version.
+    Version(&'static str),
 }
 
 pub(crate) struct FakeApp {
@@ -205,6 +207,10 @@ async fn answer(request: &Request, shared: &Shared) -> Option<Vec<u8>> {
             Some(json_answer(*status, &json!({})))
         }
         ("GET", "/health", _) => Some(json_answer(200, &json!({"healthy": true}))),
+        ("GET", "/task_info", Quirk::Version(version)) => {
+            let taskset = json!({"id": "fake", "version": version, "sizes": {"train": 30}});
+            Some(json_answer(200, &json!({"taskset": taskset})))
+        }
         ("GET", "/task_info", _) => {
             let taskset = json!({"splits": ["train", "test"], "dataset": "<circular type=dict>"});
             Some(json_answer(200, &json!({"taskset": taskset})))
