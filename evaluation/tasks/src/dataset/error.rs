@@ -43,11 +43,45 @@ pub enum DatasetError {
     },
     /// The extension does not say which format this is.
     #[error(
-        "cannot tell the format of dataset `{path}` by its extension; set `format` to `json`, `jsonl`, `csv` or `tsv`"
+        "cannot tell the format of dataset `{path}` by its extension; set `format` to `json`, `jsonl`, `csv`, `tsv`, `parquet` or `arrow`"
     )]
     UnknownFormat {
         /// The file.
         path: PathBuf,
+    },
+    /// This build reads no Parquet and no Arrow.
+    #[error(
+        "dataset `{path}` is a Parquet or Arrow file, and this build of gepa does not read them: build it \
+         with `cargo build --release -p gepa-cli --features parquet`, use the command of the Python \
+         package, or convert the file to JSON lines (in Python: `pandas.read_parquet(FILE)\
+         .to_json(\"rows.jsonl\", orient=\"records\", lines=True)`)"
+    )]
+    NotBuilt {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A column of a Parquet or Arrow file has a type without text.
+    #[error(
+        "dataset `{path}`: column `{column}` has the type {kind}, which no prompt can show; write the \
+         file without this column, or with its text"
+    )]
+    UnsupportedColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The type that is not supported, in the words of Arrow.
+        kind: String,
+    },
+    /// A Parquet or Arrow file cannot be read.
+    #[error(
+        "dataset `{path}` cannot be read: {reason}; check that it is complete and that its format is right"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A line cannot be parsed.
     #[error("dataset `{path}` line {line}: {reason}")]

@@ -62,7 +62,7 @@ fn read_array(path: &Path, text: &str, max_rows: usize) -> Result<Vec<Record>, D
     Ok(records)
 }
 
-fn values_of(object: &str) -> serde_json::Result<IndexMap<String, FieldValue>> {
+pub(super) fn values_of(object: &str) -> serde_json::Result<IndexMap<String, FieldValue>> {
     let fields: IndexMap<String, Box<RawValue>> = serde_json::from_str(object)?;
     fields
         .into_iter()

@@ -2,6 +2,8 @@
 //! prompt over them.
 
 mod answers;
+#[cfg(feature = "parquet")]
+mod columnar;
 mod columns;
 mod duplicates;
 mod error;

@@ -28,6 +28,9 @@ pub(super) fn read_records(
     max_rows: usize,
 ) -> Result<Vec<Record>, DatasetError> {
     let format = format_of(path, settings)?;
+    if matches!(format, DatasetFormat::Parquet | DatasetFormat::Arrow) {
+        return read_columnar(path, format, settings, max_rows);
+    }
     let bytes = read_bounded(path, settings.max_megabytes)?;
     let text = decode(path, bytes, settings.encoding)?;
     let records = match format {
@@ -41,8 +44,39 @@ pub(super) fn read_records(
         }
         DatasetFormat::Csv => read_columns(path, &text, settings, max_rows, b',', true)?,
         DatasetFormat::Tsv => read_columns(path, &text, settings, max_rows, b'\t', false)?,
+        DatasetFormat::Parquet | DatasetFormat::Arrow => Vec::new(),
     };
     Ok(records)
+}
+
+#[cfg(feature = "parquet")]
+fn read_columnar(
+    path: &Path,
+    format: DatasetFormat,
+    settings: &DatasetSettings,
+    max_rows: usize,
+) -> Result<Vec<Record>, DatasetError> {
+    let has_texts = settings.encoding != TextEncoding::default();
+    if settings.columns.is_some() || settings.delimiter.is_some() || has_texts {
+        return Err(DatasetError::BadSettings(
+            "`columns`, `delimiter` and `encoding` mean nothing for Parquet and Arrow, remove them"
+                .to_owned(),
+        ));
+    }
+    let bytes = read_bounded(path, settings.max_megabytes)?;
+    super::columnar::read_columnar(path, bytes, format, settings, max_rows)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn read_columnar(
+    path: &Path,
+    _format: DatasetFormat,
+    _settings: &DatasetSettings,
+    _max_rows: usize,
+) -> Result<Vec<Record>, DatasetError> {
+    Err(DatasetError::NotBuilt {
+        path: path.to_owned(),
+    })
 }
 
 fn format_of(path: &Path, settings: &DatasetSettings) -> Result<DatasetFormat, DatasetError> {
@@ -60,6 +94,8 @@ fn format_of(path: &Path, settings: &DatasetSettings) -> Result<DatasetFormat, D
         Some("jsonl" | "ndjson") => Ok(DatasetFormat::Jsonl),
         Some("csv") => Ok(DatasetFormat::Csv),
         Some("tsv") => Ok(DatasetFormat::Tsv),
+        Some("parquet" | "pq") => Ok(DatasetFormat::Parquet),
+        Some("arrow" | "feather" | "ipc") => Ok(DatasetFormat::Arrow),
         _ => Err(DatasetError::UnknownFormat {
             path: path.to_owned(),
         }),

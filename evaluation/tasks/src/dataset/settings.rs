@@ -14,7 +14,7 @@ pub struct DatasetSettings {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
     /// The file's format; by default its extension says: `.json`, `.jsonl`/`.ndjson`, `.csv`, `.tsv`,
-    /// each also with `.gz` or `.zst` behind it.
+    /// `.parquet`, `.arrow`/`.feather`, each also with `.gz` or `.zst` behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<DatasetFormat>,
     /// The character between two columns: by default `,` in CSV and a tab in TSV, where quotes
@@ -106,6 +106,10 @@ pub enum DatasetFormat {
     Csv,
     /// Columns between tabs, never quoted.
     Tsv,
+    /// Apache Parquet. Read by builds with the feature `parquet`.
+    Parquet,
+    /// Apache Arrow, as a file or as a stream. Read by builds with the feature `parquet`.
+    Arrow,
 }
 
 /// The encodings a dataset can have.
