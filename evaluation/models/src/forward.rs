@@ -1,7 +1,6 @@
 //! A request body and its reply, with limits, retries and usage: what a model and a proxy share.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -11,6 +10,7 @@ use super::attempt::attempt;
 use super::chat::ChatModel;
 use super::fault::{AttemptFault, Paid, Retry};
 use super::prices::Price;
+use super::repeating::Repeating;
 use super::reply::{
     Counted, MOST_TOKENS, Reply, Reported, ReportedTokens, Said, estimated_prompt_tokens,
 };
@@ -97,23 +97,6 @@ pub(super) struct CallHistory<'a> {
     unreadable_replies: u32,
     last_fault: Option<AttemptFault>,
     repeating: Option<Repeating>,
-}
-
-/// Counts a call that is made again and again, until it is over.
-#[derive(Debug)]
-struct Repeating(Arc<AtomicU32>);
-
-impl Repeating {
-    fn new(calls: &Arc<AtomicU32>) -> Self {
-        calls.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(calls))
-    }
-}
-
-impl Drop for Repeating {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl<'a> CallHistory<'a> {

@@ -21,6 +21,7 @@ mod look;
 mod models;
 mod prices;
 mod rate_headers;
+mod repeating;
 mod reply;
 mod retry_after;
 mod settings;
