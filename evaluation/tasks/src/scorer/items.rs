@@ -3,7 +3,7 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::input::{ScorerInput, Verdict, expected_of, failure, quoted};
-use super::json_documents::{documents_in, scalar_list};
+use super::list_items::items_in;
 use super::plain_text::{comparable, trimmed};
 use super::{ListMeasure, RankingMeasure, SetMeasure, UnicodeForm};
 use gepa_evaluation::{Failure, FailureKind};
@@ -91,61 +91,6 @@ impl ItemsScorer {
                 .collect(),
         }
     }
-}
-
-/// The items of a text: those of its last JSON list, else its lines that begin with a bullet or a
-/// number, else its lines, else the parts between `;` or `,`.
-pub(super) fn items_in(text: &str) -> Vec<String> {
-    let mut lists = documents_in(text).into_iter().rev();
-    if let Some(items) = lists.find_map(|list| scalar_list(&list.json)) {
-        return items;
-    }
-    if text.trim() == "[]" {
-        return Vec::new();
-    }
-    let lines: Vec<&str> = text
-        .lines()
-        .map(trimmed)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let marked: Vec<&str> = lines.iter().filter_map(|line| after_mark(line)).collect();
-    let parts: Vec<&str> = if !marked.is_empty() {
-        marked
-    } else if lines.len() > 1 {
-        lines
-    } else {
-        let separator = if text.contains(';') { ';' } else { ',' };
-        text.split(separator).collect()
-    };
-    let plain = parts.into_iter().map(without_quotes);
-    plain
-        .filter(|item| !item.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-/// The text after `- `, `* `, `1. ` or `1) `.
-fn after_mark(line: &str) -> Option<&str> {
-    let after = line.trim_start_matches(|c: char| c.is_ascii_digit());
-    let marks: &[char] = if after.len() < line.len() {
-        &['.', ')']
-    } else {
-        &['-', '*', '\u{2022}', '+']
-    };
-    after
-        .strip_prefix(marks)
-        .filter(|rest| rest.starts_with(' '))
-        .map(trimmed)
-}
-
-fn without_quotes(item: &str) -> &str {
-    let item = trimmed(item);
-    let inner = item.trim_matches(['`', '*']);
-    let quotes = [('"', '"'), ('\'', '\''), ('\u{201c}', '\u{201d}')];
-    let unquoted = quotes
-        .into_iter()
-        .find_map(|(open, close)| inner.strip_prefix(open)?.strip_suffix(close));
-    trimmed(unquoted.unwrap_or(inner))
 }
 
 fn grades_in(expected: &str) -> Option<IndexMap<String, f64>> {

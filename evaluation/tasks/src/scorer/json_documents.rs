@@ -4,8 +4,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Deepest nesting that is followed.
-const DEEPEST: usize = 100;
+use super::json_repair::repaired;
 
 /// A JSON object or array in a text.
 #[derive(Debug)]
@@ -14,11 +13,12 @@ pub(super) struct Document {
     pub(super) json: String,
     /// Where it begins in the text around it, in bytes.
     pub(super) start: usize,
+    /// Its length in the text around it, in bytes.
+    pub(super) length: usize,
 }
 
-/// Every JSON object and array of a text that is not inside another one, in order. Also reads
-/// common deviations from JSON: a comma before a closing brace, `NaN` and `Infinity` (as null),
-/// `True`, `False` and `None`.
+/// Every JSON object and array of a text that is not inside another one, in order. Also reads what
+/// models write in place of JSON, see [`repaired`], and JSON that is quoted as one string.
 pub(super) fn documents_in(text: &str) -> Vec<Document> {
     let mut documents = Vec::new();
     let mut at = 0;
@@ -26,9 +26,18 @@ pub(super) fn documents_in(text: &str) -> Vec<Document> {
         let start = at + found;
         at = start + 1;
         if let Some((json, length)) = document_at(&text[start..]) {
-            documents.push(Document { json, start });
             at = start + length;
+            documents.push(Document {
+                json,
+                start,
+                length,
+            });
         }
+    }
+    if documents.is_empty()
+        && let Ok(inner) = serde_json::from_str::<String>(text.trim())
+    {
+        return documents_in(&inner);
     }
     documents
 }
@@ -82,93 +91,6 @@ fn document_at(text: &str) -> Option<(String, usize)> {
     Some((json, length))
 }
 
-/// The text up to the brace that closes the first one, as strict JSON; `None` as soon as something
-/// stands in it that JSON does not have.
-fn repaired(text: &str) -> Option<(String, usize)> {
-    let mut json = String::new();
-    let mut depth = 0_usize;
-    let mut rest = text;
-    loop {
-        let c = rest.chars().next()?;
-        let length = match c {
-            '{' | '[' => {
-                depth += 1;
-                if depth > DEEPEST {
-                    return None;
-                }
-                json.push(c);
-                1
-            }
-            '}' | ']' => {
-                depth -= 1;
-                let end = json.trim_end().len();
-                if json[..end].ends_with(',') {
-                    json.truncate(end - 1);
-                }
-                json.push(c);
-                if depth == 0 {
-                    return Some((json, text.len() - rest.len() + 1));
-                }
-                1
-            }
-            '"' => {
-                let length = string_length(rest)?;
-                push_string(&mut json, &rest[..length]);
-                length
-            }
-            ',' | ':' | ' ' | '\n' | '\r' | '\t' => {
-                json.push(c);
-                1
-            }
-            _ => {
-                let length = rest
-                    .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '+' | '.'))
-                    .unwrap_or(rest.len());
-                json.push_str(strict_word(&rest[..length])?);
-                length
-            }
-        };
-        rest = &rest[length..];
-    }
-}
-
-fn strict_word(word: &str) -> Option<&str> {
-    match word {
-        "" => None,
-        "true" | "True" => Some("true"),
-        "false" | "False" => Some("false"),
-        "null" | "None" | "NaN" | "nan" | "Infinity" | "-Infinity" | "inf" => Some("null"),
-        number => number
-            .starts_with(|c: char| c.is_ascii_digit() || c == '-')
-            .then_some(number),
-    }
-}
-
-fn string_length(text: &str) -> Option<usize> {
-    let mut is_escaped = false;
-    for (at, byte) in text.bytes().enumerate().skip(1) {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' => is_escaped = true,
-            b'"' => return Some(at + 1),
-            _ => {}
-        }
-    }
-    None
-}
-
-/// Line ends inside strings, which JSON wants escaped.
-fn push_string(json: &mut String, string: &str) {
-    for c in string.chars() {
-        match c {
-            '\n' => json.push_str("\\n"),
-            '\r' => json.push_str("\\r"),
-            '\t' => json.push_str("\\t"),
-            _ => json.push(c),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,6 +107,20 @@ mod tests {
             "{\"label\": \"pos\", \"ok\": True}",
             "a brace in a string: {\"x\": \"}\", \"label\": \"pos\"}",
             "{ open {\"label\": \"pos\"}",
+            "{'label': 'pos', 'why': 'it isn\\'t neg'}",
+            "{'label': 'pos', 'why': 'it isn't neg'}",
+            "{label: \"pos\"}",
+            "{label: pos}",
+            "{\"label\": \"pos\" // sure\n}",
+            "{\"label\": \"pos\" /* sure */}",
+            "{\u{201c}label\u{201d}: \u{201c}pos\u{201d}}",
+            "{\"label\":\u{a0}\"pos\"}",
+            "{\"label\"\u{ff1a}\"pos\"\u{ff0c}}",
+            "{\"a\": 1., \"b\": +5, \"c\": .5, \"label\": \"pos\"}",
+            "{\"a\": \"x\\_y\", \"label\": \"pos\"}",
+            "{\"a\": undefined, \"label\": \"pos\"; }",
+            "{\"url\": \"http://x\", \"label\": \"pos\"}",
+            "\"{\\\"label\\\": \\\"pos\\\"}\"",
         ] {
             let found: Vec<String> = documents_in(text)
                 .iter()
@@ -192,6 +128,23 @@ mod tests {
                 .collect();
             assert_eq!(found, ["pos"], "{text}");
         }
+    }
+
+    #[test]
+    fn what_looks_like_json_and_means_something_else_is_none() {
+        for text in [
+            "The set {a, b}",
+            "[Smith, 2020]",
+            "[x]",
+            "{a b: 1}",
+            "{'a', 'b'}",
+        ] {
+            assert!(documents_in(text).is_empty(), "{text}");
+        }
+        let text = |json: &str| field_text(&documents_in(json)[0].json, "x");
+        assert_eq!(text("{\"x\": 02139}").as_deref(), Some("02139"));
+        assert_eq!(text("{x: 4/5}").as_deref(), Some("4/5"));
+        assert_eq!(text(r#"{"x": "\alpha"}"#).as_deref(), Some("\\alpha"));
     }
 
     #[test]
@@ -211,5 +164,8 @@ mod tests {
     fn braces_that_never_close_cost_no_more_than_their_number() {
         assert!(documents_in(&"[1,".repeat(20_000)).is_empty());
         assert!(documents_in(&"{\"".repeat(20_000)).is_empty());
+        assert!(documents_in(&"{'".repeat(5_000)).is_empty());
+        assert!(documents_in(&"{a:".repeat(5_000)).is_empty());
+        assert!(documents_in(&"{/*".repeat(5_000)).is_empty());
     }
 }

@@ -78,9 +78,22 @@ fn is_same(answered: &str, expected: &str) -> bool {
     if plain(answered) == plain(expected) {
         return true;
     }
+    if let (Some(one), Some(other)) = (literal(answered), literal(expected)) {
+        return one == other;
+    }
     let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
     let is_composed = answered.starts_with(['{', '[']);
     is_composed && json(answered).is_some() && json(answered) == json(expected)
+}
+
+/// The JSON of a truth value, or of nothing, as JSON, Python and spreadsheets write it.
+fn literal(text: &str) -> Option<&'static str> {
+    Some(match trimmed(text) {
+        "true" | "True" | "TRUE" => "true",
+        "false" | "False" | "FALSE" => "false",
+        "null" | "None" | "NULL" => "null",
+        _ => return None,
+    })
 }
 
 fn missing(expected: &str, reason: &str, output: &str) -> Verdict {

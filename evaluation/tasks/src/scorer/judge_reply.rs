@@ -17,14 +17,18 @@ pub(super) struct ReplyReader {
 impl ReplyReader {
     pub(super) fn new() -> Self {
         let compiled = |pattern: &str| Regex::new(pattern).expect("the pattern is a constant");
-        let number = r"(-?(?:\d+(?:\.\d+)?|\.\d+))(?:\s*(?:/|out of)\s*(\d+(?:\.\d+)?)|\s*(%))?";
-        let name = r"(?i)\b(?:score|rating|grade|verdict)\b";
+        let marks = r"[*_`\s]*";
+        let number = format!(
+            r"(-?(?:\d+(?:[.,]\d+)?|\.\d+)(?:e-?\d+)?)(?:{marks}\(?(?:/|out of|of){marks}(\d+(?:[.,]\d+)?)|\s*(%|percent\b|per cent\b)|(\s*(?:-|\u{{2013}}|to)\s*\d))?"
+        );
+        // What the scale is may stand behind the name.
+        let name = r"(?i)\b(?:score|rating|grade|verdict)\b(?:\s*\([^()\n]{0,40}\))?";
         // Marks of emphasis, a colon or a verb, quotes and brackets may stand in between.
-        let between = r#"[*_`"'\s]*(?:[:=\u{ff1a}]|->|\u{2192}|\bis\b|\bof\b|>)[*_`"'\s:]*(?:\\boxed\{|\[\[?)?"#;
+        let between = r#"(?:[*_`"'\s]*(?:[:=|\u{ff1a}]|->|\u{2192}|\bis\b|\bof\b|>|[-\u{2013}\u{2014}]\s)|[*_`]*\s*\n)[*_`"'\s:|]*(?:\\boxed\{|\[\[?)?"#;
         Self {
             named: compiled(&format!("{name}{between}{number}")),
             alone: compiled(&format!(
-                r"^[*_`\s]*(?:\\boxed\{{|\[\[)?{number}[*_`\s\]}}.]*$"
+                r"(?i)^[*_`\s]*(?:\\boxed\{{|\[\[)?{number}[*_`\s\]}}.)]*$"
             )),
         }
     }
@@ -52,17 +56,49 @@ impl ReplyReader {
     }
 
     fn of_document(&self, document: &Document) -> Option<(usize, f64, Option<String>)> {
-        let fields: serde_json::Map<String, Value> = serde_json::from_str(&document.json).ok()?;
-        let score = match fields.get("score")? {
-            Value::Number(number) => number.as_f64()?,
-            Value::Bool(passed) => f64::from(*passed),
-            Value::String(text) => self.alone_in(text)?,
+        let value: Value = serde_json::from_str(&document.json).ok()?;
+        let (score, feedback) = self.of_value(&value)?;
+        Some((document.start, score, feedback))
+    }
+
+    /// The score of an object or of the last one inside it, and its feedback.
+    fn of_value(&self, value: &Value) -> Option<(f64, Option<String>)> {
+        let fields = match value {
+            Value::Array(items) => {
+                return items.iter().rev().find_map(|item| self.of_value(item));
+            }
+            Value::Object(fields) => fields,
             _ => return None,
         };
-        let feedback = ["feedback", "explanation", "reason", "reasoning"]
-            .into_iter()
-            .find_map(|name| fields.get(name)?.as_str());
-        Some((document.start, score, feedback.map(str::to_owned)))
+        let named = |names: &[&str]| {
+            names.iter().find_map(|name| {
+                let mut found = fields
+                    .iter()
+                    .filter(|(key, _)| key.eq_ignore_ascii_case(name));
+                found.next().map(|(_, value)| value)
+            })
+        };
+        let own = named(&["score", "rating", "grade"]).and_then(|value| self.of_field(value));
+        let Some(score) = own else {
+            return fields.values().rev().find_map(|inner| self.of_value(inner));
+        };
+        let most = named(&["max_score", "out_of", "max"]).and_then(Value::as_f64);
+        let score = match most {
+            Some(most) if most > 1.0 => score / most,
+            _ => score,
+        };
+        let feedback = named(&["feedback", "explanation", "reason", "reasoning"]);
+        let feedback = feedback.and_then(Value::as_str).map(str::to_owned);
+        Some((score, feedback))
+    }
+
+    fn of_field(&self, value: &Value) -> Option<f64> {
+        match value {
+            Value::Number(number) => number.as_f64(),
+            Value::Bool(passed) => Some(f64::from(*passed)),
+            Value::String(text) => self.alone_in(text),
+            _ => None,
+        }
     }
 
     /// The last named score outside of JSON, and where it stands.
@@ -70,9 +106,11 @@ impl ReplyReader {
         let all = self.named.captures_iter(reply);
         let outside = all.filter_map(|found| {
             let start = found.get(0)?.start();
-            let is_inside = documents
-                .iter()
-                .any(|one| one.start < start && start < one.start + one.json.len());
+            let is_inside = documents.iter().any(|one| {
+                one.start < start
+                    && start < one.start + one.length
+                    && self.of_document(one).is_some()
+            });
             (!is_inside).then_some((start, value_of(&found)?))
         });
         outside.last()
@@ -83,16 +121,19 @@ impl ReplyReader {
     }
 }
 
-/// `0.5`, `4/5`, `80%`.
+/// `0.5`, `4/5`, `80%`; a range is no score.
 fn value_of(found: &regex::Captures<'_>) -> Option<f64> {
-    let number: f64 = found.get(1)?.as_str().parse().ok()?;
+    if found.get(4).is_some() {
+        return None;
+    }
+    let number: f64 = found.get(1)?.as_str().replace(',', ".").parse().ok()?;
     if found.get(3).is_some() {
         return Some(number / 100.0);
     }
     match found.get(2) {
         None => Some(number),
         Some(most) => {
-            let most: f64 = most.as_str().parse().ok()?;
+            let most: f64 = most.as_str().replace(',', ".").parse().ok()?;
             (most > 0.0).then_some(number / most)
         }
     }
@@ -103,7 +144,9 @@ mod tests {
     use super::*;
 
     fn check(reply: &str, score: Option<f64>) {
-        let found = ReplyReader::new().read(reply).map(|verdict| verdict.score);
+        static READER: std::sync::LazyLock<ReplyReader> =
+            std::sync::LazyLock::new(ReplyReader::new);
+        let found = READER.read(reply).map(|verdict| verdict.score);
         assert_eq!(found, score, "{reply}");
     }
 
@@ -129,6 +172,28 @@ mod tests {
             "{\"score\": 0.5}",
             "{\"score\": \"1/2\", \"feedback\": \"x\"}",
             "```json\n{\"score\": 0.5,}\n```",
+            "Score (0-1): 0.5",
+            "Score (out of 10): 5/10",
+            "Score - 0.5",
+            "Overall rating \u{2013} 2.5/5",
+            "Score: **5** out of **10**",
+            "Score: 5 (out of 10)",
+            "Score: 5 of 10",
+            "Score: 50 percent",
+            "Score: 0,5",
+            "Score: 5e-1",
+            "## Score\n0.5",
+            "| Score | 0.5 |",
+            "{\"Score\": 0.5}",
+            "{'score': 0.5}",
+            "{\"score\": 5/10}",
+            "{\"score\": 50%}",
+            "{\"rating\": 0.5}",
+            "{\"score\": 5, \"max_score\": 10}",
+            "{\"result\": {\"score\": 0.5}}",
+            "[{\"score\": 0.1}, {\"score\": 0.5}]",
+            "{\"evaluation\": \"Score: 0.5\"}",
+            "\"{\\\"score\\\": 0.5}\"",
         ] {
             check(reply, Some(0.5));
         }
@@ -153,6 +218,9 @@ mod tests {
             "Score: NaN",
             "",
             "Score: -0.1",
+            "Score: 0.4-0.6",
+            "Score: 0.4 to 0.6",
+            "Score (0-1): good",
         ] {
             check(reply, None);
         }

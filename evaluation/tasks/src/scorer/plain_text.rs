@@ -4,8 +4,21 @@ use unicode_normalization::{UnicodeNormalization, is_nfc_quick};
 
 use super::UnicodeForm;
 
-/// A text as it is compared: in one Unicode form, and in lower case where case does not count.
+/// A text as it is compared: in one Unicode form, and in lower case where case does not count. In every
+/// form but [`UnicodeForm::None`] a space is a space, whatever its width and whether a line may break
+/// there, a line ends with a line feed, and what cannot be seen does not count.
 pub(super) fn comparable(text: &str, form: UnicodeForm, ignore_case: bool) -> String {
+    if form != UnicodeForm::None && text.chars().any(|c| is_space_variant(c) || is_ignorable(c)) {
+        let plain: String = text
+            .chars()
+            .filter(|c| !is_ignorable(*c))
+            .map(|c| if is_space_variant(c) { ' ' } else { c })
+            .collect();
+        return comparable(&plain.replace("\r\n", "\n"), form, ignore_case);
+    }
+    if form != UnicodeForm::None && text.contains("\r\n") {
+        return comparable(&text.replace("\r\n", "\n"), form, ignore_case);
+    }
     let one_form = match form {
         UnicodeForm::None => text.to_owned(),
         UnicodeForm::Nfc
@@ -17,7 +30,11 @@ pub(super) fn comparable(text: &str, form: UnicodeForm, ignore_case: bool) -> St
         UnicodeForm::Nfkc => text.nfkc().collect(),
     };
     if ignore_case {
-        one_form.to_lowercase()
+        // Letters whose upper case has another lower case.
+        one_form
+            .to_lowercase()
+            .replace('\u{df}', "ss")
+            .replace('\u{3c2}', "\u{3c3}")
     } else {
         one_form
     }
@@ -26,6 +43,18 @@ pub(super) fn comparable(text: &str, form: UnicodeForm, ignore_case: bool) -> St
 /// The text without white space and characters without width at both ends.
 pub(super) fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
+}
+
+fn is_space_variant(c: char) -> bool {
+    matches!(
+        c,
+        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
+    )
+}
+
+/// Invisible characters that carry no meaning; those that join or part letters do.
+fn is_ignorable(c: char) -> bool {
+    is_invisible(c) && !matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 /// Invisible characters: marks of direction, joiners, byte order marks.
@@ -70,6 +99,24 @@ pub(super) fn final_part(text: &str) -> &str {
         Some((_, end)) if !end.trim().is_empty() => end,
         _ => text,
     }
+}
+
+/// What follows `Answer:` in the last line that begins with it and goes on.
+pub(super) fn answer_line(text: &str) -> Option<&str> {
+    text.lines().rev().find_map(|line| {
+        let line = line.trim_start_matches(|c: char| !c.is_alphanumeric());
+        let rest = ["the final answer", "final answer", "the answer", "answer"]
+            .into_iter()
+            .find_map(|name| {
+                let head = line.get(..name.len())?;
+                head.eq_ignore_ascii_case(name).then(|| &line[name.len()..])
+            })?;
+        let rest = rest.trim_start_matches([' ', '*', '_']);
+        let rest = rest.strip_prefix("is").unwrap_or(rest);
+        let rest = rest.trim_start_matches([' ', '*', '_']);
+        let rest = rest.strip_prefix([':', '\u{ff1a}'])?;
+        (!rest.trim_matches(|c: char| !c.is_alphanumeric()).is_empty()).then_some(rest)
+    })
 }
 
 fn last_box(text: &str) -> Option<&str> {

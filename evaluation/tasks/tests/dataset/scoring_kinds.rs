@@ -256,3 +256,39 @@ async fn rankings_are_measured_by_place() {
     check("kind = 'ranking'", "b, b, d", relevant, (1.0 + 0.5) / best).await;
     assert!(fault("kind = 'ranking'", Some("{\"a\": \"x\"}")).contains("grades"));
 }
+
+#[tokio::test]
+async fn texts_are_the_same_whatever_their_spaces_and_letters_are_made_of() {
+    for (output, expected) in [
+        ("\u{feff}Paris\u{200b}", "Paris"),
+        ("Pa\u{ad}ris", "Paris"),
+        ("New\u{a0}York", "New York"),
+        ("a\r\nb", "a\nb"),
+        ("STRASSE", "stra\u{df}e"),
+        (
+            "\u{39f}\u{394}\u{39f}\u{3a3}",
+            "\u{3bf}\u{3b4}\u{3bf}\u{3c3}",
+        ),
+    ] {
+        check("kind = 'exact'\nignore_case = true", output, expected, 1.0).await;
+    }
+    let raw = "kind = 'exact'\nunicode = 'none'";
+    check(raw, "New\u{a0}York", "New York", 0.0).await;
+    check("kind = 'contains'", "in New\u{a0}York", "New York", 1.0).await;
+    check("kind = 'edit_similarity'", "New\u{a0}York", "New York", 1.0).await;
+}
+
+#[tokio::test]
+async fn truth_values_and_nothing_are_the_same_in_json_and_python() {
+    let field = "kind = 'json_field'\npath = 'label'";
+    for (output, expected) in [
+        ("{'label': True}", "true"),
+        ("{\"label\": false}", "False"),
+        ("{\"label\": null}", "None"),
+        ("{\"label\": 02139}", "02139"),
+        ("{label: pos}", "pos"),
+    ] {
+        check(field, output, expected, 1.0).await;
+    }
+    check(field, "{\"label\": true}", "False", 0.0).await;
+}

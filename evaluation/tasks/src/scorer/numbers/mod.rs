@@ -1,12 +1,15 @@
 //! Numbers in texts, as people and models write them.
 
+mod constants;
 mod prepare;
 mod scan;
+mod words;
 
 use prepare::Preparation;
 use scan::{Mention, mentions_in};
+use words::number_in_words;
 
-use super::plain_text::final_part;
+use super::plain_text::{answer_line, final_part};
 
 /// Finds numbers in text.
 #[derive(Debug)]
@@ -29,13 +32,21 @@ impl Numbers {
 
     /// The number a text answers with: of its final part the last one.
     pub(super) fn last(&self, text: &str) -> Option<Number> {
-        let prepared = self.0.apply(final_part(text));
+        let part = final_part(text);
+        answer_line(part)
+            .and_then(|line| self.last_in(line))
+            .or_else(|| self.last_in(part))
+    }
+
+    fn last_in(&self, text: &str) -> Option<Number> {
+        let prepared = self.0.apply(text);
         let mentions = mentions_in(&prepared);
         let last = |with_glued: bool| {
             let numbers = mentions.iter().filter(|one| with_glued || !one.is_glued);
             numbers.filter_map(|one| one.number.clone()).next_back()
         };
-        last(false).or_else(|| last(true))
+        let in_digits = last(false).or_else(|| last(true));
+        in_digits.or_else(|| in_words(&prepared, &mentions))
     }
 
     /// The one number a text consists of, with its unit or currency, else what it has instead.
@@ -47,7 +58,7 @@ impl Numbers {
             alone = all.iter().collect();
         }
         match alone.as_slice() {
-            [] => Err("which has no number"),
+            [] => in_words(&prepared, &all).ok_or("which has no number"),
             [one] => {
                 let number = one.number.clone();
                 number.ok_or("which is a date, a time or a version and not a number")
@@ -55,6 +66,16 @@ impl Numbers {
             _ => Err("which has several numbers"),
         }
     }
+}
+
+/// The number in words of a text without one in digits.
+fn in_words(text: &str, mentions: &[Mention]) -> Option<Number> {
+    let value = mentions.is_empty().then(|| number_in_words(text))??;
+    Some(Number {
+        value,
+        is_percent: false,
+        digits: None,
+    })
 }
 
 impl Number {
@@ -98,8 +119,10 @@ impl std::fmt::Display for Number {
 mod tests {
     use super::*;
 
+    static NUMBERS: std::sync::LazyLock<Numbers> = std::sync::LazyLock::new(Numbers::new);
+
     fn last(text: &str) -> Option<f64> {
-        Numbers::new().last(text).map(|number| number.value)
+        NUMBERS.last(text).map(|number| number.value)
     }
 
     #[test]
@@ -129,6 +152,29 @@ mod tests {
             ("1,2,3", 3.0),
             (".5", 0.5),
             ("5.", 5.0),
+            ("\u{17e5}", 5.0),
+            ("\u{1044}\u{1042}", 42.0),
+            ("minus 5", -5.0),
+            ("The result is negative 5 degrees", -5.0),
+            ("3 minus 5", 5.0),
+            ("x = - 5", -5.0),
+            ("In 2020 it was US$42", 42.0),
+            ("In 2020 it was USD42", 42.0),
+            ("In 2020 it cost R$50", 50.0),
+            ("In 2020, the answer is __42__", 42.0),
+            ("2020\u{5e74}\u{7684}\u{7b54}\u{6848}\u{662f}42", 42.0),
+            ("0x1F", 31.0),
+            ("The population is 42 people [1][2].", 42.0),
+            ("It is 42 [1].", 42.0),
+            ("In 2020 the answer is [5]", 5.0),
+            ("In 2020: [[5]]", 5.0),
+            ("[5]", 5.0),
+            ("Answer: 42\nConfidence: 95%", 42.0),
+            ("**Final answer:** 42 apples\n(checked in 3 ways)", 42.0),
+            ("**Answer**: 5 + 3 = 8\nThat took 2 steps.", 8.0),
+            ("Answer:\nFirst 3, then 5, so 8", 8.0),
+            ("The answer is twenty-five.", 25.0),
+            ("seventeen (17)", 17.0),
         ] {
             assert_eq!(last(text), Some(value), "{text}");
         }
@@ -151,6 +197,31 @@ mod tests {
             ("1 million", 1e6),
             ("2.5 billion people", 2.5e9),
             ("5k", 5000.0),
+            ("3.2 bn", 3.2e9),
+            ("$5m", 5e6),
+            ("\u{20ac}2.5 M", 2.5e6),
+            ("5 m", 5.0),
+            ("2 lakh", 2e5),
+            ("1.5 crore rupees", 1.5e7),
+            ("2 dozen", 24.0),
+            ("2**10", 1024.0),
+            ("2 ^ 10", 1024.0),
+            ("**5** of them", 5.0),
+            (r"\frac{-3}{4}", -0.75),
+            (r"\frac{3}4", 0.75),
+            (r"\frac3{4}", 0.75),
+            (r"\boxed{0.\overline{3}}", 0.333_333_333_333_333_3),
+            (r"\boxed{90^\circ}", 90.0),
+            (r"\sqrt{16}", 4.0),
+            ("\u{221a}9", 3.0),
+            (r"2\sqrt{3}", 3.464_101_615_137_754_6),
+            (r"\frac{\sqrt{3}}{2}", 0.866_025_403_784_438_6),
+            (r"2\pi", std::f64::consts::TAU),
+            ("\u{3c0}", std::f64::consts::PI),
+            ("3\u{3c0}/4", 2.356_194_490_192_345),
+            (r"\boxed{\frac{\pi}{4}}", std::f64::consts::FRAC_PI_4),
+            ("5 in terms of \u{3c0}", 5.0),
+            ("50 pct", 50.0),
             ("1.5e3", 1500.0),
             (r"1.5 \times 10^{3}", 1500.0),
             ("1.5 \u{d7} 10\u{b3}", 1500.0),
@@ -171,22 +242,17 @@ mod tests {
             "2024-05-01T10:30:00Z",
         ] {
             assert_eq!(last(text), None, "{text}");
-            assert!(Numbers::new().single(text).unwrap_err().contains("date"));
+            assert!(NUMBERS.single(text).unwrap_err().contains("date"));
         }
         assert_eq!(last("42 (seen 2024-05-01 at 10:30)"), Some(42.0));
         for text in ["5 apples and 3 pears", "3-4", "1,2,3", "2 on 2024-05-01"] {
             assert!(
-                Numbers::new().single(text).unwrap_err().contains("several"),
+                NUMBERS.single(text).unwrap_err().contains("several"),
                 "{text}"
             );
         }
-        assert!(
-            Numbers::new()
-                .single("x")
-                .unwrap_err()
-                .contains("no number")
-        );
-        assert_eq!(Numbers::new().single("72 m2").unwrap().value, 72.0);
+        assert!(NUMBERS.single("x").unwrap_err().contains("no number"));
+        assert_eq!(NUMBERS.single("72 m2").unwrap().value, 72.0);
     }
 
     #[test]
@@ -209,5 +275,10 @@ mod tests {
         assert_eq!(number("0.5").distance(&number("50 %")), 0.0);
         assert_eq!(number("50").distance(&number("50 percent")), 0.0);
         assert_eq!(number("50%").distance(&number("0.5%")), 49.5);
+        assert_eq!(number("50 pct").distance(&number("0.5")), 0.0);
+        assert_eq!(
+            number("\u{665}\u{660}\u{66a}").distance(&number("0.5")),
+            0.0
+        );
     }
 }

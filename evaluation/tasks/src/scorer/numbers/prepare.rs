@@ -3,6 +3,7 @@
 use regex::{Captures, Regex};
 use unicode_normalization::UnicodeNormalization;
 
+use super::constants::{Constants, PI, ROOT};
 use crate::scorer::plain_text::is_invisible;
 
 /// The space that sets thousands apart and never words.
@@ -12,8 +13,11 @@ pub(super) const THIN_SPACE: char = '\u{a0}';
 #[derive(Debug)]
 pub(super) struct Preparation {
     fraction: Regex,
-    short_fraction: Regex,
+    root: Regex,
+    period: Regex,
     exponent: Regex,
+    power: Regex,
+    constants: Constants,
 }
 
 impl Preparation {
@@ -21,21 +25,27 @@ impl Preparation {
         let compiled = |pattern: &str| Regex::new(pattern).expect("the pattern is a constant");
         Self {
             fraction: compiled(
-                r"(\d)?\\[dtc]?frac\s*\{\s*(\d[\d.,]*)\s*\}\s*\{\s*(\d[\d.,]*)\s*\}",
+                r"(\d)?\\[dtc]?frac\s*(?:\{\s*([-+]?)\s*([\d\u{221a}\u{3c0}][\d.,\u{221a}\u{3c0}]*)\s*\}|(\d))\s*(?:\{\s*([\d\u{221a}\u{3c0}][\d.,\u{221a}\u{3c0}]*)\s*\}|(\d))",
             ),
-            short_fraction: compiled(r"(\d)?\\[dtc]?frac(\d)(\d)"),
+            root: compiled(r"\\sqrt\s*(?:\{\s*(\d[\d.]*)\s*\}|(\d))"),
+            period: compiled(r"(\d*)\.(\d*)\\overline\s*\{\s*(\d+)\s*\}"),
             exponent: compiled(r"\^\s*\{\s*([-+]?\d+)\s*\}"),
+            power: compiled(r"(\d)(?:\*\*|\s*\^\s*)([-+]?\d)"),
+            constants: Constants::new(),
         }
     }
 
     pub(super) fn apply(&self, text: &str) -> String {
         let plain = without_latex_marks(&in_plain_characters(text));
-        if !plain.contains(['\\', '^']) {
+        if !plain.contains(['\\', '^', '*', ROOT, PI]) {
             return plain;
         }
+        let plain = self.root.replace_all(&plain, "\u{221a}$1$2");
+        let plain = self.period.replace_all(&plain, repeated);
         let plain = self.fraction.replace_all(&plain, in_one_line);
-        let plain = self.short_fraction.replace_all(&plain, in_one_line);
-        self.exponent.replace_all(&plain, "^$1").into_owned()
+        let plain = self.exponent.replace_all(&plain, "^$1");
+        let plain = self.power.replace_all(&plain, "$1^$2");
+        self.constants.worked_out(&plain)
     }
 }
 
@@ -43,7 +53,17 @@ impl Preparation {
 fn in_one_line(found: &Captures<'_>) -> String {
     let part = |group: usize| found.get(group).map_or("", |text| text.as_str());
     let space = if part(1).is_empty() { "" } else { " " };
-    [part(1), space, part(2), "/", part(3)].concat()
+    let above = [part(3), part(4)].concat();
+    let below = [part(5), part(6)].concat();
+    [part(1), space, part(2), &above, "/", &below].concat()
+}
+
+/// `0.\overline{3}` with as many digits as a value holds.
+fn repeated(found: &Captures<'_>) -> String {
+    const DIGITS: usize = 20;
+    let period = found[3].chars().cycle().take(DIGITS);
+    let whole = if found[1].is_empty() { "0" } else { &found[1] };
+    format!("{whole}.{}{}", &found[2], period.collect::<String>())
 }
 
 fn in_plain_characters(text: &str) -> String {
@@ -77,6 +97,7 @@ fn in_plain_characters(text: &str) -> String {
             '\u{b7}' | '\u{22c5}' | '\u{2217}' => plain.push('\u{d7}'),
             '\u{66b}' => plain.push('.'),
             '\u{66c}' => plain.push(','),
+            '\u{66a}' => plain.push('%'),
             _ => match decimal_digit(c) {
                 Some(digit) => plain.push(digit),
                 None => plain.extend(std::iter::once(c).nfkc()),
@@ -103,6 +124,9 @@ fn without_latex_marks(text: &str) -> String {
         (r"\%", "%"),
         (r"\times", "\u{d7}"),
         (r"\cdot", "\u{d7}"),
+        (r"^{\circ}", "\u{b0}"),
+        (r"^\circ", "\u{b0}"),
+        (r"\pi", "\u{3c0}"),
         (r"\left", ""),
         (r"\right", ""),
     ] {
@@ -125,9 +149,9 @@ fn superscript(c: char) -> Option<char> {
 
 /// The digit of another script; each script's ten stand together.
 fn decimal_digit(c: char) -> Option<char> {
-    const ZEROS: [u32; 14] = [
-        0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50,
-        0xed0,
+    const ZEROS: [u32; 22] = [
+        0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6,
+        0xe50, 0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0,
     ];
     let zero = ZEROS
         .into_iter()

@@ -60,7 +60,14 @@ impl<'t> Scan<'t> {
             self.skip_digits();
             return;
         }
-        let is_glued = before.ends_with(|c: char| c.is_alphabetic() || c == '_');
+        let is_money = has_currency(&self.text[..start], before);
+        let is_glued = !is_money && is_part_of_name(before) || self.is_source(start);
+        if let Some((value, length)) = hexadecimal(self.rest()) {
+            self.at += length;
+            let number = Some(derived(if is_negative { -value } else { value }));
+            mentions.push(Mention { number, is_glued });
+            return;
+        }
         let run = core_run(self.rest());
         self.at += run.len();
         let Some(core) = interpret(run) else {
@@ -75,8 +82,29 @@ impl<'t> Scan<'t> {
             });
             return;
         }
-        let number = self.finish(core, is_negative);
+        let number = self.finish(core, is_negative, is_money);
         mentions.push(Mention { number, is_glued });
+    }
+
+    /// Whether the number is the mark of a source, such as `[1]` behind a statement.
+    fn is_source(&self, start: usize) -> bool {
+        const ANNOUNCING: [&str; 8] = [
+            "is", "are", "be", "was", "answer", "result", "equals", "output",
+        ];
+        let digits = self.rest().bytes().take_while(u8::is_ascii_digit).count();
+        let is_bracketed = (1..=3).contains(&digits) && self.rest()[digits..].starts_with(']');
+        let Some(before) = self.text[..start]
+            .strip_suffix('[')
+            .filter(|_| is_bracketed)
+        else {
+            return false;
+        };
+        let before = before.trim_end();
+        let word = before.rsplit(|c: char| !c.is_alphanumeric()).next();
+        let word = word.unwrap_or_default().to_ascii_lowercase();
+        !(before.is_empty()
+            || before.ends_with([':', '=', '(', '[', '\n', '$'])
+            || ANNOUNCING.contains(&word.as_str()))
     }
 
     fn skip_digits(&mut self) {
@@ -137,7 +165,7 @@ impl<'t> Scan<'t> {
         true
     }
 
-    fn finish(&mut self, core: Core, is_negative: bool) -> Option<Number> {
+    fn finish(&mut self, core: Core, is_negative: bool, is_money: bool) -> Option<Number> {
         let mut digits = core.digits;
         if let Some(length) = exponent_length(self.rest()) {
             digits.push_str(&self.rest()[..length]);
@@ -160,7 +188,7 @@ impl<'t> Scan<'t> {
             self.at += length;
             number = derived(number.value.powi(power));
         }
-        if let Some((factor, length)) = magnitude(self.rest()) {
+        if let Some((factor, length)) = magnitude(self.rest(), is_money) {
             self.at += length;
             number = derived(number.value * factor);
         }
@@ -193,7 +221,75 @@ fn sign_before(text: &str) -> (bool, &str) {
             return (is_sign && is_negative, before);
         }
     }
-    (false, inner)
+    // `x = - 5`; a dash at the beginning of a line is that of a list.
+    if let Some(before) = inner.strip_suffix("- ")
+        && before.trim_end().ends_with(['=', ':', '('])
+    {
+        return (true, before);
+    }
+    (follows_minus(inner), inner)
+}
+
+/// Whether the words in front say `minus` and nothing is taken away from.
+fn follows_minus(text: &str) -> bool {
+    let text = text.trim_end_matches(' ');
+    ["minus", "negative"].into_iter().any(|word| {
+        let Some(start) = text.len().checked_sub(word.len()) else {
+            return false;
+        };
+        let is_word = text
+            .get(start..)
+            .is_some_and(|end| end.eq_ignore_ascii_case(word));
+        let before = text.get(..start).unwrap_or_default();
+        let operand = before.trim_end();
+        let last = operand.rsplit(' ').next().unwrap_or_default();
+        is_word
+            && !before.ends_with(char::is_alphanumeric)
+            && !operand.ends_with(|c: char| c.is_ascii_digit() || c == ')')
+            && last.chars().count() != 1
+    })
+}
+
+/// Whether a currency stands before a number: its sign, or its code.
+fn has_currency(text: &str, before_sign: &str) -> bool {
+    const CODES: [&str; 12] = [
+        "USD", "EUR", "GBP", "JPY", "CNY", "INR", "CHF", "CAD", "AUD", "BRL", "KRW", "Rs",
+    ];
+    let has_sign = text
+        .trim_end_matches(['-', '+'])
+        .trim_end_matches(' ')
+        .ends_with(is_currency);
+    let words = before_sign.trim_end_matches(' ');
+    has_sign
+        || CODES.iter().any(|code| {
+            let rest = words.strip_suffix(code);
+            rest.is_some_and(|rest| !rest.ends_with(char::is_alphanumeric))
+        })
+}
+
+/// Whether a number belongs to a name, such as `m2` and `x_1`. Scripts without spaces between words
+/// glue nothing, and neither do marks of emphasis.
+fn is_part_of_name(before: &str) -> bool {
+    let name = before.trim_end_matches('_');
+    name.ends_with(|c: char| c.is_alphabetic() && !has_no_spaces(c))
+        || (name.len() < before.len() && name.ends_with(|c: char| c.is_ascii_digit()))
+}
+
+fn has_no_spaces(c: char) -> bool {
+    matches!(c, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
+        | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{2ffff}')
+}
+
+/// `0x1F`.
+fn hexadecimal(text: &str) -> Option<(f64, usize)> {
+    let digits = text
+        .strip_prefix("0x")
+        .or_else(|| text.strip_prefix("0X"))?;
+    let length = digits.bytes().take_while(u8::is_ascii_hexdigit).count();
+    let ends = !digits[length..].starts_with(char::is_alphanumeric);
+    let value = u64::from_str_radix(&digits[..length], 16).ok()?;
+    ends.then_some((value as f64, 2 + length))
 }
 
 fn is_currency(c: char) -> bool {
@@ -355,17 +451,23 @@ fn power(text: &str) -> Option<(i32, usize)> {
 }
 
 /// ` million`, `k`.
-fn magnitude(text: &str) -> Option<(f64, usize)> {
+fn magnitude(text: &str, is_money: bool) -> Option<(f64, usize)> {
     let word = text.trim_start_matches([' ', THIN_SPACE]);
     let space = text.len() - word.len();
     let length = word.bytes().take_while(u8::is_ascii_alphabetic).count();
     let glued = word[length..].starts_with(|c: char| c.is_alphanumeric());
     let factor = match &word[..length] {
-        "k" | "K" if space == 0 && !glued => 1e3,
-        "M" | "mn" if space == 0 && !glued => 1e6,
-        "B" | "bn" if space == 0 && !glued => 1e9,
+        "k" | "K" if (space == 0 || is_money) && !glued => 1e3,
+        "M" if (space == 0 || is_money) && !glued => 1e6,
+        "B" if (space == 0 || is_money) && !glued => 1e9,
+        "m" if is_money && !glued => 1e6,
+        "mn" if !glued => 1e6,
+        "bn" if !glued => 1e9,
         name => match name.to_ascii_lowercase().as_str() {
+            "dozen" => 12.0,
             "hundred" => 1e2,
+            "lakh" | "lakhs" => 1e5,
+            "crore" | "crores" => 1e7,
             "thousand" => 1e3,
             "million" | "millions" => 1e6,
             "billion" | "billions" => 1e9,
@@ -378,7 +480,7 @@ fn magnitude(text: &str) -> Option<(f64, usize)> {
 
 fn percent_length(text: &str) -> Option<usize> {
     let after = text.trim_start_matches([' ', THIN_SPACE]);
-    let length = ["%", "percent", "per cent"]
+    let length = ["%", "percent", "per cent", "pct"]
         .into_iter()
         .find(|sign| after.starts_with(sign))?
         .len();
