@@ -63,6 +63,29 @@ fn an_evaluator_that_dies_in_other_words_each_time_ends_the_run_after_the_first_
 }
 
 #[test]
+fn the_log_of_a_run_keeps_what_a_healthy_evaluator_writes_on_stderr() {
+    let answer = "print('seen', request['example'], file=sys.stderr, flush=True); print(json.dumps({'id': request['id'], 'score': 1.0}))";
+    let workspace = workspace(answer);
+    let limit = ["--set", "budget.max_iterations=0"];
+    let run = [&["run", "config.toml", "--keep-log"][..], &limit].concat();
+    let finished = workspace.gepa(&run);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let run = finished.stdout.lines().next().unwrap();
+    let log = workspace.read(&format!(".gepa/logs/{run}.log"));
+    assert!(log.contains("seen 20"), "{log}");
+    assert!(!finished.stderr.contains("seen 20"), "{}", finished.stderr);
+    let memory = ["--store", "memory:"];
+    let run = [&["run", "config.toml", "--keep-log"][..], &limit, &memory].concat();
+    let finished = workspace.gepa(&run);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("note: no log is kept"),
+        "{}",
+        finished.stderr
+    );
+}
+
+#[test]
 fn a_check_tries_one_example_and_shows_what_it_gave() {
     let good = "print('note', file=sys.stderr); print(json.dumps({'id': request['id'], 'score': 0.25, 'output': 'perhaps', 'feedback': 'say yes'}))";
     let workspace = workspace(good);

@@ -158,6 +158,10 @@ pub(crate) struct RunArguments {
     /// Show what evaluators and other programs write on stderr
     #[arg(long = "verbose")]
     pub(crate) is_verbose: bool,
+    /// Keep what evaluators and other programs write on stderr, and warnings, in `logs/RUN.log` beside
+    /// the store; 8 MiB at most
+    #[arg(long = "keep-log")]
+    pub(crate) keeps_log: bool,
     /// How progress is reported on stderr
     #[arg(long, value_name = "FORM", default_value = "human")]
     pub(crate) log: LogForm,

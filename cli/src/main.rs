@@ -12,6 +12,7 @@ mod logging;
 mod output;
 mod progress;
 mod report;
+mod run_log;
 mod screen;
 mod signals;
 mod surroundings;
@@ -24,15 +25,22 @@ use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
 use crate::error::CommandError;
+use crate::logging::Wanted;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let is_verbose = match &arguments.command {
-        Command::Run(arguments) => arguments.is_verbose,
-        Command::Check(arguments) => arguments.tries_one,
-        _ => false,
+    let wanted = match &arguments.command {
+        Command::Run(arguments) => Wanted {
+            programs: arguments.is_verbose,
+            run_log: arguments.keeps_log && !arguments.plan,
+        },
+        Command::Check(arguments) => Wanted {
+            programs: arguments.tries_one,
+            ..Wanted::default()
+        },
+        _ => Wanted::default(),
     };
-    match logging::begin(is_verbose).and_then(|()| obey(arguments.command)) {
+    match logging::begin(wanted).and_then(|()| obey(arguments.command)) {
         Ok(code) => code,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {

@@ -24,6 +24,7 @@ use crate::feed::Feed;
 use crate::output::stdout;
 use crate::progress::{Limits, Standing, Troubles, follow};
 use crate::report::write_summary;
+use crate::run_log;
 use crate::screen::Screen;
 use crate::signals::Signals;
 use crate::surroundings::{environment, find_run, show_notes, show_warnings, store_url};
@@ -83,6 +84,7 @@ async fn begin(
     let builder = builder_of(task, connected, &store);
     let handle = builder.knowing(known).start().await?;
     announce(handle.run_id())?;
+    keep_log(arguments, environment, handle.run_id());
     let run = store.run(handle.run_id()).await?;
     // The row may already be newer than the run's beginning, so its summary is not used.
     let fresh = RunRow {
@@ -124,6 +126,7 @@ async fn resume(
     // A reader of the id may look at the run, so a refusal comes first.
     let handle = builder.resume(run.run_id.clone()).await?;
     announce(&run.run_id)?;
+    keep_log(arguments, environment, &run.run_id);
     if run.summary.paused {
         // A user who resumes a paused run wants it to continue.
         handle.control().resume();
@@ -137,6 +140,16 @@ async fn resume(
         arguments.into(),
     )
     .await
+}
+
+/// Opens the log file of the run, if the user wants one. Without it the run goes on.
+fn keep_log(arguments: &RunArguments, environment: &Environment, run: &RunId) {
+    let url = store_url(&arguments.store, environment);
+    let _ = match run_log::open(&url, run) {
+        Ok(None) => Ok(()),
+        Ok(Some(path)) => writeln!(io::stderr(), "log       {}", path.display()),
+        Err(reason) => writeln!(io::stderr(), "note: {reason}"),
+    };
 }
 
 /// Refuses a config that would have led to other decisions, and says which other keys differ.
