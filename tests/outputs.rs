@@ -284,3 +284,24 @@ fn the_version_and_the_help_are_printed() {
     );
     assert!(workspace.succeed(&["--help"]).contains("130  interrupted"));
 }
+
+#[test]
+fn the_best_prompt_can_be_printed_by_component() {
+    let workspace = Workspace::with_rulebook();
+    workspace.succeed(&["run", "config.toml"]);
+    let candidates = workspace.export("candidates");
+    let names = candidates[0]["components"].as_object().unwrap();
+    let name = names.keys().next().unwrap();
+    let printed = workspace.succeed(&["best", "latest", "--component", name]);
+    let json = workspace.succeed(&["best", "latest", "--format", "json"]);
+    let best: Value = serde_json::from_str(&json).unwrap();
+    let text = best["components"][name].as_str().unwrap();
+    assert_eq!(printed, format!("{text}\n"));
+    let unknown = workspace.gepa(&["best", "latest", "--component", "nothing"]);
+    assert_eq!(unknown.code, Some(2));
+    assert!(
+        unknown.stderr.contains(&format!("`{name}`")),
+        "{}",
+        unknown.stderr
+    );
+}

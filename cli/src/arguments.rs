@@ -244,6 +244,9 @@ pub(crate) struct BestArguments {
     /// The form of the prompt
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(crate) format: PromptForm,
+    /// Only the text of this component, without a heading
+    #[arg(long, value_name = "NAME", conflicts_with = "format")]
+    pub(crate) component: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -15,6 +15,10 @@ pub(crate) fn score(value: f64) -> String {
 
 /// A mean with its interval, method and number of values.
 pub(crate) fn estimate(found: Estimate) -> String {
+    if has_no_width(found) {
+        let (mean, count) = (found.mean, found.count);
+        return format!("{mean:.3}  all {count} scores are equal, which gives no interval");
+    }
     format!(
         "{:.3}  [{:.3}, {:.3}] {} % ({}, n = {})",
         found.mean,
@@ -26,8 +30,18 @@ pub(crate) fn estimate(found: Estimate) -> String {
     )
 }
 
+/// Equal values say nothing about the spread of others.
+#[expect(clippy::float_cmp, reason = "an interval has a width or has none")]
+fn has_no_width(found: Estimate) -> bool {
+    found.low == found.high
+}
+
 /// A difference, with its sign.
 pub(crate) fn difference(found: Estimate) -> String {
+    if has_no_width(found) {
+        let (mean, count) = (found.mean, found.count);
+        return format!("{mean:+.3}  equal on all {count} examples, which gives no interval");
+    }
     format!(
         "{:+.3}  [{:+.3}, {:+.3}] {} % ({}, n = {})",
         found.mean,

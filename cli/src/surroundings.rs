@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gepa_configs::TaskConfig;
@@ -64,7 +64,28 @@ pub(crate) fn existing_store(arguments: &StoreArguments) -> Result<Arc<dyn Store
         Environment::of_process()
     });
     let url = store_url(arguments, &environment);
-    Ok(gepa_store::open_existing(&url)?)
+    open_existing(&url)
+}
+
+/// Opens the store at a URL, which must exist. Where the usual one does not, a folder above may have it.
+pub(crate) fn open_existing(url: &str) -> Result<Arc<dyn Store>, CommandError> {
+    gepa_store::open_existing(url).map_err(|error| match store_above(url) {
+        Some(found) => CommandError::Usage(format!(
+            "{error}; a folder above has one: `--store sqlite://{}`",
+            found.display()
+        )),
+        None => error.into(),
+    })
+}
+
+fn store_above(url: &str) -> Option<PathBuf> {
+    let usual = Path::new(url.strip_prefix("sqlite://")?);
+    if url != DEFAULT_STORE || usual.exists() {
+        return None;
+    }
+    let here = std::env::current_dir().ok()?;
+    let above = here.ancestors().skip(1).map(|folder| folder.join(usual));
+    above.into_iter().find(|path| path.is_file())
 }
 
 /// Runs the work on the current thread, which suffices for commands that read.

@@ -21,6 +21,16 @@ pub(crate) fn best(arguments: &BestArguments) -> Result<ExitCode, CommandError> 
         let candidates = store.candidates(&run.run_id).await?;
         let best = best_of(&run, &candidates).ok_or_else(|| nothing_scored(&run))?;
         let mut out = stdout();
+        if let Some(name) = &arguments.component {
+            let text = text_of(best, name)?;
+            if std::io::stdout().is_terminal() {
+                writeln!(Screen(&mut out), "{text}")?;
+            } else {
+                writeln!(out, "{text}")?;
+            }
+            out.flush()?;
+            return Ok(ExitCode::SUCCESS);
+        }
         match arguments.format {
             // In a file or a pipe the text is data, and stays as it is.
             PromptForm::Text if std::io::stdout().is_terminal() => {
@@ -34,6 +44,22 @@ pub(crate) fn best(arguments: &BestArguments) -> Result<ExitCode, CommandError> 
         }
         out.flush()?;
         Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn text_of(best: &CandidateRow, name: &str) -> Result<String, CommandError> {
+    let all = components(best);
+    let text = all.get(name).and_then(Value::as_str);
+    text.map(str::to_owned).ok_or_else(|| {
+        let known: Vec<String> = all
+            .as_object()
+            .into_iter()
+            .flat_map(|fields| fields.keys().map(|name| format!("`{name}`")))
+            .collect();
+        CommandError::Usage(format!(
+            "the prompt has no component `{name}`; it has {}",
+            known.join(", ")
+        ))
     })
 }
 

@@ -15,7 +15,7 @@ use crate::command::run::{announce, builder_of, check_app, connect, listed, runt
 use crate::error::CommandError;
 use crate::progress::Limits;
 use crate::signals::Signals;
-use crate::surroundings::{environment, find_run, show_notes, store_url};
+use crate::surroundings::{environment, find_run, open_existing, show_notes, store_url};
 
 /// Tables and keys on which the scores of the shared part rest.
 const SHARED: [&str; 14] = [
@@ -45,7 +45,7 @@ async fn begin(
     arguments: &BranchArguments,
 ) -> Result<ExitCode, CommandError> {
     let url = store_url(&arguments.run.store, environment);
-    let origin = find_run(&*gepa_store::open_existing(&url)?, &arguments.run.run).await?;
+    let origin = find_run(&*open_existing(&url)?, &arguments.run.run).await?;
     let store = gepa_store::open(&url)?;
     let stored = source(Path::new(""), environment, &[]).stored_settings(&origin.config)?;
     let overrides = overrides(&stored, &origin, &arguments.overrides);

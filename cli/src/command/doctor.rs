@@ -12,7 +12,7 @@ use gepa_models::Environment;
 use crate::arguments::DoctorArguments;
 use crate::error::CommandError;
 use crate::output::stdout;
-use crate::surroundings::{block_on, environment, find_run, store_url};
+use crate::surroundings::{block_on, environment, find_run, open_existing, store_url};
 
 /// Rows read from the store in one go.
 const PAGE: usize = 1_000;
@@ -22,7 +22,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> Result<ExitCode, CommandErr
     block_on(async {
         let environment = environment()?;
         let url = store_url(&arguments.store, &environment);
-        let store = gepa_store::open_existing(&url)?;
+        let store = open_existing(&url)?;
         let mut out = stdout();
         let mut wrong = 0;
         for problem in store.integrity().await? {

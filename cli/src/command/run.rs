@@ -27,7 +27,9 @@ use crate::report::write_summary;
 use crate::run_log;
 use crate::screen::Screen;
 use crate::signals::Signals;
-use crate::surroundings::{environment, find_run, show_notes, show_warnings, store_url};
+use crate::surroundings::{
+    environment, find_run, open_existing, show_notes, show_warnings, store_url,
+};
 
 /// Characters of a value that a message shows.
 const LONGEST_VALUE: usize = 80;
@@ -101,7 +103,7 @@ async fn resume(
     let url = store_url(&arguments.store, environment);
     let reference = arguments.resume.as_deref().unwrap_or_default();
     // A missing store is not created, since it could hold no run.
-    let run = find_run(&*gepa_store::open_existing(&url)?, reference).await?;
+    let run = find_run(&*open_existing(&url)?, reference).await?;
     let store = gepa_store::open(&url)?;
     let stored = source(Path::new(""), environment, arguments).stored_settings(&run.config)?;
     let task = match &arguments.config {
@@ -342,7 +344,10 @@ fn write_next_steps(
         return writeln!(out, "\nresume with: {}", resume_command(run, watching));
     }
     let store = store_option(watching);
-    writeln!(out, "\nbest prompt:  gepa best {run}{store}")?;
+    writeln!(out)?;
+    if result.run.summary.best.is_some() {
+        writeln!(out, "best prompt:  gepa best {run}{store}")?;
+    }
     writeln!(out, "everything:   gepa show {run}{store}")
 }
 

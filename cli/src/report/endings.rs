@@ -81,6 +81,6 @@ fn words(reason: CloseReason) -> &'static str {
     }
 }
 
-fn plural(number: u64) -> &'static str {
+pub(super) fn plural(number: u64) -> &'static str {
     if number == 1 { "" } else { "s" }
 }

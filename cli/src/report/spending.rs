@@ -6,6 +6,7 @@ use gepa_engine::Counters;
 use gepa_engine::record::RunRow;
 use serde_json::Value;
 
+use super::endings::plural;
 use crate::format::{count, dollars, duration};
 
 /// Writes every counter under its name in the journal's vocabulary.
@@ -61,15 +62,20 @@ pub(super) fn write_usage(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
 /// Writes rollouts, tokens, cost and time in two lines.
 pub(super) fn write_totals(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
     let counters: &Counters = &run.summary.counters;
+    let is_over = run.summary.status.is_terminal();
     writeln!(
         out,
-        "{} rollouts, {} of them validation; {} failed",
+        "{} rollout{}, {} of them validation; {}",
         count(counters.total_rollouts),
+        plural(counters.total_rollouts),
         count(counters.validation_rollouts_executed),
-        if counters.failed_rollouts == 0 {
-            "none".to_owned()
-        } else {
-            count(counters.failed_rollouts)
+        match counters.failed_rollouts {
+            0 => "none failed".to_owned(),
+            failed if is_over => format!("{} failed", count(failed)),
+            failed => format!(
+                "{} without a score so far; those that failed for a passing reason are tried again",
+                count(failed)
+            ),
         }
     )?;
     let known = dollars(counters.total_cost_usd());
