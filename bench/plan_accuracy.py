@@ -6,7 +6,8 @@ Usage: plan_accuracy.py GEPA        GEPA is the binary
 Twenty runs, all on loopback: the config of the heart disease task with the rulebook under several budgets
 and minibatches, and a classification task at a model server that counts tokens as four bytes each, answers
 in lengths of its own and writes ever longer prompts. The table has the expected and the used tokens and
-rollouts, and their ratio. The exit code is 1 if a plan's columns descend anywhere.
+rollouts, and their ratio. The last two columns are the ratio for a second run with another seed, planned with
+the first one in the store, since such a plan rests on what calls used. The exit code is 1 if a plan's columns descend anywhere.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+CLOSE = 1.5
 RULE = "When the text names a thing that went wrong, take its words as they stand and weigh them. "
 
 
@@ -102,6 +104,10 @@ completion_usd_per_million = 1.6
 """
 
 
+def factor(ratio: float) -> float:
+    return max(ratio, 1 / max(ratio, 1e-9))
+
+
 def main() -> int:
     gepa = Path(sys.argv[1]).resolve()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Model)
@@ -131,7 +137,8 @@ def main() -> int:
             file = folder / f"limit-{len(runs)}.toml"
             file.write_text(config(base_url, "m-30-5-6", 20, budget))
             runs.append((f"server, {budget.splitlines()[1]}", [str(file)]))
-        print(f"{'run':<52} {'tokens expected':>16} {'used':>10} {'ratio':>6} {'rollouts exp.':>14} {'used':>6} {'ratio':>6}")
+        print(f"{'run':<52} {'tokens expected':>16} {'used':>10} {'ratio':>6} {'rollouts exp.':>14} {'used':>6} {'ratio':>6}  {'second run: tokens':>18} {'rollouts':>9}")
+        second_worst, close, second_close = 1.0, 0, 0
         for title, arguments in runs:
             store = f"sqlite://{folder}/{len(title)}-{abs(hash(title))}.db"
             plan = call(gepa, folder, ["run", *arguments, "--plan"])
@@ -142,9 +149,20 @@ def main() -> int:
             tokens, rollouts = stats["total_tokens"], stats["total_rollouts"]
             likely, likely_rollouts = expected["tokens"][1] or 0, expected["rollouts"][1] or 0
             ratio, of_rollouts = tokens / max(likely, 1), rollouts / max(likely_rollouts, 1)
-            worst = max(worst, ratio, 1 / max(ratio, 1e-9))
-            print(f"{title:<52} {likely:>16} {tokens:>10} {ratio:>6.2f} {likely_rollouts:>14} {rollouts:>6} {of_rollouts:>6.2f}", flush=True)
-    print(f"{len(runs)} runs; the worst factor of tokens is {worst:.2f}; {descending} plans descend")
+            worst = max(worst, factor(ratio))
+            close += factor(ratio) <= CLOSE
+            again = [*arguments, "--set", "run.seed=4711"]
+            second = columns(call(gepa, folder, ["run", *again, "--plan", "--store", store]))
+            descending += not all(ascends(values) for values in second.values())
+            call(gepa, folder, ["run", *again, "--store", store])
+            stats = json.loads(call(gepa, folder, ["export", "latest", "--what", "stats", "--store", store]))
+            second_ratio = stats["total_tokens"] / max(second["tokens"][1] or 0, 1)
+            second_rollouts = stats["total_rollouts"] / max(second["rollouts"][1] or 0, 1)
+            second_worst = max(second_worst, factor(second_ratio))
+            second_close += factor(second_ratio) <= CLOSE
+            print(f"{title:<52} {likely:>16} {tokens:>10} {ratio:>6.2f} {likely_rollouts:>14} {rollouts:>6} {of_rollouts:>6.2f}  {second_ratio:>18.2f} {second_rollouts:>9.2f}", flush=True)
+    print(f"{len(runs)} runs; tokens are within a factor of {CLOSE} in {close}, and in {second_close} second runs;")
+    print(f"the worst factors are {worst:.2f} and {second_worst:.2f}; {descending} plans descend")
     return 1 if descending else 0
 
 

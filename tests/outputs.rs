@@ -305,3 +305,30 @@ fn the_best_prompt_can_be_printed_by_component() {
         unknown.stderr
     );
 }
+
+#[test]
+fn a_plan_rests_on_earlier_runs_of_the_task() {
+    let (workspace, _server) = finished_run();
+    let used = workspace.stats()["total_tokens"].as_f64().unwrap();
+    let plan = workspace.succeed(&["run", "config.toml", "--plan"]);
+    assert!(plan.contains("those of 1 earlier run"), "{plan}");
+    let line = plan
+        .lines()
+        .find(|line| line.starts_with("tokens "))
+        .unwrap();
+    let columns: Vec<f64> = line
+        .split("  ")
+        .skip(1)
+        .filter(|column| !column.is_empty())
+        .map(|column| column.replace(' ', "").parse().unwrap())
+        .collect();
+    let expected = columns[1];
+    assert!(
+        expected > used / 2.0 && expected < used * 2.0,
+        "{expected} expected, {used} used"
+    );
+    let elsewhere = ["run", "config.toml", "--plan", "--store", "sqlite://new.db"];
+    let plan = workspace.succeed(&elsewhere);
+    assert!(!plan.contains("earlier run"), "{plan}");
+    assert!(!workspace.path().join("new.db").exists());
+}

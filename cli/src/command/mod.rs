@@ -10,6 +10,7 @@ mod doctor;
 mod eval;
 mod export;
 mod gate;
+mod measured;
 mod open;
 mod plan;
 mod replay;

@@ -8,28 +8,49 @@ use gepa_engine::config::Config;
 use gepa_engine::{Plan, PlanRow, RunError};
 use gepa_tasks::Services;
 
+use crate::command::measured::measured;
 use crate::error::{CommandError, EXIT_BUDGET};
 use crate::format::{count, dollars};
 use crate::output::stdout;
 use crate::report::write_planned;
 
 /// Prints what a run can cost. Creates nothing and spends nothing.
-pub(crate) async fn plan(task: &TaskConfig, services: &Services) -> Result<ExitCode, CommandError> {
+pub(crate) async fn plan(
+    task: &TaskConfig,
+    services: &Services,
+    store_url: &str,
+) -> Result<ExitCode, CommandError> {
     // Without its models the plan still shows rollouts, and rollouts decide whether the run is
     // refused.
     let connected = task.connect(services).await;
     if let Err(error) = &connected {
         let _ = writeln!(io::stderr(), "{error}\nthe plan has no tokens and no cost");
     }
-    let plan = Plan::of(
+    let mut plan = Plan::of(
         &task.config,
         connected
             .as_ref()
             .ok()
             .map(|task| (&*task.evaluator, &*task.proposer)),
     );
+    // A plan creates no store, and needs none.
+    let earlier = match gepa_store::open_existing(store_url) {
+        Ok(store) => measured(task, &store).await?,
+        Err(_) => None,
+    };
+    if let Some(earlier) = &earlier {
+        let budget = &task.config.settings().budget;
+        earlier.apply(&mut plan, budget.max_tokens, budget.max_cost_usd);
+    }
     let mut out = stdout();
     write_plan(&mut out, &plan)?;
+    if let Some(earlier) = &earlier {
+        let (runs, s) = (earlier.runs, if earlier.runs == 1 { "" } else { "s" });
+        writeln!(
+            out,
+            "tokens and cost of a call are those of {runs} earlier run{s} of this task in the store"
+        )?;
+    }
     writeln!(out)?;
     write_planned(&mut out, &task.config, &plan)?;
     out.flush()?;

@@ -46,7 +46,11 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CommandError> {
         let runtime = runtime()?;
         if arguments.plan {
             runtime.block_on(show_warnings(&task, &arguments.store, &environment));
-            return runtime.block_on(plan(&task, &services));
+            return runtime.block_on(plan(
+                &task,
+                &services,
+                &store_url(&arguments.store, &environment),
+            ));
         }
         return runtime.block_on(begin(task, &services, &environment, arguments));
     }

@@ -101,10 +101,18 @@ pub(crate) async fn evaluations_of(
     template: &gepa_engine::PromptTemplate,
 ) -> Result<Vec<gepa_engine::RunId>, CommandError> {
     let runs = store.runs().await?;
-    let known = runs.into_iter().filter(|run| {
-        is_evaluation(run)
-            && side::is_same_task(&run.config, described)
-            && side::has_same_frame(&run.template, template)
-    });
+    let known = runs
+        .into_iter()
+        .filter(|run| is_evaluation(run) && is_of_same_task(run, described, template));
     Ok(known.map(|run| run.run_id).collect())
+}
+
+/// Whether a run is of the task that a config describes: the same evaluator, models and frame of the
+/// prompt. Its sets may be others.
+pub(crate) fn is_of_same_task(
+    run: &gepa_engine::record::RunRow,
+    described: &serde_json::Value,
+    template: &gepa_engine::PromptTemplate,
+) -> bool {
+    side::is_same_task(&run.config, described) && side::has_same_frame(&run.template, template)
 }
