@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -10,6 +11,9 @@ use tokio::sync::watch;
 use crate::event::Event;
 use crate::ids::{RunId, Seq};
 use crate::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
+
+/// The pause between looks at a journal whose store cannot wake its readers.
+const POLL: Duration = Duration::from_millis(200);
 
 /// Stores runs.
 ///
@@ -62,6 +66,12 @@ pub trait Store: Send + Sync {
     /// Up to `limit` events after `after`.
     async fn events(&self, run: &RunId, after: Seq, limit: usize)
     -> Result<Vec<Event>, StoreError>;
+
+    /// Waits until the run's journal may have events after `after`, and at most for `patience`. A
+    /// store that cannot be woken waits for 0.2 s.
+    async fn wait_for_events(&self, _run: &RunId, _after: Seq, patience: Duration) {
+        tokio::time::sleep(patience.min(POLL)).await;
+    }
 
     /// All candidates tried, in the order proposed.
     async fn candidates(&self, run: &RunId) -> Result<Vec<CandidateRow>, StoreError>;

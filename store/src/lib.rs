@@ -9,4 +9,5 @@ mod sqlite;
 pub use doctor::{Difference, rebuild};
 pub use location::{open, open_existing, repair};
 pub use memory::MemoryStore;
+pub use numbering::{check_numbering, misfit};
 pub use sqlite::SqliteStore;

@@ -5,7 +5,7 @@ use gepa_engine::record::Misfit;
 use gepa_engine::{Event, RunId, Seq, StoreError};
 
 /// Checks that a batch continues the journal that ends at `found`.
-pub(crate) fn check_numbering(
+pub fn check_numbering(
     run: &RunId,
     after: Seq,
     found: Seq,
@@ -28,7 +28,7 @@ pub(crate) fn check_numbering(
 }
 
 /// The error for an event that fits no row.
-pub(crate) fn misfit(run: &RunId, event: &Event, Misfit(detail): Misfit) -> StoreError {
+pub fn misfit(run: &RunId, event: &Event, Misfit(detail): Misfit) -> StoreError {
     StoreError::Misfit {
         run: run.clone(),
         seq: event.seq,

@@ -29,6 +29,14 @@ macro_rules! on_every_store {
                 super::$test(store).await;
             })*
         }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                for store in crate::postgres::stores().await {
+                    super::$test(store).await;
+                }
+            })*
+        }
     };
 }
 

@@ -10,6 +10,7 @@ mod faults;
 mod fixture;
 mod growth;
 mod kill;
+mod postgres;
 mod projection;
 mod round_trip;
 mod script;

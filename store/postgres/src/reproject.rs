@@ -1,0 +1,75 @@
+//! Rebuilds the rows of a run from its journal.
+
+use gepa_engine::record::{Cell, ColumnError, Tables};
+use gepa_engine::{RunId, StoreError};
+use gepa_store::{check_numbering, misfit};
+
+use crate::database::Database;
+use crate::failure::Failure;
+use crate::inserts::Inserts;
+use crate::pipeline::Pipeline;
+use crate::read::{self, of};
+use crate::value::Parameter;
+
+/// The number of events read at a time, and of rows written at a time.
+const PAGE: usize = 4_096;
+
+pub(crate) async fn reproject(database: &Database, run: &RunId) -> Result<(), StoreError> {
+    let row = read::run(database, run).await?;
+    let mut tables = Tables::new(row);
+    loop {
+        let last = tables.summary().seq;
+        let page = read::events(database, run, last, PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        check_numbering(run, last, last, &page)?;
+        for event in &page {
+            let taken = tables.take_in(event);
+            taken.map_err(|detail| misfit(run, event, detail))?;
+        }
+    }
+    let written = write(database, run, &tables).await;
+    written.map_err(|failure| failure.into_error(&database.address))
+}
+
+async fn write(database: &Database, run: &RunId, tables: &Tables) -> Result<(), Failure> {
+    let mut pipeline = Pipeline::begin(database).await?;
+    for table in ["snapshots", "reflections", "rollouts", "trials", "candidates"] {
+        let sql = format!("DELETE FROM {{s}}.{table} WHERE run_id = $1");
+        pipeline.push(database.sql(&sql), vec![of(run)]);
+    }
+    let mut inserts = Inserts::new(database);
+    let refused = |error: ColumnError| Failure::Refused(error.0);
+    for row in tables.candidates() {
+        inserts.candidate(row).map_err(refused)?;
+    }
+    for row in tables.trials() {
+        inserts.trial(row).map_err(refused)?;
+    }
+    for row in tables.reflections() {
+        inserts.reflection(row).map_err(refused)?;
+    }
+    for row in tables.snapshots() {
+        inserts.snapshot(row).map_err(refused)?;
+    }
+    for page in tables.rollouts().chunks(PAGE) {
+        for row in page {
+            inserts.rollout(row).map_err(refused)?;
+        }
+        inserts.send(database, &mut pipeline);
+        pipeline.flush().await?;
+    }
+    inserts.send(database, &mut pipeline);
+    let summary = tables.summary();
+    pipeline.push(
+        database.sql("UPDATE {s}.runs SET summary = $2, status = $3 WHERE run_id = $1"),
+        vec![
+            of(run),
+            Cell::json(summary).into(),
+            Parameter::Text(summary.status.as_str().to_owned()),
+        ],
+    );
+    pipeline.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! The store.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gepa_engine::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
+use gepa_engine::{Claim, ClaimToken, Event, RunId, Seq, Store, StoreError};
+use parking_lot::Mutex;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, timeout_at};
+
+use crate::address::Address;
+use crate::append::{Projectors, append};
+use crate::claims;
+use crate::create::create;
+use crate::database::Database;
+use crate::keeper::Keeper;
+use crate::read;
+use crate::reproject::reproject;
+use crate::schema;
+
+/// The pause between looks at a journal of which no wake-up would arrive.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Keeps runs in a schema of a PostgreSQL database. Processes on many machines may use it at once.
+pub struct PostgresStore {
+    pub(crate) database: Database,
+    projectors: Projectors,
+    /// Started when it is needed first.
+    keeper: Mutex<Option<Arc<Keeper>>>,
+    can_write: bool,
+}
+
+impl PostgresStore {
+    /// Opens the schema that a URL names. Creates it, or brings it to the newest format.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let database = Database::new(Address::parse(url)?)?;
+        schema::migrate(&database).await?;
+        Self::of(database, true).await
+    }
+
+    /// Opens a schema for reading only. It must exist.
+    pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
+        let database = Database::new(Address::parse(url)?)?;
+        schema::check_existing(&database).await?;
+        Self::of(database, false).await
+    }
+
+    async fn of(mut database: Database, can_write: bool) -> Result<Self, StoreError> {
+        database.kinds = schema::kinds(&database).await?;
+        Ok(Self {
+            database,
+            projectors: Projectors::default(),
+            keeper: Mutex::default(),
+            can_write,
+        })
+    }
+
+    /// Rebuilds all rows of a run from its journal, in one transaction. Claim the run before.
+    pub async fn reproject(&self, run: &RunId) -> Result<(), StoreError> {
+        self.writable()?;
+        reproject(&self.database, run).await
+    }
+
+    fn writable(&self) -> Result<(), StoreError> {
+        if self.can_write {
+            return Ok(());
+        }
+        let address = &self.database.address;
+        Err(StoreError::Storage(format!("{address}: it was opened for reading only")))
+    }
+
+    pub(crate) fn keeper(&self) -> Result<Arc<Keeper>, StoreError> {
+        let mut keeper = self.keeper.lock();
+        if let Some(keeper) = &*keeper {
+            return Ok(Arc::clone(keeper));
+        }
+        // The connections of a pool belong to the runtime that made them.
+        let mut database = Database::new(self.database.address.clone())?;
+        database.kinds = self.database.kinds.clone();
+        let started = Keeper::start(database)?;
+        *keeper = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
+    /// Waits for releases of this process that are on their way.
+    async fn settled(&self, run: &RunId) {
+        let keeper = self.keeper.lock().clone();
+        if let Some(keeper) = keeper {
+            keeper.settled(run).await;
+        }
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("PostgresStore")
+            .field("address", &self.database.address)
+            .field("can_write", &self.can_write)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn create_run(&self, run: RunRow) -> Result<(), StoreError> {
+        self.writable()?;
+        create(&self.database, &run).await
+    }
+
+    async fn claim(&self, run: &RunId) -> Result<Claim, StoreError> {
+        self.writable()?;
+        self.settled(run).await;
+        let owner = claims::owner();
+        let keeper = self.keeper()?;
+        let token = claims::claim(&self.database, run, &owner).await?;
+        Ok(keeper.hold(token, &owner))
+    }
+
+    async fn is_claimed(&self, run: &RunId) -> Result<bool, StoreError> {
+        self.settled(run).await;
+        claims::is_claimed(&self.database, run).await
+    }
+
+    async fn append(
+        &self,
+        token: &ClaimToken,
+        after: Seq,
+        events: Arc<[Event]>,
+    ) -> Result<(), StoreError> {
+        self.writable()?;
+        let appended = append(&self.database, &self.projectors, token, after, &events).await;
+        let keeper = self.keeper.lock().clone();
+        if let Some(keeper) = keeper {
+            match &appended {
+                Ok(()) => keeper.wake(token.run.as_str()),
+                Err(StoreError::ClaimLost { owner, .. }) => keeper.shared().tell(token, owner),
+                Err(_) => {}
+            }
+        }
+        appended
+    }
+
+    async fn wait_for_events(&self, run: &RunId, after: Seq, patience: Duration) {
+        let Ok(keeper) = self.keeper() else {
+            return tokio::time::sleep(POLL.min(patience)).await;
+        };
+        let end = Instant::now() + patience;
+        let shared = keeper.shared();
+        let mut woken = shared.woken.subscribe();
+        // What was appended before the subscription causes no wake-up.
+        if has_events(&self.database, run, after).await {
+            return;
+        }
+        loop {
+            let heard = *shared.hears.borrow();
+            let look = if heard { end } else { end.min(Instant::now() + POLL) };
+            match timeout_at(look, woken.recv()).await {
+                Ok(Ok(topic)) if *topic != *run.as_str() => {}
+                Ok(Ok(_) | Err(RecvError::Lagged(_) | RecvError::Closed)) | Err(_) => return,
+            }
+        }
+    }
+
+    async fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        read::runs(&self.database).await
+    }
+
+    async fn run(&self, run: &RunId) -> Result<RunRow, StoreError> {
+        read::run(&self.database, run).await
+    }
+
+    async fn events(
+        &self,
+        run: &RunId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        read::events(&self.database, run, after, limit).await
+    }
+
+    async fn candidates(&self, run: &RunId) -> Result<Vec<CandidateRow>, StoreError> {
+        let tail = " LEFT JOIN {s}.texts USING (candidate_id) WHERE run_id = $1 ORDER BY id";
+        read::of_run(&self.database, run, tail).await
+    }
+
+    async fn trials(&self, run: &RunId) -> Result<Vec<TrialRow>, StoreError> {
+        read::of_run(&self.database, run, " WHERE run_id = $1 ORDER BY id").await
+    }
+
+    async fn rollouts(
+        &self,
+        run: &RunId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<RolloutRow>, StoreError> {
+        read::page_of_run(&self.database, run, after, limit).await
+    }
+
+    async fn reflections(&self, run: &RunId) -> Result<Vec<ReflectionRow>, StoreError> {
+        read::of_run(&self.database, run, " WHERE run_id = $1 ORDER BY seq").await
+    }
+
+    async fn snapshots(&self, run: &RunId) -> Result<Vec<SnapshotRow>, StoreError> {
+        read::of_run(&self.database, run, " WHERE run_id = $1 ORDER BY id").await
+    }
+
+    async fn integrity(&self) -> Result<Vec<String>, StoreError> {
+        read::integrity(&self.database).await
+    }
+}
+
+async fn has_events(database: &Database, run: &RunId, after: Seq) -> bool {
+    let sql = database.sql("SELECT 1 FROM {s}.events WHERE run_id = $1 AND seq > $2 LIMIT 1");
+    let found = database.rows(&sql, &[read::of(run), read::int(after.0)]).await;
+    // The reader that follows reports an error of the database.
+    found.is_ok_and(|rows| !rows.is_empty())
+}
