@@ -69,6 +69,11 @@ GEPA_API_KEY is the key that every request except /health must carry. Without a 
 listens on loopback only. Its address is printed on stderr. A signal interrupts the jobs; a server
 that is started again on the same store resumes them.";
 
+const COPY_NOTES: &str = "\
+The source is not changed. A run that a process is working on is refused, and so is one whose id the
+target has with another journal. A copy that was interrupted goes on where it stood when the command
+is repeated. Keep `gepa serve` off the target meanwhile: it takes up jobs that have not ended.";
+
 const OPEN_NOTES: &str = "\
 The address goes to stdout. Only programs on this machine can reach it, and only with the token that it
 contains. Nothing is run or resumed; a run that another process works on is shown as it goes on. Ctrl-C ends it.";
@@ -121,6 +126,9 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Check the store against its journals, and the environment
     Doctor(DoctorArguments),
+    /// Move runs between stores
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Decide a run again from its journal, without any call; with `--set`, show what other
     /// settings would have chosen
     #[command(after_help = REPLAY_NOTES)]
@@ -132,9 +140,30 @@ pub(crate) enum Command {
     Schema,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Copy runs with their whole journals to another store, and compare what arrived
+    #[command(after_help = COPY_NOTES)]
+    Copy(CopyArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CopyArguments {
+    /// The store to read, such as `sqlite://.gepa/gepa.db`
+    #[arg(value_name = "FROM")]
+    pub(crate) from: String,
+    /// The store to write, such as `postgres://USER@HOST/DATABASE`; created if there is none
+    #[arg(value_name = "TO")]
+    pub(crate) to: String,
+    /// The runs to copy: ids, their beginnings or ends; all runs by default
+    #[arg(value_name = "RUN")]
+    pub(crate) runs: Vec<String>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct StoreArguments {
-    /// The store of the runs; by default `GEPA_STORE`, otherwise `sqlite://.gepa/gepa.db`
+    /// The store of the runs; by default `GEPA_STORE`, otherwise `sqlite://.gepa/gepa.db`.
+    /// Also `postgres://USER@HOST/DATABASE`
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<String>,
 }

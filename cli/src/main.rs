@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, StoreCommand};
 use crate::error::CommandError;
 use crate::logging::Wanted;
 
@@ -68,6 +68,7 @@ fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Report(arguments) => command::report(&arguments),
         Command::Blame(arguments) => command::blame(&arguments),
         Command::Serve(arguments) => command::serve(&arguments),
+        Command::Store(StoreCommand::Copy(arguments)) => command::store_copy(&arguments),
         Command::Doctor(arguments) => command::doctor(&arguments),
         Command::Replay(arguments) => command::replay(&arguments),
         Command::Train(arguments) => command::train(&arguments),

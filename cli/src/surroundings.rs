@@ -38,7 +38,7 @@ pub(crate) async fn show_warnings(
     environment: &Environment,
 ) {
     // What earlier runs know is looked up if there is a store; a check needs none.
-    let runs = match gepa_store::open_existing(&store_url(store, environment)) {
+    let runs = match gepa_postgres::open_existing(&store_url(store, environment)).await {
         Ok(store) => store.runs().await.unwrap_or_default(),
         Err(_) => Vec::new(),
     };
@@ -55,7 +55,9 @@ pub(crate) fn store_url(arguments: &StoreArguments, environment: &Environment) -
 }
 
 /// A store that must exist: commands that only read create none.
-pub(crate) fn existing_store(arguments: &StoreArguments) -> Result<Arc<dyn Store>, CommandError> {
+pub(crate) async fn existing_store(
+    arguments: &StoreArguments,
+) -> Result<Arc<dyn Store>, CommandError> {
     // Reading a store needs no keys, so a bad line in `.env` is worth a note only.
     let process = Environment::of_process();
     let overlaid = process.overlaid_with(Path::new(ENVIRONMENT_FILE));
@@ -64,12 +66,13 @@ pub(crate) fn existing_store(arguments: &StoreArguments) -> Result<Arc<dyn Store
         Environment::of_process()
     });
     let url = store_url(arguments, &environment);
-    open_existing(&url)
+    open_existing(&url).await
 }
 
 /// Opens the store at a URL, which must exist. Where the usual one does not, a folder above may have it.
-pub(crate) fn open_existing(url: &str) -> Result<Arc<dyn Store>, CommandError> {
-    gepa_store::open_existing(url).map_err(|error| match store_above(url) {
+pub(crate) async fn open_existing(url: &str) -> Result<Arc<dyn Store>, CommandError> {
+    let opened = gepa_postgres::open_existing(url).await;
+    opened.map_err(|error| match store_above(url) {
         Some(found) => CommandError::Usage(format!(
             "{error}; a folder above has one: `--store sqlite://{}`",
             found.display()
@@ -103,7 +106,7 @@ pub(crate) fn block_on<T>(
 pub(crate) async fn find(
     reference: &RunReference,
 ) -> Result<(Arc<dyn Store>, RunRow), CommandError> {
-    let store = existing_store(&reference.store)?;
+    let store = existing_store(&reference.store).await?;
     let run = find_run(&*store, &reference.run).await?;
     Ok((store, run))
 }

@@ -1,11 +1,13 @@
 //! Storage of runs: the implementations of the engine's [`Store`](gepa_engine::Store).
 
+mod copy;
 mod doctor;
 mod location;
 mod memory;
 mod numbering;
 mod sqlite;
 
+pub use copy::{Copied, CopyError, copy_run};
 pub use doctor::{Difference, rebuild};
 pub use location::{open, open_existing, repair};
 pub use memory::MemoryStore;

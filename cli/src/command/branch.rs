@@ -45,8 +45,8 @@ async fn begin(
     arguments: &BranchArguments,
 ) -> Result<ExitCode, CommandError> {
     let url = store_url(&arguments.run.store, environment);
-    let origin = find_run(&*open_existing(&url)?, &arguments.run.run).await?;
-    let store = gepa_store::open(&url)?;
+    let origin = find_run(&*open_existing(&url).await?, &arguments.run.run).await?;
+    let store = gepa_postgres::open(&url).await?;
     let stored = source(Path::new(""), environment, &[]).stored_settings(&origin.config)?;
     let overrides = overrides(&stored, &origin, &arguments.overrides);
     let task = match &arguments.config {

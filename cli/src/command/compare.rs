@@ -48,7 +48,7 @@ const FIGURES: &[Figure] = &[
 
 pub(crate) fn compare(arguments: &CompareArguments) -> Result<ExitCode, CommandError> {
     block_on(async {
-        let store = existing_store(&arguments.store)?;
+        let store = existing_store(&arguments.store).await?;
         let mut runs = Vec::new();
         for name in &arguments.runs {
             runs.push(find_run(&*store, name).await?);

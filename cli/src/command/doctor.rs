@@ -22,7 +22,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> Result<ExitCode, CommandErr
     block_on(async {
         let environment = environment()?;
         let url = store_url(&arguments.store, &environment);
-        let store = open_existing(&url)?;
+        let store = open_existing(&url).await?;
         let mut out = stdout();
         let mut wrong = 0;
         for problem in store.integrity().await? {
@@ -40,7 +40,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> Result<ExitCode, CommandErr
             }
             let found = check_run(&mut out, &*store, run).await?;
             if found > 0 && arguments.repair {
-                let repaired = gepa_store::repair(&url, &run.run_id).await?;
+                let repaired = gepa_postgres::repair(&url, &run.run_id).await?;
                 writeln!(
                     out,
                     "{}: {} differences repaired",

@@ -20,6 +20,7 @@ mod runs;
 mod schema;
 mod serve;
 mod show;
+mod store_copy;
 mod train;
 
 pub(crate) use best::best;
@@ -40,4 +41,5 @@ pub(crate) use runs::runs;
 pub(crate) use schema::schema;
 pub(crate) use serve::serve;
 pub(crate) use show::show;
+pub(crate) use store_copy::store_copy;
 pub(crate) use train::train;

@@ -29,7 +29,7 @@ pub(crate) fn open(arguments: &OpenArguments) -> Result<ExitCode, CommandError> 
 
 async fn show(arguments: &OpenArguments) -> Result<ExitCode, CommandError> {
     let mut signals = Signals::new().map_err(CommandError::Runtime)?;
-    let store = existing_store(&arguments.store)?;
+    let store = existing_store(&arguments.store).await?;
     let page = match &arguments.run {
         Some(name) => format!("/run/{}", find_run(&*store, name).await?.run_id),
         None => "/".to_owned(),

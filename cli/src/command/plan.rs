@@ -34,7 +34,7 @@ pub(crate) async fn plan(
             .map(|task| (&*task.evaluator, &*task.proposer)),
     );
     // A plan creates no store, and needs none.
-    let earlier = match gepa_store::open_existing(store_url) {
+    let earlier = match gepa_postgres::open_existing(store_url).await {
         Ok(store) => measured(task, &store).await?,
         Err(_) => None,
     };

@@ -83,7 +83,7 @@ async fn begin(
     task.check_models(&services.models)?;
     // From here on signals are caught. They take effect once the run has started.
     let signals = Signals::new().map_err(CommandError::Runtime)?;
-    let store = gepa_store::open(&store_url(&arguments.store, environment))?;
+    let store = gepa_postgres::open(&store_url(&arguments.store, environment)).await?;
     let limits = Limits::of(task.config.settings().budget.clone());
     let known = evaluations_of(&store, &task.described, task.config.prompt()).await?;
     let connected = connect(&task, services).await?;
@@ -107,8 +107,8 @@ async fn resume(
     let url = store_url(&arguments.store, environment);
     let reference = arguments.resume.as_deref().unwrap_or_default();
     // A missing store is not created, since it could hold no run.
-    let run = find_run(&*open_existing(&url)?, reference).await?;
-    let store = gepa_store::open(&url)?;
+    let run = find_run(&*open_existing(&url).await?, reference).await?;
+    let store = gepa_postgres::open(&url).await?;
     let stored = source(Path::new(""), environment, arguments).stored_settings(&run.config)?;
     let task = match &arguments.config {
         Some(file) => source(file, environment, arguments).load()?,

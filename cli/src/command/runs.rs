@@ -17,7 +17,7 @@ const SHORTEST: usize = 6;
 
 pub(crate) fn runs(arguments: &StoreArguments) -> Result<ExitCode, CommandError> {
     block_on(async {
-        let store = existing_store(arguments)?;
+        let store = existing_store(arguments).await?;
         let mut runs = store.runs().await?;
         runs.reverse();
         if runs.is_empty() {

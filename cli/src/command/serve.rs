@@ -51,7 +51,7 @@ async fn listen(
     settings: ServerSettings,
 ) -> Result<ExitCode, CommandError> {
     let mut signals = Signals::new().map_err(CommandError::Runtime)?;
-    let store = gepa_store::open(&store_url(&arguments.store, &environment))?;
+    let store = gepa_postgres::open(&store_url(&arguments.store, &environment)).await?;
     let bind = |error: io::Error| {
         CommandError::Usage(format!(
             "cannot listen on {}: {error}; name another address with --listen",

@@ -62,14 +62,21 @@ impl Address {
             .join("?")
             .trim_end_matches('?')
             .parse()
-            .map_err(|error| bad(format_args!("the database URL cannot be read: {}", Causes(&error))))?;
+            .map_err(|error| {
+                bad(format_args!(
+                    "the database URL cannot be read: {}",
+                    Causes(&error)
+                ))
+            })?;
         if config.get_password().is_none()
             && let Ok(password) = std::env::var(PASSWORD_VARIABLE)
         {
             config.password(password);
         }
         if config.get_hosts().is_empty() {
-            return Err(bad("the database URL names no host; write postgres://USER@HOST/DATABASE"));
+            return Err(bad(
+                "the database URL names no host; write postgres://USER@HOST/DATABASE",
+            ));
         }
         let tls = tls(mode.as_deref(), root, &config)?;
         config.ssl_mode(match tls {
@@ -113,7 +120,11 @@ impl fmt::Display for Address {
             None => "?".to_owned(),
         };
         let database = self.config.get_dbname().unwrap_or("postgres");
-        write!(formatter, "postgres at {host}, database {database}, schema {}", self.schema)
+        write!(
+            formatter,
+            "postgres at {host}, database {database}, schema {}",
+            self.schema
+        )
     }
 }
 
@@ -159,7 +170,10 @@ fn is_local(host: &Host) -> bool {
 fn schema_name(name: Option<String>) -> Result<String, StoreError> {
     let name = name.unwrap_or_else(|| "gepa".to_owned());
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    let begins_well = name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
+    let begins_well = name
+        .bytes()
+        .next()
+        .is_some_and(|byte| !byte.is_ascii_digit());
     if begins_well && name.len() <= 60 && name.bytes().all(is_plain) {
         return Ok(name);
     }
@@ -184,7 +198,9 @@ fn flag(key: &str, value: Option<&str>) -> Result<bool, StoreError> {
     match value {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(other) => Err(bad(format_args!("`{key}={other}` is neither true nor false"))),
+        Some(other) => Err(bad(format_args!(
+            "`{key}={other}` is neither true nor false"
+        ))),
     }
 }
 
@@ -199,7 +215,10 @@ mod tests {
     #[test]
     fn a_url_names_host_schema_connections_and_protection() {
         let plain = Address::parse("postgres://me:secret@localhost/runs").expect("a URL");
-        assert_eq!((plain.schema.as_str(), plain.connections), ("gepa", CONNECTIONS));
+        assert_eq!(
+            (plain.schema.as_str(), plain.connections),
+            ("gepa", CONNECTIONS)
+        );
         assert_eq!((plain.tls.clone(), plain.prepare), (Tls::Off, false));
         assert!(!format!("{plain:?}").contains("secret"));
         let url = "postgresql://me@db.example/runs?schema=team_a&connections=3&prepare=true";
@@ -219,7 +238,10 @@ mod tests {
         ] {
             let url = format!("postgres://me:secret@localhost/runs?{query}");
             let error = Address::parse(&url).expect_err(query).to_string();
-            assert!(error.contains(named) && !error.contains("secret"), "{error}");
+            assert!(
+                error.contains(named) && !error.contains("secret"),
+                "{error}"
+            );
         }
     }
 }

@@ -100,7 +100,10 @@ impl Attempt<'_> {
             // No other process has written the run while the token held, so the journal ends where
             // this projector stands. The statement fails if the token holds no more.
             Some(projector) => {
-                let sql = format!("WITH changed AS ({}) SELECT 1 / count(*) FROM changed", self.extend_sql());
+                let sql = format!(
+                    "WITH changed AS ({}) SELECT 1 / count(*) FROM changed",
+                    self.extend_sql()
+                );
                 pipeline.push(sql, self.claim());
                 projector
             }
@@ -117,7 +120,8 @@ impl Attempt<'_> {
         let run = &self.token.run;
         pipeline.push(self.extend_sql(), self.claim());
         pipeline.push(
-            self.database.sql("SELECT max(seq) FROM {s}.events WHERE run_id = $1"),
+            self.database
+                .sql("SELECT max(seq) FROM {s}.events WHERE run_id = $1"),
             vec![of(run)],
         );
         let columns = RunRow::COLUMNS.join(", ");
@@ -160,9 +164,15 @@ impl Attempt<'_> {
             return Ok(false);
         }
         let run = &self.token.run;
-        pipeline.push(events_sql(self.database), page(run, self.after, count).into());
+        pipeline.push(
+            events_sql(self.database),
+            page(run, self.after, count).into(),
+        );
         let found = pipeline.flush().await?.pop().unwrap_or_default();
-        let stored = found.iter().map(|row| event(run, row)).collect::<Result<Vec<_>, _>>()?;
+        let stored = found
+            .iter()
+            .map(|row| event(run, row))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(stored == self.events)
     }
 
@@ -242,7 +252,11 @@ impl Attempt<'_> {
         // The journal is sound and the batch fits it, so the stored rows are not what it says.
         let first = self.events.first();
         Ok(match first {
-            Some(event) => misfit(run, event, Misfit(format!("{detail}; `gepa doctor` checks the tables"))),
+            Some(event) => misfit(
+                run,
+                event,
+                Misfit(format!("{detail}; `gepa doctor` checks the tables")),
+            ),
             None => damaged(format!("run `{run}`"), detail),
         })
     }

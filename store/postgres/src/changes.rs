@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use gepa_archive::CandidateIndex;
-use gepa_engine::record::{
-    Cell, Change, Column, ColumnError, GateRow, RolloutRow, usage_cells,
-};
+use gepa_engine::record::{Cell, Change, Column, ColumnError, GateRow, RolloutRow, usage_cells};
 use gepa_engine::{
     CandidateAccepted, CloseReason, RowExtended, RunId, Seq, Timestamp, TrialFinished, TrialKey,
     ValidationResult,
@@ -106,7 +104,10 @@ impl<'d> Changes<'d> {
 
     fn with_run(&self, values: Vec<Cell<'_>>) -> Vec<Parameter> {
         let run = Cell::text(self.run.as_str());
-        std::iter::once(run).chain(values).map(Parameter::from).collect()
+        std::iter::once(run)
+            .chain(values)
+            .map(Parameter::from)
+            .collect()
     }
 
     fn gate(&mut self, iteration: u64, gate: &GateRow) {
@@ -181,12 +182,14 @@ impl<'d> Changes<'d> {
     /// Adds scores to the stored row, which is read within the transaction.
     async fn extend(&mut self, extended: &RowExtended) -> Result<(), Failure> {
         let index = Cell::count(extended.candidate.0.into());
-        let sql = self.database.sql(
-            "SELECT scores FROM {s}.candidates WHERE run_id = $1 AND archive_index = $2",
-        );
+        let sql = self
+            .database
+            .sql("SELECT scores FROM {s}.candidates WHERE run_id = $1 AND archive_index = $2");
         let values = self.with_run(vec![index.clone()]);
         let found = self.read(sql, values).await?;
-        let stored = found.first().and_then(|row| row.try_get::<_, Option<String>>(0).ok().flatten());
+        let stored = found
+            .first()
+            .and_then(|row| row.try_get::<_, Option<String>>(0).ok().flatten());
         let read = |text: String| serde_json::from_str::<Vec<Option<f64>>>(&text).ok();
         let Some(mut scores) = stored.and_then(read).filter(|row| extended.fits(row)) else {
             return Err(Failure::Refused("the row has no such positions".to_owned()));
@@ -221,9 +224,13 @@ impl<'d> Changes<'d> {
         let kinds: Vec<Option<Kind>> = self.database.kinds.of_row::<RolloutRow>();
         let mut found: Vec<RolloutRow> = decoded(&kinds, "a rollout", &found)?;
         let Some(earlier) = found.pop() else {
-            return Err(Failure::Refused("the rollout has no failure to replace".to_owned()));
+            return Err(Failure::Refused(
+                "the rollout has no failure to replace".to_owned(),
+            ));
         };
-        let sql = self.database.sql("DELETE FROM {s}.rollouts WHERE run_id = $1 AND seq = $2");
+        let sql = self
+            .database
+            .sql("DELETE FROM {s}.rollouts WHERE run_id = $1 AND seq = $2");
         let values = self.with_run(vec![Cell::count(earlier.seq.0)]);
         self.pipeline.push(sql, values);
         self.inserts.rollout(&row.after(earlier)).map_err(refused)

@@ -13,7 +13,11 @@ pub(crate) const LEASE: &str = "interval '6 seconds'";
 pub(crate) fn owner() -> String {
     let host = rustix::system::uname();
     let host = host.nodename().to_string_lossy().into_owned();
-    format!("process {} on {host}, since {}", std::process::id(), Timestamp::now())
+    format!(
+        "process {} on {host}, since {}",
+        std::process::id(),
+        Timestamp::now()
+    )
 }
 
 /// Gives the run to `owner`, unless a claim on it is in force.
@@ -55,16 +59,17 @@ pub(crate) async fn is_claimed(database: &Database, run: &RunId) -> Result<bool,
 }
 
 /// The token and the owner of the run's newest claim.
-pub(crate) async fn holder(
-    database: &Database,
-    run: &RunId,
-) -> Result<(u64, String), StoreError> {
+pub(crate) async fn holder(database: &Database, run: &RunId) -> Result<(u64, String), StoreError> {
     let sql = database.sql("SELECT token, owner FROM {s}.claims WHERE run_id = $1");
     let found = database.rows(&sql, &[of(run)]).await?;
-    let row = found.first().ok_or_else(|| StoreError::UnknownRun(run.to_string()))?;
+    let row = found
+        .first()
+        .ok_or_else(|| StoreError::UnknownRun(run.to_string()))?;
     let token: i64 = row.try_get(0).unwrap_or_default();
     let owner: String = row.try_get(1).unwrap_or_default();
-    let owner = unescaped(&owner).map(std::borrow::Cow::into_owned).unwrap_or_default();
+    let owner = unescaped(&owner)
+        .map(std::borrow::Cow::into_owned)
+        .unwrap_or_default();
     Ok((token.unsigned_abs(), owner))
 }
 
@@ -82,9 +87,7 @@ pub(crate) async fn lost(
 
 /// Ends a claim, if it is still the newest one.
 pub(crate) fn release_sql(database: &Database) -> String {
-    database.sql(
-        "UPDATE {s}.claims SET until = '-infinity' WHERE run_id = $1 AND token = $2",
-    )
+    database.sql("UPDATE {s}.claims SET until = '-infinity' WHERE run_id = $1 AND token = $2")
 }
 
 pub(crate) fn release_values(token: &ClaimToken) -> [Parameter; 2] {

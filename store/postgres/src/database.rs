@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+};
 use gepa_engine::StoreError;
 use gepa_engine::record::Stored;
 use tokio_postgres::Row;
@@ -109,13 +111,22 @@ impl Database {
             let values: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(as_value).collect();
             return connection.query(&statement, &values).await;
         }
-        let typed = parameters.iter().map(|value| (as_value(value), value.sql_type()));
-        connection.query_typed(sql, &typed.collect::<Vec<_>>()).await
+        let typed = parameters
+            .iter()
+            .map(|value| (as_value(value), value.sql_type()));
+        connection
+            .query_typed(sql, &typed.collect::<Vec<_>>())
+            .await
     }
 
     /// The SELECT of a row type, without a WHERE.
     pub(crate) fn select<R: Stored>(&self) -> String {
-        format!("SELECT {} FROM {}.{}", R::COLUMNS.join(", "), self.address.schema, R::TABLE)
+        format!(
+            "SELECT {} FROM {}.{}",
+            R::COLUMNS.join(", "),
+            self.address.schema,
+            R::TABLE
+        )
     }
 
     /// Rows of one table.
@@ -147,7 +158,8 @@ pub(crate) fn decoded<R: Stored>(
     found: &[Row],
 ) -> Result<Vec<R>, StoreError> {
     let rows = found.iter().map(|row| Columns::new(row, kinds).row());
-    rows.collect::<Result<_, String>>().map_err(|detail| damaged(what, detail))
+    rows.collect::<Result<_, String>>()
+        .map_err(|detail| damaged(what, detail))
 }
 
 pub(crate) fn damaged(what: impl fmt::Display, detail: String) -> StoreError {

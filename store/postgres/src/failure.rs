@@ -56,7 +56,10 @@ impl Failure {
         if *state == SqlState::DIVISION_BY_ZERO || state.code().starts_with("23") {
             return Self::Refused(causes);
         }
-        Self::Store(StoreError::Storage(format!("{address}: {causes}{}", advice(state))))
+        Self::Store(StoreError::Storage(format!(
+            "{address}: {causes}{}",
+            advice(state)
+        )))
     }
 
     /// The error for the user, where nothing is tried again.

@@ -87,7 +87,11 @@ impl TableRows {
             lists = types.collect::<Vec<_>>().join(", "),
             suffix = self.suffix,
         );
-        let empty = self.kinds.iter().map(|kind| Parameter::list_of(*kind)).collect();
+        let empty = self
+            .kinds
+            .iter()
+            .map(|kind| Parameter::list_of(*kind))
+            .collect();
         pipeline.push(sql, std::mem::replace(&mut self.columns, empty));
         self.rows = 0;
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use gepa_engine::{Claim, ClaimNotice, ClaimToken, RunId, StoreError};
+use gepa_engine::{Claim, ClaimNotice, ClaimToken, RunId, StoreError, Timestamp};
 use parking_lot::Mutex;
 use tokio::runtime::Builder;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -37,6 +37,9 @@ pub(crate) struct Shared {
     releasing: watch::Sender<BTreeMap<RunId, usize>>,
     /// Topics that have changed: ids of runs, and names of tables that are not journals.
     pub(crate) woken: broadcast::Sender<Arc<str>>,
+    /// A topic of this process alone. It is sent over another connection than the one that listens,
+    /// so its arrival shows that wake-ups of other processes arrive.
+    pub(crate) hello: Arc<str>,
     /// Whether wake-ups of other processes arrive.
     pub(crate) hears: watch::Sender<bool>,
 }
@@ -67,6 +70,7 @@ impl Keeper {
             held: Mutex::default(),
             releasing: watch::Sender::default(),
             woken: broadcast::Sender::new(KEPT),
+            hello: format!("hello-{}-{}", std::process::id(), Timestamp::now().0).into(),
             hears: watch::Sender::new(false),
         });
         let (orders, queue) = mpsc::unbounded_channel();
@@ -104,7 +108,11 @@ impl Keeper {
             keeper: Arc::clone(self),
         };
         let (claim, notice) = Claim::new(token.clone(), held);
-        let earlier = self.shared.held.lock().insert(token.run, (token.number, notice));
+        let earlier = self
+            .shared
+            .held
+            .lock()
+            .insert(token.run, (token.number, notice));
         if let Some((_, earlier)) = earlier {
             earlier.tell(owner);
         }
@@ -162,8 +170,15 @@ impl Drop for Held {
         }
         drop(held);
         let run = self.token.run.clone();
-        shared.releasing.send_modify(|runs| *runs.entry(run).or_default() += 1);
-        if self.keeper.orders.send(Order::Release(self.token.clone())).is_err() {
+        shared
+            .releasing
+            .send_modify(|runs| *runs.entry(run).or_default() += 1);
+        if self
+            .keeper
+            .orders
+            .send(Order::Release(self.token.clone()))
+            .is_err()
+        {
             shared.released(&self.token.run);
         }
     }
@@ -213,6 +228,9 @@ impl Work {
                 _ = waking.tick(), if !self.topics.is_empty() => self.tell_others().await,
                 _ = renewal.tick() => {
                     self.listener.connect().await;
+                    if !*self.shared.hears.borrow() {
+                        self.topics.insert(Arc::clone(&self.shared.hello));
+                    }
                     self.renew().await;
                     self.release().await;
                 }
@@ -225,7 +243,9 @@ impl Work {
     async fn renew(&mut self) {
         let held: Vec<(RunId, u64)> = {
             let held = self.shared.held.lock();
-            held.iter().map(|(run, (number, _))| (run.clone(), *number)).collect()
+            held.iter()
+                .map(|(run, (number, _))| (run.clone(), *number))
+                .collect()
         };
         if held.is_empty() {
             return;
@@ -286,7 +306,10 @@ impl Work {
     async fn tell_others(&mut self) {
         let mut texts: Vec<String> = vec![String::new()];
         for topic in std::mem::take(&mut self.topics) {
-            if texts.last().is_some_and(|text| text.len() + topic.len() > LONGEST) {
+            if texts
+                .last()
+                .is_some_and(|text| text.len() + topic.len() > LONGEST)
+            {
                 texts.push(String::new());
             }
             if let Some(text) = texts.last_mut() {
@@ -299,7 +322,10 @@ impl Work {
                 Parameter::Text(channel(&self.database.address)),
                 Parameter::Text(text),
             ];
-            let told = self.database.rows("SELECT pg_notify($1, $2)", &values).await;
+            let told = self
+                .database
+                .rows("SELECT pg_notify($1, $2)", &values)
+                .await;
             if let Err(error) = told {
                 // Readers look by themselves after a while.
                 tracing::debug!(%error, "readers elsewhere were not woken");

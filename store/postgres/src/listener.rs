@@ -38,9 +38,6 @@ impl Listener {
         if let Some((client, _)) = &self.connection
             && !client.is_closed()
         {
-            if !*self.shared.hears.borrow() {
-                self.try_out().await;
-            }
             return;
         }
         self.shared.hears.send_replace(false);
@@ -51,20 +48,13 @@ impl Listener {
                 Err(_) => None,
             },
         };
-        self.connection = connected;
-        self.try_out().await;
-    }
-
-    /// Listens and sends itself a word, whose arrival shows that wake-ups arrive.
-    async fn try_out(&self) {
-        let Some((client, _)) = &self.connection else {
-            return;
-        };
-        let channel = channel(&self.address);
-        let listen = format!("LISTEN {channel}; NOTIFY {channel}, 'hello'");
-        if let Err(error) = client.batch_execute(&listen).await {
-            tracing::debug!(%error, "wake-ups of other processes cannot be heard");
+        if let Some((client, _)) = &connected {
+            let listen = format!("LISTEN {}", channel(&self.address));
+            if let Err(error) = client.batch_execute(&listen).await {
+                tracing::debug!(%error, "wake-ups of other processes cannot be heard");
+            }
         }
+        self.connection = connected;
     }
 
     async fn connect_with<T>(&self, tls: T) -> Option<(Client, JoinHandle<()>)>
@@ -86,8 +76,10 @@ where
 {
     while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
         if let AsyncMessage::Notification(word) = message {
-            shared.hears.send_replace(true);
             for topic in word.payload().split_whitespace() {
+                if topic == &*shared.hello {
+                    shared.hears.send_replace(true);
+                }
                 // Nobody may be waiting.
                 let _ = shared.woken.send(topic.into());
             }

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use deadpool_postgres::Object;
-use tokio_postgres::{Row, Statement};
 use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, Statement};
 
 use crate::database::{Database, as_value};
 use crate::failure::Failure;
@@ -82,7 +82,12 @@ impl<'d> Pipeline<'d> {
             sent.push(Box::pin(simple(connection, BEGIN)));
         }
         for ((sql, parameters), prepared) in statements.iter().zip(&prepared) {
-            sent.push(Box::pin(one(connection, sql, parameters, prepared.as_ref())));
+            sent.push(Box::pin(one(
+                connection,
+                sql,
+                parameters,
+                prepared.as_ref(),
+            )));
         }
         if let Some(end) = end {
             sent.push(Box::pin(simple(connection, end)));
@@ -123,13 +128,19 @@ async fn one(
         let values: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(as_value).collect();
         return connection.query(statement, &values).await;
     }
-    let typed = parameters.iter().map(|value| (as_value(value), value.sql_type()));
-    connection.query_typed(sql, &typed.collect::<Vec<_>>()).await
+    let typed = parameters
+        .iter()
+        .map(|value| (as_value(value), value.sql_type()));
+    connection
+        .query_typed(sql, &typed.collect::<Vec<_>>())
+        .await
 }
 
 /// Polls the futures from first to last, so that the statements are sent in this order, until all
 /// have answered.
-async fn in_order(mut futures: Vec<Pin<Box<dyn Future<Output = Answer> + Send + '_>>>) -> Vec<Answer> {
+async fn in_order(
+    mut futures: Vec<Pin<Box<dyn Future<Output = Answer> + Send + '_>>>,
+) -> Vec<Answer> {
     let mut answers: Vec<Option<Answer>> = futures.iter().map(|_| None).collect();
     let mut done = 0;
     poll_fn(|context| {

@@ -12,20 +12,27 @@ const JOURNAL: [Option<Kind>; 3] = [Some(Kind::Integer), Some(Kind::Integer), So
 /// The SELECT of the run $1, or of all runs, each with its format in front.
 fn runs_sql(database: &Database, condition: &str) -> String {
     let columns = RunRow::COLUMNS.join(", ");
-    database.sql(&format!("SELECT format, {columns} FROM {{s}}.runs {condition} ORDER BY id"))
+    database.sql(&format!(
+        "SELECT format, {columns} FROM {{s}}.runs {condition} ORDER BY id"
+    ))
 }
 
 /// All runs.
 pub(crate) async fn runs(database: &Database) -> Result<Vec<RunRow>, StoreError> {
     let found = database.rows(&runs_sql(database, ""), &[]).await?;
-    found.iter().map(|row| run_row(database, "the runs", row)).collect()
+    found
+        .iter()
+        .map(|row| run_row(database, "the runs", row))
+        .collect()
 }
 
 /// One run.
 pub(crate) async fn run(database: &Database, run: &RunId) -> Result<RunRow, StoreError> {
     let sql = runs_sql(database, "WHERE run_id = $1");
     let found = database.rows(&sql, &[of(run)]).await?;
-    let row = found.first().ok_or_else(|| StoreError::UnknownRun(run.to_string()))?;
+    let row = found
+        .first()
+        .ok_or_else(|| StoreError::UnknownRun(run.to_string()))?;
     run_row(database, &format!("run `{run}`"), row)
 }
 
@@ -54,7 +61,9 @@ pub(crate) fn check_format(found: u32) -> Result<(), StoreError> {
 pub(crate) async fn must_exist(database: &Database, run: &RunId) -> Result<(), StoreError> {
     let sql = database.sql("SELECT format FROM {s}.runs WHERE run_id = $1");
     let found = database.rows(&sql, &[of(run)]).await?;
-    let row = found.first().ok_or_else(|| StoreError::UnknownRun(run.to_string()))?;
+    let row = found
+        .first()
+        .ok_or_else(|| StoreError::UnknownRun(run.to_string()))?;
     let format: i64 = row.try_get(0).unwrap_or(i64::MAX);
     check_format(u32::try_from(format).unwrap_or(u32::MAX))
 }
@@ -73,7 +82,9 @@ pub(crate) async fn events(
     after: Seq,
     limit: usize,
 ) -> Result<Vec<Event>, StoreError> {
-    let found = database.rows(&events_sql(database), &page(run, after, limit)).await?;
+    let found = database
+        .rows(&events_sql(database), &page(run, after, limit))
+        .await?;
     if found.is_empty() {
         must_exist(database, run).await?;
     } else if after == Seq(0) {
@@ -121,7 +132,9 @@ pub(crate) async fn page_of_run<R: Stored>(
 ) -> Result<Vec<R>, StoreError> {
     let select = database.select::<R>();
     let sql = format!("{select} WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3");
-    let found = database.read(what::<R>(run), &sql, &page(run, after, limit)).await?;
+    let found = database
+        .read(what::<R>(run), &sql, &page(run, after, limit))
+        .await?;
     if found.is_empty() {
         must_exist(database, run).await?;
     }
@@ -146,7 +159,9 @@ pub(crate) async fn integrity(database: &Database) -> Result<Vec<String>, StoreE
              (SELECT 1 FROM {{s}}.{parent} AS parent WHERE parent.{key} = row.{key})"
         );
         let found = database.rows(&database.sql(&sql), &[]).await?;
-        let count: i64 = found.first().map_or(0, |row| row.try_get(0).unwrap_or_default());
+        let count: i64 = found
+            .first()
+            .map_or(0, |row| row.try_get(0).unwrap_or_default());
         findings.extend((0..count).map(|_| {
             format!("a row of `{table}` refers to a row of `{parent}` that does not exist")
         }));

@@ -35,7 +35,13 @@ pub(crate) async fn reproject(database: &Database, run: &RunId) -> Result<(), St
 
 async fn write(database: &Database, run: &RunId, tables: &Tables) -> Result<(), Failure> {
     let mut pipeline = Pipeline::begin(database).await?;
-    for table in ["snapshots", "reflections", "rollouts", "trials", "candidates"] {
+    for table in [
+        "snapshots",
+        "reflections",
+        "rollouts",
+        "trials",
+        "candidates",
+    ] {
         let sql = format!("DELETE FROM {{s}}.{table} WHERE run_id = $1");
         pipeline.push(database.sql(&sql), vec![of(run)]);
     }

@@ -26,7 +26,11 @@ pub(crate) async fn check(database: &Database) -> Result<u32, StoreError> {
             &schema(),
         )
         .await?;
-    let count = |column: usize| tables.first().map_or(0, |row| row.try_get(column).unwrap_or(0_i64));
+    let count = |column: usize| {
+        tables
+            .first()
+            .map_or(0, |row| row.try_get(column).unwrap_or(0_i64))
+    };
     match (count(0), count(1)) {
         (0, _) => return Ok(0),
         (_, 0) => {
@@ -37,8 +41,12 @@ pub(crate) async fn check(database: &Database) -> Result<u32, StoreError> {
         }
         _ => {}
     }
-    let rows = database.rows(&database.sql("SELECT newest FROM {s}.format"), &[]).await?;
-    let found: i64 = rows.first().map_or(0, |row| row.try_get(0).unwrap_or_default());
+    let rows = database
+        .rows(&database.sql("SELECT newest FROM {s}.format"), &[])
+        .await?;
+    let found: i64 = rows
+        .first()
+        .map_or(0, |row| row.try_get(0).unwrap_or_default());
     let found = u32::try_from(found).unwrap_or(u32::MAX);
     if found > SCHEMA_FORMAT {
         return Err(StoreError::NewerFormat {
@@ -72,8 +80,13 @@ async fn apply(database: &Database) -> Result<(), Failure> {
          CREATE TABLE IF NOT EXISTS format (newest bigint NOT NULL)"
     );
     transaction.batch_execute(&begin).await.map_err(failed)?;
-    let rows = transaction.query_typed("SELECT newest FROM format", &[]).await.map_err(failed)?;
-    let found: i64 = rows.first().map_or(0, |row| row.try_get(0).unwrap_or_default());
+    let rows = transaction
+        .query_typed("SELECT newest FROM format", &[])
+        .await
+        .map_err(failed)?;
+    let found: i64 = rows
+        .first()
+        .map_or(0, |row| row.try_get(0).unwrap_or_default());
     let found = usize::try_from(found).unwrap_or_default();
     for migration in MIGRATIONS.iter().skip(found) {
         transaction.batch_execute(migration).await.map_err(failed)?;

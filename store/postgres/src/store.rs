@@ -23,6 +23,8 @@ use crate::schema;
 
 /// The pause between looks at a journal of which no wake-up would arrive.
 const POLL: Duration = Duration::from_millis(200);
+/// The same where wake-ups arrive: one may be lost with its connection.
+const SAFETY: Duration = Duration::from_secs(2);
 
 /// Keeps runs in a schema of a PostgreSQL database. Processes on many machines may use it at once.
 pub struct PostgresStore {
@@ -69,7 +71,9 @@ impl PostgresStore {
             return Ok(());
         }
         let address = &self.database.address;
-        Err(StoreError::Storage(format!("{address}: it was opened for reading only")))
+        Err(StoreError::Storage(format!(
+            "{address}: it was opened for reading only"
+        )))
     }
 
     pub(crate) fn keeper(&self) -> Result<Arc<Keeper>, StoreError> {
@@ -148,7 +152,8 @@ impl Store for PostgresStore {
         let Ok(keeper) = self.keeper() else {
             return tokio::time::sleep(POLL.min(patience)).await;
         };
-        let end = Instant::now() + patience;
+        let begun = Instant::now();
+        let end = begun + patience;
         let shared = keeper.shared();
         let mut woken = shared.woken.subscribe();
         // What was appended before the subscription causes no wake-up.
@@ -157,8 +162,8 @@ impl Store for PostgresStore {
         }
         loop {
             let heard = *shared.hears.borrow();
-            let look = if heard { end } else { end.min(Instant::now() + POLL) };
-            match timeout_at(look, woken.recv()).await {
+            let pause = if heard { SAFETY } else { POLL };
+            match timeout_at(end.min(begun + pause), woken.recv()).await {
                 Ok(Ok(topic)) if *topic != *run.as_str() => {}
                 Ok(Ok(_) | Err(RecvError::Lagged(_) | RecvError::Closed)) | Err(_) => return,
             }
@@ -215,7 +220,9 @@ impl Store for PostgresStore {
 
 async fn has_events(database: &Database, run: &RunId, after: Seq) -> bool {
     let sql = database.sql("SELECT 1 FROM {s}.events WHERE run_id = $1 AND seq > $2 LIMIT 1");
-    let found = database.rows(&sql, &[read::of(run), read::int(after.0)]).await;
+    let found = database
+        .rows(&sql, &[read::of(run), read::int(after.0)])
+        .await;
     // The reader that follows reports an error of the database.
     found.is_ok_and(|rows| !rows.is_empty())
 }

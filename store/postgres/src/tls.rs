@@ -64,7 +64,9 @@ fn read_authorities(path: &Path) -> Result<RootCertStore, StoreError> {
     let certificates = CertificateDer::pem_file_iter(path).map_err(|error| problem(&error))?;
     for certificate in certificates {
         let certificate = certificate.map_err(|error| problem(&error))?;
-        authorities.add(certificate).map_err(|error| problem(&error))?;
+        authorities
+            .add(certificate)
+            .map_err(|error| problem(&error))?;
     }
     if authorities.is_empty() {
         return Err(problem(&"it holds no certificate in PEM form"));

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use bytes::BytesMut;
 use gepa_engine::record::{Cell, CellReader, Column, ColumnError, Stored};
 use tokio_postgres::Row;
-use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 /// The type of a column.
@@ -31,7 +31,10 @@ impl Kinds {
     /// The type of a column; the texts of candidates stand in a table of their own.
     pub(crate) fn of(&self, table: &str, column: &str) -> Option<Kind> {
         let key = |table: &str| (table.to_owned(), column.to_owned());
-        let kind = self.0.get(&key(table)).or_else(|| self.0.get(&key("texts")));
+        let kind = self
+            .0
+            .get(&key(table))
+            .or_else(|| self.0.get(&key("texts")));
         kind.copied()
     }
 
@@ -172,7 +175,11 @@ pub(crate) fn unescaped(stored: &str) -> Result<Cow<'_, str>, ColumnError> {
         match characters.next() {
             Some('0') => text.push('\0'),
             Some('1') => text.push(MARK),
-            _ => return Err(ColumnError("U+0001 with neither `0` nor `1` behind it".to_owned())),
+            _ => {
+                return Err(ColumnError(
+                    "U+0001 with neither `0` nor `1` behind it".to_owned(),
+                ));
+            }
         }
     }
     Ok(Cow::Owned(text))
@@ -188,7 +195,11 @@ pub(crate) struct Columns<'r> {
 impl<'r> Columns<'r> {
     /// A reader of `row` from the column `first`; `kinds` are the types of the columns from there.
     pub(crate) fn new(row: &'r Row, kinds: &'r [Option<Kind>]) -> Self {
-        Self { row, kinds, next: 0 }
+        Self {
+            row,
+            kinds,
+            next: 0,
+        }
     }
 
     /// The row as one of its table. The error names the column.
@@ -208,10 +219,7 @@ impl<'r> Columns<'r> {
         format!("column `{name}`: {detail}")
     }
 
-    fn value<'a, T: FromSql<'a>>(
-        &'a self,
-        column: usize,
-    ) -> Result<Option<T>, ColumnError> {
+    fn value<'a, T: FromSql<'a>>(&'a self, column: usize) -> Result<Option<T>, ColumnError> {
         let read = self.row.try_get(column);
         read.map_err(|error| ColumnError(crate::address::Causes(&error).to_string()))
     }
@@ -261,7 +269,15 @@ mod tests {
 
     #[test]
     fn every_text_is_stored_without_u0000_and_read_back() {
-        for text in ["", "plain", "\0", "a\0b\u{1}c", "\u{1}0", "\u{1}\u{1}", "é\0"] {
+        for text in [
+            "",
+            "plain",
+            "\0",
+            "a\0b\u{1}c",
+            "\u{1}0",
+            "\u{1}\u{1}",
+            "é\0",
+        ] {
             let stored = escaped(Cow::Borrowed(text));
             assert!(!stored.contains('\0'));
             assert_eq!(unescaped(&stored), Ok(Cow::Borrowed(text)));

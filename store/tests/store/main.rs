@@ -4,6 +4,7 @@
 
 mod claims;
 mod conformance;
+mod copy;
 mod doctor;
 mod everything;
 mod faults;
@@ -11,6 +12,7 @@ mod fixture;
 mod growth;
 mod kill;
 mod postgres;
+mod postgres_faults;
 mod projection;
 mod round_trip;
 mod script;

@@ -37,7 +37,7 @@ async fn evaluate(
     arguments: &EvalArguments,
     environment: &Environment,
 ) -> Result<ExitCode, CommandError> {
-    let store = gepa_store::open(&store_url(&arguments.store, environment))?;
+    let store = gepa_postgres::open(&store_url(&arguments.store, environment)).await?;
     let mut sides = side::sides(arguments, environment, &store).await?;
     if let Some(first) = sides.first() {
         show_notes(&first.task);

@@ -30,7 +30,7 @@ pub(super) async fn run(
     let services = Services::new(task.environment().clone());
     task.check_models(&services.models)?;
     let signals = Signals::new().map_err(CommandError::Runtime)?;
-    let store = gepa_store::open(&store_url(&arguments.store, task.environment()))?;
+    let store = gepa_postgres::open(&store_url(&arguments.store, task.environment())).await?;
     let limits = Limits::of(task.config.settings().budget.clone());
     let budget = task.config.settings().budget.max_rollouts;
     let connected = task.connect(&services).await?;
