@@ -67,7 +67,10 @@ reflection that is not recorded.";
 const SERVE_NOTES: &str = "\
 GEPA_API_KEY is the key that every request except /health must carry. Without a key the server
 listens on loopback only. Its address is printed on stderr. A signal interrupts the jobs; a server
-that is started again on the same store resumes them.";
+that is started again on the same store resumes them.
+
+With a store of the form postgres://USER@HOST/DATABASE any number of servers on any number of machines
+share its jobs. Each answers for all of them. When one dies, another takes its jobs up within 10 s.";
 
 const COPY_NOTES: &str = "\
 The source is not changed. A run that a process is working on is refused, and so is one whose id the
@@ -354,6 +357,9 @@ pub(crate) struct ServeArguments {
     /// Minutes a job waits for a provider or task app that is down before it fails
     #[arg(long, value_name = "M", default_value = "30")]
     pub(crate) outage_minutes: u64,
+    /// A file of keys with roles and tenants; it is read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keys: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -30,6 +30,8 @@ pub(crate) enum CommandError {
     Run(#[from] RunError),
     #[error("error: {0}")]
     Store(#[from] StoreError),
+    #[error("error: {0}")]
+    Start(#[from] gepa_server::StartError),
     #[error("error: cannot write the output: {0}; check that the disk is not full")]
     Output(#[from] io::Error),
     #[error("error: cannot start: {0}; the system refuses threads or files; raise its limits")]

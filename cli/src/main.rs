@@ -7,6 +7,7 @@ mod curve;
 mod error;
 mod export;
 mod feed;
+mod fleet;
 mod format;
 mod logging;
 mod output;

@@ -21,6 +21,20 @@ pub struct JobMark {
     pub rollout_budget: Option<u64>,
     /// The training examples.
     pub train_seeds: Vec<ExampleId>,
+    /// The tenant of the key that it was submitted with; empty for a key without one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tenant: String,
+    /// Jobs of a greater priority begin first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub priority: i64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 impl JobMark {
@@ -49,6 +63,8 @@ impl JobMark {
             notes,
             rollout_budget: budget.or_else(|| Plan::of(config, None).most.rollouts),
             train_seeds: config.sets().train.clone(),
+            tenant: String::new(),
+            priority: 0,
         }
     }
 

@@ -1,46 +1,44 @@
-//! Checks that a request carries the server's key.
-
-use std::sync::Arc;
+//! Checks that a request carries a key whose role allows it.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::access::{Access, Role};
 use crate::dashboard;
 use crate::failure::Failure;
 
 /// The only route beside the page itself that answers without a key.
 const OPEN: &str = "/health";
 
-/// The hash of the server's key. Comparing hashes takes the same time wherever they differ, so the
-/// time of an answer shows nothing about the key.
-#[derive(Clone)]
-pub(crate) struct ApiKey(Option<Arc<blake3::Hash>>);
-
-impl ApiKey {
-    pub(crate) fn new(api_key: Option<&str>) -> Self {
-        Self(api_key.map(|key| Arc::new(blake3::hash(key.as_bytes()))))
-    }
-
-    fn admits(&self, headers: &HeaderMap) -> bool {
-        let Some(expected) = &self.0 else {
-            return true;
-        };
-        // `blake3::Hash` compares in constant time.
-        presented(headers).is_some_and(|key| blake3::hash(key) == **expected)
-    }
-}
-
-/// Passes a request on if its key is right, and otherwise answers 401.
-pub(crate) async fn check(State(api_key): State<ApiKey>, request: Request, next: Next) -> Response {
+/// Passes a request on with its caller. Answers 401 if its key is missing or wrong, and 403 if the key
+/// is for reading only.
+pub(crate) async fn check(
+    State(access): State<Access>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let path = request.uri().path();
-    if path == OPEN || dashboard::is_shell(path) || api_key.admits(request.headers()) {
-        return next.run(request).await;
+    let is_open = path == OPEN || dashboard::is_shell(path);
+    let Some(caller) = access.caller(presented(request.headers())) else {
+        if is_open {
+            return next.run(request).await;
+        }
+        let message = "the key is missing or wrong; send `Authorization: Bearer` with the server's GEPA_API_KEY, or with a \
+             key of its keys file";
+        return Failure::new(StatusCode::UNAUTHORIZED, message).into_response();
+    };
+    let reads = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
+    if !reads && caller.role < Role::Submit {
+        let message = "this key is for reading; send one with the role `submit` or `administer`";
+        return Failure::new(StatusCode::FORBIDDEN, message).into_response();
     }
-    let message =
-        "the key is missing or wrong; send `Authorization: Bearer` with the server's GEPA_API_KEY";
-    Failure::new(StatusCode::UNAUTHORIZED, message).into_response()
+    request.extensions_mut().insert(caller);
+    next.run(request).await
 }
 
 fn presented(headers: &HeaderMap) -> Option<&[u8]> {

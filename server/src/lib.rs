@@ -5,6 +5,7 @@
 //! again on the same store resumes the unfinished jobs. The application binds a listener and passes
 //! it to [`Server::serve`].
 
+mod access;
 mod auth;
 mod dashboard;
 mod events;
@@ -16,11 +17,12 @@ mod server;
 mod settings;
 mod telemetry;
 
+pub use access::{AccessError, Role, TenantQuota};
 pub use dashboard::{
     BestOfRuns, Birth, Blame, BlamedLine, Cause, Content, ExampleSet, Part, ReportError, Resource,
     ViewError, Viewer, Views, write_report,
 };
-pub use jobs::{ConfiguredJobs, JobSource, OutageSettings, PreparedJob};
+pub use jobs::{ConfiguredJobs, Fleet, JobSource, OutageSettings, PreparedJob};
 pub use routes::{MAX_EVENTS, OPENAPI, route_paths};
-pub use server::Server;
+pub use server::{Server, StartError};
 pub use settings::ServerSettings;

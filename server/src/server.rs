@@ -7,9 +7,10 @@ use axum::extract::FromRef;
 use gepa_engine::{Store, StoreError};
 use tokio::net::TcpListener;
 
+use crate::access::{Access, AccessError};
 use crate::dashboard::{Source, Views};
 use crate::events::{Feeds, Streams};
-use crate::jobs::{JobSource, Supervisor};
+use crate::jobs::{Fleet, JobSource, Supervisor};
 use crate::listener;
 use crate::routes;
 use crate::settings::ServerSettings;
@@ -18,7 +19,8 @@ use crate::telemetry;
 /// What the routes share.
 pub(crate) struct App {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) supervisor: Supervisor,
+    pub(crate) supervisor: Arc<Supervisor>,
+    pub(crate) access: Access,
     pub(crate) feeds: Feeds,
     pub(crate) streams: Streams,
     pub(crate) views: Arc<Views>,
@@ -31,6 +33,18 @@ impl FromRef<Arc<App>> for Source {
             can_steer: true,
         }
     }
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file of keys cannot be used.
+    #[error(transparent)]
+    Access(#[from] AccessError),
 }
 
 /// Runs the jobs of a store and serves the HTTP API. Call [`shut_down`](Self::shut_down) before
@@ -57,10 +71,39 @@ impl Server {
         store: Arc<dyn Store>,
         source: Arc<dyn JobSource>,
         settings: ServerSettings,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, StartError> {
+        Self::start_in(store, source, settings, None).await
+    }
+
+    /// Starts one of several engines that share a store: it takes jobs from their queue, and answers
+    /// for all of them.
+    pub async fn start_in_fleet(
+        store: Arc<dyn Store>,
+        source: Arc<dyn JobSource>,
+        settings: ServerSettings,
+        fleet: Arc<dyn Fleet>,
+    ) -> Result<Self, StartError> {
+        Self::start_in(store, source, settings, Some(fleet)).await
+    }
+
+    async fn start_in(
+        store: Arc<dyn Store>,
+        source: Arc<dyn JobSource>,
+        settings: ServerSettings,
+        fleet: Option<Arc<dyn Fleet>>,
+    ) -> Result<Self, StartError> {
         telemetry::install();
-        let supervisor = Supervisor::start(Arc::clone(&store), source, settings.clone()).await?;
+        let access = Access::new(settings.api_key.as_deref(), settings.keys_file.as_deref())?;
+        let starting = Supervisor::start(
+            Arc::clone(&store),
+            source,
+            settings.clone(),
+            access.clone(),
+            fleet,
+        );
+        let supervisor = starting.await?;
         let app = App {
+            access,
             feeds: Feeds::new(Arc::clone(&store)),
             streams: Streams::new(settings.max_streams),
             views: Arc::new(Views::new(Arc::clone(&store))),
@@ -75,7 +118,7 @@ impl Server {
 
     /// The routes; see the guide to the HTTP API.
     pub fn router(&self) -> Router {
-        routes::router(&self.app, self.settings.api_key.as_deref())
+        routes::router(&self.app)
     }
 
     /// Serves the routes on a listener until [`shut_down`](Self::shut_down) is called.

@@ -1,6 +1,7 @@
 //! The settings of a server.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::jobs::OutageSettings;
 
@@ -17,6 +18,8 @@ pub struct ServerSettings {
     pub outage: OutageSettings,
     /// The key that every request except `/health` must carry. `None`: no request needs a key.
     pub api_key: Option<String>,
+    /// A file of further keys, with roles and tenants; it is read again when it changes.
+    pub keys_file: Option<PathBuf>,
 }
 
 impl Default for ServerSettings {
@@ -27,6 +30,7 @@ impl Default for ServerSettings {
             max_streams: 256,
             outage: OutageSettings::default(),
             api_key: None,
+            keys_file: None,
         }
     }
 }
@@ -40,6 +44,7 @@ impl fmt::Debug for ServerSettings {
             .field("max_streams", &self.max_streams)
             .field("outage", &self.outage)
             .field("has_key", &self.api_key.is_some())
+            .field("keys_file", &self.keys_file)
             .finish()
     }
 }

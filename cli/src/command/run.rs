@@ -361,7 +361,15 @@ fn resume_command(run: &RunId, watching: Watching<'_>) -> String {
 
 fn store_option(watching: Watching<'_>) -> String {
     let store = watching.store.store.as_ref();
-    store.map_or_else(String::new, |url| format!(" --store {url}"))
+    store.map_or_else(String::new, |url| {
+        let shown = gepa_postgres::without_password(url);
+        // A shell would read these characters as its own.
+        if shown.contains(['?', '&', '*']) {
+            format!(" --store '{shown}'")
+        } else {
+            format!(" --store {shown}")
+        }
+    })
 }
 
 fn exit_code(end: &RunEnd) -> ExitCode {

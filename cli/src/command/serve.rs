@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gepa_models::Environment;
+use gepa_postgres::{PostgresStore, is_postgres};
 use gepa_server::{ConfiguredJobs, OutageSettings, Server, ServerSettings};
 use gepa_tasks::Services;
 use tokio::net::TcpListener;
@@ -14,6 +15,7 @@ use tokio::runtime::Runtime;
 
 use crate::arguments::ServeArguments;
 use crate::error::CommandError;
+use crate::fleet::PostgresFleet;
 use crate::signals::Signals;
 use crate::surroundings::{environment, store_url};
 
@@ -24,9 +26,9 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode, CommandError
     let environment = environment()?;
     let settings = settings(arguments, &environment);
     let address = arguments.listen;
-    if settings.api_key.is_none() && !address.ip().is_loopback() {
+    if settings.api_key.is_none() && settings.keys_file.is_none() && !address.ip().is_loopback() {
         return Err(CommandError::Usage(format!(
-            "other machines can reach {address}, so a key is needed; set {KEY_VARIABLE}, or listen on 127.0.0.1"
+            "other machines can reach {address}, so a key is needed; set {KEY_VARIABLE}, give --keys FILE, or listen on 127.0.0.1"
         )));
     }
     let runtime = Runtime::new().map_err(CommandError::Runtime)?;
@@ -41,6 +43,7 @@ fn settings(arguments: &ServeArguments, environment: &Environment) -> ServerSett
             ..OutageSettings::default()
         },
         api_key: environment.get(KEY_VARIABLE).map(str::to_owned),
+        keys_file: arguments.keys.clone(),
         ..ServerSettings::default()
     }
 }
@@ -51,7 +54,6 @@ async fn listen(
     settings: ServerSettings,
 ) -> Result<ExitCode, CommandError> {
     let mut signals = Signals::new().map_err(CommandError::Runtime)?;
-    let store = gepa_postgres::open(&store_url(&arguments.store, &environment)).await?;
     let bind = |error: io::Error| {
         CommandError::Usage(format!(
             "cannot listen on {}: {error}; name another address with --listen",
@@ -61,8 +63,9 @@ async fn listen(
     let listener = TcpListener::bind(arguments.listen).await.map_err(bind)?;
     let address: SocketAddr = listener.local_addr().map_err(bind)?;
     let services = Arc::new(Services::new(environment.clone()));
-    let jobs = Arc::new(ConfiguredJobs::new(environment, services));
-    let server = Arc::new(Server::start(store, jobs, settings).await?);
+    let jobs = Arc::new(ConfiguredJobs::new(environment.clone(), services));
+    let url = store_url(&arguments.store, &environment);
+    let server = Arc::new(start(&url, jobs, settings).await?);
     say(&format!("listening on http://{address}"));
     let answering = tokio::spawn({
         let server = Arc::clone(&server);
@@ -80,6 +83,21 @@ async fn listen(
         () = signals.next() => say("stopping at once"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Starts a server on its own store, or one of several on a store that they share.
+async fn start(
+    url: &str,
+    jobs: Arc<ConfiguredJobs>,
+    settings: ServerSettings,
+) -> Result<Server, CommandError> {
+    if !is_postgres(url) {
+        let store = gepa_postgres::open(url).await?;
+        return Ok(Server::start(store, jobs, settings).await?);
+    }
+    let store = Arc::new(PostgresStore::open(url).await?);
+    let fleet = Arc::new(PostgresFleet(Arc::clone(&store)));
+    Ok(Server::start_in_fleet(store, jobs, settings, fleet).await?)
 }
 
 fn say(text: &str) {

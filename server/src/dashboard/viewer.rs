@@ -11,7 +11,8 @@ use tokio::sync::watch;
 
 use super::routes::{Source, table};
 use super::views::Views;
-use crate::auth::{self, ApiKey};
+use crate::access::Access;
+use crate::auth;
 use crate::failure::Failure;
 use crate::listener;
 
@@ -61,7 +62,7 @@ impl Viewer {
             })
             .fallback(async || Failure::new(StatusCode::NOT_FOUND, "there is no such page"))
             .layer(middleware::from_fn_with_state(
-                ApiKey::new(Some(&self.token)),
+                Access::of_key(&self.token),
                 auth::check,
             ))
             .with_state(source)

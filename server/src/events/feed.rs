@@ -1,6 +1,7 @@
 //! Caches the serialised events of jobs and brings them up to date with the store on each request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gepa_engine::{Event, RunId, Seq, Store, StoreError};
 use gepa_evaluation::run_cpu;
@@ -107,6 +108,12 @@ impl Feed {
             has_more,
             is_end: state.fold.is_over() && !has_more,
         })
+    }
+
+    /// Waits until the journal may have new events, and at most for `patience`.
+    pub(crate) async fn wait(&self, patience: Duration) {
+        let last = self.state.lock().last;
+        self.store.wait_for_events(&self.job, last, patience).await;
     }
 
     /// The last `limit` points of the score curve.

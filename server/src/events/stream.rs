@@ -17,8 +17,6 @@ use super::feed::Feed;
 
 /// Most events held in memory for one reader.
 const PAGE: usize = 100;
-/// How often the store is polled for new events.
-const POLL: Duration = Duration::from_millis(200);
 /// A comment is sent after this long without an event.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -112,7 +110,7 @@ impl Reader {
                 return Some(Bytes::from_static(b": still here\n\n"));
             }
             tokio::select! {
-                () = tokio::time::sleep(POLL) => {}
+                () = self.feed.wait(KEEP_ALIVE) => {}
                 _ = self.closing.changed() => {}
             }
         }

@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use gepa_configs::ConfigError;
+
 use super::outage::OutageRetry;
 use super::slots::{QueuePlace, Slot};
 use super::source::PreparedJob;
@@ -111,11 +113,11 @@ impl JobRunner {
     }
 
     /// Works until the job has ended or the server ends.
-    pub(super) async fn work(mut self) {
-        let mut step = if self.is_paused {
-            JobStep::Rest
-        } else {
-            JobStep::Queue
+    pub(super) async fn work(mut self, slot: Option<Slot>) {
+        let mut step = match slot {
+            Some(slot) => JobStep::Begin(slot),
+            None if self.is_paused => JobStep::Rest,
+            None => JobStep::Queue,
         };
         loop {
             step = match step {
@@ -177,6 +179,10 @@ impl JobRunner {
     async fn begin(&mut self, slot: Slot) -> JobStep {
         let started = match self.resumed().await {
             Ok(started) => started,
+            // Another engine has taken the job, and works on it.
+            Err(RunError::Store(StoreError::Claimed { .. })) if self.shared.fleet.is_some() => {
+                return JobStep::Leave;
+            }
             Err(RunError::Store(StoreError::Claimed { holder, .. })) => {
                 let why = format!("{holder}, which owns the run");
                 return JobStep::Wait {
@@ -199,6 +205,7 @@ impl JobRunner {
                     reason,
                     provider_down: true,
                 } => self.interrupted(&reason).await,
+                RunEnd::Interrupted { .. } if self.shared.fleet.is_some() => JobStep::Leave,
                 // Another process took the run. It is ours again if that process ends before the run.
                 RunEnd::Interrupted { reason, .. } if !*self.closing.borrow() => JobStep::Wait {
                     pause: CLAIM_PAUSE,
@@ -221,6 +228,10 @@ impl JobRunner {
         if self.prepared.is_none() {
             match self.shared.source.stored(&run).await {
                 Ok(prepared) => self.prepared = Some(prepared),
+                Err(error) if self.shared.fleet.is_some() => {
+                    self.leave_to_others(&error).await;
+                    return Ok(None);
+                }
                 Err(error) => {
                     let message = format!(
                         "{error} (keys that came with the submission are not stored; after a \
@@ -245,6 +256,21 @@ impl JobRunner {
             handle.control().resume();
         }
         Ok(Some(handle))
+    }
+
+    /// Leaves a job to an engine that has what this one lacks, such as a key.
+    async fn leave_to_others(&self, error: &ConfigError) {
+        self.shared.unable.lock().add(self.job.clone());
+        let note = format!(
+            "an engine that can begin it; the last one that tried could not: {error} (keys that came \
+             with the submission stay with the engine that got it; set them in the environment of \
+             every engine)"
+        );
+        if let Some(fleet) = &self.shared.fleet
+            && let Err(error) = fleet.note(&self.job, &note).await
+        {
+            tracing::warn!(job = %self.job, %error, "what a job waits for was not noted");
+        }
     }
 
     /// Waits for the run's end and passes commands on. The flag is true if a client cancelled the
@@ -308,6 +334,11 @@ impl JobRunner {
         let settings = &self.shared.settings.outage;
         match self.outage.pause(executed, Instant::now(), settings) {
             Some(pause) => {
+                if let Some(fleet) = &self.shared.fleet
+                    && let Err(StoreError::Claimed { .. }) = fleet.keep(&self.job).await
+                {
+                    return JobStep::Leave;
+                }
                 let seconds = pause.as_secs();
                 let why =
                     format!("the end of an outage ({reason}); the next try is in {seconds} s");

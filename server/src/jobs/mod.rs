@@ -1,6 +1,8 @@
 //! Jobs: runs submitted over HTTP, which this process runs to their end.
 
 mod configured;
+mod fleet;
+mod hunt;
 mod job_runner;
 mod outage;
 mod slots;
@@ -8,6 +10,7 @@ mod source;
 mod supervisor;
 
 pub use configured::ConfiguredJobs;
+pub use fleet::Fleet;
 pub use outage::OutageSettings;
 pub use source::{JobSource, PreparedJob};
 pub(crate) use supervisor::{CommandError, JobCommand, SubmitError, Supervisor};

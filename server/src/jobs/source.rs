@@ -56,8 +56,27 @@ impl PreparedJob {
     }
 
     pub(super) fn builder(&self, store: &Arc<dyn Store>) -> RunBuilder {
+        self.marked(store, &self.mark())
+    }
+
+    /// The builder of a new job.
+    pub(super) fn submission(
+        &self,
+        store: &Arc<dyn Store>,
+        tenant: &str,
+        priority: i64,
+    ) -> RunBuilder {
+        let mark = JobMark {
+            tenant: tenant.to_owned(),
+            priority,
+            ..self.mark()
+        };
+        self.marked(store, &mark)
+    }
+
+    fn marked(&self, store: &Arc<dyn Store>, mark: &JobMark) -> RunBuilder {
         Run::builder(self.config.clone())
-            .described_as(self.mark().describe(&self.described))
+            .described_as(mark.describe(&self.described))
             .store(Arc::clone(store))
             .evaluator(Arc::clone(&self.evaluator))
             .proposer(Arc::clone(&self.proposer))

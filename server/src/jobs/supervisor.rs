@@ -6,16 +6,19 @@ use std::sync::Arc;
 
 use gepa_configs::ConfigError;
 use gepa_engine::record::{RunRow, RunStatus};
-use gepa_engine::{RunError, RunId, Store, StoreError};
+use gepa_engine::{RunError, RunId, StopReason, Store, StoreError, abandon};
 use gepa_jobs::JobMark;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::fleet::Fleet;
+use super::hunt::{Unable, hear, hunt};
 use super::job_runner::{JobRunner, JobState};
-use super::slots::Slots;
+use super::slots::{Slot, Slots};
 use super::source::{JobSource, PreparedJob};
+use crate::access::Access;
 use crate::settings::ServerSettings;
 
 /// What a client can request of a job.
@@ -26,12 +29,35 @@ pub(crate) enum JobCommand {
     Resume,
 }
 
+impl JobCommand {
+    /// The name under which engines send it to each other.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+        }
+    }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let all = [Self::Cancel, Self::Pause, Self::Resume];
+        all.into_iter().find(|command| command.name() == name)
+    }
+}
+
 /// What all jobs share.
 pub(super) struct Shared {
     pub(super) store: Arc<dyn Store>,
     pub(super) source: Arc<dyn JobSource>,
     pub(super) settings: ServerSettings,
+    pub(super) access: Access,
     pub(super) slots: Arc<Slots>,
+    /// The engines that share the store; `None` where this process is the only one.
+    pub(super) fleet: Option<Arc<dyn Fleet>>,
+    /// Jobs that this engine cannot begin.
+    pub(super) unable: Mutex<Unable>,
+    /// Jobs that were submitted here and are in the queue of the fleet. They may hold keys.
+    submitted: Mutex<BTreeMap<RunId, PreparedJob>>,
     jobs: Mutex<BTreeMap<RunId, RunningJob>>,
 }
 
@@ -39,6 +65,8 @@ pub(super) struct Shared {
 struct RunningJob {
     commands: mpsc::UnboundedSender<JobCommand>,
     state: Arc<Mutex<JobState>>,
+    /// What the fleet was told that the job waits for.
+    noted: String,
 }
 
 /// The jobs of a server.
@@ -78,6 +106,8 @@ pub(crate) enum CommandError {
     Elsewhere,
     #[error("the job is not running, so it cannot be paused; cancel it or let it wait")]
     NotRunning,
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl Supervisor {
@@ -86,19 +116,30 @@ impl Supervisor {
         store: Arc<dyn Store>,
         source: Arc<dyn JobSource>,
         settings: ServerSettings,
-    ) -> Result<Self, StoreError> {
-        let runs = store.runs().await?;
-        let supervisor = Self {
+        access: Access,
+        fleet: Option<Arc<dyn Fleet>>,
+    ) -> Result<Arc<Self>, StoreError> {
+        let supervisor = Arc::new(Self {
             shared: Arc::new(Shared {
                 slots: Slots::new(settings.max_jobs),
                 store,
                 source,
                 settings,
+                access,
+                fleet: fleet.clone(),
+                unable: Mutex::default(),
+                submitted: Mutex::default(),
                 jobs: Mutex::default(),
             }),
             closing: watch::Sender::new(false),
             tasks: Mutex::default(),
-        };
+        });
+        if let Some(fleet) = fleet {
+            fleet.adopt().await?;
+            supervisor.join(&fleet);
+            return Ok(supervisor);
+        }
+        let runs = supervisor.shared.store.runs().await?;
         let open = runs
             .into_iter()
             .filter(|run| !run.summary.status.is_terminal() && JobMark::of(run).is_some());
@@ -108,11 +149,23 @@ impl Supervisor {
         Ok(supervisor)
     }
 
+    /// Begins to take jobs from the queue of a fleet.
+    fn join(self: &Arc<Self>, fleet: &Arc<dyn Fleet>) {
+        let closing = || self.closing.subscribe();
+        let hunting = hunt(Arc::clone(self), Arc::clone(fleet), closing());
+        let hearing = hear(Arc::clone(self), Arc::clone(fleet), closing());
+        let mut tasks = self.tasks.lock();
+        tasks.set.spawn(hunting);
+        tasks.set.spawn(hearing);
+    }
+
     /// Checks a submission and queues it as a job.
     pub(crate) async fn submit(
         &self,
         config_body: &Value,
         overrides: &Map<String, Value>,
+        tenant: &str,
+        priority: i64,
     ) -> Result<RunRow, SubmitError> {
         if *self.closing.borrow() {
             return Err(SubmitError::Closing);
@@ -122,8 +175,18 @@ impl Supervisor {
             return Err(SubmitError::QueueFull(most));
         }
         let prepared = self.shared.source.submitted(config_body, overrides).await?;
-        let run = prepared.builder(&self.shared.store).create().await?;
-        self.start_job(&run, Some(prepared));
+        let run = prepared
+            .submission(&self.shared.store, tenant, priority)
+            .create()
+            .await?;
+        match &self.shared.fleet {
+            Some(fleet) => {
+                self.shared.keep_submitted(&run.run_id, prepared);
+                let queued = fleet.enqueue(&run.run_id, tenant, priority).await;
+                queued.map_err(RunError::Store)?;
+            }
+            None => self.start_job(&run, Some(prepared)),
+        }
         Ok(run)
     }
 
@@ -137,14 +200,81 @@ impl Supervisor {
         if run.summary.status.is_terminal() {
             return Err(CommandError::Over(run.summary.status.as_str()));
         }
-        let jobs = self.shared.jobs.lock();
-        let running = jobs.get(job).ok_or(CommandError::Elsewhere)?;
-        if command == JobCommand::Pause && !running.state.lock().is_running() {
-            return Err(CommandError::NotRunning);
+        {
+            let jobs = self.shared.jobs.lock();
+            if let Some(running) = jobs.get(job) {
+                if command == JobCommand::Pause && !running.state.lock().is_running() {
+                    return Err(CommandError::NotRunning);
+                }
+                // Sending fails only if the job has just ended; the command has no effect then.
+                let _ = running.commands.send(command);
+                return Ok(());
+            }
         }
-        // Sending fails only if the job has just ended; the command has no effect then.
-        let _ = running.commands.send(command);
-        Ok(())
+        match &self.shared.fleet {
+            Some(fleet) => self.command_elsewhere(&**fleet, &run, command).await,
+            None => Err(CommandError::Elsewhere),
+        }
+    }
+
+    /// A command for a job that another engine works on, or none.
+    async fn command_elsewhere(
+        &self,
+        fleet: &dyn Fleet,
+        run: &RunRow,
+        command: JobCommand,
+    ) -> Result<(), CommandError> {
+        let job = &run.run_id;
+        if self.shared.store.is_claimed(job).await? {
+            return Ok(fleet.send(job, command.name()).await?);
+        }
+        match command {
+            JobCommand::Pause => Err(CommandError::NotRunning),
+            JobCommand::Resume => Ok(fleet.resume(job).await?),
+            JobCommand::Cancel => {
+                match abandon(&*self.shared.store, job, StopReason::Cancelled).await {
+                    Ok(()) => Ok(fleet.leave(job, true).await?),
+                    // An engine has taken it meanwhile.
+                    Err(RunError::Store(StoreError::Claimed { .. })) => {
+                        Ok(fleet.send(job, command.name()).await?)
+                    }
+                    Err(RunError::Store(error)) => Err(error.into()),
+                    Err(error) => Err(CommandError::Refused(error.to_string())),
+                }
+            }
+        }
+    }
+
+    /// Passes a command on to a job of this engine.
+    pub(super) fn pass_on(&self, job: &RunId, command: JobCommand) {
+        let jobs = self.shared.jobs.lock();
+        if let Some(running) = jobs.get(job) {
+            let _ = running.commands.send(command);
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn next_ticket(&self) -> u64 {
+        let mut tasks = self.tasks.lock();
+        tasks.next_ticket += 1;
+        tasks.next_ticket
+    }
+
+    /// What jobs of all engines wait for.
+    pub(crate) async fn waiting_elsewhere(&self) -> BTreeMap<RunId, String> {
+        match &self.shared.fleet {
+            // The answer is an addition to a job's status, which is right without it.
+            Some(fleet) => fleet
+                .notes()
+                .await
+                .unwrap_or_default()
+                .into_iter()
+                .collect(),
+            None => BTreeMap::new(),
+        }
     }
 
     /// What a job waits for; `None` if it does not wait.
@@ -162,20 +292,43 @@ impl Supervisor {
     /// Interrupts every job and waits until all are stored. The next server resumes them.
     pub(crate) async fn shut_down(&self) {
         self.closing.send_replace(true);
-        let mut set = std::mem::take(&mut self.tasks.lock().set);
-        while set.join_next().await.is_some() {}
+        loop {
+            // A task that ends may have begun another one.
+            let mut set = std::mem::take(&mut self.tasks.lock().set);
+            if set.is_empty() {
+                return;
+            }
+            while set.join_next().await.is_some() {}
+        }
     }
 
     fn start_job(&self, run: &RunRow, prepared: Option<PreparedJob>) {
+        let is_paused = run.summary.status == RunStatus::Paused || run.summary.paused;
+        let ticket = self.next_ticket();
+        self.start_runner(run.run_id.clone(), ticket, is_paused, prepared, None);
+    }
+
+    /// Starts a job that was taken from the queue of a fleet.
+    pub(super) fn start_taken(&self, job: RunId, ticket: u64, slot: Slot) {
+        let prepared = self.shared.submitted.lock().remove(&job);
+        self.start_runner(job, ticket, false, prepared, Some(slot));
+    }
+
+    fn start_runner(
+        &self,
+        job: RunId,
+        ticket: u64,
+        is_paused: bool,
+        prepared: Option<PreparedJob>,
+        slot: Option<Slot>,
+    ) {
         let (sender, commands) = mpsc::unbounded_channel();
         let state = Arc::new(Mutex::new(JobState::default()));
-        let mut tasks = self.tasks.lock();
-        tasks.next_ticket += 1;
         let runner = JobRunner::new(
             Arc::clone(&self.shared),
-            run.run_id.clone(),
-            tasks.next_ticket,
-            run.summary.status == RunStatus::Paused || run.summary.paused,
+            job.clone(),
+            ticket,
+            is_paused,
             prepared,
             commands,
             Arc::clone(&state),
@@ -184,20 +337,55 @@ impl Supervisor {
         let running = RunningJob {
             commands: sender,
             state,
+            noted: String::new(),
         };
-        let mut jobs = self.shared.jobs.lock();
-        jobs.insert(run.run_id.clone(), running);
-        drop(jobs);
+        self.shared.jobs.lock().insert(job.clone(), running);
+        let mut tasks = self.tasks.lock();
         while tasks.set.try_join_next().is_some() {}
-        let (shared, job) = (Arc::clone(&self.shared), run.run_id.clone());
+        let shared = Arc::clone(&self.shared);
         tasks.set.spawn(async move {
-            Box::pin(runner.work()).await;
+            Box::pin(runner.work(slot)).await;
             shared.jobs.lock().remove(&job);
+            shared.leave(&job).await;
         });
     }
 }
 
 impl Shared {
+    fn keep_submitted(&self, job: &RunId, prepared: PreparedJob) {
+        self.submitted.lock().insert(job.clone(), prepared);
+    }
+
+    /// The jobs that this engine works on.
+    pub(super) fn known(&self) -> Vec<RunId> {
+        self.jobs.lock().keys().cloned().collect()
+    }
+
+    /// What jobs wait for, where that has changed since the last call.
+    pub(super) fn changed_notes(&self) -> Vec<(RunId, String)> {
+        let mut changed = Vec::new();
+        for (job, running) in self.jobs.lock().iter_mut() {
+            let note = running.state.lock().waiting_for().unwrap_or_default();
+            if note != running.noted {
+                running.noted.clone_from(&note);
+                changed.push((job.clone(), note));
+            }
+        }
+        changed
+    }
+
+    /// Gives a job back to the fleet.
+    async fn leave(&self, job: &RunId) {
+        let Some(fleet) = &self.fleet else {
+            return;
+        };
+        let run = self.store.run(job).await;
+        let is_over = run.is_ok_and(|run| run.summary.status.is_terminal());
+        if let Err(error) = fleet.leave(job, is_over).await {
+            tracing::warn!(%job, %error, "a job is free again when its claim expires");
+        }
+    }
+
     fn queued(&self) -> usize {
         let jobs = self.jobs.lock();
         let queued = jobs.values().filter(|job| job.state.lock().is_queued);

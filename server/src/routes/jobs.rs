@@ -3,23 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use gepa_engine::RunId;
 use gepa_engine::record::{RunRow, RunStatus};
+use gepa_jobs::JobMark;
 use gepa_jobs::views::{JobContext, best_snapshot, job_detail, job_entry, snapshots};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::query::{PathParams, QueryParams};
+use crate::access::{Caller, Role};
 use crate::failure::Failure;
 use crate::jobs::JobCommand;
 use crate::server::App;
 
 /// Largest submission, in bytes.
 const MAX_BODY: usize = 4 << 20;
+/// Priorities of jobs; those of a greater priority begin first.
+const PRIORITIES: std::ops::RangeInclusive<i64> = -100..=100;
 /// A command is answered when the job's status shows it, and after this time at the latest.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -35,6 +39,8 @@ struct Submission {
     overrides: Option<Map<String, Value>>,
     #[serde(default)]
     auto_start: Option<bool>,
+    #[serde(default)]
+    priority: i64,
 }
 
 /// Which jobs to list.
@@ -46,6 +52,7 @@ pub(super) struct JobQuery {
 
 pub(super) async fn create(
     State(app): Shared,
+    Extension(caller): Extension<Caller>,
     body: Body,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
     let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| {
@@ -62,8 +69,17 @@ pub(super) async fn create(
         let message = "is false; jobs start as soon as there is a slot, leave it out";
         return Err(problem("auto_start", message.to_owned()));
     }
+    if !PRIORITIES.contains(&submission.priority) {
+        let message = format!("is {}; it goes from -100 to 100", submission.priority);
+        return Err(problem("priority", message));
+    }
     let overrides = submission.overrides.unwrap_or_default();
-    let submitted = app.supervisor.submit(&submission.config_body, &overrides);
+    let submitted = app.supervisor.submit(
+        &submission.config_body,
+        &overrides,
+        &caller.tenant,
+        submission.priority,
+    );
     let run = submitted.await?;
     let body = json!({
         "job_id": run.run_id,
@@ -85,9 +101,11 @@ pub(super) async fn list(
     };
     let matching: Vec<&RunRow> = runs.iter().rev().filter(wanted).collect();
     let shown = matching.iter().take(query.limit.unwrap_or(usize::MAX));
+    let elsewhere = app.supervisor.waiting_elsewhere().await;
     let jobs: Vec<Map<String, Value>> = shown
         .map(|run| {
-            let waiting_for = app.supervisor.waiting_for(&run.run_id);
+            let here = app.supervisor.waiting_for(&run.run_id);
+            let waiting_for = here.or_else(|| elsewhere.get(&run.run_id).cloned());
             job_entry(run, waiting_for.as_deref())
         })
         .collect();
@@ -101,7 +119,7 @@ pub(super) async fn detail(
     let job: RunId = id.parse()?;
     let run = app.store.run(&job).await?;
     let mut context = JobContext {
-        waiting_for: app.supervisor.waiting_for(&job),
+        waiting_for: waiting_for(&app, &job).await,
         best: None,
     };
     if run.summary.best.is_none() {
@@ -114,41 +132,53 @@ pub(super) async fn detail(
 
 pub(super) async fn cancel(
     State(app): Shared,
+    Extension(caller): Extension<Caller>,
     PathParams(id): PathParams<String>,
 ) -> Result<Json<Value>, Failure> {
-    steer(&app, &id, JobCommand::Cancel, RunStatus::is_terminal).await
+    steer(
+        &app,
+        &caller,
+        &id,
+        JobCommand::Cancel,
+        RunStatus::is_terminal,
+    )
+    .await
 }
 
 pub(super) async fn pause(
     State(app): Shared,
+    Extension(caller): Extension<Caller>,
     PathParams(id): PathParams<String>,
 ) -> Result<Json<Value>, Failure> {
     let is_paused = |status| status == RunStatus::Paused;
-    steer(&app, &id, JobCommand::Pause, is_paused).await
+    steer(&app, &caller, &id, JobCommand::Pause, is_paused).await
 }
 
 pub(super) async fn resume(
     State(app): Shared,
+    Extension(caller): Extension<Caller>,
     PathParams(id): PathParams<String>,
 ) -> Result<Json<Value>, Failure> {
     let goes_on = |status| status != RunStatus::Paused;
-    steer(&app, &id, JobCommand::Resume, goes_on).await
+    steer(&app, &caller, &id, JobCommand::Resume, goes_on).await
 }
 
 /// Passes a command on, and answers when `shows` holds for the job's status.
 async fn steer(
     app: &App,
+    caller: &Caller,
     id: &str,
     command: JobCommand,
     shows: impl Fn(RunStatus) -> bool,
 ) -> Result<Json<Value>, Failure> {
     let job: RunId = id.parse()?;
+    check_tenant(caller, &app.store.run(&job).await?)?;
     app.supervisor.command(&job, command).await?;
     let mut waited = Duration::ZERO;
     loop {
         let status = app.store.run(&job).await?.summary.status;
         if shows(status) || status.is_terminal() || waited >= PATIENCE {
-            let waiting_for = app.supervisor.waiting_for(&job);
+            let waiting_for = waiting_for(app, &job).await;
             return Ok(Json(json!({
                 "job_id": job, "status": status.as_str(), "waiting_for": waiting_for,
             })));
@@ -156,6 +186,24 @@ async fn steer(
         tokio::time::sleep(LOOK_AGAIN).await;
         waited += LOOK_AGAIN;
     }
+}
+
+/// What a job waits for, on this engine or on another one.
+async fn waiting_for(app: &App, job: &RunId) -> Option<String> {
+    match app.supervisor.waiting_for(job) {
+        Some(here) => Some(here),
+        None => app.supervisor.waiting_elsewhere().await.remove(job),
+    }
+}
+
+/// Refuses a command for a job of another tenant.
+fn check_tenant(caller: &Caller, run: &RunRow) -> Result<(), Failure> {
+    let tenant = JobMark::of(run).map(|mark| mark.tenant).unwrap_or_default();
+    if caller.role == Role::Administer || caller.tenant == tenant {
+        return Ok(());
+    }
+    let message = "the job belongs to another tenant; send a key with the role `administer`";
+    Err(Failure::new(StatusCode::FORBIDDEN, message))
 }
 
 fn problem(key: &str, message: String) -> Failure {

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 
 use super::{artifacts, events, jobs, operations, records};
-use crate::auth::{self, ApiKey};
+use crate::auth;
 use crate::dashboard;
 use crate::failure::Failure;
 use crate::server::App;
@@ -26,7 +26,7 @@ pub fn route_paths() -> Vec<&'static str> {
     table().into_iter().map(|(path, _)| path).collect()
 }
 
-pub(crate) fn router(app: &Arc<App>, api_key: Option<&str>) -> Router {
+pub(crate) fn router(app: &Arc<App>) -> Router {
     let routes = table().into_iter();
     routes
         .fold(Router::new(), |router, (path, methods)| {
@@ -38,7 +38,7 @@ pub(crate) fn router(app: &Arc<App>, api_key: Option<&str>) -> Router {
         })
         .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(
-            ApiKey::new(api_key),
+            app.access.clone(),
             auth::check,
         ))
         .with_state(Arc::clone(app))

@@ -40,11 +40,6 @@ pub(crate) enum Tls {
     Verified(Option<PathBuf>),
 }
 
-/// Whether a URL is for this crate.
-pub(crate) fn is_postgres(url: &str) -> bool {
-    url.starts_with("postgres://") || url.starts_with("postgresql://")
-}
-
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));

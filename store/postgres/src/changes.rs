@@ -24,6 +24,8 @@ pub(crate) struct Changes<'d> {
     pub(crate) inserts: Inserts,
     updates: Vec<(String, Vec<Parameter>)>,
     executed: BTreeMap<TrialKey, Executed>,
+    /// What the batch spent, for the limits of its tenant.
+    spent: Executed,
 }
 
 /// The amounts that a batch adds to a trial.
@@ -42,6 +44,7 @@ impl<'d> Changes<'d> {
             pipeline,
             updates: Vec::new(),
             executed: BTreeMap::new(),
+            spent: Executed::default(),
         }
     }
 
@@ -50,7 +53,10 @@ impl<'d> Changes<'d> {
         let made = match change {
             Change::Candidate(row) => self.inserts.candidate(&row),
             Change::Trial(row) => self.inserts.trial(&row),
-            Change::Reflection(row) => self.inserts.reflection(&row),
+            Change::Reflection(row) => {
+                self.spent.usage += row.usage;
+                self.inserts.reflection(&row)
+            }
             Change::Snapshot(row) => self.inserts.snapshot(&row),
             Change::Rollout(row) => {
                 self.add(&row, 1);
@@ -74,6 +80,7 @@ impl<'d> Changes<'d> {
             self.pipeline.push(sql, parameters);
         }
         self.add_to_trials();
+        self.add_to_spending();
     }
 
     fn update(&mut self, change: Change) {
@@ -254,6 +261,26 @@ impl<'d> Changes<'d> {
         let executed = self.executed.entry(row.key).or_default();
         executed.rollouts += rollouts;
         executed.usage += row.whole_usage();
+        self.spent.rollouts += rollouts;
+        self.spent.usage += row.whole_usage();
+    }
+
+    /// Counts for the tenant of a job; a run that is no job has none.
+    fn add_to_spending(&mut self) {
+        let Executed { rollouts, usage } = std::mem::take(&mut self.spent);
+        if rollouts == 0 && usage == Usage::default() {
+            return;
+        }
+        let sql = self.database.sql(
+            "INSERT INTO {s}.spending AS s (run_id, day, tenant, rollouts, tokens, cost_micro_usd) \
+             SELECT run_id, (clock_timestamp() AT TIME ZONE 'UTC')::date, tenant, $2, $3, $4 \
+             FROM {s}.jobs WHERE run_id = $1 ON CONFLICT (run_id, day) DO UPDATE SET \
+             rollouts = s.rollouts + excluded.rollouts, tokens = s.tokens + excluded.tokens, \
+             cost_micro_usd = s.cost_micro_usd + excluded.cost_micro_usd",
+        );
+        let counts = [rollouts, usage.total_tokens(), usage.cost.0];
+        let values = self.with_run(counts.map(Cell::count).into());
+        self.pipeline.push(sql, values);
     }
 
     /// One statement for all trials of the batch.

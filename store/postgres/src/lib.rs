@@ -18,6 +18,7 @@ mod keeper;
 mod listener;
 mod location;
 mod pipeline;
+mod queue;
 mod read;
 mod reproject;
 mod schema;
@@ -25,5 +26,6 @@ mod store;
 mod tls;
 mod value;
 
-pub use location::{open, open_existing, repair};
+pub use location::{is_postgres, open, open_existing, repair, without_password};
+pub use queue::TenantLimits;
 pub use store::PostgresStore;

@@ -7,7 +7,10 @@ use crate::failure::Failure;
 use crate::value::{Kind, Kinds, Parameter};
 
 /// The migrations in order; the first makes format 1. A released migration never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/postgres/0001_journal.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/postgres/0001_journal.sql"),
+    include_str!("../../migrations/postgres/0002_jobs.sql"),
+];
 
 /// The newest format that this code knows.
 const SCHEMA_FORMAT: u32 = MIGRATIONS.len() as u32;

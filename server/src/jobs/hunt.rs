@@ -1,0 +1,111 @@
+//! Takes jobs of a fleet when there is a slot, and carries commands that other engines sent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gepa_engine::RunId;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::fleet::Fleet;
+use super::supervisor::{JobCommand, Supervisor};
+
+/// The pause between looks at the queue when no wake-up arrives. A job whose engine died is free when
+/// its claim expires, which causes no wake-up.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A job that this engine cannot begin, for want of a key, is left to others for this long.
+const LEAVE_ALONE: Duration = Duration::from_secs(60);
+
+/// Jobs that this engine could not begin, and since when.
+#[derive(Debug, Default)]
+pub(super) struct Unable(BTreeMap<RunId, Instant>);
+
+impl Unable {
+    pub(super) fn add(&mut self, job: RunId) {
+        self.0.insert(job, Instant::now());
+    }
+
+    fn jobs(&mut self) -> Vec<RunId> {
+        self.0.retain(|_, since| since.elapsed() < LEAVE_ALONE);
+        self.0.keys().cloned().collect()
+    }
+}
+
+/// Takes one job after the other until the server ends.
+pub(super) async fn hunt(
+    supervisor: Arc<Supervisor>,
+    fleet: Arc<dyn Fleet>,
+    mut closing: watch::Receiver<bool>,
+) {
+    loop {
+        let ticket = supervisor.next_ticket();
+        let place = supervisor.shared().slots.enter(ticket);
+        let slot = tokio::select! {
+            slot = place.slot() => slot,
+            _ = closing.changed() => return,
+        };
+        drop(place);
+        let unable = supervisor.shared().unable.lock().jobs();
+        let quotas = supervisor.shared().access.quotas();
+        let next = match fleet.take(&unable, &quotas).await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::warn!(%error, "no job could be taken, trying again");
+                None
+            }
+        };
+        match next {
+            Some(job) if *closing.borrow() => {
+                let _ = fleet.leave(&job, false).await;
+                return;
+            }
+            Some(job) => supervisor.start_taken(job, ticket, slot),
+            None => {
+                drop(slot);
+                tokio::select! {
+                    () = fleet.changed(LOOK) => {}
+                    _ = closing.changed() => return,
+                }
+            }
+        }
+    }
+}
+
+/// Passes commands on that other engines sent for jobs of this one.
+pub(super) async fn hear(
+    supervisor: Arc<Supervisor>,
+    fleet: Arc<dyn Fleet>,
+    mut closing: watch::Receiver<bool>,
+) {
+    loop {
+        tokio::select! {
+            () = fleet.changed(LOOK) => {}
+            _ = closing.changed() => return,
+        }
+        let jobs = supervisor.shared().known();
+        if jobs.is_empty() {
+            continue;
+        }
+        match fleet.received(&jobs).await {
+            Ok(commands) => {
+                for (job, command) in commands {
+                    match JobCommand::named(&command) {
+                        Some(command) => supervisor.pass_on(&job, command),
+                        None => {
+                            tracing::warn!(%job, %command, "a newer engine sent a command that this one does not know")
+                        }
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "commands could not be read, trying again"),
+        }
+        let notes = supervisor.shared().changed_notes();
+        for (job, note) in notes {
+            if let Err(error) = fleet.note(&job, &note).await {
+                tracing::debug!(%error, "what a job waits for was not noted");
+            }
+        }
+    }
+}
