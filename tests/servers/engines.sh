@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Everything about engines that share a store. Usage: postgres.sh with engines.sh GEPA [ARGUMENTS OF engines_die.py]
+set -euo pipefail
+cd "$(dirname "$0")"
+gepa=$1
+shift
+[[ $gepa = /* ]] || gepa=$OLDPWD/$gepa
+python3 any_engine.py "$gepa"
+python3 engines_die.py "$gepa" "$@"
