@@ -3,6 +3,8 @@
 mod eval;
 mod gate;
 mod train;
+#[cfg(feature = "queue")]
+mod worker;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -13,10 +15,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use eval::EVAL_NOTES;
 use gate::GATE_NOTES;
 use train::TRAIN_NOTES;
+#[cfg(feature = "queue")]
+use worker::WORKER_NOTES;
 
 pub(crate) use eval::{EvalArguments, EvalSet};
 pub(crate) use gate::GateArguments;
 pub(crate) use train::TrainArguments;
+#[cfg(feature = "queue")]
+pub(crate) use worker::WorkerArguments;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -139,6 +145,10 @@ pub(crate) enum Command {
     /// Run a prompt-learning job and write its result files, as job queues call it
     #[command(after_help = TRAIN_NOTES)]
     Train(Box<TrainArguments>),
+    /// Execute rollouts of runs on other machines, which a queue hands over
+    #[cfg(feature = "queue")]
+    #[command(after_help = WORKER_NOTES)]
+    Worker(WorkerArguments),
     /// Print the JSON schema of config files
     Schema,
 }

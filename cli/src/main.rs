@@ -73,6 +73,8 @@ fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Doctor(arguments) => command::doctor(&arguments),
         Command::Replay(arguments) => command::replay(&arguments),
         Command::Train(arguments) => command::train(&arguments),
+        #[cfg(feature = "queue")]
+        Command::Worker(arguments) => command::worker(&arguments),
         Command::Schema => command::schema(),
     }
 }

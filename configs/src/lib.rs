@@ -23,6 +23,7 @@ mod submitted;
 mod task;
 mod task_app;
 mod task_data;
+mod workers;
 
 pub use context::TASK_APP_KEY;
 pub use dialect::{Dialect, DialectContext, Dialects, Translation};
@@ -38,3 +39,4 @@ pub use resume::{Difference, Differences, StoredSettings};
 pub use schema::config_schema;
 pub use submitted::SubmittedConfig;
 pub use task::{ConnectedTask, TaskConfig};
+pub use workers::WorkersSettings;

@@ -16,6 +16,8 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::workers::WorkersSettings;
+
 /// The whole file. Paths are relative to the folder of the file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -70,6 +72,9 @@ pub struct RawConfig {
     pub reflection: ReflectionSettings,
     /// Retries, time limits, failures.
     pub rollouts: RolloutSettings,
+    /// Rollouts executed by workers on other machines.
+    #[serde(skip_serializing_if = "WorkersSettings::is_default")]
+    pub workers: WorkersSettings,
     /// Limits and conditions that end the search.
     pub budget: BudgetSettings,
     /// The final scoring on validation examples.

@@ -23,7 +23,7 @@ const FREE: [&str; 9] = [
 ];
 
 /// Tables whose keys decide nothing.
-const FREE_TABLES: [&str; 2] = ["providers", "prices"];
+const FREE_TABLES: [&str; 3] = ["providers", "prices", "workers"];
 
 /// Last parts of keys that decide nothing wherever they stand.
 const FREE_ENDINGS: [&str; 4] = [
@@ -211,7 +211,7 @@ pub(crate) fn names_file(key: &str) -> bool {
     FILES.contains(&key) || key.ends_with(".pattern_file")
 }
 
-fn is_free(key: &str) -> bool {
+pub(crate) fn is_free(key: &str) -> bool {
     let table = key.split(['.', '[']).next().unwrap_or_default();
     let ending = key.rsplit('.').next().unwrap_or_default();
     FREE.contains(&key)

@@ -37,7 +37,7 @@ pub struct TaskConfig {
     pub described: serde_json::Value,
     directory: PathBuf,
     pub(crate) raw: RawConfig,
-    evaluator: EvaluatorSettings,
+    pub(crate) evaluator: EvaluatorSettings,
     dataset: Option<Arc<Dataset>>,
     document: ConfigDocument,
     /// A key given in memory, for callers whose key is in no environment.
@@ -80,6 +80,7 @@ impl TaskConfig {
             .clone()
             .unwrap_or_else(|| EvaluatorSettings::Dataset(DatasetTaskSettings::default()));
         check_parts(&raw, &evaluator, &mut problems);
+        raw.workers.check(&mut problems);
         task_app::check_parts(&raw, &evaluator, &mut problems);
         let dataset = load_dataset(&raw, &directory, &mut problems);
         let sets = example_sets(&raw, dataset.as_ref(), &mut problems);
@@ -220,6 +221,12 @@ impl TaskConfig {
         connected.map_err(|problems| self.document.locate_all(problems))
     }
 
+    /// The same in this process, also where `[workers]` names a queue.
+    pub async fn connect_here(&self, services: &Services) -> Result<ConnectedTask, ConfigError> {
+        let connected = self.connect_parts_here(services).await;
+        connected.map_err(|problems| self.document.locate_all(problems))
+    }
+
     /// Whether connecting the task starts programs or calls an app.
     pub fn starts_programs(&self) -> bool {
         let is_dataset = matches!(self.evaluator, EvaluatorSettings::Dataset(_));
@@ -273,6 +280,14 @@ impl TaskConfig {
     }
 
     async fn connect_parts(&self, services: &Services) -> Result<ConnectedTask, Vec<Problem>> {
+        #[cfg(feature = "queue")]
+        if let Some(address) = self.queue_address() {
+            return Box::pin(self.connect_to_workers(&address, services)).await;
+        }
+        self.connect_parts_here(services).await
+    }
+
+    async fn connect_parts_here(&self, services: &Services) -> Result<ConnectedTask, Vec<Problem>> {
         let models = &services.models.for_run();
         let proposer = self.proposer(models).await?;
         let mut app = None;
@@ -288,9 +303,10 @@ impl TaskConfig {
                 Arc::new(evaluator)
             }
             EvaluatorSettings::Dataset(settings) => {
-                let policy = self.model(models, "policy", self.raw.policy.as_ref())?;
-                let evaluator = self.dataset_evaluator(models, policy).await?;
-                Arc::new(with_settings(evaluator, settings))
+                let evaluator = self.dataset_evaluator(models, settings)?;
+                let started = evaluator.start().await;
+                started.map_err(|error| problem("scorer", &error))?;
+                Arc::new(evaluator)
             }
         };
         Ok(ConnectedTask {
@@ -300,7 +316,10 @@ impl TaskConfig {
         })
     }
 
-    async fn proposer(&self, models: &Models) -> Result<Arc<dyn Proposer>, Vec<Problem>> {
+    pub(crate) async fn proposer(
+        &self,
+        models: &Models,
+    ) -> Result<Arc<dyn Proposer>, Vec<Problem>> {
         if let Some(ProposerSettings::Process(settings)) = &self.raw.proposer {
             let started = ProcessProposer::start(settings, &self.directory).await;
             let started = started.map_err(|error| problem("proposer.command", &error))?;
@@ -319,11 +338,13 @@ impl TaskConfig {
         }
     }
 
-    async fn dataset_evaluator(
+    /// The evaluator of rows; its scorer is not started.
+    pub(crate) fn dataset_evaluator(
         &self,
         models: &Models,
-        policy: Arc<dyn LanguageModel>,
+        settings: &DatasetTaskSettings,
     ) -> Result<DatasetEvaluator, Vec<Problem>> {
+        let policy = self.model(models, "policy", self.raw.policy.as_ref())?;
         let (Some(scorer), Some(dataset)) = (&self.raw.scorer, &self.dataset) else {
             return Err(vec![Problem::new(
                 "scorer",
@@ -338,16 +359,13 @@ impl TaskConfig {
         };
         let scorer = Scorer::new(scorer, &self.directory, judge)
             .map_err(|error| problem("scorer", &error))?;
-        scorer
-            .start()
-            .await
-            .map_err(|error| problem("scorer", &error))?;
         let prompt = self.config.prompt().clone();
-        DatasetEvaluator::new(Arc::clone(dataset), prompt, policy, scorer)
-            .map_err(|error| problem("scorer", &error))
+        let evaluator = DatasetEvaluator::new(Arc::clone(dataset), prompt, policy, scorer)
+            .map_err(|error| problem("scorer", &error))?;
+        Ok(with_settings(evaluator, settings))
     }
 
-    fn model(
+    pub(crate) fn model(
         &self,
         models: &Models,
         section: &str,

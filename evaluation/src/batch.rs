@@ -125,6 +125,21 @@ impl BatchAnswers {
         self.locked().fail_rest(failure);
     }
 
+    /// The places of the rollouts that have no answer, in order.
+    pub fn open_places(&self) -> Vec<usize> {
+        let state = self.locked();
+        let places = state.is_answered.iter().enumerate();
+        places
+            .filter(|(_, is)| !**is)
+            .map(|(place, _)| place)
+            .collect()
+    }
+
+    /// Whether answers were given since the last call of [`take`](Self::take).
+    pub fn has_news(&self) -> bool {
+        !self.locked().given.is_empty()
+    }
+
     /// Whether each rollout has its answer.
     pub fn is_complete(&self) -> bool {
         self.locked().open == 0

@@ -81,6 +81,12 @@ pub trait Evaluator: Send + Sync {
         true
     }
 
+    /// Whether it ends each rollout within the run's time limit itself, because rollouts may wait for
+    /// something else before their time begins. The caller then sets no limit.
+    fn keeps_time(&self) -> bool {
+        false
+    }
+
     /// The caller is leaving: rollouts that wait for a model's turn, a limit or the end of an outage
     /// end at once with [`Evaluation::provider_down`] set. Calls in flight are not touched.
     fn stop_waiting(&self) {}

@@ -26,3 +26,4 @@ pub use jobs::{ConfiguredJobs, Fleet, JobSource, OutageSettings, PreparedJob};
 pub use routes::{MAX_EVENTS, OPENAPI, route_paths};
 pub use server::{Server, StartError};
 pub use settings::ServerSettings;
+pub use telemetry::serve_metrics;

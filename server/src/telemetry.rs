@@ -2,7 +2,14 @@
 
 use std::sync::OnceLock;
 
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::listener;
 
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
@@ -17,4 +24,15 @@ pub(crate) fn render() -> Option<String> {
     let handle = RECORDER.get()?.as_ref()?;
     handle.run_upkeep();
     Some(handle.render())
+}
+
+/// Records the metrics of this process from now on and answers `GET /metrics` on `listener`, for a
+/// process that serves nothing else.
+pub async fn serve_metrics(listener: TcpListener) {
+    install();
+    let metrics = || async { render().ok_or(StatusCode::NOT_FOUND) };
+    let router = Router::new().route("/metrics", get(metrics));
+    // The sender lives as long as the listener is served.
+    let (_open, closing) = watch::channel(false);
+    listener::serve(listener, router, closing).await;
 }

@@ -22,6 +22,8 @@ mod serve;
 mod show;
 mod store_copy;
 mod train;
+#[cfg(feature = "queue")]
+mod worker;
 
 pub(crate) use best::best;
 pub(crate) use blame::blame;
@@ -43,3 +45,5 @@ pub(crate) use serve::serve;
 pub(crate) use show::show;
 pub(crate) use store_copy::store_copy;
 pub(crate) use train::train;
+#[cfg(feature = "queue")]
+pub(crate) use worker::worker;

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gepa_configs::{ConfigSource, ConnectedTask, Difference, StoredSettings, TaskConfig};
+use gepa_configs::{
+    ConfigError, ConfigSource, ConnectedTask, Difference, StoredSettings, TaskConfig,
+};
 use gepa_engine::record::RunRow;
 use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
 use gepa_engine::{Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, StopReason, Store};
@@ -263,7 +265,23 @@ pub(super) async fn connect(
     task: &TaskConfig,
     services: &Services,
 ) -> Result<ConnectedTask, CommandError> {
-    let mut connecting = pin!(task.connect(services));
+    say_if_long(task, task.connect(services)).await
+}
+
+/// The same in this process, also where the config names a queue.
+#[cfg(feature = "queue")]
+pub(super) async fn connect_here(
+    task: &TaskConfig,
+    services: &Services,
+) -> Result<ConnectedTask, CommandError> {
+    say_if_long(task, task.connect_here(services)).await
+}
+
+async fn say_if_long(
+    task: &TaskConfig,
+    connecting: impl Future<Output = Result<ConnectedTask, ConfigError>>,
+) -> Result<ConnectedTask, CommandError> {
+    let mut connecting = pin!(connecting);
     tokio::select! {
         connected = &mut connecting => return Ok(connected?),
         () = tokio::time::sleep(LONG_START) => {}

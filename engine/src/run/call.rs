@@ -64,7 +64,8 @@ pub(super) struct BatchCall {
     span: Span,
     /// When the call was first polled.
     begun: Option<Instant>,
-    limit: Duration,
+    /// `None` for an evaluator that keeps the time itself.
+    limit: Option<Duration>,
 }
 
 impl BatchCall {
@@ -78,6 +79,11 @@ impl BatchCall {
         let rollouts = batch.examples.len();
         let answers = Arc::new(BatchAnswers::new(rollouts));
         let given = Arc::clone(&answers);
+        let limit = if evaluator.keeps_time() {
+            None
+        } else {
+            Some(timeout.saturating_mul(u32::try_from(rollouts).unwrap_or(u32::MAX)))
+        };
         Self {
             running: Some(Box::pin(async move {
                 evaluator.evaluate_batch(batch, &given).await;
@@ -85,7 +91,7 @@ impl BatchCall {
             answers,
             span,
             begun: None,
-            limit: timeout.saturating_mul(u32::try_from(rollouts).unwrap_or(u32::MAX)),
+            limit,
         }
     }
 
@@ -99,11 +105,23 @@ impl BatchCall {
     /// reported together. The last ones are returned.
     pub(super) async fn finish(mut self, reports: mpsc::UnboundedSender<Report>) -> Answered {
         let begun = *self.begun.get_or_insert_with(Instant::now);
-        let mut deadline = pin!(sleep_until(begun + self.limit));
+        let limit = self.limit;
+        let mut deadline = pin!(async move {
+            match limit {
+                Some(limit) => {
+                    sleep_until(begun + limit).await;
+                    limit
+                }
+                None => std::future::pending().await,
+            }
+        });
         let task = task::id();
         poll_fn(|context| {
             let is_over = self.advance(context)
-                || (deadline.as_mut().poll(context).is_ready() && self.run_out());
+                || match deadline.as_mut().poll(context) {
+                    Poll::Ready(limit) => self.run_out(limit),
+                    Poll::Pending => false,
+                };
             let answered = self.take_answers();
             if is_over {
                 return Poll::Ready(answered);
@@ -141,8 +159,8 @@ impl BatchCall {
     }
 
     /// Ends the call because its time limit has passed.
-    fn run_out(&mut self) -> bool {
-        let message = format!("no result within {} s", self.limit.as_secs_f64());
+    fn run_out(&mut self, limit: Duration) -> bool {
+        let message = format!("no result within {} s", limit.as_secs_f64());
         let failure = Failure::new(FailureKind::Timeout, message);
         self.answers.fail_rest(&failure);
         self.running = None;

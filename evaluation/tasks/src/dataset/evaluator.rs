@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
 use super::{Dataset, DatasetError, Row, check_answers};
-use crate::scorer::{Scorer, ScorerInput};
+use crate::scorer::{Scorer, ScorerError, ScorerInput};
 use gepa_evaluation::{
     ChatRequest, Completion, Evaluation, Evaluator, EvaluatorInfo, ExampleId, Failure, FailureKind,
     FinishReason, LanguageModel, Message, Outcome, PromptTemplate, Purpose, REASONING_KEY,
@@ -65,6 +65,11 @@ impl DatasetEvaluator {
     pub fn trusting_policy(mut self) -> Self {
         self.trusts_policy = true;
         self
+    }
+
+    /// Starts the programs of its scorer. Without this call they start with the first answer.
+    pub async fn start(&self) -> Result<(), ScorerError> {
+        self.scorer.start().await
     }
 
     /// Scores replies with the reasoning they begin with, such as `<think>..</think>`, which is taken

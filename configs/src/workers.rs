@@ -1,0 +1,223 @@
+//! `[workers]`: rollouts executed by workers on other machines.
+
+use gepa_engine::Problem;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `[workers]`: hand rollouts to workers through a queue instead of executing them here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct WorkersSettings {
+    /// The NATS server with JetStream that carries the work: `nats://HOST:4222` or `tls://HOST:4222`. Its
+    /// credentials come from the environment: `GEPA_QUEUE_USER` and `GEPA_QUEUE_PASSWORD`, or
+    /// `GEPA_QUEUE_TOKEN`. Without it rollouts are executed in this process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// The name under which workers offer the evaluator. Default: the evaluator's kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The version of what the evaluator calls, such as that of a task app. Workers with another one get no
+    /// rollouts of this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The most rollouts of one trial in one message, at least 1. More of them save messages where a rollout
+    /// takes a few milliseconds.
+    pub largest_batch: u32,
+    /// Whether workers make the calls of the proposer as well.
+    pub reflections: bool,
+    /// Seconds that work may wait while no fitting worker is there, or the queue does not answer, before the run
+    /// pauses, resumably.
+    pub outage_seconds: f64,
+}
+
+impl Default for WorkersSettings {
+    fn default() -> Self {
+        Self {
+            queue: None,
+            name: None,
+            version: None,
+            largest_batch: 1,
+            reflections: false,
+            outage_seconds: 600.0,
+        }
+    }
+}
+
+impl WorkersSettings {
+    /// Whether no key is set.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
+        if let Some(url) = &self.queue {
+            check_address("workers.queue", url, problems);
+        }
+        if self.largest_batch == 0 {
+            problems.push(Problem::new("workers.largest_batch", "must be at least 1"));
+        }
+        if !(self.outage_seconds > 0.0 && self.outage_seconds <= 1e7) {
+            let message = "must be above 0 and at most 10000000 seconds";
+            problems.push(Problem::new("workers.outage_seconds", message));
+        }
+    }
+}
+
+/// Checks the address of a queue in a config, which is stored with the run.
+pub(crate) fn check_address(key: &str, url: &str, problems: &mut Vec<Problem>) {
+    if url.contains('@') {
+        let message = "holds credentials, which are stored with the run; set GEPA_QUEUE_USER and \
+                       GEPA_QUEUE_PASSWORD, or GEPA_QUEUE_TOKEN, in the environment";
+        problems.push(Problem::new(key, message));
+    }
+    if cfg!(not(feature = "queue")) {
+        let message = "needs a build of gepa with the feature `queue`, which this one has not";
+        problems.push(Problem::new(key, message));
+    }
+}
+
+#[cfg(feature = "queue")]
+mod connected {
+    use std::num::NonZeroUsize;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use gepa_engine::Problem;
+    use gepa_evaluation::{Evaluator, EvaluatorInfo};
+    use gepa_models::Models;
+    use gepa_queue::{
+        Address, Described, Desk, DeskSettings, Login, Offer, Queue, QueueEvaluator, QueueProposer,
+    };
+    use gepa_tasks::Services;
+
+    use crate::raw::EvaluatorSettings;
+    use crate::resume::{flatten, is_free, json, names_file};
+    use crate::task::{ConnectedTask, TaskConfig, problem};
+
+    impl TaskConfig {
+        /// What a worker must offer to execute this task's rollouts, and what a worker with this config
+        /// offers: the evaluator's name, and digests of all that decides an outcome.
+        pub fn offer(&self) -> Offer {
+            let workers = &self.raw.workers;
+            let kind = self.evaluator_kind();
+            let mut offer = Offer::new(workers.name.as_deref().unwrap_or(kind))
+                .with("version", env!("CARGO_PKG_VERSION"))
+                .with("kind", kind);
+            if let Some(version) = &workers.version {
+                offer = offer.with("evaluator_version", version.clone());
+            }
+            let mut leaves = Vec::new();
+            flatten("", &json(&self.raw), &mut leaves);
+            leaves.retain(|(key, _)| !is_free(key) && !names_file(key));
+            let mut sections = vec!["evaluator", "scorer", "policy", "judge"];
+            if workers.reflections {
+                sections.extend(["reflection_model", "reflection", "proposer"]);
+            }
+            for section in sections {
+                let of_section = leaves.iter().filter(|(key, _)| {
+                    let rest = key.strip_prefix(section);
+                    rest.is_some_and(|rest| rest.starts_with(['.', '[']))
+                });
+                let content: Vec<String> = of_section
+                    .map(|(key, value)| format!("{key}={value}"))
+                    .collect();
+                if !content.is_empty() {
+                    offer = offer.with_content(section, content.join("\n").as_bytes());
+                }
+            }
+            let prompt = serde_json::to_vec(self.config.prompt()).unwrap_or_default();
+            offer = offer.with_content("prompt", &prompt);
+            for part in ["rows", "files"] {
+                if let Some(digests) = self.described["data"].get(part) {
+                    offer = offer.with_content(part, digests.to_string().as_bytes());
+                }
+            }
+            offer
+        }
+
+        /// The address of the queue that the config names, with the environment's credentials.
+        pub fn queue_address(&self) -> Option<Address> {
+            let url = self.raw.workers.queue.clone()?;
+            Some(self.address(url))
+        }
+
+        /// An address with the environment's credentials.
+        pub fn address(&self, url: String) -> Address {
+            let environment = self.environment();
+            let login = Login::of_variables(|name| environment.get(name));
+            Address { url, login }
+        }
+
+        fn evaluator_kind(&self) -> &'static str {
+            match self.evaluator {
+                EvaluatorSettings::Dataset(_) => "dataset",
+                EvaluatorSettings::Process(_) => "process",
+                EvaluatorSettings::TaskApp(_) => "task_app",
+            }
+        }
+
+        /// Connects the parts of a task whose rollouts workers execute. Starts no program of the evaluator.
+        pub(crate) async fn connect_to_workers(
+            &self,
+            address: &Address,
+            services: &Services,
+        ) -> Result<ConnectedTask, Vec<Problem>> {
+            let models = &services.models.for_run();
+            let described = self.described_evaluator(models)?;
+            let proposer = self.proposer(models).await?;
+            let queue = Queue::connect(address).await;
+            let queue = Arc::new(queue.map_err(|error| problem("workers.queue", &error))?);
+            let settings = DeskSettings {
+                longest_outage: Duration::from_secs_f64(self.raw.workers.outage_seconds),
+            };
+            let desk = Desk::open(queue, self.offer(), settings).await;
+            let desk = Arc::new(desk.map_err(|error| problem("workers.queue", &error))?);
+            Ok(ConnectedTask {
+                evaluator: Arc::new(QueueEvaluator::new(Arc::clone(&desk), described)),
+                proposer: if self.raw.workers.reflections {
+                    Arc::new(QueueProposer::new(desk, proposer))
+                } else {
+                    proposer
+                },
+                // Each worker looks at its own app.
+                app: None,
+            })
+        }
+
+        fn described_evaluator(&self, models: &Models) -> Result<Described, Vec<Problem>> {
+            let estimator: Option<Arc<dyn Evaluator>> = match &self.evaluator {
+                EvaluatorSettings::Dataset(settings) => {
+                    Some(Arc::new(self.dataset_evaluator(models, settings)?))
+                }
+                _ => None,
+            };
+            let deterministic = match &self.evaluator {
+                EvaluatorSettings::Dataset(_) => {
+                    estimator.as_ref().is_some_and(|one| one.is_deterministic())
+                }
+                EvaluatorSettings::Process(settings) => settings.deterministic,
+                EvaluatorSettings::TaskApp(settings) => settings.deterministic,
+            };
+            let largest = self.raw.workers.largest_batch as usize;
+            Ok(Described {
+                info: match (&estimator, self.policy()) {
+                    (Some(estimator), _) => estimator.info(),
+                    (None, Some((provider, model))) => EvaluatorInfo {
+                        kind: self.evaluator_kind().to_owned(),
+                        policy_provider: provider.to_owned(),
+                        policy_model: model.to_owned(),
+                    },
+                    (None, None) => EvaluatorInfo::without_model(self.evaluator_kind()),
+                },
+                deterministic,
+                score_range: match &estimator {
+                    Some(estimator) => estimator.score_range(),
+                    None => self.score_range(),
+                },
+                timeout: Duration::from_secs_f64(self.raw.rollouts.timeout_seconds.min(1e9)),
+                largest_batch: NonZeroUsize::new(largest).unwrap_or(NonZeroUsize::MIN),
+                estimator,
+            })
+        }
+    }
+}

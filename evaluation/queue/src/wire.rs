@@ -1,0 +1,327 @@
+//! The messages between engines and workers, as JSON.
+
+use std::sync::Arc;
+
+use gepa_archive::Candidate;
+use gepa_evaluation::{
+    ComponentRequest, EarlierAttempt, Evaluation, ExampleId, Outcome, ProposalRequest,
+    ProposedTexts, ProposerError, ProposerErrorKind, ReflectiveRecord, Scored, Stage, TrialBatch,
+    Usage,
+};
+use indexmap::IndexMap;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::QueueError;
+
+/// Work for a worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Request {
+    /// The engine process that wants it.
+    pub(crate) session: String,
+    pub(crate) work: Work,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Work {
+    Rollouts(Rollouts),
+    Proposal(Proposal),
+}
+
+/// Rollouts of one trial.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Rollouts {
+    pub(crate) run_id: Arc<str>,
+    pub(crate) trial_id: Arc<str>,
+    pub(crate) stage: Stage,
+    pub(crate) iteration: u64,
+    pub(crate) trial_index: u32,
+    pub(crate) attempt: u32,
+    /// Seconds that one rollout may take.
+    pub(crate) timeout_seconds: f64,
+    pub(crate) candidate: Arc<Candidate>,
+    pub(crate) examples: Vec<ExampleId>,
+}
+
+/// A call of the proposer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Proposal {
+    run_id: Arc<str>,
+    iteration: u64,
+    candidate: Arc<Candidate>,
+    components: Vec<Component>,
+    records: Vec<Record>,
+    earlier: Vec<Earlier>,
+    texts: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Component {
+    name: Arc<str>,
+    attempt: u32,
+    complaint: Option<String>,
+    wildcards: Vec<Arc<str>>,
+    max_chars: usize,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    example: ExampleId,
+    scored: Scored,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Earlier {
+    component: Arc<str>,
+    text: Arc<str>,
+    gain: Option<f64>,
+    accepted: bool,
+}
+
+/// A worker's answer to one rollout or proposal.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    /// The engine process that wanted it.
+    pub(crate) session: String,
+    pub(crate) key: String,
+    pub(crate) worker: String,
+    pub(crate) body: Body,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Body {
+    Rollout(Settled),
+    Proposed(Texts),
+    NotProposed(Refusal),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Settled {
+    outcome: Outcome,
+    usage: Usage,
+    judge_usage: Usage,
+    provider_down: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Texts {
+    by_component: IndexMap<Arc<str>, Vec<String>>,
+    usage: Usage,
+    reply: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    kind: RefusalKind,
+    message: String,
+    usage: Usage,
+    reply: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RefusalKind {
+    NoText,
+    Truncated,
+    Refused,
+    KeyRejected,
+    ProviderDown,
+    Failed,
+}
+
+/// A message's bytes.
+pub(crate) fn write(message: &impl Serialize) -> Result<Vec<u8>, QueueError> {
+    serde_json::to_vec(message).map_err(|error| QueueError::Unreadable(error.to_string()))
+}
+
+/// A message from its bytes.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, QueueError> {
+    serde_json::from_slice(bytes).map_err(|error| QueueError::Unreadable(error.to_string()))
+}
+
+impl Rollouts {
+    pub(crate) fn new(batch: &TrialBatch, timeout_seconds: f64) -> Self {
+        Self {
+            run_id: Arc::clone(&batch.run_id),
+            trial_id: Arc::clone(&batch.trial_id),
+            stage: batch.stage,
+            iteration: batch.iteration,
+            trial_index: batch.trial_index,
+            attempt: batch.attempt,
+            timeout_seconds,
+            candidate: Arc::clone(&batch.candidate),
+            examples: batch.examples.clone(),
+        }
+    }
+
+    pub(crate) fn into_batch(self) -> TrialBatch {
+        TrialBatch {
+            candidate: self.candidate,
+            examples: self.examples,
+            run_id: self.run_id,
+            trial_id: self.trial_id,
+            stage: self.stage,
+            iteration: self.iteration,
+            trial_index: self.trial_index,
+            attempt: self.attempt,
+        }
+    }
+}
+
+impl From<ProposalRequest> for Proposal {
+    fn from(request: ProposalRequest) -> Self {
+        let components = request.components.into_iter().map(|one| Component {
+            name: one.name,
+            attempt: one.attempt,
+            complaint: one.complaint,
+            wildcards: one.wildcards,
+            max_chars: one.max_chars,
+        });
+        let records = request.records.into_iter().map(|one| Record {
+            example: one.example,
+            scored: one.scored,
+        });
+        let earlier = request.earlier.into_iter().map(|one| Earlier {
+            component: one.component,
+            text: one.text,
+            gain: one.gain,
+            accepted: one.accepted,
+        });
+        Self {
+            run_id: request.run_id,
+            iteration: request.iteration,
+            candidate: request.candidate,
+            components: components.collect(),
+            records: records.collect(),
+            earlier: earlier.collect(),
+            texts: request.texts,
+        }
+    }
+}
+
+impl From<Proposal> for ProposalRequest {
+    fn from(proposal: Proposal) -> Self {
+        let components = proposal.components.into_iter().map(|one| ComponentRequest {
+            name: one.name,
+            attempt: one.attempt,
+            complaint: one.complaint,
+            wildcards: one.wildcards,
+            max_chars: one.max_chars,
+        });
+        let records = proposal.records.into_iter().map(|one| ReflectiveRecord {
+            example: one.example,
+            scored: one.scored,
+        });
+        let earlier = proposal.earlier.into_iter().map(|one| EarlierAttempt {
+            component: one.component,
+            text: one.text,
+            gain: one.gain,
+            accepted: one.accepted,
+        });
+        Self {
+            run_id: proposal.run_id,
+            iteration: proposal.iteration,
+            candidate: proposal.candidate,
+            components: components.collect(),
+            records: records.collect(),
+            earlier: earlier.collect(),
+            texts: proposal.texts,
+        }
+    }
+}
+
+impl From<Evaluation> for Settled {
+    fn from(evaluation: Evaluation) -> Self {
+        Self {
+            // JSON has no word for scores that are not numbers.
+            outcome: evaluation.outcome.checked(),
+            usage: evaluation.usage,
+            judge_usage: evaluation.judge_usage,
+            provider_down: evaluation.provider_down,
+        }
+    }
+}
+
+impl From<Settled> for Evaluation {
+    fn from(settled: Settled) -> Self {
+        Self {
+            outcome: settled.outcome,
+            usage: settled.usage,
+            judge_usage: settled.judge_usage,
+            provider_down: settled.provider_down,
+        }
+    }
+}
+
+impl From<Result<ProposedTexts, ProposerError>> for Body {
+    fn from(proposed: Result<ProposedTexts, ProposerError>) -> Self {
+        match proposed {
+            Ok(proposed) => Self::Proposed(Texts {
+                by_component: proposed.texts,
+                usage: proposed.usage,
+                reply: proposed.reply,
+            }),
+            Err(error) => Self::NotProposed(Refusal {
+                kind: match error.kind {
+                    ProposerErrorKind::NoText => RefusalKind::NoText,
+                    ProposerErrorKind::Truncated => RefusalKind::Truncated,
+                    ProposerErrorKind::Refused => RefusalKind::Refused,
+                    ProposerErrorKind::KeyRejected => RefusalKind::KeyRejected,
+                    ProposerErrorKind::ProviderDown => RefusalKind::ProviderDown,
+                    _ => RefusalKind::Failed,
+                },
+                message: error.message,
+                usage: error.usage,
+                reply: error.reply,
+            }),
+        }
+    }
+}
+
+impl Body {
+    /// Whether an engine that resumes its run may use the answer to what it asked before it died. It
+    /// asks again where another attempt may succeed.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Rollout(settled) => {
+                !settled.provider_down
+                    && match &settled.outcome {
+                        Outcome::Scored(_) => true,
+                        Outcome::Failed(failure) => !failure.kind.is_retryable(),
+                    }
+            }
+            Self::Proposed(_) => true,
+            Self::NotProposed(_) => false,
+        }
+    }
+
+    /// The answer to a call of the proposer.
+    pub(crate) fn into_proposed(self) -> Result<ProposedTexts, ProposerError> {
+        match self {
+            Self::Proposed(texts) => Ok(ProposedTexts {
+                texts: texts.by_component,
+                usage: texts.usage,
+                reply: texts.reply,
+            }),
+            Self::NotProposed(refusal) => Err(ProposerError {
+                kind: match refusal.kind {
+                    RefusalKind::NoText => ProposerErrorKind::NoText,
+                    RefusalKind::Truncated => ProposerErrorKind::Truncated,
+                    RefusalKind::Refused => ProposerErrorKind::Refused,
+                    RefusalKind::KeyRejected => ProposerErrorKind::KeyRejected,
+                    RefusalKind::ProviderDown => ProposerErrorKind::ProviderDown,
+                    RefusalKind::Failed => ProposerErrorKind::Failed,
+                },
+                message: refusal.message,
+                usage: refusal.usage,
+                reply: refusal.reply,
+            }),
+            Self::Rollout(_) => Err(ProposerError::new(
+                ProposerErrorKind::Failed,
+                "a worker answered a reflection with the outcome of a rollout",
+            )),
+        }
+    }
+}
