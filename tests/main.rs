@@ -28,3 +28,4 @@ mod support;
 mod task_app;
 mod task_app_runs;
 mod train;
+mod workers;

@@ -1,6 +1,6 @@
 //! After a kill of the process or a failure of its disk, no paid rollout is lost without an error.
 
-mod books;
+pub(crate) mod books;
 mod disk;
 mod kills;
 mod parts;

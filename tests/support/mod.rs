@@ -6,4 +6,4 @@ mod workspace;
 
 pub(crate) use backend::{Backend, Job};
 pub(crate) use model::{Server, answer};
-pub(crate) use workspace::{Finished, Workspace, number, sum};
+pub(crate) use workspace::{Finished, Running, Workspace, number, sum};

@@ -4,8 +4,10 @@
 
 mod fixed_evaluator;
 mod model_server;
+mod nats_server;
 mod optional_data;
 mod scripted_model;
+mod unsteady_proxy;
 mod world;
 
 pub use fixed_evaluator::FixedEvaluator;
@@ -15,6 +17,8 @@ pub use model_server::{
     ModelReply, ModelServer, ModelServerBuilder, Overload, Period, PeriodBooks, ReportedUsage,
     RetryAfter, Verdict, oracle,
 };
+pub use nats_server::NatsServer;
 pub use optional_data::{optional_data, report_skip};
 pub use scripted_model::ScriptedModel;
+pub use unsteady_proxy::UnsteadyProxy;
 pub use world::{Rewriting, World};
