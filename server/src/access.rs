@@ -243,7 +243,7 @@ impl Rules {
             }
             if entry
                 .dollars_per_day
-                .is_some_and(|dollars| !(dollars >= 0.0))
+                .is_some_and(|dollars| dollars.is_nan() || dollars < 0.0)
             {
                 return Err(failed(format!(
                     "`dollars_per_day` of tenant `{tenant}` must not be below 0"

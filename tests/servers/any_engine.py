@@ -105,7 +105,7 @@ def main() -> None:
     gepa = os.path.abspath(sys.argv[1])
     ledger = world.Ledger()
     app = world.serve(world.App, ledger)
-    provider = world.serve(world.Provider, ledger, 0.1)
+    provider = world.serve(world.Provider, ledger, 0.3)
     environment = {
         "PATH": os.environ["PATH"],
         "GEPA_PROVIDER_BASE_URL": f"{provider}/v1",

@@ -101,7 +101,7 @@ class App(Quiet):
             reply = json.loads(connection.getresponse().read())
             said = reply["choices"][0]["message"]["content"]
         except (OSError, http.client.HTTPException, ValueError, KeyError):
-            # The engine was killed; nobody waits for this answer.
+            # The engine was killed; no engine waits for this answer.
             self.close_connection = True
             return
         reward = float(said == ("odd" if seed % 2 else "even"))

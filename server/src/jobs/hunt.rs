@@ -16,7 +16,7 @@ use super::supervisor::{JobCommand, Supervisor};
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A job that this engine cannot begin, for want of a key, is left to others for this long.
-const LEAVE_ALONE: Duration = Duration::from_secs(60);
+const LEAVE_ALONE: Duration = Duration::from_mins(1);
 
 /// Jobs that this engine could not begin, and since when.
 #[derive(Debug, Default)]
@@ -94,7 +94,7 @@ pub(super) async fn hear(
                     match JobCommand::named(&command) {
                         Some(command) => supervisor.pass_on(&job, command),
                         None => {
-                            tracing::warn!(%job, %command, "a newer engine sent a command that this one does not know")
+                            tracing::warn!(%job, %command, "a newer engine sent this command, which is not known here");
                         }
                     }
                 }

@@ -65,7 +65,7 @@ pub(super) struct Shared {
 struct RunningJob {
     commands: mpsc::UnboundedSender<JobCommand>,
     state: Arc<Mutex<JobState>>,
-    /// What the fleet was told that the job waits for.
+    /// The last note to the fleet about what the job waits for.
     noted: String,
 }
 

@@ -129,7 +129,7 @@ impl Keeper {
     /// Tells readers of this process and of others that a topic has changed.
     pub(crate) fn wake(&self, topic: &str) {
         let topic: Arc<str> = topic.into();
-        // Nobody may be waiting here.
+        // There may be no reader in this process.
         let _ = self.shared.woken.send(Arc::clone(&topic));
         let _ = self.orders.send(Order::Wake(topic));
     }

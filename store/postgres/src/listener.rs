@@ -80,7 +80,7 @@ where
                 if topic == &*shared.hello {
                     shared.hears.send_replace(true);
                 }
-                // Nobody may be waiting.
+                // There may be no reader in this process.
                 let _ = shared.woken.send(topic.into());
             }
         }

@@ -63,7 +63,7 @@ impl PostgresStore {
         Ok(rows.iter().filter_map(|row| run_id(row, 0)).collect())
     }
 
-    /// Takes the next job that nobody works on and claims its run; [`claim`](Store::claim) hands
+    /// Takes the next job that no engine works on and claims its run; [`claim`](Store::claim) hands
     /// that claim out. Jobs in `unable` are left to other engines.
     pub async fn take_job(
         &self,

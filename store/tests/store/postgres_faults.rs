@@ -101,7 +101,7 @@ async fn a_claim_that_expired_is_taken_over_and_its_holder_writes_no_more() {
         execute(&url, "UPDATE {s}.claims SET until = '-infinity'").await;
         let new = stores[1].claim(&run).await.unwrap();
         assert!(old.token().number < new.token().number);
-        // The holder is told when its claim is renewed next, without an append.
+        // The holder gets a notice when its claim is renewed next, without an append.
         assert!(matches!(old.lost().await, StoreError::ClaimLost { .. }));
         let rest: Arc<_> = events[5..].into();
         let refused = stores[0]
@@ -134,7 +134,7 @@ async fn a_reader_is_woken_by_an_append_of_another_process() {
             let mut last = Seq(0);
             while last < end {
                 stores[1]
-                    .wait_for_events(&run, last, Duration::from_secs(60))
+                    .wait_for_events(&run, last, Duration::from_mins(1))
                     .await;
                 let page = stores[1].events(&run, last, 1_000).await.unwrap();
                 last = page.last().map_or(last, |event| event.seq);
