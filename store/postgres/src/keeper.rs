@@ -20,7 +20,7 @@ use crate::value::Parameter;
 /// How often claims are renewed.
 const RENEWAL: Duration = Duration::from_secs(2);
 
-/// How often other processes are told which runs have new events, at most.
+/// The pause between messages to other processes about runs with new events, at least.
 const WAKING: Duration = Duration::from_millis(50);
 
 /// The longest text of one NOTIFY; the server takes up to 8000 bytes.
