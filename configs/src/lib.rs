@@ -39,4 +39,4 @@ pub use resume::{Difference, Differences, StoredSettings};
 pub use schema::config_schema;
 pub use submitted::SubmittedConfig;
 pub use task::{ConnectedTask, TaskConfig};
-pub use workers::WorkersSettings;
+pub use workers::{LimitsSettings, WorkersSettings};

@@ -16,7 +16,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::workers::WorkersSettings;
+use crate::workers::{LimitsSettings, WorkersSettings};
 
 /// The whole file. Paths are relative to the folder of the file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -75,6 +75,9 @@ pub struct RawConfig {
     /// Rollouts executed by workers on other machines.
     #[serde(skip_serializing_if = "WorkersSettings::is_default")]
     pub workers: WorkersSettings,
+    /// Limits that hold over several processes.
+    #[serde(skip_serializing_if = "LimitsSettings::is_default")]
+    pub limits: LimitsSettings,
     /// Limits and conditions that end the search.
     pub budget: BudgetSettings,
     /// The final scoring on validation examples.

@@ -33,9 +33,15 @@ pub(crate) fn restrict(raw: &RawConfig, environment: &Environment) -> Vec<Proble
         }
         _ => {}
     }
-    if raw.workers.queue.is_some() {
-        let message = "is an address, which a submitted config may not name; use `gepa run`";
-        problems.push(Problem::new("workers.queue", message));
+    let addresses = [
+        ("workers.queue", &raw.workers.queue),
+        ("limits.shared", &raw.limits.shared),
+    ];
+    for (key, address) in addresses {
+        if address.is_some() {
+            let message = "is an address, which a submitted config may not name; use `gepa run`";
+            problems.push(Problem::new(key, message));
+        }
     }
     if raw.has_own_proposer() {
         problems.push(Problem::new("proposer", LOCAL_COMMAND));

@@ -23,7 +23,7 @@ const FREE: [&str; 9] = [
 ];
 
 /// Tables whose keys decide nothing.
-const FREE_TABLES: [&str; 3] = ["providers", "prices", "workers"];
+const FREE_TABLES: [&str; 4] = ["providers", "prices", "workers", "limits"];
 
 /// Last parts of keys that decide nothing wherever they stand.
 const FREE_ENDINGS: [&str; 4] = [

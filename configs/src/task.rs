@@ -81,6 +81,7 @@ impl TaskConfig {
             .unwrap_or_else(|| EvaluatorSettings::Dataset(DatasetTaskSettings::default()));
         check_parts(&raw, &evaluator, &mut problems);
         raw.workers.check(&mut problems);
+        raw.limits.check(&mut problems);
         task_app::check_parts(&raw, &evaluator, &mut problems);
         let dataset = load_dataset(&raw, &directory, &mut problems);
         let sets = example_sets(&raw, dataset.as_ref(), &mut problems);
@@ -288,6 +289,8 @@ impl TaskConfig {
     }
 
     async fn connect_parts_here(&self, services: &Services) -> Result<ConnectedTask, Vec<Problem>> {
+        #[cfg(feature = "queue")]
+        Box::pin(self.share_limits(&services.models)).await?;
         let models = &services.models.for_run();
         let proposer = self.proposer(models).await?;
         let mut app = None;

@@ -63,6 +63,30 @@ impl WorkersSettings {
     }
 }
 
+/// `[limits]`: limits that hold over several processes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct LimitsSettings {
+    /// The NATS server with JetStream over which all processes that name it share the limits of
+    /// `[providers]`: requests and tokens per minute, calls at once, pauses. Credentials as for
+    /// `workers.queue`. Without it the limits hold in each process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared: Option<String>,
+}
+
+impl LimitsSettings {
+    /// Whether no key is set.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
+        if let Some(url) = &self.shared {
+            check_address("limits.shared", url, problems);
+        }
+    }
+}
+
 /// Checks the address of a queue in a config, which is stored with the run.
 pub(crate) fn check_address(key: &str, url: &str, problems: &mut Vec<Problem>) {
     if url.contains('@') {
@@ -86,7 +110,8 @@ mod connected {
     use gepa_evaluation::{Evaluator, EvaluatorInfo};
     use gepa_models::Models;
     use gepa_queue::{
-        Address, Described, Desk, DeskSettings, Login, Offer, Queue, QueueEvaluator, QueueProposer,
+        Address, Described, Desk, DeskSettings, LimitBucket, Login, Offer, Queue, QueueEvaluator,
+        QueueProposer, new_process_name,
     };
     use gepa_tasks::Services;
 
@@ -148,6 +173,25 @@ mod connected {
             Address { url, login }
         }
 
+        /// Shares the limits of the models of this process, if the config says so.
+        pub(crate) async fn share_limits(&self, models: &Models) -> Result<(), Vec<Problem>> {
+            let Some(url) = &self.raw.limits.shared else {
+                return Ok(());
+            };
+            if models.shared_in().is_none() {
+                let bucket = LimitBucket::open(&self.address(url.clone())).await;
+                let bucket = bucket.map_err(|error| problem("limits.shared", &error))?;
+                models.share_limits(Arc::new(bucket), new_process_name());
+            }
+            match models.shared_in() {
+                Some(place) if place != url => Err(vec![Problem::new(
+                    "limits.shared",
+                    format!("is not {place}, where this process shares its limits already"),
+                )]),
+                _ => Ok(()),
+            }
+        }
+
         fn evaluator_kind(&self) -> &'static str {
             match self.evaluator {
                 EvaluatorSettings::Dataset(_) => "dataset",
@@ -162,6 +206,7 @@ mod connected {
             address: &Address,
             services: &Services,
         ) -> Result<ConnectedTask, Vec<Problem>> {
+            self.share_limits(&services.models).await?;
             let models = &services.models.for_run();
             let described = self.described_evaluator(models)?;
             let proposer = self.proposer(models).await?;

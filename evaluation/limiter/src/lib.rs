@@ -13,6 +13,8 @@ mod latency;
 mod pace;
 mod quota;
 mod refusal_filter;
+pub mod shares;
+mod sharing;
 mod state;
 mod window;
 
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
@@ -149,6 +152,13 @@ pub struct Limiter {
     turn: Semaphore,
     state: Mutex<LimiterState>,
     changed: Notify,
+    /// Calls that want to go out, and the tokens that the first of them reserves.
+    waiting: AtomicU64,
+    first: AtomicU64,
+    /// Wakes the keeper of a shared limit.
+    share_wanted: Arc<Notify>,
+    /// Why the shared limit is not reached.
+    share_trouble: Mutex<Option<String>>,
 }
 
 /// The queue of one run's calls before a limiter.
@@ -182,6 +192,10 @@ impl Limiter {
             turn: Semaphore::new(1),
             state: Mutex::new(LimiterState::new(settings)),
             changed: Notify::new(),
+            waiting: AtomicU64::new(0),
+            first: AtomicU64::new(0),
+            share_wanted: Arc::default(),
+            share_trouble: Mutex::default(),
         }
     }
 
@@ -212,6 +226,7 @@ impl Limiter {
             .acquire()
             .await
             .expect("the semaphore never closes");
+        self.first.store(tokens, Ordering::Relaxed);
         loop {
             let admission = self.state.lock().admit(tokens, kind, Instant::now());
             match admission {
@@ -222,6 +237,10 @@ impl Limiter {
                     });
                 }
                 Admission::Down(outage) => return Err(outage),
+                Admission::WaitForShare => {
+                    self.share_wanted.notify_one();
+                    self.changed.notified().await;
+                }
                 Admission::WaitForChange => self.changed.notified().await,
                 Admission::WaitUntil(instant) => {
                     tokio::select! {
@@ -246,7 +265,9 @@ impl Limiter {
             match closed {
                 None | Some(Admission::Admitted(_)) => return Ok(()),
                 Some(Admission::Down(outage)) => return Err(outage),
-                Some(Admission::WaitForChange) => sleep_until(now + LOOK_EVERY).await,
+                Some(Admission::WaitForChange | Admission::WaitForShare) => {
+                    sleep_until(now + LOOK_EVERY).await;
+                }
                 Some(Admission::WaitUntil(instant)) => {
                     sleep_until(instant.min(now + LOOK_EVERY)).await;
                 }
@@ -294,6 +315,7 @@ impl RunQueue {
         tokens: u64,
         kind: CallKind,
     ) -> Result<Permit, Outage> {
+        let _waiting = Waiting::begin(&self.limiter);
         tokio::select! {
             permit = self.admitted(tokens, kind) => permit,
             () = stay.ended() => Err(Outage::Left),
@@ -324,6 +346,22 @@ impl RunQueue {
     /// The limiter that admits the calls of this queue.
     pub fn limiter(&self) -> &Arc<Limiter> {
         &self.limiter
+    }
+}
+
+/// A call that wants to go out.
+struct Waiting<'l>(&'l Limiter);
+
+impl<'l> Waiting<'l> {
+    fn begin(limiter: &'l Limiter) -> Self {
+        limiter.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(limiter)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -9,6 +9,8 @@ use super::breaker::{Breaker, Passage};
 use super::concurrency::{Admitted, Availability, Concurrency};
 use super::latency::{Advice, LatencyMonitor, Observed};
 use super::quota::{RequestQuota, Reserved, TokenQuota};
+use super::shares::{Grant, SharedLimits, SharedQuota, Taken};
+use super::sharing::Closed;
 use super::{Allowance, CallKind, LimiterSettings, Outage, Report, Standing};
 
 /// How long a provider that never answered may take to be there.
@@ -23,6 +25,8 @@ pub(super) struct LimiterState {
     kinds: Vec<String>,
     requests: Option<RequestQuota>,
     tokens: Option<TokenQuota>,
+    shared: Option<SharedQuota>,
+    limits: SharedLimits,
     heard: Heard,
     paused_until: Option<Instant>,
     breaker: Breaker,
@@ -37,6 +41,7 @@ pub(super) struct Ticket {
     admitted: Admitted,
     observed: Observed,
     reserved: Option<Reserved>,
+    taken: Option<Taken>,
 }
 
 /// The answer to a call that waits to go out.
@@ -45,6 +50,8 @@ pub(super) enum Admission {
     Admitted(Ticket),
     /// Ask again when another call has ended.
     WaitForChange,
+    /// Ask again when there is another grant of the shared limit.
+    WaitForShare,
     /// Ask again at this instant, or when another call has ended if that is earlier.
     WaitUntil(Instant),
     /// The outage has lasted too long, or the pause is too long: the call fails.
@@ -57,6 +64,8 @@ enum Obstacle {
     Nothing,
     /// It goes when a call in flight ends.
     OtherCalls,
+    /// It goes with the next grant of the shared limit.
+    Share,
     /// It goes at this instant.
     Until(Instant),
 }
@@ -70,6 +79,12 @@ impl LimiterState {
             kinds: Vec::new(),
             requests: settings.requests_per_minute.map(RequestQuota::new),
             tokens: settings.tokens_per_minute.map(TokenQuota::new),
+            shared: None,
+            limits: SharedLimits {
+                requests: settings.requests_per_minute,
+                tokens: settings.tokens_per_minute,
+                concurrent: Some(settings.max_concurrent as u64),
+            },
             heard: Heard::default(),
             paused_until: None,
             has_answered: false,
@@ -81,6 +96,14 @@ impl LimiterState {
     /// Adopts every limit of `settings` that is stricter than the one in force.
     pub(super) fn tighten(&mut self, settings: &LimiterSettings) {
         self.concurrency.tighten(settings.max_concurrent);
+        self.limits = SharedLimits {
+            requests: stricter(self.limits.requests, settings.requests_per_minute),
+            tokens: stricter(self.limits.tokens, settings.tokens_per_minute),
+            concurrent: stricter(self.limits.concurrent, Some(settings.max_concurrent as u64)),
+        };
+        if let Some(shared) = &mut self.shared {
+            shared.tighten(self.limits);
+        }
         self.longest_outage = self.longest_outage.min(settings.longest_outage);
         match (&mut self.requests, settings.requests_per_minute) {
             (Some(quota), Some(limit)) => quota.tighten(limit),
@@ -90,6 +113,33 @@ impl LimiterState {
             (Some(quota), Some(limit)) => quota.tighten(limit),
             (quota, limit) => *quota = quota.take().or_else(|| limit.map(TokenQuota::new)),
         }
+    }
+
+    pub(super) fn share(&mut self) -> bool {
+        let is_new = self.shared.is_none();
+        self.shared
+            .get_or_insert_with(|| SharedQuota::new(self.limits));
+        is_new
+    }
+
+    pub(super) fn close_share(&mut self, waiting: u64, first: u64, now: Instant) -> Closed {
+        let in_flight = self.in_flight as u64;
+        let paused_until = self.paused_until.filter(|until| *until > now);
+        let shared = self
+            .shared
+            .get_or_insert_with(|| SharedQuota::new(self.limits));
+        Closed {
+            report: shared.close(waiting, first, in_flight),
+            limits: self.limits,
+            pause: paused_until.map(|until| until - now),
+        }
+    }
+
+    pub(super) fn open_share(&mut self, number: u64, grant: &Grant, until: Instant, now: Instant) {
+        if let Some(shared) = &mut self.shared {
+            shared.open(number, grant, until);
+        }
+        self.pause(grant.pause, now);
     }
 
     /// The kind with this name. Calls of one kind are expected to take about the same time.
@@ -187,10 +237,14 @@ impl LimiterState {
         let gives_up_at = down_since.map(|since| since + patience);
         let clears_at = match obstacle {
             Obstacle::Until(instant) => Some(instant),
-            Obstacle::Nothing | Obstacle::OtherCalls => None,
+            Obstacle::Nothing | Obstacle::OtherCalls | Obstacle::Share => None,
         };
         let look_again_at = [clears_at, gives_up_at].into_iter().flatten().min();
-        look_again_at.map_or(Admission::WaitForChange, Admission::WaitUntil)
+        match look_again_at {
+            Some(instant) => Admission::WaitUntil(instant),
+            None if obstacle == Obstacle::Share => Admission::WaitForShare,
+            None => Admission::WaitForChange,
+        }
     }
 
     /// Counts a call as ended and learns from how it ended.
@@ -258,11 +312,20 @@ impl LimiterState {
             .tokens
             .as_mut()
             .and_then(|quota| quota.opens_at(tokens, now));
-        available_at
+        let opens_at = available_at
             .max(requests_at)
             .max(tokens_at)
-            .max(self.heard.opens_at(tokens, now))
-            .map_or(Obstacle::Nothing, Obstacle::Until)
+            .max(self.heard.opens_at(tokens, now));
+        if let Some(opens_at) = opens_at {
+            return Obstacle::Until(opens_at);
+        }
+        let in_flight = self.in_flight as u64;
+        let shared = self.shared.as_ref();
+        if shared.is_none_or(|shared| shared.allows(tokens, in_flight, now)) {
+            Obstacle::Nothing
+        } else {
+            Obstacle::Share
+        }
     }
 
     fn start(&mut self, is_probe: bool, tokens: u64, kind: CallKind, now: Instant) -> Ticket {
@@ -281,6 +344,7 @@ impl LimiterState {
             admitted,
             observed: self.latency.admit(kind, others, admitted.is_bound, now),
             reserved: self.tokens.as_mut().map(|quota| quota.take(tokens, now)),
+            taken: self.shared.as_mut().and_then(|shared| shared.take(tokens)),
         }
     }
 
@@ -319,8 +383,18 @@ impl LimiterState {
             Report::Cancelled | Report::Interrupted { .. } => return,
             _ => 0,
         };
+        if let (Some(shared), Some(taken)) = (&mut self.shared, ticket.taken) {
+            shared.settle(taken, used);
+        }
         if let (Some(quota), Some(reserved)) = (&mut self.tokens, ticket.reserved) {
             quota.settle(reserved, used, now);
         }
+    }
+}
+
+fn stricter(own: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (own, other) {
+        (Some(own), Some(other)) => Some(own.min(other)),
+        (own, other) => own.or(other),
     }
 }

@@ -131,6 +131,13 @@ impl LanguageModel for ChatModel {
     }
 
     fn obstacle(&self) -> Option<String> {
+        if let Some(trouble) = self.line.limiter().share_trouble() {
+            let provider = &self.settings.provider;
+            return Some(format!(
+                "a share of the limits of provider `{provider}`; they are shared, and their place does not \
+                 answer: {trouble}"
+            ));
+        }
         let provider = &self.settings.provider;
         let address = &self.endpoint.base_url;
         let Some(standing) = self.line.limiter().standing() else {

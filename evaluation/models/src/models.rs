@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 use reqwest::Client;
 use reqwest::redirect::Policy;
-use rustls::crypto::{CryptoProvider, ring};
+use ring::digest;
+use rustls::crypto::CryptoProvider;
 
 use super::api_key::ApiKey;
 use super::attempt::Timeouts;
@@ -21,6 +22,7 @@ use super::prices::Price;
 use super::settings::{ModelSettings, PriceSettings, ProviderSettings};
 use super::telemetry::Meter;
 use super::{Environment, ModelSetupError};
+use gepa_limiter::shares::SharedDocuments;
 use gepa_limiter::{Limiter, LimiterSettings, RunQueue};
 
 const CONNECT_SECONDS: f64 = 10.0;
@@ -45,6 +47,22 @@ struct Shared {
     timing: RetryTiming,
     clients: Mutex<BTreeMap<ClientKind, Client>>,
     limiters: Mutex<BTreeMap<LimiterKey, Weak<Limiter>>>,
+    sharing: OnceLock<Sharing>,
+}
+
+/// The limits that hold over several processes.
+struct Sharing {
+    documents: Arc<dyn SharedDocuments>,
+    /// Names this process.
+    holder: String,
+}
+
+impl std::fmt::Debug for Sharing {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut out = formatter.debug_struct("Sharing");
+        out.field("place", &self.documents.place())
+            .finish_non_exhaustive()
+    }
 }
 
 type LimiterKey = (String, Option<ApiKey>);
@@ -74,6 +92,7 @@ impl Models {
                 timing,
                 clients: Mutex::default(),
                 limiters: Mutex::default(),
+                sharing: OnceLock::new(),
             }),
             lines: Mutex::default(),
         }
@@ -87,6 +106,25 @@ impl Models {
             shared: Arc::clone(&self.shared),
             lines: Mutex::default(),
         }
+    }
+
+    /// Shares the limits of every address and key with all processes that name the same place. `holder`
+    /// is a name that no other process has. Returns the place that is in use: limits are shared in one
+    /// place, and the first one stays.
+    pub fn share_limits(&self, documents: Arc<dyn SharedDocuments>, holder: String) -> &str {
+        let sharing = Sharing { documents, holder };
+        let in_use = self.shared.sharing.get_or_init(|| sharing);
+        for (key, limiter) in &*self.shared.limiters.lock() {
+            if let Some(limiter) = limiter.upgrade() {
+                in_use.share(key, &limiter);
+            }
+        }
+        in_use.documents.place()
+    }
+
+    /// The place where limits are shared, if they are.
+    pub fn shared_in(&self) -> Option<&str> {
+        Some(self.shared.sharing.get()?.documents.place())
     }
 
     /// Where keys and addresses come from.
@@ -201,6 +239,9 @@ impl Shared {
             return limiter;
         }
         let limiter = Arc::new(Limiter::new(&settings));
+        if let Some(sharing) = self.sharing.get() {
+            sharing.share(key, &limiter);
+        }
         limiters.insert(key.clone(), Arc::downgrade(&limiter));
         limiter
     }
@@ -214,6 +255,23 @@ impl Shared {
             first_probe_after: self.timing.first_probe_after,
             probe_at_least_every: self.timing.probe_at_least_every,
         }
+    }
+}
+
+impl Sharing {
+    fn share(&self, (address, key): &LimiterKey, limiter: &Arc<Limiter>) {
+        // The document's name says nothing about the key.
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(b"shared limits of a key\0");
+        context.update(address.as_bytes());
+        context.update(b"\0");
+        context.update(key.as_ref().map_or("", ApiKey::reveal).as_bytes());
+        let name = context.finish();
+        let (name, _) = name.as_ref().split_at(16);
+        let mut number = [0; 16];
+        number.copy_from_slice(name);
+        let name = format!("{:032x}", u128::from_be_bytes(number));
+        limiter.share_through(self.documents.document(&name), &self.holder);
     }
 }
 
@@ -240,7 +298,7 @@ fn provider_settings(
 pub fn build_client(kind: ClientKind) -> Result<Client, String> {
     if CryptoProvider::get_default().is_none() {
         // If another thread installs a provider first, that provider serves as well.
-        let _ = ring::default_provider().install_default();
+        let _ = rustls::crypto::ring::default_provider().install_default();
     }
     let mut builder = Client::builder()
         .connect_timeout(kind.connect_timeout)

@@ -479,7 +479,7 @@ async fn withdraw(
 }
 
 /// A name that no other process has.
-pub(crate) fn new_id() -> String {
+pub fn new_id() -> String {
     let mut bytes = [0_u8; 8];
     // Without a source of random numbers the time still tells processes apart.
     if getrandom::fill(&mut bytes).is_err() {

@@ -23,15 +23,17 @@ mod offer;
 mod presence;
 mod proposer;
 mod settings;
+mod shared_limits;
 mod telemetry;
 mod wire;
 mod worker;
 
 pub use connection::Queue;
-pub use desk::{Desk, DeskSettings};
+pub use desk::{Desk, DeskSettings, new_id as new_process_name};
 pub use error::QueueError;
 pub use evaluator::{Described, QueueEvaluator};
 pub use offer::Offer;
 pub use proposer::QueueProposer;
 pub use settings::{Address, Login};
+pub use shared_limits::LimitBucket;
 pub use worker::{Served, Stop, Worker, WorkerSettings};

@@ -1,0 +1,468 @@
+//! The document of a shared limit, and how a holder changes it. Plain functions of the document, the time
+//! and what the holder says.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+/// How long a grant may be used.
+pub const VALID: Duration = Duration::from_secs(3);
+/// How much later than its end others close the grant of a holder that does not.
+pub const GRACE: Duration = Duration::from_millis(500);
+/// Closed units are kept in one entry if their changes are not further apart.
+pub const GRAIN: Duration = Duration::from_millis(100);
+const WINDOW_MILLIS: u64 = 60_000;
+/// Even rate that may be taken at once, in seconds of it.
+const BURST_SECONDS: f64 = 2.0;
+const SMALLEST_BURST: f64 = 8.0;
+/// A server clock that stays this far ahead is believed after a window.
+const CREDIBLE: Duration = Duration::from_secs(2);
+
+/// Limits per minute; `None` for no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedLimits {
+    /// Requests in any 60 s.
+    pub requests: Option<u64>,
+    /// Tokens in any 60 s.
+    pub tokens: Option<u64>,
+    /// Calls in flight at once.
+    pub concurrent: Option<u64>,
+}
+
+/// Requests and tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amount {
+    /// Requests.
+    pub requests: u64,
+    /// Tokens.
+    pub tokens: u64,
+}
+
+/// What a holder could use now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Demand {
+    /// Calls that wait or are about to.
+    pub requests: u64,
+    /// The tokens that they reserve.
+    pub tokens: u64,
+    /// The tokens that the first of them reserves; a call needs all of them.
+    pub first: u64,
+    /// Calls in flight.
+    pub in_flight: u64,
+}
+
+/// What a holder may do until its next turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// What it may use.
+    pub amount: Amount,
+    /// How many calls it may have in flight.
+    pub concurrent: u64,
+    /// What is left of a pause that the provider requested of any holder.
+    pub pause: Option<Duration>,
+}
+
+/// The units of a shared limit that are in use or were in the last minute.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ledger {
+    /// The strictest limits that a holder has named.
+    limits: SharedLimits,
+    /// Closed units by the change that closed them, oldest first.
+    closed: Vec<Entry>,
+    /// Units that the last change closed. Only the next writer knows its time.
+    fresh: Amount,
+    holders: BTreeMap<String, Holder>,
+    /// What no holder had a use for, up to one burst.
+    spare: Credit,
+    /// Until when the even rate has been handed out, in the server's milliseconds.
+    credited_until: Option<u64>,
+    /// Until when the provider requested a pause.
+    paused_until: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Entry {
+    /// The last change whose units it holds.
+    revision: u64,
+    /// The time of that change.
+    at: u64,
+    amount: Amount,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Holder {
+    grant: Option<Open>,
+    demand: Demand,
+    credit: Credit,
+    /// Its part of the calls in flight.
+    concurrent: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Open {
+    number: u64,
+    amount: Amount,
+    /// When it was issued; `None` if the last change issued it.
+    since: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Credit {
+    requests: f64,
+    tokens: f64,
+}
+
+/// What a holder says when it changes the ledger.
+#[derive(Clone, Debug, Default)]
+pub struct Turn<'t> {
+    /// Its name.
+    pub holder: &'t str,
+    /// The number of the grant that it asks for; each one is higher than those before.
+    pub number: u64,
+    /// The number of its last grant and what it used of it.
+    pub used: Option<(u64, Amount)>,
+    /// Tokens that were not used after all, with the change that closed the grant they came from.
+    pub returned: Vec<(u64, u64)>,
+    /// Tokens used beyond reservations.
+    pub excess: u64,
+    /// What it could use.
+    pub demand: Demand,
+    /// What is left of a pause that the provider requested of it.
+    pub pause: Option<Duration>,
+    /// The limits it knows.
+    pub limits: SharedLimits,
+}
+
+impl Ledger {
+    /// The number of a holder's grant.
+    pub fn grant_of(&self, holder: &str) -> Option<u64> {
+        let grant = self.holders.get(holder)?.grant?;
+        Some(grant.number)
+    }
+
+    /// How many processes hold a share.
+    pub fn holders(&self) -> usize {
+        self.holders.len()
+    }
+
+    /// Takes a holder's turn and returns its new grant. The ledger is the version with `revision`, which
+    /// was written at `written_at`; `now` is not later than the server's time.
+    pub fn take_turn(
+        &mut self,
+        turn: &Turn<'_>,
+        revision: u64,
+        written_at: u64,
+        now: u64,
+    ) -> Grant {
+        self.tighten(turn.limits);
+        self.date(revision, written_at, now);
+        self.close_own(turn);
+        self.close_lost(turn.holder, now);
+        self.take_back(&turn.returned);
+        self.fresh.tokens = self.fresh.tokens.saturating_add(turn.excess);
+        self.closed.retain(|entry| entry.at + WINDOW_MILLIS > now);
+        let own = self.holders.entry(turn.holder.to_owned()).or_default();
+        own.demand = turn.demand;
+        self.hand_out_rate(now);
+        let pause = turn.pause.map(|pause| now + pause.as_millis() as u64);
+        self.paused_until = self.paused_until.max(pause).filter(|until| *until > now);
+        Grant {
+            amount: self.grant(turn),
+            concurrent: self.part_of_concurrency(turn.holder),
+            pause: self
+                .paused_until
+                .map(|until| Duration::from_millis(until - now)),
+        }
+    }
+
+    /// Ends a holder's part without another grant.
+    pub fn leave(&mut self, turn: &Turn<'_>, revision: u64, written_at: u64, now: u64) {
+        let gone = Turn {
+            demand: Demand::default(),
+            ..turn.clone()
+        };
+        self.take_turn(&gone, revision, written_at, now);
+        self.holders.remove(turn.holder);
+    }
+
+    fn tighten(&mut self, limits: SharedLimits) {
+        let stricter = |own: Option<u64>, other: Option<u64>| match (own, other) {
+            (Some(own), Some(other)) => Some(own.min(other)),
+            (own, other) => own.or(other),
+        };
+        // A ledger without holders takes up the limits of the first one.
+        if self.holders.is_empty() {
+            self.limits = limits;
+            return;
+        }
+        self.limits.requests = stricter(self.limits.requests, limits.requests);
+        self.limits.tokens = stricter(self.limits.tokens, limits.tokens);
+        self.limits.concurrent = stricter(self.limits.concurrent, limits.concurrent);
+    }
+
+    /// Gives what the last change wrote its time.
+    fn date(&mut self, revision: u64, written_at: u64, now: u64) {
+        for holder in self.holders.values_mut() {
+            if let Some(grant) = &mut holder.grant {
+                let since = grant.since.unwrap_or(written_at);
+                // Times ahead of now are left over from a clock that was set back.
+                grant.since = Some(since.min(now.max(written_at)));
+            }
+        }
+        for entry in &mut self.closed {
+            entry.at = entry.at.min(now.max(written_at));
+        }
+        let fresh = std::mem::take(&mut self.fresh);
+        if fresh == Amount::default() {
+            return;
+        }
+        let grain = GRAIN.as_millis() as u64;
+        // The first change of an entry stays within the grain of its last one.
+        match self.closed.last_mut() {
+            Some(last) if last.at / grain == written_at / grain => {
+                last.revision = revision;
+                last.at = last.at.max(written_at);
+                last.amount = last.amount.plus(fresh);
+            }
+            _ => self.closed.push(Entry {
+                revision,
+                at: written_at,
+                amount: fresh,
+            }),
+        }
+    }
+
+    fn close_own(&mut self, turn: &Turn<'_>) {
+        let Some(own) = self.holders.get_mut(turn.holder) else {
+            // Others have closed it in full.
+            return;
+        };
+        let Some(grant) = own.grant.take() else {
+            return;
+        };
+        let used = match turn.used {
+            Some((number, used)) if number == grant.number => used.at_most(grant.amount),
+            _ => grant.amount,
+        };
+        own.credit.requests += (grant.amount.requests - used.requests) as f64;
+        own.credit.tokens += (grant.amount.tokens - used.tokens) as f64;
+        self.fresh = self.fresh.plus(used);
+    }
+
+    fn close_lost(&mut self, taker: &str, now: u64) {
+        let lost_after = (VALID + GRACE).as_millis() as u64;
+        let fresh = &mut self.fresh;
+        self.holders.retain(|name, holder| {
+            let Some(grant) = holder.grant else {
+                return name == taker;
+            };
+            let is_lost =
+                name != taker && grant.since.is_some_and(|since| since + lost_after <= now);
+            if is_lost {
+                *fresh = fresh.plus(grant.amount);
+            }
+            !is_lost
+        });
+    }
+
+    fn take_back(&mut self, returned: &[(u64, u64)]) {
+        for (revision, tokens) in returned {
+            let entry = self.closed.iter_mut();
+            // The entry of a change is the first that reaches as far.
+            let entry = entry.into_iter().find(|entry| entry.revision >= *revision);
+            if let Some(entry) = entry {
+                entry.amount.tokens -= (*tokens).min(entry.amount.tokens);
+                self.spare.tokens += *tokens as f64;
+            }
+        }
+    }
+
+    /// Hands the even rate of the time since the last change to holders with a demand, in equal parts.
+    fn hand_out_rate(&mut self, now: u64) {
+        let since = self.credited_until.replace(now);
+        let seconds = since.map(|since| now.saturating_sub(since) as f64 / 1e3);
+        let hand_out = |limit: Option<u64>, spare: &mut f64, wanting: &mut [(&mut f64, f64)]| {
+            let Some(limit) = limit else { return };
+            let limit = limit.max(1) as f64;
+            let burst = (limit / 60.0 * BURST_SECONDS).max(SMALLEST_BURST.min(limit));
+            // A new ledger begins with a burst.
+            let mut left = *spare + seconds.map_or(burst, |seconds| limit / 60.0 * seconds);
+            let mut parts = wanting.len();
+            wanting.sort_by(|one, other| (one.1 - *one.0).total_cmp(&(other.1 - *other.0)));
+            for (credit, demand) in wanting {
+                let given = (*demand - **credit).clamp(0.0, left / parts as f64);
+                **credit += given;
+                left -= given;
+                parts -= 1;
+            }
+            *spare = left.min(burst);
+        };
+        let wanting = self.holders.values_mut();
+        let wanting = wanting.filter(|holder| holder.demand.requests > 0);
+        let (mut requests, mut tokens) = (Vec::new(), Vec::new());
+        for holder in wanting {
+            let demand = holder.demand;
+            requests.push((&mut holder.credit.requests, demand.requests as f64));
+            let most = demand.tokens.max(demand.first);
+            tokens.push((&mut holder.credit.tokens, most as f64));
+        }
+        hand_out(
+            self.limits.requests,
+            &mut self.spare.requests,
+            &mut requests,
+        );
+        hand_out(self.limits.tokens, &mut self.spare.tokens, &mut tokens);
+    }
+
+    fn grant(&mut self, turn: &Turn<'_>) -> Amount {
+        let counted = self.counted();
+        let limits = self.limits;
+        let spare = self.spare;
+        let Some(own) = self.holders.get_mut(turn.holder) else {
+            return Amount::default();
+        };
+        let part = |limit: Option<u64>, counted: u64, demand: u64, credit: f64| match limit {
+            None => demand,
+            Some(limit) => {
+                let free = limit.max(1).saturating_sub(counted);
+                demand.min(free).min(credit.max(0.0) as u64)
+            }
+        };
+        let demand = turn.demand;
+        let tokens_wanted = limits.tokens.map_or(demand.tokens, |limit| {
+            // A call above the whole limit goes out when nothing else is counted.
+            demand.tokens.max(demand.first).min(limit.max(1))
+        });
+        let first = limits
+            .tokens
+            .map_or(0, |limit| demand.first.min(limit.max(1)));
+        let mut granted = Amount {
+            requests: part(
+                limits.requests,
+                counted.requests,
+                demand.requests,
+                own.credit.requests + spare.requests,
+            ),
+            tokens: part(
+                limits.tokens,
+                counted.tokens,
+                tokens_wanted,
+                own.credit.tokens + spare.tokens,
+            ),
+        };
+        if granted.requests == 0 || granted.tokens < first {
+            granted = Amount::default();
+        }
+        let pay = |limit: Option<u64>, amount: u64, credit: &mut f64, spare: &mut f64| {
+            if limit.is_some() {
+                let from_own = (amount as f64).min(credit.max(0.0));
+                *credit -= from_own;
+                *spare -= amount as f64 - from_own;
+            }
+        };
+        let spare = &mut self.spare;
+        pay(
+            limits.requests,
+            granted.requests,
+            &mut own.credit.requests,
+            &mut spare.requests,
+        );
+        pay(
+            limits.tokens,
+            granted.tokens,
+            &mut own.credit.tokens,
+            &mut spare.tokens,
+        );
+        own.grant = Some(Open {
+            number: turn.number,
+            amount: granted,
+            since: None,
+        });
+        granted
+    }
+
+    /// A holder's part of the calls in flight: by its demand, at least what it has in flight, and never
+    /// what others hold.
+    fn part_of_concurrency(&mut self, holder: &str) -> u64 {
+        let Some(limit) = self.limits.concurrent else {
+            return u64::MAX;
+        };
+        let wanted = |one: &Holder| one.demand.requests + one.demand.in_flight;
+        let all: u64 = self.holders.values().map(wanted).sum();
+        let others = self.holders.iter().filter(|(name, _)| *name != holder);
+        let held: u64 = others.map(|(_, other)| other.concurrent).sum();
+        let Some(own) = self.holders.get_mut(holder) else {
+            return 0;
+        };
+        let fair = (limit * wanted(own)).div_ceil(all.max(1)).max(1);
+        own.concurrent = fair
+            .max(own.demand.in_flight)
+            .min(limit.saturating_sub(held));
+        own.concurrent
+    }
+
+    /// All units that count at this moment.
+    pub fn counted(&self) -> Amount {
+        let closed = self.closed.iter().map(|entry| entry.amount);
+        let open = self.holders.values();
+        let open = open.filter_map(|holder| holder.grant.map(|grant| grant.amount));
+        closed.chain(open).fold(self.fresh, Amount::plus)
+    }
+}
+
+impl Amount {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            requests: self.requests.saturating_add(other.requests),
+            tokens: self.tokens.saturating_add(other.tokens),
+        }
+    }
+
+    fn at_most(self, most: Self) -> Self {
+        Self {
+            requests: self.requests.min(most.requests),
+            tokens: self.tokens.min(most.tokens),
+        }
+    }
+}
+
+/// The server's time as one holder may rely on it: never ahead, also where the server's clock is set
+/// forward.
+#[derive(Debug, Default)]
+pub struct ServerClock {
+    base: Option<(u64, Instant)>,
+    /// Since when the server has been ahead of what was measured here.
+    ahead_since: Option<Instant>,
+}
+
+impl ServerClock {
+    /// The time of now, from a change that this holder made `ago` before now at least (`is_own`), or that
+    /// another one made after it. The first change must be its own.
+    pub fn read(&mut self, written_at: u64, ago: Duration, is_own: bool, now: Instant) -> u64 {
+        let says = written_at.saturating_add(ago.as_millis() as u64);
+        let (base, at) = *self.base.get_or_insert((says, now));
+        let passed = now.saturating_duration_since(at).as_millis() as u64;
+        let measured = base.saturating_add(passed);
+        let credible = CREDIBLE.as_millis() as u64;
+        if says <= measured.saturating_add(credible) {
+            self.ahead_since = None;
+            if is_own && says.saturating_add(credible) < measured {
+                // The clock was set back.
+                self.base = Some((says, now));
+            }
+            return says.min(measured);
+        }
+        // The clock was set forward. When everything that was counted before has ended, it is believed.
+        let since = *self.ahead_since.get_or_insert(now);
+        let settled = Duration::from_millis(WINDOW_MILLIS) + VALID + GRACE;
+        if now.saturating_duration_since(since) > settled {
+            self.base = Some((says, now));
+            self.ahead_since = None;
+            return says;
+        }
+        measured
+    }
+}

@@ -1,0 +1,104 @@
+//! One set of limits for many processes that use the same key of a provider.
+//!
+//! The processes, the *holders*, keep one document, the [`Ledger`], at a place that all of them reach
+//! ([`SharedDocument`]), and change it by compare-and-set. About twice a second a holder with work takes
+//! a *grant*: a number of requests and of tokens that it may use within [`VALID`] of the moment it began
+//! to ask. It *closes* the grant by its next change: it stops using it, then writes how much of it was
+//! used.
+//!
+//! # The bound
+//!
+//! **Claim.** In no window of 60 s do all holders together send more requests, or reserve more tokens,
+//! than the limit: also if any holder dies, if changes arrive late, and if wall clocks are set.
+//!
+//! A unit is *counted* in the document while its grant is open, and after the grant is closed for as long
+//! as its entry exists. A grant is issued only if everything counted plus the grant is at most the limit,
+//! and compare-and-set makes sure that this was true of the very document that the change replaced.
+//!
+//! Let a unit be used at time *u*, from a grant issued by the change at *i* and closed by the one at *c*.
+//!
+//! 1. *It is counted from i to c + 60 s, and i ≤ u ≤ c.* The holder uses nothing before its change is
+//!    confirmed, so *i ≤ u*. It stops using the grant before it sends the change that closes it, so
+//!    *u ≤ c*. The entry of closed units carries the server's time of the change at *c*, which the next
+//!    writer reads from the document's metadata, and it is removed when the server's time is 60 s later.
+//!    A writer takes the server's time of the newest change it has read, plus what its monotonic clock
+//!    measured since, as the time of now; that is never ahead of the server's.
+//! 2. *The same holds if the holder dies or is late.* Its grant is not used later than *i* + `VALID`,
+//!    since the holder measures `VALID` with its monotonic clock from before the request for the grant.
+//!    Another holder closes the grant in full, at a change that is `VALID` + [`GRACE`] later than *i* in
+//!    server time, so again *u ≤ c*. A holder that comes back finds its grant gone and reports nothing.
+//! 3. Take a window from *x* to *x* + 60 s. Let *q* be the time of the last change that issued a grant
+//!    from which a unit was used in the window; *q ≤ x* + 60 s. Every unit used in the window at *u ≥ x*
+//!    was issued at *i ≤ q*, and is counted until at least *u* + 60 s ≥ *x* + 60 s ≥ *q*. So at *q* all
+//!    units used in the window were counted together, and their sum was at most the limit. ∎
+//!
+//! Tokens that were reserved and not used are taken off the entry that counts them when the call ends. A
+//! call that used more than it had reserved is counted with the rest from then on, as the limiter of one
+//! process does.
+//!
+//! **Assumptions.** Monotonic clocks run at the same speed. A process is not stopped between the check of
+//! a grant and the moment the request leaves it. The server's clock may be set back at any time, and set
+//! forward while a holder is present: it measures the server's time with its own monotonic clock
+//! ([`ServerClock`]). A holder that joins within a minute after the clock was set forward by *d* may count
+//! up to *d* too little. The server keeps what it has confirmed.
+//!
+//! # How much of the limit is used
+//!
+//! A unit is counted for 60 s, plus the time from its use to the change that closes its grant, plus the
+//! time from the end of its entry to the next change: at most two [`TURN`]s, one on average, and the
+//! [`GRAIN`] of entries. With 0.5 s and 0.1 s that is 60 / 60.6 = 99 % of the limit on average, and
+//! 60 / 61.1 = 98 % at worst, with holders that use what they take; what they do not use they give back. Calls in flight count with the
+//! tokens that they reserve, so a limit on tokens is used to the part that reservations leave.
+
+mod keeper;
+mod ledger;
+mod quota;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use keeper::{Keeper, TURN};
+pub use ledger::{
+    Amount, Demand, GRACE, GRAIN, Grant, Ledger, ServerClock, SharedLimits, Turn, VALID,
+};
+pub(crate) use quota::{Report, SharedQuota, Taken};
+
+/// A document that many processes change, one change after the other.
+#[async_trait]
+pub trait SharedDocument: Send + Sync {
+    /// The newest version; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// The place does not answer; the text says which place, for people.
+    async fn read(&self) -> Result<Option<Version>, String>;
+
+    /// Replaces the version with this revision, 0 for none, and returns the new revision; `None` if
+    /// another change came first.
+    ///
+    /// # Errors
+    /// The place does not answer. The change may have been made all the same.
+    async fn replace(&self, revision: u64, content: Vec<u8>) -> Result<Option<u64>, String>;
+}
+
+/// Where the documents of shared limits are kept.
+pub trait SharedDocuments: Send + Sync {
+    /// The document with this name, which is made of letters and digits.
+    fn document(&self, name: &str) -> Arc<dyn SharedDocument>;
+
+    /// The place, for people.
+    fn place(&self) -> &str;
+}
+
+/// One version of a document.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// Grows with each change.
+    pub revision: u64,
+    /// The time of the change in milliseconds, by the clock of the place that keeps the document.
+    pub at_millis: u64,
+    /// What was written.
+    pub content: Vec<u8>,
+}
