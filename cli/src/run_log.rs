@@ -140,7 +140,7 @@ mod tests {
     fn lines_before_the_run_has_its_id_are_bounded() {
         let mut log = RunLog::Beginning(Vec::new());
         for _ in 0..10 {
-            log.take_in(&[b'x'; LARGEST_BEGINNING / 4]);
+            log.take_in("x".repeat(LARGEST_BEGINNING / 4).as_bytes());
         }
         assert!(matches!(log, RunLog::Beginning(kept) if kept.len() == LARGEST_BEGINNING));
     }

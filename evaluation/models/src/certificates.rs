@@ -139,8 +139,8 @@ K+U897uzI3mPj2cuuRLSZmApTJTxjzuwGg==
     fn a_certificate_that_is_its_own_authority_counts_where_its_file_is_named() {
         let own = CertificateDer::from_pem_slice(OWN.as_bytes()).unwrap();
         assert!(verdict(&[], "localhost").is_err());
-        assert_eq!(verdict(&[own.clone()], "localhost"), Ok(()));
-        assert!(verdict(&[own.clone()], "other.example").is_err());
+        assert_eq!(verdict(std::slice::from_ref(&own), "localhost"), Ok(()));
+        assert!(verdict(std::slice::from_ref(&own), "other.example").is_err());
         assert!(config_trusting(vec![own]).is_some());
         assert!(config_trusting(Vec::new()).is_none());
     }

@@ -359,9 +359,10 @@ impl ChatModel {
     /// Failed attempts of one call from which on it counts as an obstacle. Where no call has succeeded,
     /// the first failure may have the cause that all have.
     fn failures_before_word(&self) -> u32 {
-        match self.has_served.load(Ordering::Relaxed) {
-            true => FAILURES_BEFORE_WORD,
-            false => 1,
+        if self.has_served.load(Ordering::Relaxed) {
+            FAILURES_BEFORE_WORD
+        } else {
+            1
         }
     }
 

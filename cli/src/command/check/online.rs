@@ -79,9 +79,10 @@ fn said(seen: &Seen) -> String {
         Seen::App => "it is well and takes the key".to_owned(),
         Seen::Provider { model, sight } => match *sight {
             Sight::Lists { has_key, has_model } => {
-                let key = match has_key {
-                    true => "it answers, and did not refuse the key",
-                    false => "it answers without a key",
+                let key = if has_key {
+                    "it answers, and did not refuse the key"
+                } else {
+                    "it answers without a key"
                 };
                 match has_model {
                     Some(true) => format!("{key}; its list has `{model}`"),

@@ -18,7 +18,7 @@ pub(super) struct JsonFieldScorer {
 #[derive(Debug)]
 enum Comparison {
     Exact,
-    Numeric(Tolerance, Numbers),
+    Numeric(Tolerance, Box<Numbers>),
 }
 
 impl JsonFieldScorer {
@@ -28,9 +28,10 @@ impl JsonFieldScorer {
         }
         let comparison = match compare {
             JsonComparison::Exact => Comparison::Exact,
-            JsonComparison::Numeric { absolute, relative } => {
-                Comparison::Numeric(Tolerance::new(*absolute, *relative)?, Numbers::new())
-            }
+            JsonComparison::Numeric { absolute, relative } => Comparison::Numeric(
+                Tolerance::new(*absolute, *relative)?,
+                Box::new(Numbers::new()),
+            ),
         };
         Ok(Self {
             path: path.to_owned(),

@@ -55,7 +55,7 @@ impl<'t> Repair<'t> {
                     return None;
                 }
                 self.is_after_value = false;
-                self.push(c, c)
+                self.push(c, c);
             }
             '}' | ']' => {
                 let end = self.json.trim_end().len();
@@ -64,15 +64,16 @@ impl<'t> Repair<'t> {
                 }
                 self.open.pop()?;
                 self.is_after_value = true;
-                self.push(c, c)
+                self.push(c, c);
             }
             ',' | '\u{ff0c}' | ';' => self.push_mark(c, ','),
             ':' | '\u{ff1a}' => self.push_mark(c, ':'),
-            '"' | '\'' | '\u{201c}' | '\u{2018}' => self.string(c),
-            '/' => self.comment(),
+            '"' | '\'' | '\u{201c}' | '\u{2018}' => self.string(c)?,
+            '/' => self.comment()?,
             _ if c.is_whitespace() || is_invisible(c) => self.push(c, ' '),
-            _ => self.word(),
+            _ => self.word()?,
         }
+        Some(())
     }
 
     /// Two values without a mark between them are no JSON.
@@ -81,15 +82,14 @@ impl<'t> Repair<'t> {
         (!follows).then_some(())
     }
 
-    fn push(&mut self, read: char, written: char) -> Option<()> {
+    fn push(&mut self, read: char, written: char) {
         self.json.push(written);
         self.at += read.len_utf8();
-        Some(())
     }
 
-    fn push_mark(&mut self, read: char, written: char) -> Option<()> {
+    fn push_mark(&mut self, read: char, written: char) {
         self.is_after_value = false;
-        self.push(read, written)
+        self.push(read, written);
     }
 
     fn comment(&mut self) -> Option<()> {

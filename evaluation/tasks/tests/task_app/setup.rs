@@ -83,3 +83,15 @@ async fn debug_output_shows_no_key() {
     let text = format!("{evaluator:?}");
     assert!(!text.contains(&APP_KEY[..15]), "{text}");
 }
+
+#[tokio::test]
+async fn what_an_app_says_about_its_version_and_its_data_is_known_once_it_has_answered() {
+    let world = World::new(Family::Swallowing, Quirk::Version("1.0"), FaultPlan::none()).await;
+    let evaluator = world.connect().await.unwrap();
+    let facts = evaluator.facts().unwrap();
+    assert_eq!(facts["task set version"], "1.0");
+    assert_eq!(facts["task"], "fake");
+    assert_eq!(facts["sizes"]["train"], 30);
+    let silent = World::well(Family::Swallowing).await;
+    assert!(silent.connect().await.unwrap().facts().unwrap().is_empty());
+}

@@ -105,7 +105,7 @@ fn value(before: &[&str], words: &[&str]) -> Option<f64> {
     // What the last word leaves room for: below 10 behind tens, below 100 behind hundreds.
     let mut room = f64::INFINITY;
     for word in &words {
-        if **word == &"and"[..] {
+        if ***word == *"and" {
             continue;
         }
         match part(word)? {
