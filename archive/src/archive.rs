@@ -97,7 +97,7 @@ pub struct Archive {
     pub(crate) layout: KeyLayout,
     /// Scores by instance slot; `None` once evicted.
     pub(crate) rows: Vec<Option<Arc<[f64]>>>,
-    /// Values by front slot, kept only if an eviction or a revision may need them again.
+    /// Values by front slot, for when a candidate or an instance is taken out.
     pub(crate) values: Vec<Option<Arc<[f64]>>>,
     pub(crate) fronts: FrontTable,
     pub(crate) ranking: Ranking,
@@ -278,7 +278,8 @@ impl Archive {
         self.entries[candidate.position()].evicted = true;
     }
 
-    pub(crate) fn keeps_values(&self) -> bool {
+    /// Whether candidates may leave the fronts, or be ranked anew, in the ordinary course of a run.
+    pub(crate) fn is_revised(&self) -> bool {
         self.settings.revisable || self.settings.max_size.is_some()
     }
 
@@ -291,9 +292,7 @@ impl Archive {
     /// Records a candidate below the minimum score, for its lineage only.
     fn record(&mut self, index: CandidateIndex, mean: f64) -> Insertion {
         self.rows.push(None);
-        if self.keeps_values() {
-            self.values.push(None);
-        }
+        self.values.push(None);
         self.fronts.add_outsider(mean);
         Insertion {
             index,
@@ -314,9 +313,7 @@ impl Archive {
             .grow(layout.front_count(), |slot| layout.is_late(slot));
         let Entered { joined, won } = self.fronts.add(row.mean(), &placed.values);
         self.rows.push(Some(placed.scores));
-        if self.keeps_values() {
-            self.values.push(Some(placed.values));
-        }
+        self.values.push(Some(placed.values));
         self.ranking.insert(row.mean(), index);
         self.live.push(index);
         let survivors_before = self.is_over_full().then(|| self.fronts.survivors().ids());

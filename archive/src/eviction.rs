@@ -62,7 +62,7 @@ impl Archive {
             .map(|survivor| survivor.candidate)
     }
 
-    fn evict(&mut self, victim: CandidateIndex) {
+    pub(crate) fn evict(&mut self, victim: CandidateIndex) {
         let Some(mean) = self.get(victim).map(|entry| entry.estimate) else {
             return;
         };

@@ -57,6 +57,7 @@ mod keys;
 mod merge;
 mod mersenne;
 mod ranking;
+mod removal;
 mod revision;
 mod row;
 mod selection;

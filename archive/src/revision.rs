@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::fronts::Entered;
 use crate::{Archive, ArchiveError, Candidate, CandidateIndex, Insertion, Origin, ScoreRow};
 
-/// The effects of an extended row.
+/// The effects of a revision: an extended row, or a removal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Extension {
@@ -94,10 +94,7 @@ impl Archive {
         entry.scored = row.scored() as u32;
         entry.objective_means.clone_from(row.objective_means());
         self.rank_by(estimates);
-        Ok(Extension {
-            front_changed: before.survivors != self.front().ids(),
-            best_changed: before.best != self.best(),
-        })
+        Ok(before.extension(self))
     }
 
     fn enter(&mut self, index: CandidateIndex, row: &ScoreRow) -> Entered {
@@ -114,7 +111,7 @@ impl Archive {
     }
 
     /// Gives live candidates other estimates and rebuilds the fronts.
-    fn rank_by(&mut self, estimates: &[(CandidateIndex, f64)]) {
+    pub(crate) fn rank_by(&mut self, estimates: &[(CandidateIndex, f64)]) {
         for &(candidate, estimate) in estimates {
             let entry = &mut self.entries[candidate.position()];
             if !entry.evicted {
@@ -135,16 +132,24 @@ impl Archive {
 }
 
 /// What an archive looked like before a revision.
-struct Standing {
+pub(crate) struct Standing {
     survivors: Vec<CandidateIndex>,
     best: Option<CandidateIndex>,
 }
 
 impl Standing {
-    fn of(archive: &Archive) -> Self {
+    pub(crate) fn of(archive: &Archive) -> Self {
         Self {
             survivors: archive.front().ids(),
             best: archive.best(),
+        }
+    }
+
+    /// What has changed since.
+    pub(crate) fn extension(&self, archive: &Archive) -> Extension {
+        Extension {
+            front_changed: self.survivors != archive.front().ids(),
+            best_changed: self.best != archive.best(),
         }
     }
 }

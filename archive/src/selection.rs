@@ -41,7 +41,8 @@ impl Archive {
         }
     }
 
-    /// Whether a candidate could be chosen now or after any later insertions. False stays false.
+    /// Whether a candidate could be chosen now or after any later insertions. False stays false until
+    /// a candidate or an instance is taken out.
     ///
     /// Without evictions a front loses its members only all at once, to a better value. Its top is
     /// the last of its members by mean, then by first front and index, and only tops survive. So a
@@ -51,7 +52,7 @@ impl Archive {
             return false;
         };
         // After an eviction or a revision any candidate may become the last of a front.
-        let is_bounded = self.keeps_values();
+        let is_bounded = self.is_revised();
         let is_best = |best| entry.estimate >= self.entry(best).estimate;
         if is_bounded || self.best().is_none_or(is_best) {
             return true;
