@@ -21,6 +21,7 @@ mod processes;
 mod replays;
 mod secrets;
 mod serving;
+mod steering;
 mod store_checks;
 mod support;
 #[path = "../evaluation/tasks/tests/task_app/app.rs"]

@@ -56,22 +56,22 @@ impl Archive {
         if row.get(slot).is_none_or(|score| score.is_nan()) {
             return;
         }
-        let mut scores = row.to_vec();
-        scores[slot] = f64::NAN;
-        let known = scores.iter().filter(|score| !score.is_nan());
-        let (mut total, mut scored) = (0.0, 0_u32);
+        let mut kept = row.to_vec();
+        kept[slot] = f64::NAN;
+        let known = kept.iter().filter(|score| !score.is_nan());
+        let (mut total, mut count) = (0.0, 0_u32);
         for score in known {
             total += score;
-            scored += 1;
+            count += 1;
         }
         let entry = &mut self.entries[position];
-        entry.scored = scored;
-        entry.mean = if scored == 0 {
+        entry.scored = count;
+        entry.mean = if count == 0 {
             f64::NEG_INFINITY
         } else {
-            total / f64::from(scored)
+            total / f64::from(count)
         };
-        let scores: Arc<[f64]> = scores.into();
+        let scores: Arc<[f64]> = kept.into();
         if self.settings.frontier == Frontier::Instance {
             self.values[position] = Some(Arc::clone(&scores));
         }

@@ -12,7 +12,7 @@ use crate::fronts::Entered;
 use crate::{Archive, ArchiveError, Candidate, CandidateIndex, Insertion, Origin, ScoreRow};
 
 /// The effects of a revision: an extended row, or a removal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Extension {
     /// Whether the set of survivors differs from the one before.

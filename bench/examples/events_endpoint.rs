@@ -46,6 +46,14 @@ impl JobSource for Nothing {
             problems: Vec::new(),
         })
     }
+
+    async fn branched(
+        &self,
+        run: &RunRow,
+        _: &Map<String, Value>,
+    ) -> Result<PreparedJob, ConfigError> {
+        self.stored(run).await
+    }
 }
 
 #[tokio::main]

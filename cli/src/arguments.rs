@@ -2,6 +2,8 @@
 
 mod eval;
 mod gate;
+mod show;
+mod steer;
 mod train;
 #[cfg(feature = "queue")]
 mod worker;
@@ -14,12 +16,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use eval::EVAL_NOTES;
 use gate::GATE_NOTES;
+use steer::STEER_NOTES;
 use train::TRAIN_NOTES;
 #[cfg(feature = "queue")]
 use worker::WORKER_NOTES;
 
 pub(crate) use eval::{EvalArguments, EvalSet};
 pub(crate) use gate::GateArguments;
+pub(crate) use show::ShowArguments;
+pub(crate) use steer::{Act, EditArguments, ExtendArguments, InjectArguments, SteerArguments};
 pub(crate) use train::TrainArguments;
 #[cfg(feature = "queue")]
 pub(crate) use worker::WorkerArguments;
@@ -108,7 +113,7 @@ pub(crate) enum Command {
     /// List the runs in the store
     Runs(StoreArguments),
     /// Show the state or the result of a run
-    Show(RunReference),
+    Show(ShowArguments),
     /// Print only a run's best prompt
     Best(BestArguments),
     /// Compare two candidates of a run: texts, and examples won and lost
@@ -130,6 +135,9 @@ pub(crate) enum Command {
     Report(ReportArguments),
     /// Show where each line of a prompt comes from: its iteration, the examples, the gate
     Blame(BlameArguments),
+    /// Act on a run: inject a text, veto a candidate, give a hint, exclude an example, pause, extend
+    #[command(after_help = STEER_NOTES)]
+    Steer(SteerArguments),
     /// Serve the HTTP API and the pages: run submitted jobs, and show the runs of a store
     #[command(after_help = SERVE_NOTES)]
     Serve(ServeArguments),
@@ -309,6 +317,20 @@ pub(crate) struct DiffArguments {
     /// The candidate to compare it with
     #[arg(value_name = "B")]
     pub(crate) after: String,
+    /// Most examples that are listed of each set
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// List only examples of this kind
+    #[arg(long, value_name = "KIND")]
+    pub(crate) only: Option<ChangedKind>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ChangedKind {
+    /// B scores higher
+    Won,
+    /// B scores lower
+    Lost,
 }
 
 #[derive(Debug, Args)]

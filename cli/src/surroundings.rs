@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gepa_configs::TaskConfig;
+use gepa_configs::{ConfigError, ConfigSource, TaskConfig};
 use gepa_engine::Store;
 use gepa_engine::record::RunRow;
 use gepa_models::Environment;
@@ -149,4 +149,19 @@ pub(crate) async fn find_run(store: &dyn Store, text: &str) -> Result<RunRow, Co
             "no run is called `{text}`; `gepa runs` lists all runs"
         ))),
     }
+}
+
+/// The task of a stored run, with these keys set otherwise.
+pub(crate) fn stored_task(
+    run: &RunRow,
+    environment: &Environment,
+    overrides: &[String],
+) -> Result<TaskConfig, ConfigError> {
+    let source = ConfigSource {
+        file: Path::new(""),
+        environment,
+        overrides,
+        dialects: gepa_jobs::DIALECTS,
+    };
+    source.load_stored(&run.config)
 }

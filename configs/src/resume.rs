@@ -10,10 +10,11 @@ use crate::raw::RawConfig;
 use crate::task::{ConnectedTask, TaskConfig};
 
 /// Keys that decide nothing: how fast a run is, where its models answer, how long they are waited for.
-const FREE: [&str; 9] = [
+const FREE: [&str; 10] = [
     "run.name",
     "run.max_concurrent",
     "reflection.max_concurrent",
+    "reflection.keep_prompts",
     "rollouts.timeout_seconds",
     "rollouts.backoff_seconds",
     "rollouts.max_attempts",

@@ -51,6 +51,7 @@ mod telemetry;
 pub mod verdict;
 
 pub use config::{Config, ExampleSets, InvalidConfig, Problem, Settings};
+pub use core::{MOST_HINT_CHARS, Steering, SteeringRefused};
 pub use counters::{Counters, UsageShare};
 pub use event::*;
 pub use ids::{BadRunId, RunId, Seq, Timestamp, TrialKey, snapshot_id};
@@ -60,6 +61,7 @@ pub use random::{ChaChaStreams, DrawPurpose, RandomSource};
 pub use run::{
     BranchPoint, Order, ReflectionOrder, Rewritten, Run, RunBuilder, RunControl, RunEnd, RunError,
     RunHandle, RunResult, SteppedRun, Steps, TrialOrder, Trouble, TroubleWatch, abandon,
+    steer_at_rest,
 };
 pub use stop::StopReason;
 pub use store::{Claim, ClaimNotice, ClaimToken, Store, StoreError};

@@ -139,6 +139,7 @@ fn reflection(config: &Config, candidate: &Arc<Candidate>, chars: usize) -> Prop
         components: asked.into_iter().collect(),
         records: (0..minibatch).map(|seed| record(seed.into())).collect(),
         earlier: Vec::new(),
+        hint: None,
         texts: config.settings().hypotheses(),
     }
 }

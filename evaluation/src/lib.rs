@@ -31,7 +31,7 @@ pub use outcome::{Failure, FailureKind, Outcome, REASONING_KEY, Scored};
 pub use prompt::{PromptMessage, PromptTemplate, Section};
 pub use proposer::{
     ComponentRequest, EarlierAttempt, ExampleRecord, ProposalRequest, ProposedTexts, Proposer,
-    ProposerError, ProposerErrorKind, ReflectiveRecord,
+    ProposerError, ProposerErrorKind, ReflectiveRecord, SentPrompt,
 };
 pub use reasoning::{SplitReply, split_reasoning};
 pub use score_range::ScoreRange;

@@ -7,7 +7,9 @@ use gepa_archive::Candidate;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use crate::{ExampleId, ModelError, ModelErrorKind, REASONING_KEY, Scored, Usage, UsageBound};
+use crate::{
+    ExampleId, Message, ModelError, ModelErrorKind, REASONING_KEY, Scored, Usage, UsageBound,
+};
 
 /// Writes new texts from what a candidate did on a few examples.
 ///
@@ -70,6 +72,8 @@ pub struct ProposalRequest {
     pub records: Vec<ReflectiveRecord>,
     /// Earlier attempts that the policy remembers; empty where it has no memory.
     pub earlier: Vec<EarlierAttempt>,
+    /// What a person who watches the run wants the new texts to take into account.
+    pub hint: Option<Arc<str>>,
     /// Different texts wanted for each component; at least 1.
     pub texts: u32,
 }
@@ -112,6 +116,8 @@ pub struct ProposedTexts {
     pub usage: Usage,
     /// The reply they were read from, where there was one; it is journaled with them.
     pub reply: Option<String>,
+    /// The messages that a model was sent, where they are to be journaled with the reply.
+    pub sent: Vec<Message>,
 }
 
 /// A proposal for which there are no new texts.
@@ -126,6 +132,15 @@ pub struct ProposerError {
     pub usage: Usage,
     /// The reply that could not be used, where there was one.
     pub reply: Option<String>,
+    /// What a model was sent, where it is to be journaled.
+    pub sent: Option<Box<SentPrompt>>,
+}
+
+/// The messages of one call of a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SentPrompt {
+    /// The messages, in order.
+    pub messages: Vec<Message>,
 }
 
 /// The kinds of failure to propose.
@@ -154,6 +169,7 @@ impl ProposerError {
             message: message.into(),
             usage: Usage::default(),
             reply: None,
+            sent: None,
         }
     }
 }

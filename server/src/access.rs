@@ -10,20 +10,20 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use ring::digest::{SHA256, digest};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How often the file is looked at, at most.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What the holder of a key may do. Each role may also do what the roles before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// See jobs, events, results and the pages.
     Read,
-    /// Submit jobs, and pause, resume or cancel those of the own tenant.
+    /// Submit jobs; steer, pause, resume or cancel those of the own tenant.
     Submit,
-    /// Pause, resume or cancel every job.
+    /// Steer, pause, resume or cancel every job, and other runs of the store.
     Administer,
 }
 

@@ -5,7 +5,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::access::{Access, Role};
+use gepa_engine::record::RunRow;
+use gepa_jobs::JobMark;
+
+use crate::access::{Access, Caller, Role};
 use crate::dashboard;
 use crate::failure::Failure;
 
@@ -39,6 +42,16 @@ pub(crate) async fn check(
     }
     request.extensions_mut().insert(caller);
     next.run(request).await
+}
+
+/// Refuses a command for a job of another tenant.
+pub(crate) fn check_tenant(caller: &Caller, run: &RunRow) -> Result<(), Failure> {
+    let tenant = JobMark::of(run).map(|mark| mark.tenant).unwrap_or_default();
+    if caller.role == Role::Administer || caller.tenant == tenant {
+        return Ok(());
+    }
+    let message = "the job belongs to another tenant; send a key with the role `administer`";
+    Err(Failure::new(StatusCode::FORBIDDEN, message))
 }
 
 fn presented(headers: &HeaderMap) -> Option<&[u8]> {

@@ -108,6 +108,9 @@ impl From<RunError> for Failure {
                     "validation": validation,
                 }),
             ),
+            RunError::Refused(_)
+            | RunError::NoSuchIteration { .. }
+            | RunError::OtherTask { .. } => Self::new(StatusCode::CONFLICT, message),
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, message),
         }
     }

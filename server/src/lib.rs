@@ -15,6 +15,7 @@ mod listener;
 mod routes;
 mod server;
 mod settings;
+mod steering;
 mod telemetry;
 
 pub use access::{AccessError, Role, TenantQuota};
@@ -26,4 +27,7 @@ pub use jobs::{ConfiguredJobs, Fleet, JobSource, OutageSettings, PreparedJob};
 pub use routes::{MAX_EVENTS, OPENAPI, route_paths};
 pub use server::{Server, StartError};
 pub use settings::ServerSettings;
+pub use steering::{
+    ACTS, BadRequest, ControlSocket, Reached, SteerError, SteerRequest, Steered, ask, steer_here,
+};
 pub use telemetry::serve_metrics;

@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::extract::FromRef;
-use gepa_engine::{Store, StoreError};
+use gepa_engine::{RunId, Store, StoreError};
+use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 
 use crate::access::{Access, AccessError};
-use crate::dashboard::{Source, Views};
+use crate::dashboard::{Helm, Source, Views};
 use crate::events::{Feeds, Streams};
+use crate::failure::Failure;
 use crate::jobs::{Fleet, JobSource, Supervisor};
 use crate::listener;
 use crate::routes;
 use crate::settings::ServerSettings;
+use crate::steering::{SteerError, SteerRequest, Steered};
 use crate::telemetry;
 
 /// What the routes share.
@@ -30,7 +34,7 @@ impl FromRef<Arc<App>> for Source {
     fn from_ref(app: &Arc<App>) -> Self {
         Self {
             views: Arc::clone(&app.views),
-            can_steer: true,
+            helm: Arc::clone(app) as Arc<dyn Helm>,
         }
     }
 }
@@ -45,6 +49,26 @@ pub enum StartError {
     /// The file of keys cannot be used.
     #[error(transparent)]
     Access(#[from] AccessError),
+}
+
+#[async_trait]
+impl Helm for App {
+    fn runs_jobs(&self) -> bool {
+        true
+    }
+
+    async fn branch(
+        &self,
+        origin: &RunId,
+        iteration: Option<u64>,
+        overrides: &Map<String, Value>,
+    ) -> Result<RunId, Failure> {
+        Ok(self.supervisor.branch(origin, iteration, overrides).await?)
+    }
+
+    async fn steer(&self, run: &RunId, request: SteerRequest) -> Result<Steered, SteerError> {
+        self.supervisor.steer(run, request).await
+    }
 }
 
 /// Runs the jobs of a store and serves the HTTP API. Call [`shut_down`](Self::shut_down) before

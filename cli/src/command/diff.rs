@@ -9,14 +9,15 @@ use gepa_engine::record::{CandidateRow, RunRow};
 use gepa_engine::{EventBody, Fact, Seq, Store};
 use gepa_evaluation::ExampleId;
 use gepa_statistics::Comparison;
+use serde_json::json;
 
-use crate::arguments::DiffArguments;
+use crate::arguments::{ChangedKind, DiffArguments};
 use crate::candidates::find_candidate;
 use crate::error::CommandError;
 use crate::format::{CONFIDENCE, difference, one_line, score};
 use crate::output::{has_colour, stdout};
 use crate::screen::shown;
-use crate::surroundings::{block_on, find};
+use crate::surroundings::{block_on, environment, find, stored_task};
 use crate::word_diff::word_diff;
 
 /// Rows read from the store in one go.
@@ -31,8 +32,21 @@ struct Changed {
     after: f64,
 }
 
-/// The outputs of the two candidates, by candidate and example.
-type Outputs = BTreeMap<(ContentId, ExampleId), String>;
+/// The examples that are listed, and the number of those that are not.
+struct Listed {
+    shown: Vec<Changed>,
+    others: usize,
+}
+
+/// What a rollout was given and gave.
+struct Answer {
+    inputs: Option<String>,
+    expected: Option<String>,
+    output: Option<String>,
+}
+
+/// The answers of the two candidates, by candidate and example.
+type Outputs = BTreeMap<(ContentId, ExampleId), Answer>;
 
 pub(crate) fn diff(arguments: &DiffArguments) -> Result<ExitCode, CommandError> {
     block_on(async {
@@ -43,7 +57,6 @@ pub(crate) fn diff(arguments: &DiffArguments) -> Result<ExitCode, CommandError> 
         let mut out = stdout();
         writeln!(out, "--- {}", titled(before))?;
         writeln!(out, "+++ {}", titled(after))?;
-        write_texts(&mut out, &run, before, after)?;
         let sets = [
             ("pareto", &run.pareto, &before.scores, &after.scores),
             (
@@ -53,19 +66,23 @@ pub(crate) fn diff(arguments: &DiffArguments) -> Result<ExitCode, CommandError> 
                 &after.validation_scores,
             ),
         ];
-        for (name, examples, before_scores, after_scores) in sets {
-            let (Some(left), Some(right)) = (before_scores, after_scores) else {
-                writeln!(
+        writeln!(out)?;
+        for (name, _, left, right) in sets {
+            match (left, right) {
+                (Some(left), Some(right)) => write_set(&mut out, name, left, right)?,
+                _ => writeln!(
                     out,
-                    "\n{name} set: not compared, since only one candidate or none was scored on it"
-                )?;
-                continue;
-            };
-            let changed = changed(examples, left, right);
-            let outputs = outputs(&*store, &run, [before, after], &changed).await?;
-            write_set(&mut out, name, left, right)?;
-            for one in &changed {
-                write_changed(&mut out, one, [before, after], &outputs)?;
+                    "{name} set: not compared, since only one candidate or none was scored on it"
+                )?,
+            }
+        }
+        write_texts(&mut out, &run, before, after)?;
+        for (name, examples, left, right) in sets {
+            if let (Some(left), Some(right)) = (left, right) {
+                let changed = changed(examples, left, right);
+                let listed = listed(changed, arguments);
+                let outputs = outputs(&*store, &run, [before, after], &listed.shown).await?;
+                write_listed(&mut out, name, &listed, [before, after], &outputs)?;
             }
         }
         out.flush()?;
@@ -138,6 +155,45 @@ fn changed(examples: &[ExampleId], before: &[Option<f64>], after: &[Option<f64>]
         .collect()
 }
 
+fn listed(mut changed: Vec<Changed>, arguments: &DiffArguments) -> Listed {
+    match arguments.only {
+        Some(ChangedKind::Won) => changed.retain(|one| one.after > one.before),
+        Some(ChangedKind::Lost) => changed.retain(|one| one.after < one.before),
+        None => {}
+    }
+    let most = arguments.limit.unwrap_or(usize::MAX).min(changed.len());
+    let others = changed.len() - most;
+    changed.truncate(most);
+    Listed {
+        shown: changed,
+        others,
+    }
+}
+
+fn write_listed(
+    out: &mut dyn Write,
+    name: &str,
+    listed: &Listed,
+    sides: [&CandidateRow; 2],
+    outputs: &Outputs,
+) -> io::Result<()> {
+    if listed.shown.is_empty() && listed.others == 0 {
+        return Ok(());
+    }
+    writeln!(out, "\n{name} set")?;
+    for one in &listed.shown {
+        write_changed(out, one, sides, outputs)?;
+    }
+    if listed.others > 0 {
+        writeln!(
+            out,
+            "  and {} more; a greater --limit shows them",
+            listed.others
+        )?;
+    }
+    Ok(())
+}
+
 fn write_set(
     out: &mut dyn Write,
     name: &str,
@@ -153,7 +209,7 @@ fn write_set(
     let lost = pairs.iter().filter(|(left, right)| right < left).count();
     let same = pairs.len() - won - lost;
     let failed = before.len() - pairs.len();
-    write!(out, "\n{name} set: {won} won, {lost} lost, {same} equal")?;
+    write!(out, "{name} set: {won} won, {lost} lost, {same} equal")?;
     if failed > 0 {
         write!(out, ", {failed} without a score on one side")?;
     }
@@ -177,16 +233,26 @@ fn write_changed(
     let (left, right) = (score(one.before), score(one.after));
     let example = one.example.to_string();
     writeln!(out, "  {word}  {}  {left} -> {right}", shown(&example))?;
+    let answer = |row: &CandidateRow| outputs.get(&(row.candidate_id, one.example.clone()));
+    let either = |part: fn(&Answer) -> Option<&String>| {
+        let sides = [answer(before), answer(after)].into_iter();
+        sides.flatten().find_map(part)
+    };
+    if let Some(inputs) = either(|answer| answer.inputs.as_ref()) {
+        writeln!(out, "      inputs    {}", one_line(inputs, QUOTED))?;
+    }
+    if let Some(expected) = either(|answer| answer.expected.as_ref()) {
+        writeln!(out, "      expected  {}", one_line(expected, QUOTED))?;
+    }
     for (mark, row) in [("-", before), ("+", after)] {
-        let key = (row.candidate_id, one.example.clone());
-        if let Some(output) = outputs.get(&key) {
+        if let Some(output) = answer(row).and_then(|answer| answer.output.as_ref()) {
             writeln!(out, "      {mark} {}", one_line(output, QUOTED))?;
         }
     }
     Ok(())
 }
 
-/// The candidates' outputs on the changed examples, from the events that hold them.
+/// The candidates' answers on the changed examples, from the events that hold them.
 async fn outputs(
     store: &dyn Store,
     run: &RunRow,
@@ -209,6 +275,10 @@ async fn outputs(
             }
         }
     }
+    // Without the run's files the examples are shown without their inputs.
+    let task = environment()
+        .ok()
+        .and_then(|environment| stored_task(run, &environment, &[]).ok());
     let mut outputs = Outputs::new();
     for (key, seq) in events {
         let before = Seq(seq.0.saturating_sub(1));
@@ -217,13 +287,17 @@ async fn outputs(
         else {
             continue;
         };
-        if let Some(output) = rollout
-            .outcome
-            .scored()
-            .and_then(|scored| scored.output.clone())
-        {
-            outputs.insert(key, output);
-        }
+        let Some(scored) = rollout.outcome.scored() else {
+            continue;
+        };
+        let row = task.as_ref().and_then(|task| task.row_of(&key.1));
+        let (inputs, expected) = row.unzip();
+        let answer = Answer {
+            inputs: inputs.map(|inputs| json!(inputs).to_string()),
+            expected: expected.flatten().map(|expected| expected.to_string()),
+            output: scored.output.clone(),
+        };
+        outputs.insert(key, answer);
     }
     Ok(outputs)
 }

@@ -20,6 +20,7 @@ mod runs;
 mod schema;
 mod serve;
 mod show;
+mod steer;
 mod store_copy;
 mod train;
 #[cfg(feature = "queue")]
@@ -43,6 +44,7 @@ pub(crate) use runs::runs;
 pub(crate) use schema::schema;
 pub(crate) use serve::serve;
 pub(crate) use show::show;
+pub(crate) use steer::steer;
 pub(crate) use store_copy::store_copy;
 pub(crate) use train::train;
 #[cfg(feature = "queue")]

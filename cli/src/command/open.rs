@@ -13,7 +13,7 @@ use crate::arguments::OpenArguments;
 use crate::error::CommandError;
 use crate::output::stdout;
 use crate::signals::Signals;
-use crate::surroundings::{existing_store, find_run};
+use crate::surroundings::{environment, existing_store, find_run, store_url};
 
 /// The program that opens an address in the user's browser.
 const BROWSER: &str = if cfg!(target_os = "macos") {
@@ -42,7 +42,12 @@ async fn show(arguments: &OpenArguments) -> Result<ExitCode, CommandError> {
     };
     let listener = TcpListener::bind(wanted).await.map_err(bind)?;
     let address = listener.local_addr().map_err(bind)?;
-    let viewer = Viewer::new(store);
+    let environment = environment()?;
+    let url = store_url(&arguments.store, &environment);
+    let viewer = Viewer::new(store, environment, move || {
+        let url = url.clone();
+        Box::pin(async move { gepa_postgres::open(&url).await })
+    });
     // What follows `#` is not sent to any server and stands in no log.
     let url = format!("http://{address}/#{page}?token={}", viewer.token());
     let mut out = stdout();

@@ -2,23 +2,20 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
 use gepa_archive::CandidateIndex;
-use gepa_configs::{ConfigSource, TaskConfig};
 use gepa_engine::RunId;
 use gepa_engine::record::RunRow;
 use gepa_engine::replay::{
     Along, OtherChoice, OwnPath, PathEnd, Verified, WhatIf, verify, what_if,
 };
-use gepa_models::Environment;
 
 use crate::arguments::ReplayArguments;
 use crate::error::CommandError;
 use crate::format::{count, score};
 use crate::output::stdout;
-use crate::surroundings::{block_on, environment, find};
+use crate::surroundings::{block_on, environment, find, stored_task};
 
 /// Most other choices that are listed.
 const LISTED: usize = 10;
@@ -40,20 +37,6 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> Result<ExitCode, CommandErr
         out.flush()?;
         Ok(ExitCode::SUCCESS)
     })
-}
-
-fn stored_task(
-    run: &RunRow,
-    environment: &Environment,
-    overrides: &[String],
-) -> Result<TaskConfig, CommandError> {
-    let source = ConfigSource {
-        file: Path::new(""),
-        environment,
-        overrides,
-        dialects: gepa_jobs::DIALECTS,
-    };
-    Ok(source.load_stored(&run.config)?)
 }
 
 fn write_verified(out: &mut dyn Write, run: &RunId, verified: Verified) -> io::Result<()> {

@@ -330,11 +330,14 @@ pub(super) async fn watch(
     let standing = Standing::new(before, limits);
     let troubles = Troubles::new(handle.trouble());
     let listening = tokio::spawn(signals.steer(handle.control()));
+    // Without a socket the run goes on; it can be steered when it is at rest.
+    let reachable = gepa_server::ControlSocket::open(&run_id, handle.control());
     let (finished, followed) = tokio::join!(
         handle.finish(),
         follow(run_id.clone(), feed, standing, troubles, watching.log)
     );
     listening.abort();
+    drop(reachable);
     let result = finished.map_err(|error| CommandError::Stopped {
         error,
         resume: resume_command(&run_id, watching),

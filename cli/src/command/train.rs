@@ -1,7 +1,7 @@
 //! `gepa train`: runs a job file in this process or on a backend, and writes its result files.
 
 mod announce;
-mod backend;
+pub(super) mod backend;
 mod here;
 mod there;
 

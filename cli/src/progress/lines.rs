@@ -106,8 +106,8 @@ fn line(body: &EventBody, standing: &Standing) -> Option<String> {
         EventBody::Fact(Fact::RunInterrupted(interrupted)) => {
             Some(format!("interrupted: {}", interrupted.reason))
         }
-        EventBody::Fact(Fact::RunPaused) => Some("paused".to_owned()),
-        EventBody::Fact(Fact::RunContinued) => Some("goes on after the pause".to_owned()),
+        EventBody::Fact(Fact::RunPaused(_)) => Some("paused".to_owned()),
+        EventBody::Fact(Fact::RunContinued(_)) => Some("goes on after the pause".to_owned()),
         EventBody::Fact(Fact::RunAbandoned(abandoned)) => {
             Some(format!("abandoned: {}", abandoned.reason))
         }

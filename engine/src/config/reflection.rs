@@ -36,6 +36,8 @@ pub struct ReflectionSettings {
     pub max_text_chars: u32,
     /// Longest prompt, in characters; longer examples are cut in the middle, all alike.
     pub max_prompt_chars: u32,
+    /// Whether the journal keeps each prompt as it was sent.
+    pub keep_prompts: bool,
 }
 
 impl Default for ReflectionSettings {
@@ -52,6 +54,7 @@ impl Default for ReflectionSettings {
             max_concurrent: 8,
             max_text_chars: 20_000,
             max_prompt_chars: 200_000,
+            keep_prompts: true,
         }
     }
 }

@@ -300,11 +300,12 @@ impl Core {
         candidate: Arc<Candidate>,
         scored: &Row,
     ) -> Option<Insertion> {
-        let obtained = scored.obtained(&self.instances, &self.scale);
+        let obtained = self.obtained_by(scored);
+        let counted = self.counting(scored.counted(&self.scale));
         let row = ScoreRow::new(obtained.clone()).ok()?;
         let content_id = candidate.content_id();
         let insertion = if let Some(growth) = &mut self.growth {
-            growth.add(&parents, &scored.counted(&self.scale), obtained);
+            growth.add(&parents, &counted, obtained);
             let ranked = growth.ranked();
             let archive = &mut self.archive;
             let insertion =

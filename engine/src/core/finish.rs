@@ -216,7 +216,9 @@ impl Core {
             .map(|((trial, candidate), rank)| {
                 let scores = trial.scores();
                 let worst = self.scale.worst_among(scores.iter().flatten().copied());
-                let known: Vec<f64> = trial.values(worst).into_iter().flatten().collect();
+                let values = trial.values(worst).into_iter().zip(&trial.examples);
+                let counting = values.filter(|(_, example)| !self.steered.is_excluded(example));
+                let known: Vec<f64> = counting.filter_map(|(value, _)| value).collect();
                 ValidationResult {
                     candidate,
                     rank: (rank > 0).then_some(rank),
@@ -225,7 +227,16 @@ impl Core {
                 }
             })
             .collect();
-        let best = self.winners().first().copied();
+        let winners = self.winners().to_vec();
+        let is_live = |index: &CandidateIndex| {
+            let entry = self.archive.get(*index);
+            entry.is_some_and(|entry| !entry.evicted)
+        };
+        // A person may have vetoed the winner during the final scoring.
+        let best = winners
+            .into_iter()
+            .find(is_live)
+            .or_else(|| self.archive.best());
         let best = best.map(|best| self.or_the_seed(best, &validation));
         let comparison = best.and_then(|best| self.against_seed(best));
         self.admit_that_nothing_was_executed();
@@ -259,7 +270,13 @@ impl Core {
                 .map(|instance| self.archive.score(candidate, *instance))
                 .collect()
         };
+        let counting = |scores: Vec<Option<f64>>| {
+            let cells = scores.into_iter().zip(&self.config.sets().validation);
+            let kept = cells.filter(|(_, example)| !self.steered.is_excluded(example));
+            kept.map(|(score, _)| score).collect::<Vec<_>>()
+        };
         let rows = held_out(seed).zip(held_out(best));
+        let rows = rows.map(|(before, after)| (counting(before), counting(after)));
         let (before, after) = rows.unwrap_or_else(|| (on_fronts(seed), on_fronts(best)));
         let pairs: Vec<(f64, f64)> = before
             .into_iter()

@@ -149,7 +149,9 @@ impl Proposal {
     }
 
     fn parent_is_judged(&self) -> bool {
-        self.verdict.is_some() || self.rewrites.iter().any(|rewrite| rewrite.attempts > 0)
+        self.verdict.is_some()
+            || self.child_trial.is_some()
+            || self.rewrites.iter().any(|rewrite| rewrite.attempts > 0)
     }
 }
 

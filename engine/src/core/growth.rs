@@ -135,6 +135,17 @@ impl Growth {
         self.read_estimates();
     }
 
+    /// Takes a position of the pareto set out of all rows.
+    pub(crate) fn exclude(&mut self, position: usize, instance: InstanceIndex) {
+        let posterior = Arc::make_mut(&mut self.posterior);
+        posterior.exclude(self.places[position]);
+        posterior.fit();
+        for member in &mut self.members {
+            member.scores.retain(|score| score.instance != instance);
+        }
+        self.read_estimates();
+    }
+
     /// The candidate has left the archive.
     pub(crate) fn freeze(&mut self, index: CandidateIndex) {
         Arc::make_mut(&mut self.posterior).freeze(index);

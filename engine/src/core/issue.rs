@@ -10,7 +10,7 @@ use super::ledger::Reservation;
 use super::order::Issue;
 use super::pace::Pace;
 use super::priority::Priority;
-use super::proposal::{CHILD_TRIAL, PARENT_TRIAL, Proposal, Rewrite, RewriteState, Verdict};
+use super::proposal::{CHILD_TRIAL, PARENT_TRIAL, Proposal, Rewrite, RewriteState};
 use super::trial::Trial;
 use super::{Core, Part};
 use crate::config::{Duplicates, SearchRules};
@@ -120,20 +120,6 @@ impl Core {
             .most(components)
             .min(components);
         most as u64 * u64::from(self.config.settings().reflection.max_attempts)
-    }
-
-    /// A candidate from outside skips the gate, because the user who submitted it wants its pareto
-    /// scores.
-    fn issue_injected(&mut self, iteration: u64) -> bool {
-        let Some(candidate) = self.injected.pop_front() else {
-            return false;
-        };
-        let mut proposal = self.proposal(iteration, Origin::Injected);
-        self.announce(&proposal, Vec::new());
-        self.propose(&mut proposal, Arc::new(candidate));
-        proposal.verdict = Some(Verdict::Pass(None));
-        self.open.insert(iteration, proposal);
-        true
     }
 
     fn issue_merge(&mut self, iteration: u64) -> bool {
@@ -253,6 +239,7 @@ impl Core {
         proposal.turn = turn;
         proposal.parents = vec![parent];
         proposal.earlier = self.rejected.of(parent);
+        proposal.hint.clone_from(&self.steered.hint);
         proposal.rewrites = components.iter().cloned().map(Rewrite::new).collect();
         proposal.reserved = Reservation {
             rollouts: trial.open() + batch.len() as u64 + self.reserved_at_issue(),
@@ -317,7 +304,7 @@ impl Core {
             .unwrap_or_default()
     }
 
-    fn sample_minibatch(&mut self, question: MinibatchQuestion) -> Vec<ExampleId> {
+    pub(super) fn sample_minibatch(&mut self, question: MinibatchQuestion) -> Vec<ExampleId> {
         let PolicySet {
             minibatch, answers, ..
         } = &mut self.policies;
@@ -325,7 +312,9 @@ impl Core {
         let positions = answers.ask(name, minibatch, |sampler| {
             sampler.sample(&question, &mut *self.random)
         });
-        let positions = positions.answer;
+        let most = question.examples;
+        let positions = positions.answer.into_iter().filter(|at| *at < most);
+        let positions = self.replace_excluded(positions.collect());
         let train = &self.config.sets().train;
         let named = positions.into_iter().filter_map(|at| train.get(at));
         let mut batch: Vec<ExampleId> = named.take(question.size).cloned().collect();

@@ -108,6 +108,7 @@ impl Core {
         }
         self.stop = None;
         self.winners = None;
+        self.say_what_changed_after_the_end();
     }
 
     /// The part of the rollout limit that belongs to final scorings.

@@ -4,6 +4,7 @@
 //! the same decisions, however they are batched. Resuming, replaying and the guarantees of the
 //! schedules rest on this.
 
+mod acts;
 mod commit;
 #[cfg(test)]
 mod conformance;
@@ -29,6 +30,7 @@ mod scorings;
 mod settings;
 mod speculation;
 mod staleness;
+mod steering;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -38,9 +40,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use gepa_archive::{
-    Archive, ArchiveSettings, Candidate, CandidateIndex, ContentId, InstanceIndex, MergeLog,
-};
+use gepa_archive::{Archive, ArchiveSettings, CandidateIndex, ContentId, InstanceIndex, MergeLog};
 use gepa_evaluation::{ExampleId, Outcome, ScoreRange};
 
 use crate::config::{BudgetSettings, Config, Evaluation, SearchSettings};
@@ -58,9 +58,11 @@ use rejected::Rejected;
 use row::Row;
 use scale::Scale;
 use scorings::Scorings;
+use steering::Steered;
 use trial::Trial;
 use work::rollouts_of;
 
+pub use acts::{MOST_HINT_CHARS, Steering, SteeringRefused};
 pub(crate) use growth::Growth;
 pub(crate) use limits::LimitsRefused;
 pub(crate) use priority::Priority;
@@ -87,7 +89,7 @@ pub(crate) struct Core {
     memory: Memory,
     rejected: Rejected,
     merge: MergeState,
-    injected: VecDeque<Candidate>,
+    steered: Steered,
     open: BTreeMap<u64, Proposal>,
     next_iteration: u64,
     next_generation: u64,
@@ -181,7 +183,7 @@ impl Core {
             memory: Memory::new(reuse, &settings.search),
             rejected: Rejected::default(),
             merge: MergeState::default(),
-            injected: VecDeque::new(),
+            steered: Steered::default(),
             open: BTreeMap::new(),
             next_iteration: 1,
             next_generation: 1,
@@ -261,8 +263,11 @@ impl Core {
                 self.settle_reflection(settled);
             }
             Fact::CandidateInjected(injected) => {
-                self.injected.push_back(injected.candidate.clone());
+                self.steered.injected.push_back(injected.clone());
             }
+            Fact::CandidateVetoed(vetoed) => self.veto(vetoed),
+            Fact::HintGiven(given) => self.take_hint(given),
+            Fact::ExampleExcluded(excluded) => self.exclude(excluded),
             Fact::StopRequested(request) => self.stop_at_once(request.reason.clone()),
             // The answer was used when it was given, or it was recalled before.
             Fact::PolicyDecided(_) => return false,

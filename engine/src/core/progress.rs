@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use gepa_archive::{ContentId, Origin};
-use gepa_evaluation::{Outcome, ReflectiveRecord, Stage};
+use gepa_evaluation::{ExampleId, Outcome, ReflectiveRecord, Stage};
 
 use super::priority::Priority;
 use super::proposal::{
     CHILD_TRIAL, Comparison, PARENT_TRIAL, Proposal, REGATE_TRIAL, Rewrite, RewriteState, Verdict,
 };
 use super::scale::Scale;
+use super::steering::Steered;
 use super::trial::Trial;
 use super::work::{ReflectionWork, Work};
 use super::{Core, is_complete};
@@ -120,8 +121,15 @@ impl Core {
         let Some(trial) = &proposal.parent_trial else {
             return;
         };
+        if let Some(child) = proposal.injected.clone() {
+            self.try_injected(proposal, child);
+            return;
+        }
         let search = &self.config.settings().search;
-        let scores = trial.scores();
+        let mut scores = trial.scores();
+        for (score, example) in scores.iter_mut().zip(&trial.examples) {
+            score.take_if(|_| self.steered.is_excluded(example));
+        }
         let perfect = |score: &Option<f64>| {
             score.is_some_and(|score| self.scale.is_perfect(score, search.perfect_score))
         };
@@ -238,9 +246,7 @@ impl Core {
             return;
         }
         // Where the parent has neither a score nor a failure that counts there is nothing to compare with.
-        let examples: Vec<_> = counted_positions(parent_trial, &self.scale)
-            .map(|position| parent_trial.examples[position].clone())
-            .collect();
+        let examples = self.counted_examples(parent_trial);
         let key = proposal.key(CHILD_TRIAL);
         let (content, as_of) = (child.content_id(), proposal.issued_at);
         let candidate = Arc::clone(&child);
@@ -321,7 +327,8 @@ impl Core {
         child: &Trial,
     ) -> (Vec<[Option<f64>; 2]>, Comparison) {
         let worst = self.worst_of(proposal, &[]);
-        let opposing = opposing_scores(proposal, worst);
+        let mut opposing = opposing_scores(proposal, worst);
+        self.without_excluded(child, &mut opposing);
         let comparison = compare_with(child, &opposing, worst);
         (opposing, comparison)
     }
@@ -333,6 +340,14 @@ impl Core {
         let merged = proposal.merge_scores.iter().flatten().copied();
         let others = others.iter().flatten().copied().flatten();
         self.scale.worst_among(own.chain(merged).chain(others))
+    }
+
+    /// The examples of a parent's trial on which it has a score or a failure that counts.
+    pub(super) fn counted_examples(&self, trial: &Trial) -> Vec<ExampleId> {
+        let positions = counted_positions(trial, &self.scale);
+        positions
+            .map(|position| trial.examples[position].clone())
+            .collect()
     }
 
     pub(super) fn finish_trial(&mut self, trial: Option<&Trial>) {
@@ -350,8 +365,9 @@ impl Core {
             component: Arc::clone(component),
             attempt: rewrite.attempts,
             candidate: Arc::clone(&trial.candidate),
-            records: records(trial),
+            records: records(trial, &self.steered),
             complaint: rewrite.complaint.clone(),
+            hint: proposal.hint.clone(),
             rules: TextRules {
                 current: trial.candidate.text(component).cloned().unwrap_or_default(),
                 may_repeat: self.config.settings().search.duplicates == Duplicates::Keep,
@@ -379,13 +395,16 @@ fn counted_positions<'t>(trial: &'t Trial, scale: &Scale) -> impl Iterator<Item 
     (0..trial.examples.len()).filter(move |position| trial.value(*position, worst).is_some())
 }
 
-fn records(trial: &Trial) -> Vec<ReflectiveRecord> {
-    let records = scored_positions(trial).filter_map(|position| {
-        Some(ReflectiveRecord {
-            example: trial.examples[position].clone(),
-            scored: trial.scored(position)?.clone(),
-        })
-    });
+fn records(trial: &Trial, steered: &Steered) -> Vec<ReflectiveRecord> {
+    let counts = |position: &usize| !steered.is_excluded(&trial.examples[*position]);
+    let records = scored_positions(trial)
+        .filter(counts)
+        .filter_map(|position| {
+            Some(ReflectiveRecord {
+                example: trial.examples[position].clone(),
+                scored: trial.scored(position)?.clone(),
+            })
+        });
     records.collect()
 }
 

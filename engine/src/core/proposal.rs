@@ -41,6 +41,10 @@ pub(crate) struct Proposal {
     pub(crate) rewrites: Vec<Rewrite>,
     /// Rejected rewrites of its parent when it was issued.
     pub(crate) earlier: Vec<EarlierAttempt>,
+    /// The hint in force when it was issued.
+    pub(crate) hint: Option<Arc<str>>,
+    /// The candidate from outside that becomes its child, if it has one.
+    pub(crate) injected: Option<Arc<Candidate>>,
     /// The turn it took from its parent, where components are rewritten in turn.
     pub(crate) turn: Option<usize>,
     /// The size of the archive when it was issued. It may know no later members.
@@ -154,6 +158,8 @@ impl Proposal {
             merge_scores: Vec::new(),
             rewrites: Vec::new(),
             earlier: Vec::new(),
+            hint: None,
+            injected: None,
             turn: None,
             child: None,
             content: None,

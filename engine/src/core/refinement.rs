@@ -94,12 +94,13 @@ impl Core {
 
     fn extend(&mut self, iteration: u64, member: CandidateIndex, row: &Row) -> Option<Extension> {
         let is_live = self.archive.get(member).is_some_and(|one| !one.evicted);
+        let further = self.obtained_by(row);
+        let counted = self.counting(row.counted(&self.scale));
         let growth = self.growth.as_mut().filter(|_| is_live)?;
-        let further = row.obtained(&self.instances, &self.scale);
         let longer: ScoreRow = growth.longer_row(member, &further)?;
         let from = growth.length(member) as u32;
         let known = row.known_scores();
-        growth.extend(member, &row.counted(&self.scale), further);
+        growth.extend(member, &counted, further);
         let extension = self
             .archive
             .extend(member, &longer, &growth.ranked())

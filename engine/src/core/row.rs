@@ -384,6 +384,7 @@ impl Core {
             is_taken[score.position] = true;
         }
         positions.retain(|at| *at < pareto && !std::mem::replace(&mut is_taken[*at], true));
+        positions.retain(|at| !self.is_excluded_at(*at));
         if known.is_empty() {
             positions.truncate(self.first_order());
         }

@@ -69,7 +69,8 @@ impl Core {
         let scores: Vec<_> = rival.scores().iter().map(|score| [*score; 2]).collect();
         let worst = self.worst_of(proposal, &scores);
         let scores = rival.values(worst).into_iter();
-        let opposing: Vec<[Option<f64>; 2]> = scores.map(|score| [score; 2]).collect();
+        let mut opposing: Vec<[Option<f64>; 2]> = scores.map(|score| [score; 2]).collect();
+        self.without_excluded(child, &mut opposing);
         let comparison = compare_with(child, &opposing, worst);
         let passed = comparison.compared > 0 && self.passes(proposal, &opposing, comparison);
         let Some(regate) = &mut proposal.regate else {

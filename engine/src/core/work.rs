@@ -52,6 +52,8 @@ pub(crate) struct ReflectionWork {
     pub(crate) records: Vec<ReflectiveRecord>,
     /// Why the last answer could not be used; empty at the first attempt.
     pub(crate) complaint: String,
+    /// A person's hint.
+    pub(crate) hint: Option<Arc<str>>,
     pub(crate) rules: TextRules,
     /// Rejected rewrites of the component, the oldest first.
     pub(crate) earlier: Vec<EarlierAttempt>,

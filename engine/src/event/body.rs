@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CandidateAccepted, CandidateInjected, CandidateProposed, GateDecided, LimitsChanged,
-    PolicyDecided, ProposalClosed, ProposalIssued, RefinementIssued, ReflectionSettled,
-    RolloutSettled, RolloutsDropped, RowExtended, RunAbandoned, RunFinished, RunInterrupted,
-    RunResumed, RunStarted, RungDecided, SettingsChanged, SnapshotTaken, StopDecided,
-    StopRequested, TrialFinished, TrialStarted,
+    ArchiveRevised, CandidateAccepted, CandidateInjected, CandidateProposed, CandidateVetoed,
+    ExampleExcluded, GateDecided, HintGiven, LimitsChanged, PolicyDecided, ProposalClosed,
+    ProposalIssued, RefinementIssued, ReflectionSettled, RolloutSettled, RolloutsDropped,
+    RowExtended, RunAbandoned, RunFinished, RunInterrupted, RunResumed, RunStarted, RungDecided,
+    SettingsChanged, SnapshotTaken, SteeredBy, StopDecided, StopRequested, TrialFinished,
+    TrialStarted,
 };
 use crate::ids::{Seq, Timestamp};
 
@@ -114,9 +115,9 @@ kinds! {
         /// The process stopped before the run was finished. The run can be resumed.
         RunInterrupted(interrupted: RunInterrupted) = "run_interrupted",
         /// The user paused the run: nothing further is started for now.
-        RunPaused = "run_paused",
+        RunPaused(by: SteeredBy) = "run_paused",
         /// The user ended a pause of the run.
-        RunContinued = "run_continued",
+        RunContinued(by: SteeredBy) = "run_continued",
         /// The user asked the run to end early, or a limit outside the schedule was reached.
         StopRequested(request: StopRequested) = "stop_requested",
         /// The supervisor of the run ended it while no process worked on it. No decision follows
@@ -129,6 +130,12 @@ kinds! {
         SettingsChanged(changed: Box<SettingsChanged>) = "settings_changed",
         /// The user submitted a candidate.
         CandidateInjected(injected: CandidateInjected) = "candidate_injected",
+        /// The user vetoed a candidate.
+        CandidateVetoed(vetoed: CandidateVetoed) = "candidate_vetoed",
+        /// The user gave the reflection model a hint.
+        HintGiven(given: HintGiven) = "hint_given",
+        /// The user excluded an example.
+        ExampleExcluded(excluded: ExampleExcluded) = "example_excluded",
         /// A policy that is not part of the configuration decided something.
         PolicyDecided(decided: PolicyDecided) = "policy_decided",
         /// A rollout has its outcome.
@@ -169,6 +176,8 @@ kinds! {
         RowExtended(extended: Box<RowExtended>) = "row_extended",
         /// An iteration ended without a new member of the archive.
         ProposalClosed(closed: ProposalClosed) = "proposal_closed",
+        /// A person took a candidate or an example out of the archive.
+        ArchiveRevised(revised: Box<ArchiveRevised>) = "archive_revised",
         /// A candidate entered the archive.
         CandidateAccepted(accepted: Box<CandidateAccepted>) = "candidate_accepted",
         /// The archive improved, or the run ended, and the state of the archive was recorded.
@@ -177,6 +186,22 @@ kinds! {
         StopDecided(stop: StopDecided) = "stop_decided",
         /// The run is over.
         RunFinished(finished: Box<RunFinished>) = "run_finished",
+    }
+}
+
+impl Fact {
+    /// Who steered the run by this fact; `None` if it is no act of a person.
+    pub fn steered_by(&self) -> Option<&SteeredBy> {
+        match self {
+            Self::RunPaused(by) | Self::RunContinued(by) => Some(by),
+            Self::StopRequested(request) => Some(&request.by),
+            Self::LimitsChanged(changed) => Some(&changed.by),
+            Self::CandidateInjected(injected) => Some(&injected.by),
+            Self::CandidateVetoed(vetoed) => Some(&vetoed.by),
+            Self::HintGiven(given) => Some(&given.by),
+            Self::ExampleExcluded(excluded) => Some(&excluded.by),
+            _ => None,
+        }
     }
 }
 
@@ -298,7 +323,7 @@ mod tests {
         for json in [json.as_str(), turned] {
             assert_eq!(EventBody::from_json(json).unwrap(), body);
         }
-        let paused = EventBody::from(Fact::RunPaused);
+        let paused = EventBody::from(Fact::RunPaused(SteeredBy::default()));
         assert_eq!(
             serde_json::to_string(&paused).unwrap(),
             r#"{"kind":"run_paused"}"#

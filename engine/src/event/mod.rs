@@ -12,6 +12,7 @@ mod policy;
 mod proposal;
 mod reflection;
 mod run;
+mod steering;
 mod trial;
 
 pub use archive::*;
@@ -21,4 +22,5 @@ pub use policy::*;
 pub use proposal::*;
 pub use reflection::*;
 pub use run::*;
+pub use steering::*;
 pub use trial::*;

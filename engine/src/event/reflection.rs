@@ -1,6 +1,6 @@
 //! Calls of the reflection model.
 
-use gepa_evaluation::Usage;
+use gepa_evaluation::{Message, Usage};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Timestamp;
@@ -21,6 +21,10 @@ pub struct ReflectionSettled {
     /// The tokens and cost of the call.
     #[serde(default, skip_serializing_if = "Usage::is_zero")]
     pub usage: Usage,
+    /// The messages sent; absent if `reflection.keep_prompts` is off, if the proposer is no model, and in
+    /// journals of versions before 0.2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Message>,
     /// The reply as received; `None` if there was none.
     pub reply: Option<String>,
     /// The new text, if the reply holds one.

@@ -4,6 +4,7 @@ use gepa_archive::{Candidate, CandidateIndex};
 use serde::{Deserialize, Serialize};
 
 use super::growing::BestAgainstSeed;
+use super::steering::SteeredBy;
 use crate::config::{BudgetSettings, Settings};
 use crate::counters::Counters;
 use crate::ids::{RunId, Seq};
@@ -95,6 +96,9 @@ pub struct RunInterrupted {
 pub struct StopRequested {
     /// Why the run should end.
     pub reason: StopReason,
+    /// Who asked, where a person did.
+    #[serde(default, skip_serializing_if = "SteeredBy::is_unknown")]
+    pub by: SteeredBy,
 }
 
 /// An end without any further decision.
@@ -112,13 +116,31 @@ pub struct LimitsChanged {
     pub before: BudgetSettings,
     /// The limits in force from now on.
     pub after: BudgetSettings,
+    /// Who changed them, where a person steered the run.
+    #[serde(default, skip_serializing_if = "SteeredBy::is_unknown")]
+    pub by: SteeredBy,
 }
 
-/// A candidate from outside.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CandidateInjected {
-    /// The candidate.
-    pub candidate: Candidate,
+impl LimitsChanged {
+    /// The limits that differ, each as `key: before to after`.
+    pub fn changes(&self) -> Vec<String> {
+        let values = |limits| serde_json::to_value(limits).unwrap_or_default();
+        let (before, after) = (values(&self.before), values(&self.after));
+        let shown = |value: &serde_json::Value| match value {
+            serde_json::Value::Null => "none".to_owned(),
+            value => value.to_string(),
+        };
+        let keys = after.as_object().into_iter().flatten();
+        keys.filter(|(key, value)| before[key.as_str()] != **value)
+            .map(|(key, value)| {
+                format!(
+                    "{key}: {} to {}",
+                    shown(&before[key.as_str()]),
+                    shown(value)
+                )
+            })
+            .collect()
+    }
 }
 
 /// Optimization is over.

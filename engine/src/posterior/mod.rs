@@ -164,6 +164,20 @@ impl Posterior {
         }
     }
 
+    /// Takes a place out of all rows.
+    pub(crate) fn exclude(&mut self, place: usize) {
+        for member in &mut self.members {
+            let score = Arc::make_mut(&mut member.row).get_mut(place);
+            if let Some(score) = score.filter(|score| !score.is_nan()) {
+                *score = f64::NAN;
+                member.scored -= 1;
+            }
+        }
+        let frozen = Arc::make_mut(&mut self.frozen);
+        frozen.sums[place] = 0.0;
+        frozen.counts[place] = 0;
+    }
+
     /// Fixes the estimate that a member has.
     pub(crate) fn freeze(&mut self, index: CandidateIndex) {
         let Some(at) = self.position(index) else {

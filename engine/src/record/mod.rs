@@ -17,9 +17,9 @@ pub use column::{Cell, CellReader, Column, ColumnError, Stored, usage_cells};
 pub use endings::Endings;
 pub use project::{Change, Projector};
 pub use rows::{
-    CANDIDATE_EXPORT, CandidateRow, CandidateStatus, GateRow, ROLLOUT_EXPORT, ReflectionRow,
-    RolloutRow, RunRow, RunStatus, RunSummary, SnapshotRow, TRIAL_EXPORT, TrialRow, components,
-    messages,
+    ActRow, CANDIDATE_EXPORT, CandidateRow, CandidateStatus, GateRow, ROLLOUT_EXPORT,
+    ReflectionRow, RolloutRow, RunRow, RunStatus, RunSummary, SnapshotRow, TRIAL_EXPORT, TrialRow,
+    components, messages,
 };
 pub use scores_seen::ScoresSeen;
 pub use statistics::statistics;

@@ -6,8 +6,8 @@ use super::rows::{
     CandidateRow, GateRow, ReflectionRow, RolloutRow, RunSummary, SnapshotRow, TrialRow,
 };
 use crate::event::{
-    CandidateAccepted, CloseReason, Decision, Event, EventBody, Fact, RowExtended, TrialFinished,
-    ValidationResult,
+    CandidateAccepted, CloseReason, Decision, Event, EventBody, Fact, RevisedMean, RowExtended,
+    TrialFinished, ValidationResult,
 };
 use crate::ids::{RunId, Seq, Timestamp};
 
@@ -23,6 +23,8 @@ pub enum Change {
     Accepted(Box<CandidateAccepted>, Seq),
     /// The row of an accepted candidate became longer.
     Extended(Box<RowExtended>),
+    /// The mean score of an accepted candidate changed, because an example was excluded.
+    Mean(RevisedMean),
     /// A candidate left the archive, by the event `Seq`.
     Evicted(CandidateIndex, Seq),
     /// An iteration's candidate, if it has one, was not accepted.
@@ -87,8 +89,8 @@ impl Projector {
             }
             Fact::RunResumed(_)
             | Fact::RunInterrupted(_)
-            | Fact::RunPaused
-            | Fact::RunContinued
+            | Fact::RunPaused(_)
+            | Fact::RunContinued(_)
             | Fact::StopRequested(_)
             | Fact::RunAbandoned(_)
             | Fact::LimitsChanged(_)
@@ -96,6 +98,9 @@ impl Projector {
             | Fact::RolloutRecalled(_)
             | Fact::ReflectionRecalled(_)
             | Fact::CandidateInjected(_)
+            | Fact::CandidateVetoed(_)
+            | Fact::HintGiven(_)
+            | Fact::ExampleExcluded(_)
             | Fact::PolicyDecided(_)
             | Fact::RolloutsDropped(_) => Vec::new(),
         }
@@ -146,6 +151,12 @@ impl Projector {
                 let evicted = left.map(|index| Change::Evicted(*index, seq));
                 let accepted = Change::Accepted(accepted.clone(), seq);
                 std::iter::once(accepted).chain(evicted).collect()
+            }
+            Decision::ArchiveRevised(revised) => {
+                let left = revised.withdrawn.iter();
+                let left = left.map(|index| Change::Evicted(*index, seq));
+                let means = revised.means.iter().map(|mean| Change::Mean(*mean));
+                left.chain(means).collect()
             }
             Decision::SnapshotTaken(taken) => {
                 let row = SnapshotRow::taken(run_id(), taken, &self.summary, at);

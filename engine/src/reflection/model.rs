@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gepa_evaluation::{
     ChatRequest, ComponentRequest, ExampleRecord, LanguageModel, Message, ProposalRequest,
-    ProposedTexts, Proposer, ProposerError, Purpose, Usage, UsageBound,
+    ProposedTexts, Proposer, ProposerError, Purpose, SentPrompt, Usage, UsageBound,
 };
 use indexmap::IndexMap;
 
@@ -22,6 +22,15 @@ pub struct ModelProposer {
     templates: IndexMap<Arc<str>, Template>,
     max_prompt_chars: usize,
     reading: ReplyReading,
+    keep_prompts: bool,
+}
+
+/// The new texts of one component, and what was said.
+struct Rewritten {
+    texts: Vec<String>,
+    usage: Usage,
+    reply: String,
+    sent: Vec<Message>,
 }
 
 impl ModelProposer {
@@ -32,6 +41,7 @@ impl ModelProposer {
             templates: config.templates().clone(),
             max_prompt_chars: config.settings().reflection.max_prompt_chars as usize,
             reading: config.settings().reflection.reading,
+            keep_prompts: config.settings().reflection.keep_prompts,
         }
     }
 
@@ -55,6 +65,12 @@ impl ModelProposer {
         if let Some(tried) = tried(name, current, &proposal.earlier) {
             prompt.push_str(&tried);
         }
+        if let Some(hint) = &proposal.hint {
+            prompt.extend([
+                "\n\nA person who watches this work asks you to take the following into account:\n",
+                hint,
+            ]);
+        }
         if proposal.texts > 1 {
             prompt.push_str(&request(proposal.texts));
         }
@@ -65,18 +81,35 @@ impl ModelProposer {
         &self,
         proposal: &ProposalRequest,
         component: &ComponentRequest,
-    ) -> Result<(Vec<String>, Usage, String), ProposerError> {
+    ) -> Result<Rewritten, ProposerError> {
         let messages = self.messages(proposal, component);
+        let sent = if self.keep_prompts {
+            messages.clone()
+        } else {
+            Vec::new()
+        };
         let purpose = Purpose::Reflection;
-        let completion = self
-            .model
-            .complete(ChatRequest { messages, purpose })
-            .await?;
+        let answered = self.model.complete(ChatRequest { messages, purpose }).await;
+        let completion = match answered {
+            Ok(completion) => completion,
+            Err(error) => {
+                return Err(ProposerError {
+                    sent: boxed(sent),
+                    ..error.into()
+                });
+            }
+        };
         let current = proposal.candidate.text(&component.name);
         let current = current.map_or("", |text| &**text);
         match texts_in(&completion, current, self.reading, proposal.texts) {
-            Ok(texts) => Ok((texts, completion.usage, completion.text)),
+            Ok(texts) => Ok(Rewritten {
+                texts,
+                usage: completion.usage,
+                reply: completion.text,
+                sent,
+            }),
             Err(error) => Err(ProposerError {
+                sent: boxed(sent),
                 usage: completion.usage,
                 reply: Some(completion.text),
                 ..error
@@ -85,19 +118,25 @@ impl ModelProposer {
     }
 }
 
+fn boxed(messages: Vec<Message>) -> Option<Box<SentPrompt>> {
+    (!messages.is_empty()).then(|| Box::new(SentPrompt { messages }))
+}
+
 #[async_trait]
 impl Proposer for ModelProposer {
     async fn propose(&self, proposal: ProposalRequest) -> Result<ProposedTexts, ProposerError> {
         let mut proposed = ProposedTexts::default();
         for component in &proposal.components {
             let rewritten = self.rewrite(&proposal, component).await;
-            let (texts, usage, reply) = rewritten.map_err(|error| ProposerError {
+            let rewritten = rewritten.map_err(|error| ProposerError {
                 usage: error.usage + proposed.usage,
                 ..error
             })?;
-            proposed.texts.insert(Arc::clone(&component.name), texts);
-            proposed.usage += usage;
-            proposed.reply = Some(reply);
+            let name = Arc::clone(&component.name);
+            proposed.texts.insert(name, rewritten.texts);
+            proposed.usage += rewritten.usage;
+            proposed.reply = Some(rewritten.reply);
+            proposed.sent.extend(rewritten.sent);
         }
         Ok(proposed)
     }

@@ -1,6 +1,6 @@
 //! Compares other settings with every choice of the recorded run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use gepa_archive::{
@@ -11,7 +11,7 @@ use gepa_evaluation::{ExampleId, Stage};
 use super::data::{Recorded, candidates_of};
 use crate::config::{Config, SearchSettings};
 use crate::core::{Growth, archive_settings, ranks};
-use crate::event::{CandidateAccepted, Decision, Event, EventBody, RowExtended};
+use crate::event::{CandidateAccepted, Decision, Event, EventBody, Fact, RowExtended};
 use crate::policy::RowScore;
 use crate::random::{DrawPurpose, RandomSource, source_of};
 
@@ -99,6 +99,8 @@ impl Along {
                 EventBody::Decision(Decision::CandidateAccepted(accepted)) => {
                     pool.accept(accepted, recorded, candidates.get(&accepted.candidate));
                 }
+                EventBody::Fact(Fact::CandidateVetoed(vetoed)) => pool.veto(vetoed.candidate),
+                EventBody::Fact(Fact::ExampleExcluded(excluded)) => pool.exclude(&excluded.example),
                 EventBody::Decision(Decision::RowExtended(extended)) => {
                     pool.extend(extended, recorded);
                 }
@@ -117,6 +119,8 @@ struct Pool<'a> {
     positions: HashMap<&'a ExampleId, usize>,
     /// The contents of the members.
     members: Vec<ContentId>,
+    /// Positions of the pareto set that count no longer.
+    excluded: BTreeSet<usize>,
 }
 
 impl<'a> Pool<'a> {
@@ -135,6 +139,7 @@ impl<'a> Pool<'a> {
             instances,
             positions: places.map(|(position, id)| (id, position)).collect(),
             members: Vec::new(),
+            excluded: BTreeSet::new(),
         }
     }
 
@@ -165,6 +170,31 @@ impl<'a> Pool<'a> {
         if let Ok(inserted) = archive.insert_ranked(candidate, parents, origin, &row, &ranked) {
             inserted.evicted.iter().for_each(|one| growth.freeze(*one));
         }
+    }
+
+    fn veto(&mut self, candidate: CandidateIndex) {
+        if candidate != CandidateIndex(0)
+            && self.archive.withdraw(candidate).is_ok()
+            && let Some(growth) = &mut self.growth
+        {
+            growth.freeze(candidate);
+        }
+    }
+
+    fn exclude(&mut self, example: &ExampleId) {
+        let Some(position) = self.positions.get(example).copied() else {
+            return;
+        };
+        let instance = self.instances[position];
+        if !self.excluded.insert(position) || self.archive.is_empty() {
+            return;
+        }
+        let estimates = self.growth.as_mut().map(|growth| {
+            growth.exclude(position, instance);
+            growth.ranked()
+        });
+        self.archive
+            .exclude(instance, &estimates.unwrap_or_default());
     }
 
     /// Settings under which no row grows know the rows as they were accepted.
@@ -204,6 +234,7 @@ impl<'a> Pool<'a> {
     ) -> Vec<RowScore> {
         let ordered = recorded.ordered(iteration);
         let positions = ordered.filter_map(|example| self.positions.get(example).copied());
+        let positions = positions.filter(|position| !self.excluded.contains(position));
         let known = positions.map(|position| RowScore {
             position,
             score: score_at(position),
@@ -222,6 +253,9 @@ impl<'a> Pool<'a> {
         let obtained = recorded.obtained(iteration).into_iter();
         let scores = obtained.filter_map(|example| {
             let position = *self.positions.get(example)?;
+            if self.excluded.contains(&position) {
+                return None;
+            }
             let outcome = recorded.outcome(Stage::Pareto, candidate, example);
             let scored = outcome.and_then(|outcome| outcome.scored());
             Some(InstanceScore {

@@ -8,8 +8,7 @@ use gepa_evaluation::{ExampleId, Outcome, Stage};
 use indexmap::IndexMap;
 
 use crate::event::{
-    CandidateInjected, Decision, Event, EventBody, Fact, ProposalIssued, ReflectionSettled,
-    RolloutSettled,
+    Decision, Event, EventBody, Fact, ProposalIssued, ReflectionSettled, RolloutSettled,
 };
 
 /// The facts of a run, by content: another path may need an outcome that was bought for another
@@ -24,8 +23,8 @@ pub(crate) struct Recorded {
     /// The pareto examples that were executed, by iteration.
     bought: HashMap<u64, BTreeSet<ExampleId>>,
     reflections: HashMap<ReflectionKey, Arc<ReflectionSettled>>,
-    /// Candidates from outside, each with the number of iterations that had begun before it came.
-    pub(super) injected: Vec<(usize, CandidateInjected)>,
+    /// What people did to the search, each with the number of iterations that had begun before.
+    pub(super) steered: Vec<(usize, Fact)>,
     /// The course of each iteration.
     pub(super) courses: IndexMap<u64, Course>,
 }
@@ -82,9 +81,14 @@ impl Recorded {
                 EventBody::Fact(Fact::RolloutSettled(settled) | Fact::RolloutRecalled(settled)) => {
                     recorded.keep_rollout(settled);
                 }
-                EventBody::Fact(Fact::CandidateInjected(injected)) => {
+                EventBody::Fact(
+                    fact @ (Fact::CandidateInjected(_)
+                    | Fact::CandidateVetoed(_)
+                    | Fact::HintGiven(_)
+                    | Fact::ExampleExcluded(_)),
+                ) => {
                     let begun = courses.by_iteration.len();
-                    recorded.injected.push((begun, injected.clone()));
+                    recorded.steered.push((begun, fact.clone()));
                 }
                 EventBody::Fact(
                     Fact::ReflectionSettled(settled) | Fact::ReflectionRecalled(settled),

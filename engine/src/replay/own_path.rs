@@ -9,7 +9,9 @@ use gepa_evaluation::ExampleId;
 use super::data::{Course, Courses, Recorded};
 use crate::config::Config;
 use crate::core::{Core, ReflectionWork, RolloutWork, Work};
-use crate::event::{Fact, ReflectionSettled, RolloutSettled, RolloutsDropped};
+use crate::event::{
+    CandidateInjected, CandidateVetoed, Fact, ReflectionSettled, RolloutSettled, RolloutsDropped,
+};
 use crate::ids::TrialKey;
 use crate::random::source_of;
 use crate::stop::StopReason;
@@ -51,8 +53,8 @@ struct Walk<'a> {
     recorded: &'a Recorded,
     courses: Courses,
     queue: VecDeque<Work>,
-    /// The number of injected candidates used so far.
-    injected: usize,
+    /// The number of acts of people that were repeated so far.
+    steered: usize,
     missing: Option<(u64, String)>,
 }
 
@@ -64,12 +66,12 @@ impl OwnPath {
             recorded,
             courses: Courses::default(),
             queue: VecDeque::new(),
-            injected: 0,
+            steered: 0,
             missing: None,
         };
         walk.take_out();
         while let Some(work) = walk.queue.pop_front() {
-            walk.inject();
+            walk.steer();
             walk.answer(&work);
         }
         walk.conclude()
@@ -77,14 +79,35 @@ impl OwnPath {
 }
 
 impl Walk<'_> {
-    /// Injects a candidate from outside when as many iterations have begun as in the record.
-    fn inject(&mut self) {
-        while let Some((begun, injected)) = self.recorded.injected.get(self.injected)
+    /// Repeats what people did when as many iterations have begun as in the record.
+    fn steer(&mut self) {
+        while let Some((begun, fact)) = self.recorded.steered.get(self.steered)
             && *begun <= self.courses.by_iteration.len()
         {
-            self.injected += 1;
-            self.core.settle(&Fact::CandidateInjected(injected.clone()));
-            self.take_out();
+            self.steered += 1;
+            if let Some(fact) = self.on_this_path(fact) {
+                self.core.settle(&fact);
+                self.take_out();
+            }
+        }
+    }
+
+    /// On another path a candidate may have another index, or may not exist.
+    fn on_this_path(&self, fact: &Fact) -> Option<Fact> {
+        match fact {
+            Fact::CandidateVetoed(vetoed) => Some(Fact::CandidateVetoed(CandidateVetoed {
+                candidate: self.courses.index_of(vetoed.content)?,
+                ..vetoed.clone()
+            })),
+            Fact::CandidateInjected(injected) => {
+                // The best candidate of this path takes the place of the parent that was named.
+                let parent = None;
+                Some(Fact::CandidateInjected(CandidateInjected {
+                    parent,
+                    ..injected.clone()
+                }))
+            }
+            other => Some(other.clone()),
         }
     }
 

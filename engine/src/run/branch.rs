@@ -11,7 +11,9 @@ use crate::event::{Decision, Event, EventBody, Fact, RunOrigin, RunStarted, Sett
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::policy::Policies;
 use crate::random::source_of;
+use crate::record::RunRow;
 use crate::replay::{follow_with, read_all};
+use crate::store::Store;
 
 /// The point of an earlier run at which a new run begins.
 #[derive(Clone, Debug)]
@@ -47,18 +49,58 @@ impl RunBuilder {
         Box::pin(self.begin_branch(point)).await
     }
 
+    /// Stores a branch without starting it; [`resume`](Self::resume) takes it up. The rest is as in
+    /// [`branch`](Self::branch).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`branch`](Self::branch).
+    pub async fn create_branch(self, point: BranchPoint) -> Result<RunId, RunError> {
+        let stored = self.new_run(&point)?;
+        // The steps of a replay make a large future.
+        Box::pin(stored.branch(point)).await
+    }
+
     async fn begin_branch(self, point: BranchPoint) -> Result<RunHandle, RunError> {
+        let run_id = self.new_run(&point)?.branch(point).await?;
+        self.resume(run_id).await
+    }
+
+    fn new_run(&self, point: &BranchPoint) -> Result<NewRun, RunError> {
         let config = self.config().clone();
         check_kept(&point.config, &config)?;
-        let store = self.stored_in()?;
-        let row = self.run_row()?;
+        Ok(NewRun {
+            config,
+            store: self.stored_in()?,
+            row: self.run_row()?,
+            reuse: self.reuses_outcomes()?,
+        })
+    }
+}
+
+/// A run that is not stored yet.
+struct NewRun {
+    config: Config,
+    store: Arc<dyn Store>,
+    row: RunRow,
+    reuse: bool,
+}
+
+impl NewRun {
+    /// Stores it with the part that it shares with another run.
+    async fn branch(self, point: BranchPoint) -> Result<RunId, RunError> {
+        let Self {
+            config,
+            store,
+            row,
+            reuse,
+        } = self;
         let events = read_all(&*store, &point.run).await?;
         let last = last_iteration(&events);
         let iteration = point.iteration.unwrap_or(last);
         if iteration > last {
             return Err(RunError::NoSuchIteration { iteration, last });
         }
-        let reuse = self.reuses_outcomes()?;
         follow_with(&events, &point.config, reuse)?;
         let origin = RunOrigin {
             seq: events.last().map_or(Seq(0), |event| event.seq),
@@ -79,7 +121,7 @@ impl RunBuilder {
         let token = claim.token();
         store.append(token, Seq(0), journal.collect()).await?;
         drop(claim);
-        self.resume(run_id).await
+        Ok(run_id)
     }
 }
 
@@ -228,6 +270,9 @@ impl Shared {
             }
             Fact::RunResumed(_) => Some(fact.clone()),
             Fact::CandidateInjected(_)
+            | Fact::CandidateVetoed(_)
+            | Fact::HintGiven(_)
+            | Fact::ExampleExcluded(_)
             | Fact::StopRequested(_)
             | Fact::LimitsChanged(_)
             | Fact::SettingsChanged(_) => (!is_held).then(|| fact.clone()),

@@ -22,7 +22,7 @@ use super::spend::SpendLimiter;
 use super::trouble::{Opening, Trouble, TroubleWatch};
 use crate::config::{BudgetSettings, Config};
 use crate::core::{Core, Work};
-use crate::event::{Decision, Event, EventBody, Fact, RunResumed};
+use crate::event::{Decision, Event, EventBody, Fact, RunResumed, SteeredBy};
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::policy::Policies;
 use crate::random::{RandomSource, source_of};
@@ -228,7 +228,7 @@ impl RunBuilder {
         let changes = wanted != *core.limits();
         if changes {
             core.check_limits(&wanted, run.summary.active_seconds)?;
-            pending.push(limits_changed(&core, wanted));
+            pending.push(limits_changed(&core, wanted, SteeredBy::default()).into());
         }
         let going_on = !core.is_finished() || !pending.is_empty();
         if going_on {
@@ -407,6 +407,8 @@ impl Parts {
             core,
             journal,
             dispatcher,
+            awaited: Vec::new(),
+            stopped_by: SteeredBy::default(),
             events: self.events.clone(),
             commands,
             clock: Clock {

@@ -14,9 +14,10 @@ use super::handle::Command;
 use super::journal::Journal;
 use super::known::recalled;
 use super::result::RunEnd;
+use super::steering::Awaited;
 use crate::config::Config;
 use crate::core::{Core, Work};
-use crate::event::{CandidateInjected, Event, EventBody, Fact, RunInterrupted, StopRequested};
+use crate::event::{Event, EventBody, Fact, RunInterrupted, SteeredBy, StopRequested};
 use crate::ids::{RunId, Timestamp};
 use crate::replay::Recorded;
 use crate::stop::StopReason;
@@ -41,6 +42,10 @@ pub(super) struct Driver {
     /// Whether other limits are being journaled. A run that is over may go on under them.
     pub(super) changing_limits: bool,
     pub(super) ending: Option<Ending>,
+    /// Acts of people whose facts are not stored yet.
+    pub(super) awaited: Vec<Awaited>,
+    /// Who requested the stop that is coming.
+    pub(super) stopped_by: SteeredBy,
     /// The outcomes that the runs bought from which this run branches, the nearest first.
     pub(super) origins: Vec<Recorded>,
 }
@@ -73,21 +78,21 @@ pub(super) enum Ending {
 
 impl Clock {
     /// Seconds of work, without pauses.
-    fn elapsed_seconds(&self) -> f64 {
+    pub(super) fn elapsed_seconds(&self) -> f64 {
         let until = self.paused_since.unwrap_or_else(Instant::now);
         let seconds = until.saturating_duration_since(self.began).as_secs_f64();
         self.earlier_seconds + seconds - self.paused_seconds
     }
 
-    fn is_paused(&self) -> bool {
+    pub(super) fn is_paused(&self) -> bool {
         self.paused_since.is_some()
     }
 
-    fn pause(&mut self) {
+    pub(super) fn pause(&mut self) {
         self.paused_since = Some(Instant::now());
     }
 
-    fn go_on(&mut self) {
+    pub(super) fn go_on(&mut self) {
         if let Some(since) = self.paused_since.take() {
             self.paused_seconds += since.elapsed().as_secs_f64();
         }
@@ -204,6 +209,7 @@ impl Driver {
                 }
             }
         }
+        Awaited::answer(&mut self.awaited, batch);
         // It is no error if the batch has no subscriber.
         let _ = self.events.send(Arc::clone(batch));
         let now = Timestamp::now();
@@ -268,69 +274,9 @@ impl Driver {
         }
     }
 
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::Pause => self.pause(),
-            Command::Resume => self.go_on(),
-            Command::Stop => {
-                self.go_on();
-                self.end_soon(Ending::Stop(StopReason::Requested));
-            }
-            Command::Cancel => {
-                self.dispatcher.abort();
-                self.end_soon(Ending::Stop(StopReason::Cancelled));
-            }
-            Command::Interrupt(reason) => {
-                self.end_soon(Ending::Interrupt {
-                    reason,
-                    provider_down: false,
-                });
-            }
-            Command::Abort(reason) => {
-                self.dispatcher.abort();
-                self.end_soon(Ending::Interrupt {
-                    reason,
-                    provider_down: false,
-                });
-            }
-            Command::Inject(candidate) => {
-                let same_shape = candidate.components().keys().eq(self
-                    .config
-                    .seed()
-                    .components()
-                    .keys());
-                if same_shape && !self.core.is_finished() {
-                    let candidate = *candidate;
-                    self.journal
-                        .push(Fact::CandidateInjected(CandidateInjected { candidate }));
-                } else {
-                    tracing::warn!(run = %self.run_id, "injected candidate ignored: it has other components than the seed, or the run is over");
-                }
-            }
-        }
-    }
-
-    fn pause(&mut self) {
-        if self.clock.is_paused() || self.ending.is_some() || self.core.is_finished() {
-            return;
-        }
-        self.clock.pause();
-        self.dispatcher.pause();
-        self.journal.push(Fact::RunPaused);
-    }
-
-    fn go_on(&mut self) {
-        if !self.clock.is_paused() || self.ending.is_some() {
-            return;
-        }
-        self.clock.go_on();
-        self.dispatcher.open();
-        self.journal.push(Fact::RunContinued);
-    }
-
     /// Sets how the run ends. An interruption replaces a stop, and a cancellation replaces both. Of
     /// each kind the first counts.
-    fn end_soon(&mut self, ending: Ending) {
+    pub(super) fn end_soon(&mut self, ending: Ending) {
         let cancels = matches!(&ending, Ending::Stop(StopReason::Cancelled));
         let interrupts = matches!(&ending, Ending::Interrupt { .. });
         let replaces = match &self.ending {
@@ -358,8 +304,9 @@ impl Driver {
         }
         match self.ending.take() {
             Some(Ending::Stop(reason)) => {
+                let by = std::mem::take(&mut self.stopped_by);
                 self.journal
-                    .push(Fact::StopRequested(StopRequested { reason }));
+                    .push(Fact::StopRequested(StopRequested { reason, by }));
                 self.ending = Some(Ending::Stopping);
             }
             Some(Ending::Interrupt {

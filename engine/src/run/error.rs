@@ -1,6 +1,6 @@
 //! The reasons why a run cannot be started or continued.
 
-use crate::core::LimitsRefused;
+use crate::core::{LimitsRefused, SteeringRefused};
 use crate::ids::Seq;
 use crate::stop::StopReason;
 use crate::store::StoreError;
@@ -69,6 +69,9 @@ pub enum RunError {
         "the run is over and would end again at once under these limits: {0}; raise the limit that this names,          for example `gepa run --resume RUN --set budget.max_rollouts=5000`"
     )]
     StillOver(StopReason),
+    /// A person's act was refused.
+    #[error(transparent)]
+    Refused(#[from] SteeringRefused),
     /// The seed or an example set differs from the one the run was started with.
     #[error(
         "{what} differs from the one the run began with, and earlier decisions rest on it; begin a new run,          or go on with the stored config: `gepa run --resume RUN`"

@@ -3,25 +3,28 @@
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::error::RunError;
 use super::result::RunResult;
+use super::steering::Awaited;
 use super::trouble::TroubleWatch;
-use crate::event::Event;
-use crate::ids::RunId;
+use crate::core::{Steering, SteeringRefused};
+use crate::event::{Event, SteeredBy};
+use crate::ids::{RunId, Seq};
 
 /// The commands that a run accepts.
 #[derive(Debug)]
 pub(super) enum Command {
-    Pause,
-    Resume,
+    Pause(SteeredBy),
+    Resume(SteeredBy),
     Stop,
     Cancel,
     Interrupt(String),
     Abort(String),
     Inject(Box<Candidate>),
+    Steer(Steering, Awaited),
 }
 
 /// The handle of a running run. The run goes on when the handle is dropped.
@@ -73,12 +76,22 @@ impl RunControl {
     /// Starts no further call until [`resume`](Self::resume). Calls in flight are finished. The
     /// journal records the pause, so a process that resumes the run finds it paused.
     pub fn pause(&self) {
-        self.send(Command::Pause);
+        self.pause_for(SteeredBy::default());
     }
 
     /// Ends a pause.
     pub fn resume(&self) {
-        self.send(Command::Resume);
+        self.resume_for(SteeredBy::default());
+    }
+
+    /// [Pauses](Self::pause) on behalf of a person.
+    pub fn pause_for(&self, by: SteeredBy) {
+        self.send(Command::Pause(by));
+    }
+
+    /// [Resumes](Self::resume) on behalf of a person.
+    pub fn resume_for(&self, by: SteeredBy) {
+        self.send(Command::Resume(by));
     }
 
     /// Ends the search early: calls in flight are finished, then the final scoring runs.
@@ -99,6 +112,22 @@ impl RunControl {
     /// Drops calls in flight and ends this process's work; the run can be resumed.
     pub fn abort(&self, reason: impl Into<String>) {
         self.send(Command::Abort(reason.into()));
+    }
+
+    /// Does what a person wants, and returns its entry in the journal once that is stored. A stop is
+    /// stored when the calls in flight have ended.
+    ///
+    /// # Errors
+    ///
+    /// Why it is refused. Nothing is written then.
+    pub async fn steer(&self, steering: Steering, by: SteeredBy) -> Result<Seq, SteeringRefused> {
+        let (answer, answered) = oneshot::channel();
+        let by = SteeredBy {
+            at_rest: false,
+            ..by
+        };
+        self.send(Command::Steer(steering, Awaited::new(by, answer)));
+        answered.await.unwrap_or(Err(SteeringRefused::ProcessEnded))
     }
 
     /// Scores a candidate on the pareto set and puts it into the archive. It must have the

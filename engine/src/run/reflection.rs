@@ -71,18 +71,22 @@ impl ReflectionCall {
                 .iter()
                 .flat_map(|work| work.earlier.clone())
                 .collect(),
+            hint: first.hint.clone(),
             texts: first.texts,
         }
     }
 
     /// The facts of the call, one for each component; none if the provider was down. The call's
-    /// cost and reply are journaled with the first component.
+    /// messages, cost and reply are journaled with the first component.
     pub(super) fn settled(self, answer: Result<ProposedTexts, ProposerError>) -> DispatchOutcome {
-        let (mut usage, mut reply, mut texts) = match answer {
-            Ok(proposed) => match self.stranger_in(&proposed) {
-                None => (proposed.usage, proposed.reply, Ok(proposed.texts)),
-                Some(failure) => (proposed.usage, proposed.reply, Err(failure)),
-            },
+        let (mut usage, mut reply, mut sent, mut texts) = match answer {
+            Ok(proposed) => {
+                let texts = match self.stranger_in(&proposed) {
+                    None => Ok(proposed.texts),
+                    Some(failure) => Err(failure),
+                };
+                (proposed.usage, proposed.reply, proposed.sent, texts)
+            }
             Err(error) if error.kind == ProposerErrorKind::ProviderDown => {
                 return DispatchOutcome::ProviderDown {
                     reason: error.message,
@@ -94,7 +98,8 @@ impl ReflectionCall {
                     kind: failure_kind(error.kind),
                     message: error.message,
                 };
-                (error.usage, error.reply, Err(failure))
+                let sent = error.sent.map(|sent| sent.messages).unwrap_or_default();
+                (error.usage, error.reply, sent, Err(failure))
             }
         };
         let finished_at = Timestamp::now();
@@ -120,6 +125,7 @@ impl ReflectionCall {
                 started_at: self.started_at,
                 finished_at,
                 usage: std::mem::take(&mut usage),
+                messages: std::mem::take(&mut sent),
                 reply: reply.take(),
                 text: texts.next(),
                 alternatives: texts.collect(),

@@ -4,14 +4,14 @@
 use super::error::RunError;
 use crate::config::{BudgetSettings, Config};
 use crate::core::Core;
-use crate::event::{Decision, EventBody, Fact, LimitsChanged, RunOrigin, RunStarted};
+use crate::event::{Decision, EventBody, Fact, LimitsChanged, RunOrigin, RunStarted, SteeredBy};
 use crate::record::RunRow;
 use crate::replay::{Recorded, read_all};
 use crate::store::{Store, StoreError};
 
-pub(super) fn limits_changed(core: &Core, after: BudgetSettings) -> EventBody {
+pub(super) fn limits_changed(core: &Core, after: BudgetSettings, by: SteeredBy) -> Fact {
     let before = core.limits().clone();
-    Fact::LimitsChanged(Box::new(LimitsChanged { before, after })).into()
+    Fact::LimitsChanged(Box::new(LimitsChanged { before, after, by }))
 }
 
 /// The sets that the run's rows name must equal those of the configuration.

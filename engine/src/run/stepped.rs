@@ -24,7 +24,7 @@ use crate::core::{Core, RolloutWork, Work};
 use crate::counters::Counters;
 use crate::event::{
     Decision, Event, EventBody, Fact, ReflectionSettled, RolloutSettled, RolloutsDropped,
-    RunInterrupted, RunResumed, StopRequested,
+    RunInterrupted, RunResumed, SteeredBy, StopRequested,
 };
 use crate::ids::{RunId, Seq, Timestamp, TrialKey};
 use crate::policy::Policies;
@@ -149,8 +149,8 @@ impl SteppedRun {
         if wanted != *limits {
             run.core
                 .check_limits(&wanted, stored.summary.active_seconds)?;
-            let changed = limits_changed(&run.core, wanted);
-            run.take_in_body(changed);
+            let changed = limits_changed(&run.core, wanted, SteeredBy::default());
+            run.take_in(changed);
         }
         if !run.is_finished() {
             let engine_version = env!("CARGO_PKG_VERSION").to_owned();
@@ -269,6 +269,7 @@ impl SteppedRun {
             started_at: answer.since,
             finished_at: Timestamp::now(),
             usage: answer.usage,
+            messages: Vec::new(),
             reply: answer.reply,
             text,
             alternatives: Vec::new(),
@@ -284,7 +285,10 @@ impl SteppedRun {
 
     /// Ends the search; what is in flight is dropped. The final scoring may follow.
     pub fn stop(&mut self, reason: StopReason) {
-        self.take_in(Fact::StopRequested(StopRequested { reason }));
+        self.take_in(Fact::StopRequested(StopRequested {
+            reason,
+            by: SteeredBy::default(),
+        }));
     }
 
     /// Notes in the journal why this process leaves the run, which can be resumed.

@@ -187,7 +187,8 @@ impl Pairs {
             scores: Vec::new(),
             failures: 0,
         };
-        for ((example, left), right) in examples.iter().zip(left).zip(right) {
+        let cells = examples.iter().zip(left).zip(right);
+        for ((example, left), right) in cells.filter(|((one, _), _)| tables.counts(one)) {
             let score = |row: &CandidateRow, score: Option<f64>| {
                 let failed = score.is_none()
                     && tables
@@ -219,7 +220,10 @@ fn width(tables: &RunTables, pairs: &[(f64, f64)]) -> Option<f64> {
 
 /// How much the accepted candidates differ on the pareto set.
 pub(super) fn spread(tables: &RunTables) -> Option<TwoWay> {
-    let rows: Vec<&[Option<f64>]> = accepted(tables).map(|(_, scores)| scores).collect();
+    let rows: Vec<Vec<Option<f64>>> = accepted(tables)
+        .map(|(_, scores)| tables.counting(&tables.run.pareto, scores))
+        .collect();
+    let rows: Vec<&[Option<f64>]> = rows.iter().map(Vec::as_slice).collect();
     TwoWay::of(&rows)
 }
 
@@ -234,8 +238,10 @@ pub(super) fn pareto_score(tables: &RunTables, spread: Option<&TwoWay>) -> Optio
 pub(super) fn generalisation_gap(tables: &RunTables) -> Option<Estimate> {
     let best = tables.best()?;
     let known = |row: &[Option<f64>]| row.iter().flatten().copied().collect::<Vec<_>>();
-    let held_out = known(best.validation_scores.as_deref()?);
-    gap(&held_out, &known(best.scores.as_deref()?), CONFIDENCE)
+    let counting = |examples, row| known(&tables.counting(examples, row));
+    let held_out = counting(&tables.run.validation, best.validation_scores.as_deref()?);
+    let pareto = counting(&tables.run.pareto, best.scores.as_deref()?);
+    gap(&held_out, &pareto, CONFIDENCE)
 }
 
 fn accepted(tables: &RunTables) -> impl Iterator<Item = (&CandidateRow, &[Option<f64>])> {

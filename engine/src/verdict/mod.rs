@@ -46,6 +46,20 @@ pub struct Verdict {
     pub pareto_score: Option<Corrected>,
     /// How much higher the best candidate scores on the pareto set than on held-out examples.
     pub generalisation_gap: Option<Estimate>,
+    /// What the verdict would be with the examples that people excluded; `None` if there are none.
+    pub with_excluded: Option<WithExcluded>,
+}
+
+/// The verdict with the examples that people excluded.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct WithExcluded {
+    /// The number of excluded examples, in all sets.
+    pub examples: usize,
+    /// What would be shown.
+    pub verdict: VerdictKind,
+    /// The comparison with the seed.
+    pub evidence: Option<Evidence>,
 }
 
 /// What a run has shown about its best candidate.
@@ -105,6 +119,7 @@ impl Verdict {
             spread,
             pareto_score,
             generalisation_gap: evidence::generalisation_gap(tables),
+            with_excluded: with_excluded(tables),
         };
         verdict.sentence = words::sentence(&verdict);
         verdict
@@ -133,6 +148,21 @@ pub fn with_verdict(mut statistics: Map<String, Value>, verdict: &Verdict) -> Ma
     ];
     statistics.extend(further.map(|(name, value)| (name.to_owned(), value)));
     statistics
+}
+
+fn with_excluded(tables: &RunTables) -> Option<WithExcluded> {
+    let examples = tables.run.summary.excluded.len();
+    if examples == 0 {
+        return None;
+    }
+    let mut all = tables.clone();
+    all.run.summary.excluded.clear();
+    let found = evidence(&all, CONFIDENCE);
+    Some(WithExcluded {
+        examples,
+        verdict: kind(&all, found.as_ref()),
+        evidence: found,
+    })
 }
 
 fn kind(tables: &RunTables, found: Option<&Evidence>) -> VerdictKind {

@@ -73,6 +73,18 @@ impl RunTables {
             .collect()
     }
 
+    /// Whether an example counts: no person excluded it.
+    pub fn counts(&self, example: &ExampleId) -> bool {
+        !self.run.summary.excluded.contains(example)
+    }
+
+    /// A row of scores on these examples without those that count no longer.
+    pub(super) fn counting(&self, examples: &[ExampleId], row: &[Option<f64>]) -> Vec<Option<f64>> {
+        let cells = examples.iter().zip(row);
+        let counted = cells.map(|(example, score)| score.filter(|_| self.counts(example)));
+        counted.collect()
+    }
+
     /// The lowest score there is: as declared, or else 0 or the lowest one seen.
     pub(super) fn lowest(&self, seen: impl Iterator<Item = f64>) -> f64 {
         let declared = self.score_range().map(|(lowest, _)| lowest);

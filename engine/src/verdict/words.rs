@@ -3,7 +3,7 @@
 use gepa_statistics::{Comparison, Method};
 
 use super::evidence::{ComparedSet, Evidence};
-use super::{Verdict, VerdictKind};
+use super::{Verdict, VerdictKind, WithExcluded};
 
 /// The verdict in one sentence, without a full stop.
 pub(super) fn sentence(verdict: &Verdict) -> String {
@@ -47,6 +47,7 @@ pub(super) fn details(verdict: &Verdict) -> Vec<String> {
         lines.push(resolution(&found.comparison));
         lines.extend(corrections(found));
     }
+    lines.extend(verdict.with_excluded.as_ref().map(excluded));
     if let Some(spread) = &verdict.spread {
         lines.push(if spread.shows_no_difference() {
             format!(
@@ -80,6 +81,22 @@ pub(super) fn details(verdict: &Verdict) -> Vec<String> {
         lines.push(format!("possible cause: {cause}"));
     }
     lines
+}
+
+fn excluded(with: &WithExcluded) -> String {
+    let examples = with.examples;
+    let plural = if examples == 1 { "example" } else { "examples" };
+    let shown = with.evidence.as_ref().map_or_else(String::new, |found| {
+        let difference = &found.comparison.difference;
+        format!(
+            ", {:+.3} [{:+.3}, {:+.3}]",
+            difference.mean, difference.low, difference.high
+        )
+    });
+    format!(
+        "without {examples} {plural} that people excluded; with them it would be: {}{shown}",
+        with.verdict.as_str()
+    )
 }
 
 fn probability(comparison: &Comparison) -> String {

@@ -76,6 +76,7 @@ fn longer(request: &ProposalRequest) -> Result<ProposedTexts, ProposerError> {
         texts: texts.collect(),
         usage: ten_tokens(),
         reply: Some("thoughts".to_owned()),
+        ..ProposedTexts::default()
     })
 }
 

@@ -64,7 +64,7 @@ async fn with_stops(world: &World, store: &Arc<dyn Store>, abort: bool, flaws: b
 }
 
 async fn check(store: Arc<dyn Store>, abort: bool, flaws: bool) {
-    check_in(&World::new(), store, abort, flaws).await;
+    Box::pin(check_in(&World::new(), store, abort, flaws)).await;
 }
 
 async fn check_in(world: &World, store: Arc<dyn Store>, abort: bool, flaws: bool) {
@@ -138,7 +138,7 @@ async fn a_run_in_generations_goes_on_as_if_it_had_never_stopped() {
     world.settings.merge.enabled = true;
     world.settings.run.gate_lag = 2;
     world.settings.run.pareto_lag = 3;
-    check_in(&world, memory(), true, true).await;
+    Box::pin(check_in(&world, memory(), true, true)).await;
 }
 
 #[tokio::test]

@@ -155,11 +155,17 @@ async fn a_pause_survives_the_process_and_changes_no_decision() {
     assert!(matches!(result.end, RunEnd::Finished(_)));
     let events = journal(&store, &run).await;
     assert_eq!(
-        count(&events, |body| *body == EventBody::Fact(Fact::RunPaused)),
+        count(&events, |body| matches!(
+            body,
+            EventBody::Fact(Fact::RunPaused(_))
+        )),
         1
     );
     assert_eq!(
-        count(&events, |body| *body == EventBody::Fact(Fact::RunContinued)),
+        count(&events, |body| matches!(
+            body,
+            EventBody::Fact(Fact::RunContinued(_))
+        )),
         1
     );
     let whole = world.finish(Probe::new().shared()).await;

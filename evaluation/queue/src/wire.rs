@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use gepa_archive::Candidate;
 use gepa_evaluation::{
-    ComponentRequest, EarlierAttempt, Evaluation, ExampleId, Outcome, ProposalRequest,
-    ProposedTexts, ProposerError, ProposerErrorKind, ReflectiveRecord, Scored, Stage, TrialBatch,
-    Usage,
+    ComponentRequest, EarlierAttempt, Evaluation, ExampleId, Message, Outcome, ProposalRequest,
+    ProposedTexts, ProposerError, ProposerErrorKind, ReflectiveRecord, Scored, SentPrompt, Stage,
+    TrialBatch, Usage,
 };
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
@@ -53,6 +53,8 @@ pub(crate) struct Proposal {
     components: Vec<Component>,
     records: Vec<Record>,
     earlier: Vec<Earlier>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hint: Option<Arc<str>>,
     texts: u32,
 }
 
@@ -110,6 +112,8 @@ pub(crate) struct Texts {
     by_component: IndexMap<Arc<str>, Vec<String>>,
     usage: Usage,
     reply: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sent: Vec<Message>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -118,6 +122,8 @@ pub(crate) struct Refusal {
     message: String,
     usage: Usage,
     reply: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sent: Vec<Message>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -196,6 +202,7 @@ impl From<ProposalRequest> for Proposal {
             components: components.collect(),
             records: records.collect(),
             earlier: earlier.collect(),
+            hint: request.hint,
             texts: request.texts,
         }
     }
@@ -227,6 +234,7 @@ impl From<Proposal> for ProposalRequest {
             components: components.collect(),
             records: records.collect(),
             earlier: earlier.collect(),
+            hint: proposal.hint,
             texts: proposal.texts,
         }
     }
@@ -262,6 +270,7 @@ impl From<Result<ProposedTexts, ProposerError>> for Body {
                 by_component: proposed.texts,
                 usage: proposed.usage,
                 reply: proposed.reply,
+                sent: proposed.sent,
             }),
             Err(error) => Self::NotProposed(Refusal {
                 kind: match error.kind {
@@ -275,6 +284,7 @@ impl From<Result<ProposedTexts, ProposerError>> for Body {
                 message: error.message,
                 usage: error.usage,
                 reply: error.reply,
+                sent: error.sent.map(|sent| sent.messages).unwrap_or_default(),
             }),
         }
     }
@@ -304,6 +314,7 @@ impl Body {
                 texts: texts.by_component,
                 usage: texts.usage,
                 reply: texts.reply,
+                sent: texts.sent,
             }),
             Self::NotProposed(refusal) => Err(ProposerError {
                 kind: match refusal.kind {
@@ -317,6 +328,11 @@ impl Body {
                 message: refusal.message,
                 usage: refusal.usage,
                 reply: refusal.reply,
+                sent: (!refusal.sent.is_empty()).then(|| {
+                    Box::new(SentPrompt {
+                        messages: refusal.sent,
+                    })
+                }),
             }),
             Self::Rollout(_) => Err(ProposerError::new(
                 ProposerErrorKind::Failed,

@@ -157,8 +157,8 @@ impl EventFold {
                 let draft = Draft::new("prompt.learning.interrupted", message, data);
                 vec![draft.at_level(Level::Warning)]
             }
-            EventBody::Fact(Fact::RunPaused) => vec![simple("prompt.learning.paused", "Paused")],
-            EventBody::Fact(Fact::RunContinued) => {
+            EventBody::Fact(Fact::RunPaused(_)) => vec![simple("prompt.learning.paused", "Paused")],
+            EventBody::Fact(Fact::RunContinued(_)) => {
                 vec![simple("prompt.learning.resumed", "Resumed after a pause")]
             }
             EventBody::Decision(Decision::RunFinished(finished)) => {

@@ -27,4 +27,4 @@ pub use viewer::Viewer;
 pub use views::{Content, ViewError, Views};
 
 pub(crate) use assets::is_shell;
-pub(crate) use routes::{Source, table};
+pub(crate) use routes::{Helm, Source, table};

@@ -7,7 +7,7 @@ use gepa_archive::CandidateIndex;
 use gepa_engine::record::{
     CandidateRow, ReflectionRow, RunRow, SnapshotRow, TrialRow, statistics, token_estimate,
 };
-use gepa_engine::{Decision, EventBody, RunId, Seq, Store, StoreError};
+use gepa_engine::{Decision, EventBody, Seq, Store, StoreError};
 use gepa_evaluation::{Stage, Usage};
 use serde_json::{Map, Value, json};
 
@@ -22,7 +22,7 @@ pub(super) async fn overview(store: &dyn Store, rows: &RunRows) -> Result<Value,
         reflections,
         snapshots,
     } = rows;
-    let front = front(store, &run.run_id, candidates).await?;
+    let front = front(store, run, candidates).await?;
     let is_claimed = is_worked_on(store, run).await?;
     Ok(json!({
         "run": entry(run, is_claimed),
@@ -32,6 +32,10 @@ pub(super) async fn overview(store: &dyn Store, rows: &RunRows) -> Result<Value,
         "origin": run.summary.origin,
         "endings": run.summary.endings,
         "best": run.summary.best,
+        "acts": run.summary.acts,
+        "excluded": run.summary.excluded,
+        "vetoed": run.summary.vetoed,
+        "hint": run.summary.hint,
         "config": run.config,
         "sets": {"pareto": run.pareto, "validation": run.validation},
         "front": front,
@@ -47,20 +51,22 @@ pub(super) async fn overview(store: &dyn Store, rows: &RunRows) -> Result<Value,
 /// The members of the front, from the last decision that changed the archive.
 async fn front(
     store: &dyn Store,
-    run: &RunId,
+    run: &RunRow,
     candidates: &[CandidateRow],
 ) -> Result<Vec<CandidateIndex>, StoreError> {
-    let last = candidates.iter().filter_map(|row| row.accepted_seq).max();
+    let accepted = candidates.iter().filter_map(|row| row.accepted_seq).max();
+    let last = accepted.max(run.summary.revised_seq);
     let Some(seq) = last else {
         return Ok(Vec::new());
     };
-    let event = store.events(run, Seq(seq.0.saturating_sub(1)), 1).await?;
-    let Some(EventBody::Decision(Decision::CandidateAccepted(accepted))) =
-        event.into_iter().next().map(|event| event.body)
-    else {
-        return Ok(Vec::new());
-    };
-    Ok(accepted.front)
+    let before = Seq(seq.0.saturating_sub(1));
+    let event = store.events(&run.run_id, before, 1).await?;
+    let body = event.into_iter().next().map(|event| event.body);
+    Ok(match body {
+        Some(EventBody::Decision(Decision::CandidateAccepted(accepted))) => accepted.front,
+        Some(EventBody::Decision(Decision::ArchiveRevised(revised))) => revised.front,
+        _ => Vec::new(),
+    })
 }
 
 /// The candidates of the final scoring, baseline first.

@@ -4,20 +4,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
+use async_trait::async_trait;
+use axum::body::Body;
 use axum::extract::{FromRef, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
-use gepa_engine::{RunId, Seq};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Json};
+use gepa_engine::{RunError, RunId, Seq};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 
 use super::assets;
 use super::resource::{ExampleSet, Part, Resource};
 use super::views::{ViewError, Views};
+use crate::access::Caller;
+use crate::auth::check_tenant;
 use crate::failure::Failure;
 use crate::routes::query::{PathParams, QueryParams};
+use crate::steering::{ACTS, SteerError, SteerRequest, Steered};
 
 /// How long a request for changes waits for one.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,8 +33,26 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 #[derive(Clone)]
 pub(crate) struct Source {
     pub(crate) views: Arc<Views>,
-    /// Whether this server can pause, resume and cancel runs.
-    pub(crate) can_steer: bool,
+    /// Does what people want of runs.
+    pub(crate) helm: Arc<dyn Helm>,
+}
+
+/// Does what a person wants of a run.
+#[async_trait]
+pub(crate) trait Helm: Send + Sync {
+    /// Whether jobs can be cancelled, and runs that go on are taken up again.
+    fn runs_jobs(&self) -> bool;
+
+    /// Begins a run from an iteration of another one; the answer is its id.
+    async fn branch(
+        &self,
+        origin: &RunId,
+        iteration: Option<u64>,
+        overrides: &Map<String, Value>,
+    ) -> Result<RunId, Failure>;
+
+    /// Does what the request asks.
+    async fn steer(&self, run: &RunId, request: SteerRequest) -> Result<Steered, SteerError>;
 }
 
 /// The path of each route, and its handler.
@@ -51,12 +75,31 @@ where
         ("/api/runs/{run_id}/events/{seq}", get(event)),
         ("/api/runs/{run_id}/failures", get(failures)),
         ("/api/runs/{run_id}/verdict", get(verdict)),
+        ("/api/runs/{run_id}/steering", post(steer)),
+        ("/api/runs/{run_id}/branch", post(branch)),
         (
             "/api/runs/{run_id}/comparisons/{before}/{after}",
             get(comparison),
         ),
         ("/api/runs/{run_id}/against/{other_id}", get(best_of_runs)),
     ]
+}
+
+/// Largest request for an act, in bytes.
+const MAX_BODY: usize = 4 << 20;
+
+impl From<SteerError> for Failure {
+    fn from(error: SteerError) -> Self {
+        let message = error.to_string();
+        match error {
+            SteerError::Request(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, message),
+            SteerError::Run(RunError::Refused(_)) | SteerError::Refused(_) => {
+                Self::new(StatusCode::CONFLICT, message)
+            }
+            SteerError::Run(error) => error.into(),
+            _ => Self::new(StatusCode::CONFLICT, message),
+        }
+    }
 }
 
 impl From<ViewError> for Failure {
@@ -83,7 +126,9 @@ async fn answer(source: &Source, resource: Resource) -> Result<Response, Failure
 async fn about(State(source): State<Source>) -> Json<Value> {
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "can_steer": source.can_steer,
+        "can_steer": true,
+        "runs_jobs": source.helm.runs_jobs(),
+        "acts": ACTS.iter().map(|(act, role)| json!({"act": act, "role": role})).collect::<Vec<_>>(),
     }))
 }
 
@@ -158,6 +203,78 @@ async fn verdict(
     PathParams(run): PathParams<String>,
 ) -> Result<Response, Failure> {
     answer(&source, Resource::OfRun(run.parse()?, Part::Verdict)).await
+}
+
+/// The run of a path, if it belongs to the caller's tenant.
+async fn of_caller(source: &Source, caller: &Caller, run: &str) -> Result<RunId, Failure> {
+    let run: RunId = run.parse()?;
+    let stored = source.views.store().run(&run).await;
+    check_tenant(caller, &stored.map_err(ViewError::from)?)?;
+    Ok(run)
+}
+
+/// Does what a person wants of the run.
+async fn steer(
+    State(source): State<Source>,
+    Extension(caller): Extension<Caller>,
+    PathParams(run): PathParams<String>,
+    body: Body,
+) -> Result<Json<Value>, Failure> {
+    let run = of_caller(&source, &caller, &run).await?;
+    let request: SteerRequest = read(body).await?;
+    let act = request.act.clone();
+    let steered = source.helm.steer(&run, request).await?;
+    Ok(Json(json!({
+        "act": act,
+        "seq": steered.seq,
+        "at_rest": steered.at_rest,
+    })))
+}
+
+/// Where a branch begins, and what differs in it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct BranchRequest {
+    iteration: Option<u64>,
+    overrides: Map<String, Value>,
+}
+
+/// Tables whose keys a branch may set. Others name files, commands and addresses.
+const BRANCHED: [&str; 3] = ["budget.", "search.", "run."];
+
+async fn branch(
+    State(source): State<Source>,
+    Extension(caller): Extension<Caller>,
+    PathParams(run): PathParams<String>,
+    body: Body,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    let run = of_caller(&source, &caller, &run).await?;
+    let request: BranchRequest = read(body).await?;
+    for key in request.overrides.keys() {
+        if !BRANCHED.iter().any(|table| key.starts_with(table)) || key.contains('=') {
+            let message = "cannot be set in a branch; keys of `budget`, `search` and `run` can";
+            return Err(Failure::unusable(
+                format!("`{key}` {message}"),
+                vec![(key.clone(), message.to_owned())],
+            ));
+        }
+    }
+    let begun = source
+        .helm
+        .branch(&run, request.iteration, &request.overrides)
+        .await?;
+    Ok((StatusCode::CREATED, Json(json!({"run_id": begun}))))
+}
+
+async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Failure> {
+    let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| {
+        let message = format!("the body could not be read; it may have {MAX_BODY} bytes");
+        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    })?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let message = format!("the body cannot be used: {error}");
+        Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message)
+    })
 }
 
 async fn comparison(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gepa_configs::{ConfigError, ConfigSource, SubmittedConfig, TaskConfig};
+use gepa_engine::Config;
 use gepa_engine::record::RunRow;
 use gepa_models::Environment;
 use gepa_tasks::Services;
@@ -26,6 +27,16 @@ impl ConfiguredJobs {
             environment,
             services,
         }
+    }
+
+    fn stored_task(&self, run: &RunRow, overrides: &[String]) -> Result<TaskConfig, ConfigError> {
+        let source = ConfigSource {
+            file: Path::new(""),
+            environment: &self.environment,
+            overrides,
+            dialects: gepa_jobs::DIALECTS,
+        };
+        source.load_stored(&run.config)
     }
 
     async fn prepare(&self, task: TaskConfig) -> Result<PreparedJob, ConfigError> {
@@ -59,12 +70,22 @@ impl JobSource for ConfiguredJobs {
     }
 
     async fn stored(&self, run: &RunRow) -> Result<PreparedJob, ConfigError> {
-        let source = ConfigSource {
-            file: Path::new(""),
-            environment: &self.environment,
-            overrides: &[],
-            dialects: gepa_jobs::DIALECTS,
-        };
-        self.prepare(source.load_stored(&run.config)?).await
+        self.prepare(self.stored_task(run, &[])?).await
+    }
+
+    async fn config(&self, run: &RunRow) -> Result<Config, ConfigError> {
+        Ok(self.stored_task(run, &[])?.config)
+    }
+
+    async fn branched(
+        &self,
+        run: &RunRow,
+        overrides: &Map<String, Value>,
+    ) -> Result<PreparedJob, ConfigError> {
+        let overrides = overrides.iter();
+        let overrides: Vec<String> = overrides
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        self.prepare(self.stored_task(run, &overrides)?).await
     }
 }

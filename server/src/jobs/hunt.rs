@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::fleet::Fleet;
-use super::supervisor::{JobCommand, Supervisor};
+use super::supervisor::Supervisor;
 
 /// The pause between looks at the queue when no wake-up arrives. A job whose engine died is free when
 /// its claim expires, which causes no wake-up.
@@ -91,11 +91,8 @@ pub(super) async fn hear(
         match fleet.received(&jobs).await {
             Ok(commands) => {
                 for (job, command) in commands {
-                    match JobCommand::named(&command) {
-                        Some(command) => supervisor.pass_on(&job, command),
-                        None => {
-                            tracing::warn!(%job, %command, "a newer engine sent this command, which is not known here");
-                        }
+                    if let Err(refused) = supervisor.receive(&job, &command).await {
+                        tracing::warn!(%job, %refused, "a request from another engine was not done");
                     }
                 }
             }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gepa_engine::{
-    RunControl, RunEnd, RunError, RunHandle, RunId, RunResult, StopReason, StoreError, abandon,
+    RunControl, RunEnd, RunError, RunHandle, RunId, RunResult, SteeredBy, StopReason, StoreError,
+    abandon,
 };
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
@@ -17,6 +18,7 @@ use super::outage::OutageRetry;
 use super::slots::{QueuePlace, Slot};
 use super::source::PreparedJob;
 use super::supervisor::{JobCommand, Shared};
+use crate::steering::ControlSocket;
 
 /// Pause between tries to claim a run that another process owns.
 const CLAIM_PAUSE: Duration = Duration::from_secs(2);
@@ -30,6 +32,8 @@ pub(super) struct JobState {
     /// The job while it runs.
     running: Option<PreparedJob>,
     waiting_for: Option<String>,
+    /// Steers the run while it runs.
+    pub(super) control: Option<RunControl>,
 }
 
 impl JobState {
@@ -61,6 +65,7 @@ pub(super) struct JobRunner {
     state: Arc<Mutex<JobState>>,
     closing: watch::Receiver<bool>,
     outage: OutageRetry,
+    control: Option<RunControl>,
 }
 
 /// What the runner does next.
@@ -109,6 +114,7 @@ impl JobRunner {
             state,
             closing,
             outage: OutageRetry::default(),
+            control: None,
         }
     }
 
@@ -153,11 +159,11 @@ impl JobRunner {
         loop {
             match self.woken(std::future::pending::<()>()).await {
                 Woken::Command(JobCommand::Cancel) => return JobStep::End(StopReason::Cancelled),
-                Woken::Command(JobCommand::Resume) => {
+                Woken::Command(JobCommand::Resume(_)) => {
                     self.is_paused = false;
                     return JobStep::Queue;
                 }
-                Woken::Command(JobCommand::Pause) | Woken::Done(()) => {}
+                Woken::Command(JobCommand::Pause(_)) | Woken::Done(()) => {}
                 Woken::Closing => return JobStep::Leave,
             }
         }
@@ -196,8 +202,14 @@ impl JobRunner {
         let Some(handle) = started else {
             return JobStep::Leave;
         };
+        self.control = Some(handle.control());
+        // Other processes of this user steer the run through it.
+        let reachable = ControlSocket::open(handle.run_id(), handle.control());
         self.show_running(None);
         let (result, cancelled) = self.watch(handle, slot).await;
+        drop(reachable);
+        self.control = None;
+        self.show(|_| {});
         match result {
             Ok(result) => match result.end {
                 RunEnd::Interrupted { .. } if cancelled => JobStep::End(StopReason::Cancelled),
@@ -285,6 +297,7 @@ impl JobRunner {
         let mut slot = Some(slot);
         let mut place: Option<QueuePlace> = None;
         let mut cancelled = false;
+        let mut resumed_by = SteeredBy::default();
         loop {
             let event = self.woken(async {
                 tokio::select! {
@@ -298,20 +311,21 @@ impl JobRunner {
                     slot = Some(next);
                     place = None;
                     self.show_running(None);
-                    control.resume();
+                    control.resume_for(std::mem::take(&mut resumed_by));
                 }
                 Woken::Command(JobCommand::Cancel) => {
                     cancelled = true;
                     control.cancel();
                 }
-                Woken::Command(JobCommand::Pause) => {
-                    control.pause();
+                Woken::Command(JobCommand::Pause(by)) => {
+                    control.pause_for(by);
                     // Another job may use the slot meanwhile.
                     slot = None;
                     place = None;
                     self.show_running(Some("a resume request"));
                 }
-                Woken::Command(JobCommand::Resume) => {
+                Woken::Command(JobCommand::Resume(by)) => {
+                    resumed_by = by;
                     if slot.is_none() && place.is_none() {
                         place = Some(self.shared.slots.enter(self.ticket));
                         self.show_running(Some("a free slot"));
@@ -383,6 +397,7 @@ impl JobRunner {
         self.show(|state| {
             state.running.clone_from(&self.prepared);
             state.waiting_for = waiting_for.map(str::to_owned);
+            state.control.clone_from(&self.control);
         });
     }
 

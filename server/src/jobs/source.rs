@@ -31,6 +31,20 @@ pub trait JobSource: Send + Sync {
 
     /// Makes the job of a stored run again from its stored config.
     async fn stored(&self, run: &RunRow) -> Result<PreparedJob, ConfigError>;
+
+    /// Makes a job with the stored config of a run and other values for some keys, as in
+    /// [`submitted`](Self::submitted). The caller lets only settings of the search differ, since the
+    /// rest may name files and commands.
+    async fn branched(
+        &self,
+        run: &RunRow,
+        overrides: &Map<String, Value>,
+    ) -> Result<PreparedJob, ConfigError>;
+
+    /// The config that a stored run was started with.
+    async fn config(&self, run: &RunRow) -> Result<Config, ConfigError> {
+        Ok(self.stored(run).await?.config)
+    }
 }
 
 /// A job that can be started.

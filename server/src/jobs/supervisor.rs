@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use gepa_configs::ConfigError;
 use gepa_engine::record::{RunRow, RunStatus};
-use gepa_engine::{RunError, RunId, StopReason, Store, StoreError, abandon};
+use gepa_engine::{
+    BranchPoint, RunControl, RunError, RunId, SteeredBy, StopReason, Store, StoreError, abandon,
+};
 use gepa_jobs::JobMark;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
@@ -20,28 +22,44 @@ use super::slots::{Slot, Slots};
 use super::source::{JobSource, PreparedJob};
 use crate::access::Access;
 use crate::settings::ServerSettings;
+use crate::steering::{SteerError, SteerRequest, Steered, pass_on, steer_here};
+
+/// The text of a cancellation between engines. All other texts are requests as JSON.
+const CANCEL: &str = "cancel";
 
 /// What a client can request of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum JobCommand {
     Cancel,
-    Pause,
-    Resume,
+    Pause(SteeredBy),
+    Resume(SteeredBy),
 }
 
 impl JobCommand {
-    /// The name under which engines send it to each other.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Cancel => "cancel",
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-        }
+    /// The text in which engines send it to each other.
+    fn message(&self) -> String {
+        let (act, by) = match self {
+            Self::Cancel => return CANCEL.to_owned(),
+            Self::Pause(by) => ("pause", by),
+            Self::Resume(by) => ("resume", by),
+        };
+        let request = SteerRequest {
+            act: act.to_owned(),
+            who: by.who.clone(),
+            why: by.why.clone(),
+            ..SteerRequest::default()
+        };
+        message(&request)
     }
 
-    pub(super) fn named(name: &str) -> Option<Self> {
-        let all = [Self::Cancel, Self::Pause, Self::Resume];
-        all.into_iter().find(|command| command.name() == name)
+    /// The command that a request stands for. The job's slot follows a pause, so its task passes these
+    /// on.
+    fn of(request: &SteerRequest, by: SteeredBy) -> Option<Self> {
+        match request.act.as_str() {
+            "pause" => Some(Self::Pause(by)),
+            "resume" => Some(Self::Resume(by)),
+            _ => None,
+        }
     }
 }
 
@@ -179,14 +197,8 @@ impl Supervisor {
             .submission(&self.shared.store, tenant, priority)
             .create()
             .await?;
-        match &self.shared.fleet {
-            Some(fleet) => {
-                self.shared.keep_submitted(&run.run_id, prepared);
-                let queued = fleet.enqueue(&run.run_id, tenant, priority).await;
-                queued.map_err(RunError::Store)?;
-            }
-            None => self.start_job(&run, Some(prepared)),
-        }
+        let begun = self.begin(&run, Some(prepared)).await;
+        begun.map_err(RunError::Store)?;
         Ok(run)
     }
 
@@ -203,7 +215,7 @@ impl Supervisor {
         {
             let jobs = self.shared.jobs.lock();
             if let Some(running) = jobs.get(job) {
-                if command == JobCommand::Pause && !running.state.lock().is_running() {
+                if matches!(command, JobCommand::Pause(_)) && !running.state.lock().is_running() {
                     return Err(CommandError::NotRunning);
                 }
                 // Sending fails only if the job has just ended; the command has no effect then.
@@ -226,17 +238,17 @@ impl Supervisor {
     ) -> Result<(), CommandError> {
         let job = &run.run_id;
         if self.shared.store.is_claimed(job).await? {
-            return Ok(fleet.send(job, command.name()).await?);
+            return Ok(fleet.send(job, &command.message()).await?);
         }
         match command {
-            JobCommand::Pause => Err(CommandError::NotRunning),
-            JobCommand::Resume => Ok(fleet.resume(job).await?),
+            JobCommand::Pause(_) => Err(CommandError::NotRunning),
+            JobCommand::Resume(_) => Ok(fleet.resume(job).await?),
             JobCommand::Cancel => {
                 match abandon(&*self.shared.store, job, StopReason::Cancelled).await {
                     Ok(()) => Ok(fleet.leave(job, true).await?),
                     // An engine has taken it meanwhile.
                     Err(RunError::Store(StoreError::Claimed { .. })) => {
-                        Ok(fleet.send(job, command.name()).await?)
+                        Ok(fleet.send(job, &command.message()).await?)
                     }
                     Err(RunError::Store(error)) => Err(error.into()),
                     Err(error) => Err(CommandError::Refused(error.to_string())),
@@ -245,8 +257,26 @@ impl Supervisor {
         }
     }
 
-    /// Passes a command on to a job of this engine.
-    pub(super) fn pass_on(&self, job: &RunId, command: JobCommand) {
+    /// Does what another engine was asked to do with a job of this one.
+    pub(super) async fn receive(&self, job: &RunId, text: &str) -> Result<(), String> {
+        if text == CANCEL {
+            self.pass_on(job, JobCommand::Cancel);
+            return Ok(());
+        }
+        let request: SteerRequest = serde_json::from_str(text)
+            .map_err(|_| format!("`{text}` is no command that this version knows"))?;
+        let (_, by) = request.clone().read().map_err(|error| error.to_string())?;
+        if let Some(command) = JobCommand::of(&request, by) {
+            self.pass_on(job, command);
+            return Ok(());
+        }
+        match self.control(job) {
+            Some(control) => pass_on(&control, request).await.map(|_| ()),
+            None => Err("the job has not begun; try again".to_owned()),
+        }
+    }
+
+    fn pass_on(&self, job: &RunId, command: JobCommand) {
         let jobs = self.shared.jobs.lock();
         if let Some(running) = jobs.get(job) {
             let _ = running.commands.send(command);
@@ -275,6 +305,109 @@ impl Supervisor {
                 .collect(),
             None => BTreeMap::new(),
         }
+    }
+
+    /// Does what a person wants of a run: through the job of this process, through the process of this
+    /// machine that works on the run, or in the journal if no process does. A job that is over and gets
+    /// other limits goes on.
+    pub(crate) async fn steer(
+        &self,
+        run: &RunId,
+        request: SteerRequest,
+    ) -> Result<Steered, SteerError> {
+        if let Some(control) = self.control(run) {
+            let (_, by) = request.clone().read()?;
+            let seq = if let Some(command) = JobCommand::of(&request, by) {
+                let told = self.command(run, command).await;
+                told.map_err(|error| SteerError::Refused(error.to_string()))?;
+                None
+            } else {
+                let done = pass_on(&control, request).await;
+                done.map_err(SteerError::Refused)?
+            };
+            return Ok(Steered {
+                seq,
+                at_rest: false,
+            });
+        }
+        let stored = self.shared.store.run(run).await?;
+        if let Some(fleet) = &self.shared.fleet
+            && self.shared.store.is_claimed(run).await?
+        {
+            request.clone().read()?;
+            fleet.send(run, &message(&request)).await?;
+            return Ok(Steered {
+                seq: None,
+                at_rest: false,
+            });
+        }
+        let config = self.shared.source.config(&stored);
+        let steered = steer_here(&*self.shared.store, &stored, request, config).await?;
+        let is_here = self.shared.jobs.lock().contains_key(run);
+        let now = self.shared.store.run(run).await?;
+        let goes_on = stored.summary.status.is_terminal() && !now.summary.status.is_terminal();
+        if goes_on && !is_here && JobMark::of(&now).is_some() {
+            self.begin(&now, None).await?;
+        }
+        Ok(steered)
+    }
+
+    /// Begins a job where another run was at an iteration, by default the last one, with other values
+    /// for some keys of the search.
+    pub(crate) async fn branch(
+        &self,
+        origin: &RunId,
+        iteration: Option<u64>,
+        overrides: &Map<String, Value>,
+    ) -> Result<RunId, SubmitError> {
+        if *self.closing.borrow() {
+            return Err(SubmitError::Closing);
+        }
+        let most = self.shared.settings.max_queued;
+        if self.shared.queued() >= most {
+            return Err(SubmitError::QueueFull(most));
+        }
+        let stored = self
+            .shared
+            .store
+            .run(origin)
+            .await
+            .map_err(RunError::from)?;
+        let config = self.shared.source.config(&stored).await?;
+        let prepared = self.shared.source.branched(&stored, overrides).await?;
+        let point = BranchPoint {
+            run: origin.clone(),
+            iteration,
+            config,
+        };
+        let builder = prepared.builder(&self.shared.store);
+        let run = builder.create_branch(point).await?;
+        let run = self.shared.store.run(&run).await.map_err(RunError::from)?;
+        self.begin(&run, Some(prepared))
+            .await
+            .map_err(RunError::from)?;
+        Ok(run.run_id)
+    }
+
+    /// Lets this engine, or the next one of the fleet that is free, work on a job.
+    async fn begin(&self, run: &RunRow, prepared: Option<PreparedJob>) -> Result<(), StoreError> {
+        let Some(fleet) = &self.shared.fleet else {
+            self.start_job(run, prepared);
+            return Ok(());
+        };
+        if let Some(prepared) = prepared {
+            self.shared.keep_submitted(&run.run_id, prepared);
+        }
+        let (tenant, priority) = JobMark::of(run)
+            .map(|mark| (mark.tenant, mark.priority))
+            .unwrap_or_default();
+        fleet.enqueue(&run.run_id, &tenant, priority).await
+    }
+
+    fn control(&self, run: &RunId) -> Option<RunControl> {
+        let jobs = self.shared.jobs.lock();
+        let state = jobs.get(run)?.state.lock();
+        state.control.clone()
     }
 
     /// What a job waits for; `None` if it does not wait.
@@ -349,6 +482,11 @@ impl Supervisor {
             shared.leave(&job).await;
         });
     }
+}
+
+/// A request as the text in which engines send it to each other.
+fn message(request: &SteerRequest) -> String {
+    serde_json::to_string(request).unwrap_or_default()
 }
 
 impl Shared {

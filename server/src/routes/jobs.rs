@@ -7,15 +7,15 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use gepa_engine::RunId;
 use gepa_engine::record::{RunRow, RunStatus};
-use gepa_jobs::JobMark;
+use gepa_engine::{RunId, SteeredBy};
 use gepa_jobs::views::{JobContext, best_snapshot, job_detail, job_entry, snapshots};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::query::{PathParams, QueryParams};
-use crate::access::{Caller, Role};
+use crate::access::Caller;
+use crate::auth::check_tenant;
 use crate::failure::Failure;
 use crate::jobs::JobCommand;
 use crate::server::App;
@@ -151,7 +151,7 @@ pub(super) async fn pause(
     PathParams(id): PathParams<String>,
 ) -> Result<Json<Value>, Failure> {
     let is_paused = |status| status == RunStatus::Paused;
-    steer(&app, &caller, &id, JobCommand::Pause, is_paused).await
+    steer(&app, &caller, &id, JobCommand::Pause(by()), is_paused).await
 }
 
 pub(super) async fn resume(
@@ -160,7 +160,12 @@ pub(super) async fn resume(
     PathParams(id): PathParams<String>,
 ) -> Result<Json<Value>, Failure> {
     let goes_on = |status| status != RunStatus::Paused;
-    steer(&app, &caller, &id, JobCommand::Resume, goes_on).await
+    steer(&app, &caller, &id, JobCommand::Resume(by()), goes_on).await
+}
+
+/// Clients of the job API do not say who acts.
+fn by() -> SteeredBy {
+    SteeredBy::default()
 }
 
 /// Passes a command on, and answers when `shows` holds for the job's status.
@@ -194,16 +199,6 @@ async fn waiting_for(app: &App, job: &RunId) -> Option<String> {
         Some(here) => Some(here),
         None => app.supervisor.waiting_elsewhere().await.remove(job),
     }
-}
-
-/// Refuses a command for a job of another tenant.
-fn check_tenant(caller: &Caller, run: &RunRow) -> Result<(), Failure> {
-    let tenant = JobMark::of(run).map(|mark| mark.tenant).unwrap_or_default();
-    if caller.role == Role::Administer || caller.tenant == tenant {
-        return Ok(());
-    }
-    let message = "the job belongs to another tenant; send a key with the role `administer`";
-    Err(Failure::new(StatusCode::FORBIDDEN, message))
 }
 
 fn problem(key: &str, message: String) -> Failure {

@@ -58,6 +58,18 @@ impl JobSource for Scripted {
     async fn stored(&self, run: &RunRow) -> Result<PreparedJob, ConfigError> {
         self.prepare(run.config["script"].clone())
     }
+
+    async fn branched(
+        &self,
+        run: &RunRow,
+        overrides: &Map<String, Value>,
+    ) -> Result<PreparedJob, ConfigError> {
+        let mut script = run.config["script"].clone();
+        if let Some(most) = overrides.get("budget.max_rollouts") {
+            script["budget"] = most.clone();
+        }
+        self.prepare(script)
+    }
 }
 
 impl Scripted {

@@ -87,7 +87,21 @@ export interface ReflectionRow {
   seconds: number;
 }
 
+/** What a person did; `at` in microseconds. */
+export interface Act {
+  seq: number;
+  at: number;
+  act: string;
+  what: string;
+  who?: string;
+  why?: string;
+}
+
 export interface View {
+  acts: Act[];
+  excluded: ExampleId[];
+  vetoed: number[];
+  hint: string;
   run: RunEntry;
   stats: Record<string, unknown>;
   limits: Record<string, unknown> | null;

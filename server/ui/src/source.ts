@@ -7,7 +7,10 @@ export interface Source {
   readonly isLive: boolean;
   json<T>(path: string): Promise<T>;
   bytes(path: string): Promise<ArrayBuffer>;
+  /** Whether the server runs jobs, so that a new run can begin from another one. */
+  canBranch: boolean;
   post(path: string): Promise<void>;
+  send<T>(path: string, body: unknown): Promise<T>;
   /** The run of a report. */
   readonly only: string | null;
 }
@@ -27,6 +30,7 @@ export function setKey(key: string): void {
 class Server implements Source {
   readonly isLive = true;
   readonly only = null;
+  canBranch = false;
 
   async json<T>(path: string): Promise<T> {
     return (await this.request(path)).json() as Promise<T>;
@@ -40,10 +44,15 @@ class Server implements Source {
     await this.request(path, "POST");
   }
 
-  private async request(path: string, method = "GET"): Promise<Response> {
+  async send<T>(path: string, body: unknown): Promise<T> {
+    return (await this.request(path, "POST", JSON.stringify(body))).json() as Promise<T>;
+  }
+
+  private async request(path: string, method = "GET", body?: string): Promise<Response> {
     const key = sessionStorage.getItem(KEY);
     const headers: Record<string, string> = key === null ? {} : { Authorization: `Bearer ${key}` };
-    const answer = await fetch(`api/${path}`, { method, headers, cache: "no-store" });
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    const answer = await fetch(`api/${path}`, { method, headers, cache: "no-store", ...(body === undefined ? {} : { body }) });
     if (answer.status === 401) throw new KeyNeeded();
     if (answer.ok) return answer;
     const told = (await answer.json().catch(() => null)) as { error?: string } | null;
@@ -54,6 +63,7 @@ class Server implements Source {
 
 class Report implements Source {
   readonly isLive = false;
+  readonly canBranch = false;
 
   constructor(
     private readonly bodies: Map<string, ArrayBuffer>,
@@ -71,6 +81,10 @@ class Report implements Source {
   }
 
   async post(): Promise<void> {
+    throw new Error("a report cannot steer a run");
+  }
+
+  async send<T>(): Promise<T> {
     throw new Error("a report cannot steer a run");
   }
 }

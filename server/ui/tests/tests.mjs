@@ -8,7 +8,7 @@ import { open, visit } from "./browser.mjs";
 import { gepa, healthy, rows, serve } from "./stores.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const VIEWS = ["", "/candidates", "/lineage", "/examples", "/examples?set=validation&sort=hard", "/reflections", "/failures", "/config"];
+const VIEWS = ["", "/candidates", "/lineage", "/examples", "/examples?set=validation&sort=hard", "/reflections", "/failures", "/steer", "/config"];
 
 /** The addresses of all views of a run, with the pages of a candidate, a rollout and a reflection. */
 function views(folder, run) {
@@ -244,6 +244,89 @@ export const tests = {
       server.stop();
       app.stop();
     }
+  },
+
+  async "people steer a live job from the page, and each act is in the journal"({ browser, folder }) {
+    const app = await startApp();
+    const keys = { GEPA_PROVIDER_BASE_URL: `${app.url}/v1`, OPENAI_API_KEY: "k", ENVIRONMENT_API_KEY: "k" };
+    const server = await serve(folder, keys, "serve", "--listen", "127.0.0.1:0");
+    try {
+      const { page, wrong, close } = await open(browser, `${server.url}/`);
+      const job = await submit(page, submission(app.url));
+      await visit(page, `#/run/${job}`);
+      await page.waitForFunction(() => Number(document.querySelector("[data-figure=candidates_accepted]")?.textContent) > 2, null, { timeout: 60_000 });
+      await visit(page, `#/run/${job}/steer`);
+      await page.fill("#who", "Ada");
+      await page.locator("#who").blur();
+      const acts = [
+        ["hint", { "#hint-text": "Name the unit <b>first</b>." }, "hint_given"],
+        ["extend", { "#extend-max_rollouts": "200000" }, "limits_changed"],
+        ["exclude", { "#exclude-example": "11" }, "example_excluded"],
+        ["veto", { "#veto-candidate": "1" }, "candidate_vetoed"],
+        ["inject", { "#inject-0": "A person wrote this." }, "candidate_injected"],
+      ];
+      for (const [name, fields, kind] of acts) {
+        for (const [field, value] of Object.entries(fields)) await page.fill(field, value);
+        await page.fill(`#${name}-why`, `why ${name}`);
+        await page.locator(`#${name}-form button[type=submit]`).click();
+        await page.waitForFunction((id) => /of the journal/.test(document.querySelector(`#${id}-form [role=status]`)?.textContent ?? ""), name);
+        const written = rows(folder, job, "events").filter((event) => event.kind === kind);
+        assert.equal(written.length, 1, kind);
+        assert.equal(written[0].body.by.who, "Ada");
+        assert.equal(written[0].body.by.why, `why ${name}`);
+      }
+      await page.fill("#veto-candidate", "1");
+      await page.locator("#veto-form button[type=submit]").click();
+      await page.waitForFunction(() => /left the archive/.test(document.querySelector("#veto-form [role=status]")?.textContent ?? ""));
+      await visit(page, `#/run/${job}`);
+      await visit(page, `#/run/${job}/steer`);
+      const listed = await page.locator("#acts").innerText();
+      for (const part of ["Ada", "candidate 1", "example 11", "why inject", "<b>first</b>"]) assert.ok(listed.includes(part), `${part}: ${listed}`);
+      await accessible(page, "steer");
+      await visit(page, `#/run/${job}`);
+      assert.ok((await page.locator("#in-force").innerText()).includes("Name the unit"));
+      await visit(page, `#/run/${job}/steer`);
+      await page.fill("#branch-at", "1");
+      await page.fill("#branch-rollouts", "150000");
+      await page.locator("#branch-form button[type=submit]").click();
+      await page.waitForSelector("#branch-form [role=status] a");
+      const branched = await page.locator("#branch-form [role=status] a").innerText();
+      const [begun] = rows(folder, branched, "events");
+      assert.deepEqual([begun.body.origin.run, begun.body.origin.iteration], [job, 1]);
+      await page.request.post(`${server.url}/api/prompt-learning/online/jobs/${branched}/cancel`);
+      await page.selectOption("#course-act", "stop");
+      await page.fill("#course-why", "enough");
+      await page.locator("#course-form button[type=submit]").click();
+      await page.waitForSelector(".status.succeeded", { timeout: 60_000 });
+      assert.deepEqual(wrong.filter((line) => !line.includes("409")), []);
+      await close();
+    } finally {
+      server.stop();
+      app.stop();
+    }
+  },
+
+  async "a run at rest is steered from the page of gepa open"({ browser, opened, run, well }) {
+    const { page, wrong, close } = await open(browser, opened);
+    const rollout = rows(well, run, "events").find((event) => event.kind === "rollout_settled" && event.body.stage === "seed");
+    await visit(page, `#/run/${run}/event/${rollout.seq}`);
+    page.removeAllListeners("dialog");
+    page.on("dialog", (dialog) => void dialog.accept("label wrong"));
+    await page.getByRole("button", { name: "Mark as mislabelled" }).click();
+    await page.waitForFunction(() => /takes it in when it is resumed/.test(document.querySelector("[role=status]")?.textContent ?? ""));
+    const written = rows(well, run, "events").at(-1);
+    assert.equal(written.kind, "example_excluded");
+    assert.equal(written.body.by.why, "label wrong");
+    assert.equal(written.body.by.at_rest, true);
+    await visit(page, `#/run/${run}`);
+    await page.waitForSelector("[data-figure=verdict_sentence]");
+    assert.ok((await page.locator("main").innerText()).includes("that people excluded"));
+    await visit(page, `#/run/${run}/steer`);
+    await page.fill("#extend-max_rollouts", "1");
+    await page.locator("#extend-form button[type=submit]").click();
+    await page.waitForFunction(() => /cannot be 1/.test(document.querySelector("#extend-form [role=status]")?.textContent ?? ""));
+    assert.deepEqual(wrong.filter((line) => !line.includes("409")), []);
+    await close();
   },
 
   async "two runs are compared with the figures of the command line"({ browser, opened, run, well }) {

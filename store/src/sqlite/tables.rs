@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use gepa_archive::CandidateIndex;
 use gepa_engine::record::{Cell, Change, Column, GateRow, Misfit, RolloutRow, usage_cells};
 use gepa_engine::{
-    CandidateAccepted, CloseReason, Event, RowExtended, RunId, Seq, StoreError, Timestamp,
-    TrialFinished, TrialKey, ValidationResult,
+    CandidateAccepted, CloseReason, Event, RevisedMean, RowExtended, RunId, Seq, StoreError,
+    Timestamp, TrialFinished, TrialKey, ValidationResult,
 };
 use gepa_evaluation::Usage;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params_from_iter};
@@ -189,6 +189,16 @@ impl<'c> RunTables<'c> {
         found(changed, || never_accepted(index))
     }
 
+    fn revise_mean(&self, mean: &RevisedMean) -> Result<(), ChangeError> {
+        let mut values = vec![Cell::count(mean.candidate.0.into())];
+        mean.mean_score.write(&mut values);
+        let changed = self.update(
+            "UPDATE candidates SET mean_score = ?3 WHERE run_id = ?1 AND archive_index = ?2",
+            values,
+        )?;
+        found(changed, || never_accepted(mean.candidate))
+    }
+
     fn evict(&self, index: CandidateIndex, seq: Seq) -> Result<(), ChangeError> {
         let changed = self.update(
             "UPDATE candidates SET status = 'evicted', evicted_seq = ?3 \
@@ -280,6 +290,7 @@ impl RunTables<'_> {
             Change::Gate(iteration, gate) => self.gate(iteration, &gate),
             Change::Accepted(accepted, seq) => self.accept(&accepted, seq),
             Change::Extended(extended) => self.extend(&extended),
+            Change::Mean(mean) => self.revise_mean(&mean),
             Change::Evicted(index, seq) => self.evict(index, seq),
             Change::Closed(iteration, reason) => self.close(iteration, reason),
             Change::Validated(result) => self.validate(&result),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use gepa_engine::record::RunStatus;
 use gepa_engine::{
-    Event, EventBody, Fact, RunAbandoned, RunId, Seq, StopReason, Store, StoreError, TrialKey,
+    Event, EventBody, Fact, RunAbandoned, RunId, Seq, SteeredBy, StopReason, Store, StoreError,
+    TrialKey,
 };
 use gepa_evaluation::Stage;
 use gepa_store::{MemoryStore, SqliteStore, rebuild};
@@ -355,8 +356,14 @@ async fn pauses_and_ends_from_outside_show_in_the_status(store: Arc<dyn Store>) 
     let at = store.run(&run).await.unwrap().summary.seq;
     let reason = StopReason::Cancelled;
     let steps = [
-        (EventBody::Fact(Fact::RunPaused), RunStatus::Paused),
-        (EventBody::Fact(Fact::RunContinued), RunStatus::Running),
+        (
+            EventBody::Fact(Fact::RunPaused(SteeredBy::default())),
+            RunStatus::Paused,
+        ),
+        (
+            EventBody::Fact(Fact::RunContinued(SteeredBy::default())),
+            RunStatus::Running,
+        ),
         (
             EventBody::Fact(Fact::RunAbandoned(RunAbandoned { reason })),
             RunStatus::Cancelled,

@@ -229,6 +229,9 @@ fn injected(iteration: u64) -> Vec<EventBody> {
     let mut bodies = vec![
         EventBody::Fact(Fact::CandidateInjected(CandidateInjected {
             candidate: child.clone(),
+            gated: false,
+            parent: None,
+            by: SteeredBy::default(),
         })),
         issued(iteration, Origin::Injected, Vec::new()),
         EventBody::Decision(Decision::CandidateProposed(CandidateProposed {
@@ -258,6 +261,7 @@ fn ending(iteration: u64) -> Vec<EventBody> {
     let mut bodies = vec![
         EventBody::Fact(Fact::StopRequested(StopRequested {
             reason: StopReason::Requested,
+            by: SteeredBy::default(),
         })),
         EventBody::Decision(Decision::StopDecided(StopDecided {
             reason: StopReason::RolloutBudget {
@@ -418,6 +422,7 @@ fn reflection(iteration: u64, new_text: Option<&str>) -> EventBody {
         started_at: Timestamp(1_700_000_001_000_000),
         finished_at: Timestamp(1_700_000_002_000_000),
         usage: usage(700 + iteration),
+        messages: Vec::new(),
         reply: Some("a reply".to_owned()),
         alternatives: Vec::new(),
         text: new_text.map(str::to_owned),

@@ -1,9 +1,8 @@
 //! The export of rollouts: their rows, and what each was given and gave.
 
 use std::io::{self, Write};
-use std::path::Path;
 
-use gepa_configs::{ConfigSource, TaskConfig};
+use gepa_configs::TaskConfig;
 use gepa_engine::record::export::{names, values};
 use gepa_engine::record::{ROLLOUT_EXPORT, RunRow};
 use gepa_engine::{Event, EventBody, Fact, Seq, Store};
@@ -12,7 +11,7 @@ use serde_json::json;
 
 use crate::error::CommandError;
 use crate::export::RowWriter;
-use crate::surroundings::environment;
+use crate::surroundings::{self, environment};
 
 /// Rows and events read from the store in one go.
 const PAGE: usize = 1_000;
@@ -58,13 +57,7 @@ pub(super) async fn write<W: Write>(
 /// The run's task, for the inputs of its examples. Without its files the columns stay empty.
 fn stored_task(run: &RunRow) -> Option<TaskConfig> {
     let environment = environment().ok()?;
-    let source = ConfigSource {
-        file: Path::new(""),
-        environment: &environment,
-        overrides: &[],
-        dialects: gepa_jobs::DIALECTS,
-    };
-    match source.load_stored(&run.config) {
+    match surroundings::stored_task(run, &environment, &[]) {
         Ok(task) => Some(task),
         Err(error) => {
             let _ = writeln!(

@@ -18,7 +18,7 @@ const QUOTED: usize = 2_000;
 
 /// A backend.
 #[derive(Debug)]
-pub(super) struct Backend {
+pub(in crate::command) struct Backend {
     client: Client,
     base: String,
     key: Option<ApiKey>,
@@ -27,8 +27,17 @@ pub(super) struct Backend {
 impl Backend {
     /// A backend at an address with or without `/api` at its end.
     pub(super) fn new(url: &str, environment: &Environment) -> Result<Self, CommandError> {
+        Self::named("--backend", url, environment)
+    }
+
+    /// A backend that the user named with this option.
+    pub(in crate::command) fn named(
+        option: &str,
+        url: &str,
+        environment: &Environment,
+    ) -> Result<Self, CommandError> {
         let address = HttpAddress::parse(url)
-            .map_err(|error| CommandError::Usage(format!("`--backend` {error}")))?;
+            .map_err(|error| CommandError::Usage(format!("`{option}` {error}")))?;
         if CryptoProvider::get_default().is_none() {
             // This fails only if another provider has been installed already, which serves as well.
             let _ = ring::default_provider().install_default();
@@ -57,12 +66,16 @@ impl Backend {
         &self.base
     }
 
-    pub(super) async fn get(&self, path: &str) -> Result<Value, CommandError> {
+    pub(in crate::command) async fn get(&self, path: &str) -> Result<Value, CommandError> {
         self.send(self.client.get(format!("{}{path}", self.base)))
             .await
     }
 
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, CommandError> {
+    pub(in crate::command) async fn post(
+        &self,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, CommandError> {
         self.send(self.client.post(format!("{}{path}", self.base)).json(body))
             .await
     }
@@ -99,7 +112,7 @@ impl Backend {
         let message = format!("the backend {} answers {status}: {quoted}", self.base);
         Err(match status.as_u16() {
             401 | 403 => CommandError::Usage(format!("{message}; set {} to its key", KEYS[0])),
-            400 | 404 | 413 | 422 => CommandError::Usage(message),
+            400 | 404 | 409 | 413 | 422 => CommandError::Usage(message),
             429 | 500.. => CommandError::Unreachable(message),
             _ => CommandError::Backend(message),
         })

@@ -210,6 +210,7 @@ impl Driver {
             started_at: Timestamp(0),
             finished_at: Timestamp(0),
             usage: Usage::default(),
+            messages: Vec::new(),
             reply: None,
             text,
             alternatives: Vec::new(),

@@ -7,6 +7,7 @@ mod interleaving;
 mod priorities;
 mod rows;
 mod schedules;
+mod steering;
 mod world;
 
 pub(super) use world::{World, shuffler};

@@ -13,7 +13,7 @@ use crate::config::{
 };
 use crate::event::{
     Decision, EventBody, Fact, ReflectionSettled, RolloutSettled, RolloutsDropped, RunFinished,
-    RunResumed, StopRequested,
+    RunResumed, SteeredBy, StopRequested,
 };
 use crate::ids::{Timestamp, TrialKey};
 use crate::policy::Policies;
@@ -162,6 +162,7 @@ impl World {
                         completion_tokens: 3,
                         ..Usage::default()
                     },
+                    messages: Vec::new(),
                     reply: None,
                     text,
                     alternatives,
@@ -228,7 +229,8 @@ impl World {
         while !core.is_finished() {
             if open.is_empty() && core.has_failed() {
                 let reason = core.stop_reason().cloned().unwrap();
-                let stop = StopRequested { reason };
+                let by = SteeredBy::default();
+                let stop = StopRequested { reason, by };
                 open.push(Open::Fact(Fact::StopRequested(stop)));
             }
             assert!(!open.is_empty(), "the core waits for nothing: {core:?}");

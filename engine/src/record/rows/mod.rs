@@ -14,6 +14,6 @@ pub use candidate::{
 };
 pub use reflection::ReflectionRow;
 pub use rollout::{ROLLOUT_EXPORT, RolloutRow};
-pub use run::{RunRow, RunStatus, RunSummary};
+pub use run::{ActRow, RunRow, RunStatus, RunSummary};
 pub use snapshot::SnapshotRow;
 pub use trial::{TRIAL_EXPORT, TrialRow};

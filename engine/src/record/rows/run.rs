@@ -10,8 +10,8 @@ use super::super::scores_seen::ScoresSeen;
 use crate::config::BudgetSettings;
 use crate::counters::Counters;
 use crate::event::{
-    CandidateAccepted, CloseReason, Decision, Event, EventBody, Fact, Leader, RowExtended,
-    RunFinished, RunOrigin, SnapshotTag, SnapshotTaken, ValidationResult,
+    ArchiveRevised, CandidateAccepted, CloseReason, Decision, Event, EventBody, Fact, Leader,
+    RowExtended, RunFinished, RunOrigin, SnapshotTag, SnapshotTaken, SteeredBy, ValidationResult,
 };
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::stop::StopReason;
@@ -98,6 +98,37 @@ pub struct RunSummary {
     pub validation: Vec<ValidationResult>,
     /// Snapshots taken.
     pub snapshots: u64,
+    /// What people did to the run, in the order of the journal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub acts: Vec<ActRow>,
+    /// The last decision by which an act changed the archive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revised_seq: Option<Seq>,
+    /// Examples that a person excluded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<ExampleId>,
+    /// Candidates that a person vetoed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vetoed: Vec<CandidateIndex>,
+    /// The hint in force for the reflection model; empty if there is none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub hint: String,
+}
+
+/// One act of a person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActRow {
+    /// Its entry in the journal.
+    pub seq: Seq,
+    /// When it was journaled.
+    pub at: Timestamp,
+    /// The kind of that entry.
+    pub act: String,
+    /// What it names, as a text for people: a candidate, an example, a hint, the limits that changed.
+    pub what: String,
+    /// Who acted, and why.
+    #[serde(flatten)]
+    pub by: SteeredBy,
 }
 
 /// The state of a run, for people and clients.
@@ -167,7 +198,10 @@ impl RunSummary {
         }
         self.seq = event.seq;
         match &event.body {
-            EventBody::Fact(fact) => self.take_in_fact(fact, event.at),
+            EventBody::Fact(fact) => {
+                self.note_act(fact, event);
+                self.take_in_fact(fact, event.at);
+            }
             EventBody::Decision(decision) => self.take_in_decision(decision, event.at),
         }
     }
@@ -187,19 +221,31 @@ impl RunSummary {
                 self.status = self.unless_paused(RunStatus::Interrupted);
                 self.interruption = Some(interrupted.reason.clone());
             }
-            Fact::RunPaused => {
+            Fact::RunPaused(_) => {
                 self.paused = true;
                 self.status = RunStatus::Paused;
             }
-            Fact::RunContinued => {
+            Fact::RunContinued(by) => {
                 self.paused = false;
                 self.status = RunStatus::Running;
+                self.rest_if(by, "its pause was ended while no process worked on it");
             }
             Fact::SettingsChanged(changed) => {
                 self.limits = Some(changed.settings.budget.clone());
             }
-            Fact::LimitsChanged(changed) => self.go_on_under(&changed.after),
+            Fact::LimitsChanged(changed) => {
+                self.go_on_under(&changed.after);
+                self.rest_if(
+                    &changed.by,
+                    "its limits were set while no process worked on it",
+                );
+            }
             Fact::RunAbandoned(abandoned) => self.end(&abandoned.reason, at),
+            Fact::CandidateVetoed(vetoed) => self.vetoed.push(vetoed.candidate),
+            Fact::HintGiven(given) => self.hint.clone_from(&given.text),
+            Fact::ExampleExcluded(excluded) if !self.excluded.contains(&excluded.example) => {
+                self.excluded.push(excluded.example.clone());
+            }
             _ => {}
         }
     }
@@ -215,10 +261,19 @@ impl RunSummary {
             }
             Decision::CandidateAccepted(accepted) => self.accept(accepted),
             Decision::RowExtended(extended) => self.extend(extended),
+            Decision::ArchiveRevised(revised) => self.revise(revised),
             Decision::SnapshotTaken(taken) => self.snapshot(taken),
             Decision::StopDecided(stop) => self.stop_reason = Some(stop.reason.clone()),
             Decision::RunFinished(finished) => self.finish(finished, at),
             _ => {}
+        }
+    }
+
+    /// A run that goes on, but on which no process works yet, waits for its resumption.
+    fn rest_if(&mut self, by: &SteeredBy, why: &str) {
+        if by.at_rest && self.status == RunStatus::Running {
+            self.status = RunStatus::Interrupted;
+            self.interruption = Some(why.to_owned());
         }
     }
 
@@ -252,10 +307,13 @@ impl RunSummary {
 
     /// The time before a resumption and the time of a pause do not count as work.
     fn advance_clock(&mut self, event: &Event) {
-        let waited = matches!(
-            event.body,
-            EventBody::Fact(Fact::RunResumed(_) | Fact::RunContinued | Fact::RunAbandoned(_))
-        );
+        let waited = match &event.body {
+            EventBody::Fact(
+                Fact::RunResumed(_) | Fact::RunContinued(_) | Fact::RunAbandoned(_),
+            ) => true,
+            EventBody::Fact(fact) => fact.steered_by().is_some_and(|by| by.at_rest),
+            EventBody::Decision(_) => false,
+        };
         if let (Some(updated_at), false) = (self.updated_at, waited) {
             self.active_seconds += event.at.seconds_since(updated_at);
         }
@@ -282,6 +340,33 @@ impl RunSummary {
         }
         self.follow(&extended.leader);
         self.front_size = extended.front.len() as u64;
+    }
+
+    fn note_act(&mut self, fact: &Fact, event: &Event) {
+        let Some(by) = fact.steered_by() else {
+            return;
+        };
+        let is_program = by.is_unknown() && !is_always_of_a_person(fact);
+        if let Some(what) = what_was_named(fact).filter(|_| !is_program) {
+            self.acts.push(ActRow {
+                seq: event.seq,
+                at: event.at,
+                act: fact.kind().to_owned(),
+                what,
+                by: by.clone(),
+            });
+        }
+    }
+
+    fn revise(&mut self, revised: &ArchiveRevised) {
+        self.revised_seq = Some(self.seq);
+        let seed = revised.means.iter().find(|one| one.candidate.0 == 0);
+        if let Some(seed) = seed {
+            self.baseline_score = seed.mean_score;
+        }
+        self.best = revised.best;
+        self.best_score = revised.best_score;
+        self.front_size = revised.front.len() as u64;
     }
 
     fn follow(&mut self, leader: &Leader) {
@@ -339,4 +424,33 @@ impl RunSummary {
         self.stop_reason = Some(reason.clone());
         self.finished_at = Some(at);
     }
+}
+
+/// The program itself never does this.
+fn is_always_of_a_person(fact: &Fact) -> bool {
+    matches!(
+        fact,
+        Fact::CandidateVetoed(_) | Fact::HintGiven(_) | Fact::ExampleExcluded(_)
+    )
+}
+
+/// What an act names; `None` for an act of the program itself.
+fn what_was_named(fact: &Fact) -> Option<String> {
+    Some(match fact {
+        Fact::CandidateInjected(injected) => {
+            let how = if injected.gated {
+                "through the gate"
+            } else {
+                "straight to the pareto set"
+            };
+            format!("a text, {how}")
+        }
+        Fact::CandidateVetoed(vetoed) => format!("candidate {}", vetoed.candidate),
+        Fact::HintGiven(given) => given.text.clone(),
+        Fact::ExampleExcluded(excluded) => format!("example {}", excluded.example),
+        Fact::RunPaused(_) | Fact::RunContinued(_) => String::new(),
+        Fact::StopRequested(request) if request.reason == StopReason::Requested => String::new(),
+        Fact::LimitsChanged(changed) => changed.changes().join(", "),
+        _ => return None,
+    })
 }

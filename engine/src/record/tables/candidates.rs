@@ -32,6 +32,7 @@ impl CandidateTable {
             Change::Gate(iteration, gate) => self.of_iteration_mut(iteration)?.gate = Some(gate),
             Change::Accepted(accepted, seq) => self.accept(*accepted, seq)?,
             Change::Extended(extended) => self.extend(*extended)?,
+            Change::Mean(mean) => self.member_mut(mean.candidate)?.mean_score = mean.mean_score,
             Change::Evicted(index, seq) => {
                 let row = self.member_mut(index)?;
                 row.status = CandidateStatus::Evicted;

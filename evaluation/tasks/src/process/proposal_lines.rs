@@ -26,6 +26,8 @@ pub(super) struct RequestLine<'a> {
     candidate: &'a Candidate,
     components: IndexMap<&'a str, ComponentPart<'a>>,
     earlier: Vec<EarlierPart<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
     texts: u32,
     timeout_seconds: f64,
 }
@@ -76,6 +78,7 @@ impl<'a> RequestLine<'a> {
             candidate: &request.candidate,
             components: components.collect(),
             earlier: request.earlier.iter().map(EarlierPart::new).collect(),
+            hint: request.hint.as_deref(),
             texts: request.texts,
             timeout_seconds,
         }
@@ -173,7 +176,7 @@ pub(super) fn read_reply(
                 .map(|(name, texts)| (name, texts.into()))
                 .collect(),
             usage,
-            reply: None,
+            ..ProposedTexts::default()
         })),
         (None, Some(error)) => {
             let kind = match error.kind {

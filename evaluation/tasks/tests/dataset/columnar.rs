@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gepa_tasks::dataset::{Dataset, DatasetError, DatasetFormat, DatasetSettings};
+use gepa_tasks::dataset::{Dataset, DatasetError, DatasetSettings};
 
 fn load(folder: &Path, file: &str) -> Result<Dataset, DatasetError> {
     Dataset::load(&DatasetSettings::for_path(file), folder)

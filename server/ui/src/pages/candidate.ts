@@ -9,6 +9,7 @@ import { Missing } from "../source";
 import { trimmed } from "./candidates";
 import { list } from "./event";
 import type { Context } from "./run";
+import { actButton } from "./steer";
 import { pairs, sentence, summary } from "./verdict";
 
 export async function candidatePage(context: Context, iteration: number): Promise<HTMLElement> {
@@ -37,6 +38,7 @@ export async function candidatePage(context: Context, iteration: number): Promis
     "div",
     { class: "stack" },
     head(context, found, rowOf),
+    buttons(context, found),
     h("div", { class: "tools" }, h("label", { for: "against" }, "Compare with"), choice(context, iteration, against, (next) => {
       against = next;
       setParams({ against: next });
@@ -72,6 +74,14 @@ function head(context: Context, { candidate, children, minibatch }: Candidate, r
       ["Id", h("code", {}, candidate.candidate_id)],
     ]),
   );
+}
+
+/** What a person can do to a member of the archive. */
+function buttons(context: Context, { candidate }: Candidate): HTMLElement | null {
+  const { source, run, view } = context;
+  const isOver = ["succeeded", "failed", "cancelled"].includes(view.run.status);
+  if (!source.isLive || isOver || candidate.index === null) return null;
+  return h("div", { class: "tools" }, candidate.index > 0 && candidate.status === "accepted" && actButton(context, "Veto", `Veto candidate ${candidate.index}?`, { act: "veto", candidate: candidate.index }), h("a", { class: "button", href: href(["run", run, "steer"], { from: String(candidate.iteration) }) }, "Edit and try"));
 }
 
 function choice(context: Context, iteration: number, against: number | null, choose: (next: number | null) => void): HTMLElement {

@@ -5,6 +5,7 @@ import { block, h, type Child } from "../dom";
 import { count, dollars, duration, score, words } from "../format";
 import { href } from "../route";
 import type { Context } from "./run";
+import { actButton } from "./steer";
 
 interface Rollout {
   kind: "rollout";
@@ -36,6 +37,7 @@ interface Reflection {
     iteration: number;
     component: string;
     attempt: number;
+    messages?: { role: string; content: string }[];
     reply: string | null;
     text: string | null;
     alternatives?: string[];
@@ -56,7 +58,9 @@ function section(title: string, text: string | null | undefined): HTMLElement | 
   return text === null || text === undefined ? null : h("section", { class: "card" }, h("h2", {}, title), block(text, title));
 }
 
-function rollout({ run, view }: Context, found: Rollout): HTMLElement {
+function rollout(context: Context, found: Rollout): HTMLElement {
+  const { run, view, source } = context;
+  const isOut = view.excluded.includes(found.seed);
   const short = found.candidate_id.slice(0, 12);
   const place = view.candidates.candidate_id.indexOf(short);
   const index = view.candidates.index[place] ?? null;
@@ -82,6 +86,7 @@ function rollout({ run, view }: Context, found: Rollout): HTMLElement {
         ["Began", found.started_at],
         ["Trial", found.trial_id],
       ]),
+      isOut ? h("p", { class: "warn" }, "This example is excluded.") : source.isLive && actButton(context, "Mark as mislabelled", `Exclude example ${found.seed}?`, { act: "exclude", example: found.seed }),
     ),
     section("Failure", found.error),
     inputs(found.trace),
@@ -137,6 +142,7 @@ function reflection({ run, view }: Context, { seq, reflection: found }: Reflecti
         ["Refused because", found.failure === null ? "\u2013" : h("span", { class: "warn" }, `${words(found.failure.kind)}: ${found.failure.message}`)],
       ]),
     ),
+    (found.messages ?? []).map((message) => section(`Sent as ${message.role}`, message.content)),
     section("Reply", found.reply),
     section("New text", found.text),
     (found.alternatives ?? []).map((text, number) => section(`Further text ${number + 2}`, text)),

@@ -6,6 +6,7 @@ import { count, dollars, score, signed, words } from "../format";
 import { href, setParams } from "../route";
 import { AXES, progress, type Axis } from "./chart";
 import type { Context } from "./run";
+import { inForce } from "./steer";
 import { pairs, summary, verdictCard } from "./verdict";
 
 export function overviewTab(context: Context): HTMLElement {
@@ -20,6 +21,7 @@ export function overviewTab(context: Context): HTMLElement {
     "div",
     { class: "stack" },
     verdict,
+    inForce(context),
     h("section", { class: "card" }, h("h2", {}, "Progress"), progressChart(context)),
     h("div", { class: "two" }, h("section", { class: "card" }, h("h2", {}, "Spent by stage"), stages(context)), h("section", { class: "card" }, h("h2", {}, "Figures"), figures(context))),
     view.validated.length > 1 && h("section", { class: "card" }, h("h2", {}, "Held-out examples"), heldOut(context)),

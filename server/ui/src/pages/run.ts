@@ -15,6 +15,7 @@ import { failuresTab } from "./failures";
 import { lineageTab } from "./lineage";
 import { overviewTab } from "./overview";
 import { reflectionsTab } from "./reflections";
+import { act, steerTab } from "./steer";
 
 /** What every part of a run's page can use. */
 export interface Context {
@@ -33,17 +34,19 @@ const TABS: [name: string, title: string, tab: Tab][] = [
   ["examples", "Examples", examplesTab],
   ["reflections", "Reflections", reflectionsTab],
   ["failures", "Failures", failuresTab],
+  ["steer", "Steer", steerTab],
   ["config", "Configuration", configTab],
 ];
 
 /** Least time between two readings of a run that goes on. */
 const REST = 1_500;
 
-let about: { can_steer: boolean } | undefined;
+let about: { runs_jobs: boolean } | undefined;
 
 export async function runPage(source: Source, run: string, rest: string[], params: URLSearchParams): Promise<Page> {
   const view = await source.json<View>(`runs/${run}/view`);
-  about ??= source.isLive ? await source.json<{ can_steer: boolean }>("dashboard") : { can_steer: false };
+  about ??= source.isLive ? await source.json<{ runs_jobs: boolean }>("dashboard") : { runs_jobs: false };
+  source.canBranch = source.isLive && about.runs_jobs;
   const context: Context = { source, run, view, params };
   const [name = "", argument] = rest;
   const content = h("div", { class: "content" });
@@ -56,8 +59,8 @@ export async function runPage(source: Source, run: string, rest: string[], param
   const body = h("div", {}, headed, h("nav", { class: "tabs", "aria-label": "Views of the run" }, tabs), content);
   const leave = follow(context, async () => {
     headed.replaceChildren(head(context));
-    // A page with a detail stays as it is; lists and charts show what is new.
-    if (argument === undefined) content.replaceChildren(await inside(context, name, argument));
+    // A page with a detail or with forms stays as it is; lists and charts show what is new.
+    if (argument === undefined && name !== "steer") content.replaceChildren(await inside(context, name, argument));
   });
   return { title: view.run.name, body, leave };
 }
@@ -86,23 +89,23 @@ function head(context: Context): HTMLElement {
   );
 }
 
-/** Buttons for what the server can do to the run. */
-function steering({ source, view: { run } }: Context): HTMLElement | null {
-  if (about?.can_steer !== true || ["succeeded", "failed", "cancelled"].includes(run.status)) return null;
+/** Buttons for what is needed at once; the tab has the rest. */
+function steering({ source, run: id, view: { run } }: Context): HTMLElement | null {
+  if (!source.isLive || ["succeeded", "failed", "cancelled"].includes(run.status)) return null;
   const told = h("span", { role: "status", class: "warn" });
-  const button = (title: string, action: string, question: string | null): HTMLElement =>
+  const button = (title: string, question: string | null, does: () => Promise<void>): HTMLElement =>
     h("button", {
       type: "button",
       onclick: () => {
-        if (question !== null && !confirm(question)) return;
-        source.post(`prompt-learning/online/jobs/${run.run_id}/${action}`).catch((error: Error) => (told.textContent = error.message));
+        if (question === null || confirm(question)) does().catch((error: Error) => (told.textContent = error.message));
       },
     }, title);
+  const cancel = (): Promise<void> => source.post(`prompt-learning/online/jobs/${id}/cancel`);
   return h(
     "span",
     { class: "steer" },
-    run.status === "paused" ? button("Resume", "resume", null) : button("Pause", "pause", null),
-    button("Stop", "cancel", "Stop this run for good? It cannot be resumed."),
+    run.status === "paused" ? button("Resume", null, () => act(source, id, told, { act: "resume" })) : button("Pause", null, () => act(source, id, told, { act: "pause" })),
+    about?.runs_jobs === true && button("Stop", "Stop this run for good? It cannot be resumed.", cancel),
     told,
   );
 }

@@ -1,0 +1,109 @@
+//! What a run does when it gets a command.
+
+use super::driver::{Driver, Ending};
+use super::handle::Command;
+use super::steering::Awaited;
+use crate::core::{Steering, SteeringRefused};
+use crate::event::{CandidateInjected, Fact, SteeredBy};
+use crate::stop::StopReason;
+
+impl Driver {
+    pub(super) fn obey(&mut self, command: Command) {
+        match command {
+            Command::Pause(by) => self.pause(by),
+            Command::Resume(by) => self.go_on(by),
+            Command::Steer(steering, awaited) => self.steer(steering, awaited),
+            Command::Stop => {
+                self.go_on(SteeredBy::default());
+                self.end_soon(Ending::Stop(StopReason::Requested));
+            }
+            Command::Cancel => {
+                self.dispatcher.abort();
+                self.end_soon(Ending::Stop(StopReason::Cancelled));
+            }
+            Command::Interrupt(reason) => {
+                self.end_soon(Ending::Interrupt {
+                    reason,
+                    provider_down: false,
+                });
+            }
+            Command::Abort(reason) => {
+                self.dispatcher.abort();
+                self.end_soon(Ending::Interrupt {
+                    reason,
+                    provider_down: false,
+                });
+            }
+            Command::Inject(candidate) => {
+                let same_shape = candidate.components().keys().eq(self
+                    .config
+                    .seed()
+                    .components()
+                    .keys());
+                if same_shape && !self.core.is_finished() {
+                    let candidate = *candidate;
+                    self.journal
+                        .push(Fact::CandidateInjected(CandidateInjected {
+                            candidate,
+                            gated: false,
+                            parent: None,
+                            by: SteeredBy::default(),
+                        }));
+                } else {
+                    tracing::warn!(run = %self.run_id, "injected candidate ignored: it has other components than the seed, or the run is over");
+                }
+            }
+        }
+    }
+
+    fn steer(&mut self, steering: Steering, mut awaited: Awaited) {
+        if self.ending.is_some() {
+            // The person may have gone; so below.
+            let _ = awaited.answer.send(Err(SteeringRefused::ProcessEnded));
+            return;
+        }
+        let (is_paused, seconds) = (self.clock.is_paused(), self.clock.elapsed_seconds());
+        let by = awaited.by.clone();
+        let fact = match self.core.act(steering, by, is_paused, seconds) {
+            Ok(fact) => fact,
+            Err(refused) => {
+                let _ = awaited.answer.send(Err(refused));
+                return;
+            }
+        };
+        awaited.kind = fact.kind();
+        self.awaited.push(awaited);
+        match fact {
+            Fact::RunPaused(by) => self.pause(by),
+            Fact::RunContinued(by) => self.go_on(by),
+            Fact::StopRequested(request) => {
+                self.go_on(SteeredBy::default());
+                self.stopped_by = request.by;
+                self.end_soon(Ending::Stop(request.reason));
+            }
+            Fact::LimitsChanged(_) => {
+                self.changing_limits = true;
+                self.journal.push(fact);
+            }
+            fact => self.journal.push(fact),
+        }
+    }
+
+    fn pause(&mut self, by: SteeredBy) {
+        if self.clock.is_paused() || self.ending.is_some() || self.core.is_finished() {
+            return;
+        }
+        self.clock.pause();
+        self.dispatcher.pause();
+        self.journal.push(Fact::RunPaused(by));
+    }
+
+    fn go_on(&mut self, by: SteeredBy) {
+        if !self.clock.is_paused() || self.ending.is_some() {
+            return;
+        }
+        self.clock.go_on();
+        self.dispatcher.open();
+        self.journal.push(Fact::RunContinued(by));
+    }
+}
