@@ -190,10 +190,11 @@ fn a_diff_marks_words_and_lists_what_was_won_with_the_answers() {
         let question = format!("age: {age}");
         let before = format!("      - {}", answer("Answer yes or no.", &question));
         let after = format!("      + {}", answer(instruction, &question));
-        assert_eq!(
-            (lines.next(), lines.next()),
-            (Some(before.as_str()), Some(after.as_str()))
-        );
+        let inputs = format!("      inputs    {{\"age\":{age}}}");
+        let told: Vec<&str> = lines.by_ref().take(4).collect();
+        assert_eq!(told[0], inputs);
+        assert!(told[1].starts_with("      expected  "), "{}", told[1]);
+        assert_eq!(told[2..], [before.as_str(), after.as_str()]);
         won += 1;
     }
     let counted: usize = text
@@ -210,6 +211,17 @@ fn a_diff_marks_words_and_lists_what_was_won_with_the_answers() {
     assert!(
         won > 0 && won == counted,
         "{won} listed, {counted} counted: {text}"
+    );
+    let one = [
+        "diff", "latest", "baseline", "best", "--only", "won", "--limit", "1",
+    ];
+    let one = workspace.succeed(&one);
+    assert!(one.contains(" more; a greater --limit shows them"), "{one}");
+    assert!(!one.contains("  - lost"), "{one}");
+    let summary = one.find("pareto set: ").unwrap();
+    assert!(
+        summary < one.find("[system").unwrap(),
+        "the figures come first"
     );
     let same = workspace.succeed(&["diff", "latest", "0", "baseline"]);
     assert!(
@@ -331,4 +343,46 @@ fn a_plan_rests_on_earlier_runs_of_the_task() {
     let plan = workspace.succeed(&elsewhere);
     assert!(!plan.contains("earlier run"), "{plan}");
     assert!(!workspace.path().join("new.db").exists());
+}
+
+#[test]
+fn show_lists_candidates_their_lineage_a_rollout_and_a_reflection() {
+    let (workspace, _server) = finished_run();
+    let candidates = workspace.export("candidates");
+    let table = workspace.succeed(&["show", "latest", "--candidates"]);
+    assert_eq!(table.lines().count(), candidates.len() + 3, "{table}");
+    let tree = workspace.succeed(&["show", "latest", "--lineage"]);
+    assert_eq!(tree.lines().count(), candidates.len(), "{tree}");
+    assert!(tree.starts_with("0, iteration 0, seed"), "{tree}");
+
+    let events = workspace.export("events");
+    let of = |kind: &str| events.iter().find(|event| event["kind"] == kind).unwrap();
+    let rollout = of("rollout_settled");
+    let by_event = workspace.succeed(&["show", "latest", "--rollout", &rollout["seq"].to_string()]);
+    let row = &workspace.export("rollouts")[0];
+    let name = format!(
+        "{}:{}",
+        row["trial_id"].as_str().unwrap(),
+        row["seed"].as_str().unwrap()
+    );
+    assert_eq!(
+        by_event,
+        workspace.succeed(&["show", "latest", "--rollout", &name])
+    );
+    assert!(by_event.contains("\noutput\n"), "{by_event}");
+
+    let reflection = of("reflection_settled");
+    let iteration = reflection["body"]["iteration"].to_string();
+    let shown = workspace.succeed(&["show", "latest", "--reflection", &iteration]);
+    let sent = reflection["body"]["messages"][0]["content"]
+        .as_str()
+        .unwrap();
+    for line in sent.lines().filter(|line| !line.is_empty()) {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    assert!(shown.contains("sent as user") && shown.contains("became     "));
+    for wrong in [["--rollout", "no such"], ["--reflection", "9999"]] {
+        let refused = workspace.gepa(&["show", "latest", wrong[0], wrong[1]]);
+        assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    }
 }
