@@ -185,7 +185,7 @@ mod tests {
             (json!({"act": "pause", "color": 1}), "unknown field"),
             (
                 json!({"act": "extend", "limits": {"rollouts": 1}}),
-                "no limit `rollouts`; there are max_candidates",
+                "no limit `rollouts`; there are max_rollouts",
             ),
             (
                 json!({"act": "extend", "limits": {"max_rollouts": "many"}}),

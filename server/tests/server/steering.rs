@@ -141,7 +141,7 @@ async fn acts_of_people_reach_a_job_that_runs_rests_or_is_over() {
     let store = memory();
     let ledger = Arc::<Ledger>::default();
     let server = listen(Arc::clone(&store), &ledger, quick()).await;
-    let job = server.submit(json!({"budget": 400, "pause_ms": 10})).await;
+    let job = server.submit(json!({"budget": 60, "pause_ms": 20})).await;
     until(server.address, &job, &["running"]).await;
     let path = format!("/api/runs/{job}/steering");
     let act = json!({"act": "hint", "text": "be brief", "who": "ada", "why": "long"});
@@ -185,7 +185,7 @@ async fn acts_of_people_reach_a_job_that_runs_rests_or_is_over() {
     let before = get(server.address, &format!("/api/runs/{job}/view")).await;
     assert_eq!(before["excluded"], json!([11]));
 
-    let extend = json!({"act": "extend", "limits": {"max_rollouts": 500}, "why": "more"});
+    let extend = json!({"act": "extend", "limits": {"max_rollouts": 90}, "why": "more"});
     let extended = post(server.address, &path, extend).await;
     assert_eq!(extended.status, 200, "{}", extended.text);
     until(server.address, &job, &["succeeded"]).await;
