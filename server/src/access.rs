@@ -167,6 +167,23 @@ impl Access {
         self.rules().quotas
     }
 
+    /// Fails if the file has tenants: only engines that share a store keep quotas.
+    pub(crate) fn refuse_quotas(&self) -> Result<(), AccessError> {
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
+        let file = file.lock();
+        if file.rules.quotas.is_empty() {
+            return Ok(());
+        }
+        Err(AccessError {
+            path: file.path.display().to_string(),
+            problem: "[tenants] needs a store of the form postgres://HOST/DATABASE; serve one, or \
+                      leave the tenants out"
+                .to_owned(),
+        })
+    }
+
     fn rules(&self) -> Rules {
         match &self.file {
             None => Rules::default(),

@@ -118,6 +118,9 @@ impl Server {
     ) -> Result<Self, StartError> {
         telemetry::install();
         let access = Access::new(settings.api_key.as_deref(), settings.keys_file.as_deref())?;
+        if fleet.is_none() {
+            access.refuse_quotas()?;
+        }
         let starting = Supervisor::start(
             Arc::clone(&store),
             source,

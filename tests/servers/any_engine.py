@@ -138,7 +138,7 @@ def commands(engines: list[Engine], app: str) -> None:
             client.until("the job runs", job, status("running"))
             expect("pausing", client.ask("POST", f"{JOBS}/{job}/pause")[1].get("status"), "paused")
             expect("resuming", client.ask("POST", f"{JOBS}/{job}/resume")[1].get("status"), "running")
-        events = [client.ask("GET", f"{JOBS}/{job}/events?limit=20")[1]["events"] for client in map(Client, engines)]
+        events = [client.ask("GET", f"{JOBS}/{job}/events?limit=5")[1]["events"] for client in map(Client, engines)]
         expect("the first events on both engines", events[0], events[1])
         for client in map(Client, engines):
             expect("a live stream", live_events(client._engine, job) > 0, True)

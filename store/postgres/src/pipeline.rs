@@ -60,6 +60,9 @@ impl<'d> Pipeline<'d> {
     }
 
     async fn send(&mut self, end: Option<&'static str>) -> Result<Vec<Vec<Row>>, Failure> {
+        let first = usize::from(!self.begun);
+        // Also if this future is dropped before it ends, the connection must not be used again.
+        self.begun = true;
         let Some(connection) = &self.connection else {
             return Err(Failure::Gone("the transaction has ended".to_owned()));
         };
@@ -77,8 +80,7 @@ impl<'d> Pipeline<'d> {
             });
         }
         let mut sent: Vec<Pin<Box<dyn Future<Output = Answer> + Send + '_>>> = Vec::new();
-        let first = usize::from(!self.begun);
-        if !self.begun {
+        if first == 1 {
             sent.push(Box::pin(simple(connection, BEGIN)));
         }
         for ((sql, parameters), prepared) in statements.iter().zip(&prepared) {
@@ -93,7 +95,6 @@ impl<'d> Pipeline<'d> {
             sent.push(Box::pin(simple(connection, end)));
         }
         let mut answers = in_order(sent).await;
-        self.begun = true;
         if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
             return Err(failed(error));
         }
