@@ -18,6 +18,8 @@ use crate::wire::{Answer, Body, Request};
 use crate::{Offer, Queue, QueueError, names, telemetry, wire};
 
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(300);
+/// Workers that are there have said so by then.
+const ANSWERING: Duration = Duration::from_millis(500);
 /// Answers to earlier processes of a run that are kept until the run wants them.
 const MOST_KEPT: usize = 100_000;
 
@@ -57,6 +59,7 @@ pub(crate) struct Shared {
     read: tokio::sync::Mutex<Vec<String>>,
     withdrawals: mpsc::UnboundedSender<Withdrawn>,
     messages: AtomicU64,
+    opened: Instant,
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
@@ -127,6 +130,7 @@ impl Desk {
             read: tokio::sync::Mutex::default(),
             withdrawals,
             messages: AtomicU64::new(0),
+            opened: Instant::now(),
             tasks: Mutex::default(),
             queue,
         });
@@ -410,7 +414,7 @@ impl Shared {
             return None;
         }
         let (fitting, others) = self.workers.sorted(&self.offer);
-        if fitting > 0 {
+        if fitting > 0 || self.opened.elapsed() < ANSWERING {
             return None;
         }
         let offer = &self.offer;

@@ -32,13 +32,14 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    pub(crate) fn hear(&self, payload: &[u8]) -> Option<Presence> {
+    /// Takes in what a process said, and whether it was heard for the first time.
+    pub(crate) fn hear(&self, payload: &[u8]) -> Option<(Presence, bool)> {
         let presence: Presence = wire::read(payload).ok()?;
         let now = Instant::now();
         let mut by_id = self.by_id.lock();
         by_id.retain(|_, (_, at)| now.saturating_duration_since(*at) < GONE_AFTER);
-        by_id.insert(presence.id.clone(), (presence.clone(), now));
-        Some(presence)
+        let before = by_id.insert(presence.id.clone(), (presence.clone(), now));
+        Some((presence, before.is_none()))
     }
 
     /// Those that fit this offer, and the differences of those that do not.

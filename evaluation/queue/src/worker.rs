@@ -194,6 +194,16 @@ impl Serving {
         Arc::clone(in_hand.entry(subject.to_owned()).or_default())
     }
 
+    async fn say(&self) {
+        let presence = Presence {
+            id: self.id.clone(),
+            offer: self.offer.clone(),
+            count: self.settings.slots.get(),
+        };
+        let subject = names::offered(&self.offer.name);
+        self.queue.say(subject, &presence).await;
+    }
+
     pub(crate) fn forget(&self, subject: &str) {
         self.in_hand.lock().remove(subject);
     }
@@ -282,9 +292,13 @@ async fn hear(
 ) {
     let mut told = Vec::new();
     while let Some(message) = wanted.next().await {
-        let Some(engine) = serving.engines.hear(&message.payload) else {
+        let Some((engine, is_new)) = serving.engines.hear(&message.payload) else {
             continue;
         };
+        if is_new {
+            // So that the run knows at once which workers there are.
+            serving.say().await;
+        }
         let differences = serving.offer.differences(&engine.offer);
         if differences.is_empty() || told.contains(&engine.id) {
             continue;
@@ -298,14 +312,8 @@ async fn hear(
 }
 
 async fn say(serving: Arc<Serving>, token: String) {
-    let presence = Presence {
-        id: serving.id.clone(),
-        offer: serving.offer.clone(),
-        count: serving.settings.slots.get(),
-    };
     loop {
-        let subject = names::offered(&serving.offer.name);
-        serving.queue.say(subject, &presence).await;
+        serving.say().await;
         if serving.queue.lost_for().is_none() {
             serving.queue.depth(&token).await;
         }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 /// How long a grant may be used.
 pub const VALID: Duration = Duration::from_secs(3);
@@ -13,12 +12,10 @@ pub const VALID: Duration = Duration::from_secs(3);
 pub const GRACE: Duration = Duration::from_millis(500);
 /// Closed units are kept in one entry if their changes are not further apart.
 pub const GRAIN: Duration = Duration::from_millis(100);
-const WINDOW_MILLIS: u64 = 60_000;
+pub(super) const WINDOW_MILLIS: u64 = 60_000;
 /// Even rate that may be taken at once, in seconds of it.
 const BURST_SECONDS: f64 = 2.0;
 const SMALLEST_BURST: f64 = 8.0;
-/// A server clock that stays this far ahead is believed after a window.
-const CREDIBLE: Duration = Duration::from_secs(2);
 
 /// Limits per minute; `None` for no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +96,8 @@ struct Holder {
     credit: Credit,
     /// Its part of the calls in flight.
     concurrent: u64,
+    /// When it last got something. Who has waited longest comes first.
+    granted_at: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,6 +106,15 @@ struct Open {
     amount: Amount,
     /// When it was issued; `None` if the last change issued it.
     since: Option<u64>,
+}
+
+/// A holder that gets a part of the even rate.
+struct Wanting<'l> {
+    credit: &'l mut f64,
+    /// What it has a use for.
+    most: f64,
+    /// What its first call needs.
+    first: f64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -170,7 +178,7 @@ impl Ledger {
         let pause = turn.pause.map(|pause| now + pause.as_millis() as u64);
         self.paused_until = self.paused_until.max(pause).filter(|until| *until > now);
         Grant {
-            amount: self.grant(turn),
+            amount: self.grant(turn, now),
             concurrent: self.part_of_concurrency(turn.holder),
             pause: self
                 .paused_until
@@ -282,19 +290,26 @@ impl Ledger {
 
     /// Hands the even rate of the time since the last change to holders with a demand, in equal parts.
     fn hand_out_rate(&mut self, now: u64) {
-        let since = self.credited_until.replace(now);
+        let since = self.credited_until;
+        // Holders see now at different delays; no time is handed out twice.
+        self.credited_until = since.max(Some(now));
         let seconds = since.map(|since| now.saturating_sub(since) as f64 / 1e3);
-        let hand_out = |limit: Option<u64>, spare: &mut f64, wanting: &mut [(&mut f64, f64)]| {
+        let hand_out = |limit: Option<u64>, spare: &mut f64, wanting: &mut [Wanting<'_>]| {
             let Some(limit) = limit else { return };
             let limit = limit.max(1) as f64;
             let burst = (limit / 60.0 * BURST_SECONDS).max(SMALLEST_BURST.min(limit));
             // A new ledger begins with a burst.
             let mut left = *spare + seconds.map_or(burst, |seconds| limit / 60.0 * seconds);
             let mut parts = wanting.len();
-            wanting.sort_by(|one, other| (one.1 - *one.0).total_cmp(&(other.1 - *other.0)));
-            for (credit, demand) in wanting {
-                let given = (*demand - **credit).clamp(0.0, left / parts as f64);
-                **credit += given;
+            // What is saved while nothing is free would go out at once, so it is at most a burst.
+            let most = burst / parts.max(1) as f64;
+            for one in &mut *wanting {
+                one.most = one.most.min(most.max(one.first)) - *one.credit;
+            }
+            wanting.sort_by(|one, other| one.most.total_cmp(&other.most));
+            for one in wanting {
+                let given = one.most.clamp(0.0, left / parts as f64);
+                *one.credit += given;
                 left -= given;
                 parts -= 1;
             }
@@ -305,9 +320,16 @@ impl Ledger {
         let (mut requests, mut tokens) = (Vec::new(), Vec::new());
         for holder in wanting {
             let demand = holder.demand;
-            requests.push((&mut holder.credit.requests, demand.requests as f64));
-            let most = demand.tokens.max(demand.first);
-            tokens.push((&mut holder.credit.tokens, most as f64));
+            requests.push(Wanting {
+                credit: &mut holder.credit.requests,
+                most: demand.requests as f64,
+                first: 1.0,
+            });
+            tokens.push(Wanting {
+                credit: &mut holder.credit.tokens,
+                most: demand.tokens.max(demand.first) as f64,
+                first: demand.first as f64,
+            });
         }
         hand_out(
             self.limits.requests,
@@ -317,8 +339,8 @@ impl Ledger {
         hand_out(self.limits.tokens, &mut self.spare.tokens, &mut tokens);
     }
 
-    fn grant(&mut self, turn: &Turn<'_>) -> Amount {
-        let counted = self.counted();
+    fn grant(&mut self, turn: &Turn<'_>, now: u64) -> Amount {
+        let counted = self.counted().plus(self.kept_for_others(turn.holder));
         let limits = self.limits;
         let spare = self.spare;
         let Some(own) = self.holders.get_mut(turn.holder) else {
@@ -363,6 +385,9 @@ impl Ledger {
                 *spare -= amount as f64 - from_own;
             }
         };
+        if granted.requests > 0 {
+            own.granted_at = now;
+        }
         let spare = &mut self.spare;
         pay(
             limits.requests,
@@ -382,6 +407,27 @@ impl Ledger {
             since: None,
         });
         granted
+    }
+
+    /// What a holder leaves to those that have waited longer, where little is free.
+    fn kept_for_others(&self, holder: &str) -> Amount {
+        let since = |name: &str| self.holders.get(name).map_or(0, |one| one.granted_at);
+        let own = (since(holder), holder);
+        let others = self.holders.iter();
+        let first = others.filter(|(name, other)| (other.granted_at, name.as_str()) < own);
+        first.fold(Amount::default(), |kept, (_, other)| {
+            let has = |credit: f64| credit.max(0.0) as u64;
+            // What it holds already serves a part of its demand.
+            let held = other.grant.map_or(Amount::default(), |grant| grant.amount);
+            let missing =
+                |demand: u64, held: u64, credit: f64| demand.saturating_sub(held).min(has(credit));
+            let demand = other.demand;
+            let tokens = demand.tokens.max(demand.first);
+            kept.plus(Amount {
+                requests: missing(demand.requests, held.requests, other.credit.requests),
+                tokens: missing(tokens, held.tokens, other.credit.tokens),
+            })
+        })
     }
 
     /// A holder's part of the calls in flight: by its demand, at least what it has in flight, and never
@@ -426,43 +472,5 @@ impl Amount {
             requests: self.requests.min(most.requests),
             tokens: self.tokens.min(most.tokens),
         }
-    }
-}
-
-/// The server's time as one holder may rely on it: never ahead, also where the server's clock is set
-/// forward.
-#[derive(Debug, Default)]
-pub struct ServerClock {
-    base: Option<(u64, Instant)>,
-    /// Since when the server has been ahead of what was measured here.
-    ahead_since: Option<Instant>,
-}
-
-impl ServerClock {
-    /// The time of now, from a change that this holder made `ago` before now at least (`is_own`), or that
-    /// another one made after it. The first change must be its own.
-    pub fn read(&mut self, written_at: u64, ago: Duration, is_own: bool, now: Instant) -> u64 {
-        let says = written_at.saturating_add(ago.as_millis() as u64);
-        let (base, at) = *self.base.get_or_insert((says, now));
-        let passed = now.saturating_duration_since(at).as_millis() as u64;
-        let measured = base.saturating_add(passed);
-        let credible = CREDIBLE.as_millis() as u64;
-        if says <= measured.saturating_add(credible) {
-            self.ahead_since = None;
-            if is_own && says.saturating_add(credible) < measured {
-                // The clock was set back.
-                self.base = Some((says, now));
-            }
-            return says.min(measured);
-        }
-        // The clock was set forward. When everything that was counted before has ended, it is believed.
-        let since = *self.ahead_since.get_or_insert(now);
-        let settled = Duration::from_millis(WINDOW_MILLIS) + VALID + GRACE;
-        if now.saturating_duration_since(since) > settled {
-            self.base = Some((says, now));
-            self.ahead_since = None;
-            return says;
-        }
-        measured
     }
 }

@@ -50,6 +50,7 @@
 //! 60 / 61.1 = 98 % at worst, with holders that use what they take; what they do not use they give back. Calls in flight count with the
 //! tokens that they reserve, so a limit on tokens is used to the part that reservations leave.
 
+mod clock;
 mod keeper;
 mod ledger;
 mod quota;
@@ -60,10 +61,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use clock::ServerClock;
 pub use keeper::{Keeper, TURN};
-pub use ledger::{
-    Amount, Demand, GRACE, GRAIN, Grant, Ledger, ServerClock, SharedLimits, Turn, VALID,
-};
+pub use ledger::{Amount, Demand, GRACE, GRAIN, Grant, Ledger, SharedLimits, Turn, VALID};
 pub(crate) use quota::{Report, SharedQuota, Taken};
 
 /// A document that many processes change, one change after the other.

@@ -194,7 +194,7 @@ fn load(callers: usize) -> Load {
 
 #[tokio::test(start_paused = true)]
 async fn holders_under_load_use_nearly_all_of_a_limit_and_never_more() {
-    for (holders, limit) in [(1, 600), (4, 600), (8, 240), (8, 30)] {
+    for (holders, limit) in [(1, 600), (4, 600), (8, 60)] {
         let place = Place::new(7, 4, 0);
         let log = Log::default();
         let all: Vec<Holder> = (0..holders)
@@ -263,6 +263,35 @@ async fn the_share_of_a_holder_goes_to_the_one_that_has_a_use_for_it() {
         "{half} with another, {alone} alone"
     );
     busy.die();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_with_few_calls_does_not_starve_beside_greedy_ones() {
+    for seed in 0..2 {
+        let place = Place::new(seed, 4, 0);
+        let log = Log::default();
+        let greedy: Vec<Holder> = (0..3)
+            .map(|name| Holder::start(&place, name, (300, None), load(40), &log))
+            .collect();
+        sleep(2 * MINUTE).await;
+        let few = Log::default();
+        let modest = Holder::start(&place, 9, (300, None), load(2), &few);
+        sleep(2 * MINUTE).await;
+        let most = most_in_a_minute(&log.lock()).0;
+        assert!(most <= 300, "{most}");
+        let gaps = few.lock().windows(2).map(|two| two[1].0 - two[0].0).max();
+        let (calls, longest) = (few.lock().len(), gaps.unwrap());
+        // Its fair part is 75 of 300 a minute.
+        assert!(
+            calls > 100,
+            "seed {seed}: {calls} calls, the longest gap is {longest:?}"
+        );
+        assert!(longest < Duration::from_secs(8), "seed {seed}: {longest:?}");
+        modest.die();
+        for holder in greedy {
+            holder.die();
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
