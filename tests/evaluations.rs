@@ -56,6 +56,36 @@ fn outcomes_are_stored_and_known_to_later_evaluations_and_runs() {
 }
 
 #[test]
+fn outcomes_of_another_model_or_of_other_rows_are_not_taken_for_those_of_this_task() {
+    let (workspace, _server) = workspace();
+    let first = ["eval", "config.toml", "--all", "--json", "eval.json"];
+    let executed = |arguments: &[&str]| {
+        workspace.succeed(arguments);
+        let report = read(&workspace);
+        let examples = number(&report, "of");
+        (number(&report["sides"][0], "rollouts_executed"), examples)
+    };
+    let (bought, examples) = executed(&first);
+    assert_eq!(bought, examples);
+    let other = [&first[..], &["--set", "policy.model=\"other\""]].concat();
+    assert_eq!(
+        executed(&other).0,
+        examples,
+        "the outcomes of another model"
+    );
+    assert_eq!(executed(&other).0, 0);
+    let name = "rows.jsonl";
+    let rows = workspace.read(name);
+    workspace.write(
+        name,
+        &format!("{}\n", rows.trim_end()).replace("yes", "no "),
+    );
+    assert_eq!(executed(&first).0, examples, "the outcomes of other rows");
+    workspace.write(name, &rows);
+    assert_eq!(executed(&first).0, 0);
+}
+
+#[test]
 fn a_prompt_is_compared_with_the_seed_a_file_or_a_run() {
     let (workspace, _server) = workspace();
     let compared = |arguments: &[&str]| {

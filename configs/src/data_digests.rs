@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gepa_engine::ExampleSets;
 use gepa_evaluation::ExampleId;
-use gepa_tasks::dataset::{Dataset, Row};
+use gepa_tasks::dataset::{Dataset, DatasetSettings, Row};
 use serde_json::{Map, Value as Json, json};
 
 use crate::raw::RawConfig;
@@ -28,6 +28,13 @@ pub(crate) fn digests(
     let mut data = Map::new();
     if let Some(dataset) = dataset {
         data.insert("rows".to_owned(), json!(rows(dataset, sets)));
+    }
+    if let Some(whole) = raw
+        .dataset
+        .as_ref()
+        .and_then(|dataset| whole(dataset, directory))
+    {
+        data.insert("dataset".to_owned(), Json::String(whole));
     }
     let files = files(raw, directory);
     if !files.is_empty() {
@@ -78,6 +85,16 @@ fn words(value: &Json) -> String {
     value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// One digest of all files of a data set, whichever of their rows are in sets: it says whether another
+/// run had the same rows.
+fn whole(dataset: &DatasetSettings, directory: &Path) -> Option<String> {
+    let mut hasher = blake3::Hasher::new();
+    for file in dataset.files() {
+        hasher.update(&std::fs::read(directory.join(file)).ok()?);
+    }
+    Some(hasher.finalize().to_hex()[..4 * ROW_DIGITS].to_owned())
 }
 
 fn changed_rows(old: &str, new: &str, sets: &ExampleSets) -> Option<Difference> {

@@ -42,7 +42,8 @@ pub(crate) async fn measured(
     let runs = store.runs().await?;
     let is_alike = |run: &&RunRow| {
         !is_evaluation(run)
-            && run.config["reflection_model"] == task.described["reflection_model"]
+            && run.config["settings"]["reflection_model"]
+                == task.described["settings"]["reflection_model"]
             && run.summary.counters.total_rollouts >= FEWEST_ROLLOUTS
             && is_of_same_task(run, &task.described, task.config.prompt())
     };

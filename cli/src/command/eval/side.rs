@@ -314,9 +314,13 @@ fn texts(object: Option<&Map<String, Value>>, names: &[&str]) -> Option<Vec<(Str
     names.iter().map(text).collect()
 }
 
-/// Whether scores of both configurations can be compared.
+/// Whether scores of both runs, as they are described in the store, can be compared: the same models, the
+/// same evaluator and scorer, and the same data. What is not known is not the same.
 pub(super) fn is_same_task(left: &Value, right: &Value) -> bool {
-    TASK.iter().all(|table| {
+    let (Some(settings), Some(others)) = (left.get("settings"), right.get("settings")) else {
+        return false;
+    };
+    let is_same = TASK.iter().all(|table| {
         let without_sets = |config: &Value| {
             let mut part = config[*table].clone();
             if let Some(object) = part.as_object_mut() {
@@ -324,8 +328,41 @@ pub(super) fn is_same_task(left: &Value, right: &Value) -> bool {
             }
             part
         };
-        without_sets(left) == without_sets(right)
-    })
+        without_sets(settings) == without_sets(others)
+    });
+    let data = |described: &Value, name: &str| described["data"][name].clone();
+    let has_rows = !settings["dataset"].is_null();
+    let knows_rows = data(left, "dataset").is_string();
+    is_same
+        && (knows_rows || !has_rows)
+        && data(left, "dataset") == data(right, "dataset")
+        && data(left, "app") == data(right, "app")
+        && programs(left) == programs(right)
+}
+
+/// The digests of the files that commands name. Files of texts are left out: texts are compared as they
+/// are, and those of components are what evaluations compare.
+fn programs(described: &Value) -> Map<String, Value> {
+    let mut texts = Vec::new();
+    named_texts(&described["settings"], &mut texts);
+    let files = described["data"]["files"].as_object();
+    let mut files = files.cloned().unwrap_or_default();
+    files.retain(|path, _| !texts.contains(&path.as_str()));
+    files
+}
+
+fn named_texts<'s>(settings: &'s Value, texts: &mut Vec<&'s str>) {
+    match settings {
+        Value::Array(items) => items.iter().for_each(|item| named_texts(item, texts)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let is_text = ["pattern_file", "template_file"].contains(&key.as_str());
+                texts.extend(value.as_str().filter(|_| is_text));
+                named_texts(value, texts);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Whether both prompts differ in the texts of their components alone.
