@@ -40,7 +40,7 @@ pub(crate) fn begin() {
 }
 
 /// Names the run whose lines these are, once it is known. Returns the file, or nothing if no log was
-/// asked for. The error says why there is none.
+/// wanted. The error says why there is none.
 pub(crate) fn open(store_url: &str, run: &RunId) -> Result<Option<PathBuf>, String> {
     let Some(log) = LOG.get() else {
         return Ok(None);

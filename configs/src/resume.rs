@@ -138,7 +138,7 @@ impl StoredSettings {
         !changes(before, after, task.config.sets()).is_empty()
     }
 
-    /// What has changed in the task app since the run began, as far as the app says so. An app that says
+    /// What has changed in the task app since the run began. Only what the app says is compared: an app that says
     /// nothing, or did not answer when the run began, cannot be compared.
     pub fn changes_of_app(&self, connected: &ConnectedTask) -> Vec<Difference> {
         let before = self.data.as_ref().and_then(|data| data.get("app"));

@@ -130,7 +130,7 @@ impl Opening {
     }
 }
 
-/// Whether two failures have the same cause, as far as their messages show it.
+/// Whether two failures have the same cause, judged by their messages.
 pub(super) fn are_alike(before: &Outcome, now: &Failure) -> bool {
     match before {
         Outcome::Failed(before) => are_similar(&words(&before.message), &words(&now.message)),

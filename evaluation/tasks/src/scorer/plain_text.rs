@@ -5,8 +5,8 @@ use unicode_normalization::{UnicodeNormalization, is_nfc_quick};
 use super::UnicodeForm;
 
 /// A text as it is compared: in one Unicode form, and in lower case where case does not count. In every
-/// form but [`UnicodeForm::None`] a space is a space, whatever its width and whether a line may break
-/// there, a line ends with a line feed, and what cannot be seen does not count.
+/// form but [`UnicodeForm::None`] a space of any width is a space, also one at which no line may break,
+/// a line ends with a line feed, and what cannot be seen does not count.
 pub(super) fn comparable(text: &str, form: UnicodeForm, ignore_case: bool) -> String {
     if form != UnicodeForm::None && text.chars().any(|c| is_space_variant(c) || is_ignorable(c)) {
         let plain: String = text

@@ -258,7 +258,7 @@ async fn rankings_are_measured_by_place() {
 }
 
 #[tokio::test]
-async fn texts_are_the_same_whatever_their_spaces_and_letters_are_made_of() {
+async fn texts_with_other_spaces_and_letters_of_the_same_meaning_are_the_same() {
     for (output, expected) in [
         ("\u{feff}Paris\u{200b}", "Paris"),
         ("Pa\u{ad}ris", "Paris"),

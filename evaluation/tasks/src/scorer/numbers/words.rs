@@ -58,7 +58,7 @@ pub(super) fn number_in_words(text: &str) -> Option<f64> {
         .flatten()
 }
 
-/// `no one`, `which one`, `one of them`: no number is meant.
+/// `this one`, `which one`, `one of them`: no number is meant.
 fn is_pronoun(words: &[&str], at: usize) -> bool {
     let before = at.checked_sub(1).and_then(|before| words.get(before));
     let after = words.get(at + 1);
@@ -98,7 +98,7 @@ fn is_minus(word: &str) -> bool {
     matches!(word, "minus" | "negative")
 }
 
-/// The value of number words, negative behind `minus`; `None` where they are no one number.
+/// The value of number words, negative behind `minus`; `None` where they are not one number.
 fn value(before: &[&str], words: &[&str]) -> Option<f64> {
     let words: Vec<&&str> = words.iter().skip_while(|word| **word == "and").collect();
     let (mut total, mut group, mut smallest) = (0.0, None::<f64>, f64::INFINITY);
@@ -153,7 +153,7 @@ mod tests {
             ("zero", Some(0.0)),
             ("three red apples", Some(3.0)),
             ("a hundred", Some(100.0)),
-            ("No one", None),
+            ("I like this one", None),
             ("I cannot say which one", None),
             ("one of them", None),
             ("twenty thirty", None),
