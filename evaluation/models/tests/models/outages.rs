@@ -166,16 +166,37 @@ async fn a_provider_that_goes_away_in_mid_run_is_waited_for_and_says_for_what() 
         tokio::spawn(async move { model.complete(request("second")).await })
     };
     let obstacle = loop {
+        // Before the provider counts as down, the call is only made again.
+        match model.obstacle() {
+            Some(obstacle) if obstacle.contains("which is down for") => break obstacle,
+            _ => tokio::time::sleep(Duration::from_millis(1)).await,
+        }
+    };
+    for words in ["gives up in", "cannot connect"] {
+        assert!(obstacle.contains(words), "{obstacle}");
+    }
+    let _revived = revived_on(address).await;
+    assert_eq!(waiting.await.unwrap().unwrap().text, "second");
+}
+
+#[tokio::test]
+async fn a_provider_that_answers_500_from_the_first_call_on_is_an_obstacle_at_once() {
+    let server = echoing(FaultPlan::none().from(0, Fault::status(500))).await;
+    let model = connect(&server, 600.0);
+    assert_eq!(model.obstacle(), None);
+    let waiting = {
+        let model = Arc::clone(&model);
+        tokio::spawn(async move { model.complete(request("x")).await })
+    };
+    let obstacle = loop {
         match model.obstacle() {
             Some(obstacle) => break obstacle,
             None => tokio::time::sleep(Duration::from_millis(1)).await,
         }
     };
-    for words in ["which is down for", "gives up in", "cannot connect"] {
-        assert!(obstacle.contains(words), "{obstacle}");
-    }
-    let _revived = revived_on(address).await;
-    assert_eq!(waiting.await.unwrap().unwrap().text, "second");
+    assert!(obstacle.contains("answered 500"), "{obstacle}");
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
 }
 
 #[tokio::test]
