@@ -21,7 +21,7 @@ fn a_build_without_the_feature_says_how_to_get_it() {
         assert!(message.contains(file), "{message}");
     }
     let mut settings = DatasetSettings::for_path("rows.data");
-    settings.format = Some(DatasetFormat::Parquet);
+    settings.format = Some(gepa_tasks::dataset::DatasetFormat::Parquet);
     let error = Dataset::load(&settings, folder.path()).unwrap_err();
     assert!(matches!(error, DatasetError::NotBuilt { .. }), "{error}");
 }
