@@ -11,8 +11,8 @@ use crate::support::{Server, Workspace};
 fn a_budget_below_one_proposal_is_refused_with_the_numbers() {
     let workspace = Workspace::with_rulebook();
     let small = ["--set", "budget.max_rollouts=20"];
-    let expected = "error: a budget of 20 rollouts cannot afford one proposal: 50 are the least \
-        (12 to score the seed, 18 for one proposal, 20 for the final validation); \
+    let expected = "error: a budget of 20 rollouts cannot afford one proposal: 56 are the least \
+        (12 to score the seed, 24 for one proposal, 20 for the final validation); \
         raise `budget.max_rollouts` or shrink the example sets\n";
     for command in [
         &["run", "config.toml", "--plan"][..],
@@ -29,7 +29,7 @@ fn a_budget_below_one_proposal_is_refused_with_the_numbers() {
         "", "one proposal", "expected", "at most"
     )));
     assert!(
-        plan.contains("rollouts                            50"),
+        plan.contains("rollouts                            56"),
         "{plan}"
     );
 }
@@ -99,7 +99,7 @@ fn what_is_not_there_is_answered_with_what_is() {
     let no_store = workspace.gepa(&["show", "latest"]);
     assert_eq!(no_store.code, Some(1));
     assert_eq!(no_store.stdout, "");
-    workspace.succeed(&["run", "config.toml", "--set", "budget.max_rollouts=50"]);
+    workspace.succeed(&["run", "config.toml", "--set", "budget.max_rollouts=60"]);
     let no_run = workspace.gepa(&["show", "pl_ffff"]);
     assert_eq!(no_run.code, Some(2));
     assert_eq!(

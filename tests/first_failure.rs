@@ -72,8 +72,8 @@ fn the_log_of_a_run_keeps_what_a_healthy_evaluator_writes_on_stderr() {
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     let run = finished.stdout.lines().next().unwrap();
     let log = workspace.read(&format!(".gepa/logs/{run}.log"));
-    assert!(log.contains("seen 20"), "{log}");
-    assert!(!finished.stderr.contains("seen 20"), "{}", finished.stderr);
+    assert!(log.contains("seen "), "{log}");
+    assert!(!finished.stderr.contains("seen "), "{}", finished.stderr);
     let memory = ["--store", "memory:"];
     let run = [&["run", "config.toml", "--keep-log"][..], &limit, &memory].concat();
     let finished = workspace.gepa(&run);

@@ -19,7 +19,7 @@ fn a_run_whose_rows_changed_is_not_resumed() {
         "--resume",
         "latest",
         "--set",
-        "budget.max_iterations=2",
+        "budget.max_iterations=6",
     ];
     let refused = workspace.gepa(&more);
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
@@ -47,7 +47,7 @@ fn a_run_begun_beside_its_config_is_resumed_from_another_folder() {
         "--store",
         "sqlite://../.gepa/gepa.db",
         "--set",
-        "budget.max_iterations=2",
+        "budget.max_iterations=6",
     ]);
     let finished = command.current_dir(workspace.path().join("below")).output();
     let finished = finished.unwrap();

@@ -125,7 +125,7 @@ fn acts_on_a_run_at_rest_wait_for_its_resumption() {
     let same = workspace.gepa(&["steer", "latest", "extend", "--max-iterations", "4"]);
     assert!(same.stderr.contains("no limit changes"), "{}", same.stderr);
 
-    let extended = workspace.succeed(&["steer", "latest", "extend", "--max-iterations", "8"]);
+    let extended = workspace.succeed(&["steer", "latest", "extend", "--max-iterations", "60"]);
     assert!(extended.contains("takes it in"), "{extended}");
     assert_eq!(workspace.stats()["status"], "interrupted");
     workspace.succeed(&["steer", "latest", "hint", "use few words", "--why", "long"]);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gepa_archive::Candidate;
-use gepa_engine::config::Settings;
+use gepa_engine::config::{Evaluation as Rows, Settings};
 use gepa_engine::{Config, ExampleSets, Run};
 use gepa_evaluation::{ExampleId, PromptTemplate};
 use gepa_tasks::process::{ProcessEvaluator, ProcessSettings};
@@ -80,6 +80,8 @@ async fn rollouts_per_second(
     };
     let evaluator = ProcessEvaluator::start(&settings, Path::new("."), None).await?;
     let mut settings = Settings::default();
+    // The seed is run on every example.
+    settings.search.evaluation = Rows::Full;
     settings.run.max_concurrent = batch * processes as u32;
     settings.budget.max_iterations = Some(0);
     let ids = |from: u64, count: u64| (from..from + count).map(ExampleId::Seed).collect();

@@ -80,6 +80,7 @@ fn mode(name: &'static str, apply: fn(&mut Settings)) -> Mode {
 }
 
 fn lags(settings: &mut Settings, gate: u32, pareto: u32) {
+    settings.search.evaluation = Evaluation::Full;
     settings.run.speculate = Speculation::Off;
     settings.run.gate_lag = gate;
     settings.run.pareto_lag = pareto;

@@ -113,6 +113,13 @@ impl ConfigDocument {
         Ok(())
     }
 
+    /// Lets `fill` add keys to a document in our own format. Other dialects say all they mean.
+    pub(crate) fn fill(&mut self, fill: impl Fn(&mut Table)) {
+        if self.dialect().is_none() {
+            fill(&mut self.table);
+        }
+    }
+
     /// The foreign dialect of the document; `None` for our own format.
     pub(crate) fn dialect(&self) -> Option<&'static dyn Dialect> {
         dialect_of(self.dialects, &self.table)

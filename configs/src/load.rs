@@ -8,6 +8,7 @@ use toml::{Table, Value};
 
 use crate::dialect::Dialects;
 use crate::document::ConfigDocument;
+use crate::presets;
 use crate::problem::{ConfigError, LocatedProblem, Origin};
 use crate::read::read_raw;
 use crate::resolution::Resolution;
@@ -38,6 +39,21 @@ impl ConfigSource<'_> {
     /// # Errors
     /// All problems that were found, each with its file, line and key.
     pub fn load(&self) -> Result<TaskConfig, ConfigError> {
+        self.load_with(presets::fill)
+    }
+
+    /// Like [`load`](Self::load), to go on with a run or to branch from it. What the file leaves out and a
+    /// new run would choose by its version or its slots stays as that run has it.
+    ///
+    /// # Errors
+    /// All problems of the file, or this version cannot read the stored configuration.
+    pub fn load_to_go_on(&self, stored: &serde_json::Value) -> Result<TaskConfig, ConfigError> {
+        let settings = stored.get("settings").cloned().unwrap_or_default();
+        let of_run = self.stored_document(settings)?.table;
+        self.load_with(|table| presets::fill_from(table, &of_run))
+    }
+
+    fn load_with(&self, fill: impl Fn(&mut Table)) -> Result<TaskConfig, ConfigError> {
         let name = self.file.display().to_string();
         let text = std::fs::read_to_string(self.file).map_err(|error| {
             let message = format!("cannot be read ({error}); give the path of a config file");
@@ -45,7 +61,7 @@ impl ConfigSource<'_> {
         })?;
         let document = ConfigDocument::parse(&name, &text, self.dialects)?;
         let directory = self.file.parent().unwrap_or(Path::new("")).to_owned();
-        self.resolve(document, directory)
+        self.resolve(document, directory, fill)
     }
 
     /// Like [`load`](Self::load), from the config that was stored with a run.
@@ -54,6 +70,7 @@ impl ConfigSource<'_> {
         if SubmittedConfig::marks(stored) {
             let overrides = self.overrides_as_json()?;
             let environment = self.environment;
+            let settings = SubmittedConfig::stored_body(&settings, self.dialects);
             return SubmittedConfig {
                 body: &settings,
                 overrides: &overrides,
@@ -67,7 +84,7 @@ impl ConfigSource<'_> {
             .and_then(|path| path.as_str())
             .unwrap_or_default();
         let document = self.stored_document(settings)?;
-        let loaded = self.resolve(document, PathBuf::from(directory));
+        let loaded = self.resolve(document, PathBuf::from(directory), presets::fill);
         // A folder that is gone, or that an earlier version stored relative to its own, is named as such.
         if loaded.is_err() && !directory.is_empty() && !Path::new(directory).is_dir() {
             return Err(whole_file(
@@ -119,7 +136,9 @@ impl ConfigSource<'_> {
                 format!("cannot be used again ({error}); give the config file"),
             )
         })?;
-        ConfigDocument::of_table(name, table, self.dialects)
+        let mut document = ConfigDocument::of_table(name, table, self.dialects)?;
+        document.fill(presets::fill_stored);
+        Ok(document)
     }
 
     /// The overrides as they are laid over a config that came as JSON.
@@ -137,8 +156,10 @@ impl ConfigSource<'_> {
         &self,
         mut document: ConfigDocument,
         directory: PathBuf,
+        fill: impl Fn(&mut Table),
     ) -> Result<TaskConfig, ConfigError> {
         self.lay_over(&mut document)?;
+        document.fill(fill);
         Resolution::of_file(self.environment, directory).resolve(document)
     }
 

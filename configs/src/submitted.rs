@@ -7,6 +7,7 @@ use toml::{Table, Value};
 use crate::dialect::Dialects;
 use crate::document::ConfigDocument;
 use crate::load::whole_file;
+use crate::presets;
 use crate::problem::{ConfigError, Origin};
 use crate::resolution::Resolution;
 use crate::task::TaskConfig;
@@ -60,7 +61,20 @@ impl SubmittedConfig<'_> {
                 document.set(key, value, Origin::Override)?;
             }
         }
+        document.fill(presets::fill);
         Resolution::of_submission(self.environment).resolve(document)
+    }
+
+    /// The body as it was stored, with what it meant then.
+    pub(crate) fn stored_body(settings: &Json, dialects: Dialects) -> Json {
+        let Some(Value::Table(table)) = to_toml(settings) else {
+            return settings.clone();
+        };
+        let filled = ConfigDocument::of_table(NAME, table, dialects).map(|mut document| {
+            document.fill(presets::fill_stored);
+            serde_json::to_value(document.table).unwrap_or_default()
+        });
+        filled.unwrap_or_else(|_| settings.clone())
     }
 
     /// Whether a stored description is that of a submitted config.

@@ -95,6 +95,7 @@ class Options:
                 "run": {"name": "gepa-python", "seed": abs(self.seed), "gate_lag": 1, "pareto_lag": 1},
                 "search": {
                     "rules": "reference" if self.reference_rules else "own",
+                    "evaluation": "full",
                     "parent": parent,
                     "frontier": self.frontier_type,
                     "minibatch_size": size,

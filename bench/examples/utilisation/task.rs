@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gepa_archive::Candidate;
-use gepa_engine::config::Acceptance;
+use gepa_engine::config::{Acceptance, Evaluation as Rows};
 use gepa_engine::{Config, ExampleSets, Run, Settings};
 use gepa_evaluation::{
     ChatRequest, Completion, Evaluation, Evaluator, EvaluatorInfo, ExampleId, FinishReason,
@@ -127,6 +127,7 @@ async fn run(mode: &Mode, size: Size, slots: u32, seed: u64, faster: f64) -> Mea
 fn config(mode: &Mode, size: Size, slots: u32, seed: u64) -> Config {
     let ids = |from: u64, count: u64| (from..from + count).map(ExampleId::Seed).collect();
     let mut settings = Settings::default();
+    settings.search.evaluation = Rows::Full;
     settings.run.seed = seed;
     settings.run.max_concurrent = slots;
     settings.search.acceptance = Acceptance::StrictImprovement;

@@ -12,7 +12,7 @@ use std::thread;
 
 use gepa_bench::worlds::{Conditions, Family, RunFigures, Search, World};
 use gepa_engine::Settings;
-use gepa_engine::config::ParentSelection;
+use gepa_engine::config::{Evaluation, ParentSelection};
 
 const TRAIN: usize = 60;
 const PARETO: usize = 100;
@@ -88,6 +88,7 @@ async fn one(family: Family, seed: u64, rollouts: u64, way: Way) -> Result<RunFi
         conditions: Conditions::default(),
         settings: {
             let mut settings = Settings::default();
+            settings.search.evaluation = Evaluation::Full;
             settings.run.seed = seed;
             settings.run.gate_lag = 1;
             settings.run.pareto_lag = 1;

@@ -6,7 +6,7 @@ use gepa_bench::worlds::{
     Conditions, Family, LARGEST_SET, Moments, Role, RunFigures, Search, Split, World, WorldModel,
 };
 use gepa_engine::Settings;
-use gepa_engine::config::{Duplicates, ParentSelection, Speculation};
+use gepa_engine::config::{Duplicates, Evaluation, ParentSelection, Speculation};
 use gepa_evaluation::Message;
 
 const WORLDS: u64 = 12;
@@ -114,6 +114,7 @@ async fn runs(family: Family, parent: ParentSelection) -> Vec<RunFigures> {
     let mut runs = Vec::new();
     for seed in 0..WORLDS {
         let mut settings = Settings::default();
+        settings.search.evaluation = Evaluation::Full;
         settings.run.seed = seed;
         settings.run.gate_lag = 1;
         settings.run.pareto_lag = 1;

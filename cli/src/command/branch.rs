@@ -50,7 +50,9 @@ async fn begin(
     let stored = source(Path::new(""), environment, &[]).stored_settings(&origin.config)?;
     let overrides = overrides(&stored, &origin, &arguments.overrides);
     let task = match &arguments.config {
-        Some(file) => source(file, environment, &arguments.overrides).load()?,
+        Some(file) => {
+            source(file, environment, &arguments.overrides).load_to_go_on(&origin.config)?
+        }
         None => source(Path::new(""), environment, &overrides).load_stored(&origin.config)?,
     };
     show_notes(&task);

@@ -113,7 +113,7 @@ async fn resume(
     let store = gepa_postgres::open(&url).await?;
     let stored = source(Path::new(""), environment, arguments).stored_settings(&run.config)?;
     let task = match &arguments.config {
-        Some(file) => source(file, environment, arguments).load()?,
+        Some(file) => source(file, environment, arguments).load_to_go_on(&run.config)?,
         None => source(Path::new(""), environment, arguments).load_stored(&run.config)?,
     };
     show_notes(&task);

@@ -59,6 +59,10 @@ fn parts(endings: &Endings) -> Vec<String> {
     for (reason, number) in closed {
         parts.push(format!("{} {}", count(*number), words(*reason)));
     }
+    if endings.fewer_texts > 0 {
+        let number = count(endings.fewer_texts);
+        parts.push(format!("{number} for which the reply held no further text"));
+    }
     parts
 }
 

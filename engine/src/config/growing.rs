@@ -12,11 +12,11 @@ use super::problem::Problem;
 #[serde(rename_all = "snake_case")]
 pub enum Evaluation {
     /// Every candidate on the whole set, as in the reference implementation.
-    #[default]
     Full,
     /// The seed and each child on a short row first. A child's row grows while the child may still
     /// beat the best candidate; rows of good candidates grow all the time. Candidates are ranked by
     /// an estimate that makes rows of different length comparable.
+    #[default]
     Growing,
 }
 

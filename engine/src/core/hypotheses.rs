@@ -11,7 +11,7 @@ use gepa_archive::Origin;
 use super::Core;
 use super::ledger::Reservation;
 use super::proposal::{Comparison, PARENT_TRIAL, Proposal, RewriteState, Verdict};
-use crate::event::CloseReason;
+use crate::event::{CloseReason, NO_FURTHER_TEXT};
 
 impl Core {
     /// Creates the companions of a proposal that was just issued.
@@ -75,7 +75,7 @@ impl Core {
                 self.try_texts(&mut companion, &texts, String::new(), &contents);
                 contents.extend(companion.child.iter().map(|child| child.content_id()));
             } else {
-                let detail = "the reply holds no further text".to_owned();
+                let detail = NO_FURTHER_TEXT.to_owned();
                 companion.verdict = Some(Verdict::Close(CloseReason::Reflection, detail, None));
             }
             self.open.insert(iteration, companion);

@@ -54,6 +54,9 @@ pub struct GateDecided {
     pub against: Option<CandidateIndex>,
 }
 
+/// The detail of a proposal that ended because the reply it shares with others held no text for it.
+pub(crate) const NO_FURTHER_TEXT: &str = "the reply holds no further text";
+
 /// The end of an iteration without an acceptance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProposalClosed {

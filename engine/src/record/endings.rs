@@ -4,7 +4,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{
-    CloseReason, Decision, EventBody, Fact, ReflectionFailureKind, ReflectionSettled,
+    CloseReason, Decision, EventBody, Fact, NO_FURTHER_TEXT, ReflectionFailureKind,
+    ReflectionSettled,
 };
 
 /// How many proposals ended in which way, and how the reflection model replied.
@@ -15,6 +16,8 @@ pub struct Endings {
     pub accepted: u64,
     /// Proposals without an accepted candidate, by the reason of their end.
     pub closed: IndexMap<CloseReason, u64>,
+    /// Proposals for which a usable reply held fewer texts than were requested. They are not in `closed`.
+    pub fewer_texts: u64,
     /// Replies of the reflection model that held a usable text.
     pub texts: u64,
     /// Reflections without a usable text, by what was wrong.
@@ -38,6 +41,11 @@ impl Endings {
             {
                 self.accepted += 1;
             }
+            EventBody::Decision(Decision::ProposalClosed(closed))
+                if closed.reason == CloseReason::Reflection && closed.detail == NO_FURTHER_TEXT =>
+            {
+                self.fewer_texts += 1;
+            }
             EventBody::Decision(Decision::ProposalClosed(closed)) => {
                 *self.closed.entry(closed.reason).or_default() += 1;
             }
@@ -52,7 +60,7 @@ impl Endings {
 
     /// The number of proposals that have ended.
     pub fn total(&self) -> u64 {
-        self.accepted + self.closed.values().sum::<u64>()
+        self.accepted + self.fewer_texts + self.closed.values().sum::<u64>()
     }
 
     /// The number of replies that were refused.

@@ -54,6 +54,7 @@ pub fn statistics(run: &RunRow) -> Map<String, Value> {
                 "proposals_without_text",
                 endings.closed_by(CloseReason::Reflection),
             ),
+            ("proposals_without_further_text", endings.fewer_texts),
             (
                 "proposals_duplicate",
                 endings.closed_by(CloseReason::Duplicate),

@@ -66,7 +66,7 @@ pub enum RunError {
     Over(StopReason),
     /// The run is over, and the wanted limits would not change that.
     #[error(
-        "the run is over and would end again at once under these limits: {0}; raise the limit that this names,          for example `gepa run --resume RUN --set budget.max_rollouts=5000`"
+        "the run is over and would end again at once under these limits: {0}; raise the limit that this names, for example `gepa run --resume RUN --set budget.max_rollouts=5000`"
     )]
     StillOver(StopReason),
     /// A person's act was refused.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
-use gepa_engine::config::Settings;
+use gepa_engine::config::{Evaluation, Settings};
 use gepa_engine::{
     Config, Event, EventBody, ExampleSets, Run, RunBuilder, RunId, RunResult, Seq, Store,
 };
@@ -26,6 +26,8 @@ impl World {
         Self {
             settings: {
                 let mut settings = Settings::default();
+                // Figures of whole rows can be checked by hand.
+                settings.search.evaluation = Evaluation::Full;
                 settings.run.seed = 3;
                 settings.rollouts.backoff_seconds = 0.001;
                 settings.reflection.max_attempts = 1;

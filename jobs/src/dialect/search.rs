@@ -1,6 +1,7 @@
 //! Reads the numbers of the search: budgets, population, archive.
 
 use gepa_configs::RawConfig;
+use gepa_engine::config::Evaluation;
 
 use super::reader::Reader;
 use super::spellings::{
@@ -28,6 +29,8 @@ const CHARS_PER_TOKEN: u64 = 4;
 /// Reads every number into `raw`, except the example sets.
 pub(super) fn read_search(reader: &mut Reader<'_>, raw: &mut RawConfig) {
     reader.link("budget", &["gepa.rollout"]);
+    // Clients read the scores of every candidate on all of the examples.
+    raw.search.evaluation = Evaluation::Full;
     read_run(reader, raw);
     read_limits(reader, raw);
     read_population(reader, raw);

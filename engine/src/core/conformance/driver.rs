@@ -12,8 +12,8 @@ use super::super::{Core, Part, RolloutWork, Work};
 use super::recording::Header;
 use super::twister::Twister;
 use crate::config::{
-    BudgetSettings, Config, Duplicates, ExampleSets, MergeSettings, Overlap, ReflectionSettings,
-    RolloutSettings, RunSettings, SearchSettings, Settings,
+    BudgetSettings, Config, Duplicates, Evaluation, ExampleSets, MergeSettings, Overlap,
+    ReflectionSettings, RolloutSettings, RunSettings, SearchSettings, Settings,
 };
 use crate::core::ReflectionWork;
 use crate::event::{
@@ -262,6 +262,7 @@ fn settings(header: &Header) -> Settings {
             skip_perfect: reference.skip_perfect_score,
             perfect_score: reference.perfect_score.or(Some(1.0)),
             allow_overlap: vec![Overlap::TrainPareto],
+            evaluation: Evaluation::Full,
             ..SearchSettings::default()
         },
         merge: MergeSettings {

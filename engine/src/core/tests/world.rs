@@ -8,8 +8,8 @@ use indexmap::IndexMap;
 
 use super::super::{Core, ReflectionWork, Work};
 use crate::config::{
-    BudgetSettings, Config, ExampleSets, MergeSettings, Overlap, RunSettings, SearchSettings,
-    Settings,
+    BudgetSettings, Config, Evaluation, ExampleSets, MergeSettings, Overlap, RunSettings,
+    SearchSettings, Settings,
 };
 use crate::event::{
     Decision, EventBody, Fact, ReflectionSettled, RolloutSettled, RolloutsDropped, RunFinished,
@@ -54,6 +54,7 @@ impl World {
             search: SearchSettings {
                 skip_perfect: true,
                 allow_overlap: vec![Overlap::TrainPareto],
+                evaluation: Evaluation::Full,
                 ..SearchSettings::default()
             },
             merge: MergeSettings {
