@@ -53,7 +53,7 @@ fn each_act_on_a_live_run_survives_a_kill_right_after_it() {
     ];
     for (act, kind) in acts {
         if act[0] == "veto" {
-            let patience = std::time::Instant::now() + Duration::from_secs(60);
+            let patience = std::time::Instant::now() + Duration::from_mins(1);
             while accepted(&workspace) < 2 {
                 assert!(
                     std::time::Instant::now() < patience,

@@ -93,6 +93,10 @@ pub(crate) struct EditArguments {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "they are the names of the options"
+)]
 pub(crate) struct ExtendArguments {
     /// Rollouts of the whole run
     #[arg(long, value_name = "N")]

@@ -294,7 +294,7 @@ async fn outputs(
         let (inputs, expected) = row.unzip();
         let answer = Answer {
             inputs: inputs.map(|inputs| json!(inputs).to_string()),
-            expected: expected.flatten().map(|expected| expected.to_string()),
+            expected: expected.flatten(),
             output: scored.output.clone(),
         };
         outputs.insert(key, answer);

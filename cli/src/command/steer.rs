@@ -194,8 +194,8 @@ fn example_of(text: &str) -> ExampleId {
 }
 
 fn component_of(named: Option<&str>, texts: &Map<String, Value>) -> Result<String, CommandError> {
-    let names: Vec<String> = texts.keys().map(|name| format!("`{name}`")).collect();
-    let listed = names.join(", ");
+    let quoted: Vec<String> = texts.keys().map(|name| format!("`{name}`")).collect();
+    let listed = quoted.join(", ");
     match (named, texts.keys().next()) {
         (Some(name), _) if texts.contains_key(name) => Ok(name.to_owned()),
         (Some(name), _) => Err(CommandError::Usage(format!(
