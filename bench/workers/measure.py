@@ -43,7 +43,7 @@ provider = "rulebook"
 model = "rulebook"
 [budget]
 max_iterations = 0
-max_rollouts = {end}
+max_rollouts = 100000
 """
 
 
@@ -135,7 +135,7 @@ def overhead(bench: Bench, config: str) -> None:
     print("| slots | in one process | over the queue, 1 worker | added per rollout | 2 workers |")
     print("|---|---|---|---|---|")
     for slots in [1, 16, 64]:
-        settings = [f"run.max_concurrent={slots}", "search.schedule=free"]
+        settings = [f"run.max_concurrent={slots}", "run.schedule=free"]
         alone, rollouts = bench.run(config, False, *settings)
         workers = bench.workers(config, 1, slots)
         queued, _ = bench.run(config, True, *settings)
