@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use gepa_archive::CandidateIndex;
 use gepa_engine::record::{Cell, Change, Column, ColumnError, GateRow, RolloutRow, usage_cells};
 use gepa_engine::{
-    CandidateAccepted, CloseReason, RowExtended, RunId, Seq, Timestamp, TrialFinished, TrialKey,
-    ValidationResult,
+    CandidateAccepted, CloseReason, RevisedMean, RowExtended, RunId, Seq, Timestamp, TrialFinished,
+    TrialKey, ValidationResult,
 };
 use gepa_evaluation::Usage;
 
@@ -87,6 +87,7 @@ impl<'d> Changes<'d> {
         match change {
             Change::Gate(iteration, gate) => self.gate(iteration, &gate),
             Change::Accepted(accepted, seq) => self.accept(&accepted, seq),
+            Change::Mean(mean) => self.revise_mean(&mean),
             Change::Evicted(index, seq) => self.evict(index, seq),
             Change::Closed(iteration, reason) => self.close(iteration, reason),
             Change::Validated(result) => self.validate(&result),
@@ -140,6 +141,15 @@ impl<'d> Changes<'d> {
                 Cell::json(&accepted.objectives),
                 Cell::count(seq.0),
             ],
+        );
+    }
+
+    fn revise_mean(&mut self, mean: &RevisedMean) {
+        let mut values = vec![Cell::count(mean.candidate.0.into())];
+        mean.mean_score.write(&mut values);
+        self.must_change(
+            "UPDATE {s}.candidates SET mean_score = $3 WHERE run_id = $1 AND archive_index = $2",
+            values,
         );
     }
 
