@@ -14,10 +14,11 @@ use tokio::time::Instant;
 
 use gepa_configs::ConfigError;
 
+use super::command::JobCommand;
 use super::outage::OutageRetry;
 use super::slots::{QueuePlace, Slot};
 use super::source::PreparedJob;
-use super::supervisor::{JobCommand, Shared};
+use super::supervisor::Shared;
 use crate::steering::ControlSocket;
 
 /// Pause between tries to claim a run that another process owns.

@@ -1,5 +1,7 @@
 //! Jobs: runs submitted over HTTP, which this process runs to their end.
 
+mod acts;
+mod command;
 mod configured;
 mod fleet;
 mod hunt;
@@ -9,8 +11,9 @@ mod slots;
 mod source;
 mod supervisor;
 
+pub(crate) use command::JobCommand;
 pub use configured::ConfiguredJobs;
 pub use fleet::Fleet;
 pub use outage::OutageSettings;
 pub use source::{JobSource, PreparedJob};
-pub(crate) use supervisor::{CommandError, JobCommand, SubmitError, Supervisor};
+pub(crate) use supervisor::{CommandError, SubmitError, Supervisor};

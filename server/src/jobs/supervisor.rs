@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use gepa_configs::ConfigError;
 use gepa_engine::record::{RunRow, RunStatus};
-use gepa_engine::{
-    BranchPoint, RunControl, RunError, RunId, SteeredBy, StopReason, Store, StoreError, abandon,
-};
+use gepa_engine::{RunControl, RunError, RunId, StopReason, Store, StoreError, abandon};
 use gepa_jobs::JobMark;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::command::JobCommand;
 use super::fleet::Fleet;
 use super::hunt::{Unable, hear, hunt};
 use super::job_runner::{JobRunner, JobState};
@@ -22,46 +21,6 @@ use super::slots::{Slot, Slots};
 use super::source::{JobSource, PreparedJob};
 use crate::access::Access;
 use crate::settings::ServerSettings;
-use crate::steering::{SteerError, SteerRequest, Steered, pass_on, steer_here};
-
-/// The text of a cancellation between engines. All other texts are requests as JSON.
-const CANCEL: &str = "cancel";
-
-/// What a client can request of a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum JobCommand {
-    Cancel,
-    Pause(SteeredBy),
-    Resume(SteeredBy),
-}
-
-impl JobCommand {
-    /// The text in which engines send it to each other.
-    fn message(&self) -> String {
-        let (act, by) = match self {
-            Self::Cancel => return CANCEL.to_owned(),
-            Self::Pause(by) => ("pause", by),
-            Self::Resume(by) => ("resume", by),
-        };
-        let request = SteerRequest {
-            act: act.to_owned(),
-            who: by.who.clone(),
-            why: by.why.clone(),
-            ..SteerRequest::default()
-        };
-        message(&request)
-    }
-
-    /// The command that a request stands for. The job's slot follows a pause, so its task passes these
-    /// on.
-    fn of(request: &SteerRequest, by: SteeredBy) -> Option<Self> {
-        match request.act.as_str() {
-            "pause" => Some(Self::Pause(by)),
-            "resume" => Some(Self::Resume(by)),
-            _ => None,
-        }
-    }
-}
 
 /// What all jobs share.
 pub(super) struct Shared {
@@ -257,26 +216,8 @@ impl Supervisor {
         }
     }
 
-    /// Does what another engine was asked to do with a job of this one.
-    pub(super) async fn receive(&self, job: &RunId, text: &str) -> Result<(), String> {
-        if text == CANCEL {
-            self.pass_on(job, JobCommand::Cancel);
-            return Ok(());
-        }
-        let request: SteerRequest = serde_json::from_str(text)
-            .map_err(|_| format!("`{text}` is no command that this version knows"))?;
-        let (_, by) = request.clone().read().map_err(|error| error.to_string())?;
-        if let Some(command) = JobCommand::of(&request, by) {
-            self.pass_on(job, command);
-            return Ok(());
-        }
-        match self.control(job) {
-            Some(control) => pass_on(&control, request).await.map(|_| ()),
-            None => Err("the job has not begun; try again".to_owned()),
-        }
-    }
-
-    fn pass_on(&self, job: &RunId, command: JobCommand) {
+    /// Passes a command on to a job of this engine.
+    pub(super) fn pass_on(&self, job: &RunId, command: JobCommand) {
         let jobs = self.shared.jobs.lock();
         if let Some(running) = jobs.get(job) {
             let _ = running.commands.send(command);
@@ -307,90 +248,12 @@ impl Supervisor {
         }
     }
 
-    /// Does what a person wants of a run: through the job of this process, through the process of this
-    /// machine that works on the run, or in the journal if no process does. A job that is over and gets
-    /// other limits goes on.
-    pub(crate) async fn steer(
-        &self,
-        run: &RunId,
-        request: SteerRequest,
-    ) -> Result<Steered, SteerError> {
-        if let Some(control) = self.control(run) {
-            let (_, by) = request.clone().read()?;
-            let seq = if let Some(command) = JobCommand::of(&request, by) {
-                let told = self.command(run, command).await;
-                told.map_err(|error| SteerError::Refused(error.to_string()))?;
-                None
-            } else {
-                let done = pass_on(&control, request).await;
-                done.map_err(SteerError::Refused)?
-            };
-            return Ok(Steered {
-                seq,
-                at_rest: false,
-            });
-        }
-        let stored = self.shared.store.run(run).await?;
-        if let Some(fleet) = &self.shared.fleet
-            && self.shared.store.is_claimed(run).await?
-        {
-            request.clone().read()?;
-            fleet.send(run, &message(&request)).await?;
-            return Ok(Steered {
-                seq: None,
-                at_rest: false,
-            });
-        }
-        let config = self.shared.source.config(&stored);
-        let steered = steer_here(&*self.shared.store, &stored, request, config).await?;
-        let is_here = self.shared.jobs.lock().contains_key(run);
-        let now = self.shared.store.run(run).await?;
-        let goes_on = stored.summary.status.is_terminal() && !now.summary.status.is_terminal();
-        if goes_on && !is_here && JobMark::of(&now).is_some() {
-            self.begin(&now, None).await?;
-        }
-        Ok(steered)
-    }
-
-    /// Begins a job where another run was at an iteration, by default the last one, with other values
-    /// for some keys of the search.
-    pub(crate) async fn branch(
-        &self,
-        origin: &RunId,
-        iteration: Option<u64>,
-        overrides: &Map<String, Value>,
-    ) -> Result<RunId, SubmitError> {
-        if *self.closing.borrow() {
-            return Err(SubmitError::Closing);
-        }
-        let most = self.shared.settings.max_queued;
-        if self.shared.queued() >= most {
-            return Err(SubmitError::QueueFull(most));
-        }
-        let stored = self
-            .shared
-            .store
-            .run(origin)
-            .await
-            .map_err(RunError::from)?;
-        let config = self.shared.source.config(&stored).await?;
-        let prepared = self.shared.source.branched(&stored, overrides).await?;
-        let point = BranchPoint {
-            run: origin.clone(),
-            iteration,
-            config,
-        };
-        let builder = prepared.builder(&self.shared.store);
-        let run = builder.create_branch(point).await?;
-        let run = self.shared.store.run(&run).await.map_err(RunError::from)?;
-        self.begin(&run, Some(prepared))
-            .await
-            .map_err(RunError::from)?;
-        Ok(run.run_id)
-    }
-
     /// Lets this engine, or the next one of the fleet that is free, work on a job.
-    async fn begin(&self, run: &RunRow, prepared: Option<PreparedJob>) -> Result<(), StoreError> {
+    pub(super) async fn begin(
+        &self,
+        run: &RunRow,
+        prepared: Option<PreparedJob>,
+    ) -> Result<(), StoreError> {
         let Some(fleet) = &self.shared.fleet else {
             self.start_job(run, prepared);
             return Ok(());
@@ -404,7 +267,7 @@ impl Supervisor {
         fleet.enqueue(&run.run_id, &tenant, priority).await
     }
 
-    fn control(&self, run: &RunId) -> Option<RunControl> {
+    pub(super) fn control(&self, run: &RunId) -> Option<RunControl> {
         let jobs = self.shared.jobs.lock();
         let state = jobs.get(run)?.state.lock();
         state.control.clone()
@@ -484,11 +347,6 @@ impl Supervisor {
     }
 }
 
-/// A request as the text in which engines send it to each other.
-fn message(request: &SteerRequest) -> String {
-    serde_json::to_string(request).unwrap_or_default()
-}
-
 impl Shared {
     fn keep_submitted(&self, job: &RunId, prepared: PreparedJob) {
         self.submitted.lock().insert(job.clone(), prepared);
@@ -524,7 +382,7 @@ impl Shared {
         }
     }
 
-    fn queued(&self) -> usize {
+    pub(super) fn queued(&self) -> usize {
         let jobs = self.jobs.lock();
         let queued = jobs.values().filter(|job| job.state.lock().is_queued);
         queued.count()

@@ -1,0 +1,117 @@
+//! What people want of runs: acts on jobs of this engine, of other engines, and at rest; branches.
+
+use gepa_engine::{BranchPoint, RunError, RunId};
+use gepa_jobs::JobMark;
+use serde_json::{Map, Value};
+
+use super::command::{CANCEL, JobCommand, message};
+use super::supervisor::{SubmitError, Supervisor};
+use crate::steering::{SteerError, SteerRequest, Steered, pass_on, steer_here};
+
+impl Supervisor {
+    /// Does what a person wants of a run: through the job of this process, through the process of this
+    /// machine that works on the run, or in the journal if no process does. A job that is over and gets
+    /// other limits goes on.
+    pub(crate) async fn steer(
+        &self,
+        run: &RunId,
+        request: SteerRequest,
+    ) -> Result<Steered, SteerError> {
+        if let Some(control) = self.control(run) {
+            let (_, by) = request.clone().read()?;
+            let seq = if let Some(command) = JobCommand::of(&request, by) {
+                let told = self.command(run, command).await;
+                told.map_err(|error| SteerError::Refused(error.to_string()))?;
+                None
+            } else {
+                let done = pass_on(&control, request).await;
+                done.map_err(SteerError::Refused)?
+            };
+            return Ok(Steered {
+                seq,
+                at_rest: false,
+            });
+        }
+        let stored = self.shared().store.run(run).await?;
+        if let Some(fleet) = &self.shared().fleet
+            && self.shared().store.is_claimed(run).await?
+        {
+            request.clone().read()?;
+            fleet.send(run, &message(&request)).await?;
+            return Ok(Steered {
+                seq: None,
+                at_rest: false,
+            });
+        }
+        let config = self.shared().source.config(&stored);
+        let steered = steer_here(&*self.shared().store, &stored, request, config).await?;
+        let is_here = self.shared().known().contains(run);
+        let now = self.shared().store.run(run).await?;
+        let goes_on = stored.summary.status.is_terminal() && !now.summary.status.is_terminal();
+        if goes_on && !is_here && JobMark::of(&now).is_some() {
+            self.begin(&now, None).await?;
+        }
+        Ok(steered)
+    }
+
+    /// Begins a job where another run was at an iteration, by default the last one, with other values
+    /// for some keys of the search.
+    pub(crate) async fn branch(
+        &self,
+        origin: &RunId,
+        iteration: Option<u64>,
+        overrides: &Map<String, Value>,
+    ) -> Result<RunId, SubmitError> {
+        if *self.closing().borrow() {
+            return Err(SubmitError::Closing);
+        }
+        let most = self.shared().settings.max_queued;
+        if self.shared().queued() >= most {
+            return Err(SubmitError::QueueFull(most));
+        }
+        let stored = self
+            .shared()
+            .store
+            .run(origin)
+            .await
+            .map_err(RunError::from)?;
+        let config = self.shared().source.config(&stored).await?;
+        let prepared = self.shared().source.branched(&stored, overrides).await?;
+        let point = BranchPoint {
+            run: origin.clone(),
+            iteration,
+            config,
+        };
+        let builder = prepared.builder(&self.shared().store);
+        let run = builder.create_branch(point).await?;
+        let run = self
+            .shared()
+            .store
+            .run(&run)
+            .await
+            .map_err(RunError::from)?;
+        self.begin(&run, Some(prepared))
+            .await
+            .map_err(RunError::from)?;
+        Ok(run.run_id)
+    }
+
+    /// Does what another engine was asked to do with a job of this one.
+    pub(super) async fn receive(&self, job: &RunId, text: &str) -> Result<(), String> {
+        if text == CANCEL {
+            self.pass_on(job, JobCommand::Cancel);
+            return Ok(());
+        }
+        let request: SteerRequest = serde_json::from_str(text)
+            .map_err(|_| format!("`{text}` is no command that this version knows"))?;
+        let (_, by) = request.clone().read().map_err(|error| error.to_string())?;
+        if let Some(command) = JobCommand::of(&request, by) {
+            self.pass_on(job, command);
+            return Ok(());
+        }
+        match self.control(job) {
+            Some(control) => pass_on(&control, request).await.map(|_| ()),
+            None => Err("the job has not begun; try again".to_owned()),
+        }
+    }
+}
