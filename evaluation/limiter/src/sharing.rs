@@ -20,7 +20,7 @@ pub(crate) struct Closed {
 
 impl Limiter {
     /// Lets calls out only within grants of a shared limit from now on, in addition to its own limits. A
-    /// [`Keeper`](crate::shares::Keeper) gets the grants. Returns whether it was not shared before.
+    /// [`Keeper`] gets the grants. Returns whether it was not shared before.
     pub fn share(&self) -> bool {
         self.state.lock().share()
     }
