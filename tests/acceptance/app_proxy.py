@@ -121,27 +121,27 @@ class Handler(BaseHTTPRequestHandler):
         proxy = self.server.proxy
         rollout = Rollout(json.loads(body))
         proxy.entered(rollout)
+        # A rollout ends before its answer is written: the next one may begin as soon as that is read.
         try:
-            self.roll_out(proxy, rollout, body)
+            answer = self.roll_out(proxy, rollout, body)
         finally:
             proxy.left()
+        self.answer(*answer)
 
-    def roll_out(self, proxy: AppProxy, rollout: Rollout, body: bytes) -> None:
+    def roll_out(self, proxy: AppProxy, rollout: Rollout, body: bytes) -> tuple[int, bytes, str]:
         faults = proxy.faults_of_next()
         time.sleep(faults.delay_seconds)
         if faults.status_before is not None:
             rollout.status = faults.status_before
-            self.answer(faults.status_before, b"Internal Server Error", "text/plain")
-            return
+            return faults.status_before, b"Internal Server Error", "text/plain"
         reply = self.ask(body)
         if faults.status_after is not None:
             rollout.status = faults.status_after
-            self.answer(faults.status_after, b"Internal Server Error", "text/plain")
-            return
+            return faults.status_after, b"Internal Server Error", "text/plain"
         rollout.status = reply.status_code
         if reply.status_code == 200:
             rollout.response = reply.json()
-        self.answer(reply.status_code, reply.content, reply.headers.get("content-type", ""))
+        return reply.status_code, reply.content, reply.headers.get("content-type", "")
 
     def pass_on(self, body: bytes) -> None:
         reply = self.ask(body)
