@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::Limiter;
-use crate::shares::{Grant, Keeper, Report, SharedDocument, SharedLimits};
+use super::Limiter;
+use super::shares::{Grant, Keeper, Report, SharedDocument, SharedLimits};
 
 /// What a limiter says when it closes its grant.
 pub(crate) struct Closed {

@@ -6,7 +6,11 @@
 //! at every step which task continues. A lost wake-up shows as a deadlock.
 
 #[path = "../../../evaluation/limiter/src/lib.rs"]
-#[expect(dead_code, reason = "no scenario needs every kind of limit")]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "no scenario needs every kind of limit"
+)]
 mod limiter;
 mod scenarios;
 

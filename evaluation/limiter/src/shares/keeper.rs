@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
+use super::super::Limiter;
 use super::quota::Report;
 use super::{Amount, Ledger, ServerClock, SharedDocument, Turn, VALID};
-use crate::Limiter;
 
 /// Time between two turns of a holder with work.
 pub const TURN: Duration = Duration::from_millis(500);
