@@ -36,12 +36,23 @@ pub(crate) async fn check(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
     );
-    if !reads && caller.role < Role::Submit {
-        let message = "this key is for reading; send one with the role `submit` or `administer`";
-        return Failure::new(StatusCode::FORBIDDEN, message).into_response();
+    if !reads && let Err(failure) = check_role(&caller, Role::Submit) {
+        return failure.into_response();
     }
     request.extensions_mut().insert(caller);
     next.run(request).await
+}
+
+/// Refuses a caller whose role does not suffice.
+pub(crate) fn check_role(caller: &Caller, needed: Role) -> Result<(), Failure> {
+    if caller.role >= needed {
+        return Ok(());
+    }
+    let message = match needed {
+        Role::Administer => "this needs a key with the role `administer`",
+        _ => "this key is for reading; send one with the role `submit` or `administer`",
+    };
+    Err(Failure::new(StatusCode::FORBIDDEN, message))
 }
 
 /// Refuses a command for a job of another tenant.

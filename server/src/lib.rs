@@ -28,6 +28,6 @@ pub use routes::{MAX_EVENTS, OPENAPI, route_paths};
 pub use server::{Server, StartError};
 pub use settings::ServerSettings;
 pub use steering::{
-    ACTS, BadRequest, ControlSocket, Reached, SteerError, SteerRequest, Steered, ask, steer_here,
+    BadRequest, ControlSocket, Reached, SteerError, SteerRequest, Steered, ask, steer_here,
 };
 pub use telemetry::serve_metrics;

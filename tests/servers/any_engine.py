@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -121,7 +122,7 @@ def main() -> None:
         urls = [f"{os.environ[name]}?schema={schema}" for name in ("GEPA_TEST_POSTGRES", "GEPA_TEST_PGBOUNCER")]
         engines = [Engine(gepa, url, environment, folder, ["--keys", str(keys)]) for url in urls]
         try:
-            commands(engines, app)
+            commands(engines, app, gepa, urls[0])
             roles(engines, app, keys)
             missing_key(engines, gepa, urls[0], keyless, folder, app)
         finally:
@@ -130,7 +131,19 @@ def main() -> None:
     print(f"{passed} passed, 0 failed")
 
 
-def commands(engines: list[Engine], app: str) -> None:
+def hints_in(gepa: str, url: str, job: str) -> list[str]:
+    """The hints in the journal of a job. The engine that was asked does not wait for the other one's."""
+    given: list[str] = []
+    end = time.monotonic() + 10
+    while len(given) < 2 and time.monotonic() < end:
+        command = [gepa, "export", job, "--what", "events", "--store", url]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        events = [json.loads(line) for line in printed.splitlines()]
+        given = sorted(event["body"]["text"] for event in events if event["kind"] == "hint_given")
+    return given
+
+
+def commands(engines: list[Engine], app: str, gepa: str, url: str) -> None:
     """Whichever engine works on a job, both steer it and show its events."""
     for engine in engines:
         job = Client(engine).submit(app, 400)
@@ -138,6 +151,10 @@ def commands(engines: list[Engine], app: str) -> None:
             client.until("the job runs", job, status("running"))
             expect("pausing", client.ask("POST", f"{JOBS}/{job}/pause")[1].get("status"), "paused")
             expect("resuming", client.ask("POST", f"{JOBS}/{job}/resume")[1].get("status"), "running")
+            hint = {"act": "hint", "text": f"by {client._engine.address}", "who": "a person"}
+            expect("a hint", client.ask("POST", f"/api/runs/{job}/steering", hint)[0], 200)
+        given = hints_in(gepa, url, job)
+        expect("the hints in the journal", given, sorted(f"by {engine.address}" for engine in engines))
         events = [client.ask("GET", f"{JOBS}/{job}/events?limit=5")[1]["events"] for client in map(Client, engines)]
         expect("the first events on both engines", events[0], events[1])
         for client in map(Client, engines):
@@ -179,6 +196,14 @@ def roles(engines: list[Engine], app: str, keys: Path) -> None:
     ended = alice.until("the job of a greater priority ends", high, status("succeeded"))
     started = alice.until("the last job ends", low, status("succeeded"))
     expect("the greater priority went first", ended["created_at"] > "" and ended["finished_at"] <= started["finished_at"], True)
+
+    # A branch counts for the tenant of its origin.
+    begun, branch = alice.ask("POST", f"/api/runs/{first}/branch", {"overrides": {"budget.max_rollouts": 200}})
+    expect("branching", begun, 201)
+    expect("another tenant's branch", bob.ask("POST", f"{JOBS}/{branch['run_id']}/cancel")[0], 403)
+    expect("another tenant branches", bob.ask("POST", f"/api/runs/{first}/branch", {})[0], 403)
+    expect("a reader steers", reader.ask("POST", f"/api/runs/{first}/steering", {"act": "stop"})[0], 403)
+    alice.until("the branch ends", branch["run_id"], status("succeeded"))
 
     # Bob has used up his day; the file is changed while the engines run.
     job = bob.submit(app, 60)

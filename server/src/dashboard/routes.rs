@@ -20,10 +20,10 @@ use super::assets;
 use super::resource::{ExampleSet, Part, Resource};
 use super::views::{ViewError, Views};
 use crate::access::Caller;
-use crate::auth::check_tenant;
+use crate::auth::{check_role, check_tenant};
 use crate::failure::Failure;
 use crate::routes::query::{PathParams, QueryParams};
-use crate::steering::{ACTS, SteerError, SteerRequest, Steered};
+use crate::steering::{ACTS, SteerError, SteerRequest, Steered, role_of};
 
 /// How long a request for changes waits for one.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -205,8 +205,16 @@ async fn verdict(
     answer(&source, Resource::OfRun(run.parse()?, Part::Verdict)).await
 }
 
-/// The run of a path, if it belongs to the caller's tenant.
-async fn of_caller(source: &Source, caller: &Caller, run: &str) -> Result<RunId, Failure> {
+/// The run of a path, if it belongs to the caller's tenant and the caller's role suffices for the act.
+async fn of_caller(
+    source: &Source,
+    caller: &Caller,
+    act: &str,
+    run: &str,
+) -> Result<RunId, Failure> {
+    if let Some(role) = role_of(act) {
+        check_role(caller, role)?;
+    }
     let run: RunId = run.parse()?;
     let stored = source.views.store().run(&run).await;
     check_tenant(caller, &stored.map_err(ViewError::from)?)?;
@@ -220,9 +228,9 @@ async fn steer(
     PathParams(run): PathParams<String>,
     body: Body,
 ) -> Result<Json<Value>, Failure> {
-    let run = of_caller(&source, &caller, &run).await?;
     let request: SteerRequest = read(body).await?;
     let act = request.act.clone();
+    let run = of_caller(&source, &caller, &act, &run).await?;
     let steered = source.helm.steer(&run, request).await?;
     Ok(Json(json!({
         "act": act,
@@ -248,7 +256,7 @@ async fn branch(
     PathParams(run): PathParams<String>,
     body: Body,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
-    let run = of_caller(&source, &caller, &run).await?;
+    let run = of_caller(&source, &caller, "branch", &run).await?;
     let request: BranchRequest = read(body).await?;
     for key in request.overrides.keys() {
         if !BRANCHED.iter().any(|table| key.starts_with(table)) || key.contains('=') {

@@ -82,7 +82,11 @@ impl Supervisor {
             iteration,
             config,
         };
-        let builder = prepared.builder(&self.shared().store);
+        // A branch counts for the tenant of its origin.
+        let (tenant, priority) = JobMark::of(&stored)
+            .map(|mark| (mark.tenant, mark.priority))
+            .unwrap_or_default();
+        let builder = prepared.submission(&self.shared().store, &tenant, priority);
         let run = builder.create_branch(point).await?;
         let run = self
             .shared()
@@ -97,7 +101,7 @@ impl Supervisor {
     }
 
     /// Does what another engine was asked to do with a job of this one.
-    pub(super) async fn receive(&self, job: &RunId, text: &str) -> Result<(), String> {
+    pub(super) fn receive(&self, job: &RunId, text: &str) -> Result<(), String> {
         if text == CANCEL {
             self.pass_on(job, JobCommand::Cancel);
             return Ok(());
@@ -109,9 +113,20 @@ impl Supervisor {
             self.pass_on(job, command);
             return Ok(());
         }
-        match self.control(job) {
-            Some(control) => pass_on(&control, request).await.map(|_| ()),
-            None => Err("the job has not begun; try again".to_owned()),
-        }
+        let control = self.control(job);
+        let control = control.ok_or("the job has not begun; try again")?;
+        let job = job.clone();
+        // The act is in the journal when the run's task has time for it; other jobs do not wait for that.
+        tokio::spawn(async move {
+            if let Err(refused) = pass_on(&control, request).await {
+                log_refusal(&job, &refused);
+            }
+        });
+        Ok(())
     }
+}
+
+/// Logs that a request from another engine was not done. Its sender has had an answer already.
+pub(super) fn log_refusal(job: &RunId, refused: &str) {
+    tracing::warn!(%job, %refused, "a request from another engine was not done");
 }

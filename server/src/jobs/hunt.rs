@@ -8,6 +8,7 @@ use gepa_engine::RunId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::acts::log_refusal;
 use super::fleet::Fleet;
 use super::supervisor::Supervisor;
 
@@ -17,6 +18,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// A job that this engine cannot begin, for want of a key, is left to others for this long.
 const LEAVE_ALONE: Duration = Duration::from_mins(1);
+
+/// How often what was submitted here is forgotten if another engine has ended it.
+const FORGET: Duration = Duration::from_mins(1);
 
 /// Jobs that this engine could not begin, and since when.
 #[derive(Debug, Default)]
@@ -79,10 +83,15 @@ pub(super) async fn hear(
     fleet: Arc<dyn Fleet>,
     mut closing: watch::Receiver<bool>,
 ) {
+    let mut forgot = Instant::now();
     loop {
         tokio::select! {
             () = fleet.changed(LOOK) => {}
             _ = closing.changed() => return,
+        }
+        if forgot.elapsed() >= FORGET {
+            supervisor.shared().forget_ended().await;
+            forgot = Instant::now();
         }
         let jobs = supervisor.shared().known();
         if jobs.is_empty() {
@@ -91,8 +100,8 @@ pub(super) async fn hear(
         match fleet.received(&jobs).await {
             Ok(commands) => {
                 for (job, command) in commands {
-                    if let Err(refused) = supervisor.receive(&job, &command).await {
-                        tracing::warn!(%job, %refused, "a request from another engine was not done");
+                    if let Err(refused) = supervisor.receive(&job, &command) {
+                        log_refusal(&job, &refused);
                     }
                 }
             }

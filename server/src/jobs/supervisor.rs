@@ -352,6 +352,17 @@ impl Shared {
         self.submitted.lock().insert(job.clone(), prepared);
     }
 
+    /// Forgets what was submitted here of jobs that have ended on other engines.
+    pub(super) async fn forget_ended(&self) {
+        let waiting: Vec<RunId> = self.submitted.lock().keys().cloned().collect();
+        for job in waiting {
+            let run = self.store.run(&job).await;
+            if run.is_ok_and(|run| run.summary.status.is_terminal()) {
+                self.submitted.lock().remove(&job);
+            }
+        }
+    }
+
     /// The jobs that this engine works on.
     pub(super) fn known(&self) -> Vec<RunId> {
         self.jobs.lock().keys().cloned().collect()

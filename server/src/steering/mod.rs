@@ -10,4 +10,4 @@ pub(crate) use control::pass_on;
 pub use control::{ControlSocket, Reached, ask};
 pub use local::{SteerError, Steered, steer_here};
 pub use request::{BadRequest, SteerRequest};
-pub use roles::ACTS;
+pub(crate) use roles::{ACTS, role_of};
