@@ -223,7 +223,7 @@ fn a_run_says_which_worker_it_waits_for_and_a_worker_which_run_it_does_not_fit()
     for words in [
         "a worker that offers `dataset`",
         "gepa worker --evaluator",
-        "1 of that name cannot be used, because of another rows",
+        "1 of that name cannot be used; what differs: rows",
     ] {
         assert!(waited.stderr.contains(words), "{words}: {}", waited.stderr);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gepa_archive::Candidate;
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -58,7 +59,7 @@ pub trait Proposer: Send + Sync {
 }
 
 /// The input from which new texts are written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProposalRequest {
     /// The run this belongs to.
     pub run_id: Arc<str>,
@@ -73,13 +74,14 @@ pub struct ProposalRequest {
     /// Earlier attempts that the policy remembers; empty where it has no memory.
     pub earlier: Vec<EarlierAttempt>,
     /// What a person who watches the run wants the new texts to take into account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<Arc<str>>,
     /// Different texts wanted for each component; at least 1.
     pub texts: u32,
 }
 
 /// A component to rewrite, and what its new text must satisfy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ComponentRequest {
     /// Its name.
     pub name: Arc<str>,
@@ -94,7 +96,7 @@ pub struct ComponentRequest {
 }
 
 /// A rewrite that was tried before.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EarlierAttempt {
     /// The component.
     pub component: Arc<str>,
@@ -194,7 +196,7 @@ impl From<ModelError> for ProposerError {
 }
 
 /// The parent's result on one example.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReflectiveRecord {
     /// The example.
     pub example: ExampleId,

@@ -420,7 +420,7 @@ impl Shared {
         let offer = &self.offer;
         let others = match others.first() {
             Some(first) => format!(
-                ". {} of that name cannot be used, because of another {first}",
+                ". {} of that name cannot be used; what differs: {first}",
                 others.len()
             ),
             None => String::new(),

@@ -11,14 +11,14 @@ use async_nats::jetstream::{self, AckKind};
 use futures::FutureExt;
 use futures::future::join_all;
 use gepa_evaluation::{
-    BatchAnswers, Evaluation, ExampleId, Failure, FailureKind, Outcome, ProposedTexts,
-    ProposerError, ProposerErrorKind, TrialBatch,
+    BatchAnswers, Evaluation, ExampleId, Failure, FailureKind, Outcome, ProposalRequest,
+    ProposedTexts, ProposerError, ProposerErrorKind, TrialBatch,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::large::content_name;
-use crate::wire::{Answer, Body, Proposal, Request, Rollouts, Work};
+use crate::wire::{Answer, Body, Request, Rollouts, Work};
 use crate::worker::Serving;
 use crate::{QueueError, names, telemetry, wire};
 
@@ -227,8 +227,13 @@ impl Execution {
         while storing.join_next().await.is_some() {}
     }
 
-    async fn proposal(&self, proposal: Proposal, session: String, delivered: i64, sequence: u64) {
-        let request: gepa_evaluation::ProposalRequest = proposal.into();
+    async fn proposal(
+        &self,
+        request: ProposalRequest,
+        session: String,
+        delivered: i64,
+        sequence: u64,
+    ) {
         let key = names::proposal_key(&request);
         let run = Arc::clone(&request.run_id);
         let asker = Asker { session, run };

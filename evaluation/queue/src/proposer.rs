@@ -38,7 +38,7 @@ impl Proposer for QueueProposer {
         let key = names::proposal_key(&request);
         let run = Arc::clone(&request.run_id);
         let mut proposed = None;
-        let work = |_: &[usize]| Work::Proposal(request.clone().into());
+        let work = |_: &[usize]| Work::Proposal(request.clone());
         let asked = self.desk.ask(&run, vec![key], work, |_, body| {
             proposed = Some(body.into_proposed());
         });

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use gepa_archive::Candidate;
 use gepa_evaluation::{
-    ComponentRequest, EarlierAttempt, Evaluation, ExampleId, Message, Outcome, ProposalRequest,
-    ProposedTexts, ProposerError, ProposerErrorKind, ReflectiveRecord, Scored, SentPrompt, Stage,
-    TrialBatch, Usage,
+    Evaluation, ExampleId, Message, Outcome, ProposalRequest, ProposedTexts, ProposerError,
+    ProposerErrorKind, SentPrompt, Stage, TrialBatch, Usage,
 };
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
@@ -26,7 +25,8 @@ pub(crate) struct Request {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Work {
     Rollouts(Rollouts),
-    Proposal(Proposal),
+    /// A call of the proposer.
+    Proposal(ProposalRequest),
 }
 
 /// Rollouts of one trial.
@@ -42,43 +42,6 @@ pub(crate) struct Rollouts {
     pub(crate) timeout_seconds: f64,
     pub(crate) candidate: Arc<Candidate>,
     pub(crate) examples: Vec<ExampleId>,
-}
-
-/// A call of the proposer.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Proposal {
-    run_id: Arc<str>,
-    iteration: u64,
-    candidate: Arc<Candidate>,
-    components: Vec<Component>,
-    records: Vec<Record>,
-    earlier: Vec<Earlier>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    hint: Option<Arc<str>>,
-    texts: u32,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Component {
-    name: Arc<str>,
-    attempt: u32,
-    complaint: Option<String>,
-    wildcards: Vec<Arc<str>>,
-    max_chars: usize,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Record {
-    example: ExampleId,
-    scored: Scored,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Earlier {
-    component: Arc<str>,
-    text: Arc<str>,
-    gain: Option<f64>,
-    accepted: bool,
 }
 
 /// A worker's answer to one rollout or proposal.
@@ -172,70 +135,6 @@ impl Rollouts {
             iteration: self.iteration,
             trial_index: self.trial_index,
             attempt: self.attempt,
-        }
-    }
-}
-
-impl From<ProposalRequest> for Proposal {
-    fn from(request: ProposalRequest) -> Self {
-        let components = request.components.into_iter().map(|one| Component {
-            name: one.name,
-            attempt: one.attempt,
-            complaint: one.complaint,
-            wildcards: one.wildcards,
-            max_chars: one.max_chars,
-        });
-        let records = request.records.into_iter().map(|one| Record {
-            example: one.example,
-            scored: one.scored,
-        });
-        let earlier = request.earlier.into_iter().map(|one| Earlier {
-            component: one.component,
-            text: one.text,
-            gain: one.gain,
-            accepted: one.accepted,
-        });
-        Self {
-            run_id: request.run_id,
-            iteration: request.iteration,
-            candidate: request.candidate,
-            components: components.collect(),
-            records: records.collect(),
-            earlier: earlier.collect(),
-            hint: request.hint,
-            texts: request.texts,
-        }
-    }
-}
-
-impl From<Proposal> for ProposalRequest {
-    fn from(proposal: Proposal) -> Self {
-        let components = proposal.components.into_iter().map(|one| ComponentRequest {
-            name: one.name,
-            attempt: one.attempt,
-            complaint: one.complaint,
-            wildcards: one.wildcards,
-            max_chars: one.max_chars,
-        });
-        let records = proposal.records.into_iter().map(|one| ReflectiveRecord {
-            example: one.example,
-            scored: one.scored,
-        });
-        let earlier = proposal.earlier.into_iter().map(|one| EarlierAttempt {
-            component: one.component,
-            text: one.text,
-            gain: one.gain,
-            accepted: one.accepted,
-        });
-        Self {
-            run_id: proposal.run_id,
-            iteration: proposal.iteration,
-            candidate: proposal.candidate,
-            components: components.collect(),
-            records: records.collect(),
-            earlier: earlier.collect(),
-            hint: proposal.hint,
-            texts: proposal.texts,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A worker: takes work of one offer from a queue and answers it.
 
 use std::collections::HashMap;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -40,7 +40,7 @@ impl Default for WorkerSettings {
         Self {
             slots: NonZeroUsize::MIN.saturating_add(7),
             lost_after: Duration::from_secs(10),
-            most_deliveries: NonZeroU32::MIN.saturating_add(4).get(),
+            most_deliveries: 5,
         }
     }
 }
@@ -304,7 +304,7 @@ async fn hear(
             continue;
         }
         notices(format!(
-            "a run wants {}, and this worker offers {}: another {differences}. It gets none of that run's rollouts",
+            "a run wants {}, and this worker offers {}; what differs: {differences}. It gets none of that run's rollouts",
             engine.offer, serving.offer
         ));
         told.push(engine.id);

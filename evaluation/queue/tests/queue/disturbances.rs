@@ -85,7 +85,8 @@ async fn cut_delayed_and_truncated_connections_lose_and_double_nothing() {
     let expected: Vec<f64> = (0..150).map(f64::from).collect();
     assert_eq!(scores.unwrap().unwrap(), expected);
     let executed = slow.executed.load(Ordering::Relaxed);
-    println!("150 rollouts, {executed} executed");
+    // A disturbance may repeat what the worker's four slots have in hand, and their answers on the way.
+    assert!(executed <= 150 + 8 * 8, "{executed} executed");
     let _proxies = disturbing.await.unwrap();
 }
 
