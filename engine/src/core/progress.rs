@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use gepa_archive::{ContentId, Origin};
+use gepa_archive::{Candidate, ContentId, Origin};
 use gepa_evaluation::{ExampleId, Outcome, ReflectiveRecord, Stage};
 
 use super::priority::Priority;
@@ -247,6 +247,16 @@ impl Core {
         }
         // Where the parent has neither a score nor a failure that counts there is nothing to compare with.
         let examples = self.counted_examples(parent_trial);
+        self.run_at_gate(proposal, child, examples);
+    }
+
+    /// Runs a child on the examples of its gate.
+    pub(super) fn run_at_gate(
+        &mut self,
+        proposal: &mut Proposal,
+        child: Arc<Candidate>,
+        examples: Vec<ExampleId>,
+    ) {
         let key = proposal.key(CHILD_TRIAL);
         let (content, as_of) = (child.content_id(), proposal.issued_at);
         let candidate = Arc::clone(&child);

@@ -9,7 +9,7 @@ use gepa_evaluation::{ExampleId, Stage};
 
 use super::ledger::Reservation;
 use super::priority::Priority;
-use super::proposal::{CHILD_TRIAL, PARENT_TRIAL, Proposal, Verdict};
+use super::proposal::{PARENT_TRIAL, Proposal, Verdict};
 use super::row::Row;
 use super::trial::Trial;
 use super::{Core, Part};
@@ -139,20 +139,7 @@ impl Core {
             proposal.verdict = Some(Verdict::Close(CloseReason::NothingToCompare, detail, None));
             return;
         }
-        let (content, as_of) = (child.content_id(), proposal.issued_at);
-        let key = proposal.key(CHILD_TRIAL);
-        let candidate = Arc::clone(&child);
-        let trial = Trial::new(key, Stage::MinibatchChild, candidate, examples, |example| {
-            self.memory.of_tried(content, example, as_of)
-        });
-        let trial = trial.with_priority(Priority::gate(proposal));
-        self.propose(proposal, child);
-        self.order_trial(&trial);
-        let is_known = trial.is_complete();
-        proposal.child_trial = Some(trial);
-        if is_known {
-            self.child_done(proposal);
-        }
+        self.run_at_gate(proposal, child, examples);
     }
 
     /// Puts a counting example in the place of each one that was excluded.
