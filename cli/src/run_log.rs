@@ -47,8 +47,9 @@ pub(crate) fn open(store_url: &str, run: &RunId) -> Result<Option<PathBuf>, Stri
     };
     let Some(store) = store_url.strip_prefix("sqlite://") else {
         return Err(format!(
-            "no log is kept: it stands beside the store, and `{store_url}` is no file; name a store of \
-             the form sqlite://PATH"
+            "no log is kept: it stands beside the store, and `{}` is no file; name a store of the form \
+             sqlite://PATH",
+            gepa_store::without_password(store_url)
         ));
     };
     let folder = Path::new(store)

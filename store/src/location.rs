@@ -51,6 +51,33 @@ pub async fn repair(url: &str, run: &RunId) -> Result<Vec<Difference>, StoreErro
     Ok(differences)
 }
 
+/// A store's URL as it may be shown: `***` stands for a password.
+pub fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url
+        .split_once("://")
+        .filter(|(scheme, _)| *scheme != "sqlite")
+    else {
+        return url.to_owned();
+    };
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut shown = match place.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((name, _)) => format!("{scheme}://{name}:***@{host}"),
+            None => format!("{scheme}://{user}@{host}"),
+        },
+        None => format!("{scheme}://{place}"),
+    };
+    for (place, pair) in query.split('&').filter(|pair| !pair.is_empty()).enumerate() {
+        shown.push(if place == 0 { '?' } else { '&' });
+        shown.push_str(if pair.starts_with("password=") {
+            "password=***"
+        } else {
+            pair
+        });
+    }
+    shown
+}
+
 fn parse(url: &str) -> Result<Location, StoreError> {
     if matches!(url, "memory:" | "sqlite::memory:" | "sqlite://:memory:") {
         return Ok(Location::Memory);
@@ -58,8 +85,9 @@ fn parse(url: &str) -> Result<Location, StoreError> {
     match url.strip_prefix("sqlite://") {
         Some(path) if !path.is_empty() => Ok(Location::Sqlite(path.into())),
         _ => Err(StoreError::Storage(format!(
-            "`{url}` names no store; expected sqlite://PATH, such as sqlite://.gepa/gepa.db, or \
-             memory:"
+            "`{}` names no store; expected sqlite://PATH, such as sqlite://.gepa/gepa.db, or memory:; the \
+             command `gepa` also takes postgres://USER@HOST/DATABASE",
+            without_password(url)
         ))),
     }
 }
@@ -83,5 +111,21 @@ mod tests {
         check("a/b.db", None);
         check("postgres://host/name", None);
         check("", None);
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        for (url, shown) in [
+            ("sqlite://a:b@c.db", "sqlite://a:b@c.db"),
+            ("postgres://host/db", "postgres://host/db"),
+            ("postgre://me:secret@host/db", "postgre://me:***@host/db"),
+            ("postgres://me@host/db?x=1", "postgres://me@host/db?x=1"),
+            (
+                "postgres://me:p@ss@host/db?a=1&password=p&b=2",
+                "postgres://me:***@host/db?a=1&password=***&b=2",
+            ),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
     }
 }

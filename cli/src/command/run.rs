@@ -383,7 +383,7 @@ fn resume_command(run: &RunId, watching: Watching<'_>) -> String {
 fn store_option(watching: Watching<'_>) -> String {
     let store = watching.store.store.as_ref();
     store.map_or_else(String::new, |url| {
-        let shown = gepa_postgres::without_password(url);
+        let shown = gepa_store::without_password(url);
         // A shell would read these characters as its own.
         if shown.contains(['?', '&', '*']) {
             format!(" --store '{shown}'")

@@ -26,6 +26,6 @@ mod store;
 mod tls;
 mod value;
 
-pub use location::{is_postgres, open, open_existing, repair, without_password};
+pub use location::{is_postgres, open, open_existing, repair};
 pub use queue::TenantLimits;
 pub use store::PostgresStore;

@@ -12,30 +12,6 @@ pub fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
-/// A store's URL as it may be shown: `***` stands for a password.
-pub fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://").filter(|_| is_postgres(url)) else {
-        return url.to_owned();
-    };
-    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let mut shown = match place.rsplit_once('@') {
-        Some((user, host)) => match user.split_once(':') {
-            Some((name, _)) => format!("{scheme}://{name}:***@{host}"),
-            None => format!("{scheme}://{user}@{host}"),
-        },
-        None => format!("{scheme}://{place}"),
-    };
-    for (place, pair) in query.split('&').filter(|pair| !pair.is_empty()).enumerate() {
-        shown.push(if place == 0 { '?' } else { '&' });
-        shown.push_str(if pair.starts_with("password=") {
-            "password=***"
-        } else {
-            pair
-        });
-    }
-    shown
-}
-
 /// Opens the store at a URL and creates it if there is none: `postgres://USER@HOST/DATABASE`, or one
 /// that [`gepa_store::open`] knows.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
@@ -68,24 +44,4 @@ pub async fn repair(url: &str, run: &RunId) -> Result<Vec<Difference>, StoreErro
         store.reproject(run).await?;
     }
     Ok(differences)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without_password;
-
-    #[test]
-    fn a_url_is_shown_without_its_password() {
-        for (url, shown) in [
-            ("sqlite://a:b@c.db", "sqlite://a:b@c.db"),
-            ("postgres://host/db", "postgres://host/db"),
-            ("postgres://me@host/db?x=1", "postgres://me@host/db?x=1"),
-            (
-                "postgres://me:p@ss@host/db?a=1&password=p&b=2",
-                "postgres://me:***@host/db?a=1&password=***&b=2",
-            ),
-        ] {
-            assert_eq!(without_password(url), shown);
-        }
-    }
 }
