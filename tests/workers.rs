@@ -228,7 +228,7 @@ fn a_run_says_which_worker_it_waits_for_and_a_worker_which_run_it_does_not_fit()
         assert!(waited.stderr.contains(words), "{words}: {}", waited.stderr);
     }
     let log = misfits.log();
-    assert!(log.contains("another rows"), "{log}");
+    assert!(log.contains("what differs: rows"), "{log}");
     assert!(log.contains("none of that run's rollouts"), "{log}");
     assert_eq!(server.ledger().calls_answered, 0);
 
