@@ -21,6 +21,7 @@ mod processes;
 mod replays;
 mod secrets;
 mod serving;
+mod settings_of_runs;
 mod steering;
 mod store_checks;
 mod support;

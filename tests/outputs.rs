@@ -386,3 +386,26 @@ fn show_lists_candidates_their_lineage_a_rollout_and_a_reflection() {
         assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     }
 }
+
+#[test]
+fn the_matrix_has_a_row_for_each_example_and_a_column_for_each_accepted_candidate() {
+    let (workspace, _server) = finished_run();
+    let candidates = workspace.export("candidates");
+    let rows = workspace.export("matrix");
+    for candidate in candidates.iter().filter(|row| !row["index"].is_null()) {
+        let column = format!("candidate_{}", candidate["index"]);
+        for (set, scores) in [("pareto", "scores"), ("validation", "validation_scores")] {
+            let of_set: Vec<&Value> = rows
+                .iter()
+                .filter(|row| row["set"] == set)
+                .map(|row| &row[&column])
+                .collect();
+            match candidate[scores].as_array() {
+                Some(scores) => assert_eq!(of_set, scores.iter().collect::<Vec<_>>()),
+                None => assert!(of_set.iter().all(|cell| cell.is_null())),
+            }
+        }
+    }
+    let examples: Vec<&Value> = rows.iter().map(|row| &row["example"]).collect();
+    assert!(examples.iter().all(|id| id.is_string()), "{examples:?}");
+}

@@ -202,8 +202,8 @@ pub(crate) struct RunArguments {
     /// Resume this run: an id, its beginning or end, or `latest`
     #[arg(long, value_name = "RUN")]
     pub(crate) resume: Option<String>,
-    /// Show what the run can cost, and spend nothing
-    #[arg(long, conflicts_with = "resume")]
+    /// Show what the run can cost, with `--resume` what it can still cost, and spend nothing
+    #[arg(long)]
     pub(crate) plan: bool,
     /// Show what evaluators and other programs write on stderr
     #[arg(long = "verbose")]
@@ -356,6 +356,8 @@ pub(crate) enum ExportKind {
     Rollouts,
     /// One row per candidate tried, with its texts
     Candidates,
+    /// One row per example of the pareto set and of validation, one column per accepted candidate
+    Matrix,
     /// Every snapshot, complete
     Snapshots,
     /// The journal

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gepa_configs::{ConfigError, ConfigSource, TaskConfig};
+use gepa_configs::{ConfigError, ConfigSource, StoredSettings, TaskConfig};
 use gepa_engine::Store;
 use gepa_engine::record::RunRow;
 use gepa_models::Environment;
@@ -157,11 +157,22 @@ pub(crate) fn stored_task(
     environment: &Environment,
     overrides: &[String],
 ) -> Result<TaskConfig, ConfigError> {
-    let source = ConfigSource {
+    source_of_stored(environment, overrides).load_stored(&run.config)
+}
+
+/// The settings of a stored run, without its files.
+pub(crate) fn stored_settings(
+    run: &RunRow,
+    environment: &Environment,
+) -> Result<StoredSettings, ConfigError> {
+    source_of_stored(environment, &[]).stored_settings(&run.config)
+}
+
+fn source_of_stored<'a>(environment: &'a Environment, overrides: &'a [String]) -> ConfigSource<'a> {
+    ConfigSource {
         file: Path::new(""),
         environment,
         overrides,
         dialects: gepa_jobs::DIALECTS,
-    };
-    source.load_stored(&run.config)
+    }
 }

@@ -20,6 +20,7 @@ mod resolution;
 mod restrict;
 mod resume;
 mod schema;
+mod stored_text;
 mod submitted;
 mod task;
 mod task_app;
@@ -38,6 +39,7 @@ pub use raw::{
 };
 pub use resume::{Difference, Differences, StoredSettings};
 pub use schema::config_schema;
+pub use stored_text::stored_as_toml;
 pub use submitted::SubmittedConfig;
 pub use task::{ConnectedTask, TaskConfig};
 pub use workers::{LimitsSettings, WorkersSettings};

@@ -92,6 +92,23 @@ impl RawConfig {
     pub(crate) fn has_own_proposer(&self) -> bool {
         matches!(self.proposer, Some(ProposerSettings::Process(_)))
     }
+
+    /// The model that rewrites components, and the section that names it.
+    pub(crate) fn reflection_model(&self) -> (&'static str, Option<&ModelSettings>) {
+        match &self.reflection_model {
+            Some(settings) => ("reflection_model", Some(settings)),
+            None => ("policy", self.policy.as_ref()),
+        }
+    }
+
+    /// What rewrites components: `provider/model`, or the command of a process.
+    pub(crate) fn writer(&self) -> Option<String> {
+        if let Some(ProposerSettings::Process(settings)) = &self.proposer {
+            return Some(format!("`{}`", settings.command.join(" ")));
+        }
+        let (_, model) = self.reflection_model();
+        model.map(|model| format!("{}/{}", model.provider, model.model))
+    }
 }
 
 /// `[prompt]`: the chat messages candidates become.

@@ -89,6 +89,16 @@ impl StoredSettings {
         Self { data, ..self }
     }
 
+    /// What rewrites the run's components: `provider/model`, or the command of a process.
+    pub fn writer(&self) -> Option<String> {
+        self.raw.writer()
+    }
+
+    /// The seed of the run's random draws.
+    pub fn seed(&self) -> u64 {
+        self.raw.run.seed
+    }
+
     /// The limits that the run began with.
     pub fn budget(&self) -> &BudgetSettings {
         &self.raw.budget

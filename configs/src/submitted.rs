@@ -87,7 +87,7 @@ impl SubmittedConfig<'_> {
 }
 
 /// JSON as TOML. Null values are left out, since clients send null for keys that are not set.
-fn to_toml(json: &Json) -> Option<Value> {
+pub(crate) fn to_toml(json: &Json) -> Option<Value> {
     Some(match json {
         Json::Null => return None,
         Json::Bool(flag) => Value::Boolean(*flag),

@@ -179,13 +179,9 @@ impl TaskConfig {
             .map(|policy| (policy.provider.as_str(), policy.model.as_str()))
     }
 
-    /// The proposer that rewrites components: `model of provider`, or the command of a process.
+    /// What rewrites components: `provider/model`, or the command of a process.
     pub fn writer(&self) -> Option<String> {
-        if let Some(ProposerSettings::Process(settings)) = &self.raw.proposer {
-            return Some(format!("`{}`", settings.command.join(" ")));
-        }
-        let (_, model) = self.reflection_model();
-        model.map(|model| format!("{} of {}", model.model, model.provider))
+        self.raw.writer()
     }
 
     /// Checks addresses, keys and settings of every model the task uses, without connecting any.
@@ -328,17 +324,9 @@ impl TaskConfig {
             let started = started.map_err(|error| problem("proposer.command", &error))?;
             return Ok(Arc::new(started));
         }
-        let (section, settings) = self.reflection_model();
+        let (section, settings) = self.raw.reflection_model();
         let model = self.model(models, section, settings)?;
         Ok(Arc::new(ModelProposer::new(model, &self.config)))
-    }
-
-    /// The model that rewrites components, and the section that names it.
-    fn reflection_model(&self) -> (&'static str, Option<&ModelSettings>) {
-        match &self.raw.reflection_model {
-            Some(settings) => ("reflection_model", Some(settings)),
-            None => ("policy", self.raw.policy.as_ref()),
-        }
     }
 
     /// The evaluator of rows; its scorer is not started.

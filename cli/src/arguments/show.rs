@@ -16,6 +16,9 @@ pub(crate) struct ShowArguments {
 #[derive(Debug, Default, Args)]
 #[group(multiple = false)]
 pub(crate) struct ShownPart {
+    /// The config, as a file that `gepa run` takes
+    #[arg(long)]
+    pub(crate) config: bool,
     /// A table of all candidates tried
     #[arg(long)]
     pub(crate) candidates: bool,

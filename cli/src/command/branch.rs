@@ -15,7 +15,9 @@ use crate::command::run::{announce, builder_of, check_app, connect, listed, runt
 use crate::error::CommandError;
 use crate::progress::Limits;
 use crate::signals::Signals;
-use crate::surroundings::{environment, find_run, open_existing, show_notes, store_url};
+use crate::surroundings::{
+    environment, find_run, open_existing, show_notes, store_url, stored_settings, stored_task,
+};
 
 /// Tables and keys on which the scores of the shared part rest.
 const SHARED: [&str; 14] = [
@@ -47,17 +49,17 @@ async fn begin(
     let url = store_url(&arguments.run.store, environment);
     let origin = find_run(&*open_existing(&url).await?, &arguments.run.run).await?;
     let store = gepa_postgres::open(&url).await?;
-    let stored = source(Path::new(""), environment, &[]).stored_settings(&origin.config)?;
+    let stored = stored_settings(&origin, environment)?;
     let overrides = overrides(&stored, &origin, &arguments.overrides);
     let task = match &arguments.config {
         Some(file) => {
             source(file, environment, &arguments.overrides).load_to_go_on(&origin.config)?
         }
-        None => source(Path::new(""), environment, &overrides).load_stored(&origin.config)?,
+        None => stored_task(&origin, environment, &overrides)?,
     };
     show_notes(&task);
     check_shared(&stored, &task, &origin.run_id)?;
-    let before = source(Path::new(""), environment, &[]).load_stored(&origin.config)?;
+    let before = stored_task(&origin, environment, &[])?;
     let services = Services::new(task.environment().clone());
     task.check_models(&services.models)?;
     let signals = Signals::new().map_err(CommandError::Runtime)?;

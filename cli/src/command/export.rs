@@ -1,5 +1,6 @@
 //! `gepa export`
 
+mod matrix;
 mod rollouts;
 
 use std::io::Write;
@@ -44,10 +45,15 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
             }
             _ => Map::new(),
         };
+        let candidates = match arguments.what {
+            ExportKind::Candidates | ExportKind::Matrix => store.candidates(&run.run_id).await?,
+            _ => Vec::new(),
+        };
         let columns: Vec<String> = match arguments.what {
             ExportKind::Trials => owned(&names(TRIAL_EXPORT)),
             ExportKind::Rollouts => rollouts::columns(),
             ExportKind::Candidates => owned(&names(CANDIDATE_EXPORT)),
+            ExportKind::Matrix => matrix::columns(&candidates),
             ExportKind::Snapshots => owned(SNAPSHOT_COLUMNS),
             ExportKind::Events => owned(&names(EVENT_EXPORT)),
             ExportKind::Stats => stats.keys().cloned().collect(),
@@ -61,12 +67,13 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
             }
             ExportKind::Rollouts => rollouts::write(&*store, &run, &mut writer).await?,
             ExportKind::Candidates => {
-                let mut candidates = store.candidates(&run.run_id).await?;
+                let mut candidates = candidates;
                 put_in_order(&mut candidates, arguments.sort);
                 for row in &candidates {
                     writer.write(values(CANDIDATE_EXPORT, &run, row))?;
                 }
             }
+            ExportKind::Matrix => matrix::write(&run, &candidates, &mut writer)?,
             ExportKind::Snapshots => write_snapshots(&*store, &run, &mut writer).await?,
             ExportKind::Events => write_events(&*store, &run, &mut writer).await?,
             ExportKind::Stats => {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use gepa_configs::TaskConfig;
 use gepa_engine::config::Config;
+use gepa_engine::record::{Endings, RunRow};
 use gepa_engine::{Plan, PlanRow, RunError};
 use gepa_tasks::Services;
 
@@ -14,11 +15,13 @@ use crate::format::{count, dollars};
 use crate::output::stdout;
 use crate::report::write_planned;
 
-/// Prints what a run can cost. Creates nothing and spends nothing.
+/// Prints what a run can cost; of a run that began already, what it can still cost. Creates nothing and spends
+/// nothing.
 pub(crate) async fn plan(
     task: &TaskConfig,
     services: &Services,
     store_url: &str,
+    run: Option<&RunRow>,
 ) -> Result<ExitCode, CommandError> {
     // Without its models the plan still shows rollouts, and rollouts decide whether the run is
     // refused.
@@ -43,7 +46,10 @@ pub(crate) async fn plan(
         earlier.apply(&mut plan, budget.max_tokens, budget.max_cost_usd);
     }
     let mut out = stdout();
-    write_plan(&mut out, &plan)?;
+    match run {
+        None => write_plan(&mut out, &plan)?,
+        Some(run) => write_rest(&mut out, &plan, run)?,
+    }
     if let Some(earlier) = &earlier {
         let (runs, s) = (earlier.runs, if earlier.runs == 1 { "" } else { "s" });
         writeln!(
@@ -82,11 +88,53 @@ fn refusal(config: &Config) -> RunError {
 
 fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     let columns = [&plan.floor, &plan.likely, &plan.most];
-    writeln!(
-        out,
-        "{:<22}{:>16}{:>16}{:>16}",
-        "", "one proposal", "expected", "at most"
-    )?;
+    write_columns(out, ["one proposal", "expected", "at most"], columns)?;
+    write_unpriced(out, plan)
+}
+
+/// What the run has used, and what is left of the plan for all of it.
+fn write_rest(out: &mut dyn Write, plan: &Plan, run: &RunRow) -> io::Result<()> {
+    let used = used(run);
+    let [expected, most] = [&plan.likely, &plan.most].map(|whole| rest(whole, &used));
+    let names = ["used so far", "still expected", "still at most"];
+    write_columns(out, names, [&used, &expected, &most])?;
+    write_unpriced(out, plan)
+}
+
+fn used(run: &RunRow) -> PlanRow {
+    let counters = &run.summary.counters;
+    let endings = run.summary.endings.as_ref();
+    PlanRow {
+        rollouts: Some(counters.total_rollouts),
+        validation_rollouts: counters.validation_rollouts_executed,
+        proposals: Some(endings.map_or(counters.iterations, Endings::total)),
+        reflection_calls: Some(counters.reflection_calls),
+        tokens: Some(counters.total_tokens),
+        cost_usd: (counters.unpriced_calls == 0).then(|| counters.total_cost_usd()),
+    }
+}
+
+fn rest(whole: &PlanRow, used: &PlanRow) -> PlanRow {
+    let minus = |whole: Option<u64>, used: Option<u64>| {
+        whole.map(|whole| whole.saturating_sub(used.unwrap_or_default()))
+    };
+    PlanRow {
+        rollouts: minus(whole.rollouts, used.rollouts),
+        validation_rollouts: whole
+            .validation_rollouts
+            .saturating_sub(used.validation_rollouts),
+        proposals: minus(whole.proposals, used.proposals),
+        reflection_calls: minus(whole.reflection_calls, used.reflection_calls),
+        tokens: minus(whole.tokens, used.tokens),
+        cost_usd: whole
+            .cost_usd
+            .map(|cost| (cost - used.cost_usd.unwrap_or_default()).max(0.0)),
+    }
+}
+
+fn write_columns(out: &mut dyn Write, names: [&str; 3], columns: [&PlanRow; 3]) -> io::Result<()> {
+    let [first, second, third] = names;
+    writeln!(out, "{:<22}{first:>16}{second:>16}{third:>16}", "")?;
     let mut line = |name: &str, of: &dyn Fn(&PlanRow) -> String| {
         let [floor, likely, most] = columns.map(of);
         writeln!(out, "{name:<22}{floor:>16}{likely:>16}{most:>16}")
@@ -103,7 +151,10 @@ fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     })?;
     line("cost", &|row| {
         row.cost_usd.map_or_else(|| "unknown".to_owned(), dollars)
-    })?;
+    })
+}
+
+fn write_unpriced(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     if plan.unpriced {
         writeln!(
             out,

@@ -30,7 +30,8 @@ use crate::run_log;
 use crate::screen::Screen;
 use crate::signals::Signals;
 use crate::surroundings::{
-    environment, find_run, open_existing, show_notes, show_warnings, store_url,
+    environment, find_run, open_existing, show_notes, show_warnings, store_url, stored_settings,
+    stored_task,
 };
 
 /// Characters of a value that a message shows.
@@ -52,6 +53,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CommandError> {
                 &task,
                 &services,
                 &store_url(&arguments.store, &environment),
+                None,
             ));
         }
         return runtime.block_on(begin(task, &services, &environment, arguments));
@@ -110,11 +112,10 @@ async fn resume(
     let reference = arguments.resume.as_deref().unwrap_or_default();
     // A missing store is not created, since it could hold no run.
     let run = find_run(&*open_existing(&url).await?, reference).await?;
-    let store = gepa_postgres::open(&url).await?;
-    let stored = source(Path::new(""), environment, arguments).stored_settings(&run.config)?;
+    let stored = stored_settings(&run, environment)?;
     let task = match &arguments.config {
         Some(file) => source(file, environment, arguments).load_to_go_on(&run.config)?,
-        None => source(Path::new(""), environment, arguments).load_stored(&run.config)?,
+        None => stored_task(&run, environment, &arguments.overrides)?,
     };
     show_notes(&task);
     check_settings(&stored, &task, &run.run_id)?;
@@ -126,6 +127,10 @@ async fn resume(
         say_that_it_is_over(&run);
     }
     let services = Services::new(task.environment().clone());
+    if arguments.plan {
+        return plan(&task, &services, &url, Some(&run)).await;
+    }
+    let store = gepa_postgres::open(&url).await?;
     task.check_models(&services.models)?;
     let signals = Signals::new().map_err(CommandError::Runtime)?;
     let connected = connect(&task, &services).await?;

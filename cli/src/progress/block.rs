@@ -1,5 +1,5 @@
-//! A block of four lines on a terminal, redrawn in place. A progress-bar library would bring its own
-//! drawing thread for what are four lines and two escape sequences.
+//! A block of a few lines on a terminal, redrawn in place. A progress-bar library would bring its own
+//! drawing thread for a few lines and two escape sequences.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -58,10 +58,11 @@ fn lines(standing: &Standing) -> Vec<String> {
     };
     let best = match (standing.summary.best_score, standing.summary.baseline_score) {
         (Some(best), Some(baseline)) => {
-            format!("{} ({:+.3} on the seed)", score(best), best - baseline)
+            format!("{} (seed {})", score(best), score(baseline))
         }
         _ => "the seed is being scored".to_owned(),
     };
+    let endings = standing.summary.endings.clone().unwrap_or_default();
     let mut lines = vec![
         format!(
             "{}  {phase}, {}",
@@ -69,10 +70,13 @@ fn lines(standing: &Standing) -> Vec<String> {
             duration(standing.seconds())
         ),
         format!(
-            "best    {best}   front {}   accepted {} of {} tried",
-            standing.summary.front_size, counters.candidates_accepted, counters.trials_tried
+            "best    {best}   {} on the front   {} of {} proposals accepted",
+            standing.summary.front_size,
+            endings.accepted,
+            endings.total()
         ),
         budget(standing),
+        pace(standing),
         format!(
             "spent   {} tokens   {}   {} reflection calls   {} failed rollouts",
             count(counters.total_tokens),
@@ -82,6 +86,9 @@ fn lines(standing: &Standing) -> Vec<String> {
         ),
     ];
     if let Some(warning) = standing.scale_warning() {
+        lines.push(warning);
+    }
+    if let (true, Some(warning)) = (counters.reflection_calls > 0, standing.silence()) {
         lines.push(warning);
     }
     if let Some(failure) = &standing.last_failure {
@@ -100,10 +107,9 @@ fn cost(counters: &Counters) -> String {
 }
 
 fn budget(standing: &Standing) -> String {
-    let rate = standing.rate();
     let Some(nearest) = standing.nearest_limit() else {
         let rollouts = count(standing.counters().total_rollouts);
-        return format!("budget  {rollouts} rollouts, {rate:.1}/s; ends without improvement");
+        return format!("budget  {rollouts} rollouts used; ends without improvement");
     };
     let filled = (nearest.share() * BAR as f64) as usize;
     let bar = format!("{}{}", "#".repeat(filled), "-".repeat(BAR - filled));
@@ -111,15 +117,18 @@ fn budget(standing: &Standing) -> String {
         "dollars" => dollars(value),
         _ => count(value as u64),
     };
+    format!(
+        "budget  [{bar}] {} of {} {}",
+        figure(nearest.used),
+        figure(nearest.limit),
+        nearest.name
+    )
+}
+
+fn pace(standing: &Standing) -> String {
     let left = match standing.seconds_left() {
         Some(seconds) if !standing.is_validating => format!(", about {} left", duration(seconds)),
         _ => String::new(),
     };
-    format!(
-        "budget  [{bar}] {} of {} {} used, {} left   {rate:.1} rollouts/s{left}",
-        figure(nearest.used),
-        figure(nearest.limit),
-        nearest.name,
-        figure(nearest.left())
-    )
+    format!("pace    {:.1} rollouts/s{left}", standing.rate())
 }

@@ -11,7 +11,11 @@ use crate::format::{count, duration, one_line, score};
 /// Longest text quoted from a failure.
 const QUOTED: usize = 160;
 
-pub(super) struct Lines;
+#[derive(Default)]
+pub(super) struct Lines {
+    /// Whether a first reflection has been seen, at which it is known what it could read.
+    has_reflected: bool,
+}
 
 impl View for Lines {
     fn trouble(&mut self, line: &str, standing: &Standing) {
@@ -25,6 +29,13 @@ impl View for Lines {
             let at = duration(standing.seconds());
             if let Some(line) = line(&event.body, standing) {
                 let _ = writeln!(text, "[{at:>9}] {line}");
+            }
+            let reflects = matches!(event.body, EventBody::Fact(Fact::ReflectionSettled(_)));
+            if reflects
+                && !std::mem::replace(&mut self.has_reflected, true)
+                && let Some(warning) = standing.silence()
+            {
+                let _ = writeln!(text, "[{at:>9}] {warning}");
             }
             if standing.scale_warned_at == Some(event.seq)
                 && let Some(warning) = standing.scale_warning()
@@ -54,12 +65,6 @@ fn line(body: &EventBody, standing: &Standing) -> Option<String> {
         )),
         EventBody::Fact(Fact::LimitsChanged(_)) => Some("goes on under other limits".to_owned()),
         EventBody::Decision(Decision::CandidateAccepted(accepted)) => Some(acceptance(accepted)),
-        EventBody::Decision(Decision::SnapshotTaken(snapshot)) => Some(format!(
-            "snapshot {} ({}): best is candidate {}",
-            snapshot.ordinal,
-            snapshot.tag.as_str(),
-            snapshot.best
-        )),
         EventBody::Decision(Decision::StopDecided(stop)) => {
             Some(format!("search ends, {}", stop.reason))
         }

@@ -69,6 +69,6 @@ fn view_for(run: RunId, form: LogForm) -> Box<dyn View> {
     match form {
         LogForm::Json => Box::new(json::JsonLines::new(run)),
         LogForm::Human if std::io::stderr().is_terminal() => Box::new(block::Block::default()),
-        LogForm::Human => Box::new(lines::Lines),
+        LogForm::Human => Box::new(lines::Lines::default()),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use gepa_engine::config::BudgetSettings;
 use gepa_engine::record::{RunRow, RunSummary};
 use gepa_engine::{Counters, Decision, Event, EventBody, Fact, Seq};
-use gepa_evaluation::Outcome;
+use gepa_evaluation::{Outcome, Scored};
 
 /// The limits of a run.
 #[derive(Clone, Debug)]
@@ -18,6 +18,13 @@ pub(crate) struct Nearest {
     pub(crate) limit: f64,
 }
 
+/// How many scored rollouts of the search had feedback or a trace.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    something: u64,
+    nothing: u64,
+}
+
 /// The state of a run.
 pub(crate) struct Standing {
     pub(crate) name: String,
@@ -25,6 +32,8 @@ pub(crate) struct Standing {
     pub(crate) is_validating: bool,
     /// The message of the last failed rollout or reflection.
     pub(crate) last_failure: Option<String>,
+    /// The rollouts so far with something for the reflection model to read, and those without.
+    told: Told,
     /// The event that showed that scores lie above what counts as perfect.
     pub(crate) scale_warned_at: Option<Seq>,
     perfect_score: Option<f64>,
@@ -37,7 +46,7 @@ pub(crate) struct Standing {
 
 /// The configured `search.perfect_score` of a run.
 pub(crate) fn perfect_score(run: &RunRow) -> Option<f64> {
-    run.config.get("search")?.get("perfect_score")?.as_f64()
+    run.setting("search", "perfect_score")?.as_f64()
 }
 
 impl Limits {
@@ -87,10 +96,19 @@ impl Nearest {
     pub(crate) fn share(&self) -> f64 {
         (self.used / self.limit).min(1.0)
     }
+}
 
-    /// The part that is left.
-    pub(crate) fn left(&self) -> f64 {
-        (self.limit - self.used).max(0.0)
+impl Told {
+    fn count(&mut self, scored: &Scored) {
+        let has_feedback = scored
+            .feedback
+            .as_ref()
+            .is_some_and(|text| !text.is_empty());
+        if has_feedback || scored.trace.is_some() {
+            self.something += 1;
+        } else {
+            self.nothing += 1;
+        }
     }
 }
 
@@ -104,6 +122,7 @@ impl Standing {
             summary: summary.clone(),
             is_validating: false,
             last_failure: None,
+            told: Told::default(),
             scale_warned_at: None,
             perfect_score: perfect_score(run),
             limits,
@@ -123,12 +142,13 @@ impl Standing {
         match &event.body {
             EventBody::Decision(Decision::StopDecided(_)) => self.is_validating = true,
             EventBody::Fact(Fact::LimitsChanged(_)) => self.is_validating = false,
-            EventBody::Fact(Fact::RolloutSettled(rollout)) => {
-                if let Outcome::Failed(failure) = &*rollout.outcome {
+            EventBody::Fact(Fact::RolloutSettled(rollout)) => match &*rollout.outcome {
+                Outcome::Failed(failure) => {
                     let kind = failure.kind.as_str();
                     self.last_failure = Some(format!("{kind}: {}", failure.message));
                 }
-            }
+                Outcome::Scored(scored) => self.told.count(scored),
+            },
             EventBody::Fact(Fact::ReflectionSettled(settled)) => {
                 if let Some(failure) = &settled.failure {
                     self.last_failure = Some(format!("reflection: {}", failure.message));
@@ -136,6 +156,17 @@ impl Standing {
             }
             _ => {}
         }
+    }
+
+    /// The warning about an evaluator that explains no score, if that is so up to now.
+    pub(crate) fn silence(&self) -> Option<String> {
+        let Told { something, nothing } = self.told;
+        (something == 0 && nothing > 0).then(|| {
+            format!(
+                "none of {nothing} rollouts has feedback or a trace, so the reflection model sees scores and outputs \
+                 only; let the evaluator return `feedback`"
+            )
+        })
     }
 
     /// The warning about scores above what counts as perfect.

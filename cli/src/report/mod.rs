@@ -9,6 +9,7 @@ mod verdict;
 
 use std::io::{self, Write};
 
+use gepa_configs::StoredSettings;
 use gepa_engine::record::{CandidateRow, RunRow, RunStatus, SnapshotRow};
 use gepa_engine::verdict::Verdict;
 
@@ -24,11 +25,12 @@ pub(crate) fn write_run(
     out: &mut dyn Write,
     run: &RunRow,
     is_claimed: bool,
+    settings: Option<&StoredSettings>,
     candidates: &[CandidateRow],
     snapshots: &[SnapshotRow],
     verdict: &Verdict,
 ) -> io::Result<()> {
-    write_head(out, run, is_claimed)?;
+    write_head(out, run, is_claimed, settings)?;
     verdict::write_verdict(out, verdict)?;
     write_best(out, run, candidates)?;
     scores::write_comparison(out, run, candidates)?;
@@ -53,7 +55,12 @@ pub(crate) fn write_summary(
     spending::write_totals(out, run)
 }
 
-fn write_head(out: &mut dyn Write, run: &RunRow, is_claimed: bool) -> io::Result<()> {
+fn write_head(
+    out: &mut dyn Write,
+    run: &RunRow,
+    is_claimed: bool,
+    settings: Option<&StoredSettings>,
+) -> io::Result<()> {
     let summary = &run.summary;
     writeln!(out, "run       {}  `{}`", run.run_id, run.name)?;
     writeln!(out, "status    {}", status(run, is_claimed))?;
@@ -73,7 +80,19 @@ fn write_head(out: &mut dyn Write, run: &RunRow, is_claimed: bool) -> io::Result
         "created   {}, running time {worked}",
         time(run.created_at)
     )?;
-    writeln!(out, "policy    {}", policy(run))
+    writeln!(out, "policy    {}", policy(run))?;
+    let Some(settings) = settings else {
+        return Ok(());
+    };
+    if let Some(writer) = settings.writer() {
+        writeln!(out, "rewrites  {writer}")?;
+    }
+    writeln!(
+        out,
+        "config    seed {}; all of it: `gepa show {} --config`",
+        settings.seed(),
+        run.run_id
+    )
 }
 
 /// The status, with an explanation if it needs one.

@@ -427,7 +427,7 @@ impl<'a> Facts<'a> {
         let worse = count(|gate| gate.child_sum < gate.parent_sum);
         let tied = count(|gate| gate.child_sum == gate.parent_sum);
         let passed = count(|gate| gate.passed);
-        let minibatch = tables.setting("search", "minibatch_size").unwrap_or(3.0) as u64;
+        let minibatch = tables.minibatch_size();
         if worse as f64 >= MOST * of as f64 {
             return Some(Cause::ChildrenWorse { worse, of });
         }

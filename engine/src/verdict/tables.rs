@@ -102,9 +102,9 @@ impl RunTables {
             .is_some_and(|seed| seed.candidate_id == row.candidate_id)
     }
 
-    /// A setting of the run's configuration, by its keys.
+    /// A number of the run's configuration, by its keys.
     pub(super) fn setting(&self, section: &str, key: &str) -> Option<f64> {
-        self.run.config.get(section)?.get(key)?.as_f64()
+        self.run.setting(section, key)?.as_f64()
     }
 
     /// The score that cannot be bettered.
@@ -116,8 +116,15 @@ impl RunTables {
 
     /// The declared lowest and highest score.
     pub(super) fn score_range(&self) -> Option<(f64, f64)> {
-        let range = self.run.config.get("evaluator")?.get("score_range")?;
-        Some((range.get(0)?.as_f64()?, range.get(1)?.as_f64()?))
+        let scores = self.run.summary.scores.as_ref()?;
+        scores.declared.map(|[lowest, highest]| (lowest, highest))
+    }
+
+    /// Examples of a minibatch.
+    pub(super) fn minibatch_size(&self) -> u64 {
+        let mut trials = self.trials.iter();
+        let parent = trials.find(|trial| trial.stage == Stage::MinibatchParent);
+        parent.map_or(0, |trial| trial.examples.len() as u64)
     }
 }
 

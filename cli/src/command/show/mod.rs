@@ -1,6 +1,7 @@
 //! `gepa show`
 
 mod candidates;
+mod config;
 mod lineage;
 mod reflection;
 mod rollout;
@@ -16,14 +17,16 @@ use crate::arguments::ShowArguments;
 use crate::error::CommandError;
 use crate::output::people;
 use crate::report::write_run;
-use crate::surroundings::{block_on, find};
+use crate::surroundings::{block_on, environment, find, stored_settings};
 
 pub(crate) fn show(arguments: &ShowArguments) -> Result<ExitCode, CommandError> {
     block_on(async {
         let (store, run) = find(&arguments.run).await?;
         let mut out = people();
         let part = &arguments.part;
-        if part.candidates {
+        if part.config {
+            config::write(&mut out, &run)?;
+        } else if part.candidates {
             candidates::write(&mut out, &run, &store.candidates(&run.run_id).await?)?;
         } else if part.lineage {
             lineage::write(&mut out, &run, &store.candidates(&run.run_id).await?)?;
@@ -48,6 +51,16 @@ async fn write_whole(
     let candidates = store.candidates(&run.run_id).await?;
     let snapshots = store.snapshots(&run.run_id).await?;
     let verdict = Verdict::of(&read_tables(store, run.clone()).await?);
-    write_run(out, &run, is_claimed, &candidates, &snapshots, &verdict)?;
+    let environment = environment()?;
+    let settings = stored_settings(&run, &environment).ok();
+    write_run(
+        out,
+        &run,
+        is_claimed,
+        settings.as_ref(),
+        &candidates,
+        &snapshots,
+        &verdict,
+    )?;
     Ok(())
 }

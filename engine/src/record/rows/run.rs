@@ -25,7 +25,8 @@ pub struct RunRow {
     pub name: String,
     /// When it was created.
     pub created_at: Timestamp,
-    /// The complete configuration with all defaults, without secrets.
+    /// The configuration, without secrets: that of a file as it was written, or the complete settings of a
+    /// library call.
     pub config: serde_json::Value,
     /// The policy's provider, after overrides.
     pub policy_provider: String,
@@ -39,6 +40,15 @@ pub struct RunRow {
     pub validation: Vec<ExampleId>,
     /// Its state.
     pub summary: RunSummary,
+}
+
+impl RunRow {
+    /// A setting of the run, by its section and key; `None` where the config leaves it out. The config of a file
+    /// stands under `settings`, the settings of a library call stand at the top.
+    pub fn setting(&self, section: &str, key: &str) -> Option<&serde_json::Value> {
+        let settings = self.config.get("settings").unwrap_or(&self.config);
+        settings.get(section)?.get(key)
+    }
 }
 
 /// The state of a run after the event `seq`.
