@@ -3,12 +3,15 @@
 use gepa_evaluation::{Evaluator, Proposer, UsageBound};
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::{Config, Evaluation};
 use crate::plan_calls::Calls;
 use crate::policy::ComponentSelector;
 
 /// Share of proposals that pass the gate; recorded runs lie between 0.15 and 0.8.
 const LIKELY_ACCEPTANCE: f64 = 0.55;
+/// Length of the row of pareto scores of an accepted candidate where rows grow, in first orders; recorded runs
+/// lie between 1.5 and 3.5.
+const LIKELY_ROW: f64 = 2.5;
 /// More proposals than any limit on tokens or money allows.
 const MOST_PROPOSALS: u64 = 1 << 32;
 /// A limit on tokens or money is refused if it is below this share of the estimate for one proposal. An
@@ -63,12 +66,10 @@ impl Plan {
     pub fn of(config: &Config, connected: Option<(&dyn Evaluator, &dyn Proposer)>) -> Self {
         let calls = connected.map(|(evaluator, proposer)| Calls::of(config, evaluator, proposer));
         let calls = calls.unwrap_or_default();
-        let validation = config.validation_rollouts();
-        let pareto = config.sets().pareto.len() as u64;
         let budget = &config.settings().budget;
         let row = |count: Count, spent: [Option<u64>; 2]| PlanRow {
             rollouts: count.rollouts,
-            validation_rollouts: validation,
+            validation_rollouts: config.validation_rollouts(),
             proposals: count.proposals,
             reflection_calls: count.reflection_calls,
             tokens: spent[0],
@@ -77,7 +78,7 @@ impl Plan {
                 .map(|micro| micro as f64 / 1e6),
         };
         // Seed and baseline are scored with the texts of the config, the rest with longer ones.
-        let seed_rollouts = pareto + config.sets().validation.len() as u64;
+        let seed_rollouts = config.first_order() + config.sets().validation.len() as u64;
         let likely_spent = |count: Count| {
             [tokens_of as fn(UsageBound) -> u64, cost_of].map(|of| {
                 let rollouts = count.rollouts?;
@@ -164,12 +165,12 @@ fn refusal(floor: &PlanRow, max_tokens: Option<u64>, max_cost: Option<f64>) -> O
 /// The most proposals that the limits are likely to allow. `fits` says whether tokens and money do.
 fn expected(config: &Config, calls_each: u64, fits: impl Fn(Count) -> bool) -> Count {
     let budget = &config.settings().budget;
-    let fixed = config.sets().pareto.len() as u64 + config.validation_rollouts();
-    // The parent's minibatch and the pareto set are shared by all hypotheses of a reflection.
+    let fixed = config.first_order() + config.validation_rollouts();
+    // The parent's minibatch and the row of pareto scores are shared by all hypotheses of a reflection.
     let (hypotheses, shared) = (config.hypotheses(), config.hypotheses() as f64);
     let minibatch = f64::from(config.settings().search.minibatch_size);
-    let pareto = config.sets().pareto.len() as f64;
-    let per_proposal = minibatch + (minibatch + LIKELY_ACCEPTANCE * pareto) / shared;
+    let row = likely_row(config);
+    let per_proposal = minibatch + (minibatch + LIKELY_ACCEPTANCE * row) / shared;
     let proposals = [
         budget
             .max_rollouts
@@ -203,9 +204,18 @@ fn expected(config: &Config, calls_each: u64, fits: impl Fn(Count) -> bool) -> C
     count_of(Some(low))
 }
 
+/// The pareto examples on which an accepted candidate is run.
+fn likely_row(config: &Config) -> f64 {
+    let pareto = config.sets().pareto.len() as f64;
+    match config.settings().search.evaluation {
+        Evaluation::Full => pareto,
+        Evaluation::Growing => pareto.min(LIKELY_ROW * config.first_order() as f64),
+    }
+}
+
 fn largest(config: &Config, calls_each: u64) -> Count {
     let budget = &config.settings().budget;
-    let fixed = config.sets().pareto.len() as u64 + config.validation_rollouts();
+    let fixed = config.first_order() + config.validation_rollouts();
     let (hypotheses, shared) = (config.hypotheses(), config.hypotheses() as f64);
     let minibatch = f64::from(config.settings().search.minibatch_size);
     // A generation that has begun runs to its end.

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use gepa_evaluation::MicroUsd;
+use gepa_evaluation::{MicroUsd, Stage};
 
 use super::work::Work;
 use super::{Core, Part};
@@ -27,6 +27,25 @@ pub(crate) enum LimitsRefused {
     StillOver(StopReason),
 }
 
+/// Rollouts that the next final scoring may need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ValidationAhead {
+    pub(crate) of_seed: u64,
+    pub(crate) of_best: u64,
+}
+
+impl ValidationAhead {
+    /// Takes off a rollout of this stage that has ended.
+    pub(crate) fn note_end_of(&mut self, stage: Stage) {
+        let left = match stage {
+            Stage::ValidationBaseline => &mut self.of_seed,
+            Stage::ValidationTopK => &mut self.of_best,
+            _ => return,
+        };
+        *left = left.saturating_sub(1);
+    }
+}
+
 /// One limit before and after the change, and the amount already spent.
 struct Narrowing {
     key: &'static str,
@@ -49,14 +68,22 @@ impl Core {
         self.limits = limits;
     }
 
-    /// Rollouts that the next final scoring may need: those of the baseline whose outcome is not
-    /// known, and those of the best candidates, which may be new ones.
-    pub(crate) fn validation_ahead(&self) -> u64 {
+    /// Rollouts that the next final scoring may need: those of the seed whose outcome is not known, and those
+    /// of the best candidates, which may be new ones.
+    pub(crate) fn validation_ahead(&self) -> ValidationAhead {
         if let Part::Validating(trials) = &self.part {
-            return trials.iter().map(super::Trial::open).sum();
+            let of_best = trials.iter().map(super::Trial::open).sum();
+            return ValidationAhead {
+                of_seed: 0,
+                of_best,
+            };
         }
         let known = self.scorings.count(self.config.seed().content_id());
-        self.config.validation_rollouts().saturating_sub(known)
+        let of_seed = self.config.sets().validation.len() as u64;
+        ValidationAhead {
+            of_seed: of_seed.saturating_sub(known),
+            of_best: self.config.validation_rollouts().saturating_sub(of_seed),
+        }
     }
 
     /// Applies other limits. If they can remove the reason for which the run ended, the search goes

@@ -64,7 +64,7 @@ use work::rollouts_of;
 
 pub use acts::{MOST_HINT_CHARS, Steering, SteeringRefused};
 pub(crate) use growth::Growth;
-pub(crate) use limits::LimitsRefused;
+pub(crate) use limits::{LimitsRefused, ValidationAhead};
 pub(crate) use priority::Priority;
 pub(crate) use work::{ReflectionWork, RolloutWork, Work};
 

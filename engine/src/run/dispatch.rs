@@ -20,7 +20,7 @@ use super::reflection::usage_of;
 use super::spend::{CallKind, SpendLimiter};
 use super::trouble::{Opening, are_alike};
 use crate::config::{BudgetSettings, Settings};
-use crate::core::{Priority, ReflectionWork, Work};
+use crate::core::{Priority, ReflectionWork, ValidationAhead, Work};
 use crate::event::{Fact, RolloutsDropped};
 use crate::ids::{RunId, Timestamp, TrialKey};
 use crate::stop::StopReason;
@@ -228,10 +228,9 @@ impl Dispatcher {
         self.in_flight.abort_all();
     }
 
-    /// Applies other limits on tokens and cost; `validation_rollouts` is the number of rollouts
-    /// that the final scoring still needs.
-    pub(super) fn limit_to(&mut self, limits: &BudgetSettings, validation_rollouts: u64) {
-        self.spend.limit_to(limits, validation_rollouts);
+    /// Applies other limits on tokens and cost; `validation` is what the final scoring still needs.
+    pub(super) fn limit_to(&mut self, limits: &BudgetSettings, validation: ValidationAhead) {
+        self.spend.limit_to(limits, validation);
         self.exhausted = false;
     }
 
@@ -324,7 +323,7 @@ impl Dispatcher {
         match call {
             Call::Rollout(job) => {
                 self.free_slots += freed;
-                let kind = CallKind::Rollout(job.work.stage.phase());
+                let kind = CallKind::Rollout(job.work.stage);
                 let Some(Answer::Rollout {
                     evaluation,
                     seconds,

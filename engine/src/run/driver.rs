@@ -241,8 +241,8 @@ impl Driver {
 
     fn limit_calls(&mut self) {
         let limits = self.core.limits();
-        let validation_rollouts = self.core.validation_ahead();
-        self.dispatcher.limit_to(limits, validation_rollouts);
+        self.dispatcher
+            .limit_to(limits, self.core.validation_ahead());
         self.clock.limit_seconds = limits.max_seconds;
         self.changing_limits = false;
     }

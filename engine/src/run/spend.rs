@@ -1,8 +1,9 @@
 //! Tokens and money: reserved before each call, settled after it, never exceeded.
 
-use gepa_evaluation::{MicroUsd, Phase, Usage, UsageBound};
+use gepa_evaluation::{MicroUsd, Phase, Stage, Usage, UsageBound};
 
 use crate::config::BudgetSettings;
+use crate::core::ValidationAhead;
 use crate::counters::Counters;
 use crate::stop::StopReason;
 
@@ -15,8 +16,22 @@ struct Recent {
     cost: f64,
 }
 
+impl Recent {
+    fn note(&mut self, used: Usage) {
+        let (tokens, cost) = (used.total_tokens() as f64, used.cost.0 as f64);
+        self.count = (self.count + 1.0).min(RECENT);
+        self.tokens += (tokens - self.tokens) / self.count;
+        self.cost += (cost - self.cost) / self.count;
+    }
+}
+
 /// The number of rollouts that the mean of the latest ones is taken over.
 const RECENT: f64 = 32.0;
+
+/// What is set aside for a rollout of the final scoring, in means: the seed's texts stay as they are, those of
+/// the best candidates are longer than the mean.
+const SEED_MARGIN: f64 = 1.25;
+const BEST_MARGIN: f64 = 1.5;
 
 /// The part of its bound that the first rollout is expected to use, as a divisor.
 const FIRST_SHARE: u64 = 20;
@@ -35,15 +50,17 @@ pub(super) struct SpendLimiter {
     largest_reflection: UsageBound,
     /// The mean of the latest rollouts.
     recent: Option<Recent>,
-    /// The number of rollouts that the final scoring still needs.
-    validation_rollouts: u64,
+    /// The mean of the latest rollouts of the seed, whose texts are the shortest.
+    of_seed: Option<Recent>,
+    /// The rollouts that the final scoring still needs.
+    validation: ValidationAhead,
 }
 
 /// The kind of call that asks for a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CallKind {
-    /// A rollout of this phase.
-    Rollout(Phase),
+    /// A rollout of this stage.
+    Rollout(Stage),
     /// A reflection call.
     Reflection,
 }
@@ -63,7 +80,7 @@ impl SpendLimiter {
     pub(super) fn new(
         max_tokens: Option<u64>,
         max_cost_usd: Option<f64>,
-        validation_rollouts: u64,
+        validation: ValidationAhead,
         spent: &Counters,
     ) -> Self {
         Self {
@@ -76,16 +93,16 @@ impl SpendLimiter {
             largest_rollout: UsageBound::default(),
             largest_reflection: UsageBound::default(),
             recent: None,
-            validation_rollouts,
+            of_seed: None,
+            validation,
         }
     }
 
-    /// Applies other limits; `validation_rollouts` is the number of rollouts that the final scoring
-    /// still needs.
-    pub(super) fn limit_to(&mut self, limits: &BudgetSettings, validation_rollouts: u64) {
+    /// Applies other limits; `validation` is what the final scoring still needs.
+    pub(super) fn limit_to(&mut self, limits: &BudgetSettings, validation: ValidationAhead) {
         self.max_tokens = limits.max_tokens;
         self.max_cost = limits.max_cost_usd.map(MicroUsd::from_dollars);
-        self.validation_rollouts = validation_rollouts;
+        self.validation = validation;
     }
 
     /// Whether any limit is set.
@@ -129,22 +146,19 @@ impl SpendLimiter {
         self.used_tokens += used.total_tokens();
         self.used_cost += used.cost;
         let largest = match kind {
-            CallKind::Rollout(phase) => {
-                if phase == Phase::Validation {
-                    self.validation_rollouts = self.validation_rollouts.saturating_sub(1);
-                }
+            CallKind::Rollout(stage) => {
+                self.validation.note_end_of(stage);
                 &mut self.largest_rollout
             }
             CallKind::Reflection => &mut self.largest_reflection,
         };
         largest.tokens = largest.tokens.max(used.total_tokens());
         largest.cost = largest.cost.max(used.cost);
-        if let CallKind::Rollout(_) = kind {
-            let (tokens, cost) = (used.total_tokens() as f64, used.cost.0 as f64);
-            let recent = self.recent.get_or_insert_default();
-            recent.count = (recent.count + 1.0).min(RECENT);
-            recent.tokens += (tokens - recent.tokens) / recent.count;
-            recent.cost += (cost - recent.cost) / recent.count;
+        if let CallKind::Rollout(stage) = kind {
+            self.recent.get_or_insert_default().note(used);
+            if stage == Stage::Seed {
+                self.of_seed.get_or_insert_default().note(used);
+            }
         }
     }
 
@@ -169,30 +183,30 @@ impl SpendLimiter {
     /// The amount reserved for the final scoring, estimated from the rollouts so far. A rollout of
     /// the final scoring itself may use it, so for that one the amount is 0.
     fn set_aside(&self, kind: CallKind, wanted: UsageBound) -> UsageBound {
-        if kind == CallKind::Rollout(Phase::Validation) {
+        if matches!(kind, CallKind::Rollout(stage) if stage.phase() == Phase::Validation) {
             return UsageBound::default();
         }
         // Bounds are for calls in flight. What is set aside rests on what rollouts really used; before the
         // first one has ended, on an estimate.
-        let each = match kind {
-            CallKind::Rollout(_) if self.largest_rollout == UsageBound::default() => {
-                first_estimate(wanted)
-            }
-            _ => self.next_validation(),
-        };
+        let ValidationAhead { of_seed, of_best } = self.validation;
+        if matches!(kind, CallKind::Rollout(_)) && self.largest_rollout == UsageBound::default() {
+            return times(first_estimate(wanted), of_seed + of_best);
+        }
+        let seed = times(self.next_rollout(self.of_seed, SEED_MARGIN), of_seed);
+        let best = times(self.next_rollout(self.recent, BEST_MARGIN), of_best);
         UsageBound {
-            tokens: each.tokens.saturating_mul(self.validation_rollouts),
-            cost: MicroUsd(each.cost.0.saturating_mul(self.validation_rollouts)),
+            tokens: seed.tokens.saturating_add(best.tokens),
+            cost: seed.cost + best.cost,
         }
     }
 
-    /// What a rollout of the final scoring is expected to use: half as much again as the latest ones, which
-    /// have the longest texts, and no more than the most expensive one with its margin.
-    fn next_validation(&self) -> UsageBound {
+    /// What a rollout of the final scoring is expected to use: the mean of these with a margin, and no more than
+    /// the most expensive one with its own.
+    fn next_rollout(&self, mean: Option<Recent>, margin: f64) -> UsageBound {
         let most = with_margin(self.largest_rollout);
-        self.recent.map_or(most, |recent| UsageBound {
-            tokens: most.tokens.min((1.5 * recent.tokens).ceil() as u64),
-            cost: most.cost.min(MicroUsd((1.5 * recent.cost).ceil() as u64)),
+        mean.or(self.recent).map_or(most, |mean| UsageBound {
+            tokens: most.tokens.min((margin * mean.tokens).ceil() as u64),
+            cost: most.cost.min(MicroUsd((margin * mean.cost).ceil() as u64)),
         })
     }
 
@@ -228,6 +242,13 @@ fn first_estimate(bound: UsageBound) -> UsageBound {
     }
 }
 
+fn times(each: UsageBound, count: u64) -> UsageBound {
+    UsageBound {
+        tokens: each.tokens.saturating_mul(count),
+        cost: MicroUsd(each.cost.0.saturating_mul(count)),
+    }
+}
+
 fn with_margin(largest: UsageBound) -> UsageBound {
     UsageBound {
         tokens: largest.tokens + largest.tokens / 4,
@@ -239,7 +260,7 @@ fn with_margin(largest: UsageBound) -> UsageBound {
 mod tests {
     use super::*;
 
-    const ROLLOUT: CallKind = CallKind::Rollout(Phase::Optimization);
+    const ROLLOUT: CallKind = CallKind::Rollout(Stage::Seed);
 
     fn tokens(count: u64) -> UsageBound {
         UsageBound {
@@ -256,9 +277,38 @@ mod tests {
         }
     }
 
+    fn best(count: u64) -> ValidationAhead {
+        ValidationAhead {
+            of_seed: 0,
+            of_best: count,
+        }
+    }
+
+    #[test]
+    fn the_seeds_share_of_the_final_scoring_rests_on_the_seeds_rollouts() {
+        let ahead = ValidationAhead {
+            of_seed: 10,
+            of_best: 0,
+        };
+        let mut gate = SpendLimiter::new(Some(1_000), None, ahead, &Counters::default());
+        let settle = |gate: &mut SpendLimiter, stage, count| {
+            let kind = CallKind::Rollout(stage);
+            let Admission::Granted(granted) = gate.ask(kind, Some(tokens(100))) else {
+                panic!("the call does not fit");
+            };
+            gate.settle(kind, granted, used(count));
+        };
+        settle(&mut gate, Stage::Seed, 20);
+        // Ten rollouts of the seed at 25 each are set aside, not ten at the price of the longer texts.
+        for _ in 0..7 {
+            settle(&mut gate, Stage::MinibatchChild, 90);
+        }
+        assert_eq!(gate.ask(ROLLOUT, Some(tokens(101))), Admission::Exhausted);
+    }
+
     #[test]
     fn grants_in_flight_count_and_the_limit_is_never_overshot() {
-        let mut gate = SpendLimiter::new(Some(100), None, 0, &Counters::default());
+        let mut gate = SpendLimiter::new(Some(100), None, best(0), &Counters::default());
         assert_eq!(
             gate.ask(ROLLOUT, Some(tokens(60))),
             Admission::Granted(tokens(60))
@@ -282,14 +332,14 @@ mod tests {
 
     #[test]
     fn the_final_scoring_has_its_share_set_aside() {
-        let mut gate = SpendLimiter::new(Some(100), None, 4, &Counters::default());
+        let mut gate = SpendLimiter::new(Some(100), None, best(4), &Counters::default());
         assert_eq!(
             gate.ask(ROLLOUT, Some(tokens(20))),
             Admission::Granted(tokens(20))
         );
         gate.settle(ROLLOUT, tokens(20), used(16));
         assert_eq!(gate.ask(ROLLOUT, Some(tokens(20))), Admission::Exhausted);
-        let validation = CallKind::Rollout(Phase::Validation);
+        let validation = CallKind::Rollout(Stage::ValidationTopK);
         for _ in 0..4 {
             assert_eq!(
                 gate.ask(validation, Some(tokens(20))),
@@ -301,7 +351,7 @@ mod tests {
     #[test]
     fn a_run_begins_where_real_calls_are_far_below_their_bounds() {
         // 100 rollouts of validation at a bound of 50 each would be ten times the limit.
-        let mut gate = SpendLimiter::new(Some(500), None, 100, &Counters::default());
+        let mut gate = SpendLimiter::new(Some(500), None, best(100), &Counters::default());
         assert_eq!(
             gate.ask(ROLLOUT, Some(tokens(50))),
             Admission::Granted(tokens(50))
@@ -318,7 +368,7 @@ mod tests {
 
     #[test]
     fn a_first_call_of_unknown_cost_goes_alone() {
-        let mut gate = SpendLimiter::new(Some(100), None, 0, &Counters::default());
+        let mut gate = SpendLimiter::new(Some(100), None, best(0), &Counters::default());
         assert_eq!(gate.ask(ROLLOUT, None), Admission::Granted(tokens(0)));
         assert_eq!(gate.ask(ROLLOUT, None), Admission::Later);
         gate.settle(ROLLOUT, tokens(0), used(40));

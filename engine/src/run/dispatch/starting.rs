@@ -80,7 +80,7 @@ impl Dispatcher {
             .is_limited()
             .then(|| self.evaluator.usage_bound(request))
             .flatten();
-        self.admit(CallKind::Rollout(request.phase()), bound)
+        self.admit(CallKind::Rollout(request.stage), bound)
     }
 
     pub(super) fn start_reflection(&mut self) -> bool {
