@@ -74,6 +74,22 @@ fn events(workspace: &Workspace, kind: &str) -> Vec<Value> {
 }
 
 #[test]
+fn the_example_folder_runs_as_it_stands() {
+    let mut workspace = Workspace::new();
+    workspace.set_variable("PATH", &std::env::var("PATH").unwrap());
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/examples/process");
+    let config = examples.join("config.toml");
+    let config = config.to_str().unwrap();
+    let checked = workspace.succeed(&["check", config, "--try"]);
+    assert!(checked.contains("score "), "{checked}");
+    workspace.succeed(&["run", config]);
+    let stats = workspace.stats();
+    let [before, after] =
+        ["baseline_validation_score", "best_validation_score"].map(|name| stats[name].as_f64());
+    assert!(after > before, "{stats}");
+}
+
+#[test]
 fn a_python_proposer_and_a_python_evaluator_of_batches_improve_a_word_list_offline() {
     let workspace = workspace("batch_evaluator.py", "proposer.py");
     let checked = workspace.succeed(&["check", "config.toml"]);

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::evidence::{ComparedSet, Evidence, Pairs, compare};
 use super::tables::RunTables;
+use super::words::further;
 use super::{CONFIDENCE, Verdict};
 use crate::record::CandidateRow;
 
@@ -229,9 +230,7 @@ fn sentence(report: &GateReport, is_over: bool) -> String {
         parts.push(report.verdict.sentence.clone());
     }
     if let Some(count) = report.further_examples {
-        parts.push(format!(
-            "about {count} more examples would decide if the difference stays"
-        ));
+        parts.push(further(count));
     }
     let worse: Vec<&str> = report
         .slices

@@ -17,12 +17,18 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
         (_, None) => format!("{word}: the best candidate and the seed have no scores in common"),
         (VerdictKind::NotShown, Some(found)) => {
             let more = verdict.further_examples.map_or_else(String::new, |count| {
-                format!("; about {count} more examples would decide if the difference stays")
+                format!("; {}", further(count))
             });
             format!("{word}: {}{more}", compared(found))
         }
         (_, Some(found)) => format!("{word}: {}", compared(found)),
     }
+}
+
+/// How many examples would make the difference a sure one.
+pub(super) fn further(count: u64) -> String {
+    let noun = if count == 1 { "example" } else { "examples" };
+    format!("about {count} more {noun} would decide if the difference stays")
 }
 
 /// The difference, its interval and on what it was found.
