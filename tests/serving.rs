@@ -24,7 +24,7 @@ pub(crate) struct World {
     app: FakeApp,
     model: ModelServer,
     workspace: Workspace,
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 /// A running server.
@@ -55,8 +55,25 @@ impl World {
             app,
             model,
             workspace,
-            _runtime: runtime,
+            runtime,
         }
+    }
+
+    /// Ends the app and starts another one at its address.
+    fn replace_app(&mut self, quirk: Quirk) {
+        let address = self.app.url().trim_start_matches("http://").to_owned();
+        let runtime = &self.runtime;
+        let other = runtime.block_on(FakeApp::start(Family::Swallowing, Quirk::None));
+        drop(std::mem::replace(&mut self.app, other));
+        self.app = runtime.block_on(async {
+            loop {
+                // The task that listens at the address ends a moment later.
+                if let Ok(listener) = tokio::net::TcpListener::bind(&address).await {
+                    return FakeApp::start_on(listener, Family::Swallowing, quirk);
+                }
+                tokio::task::yield_now().await;
+            }
+        });
     }
 
     pub(crate) fn serve(&self) -> Serving {
@@ -242,6 +259,36 @@ fn a_job_goes_on_after_a_restart_with_the_key_of_the_environment() {
     let server = world.serve();
     let detail = server.until(&job, is_over);
     check_books(&world, &detail);
+    server.terminate();
+}
+
+#[test]
+fn a_job_waits_after_a_restart_while_its_app_is_of_another_version() {
+    let mut world = World::new();
+    world.replace_app(Quirk::Version("1.0"));
+    let server = world.serve();
+    let job = server.submit(&world.submission(120));
+    server.until(&job, |detail| {
+        detail["total_rollouts"].as_u64().unwrap() > 15
+    });
+    server.terminate();
+
+    world.workspace.set_variable("ENVIRONMENT_API_KEY", APP_KEY);
+    world.replace_app(Quirk::Version("1.1"));
+    let server = world.serve();
+    let waiting = server.until(&job, |detail| {
+        detail
+            .to_string()
+            .contains("the task app that the job began with")
+    });
+    assert!(
+        waiting.to_string().contains("was `1.0` and is `1.1`"),
+        "{waiting}"
+    );
+    assert!(world.app.rollouts().is_empty());
+    world.replace_app(Quirk::Version("1.0"));
+    let detail = server.until(&job, is_over);
+    assert_eq!(detail["status"], "succeeded", "{}", detail["error"]);
     server.terminate();
 }
 

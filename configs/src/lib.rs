@@ -37,7 +37,7 @@ pub use raw::{
     DatasetTaskSettings, EvaluatorSettings, ExampleItem, ExampleSettings, MessageSettings,
     ModelProposerSettings, PromptSettings, ProposerSettings, RawConfig,
 };
-pub use resume::{Difference, Differences, StoredSettings};
+pub use resume::{Difference, Differences, StoredSettings, listed};
 pub use schema::config_schema;
 pub use stored_text::stored_as_toml;
 pub use submitted::SubmittedConfig;

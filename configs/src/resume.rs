@@ -9,6 +9,9 @@ use crate::data_digests::{changed_app, changes};
 use crate::raw::RawConfig;
 use crate::task::{ConnectedTask, TaskConfig};
 
+/// Characters of a value that a message shows.
+const LONGEST_VALUE: usize = 80;
+
 /// Keys that decide nothing: how fast a run is, where its models answer, how long they are waited for.
 const FREE: [&str; 10] = [
     "run.name",
@@ -148,9 +151,15 @@ impl StoredSettings {
         !changes(before, after, task.config.sets()).is_empty()
     }
 
-    /// What has changed in the task app since the run began. Only what the app says is compared: an app that says
-    /// nothing, or did not answer when the run began, cannot be compared.
-    pub fn changes_of_app(&self, connected: &ConnectedTask) -> Vec<Difference> {
+    /// Why the run cannot go on with a connected task app: it says that it is of another version, or has other
+    /// data, than when the run began. `None` if it is as it was. Only what the app says is compared: an app that
+    /// says nothing, or did not answer when the run began, cannot be compared.
+    pub fn other_app(&self, connected: &ConnectedTask) -> Option<String> {
+        let changed = self.changes_of_app(connected);
+        (!changed.is_empty()).then(|| listed(&changed))
+    }
+
+    fn changes_of_app(&self, connected: &ConnectedTask) -> Vec<Difference> {
         let before = self.data.as_ref().and_then(|data| data.get("app"));
         match (before, &connected.app) {
             (Some(before), Some(now)) => changed_app(before, now),
@@ -178,6 +187,25 @@ impl StoredSettings {
             _ => old == new,
         }
     }
+}
+
+/// Differences as a text for people.
+pub fn listed(differences: &[Difference]) -> String {
+    let all = differences.iter().map(|one| {
+        let (key, before, after) = (&one.key, short(&one.before), short(&one.after));
+        format!("`{key}` was `{before}` and is `{after}`")
+    });
+    all.collect::<Vec<_>>().join("; ")
+}
+
+/// A value of a line at most.
+fn short(value: &str) -> String {
+    let line = value.replace('\n', " ");
+    if line.chars().count() <= LONGEST_VALUE {
+        return line;
+    }
+    let start: String = line.chars().take(LONGEST_VALUE).collect();
+    format!("{start}...")
 }
 
 pub(crate) fn json(raw: &RawConfig) -> Json {

@@ -206,8 +206,8 @@ impl TaskConfig {
     /// says about itself.
     pub fn described_with(&self, connected: &ConnectedTask) -> serde_json::Value {
         let mut described = self.described.clone();
-        if let (Some(app), Some(data)) = (&connected.app, described.get_mut("data")) {
-            data["app"] = app.clone();
+        if let Some(app) = &connected.app {
+            described["data"]["app"] = app.clone();
         }
         described
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use gepa_configs::{ConfigSource, Difference, StoredSettings, TaskConfig};
+use gepa_configs::{ConfigSource, Difference, StoredSettings, TaskConfig, listed};
 use gepa_engine::config::BudgetSettings;
 use gepa_engine::record::{RunRow, RunSummary};
 use gepa_engine::{BranchPoint, RunId};
@@ -11,7 +11,7 @@ use gepa_models::Environment;
 use gepa_tasks::Services;
 
 use crate::arguments::{BranchArguments, Watching};
-use crate::command::run::{announce, builder_of, check_app, connect, listed, runtime, watch};
+use crate::command::run::{announce, builder_of, check_app, connect, runtime, watch};
 use crate::error::CommandError;
 use crate::progress::Limits;
 use crate::signals::Signals;

@@ -7,9 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gepa_configs::{
-    ConfigError, ConfigSource, ConnectedTask, Difference, StoredSettings, TaskConfig,
-};
+use gepa_configs::{ConfigError, ConfigSource, ConnectedTask, StoredSettings, TaskConfig, listed};
 use gepa_engine::record::RunRow;
 use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
 use gepa_engine::{Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, StopReason, Store};
@@ -33,9 +31,6 @@ use crate::surroundings::{
     environment, find_run, open_existing, show_notes, show_warnings, store_url, stored_settings,
     stored_task,
 };
-
-/// Characters of a value that a message shows.
-const LONGEST_VALUE: usize = 80;
 
 /// After this time a start is called long.
 const LONG_START: Duration = Duration::from_secs(3);
@@ -200,33 +195,13 @@ pub(super) fn check_app(
     connected: &ConnectedTask,
     run: &RunId,
 ) -> Result<(), CommandError> {
-    let changed = stored.changes_of_app(connected);
-    if changed.is_empty() {
-        return Ok(());
+    match stored.other_app(connected) {
+        None => Ok(()),
+        Some(changed) => Err(CommandError::Usage(format!(
+            "{changed}; the scores of {run} rest on it. Start the app that the run began with, or begin a new run \
+             with `gepa run`"
+        ))),
     }
-    Err(CommandError::Usage(format!(
-        "{}; the scores of {run} rest on it. Start the app that the run began with, or begin a new run \
-         with `gepa run`",
-        listed(&changed)
-    )))
-}
-
-pub(super) fn listed(differences: &[Difference]) -> String {
-    let all = differences.iter().map(|one| {
-        let (key, before, after) = (&one.key, short(&one.before), short(&one.after));
-        format!("`{key}` was `{before}` and is `{after}`")
-    });
-    all.collect::<Vec<_>>().join("; ")
-}
-
-/// A value of a line at most.
-fn short(value: &str) -> String {
-    let line = value.replace('\n', " ");
-    if line.chars().count() <= LONGEST_VALUE {
-        return line;
-    }
-    let start: String = line.chars().take(LONGEST_VALUE).collect();
-    format!("{start}...")
 }
 
 fn say_that_it_is_over(run: &RunRow) {

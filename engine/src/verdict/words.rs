@@ -16,9 +16,9 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
         },
         (_, None) => format!("{word}: the best candidate and the seed have no scores in common"),
         (VerdictKind::NotShown, Some(found)) => {
-            let more = verdict.further_examples.map_or_else(String::new, |count| {
-                format!("; {}", further(count))
-            });
+            let more = verdict
+                .further_examples
+                .map_or_else(String::new, |count| format!("; {}", further(count)));
             format!("{word}: {}{more}", compared(found))
         }
         (_, Some(found)) => format!("{word}: {}", compared(found)),

@@ -77,6 +77,9 @@ impl Supervisor {
             .map_err(RunError::from)?;
         let config = self.shared().source.config(&stored).await?;
         let prepared = self.shared().source.branched(&stored, overrides).await?;
+        if let Some(changed) = &prepared.other_app {
+            return Err(SubmitError::OtherApp(changed.clone()));
+        }
         let point = BranchPoint {
             run: origin.clone(),
             iteration,

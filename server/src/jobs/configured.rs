@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gepa_configs::{ConfigError, ConfigSource, SubmittedConfig, TaskConfig};
+use gepa_configs::{ConfigError, ConfigSource, StoredSettings, SubmittedConfig, TaskConfig};
 use gepa_engine::Config;
 use gepa_engine::record::RunRow;
 use gepa_models::Environment;
@@ -29,24 +29,29 @@ impl ConfiguredJobs {
         }
     }
 
-    fn stored_task(&self, run: &RunRow, overrides: &[String]) -> Result<TaskConfig, ConfigError> {
-        let source = ConfigSource {
+    fn source<'a>(&'a self, overrides: &'a [String]) -> ConfigSource<'a> {
+        ConfigSource {
             file: Path::new(""),
             environment: &self.environment,
             overrides,
             dialects: gepa_jobs::DIALECTS,
-        };
-        source.load_stored(&run.config)
+        }
     }
 
-    async fn prepare(&self, task: TaskConfig) -> Result<PreparedJob, ConfigError> {
+    /// A job of this task; `stored` are the settings of the run that it goes on with, if it is one.
+    async fn prepare(
+        &self,
+        task: TaskConfig,
+        stored: Option<Box<StoredSettings>>,
+    ) -> Result<PreparedJob, ConfigError> {
         task.check_models(&self.services.models)?;
         let connected = task.connect(&self.services).await?;
         Ok(PreparedJob {
             config_body: task.config_body().clone(),
             notes: task.notes().iter().map(ToString::to_string).collect(),
+            other_app: stored.and_then(|stored| stored.other_app(&connected)),
+            described: task.described_with(&connected),
             config: task.config,
-            described: task.described,
             evaluator: connected.evaluator,
             proposer: connected.proposer,
         })
@@ -66,15 +71,18 @@ impl JobSource for ConfiguredJobs {
             environment: &self.environment,
             dialects: gepa_jobs::DIALECTS,
         };
-        self.prepare(submitted.load()?).await
+        self.prepare(submitted.load()?, None).await
     }
 
     async fn stored(&self, run: &RunRow) -> Result<PreparedJob, ConfigError> {
-        self.prepare(self.stored_task(run, &[])?).await
+        let source = self.source(&[]);
+        let task = source.load_stored(&run.config)?;
+        let stored = source.stored_settings(&run.config)?;
+        self.prepare(task, Some(Box::new(stored))).await
     }
 
     async fn config(&self, run: &RunRow) -> Result<Config, ConfigError> {
-        Ok(self.stored_task(run, &[])?.config)
+        Ok(self.source(&[]).load_stored(&run.config)?.config)
     }
 
     async fn branched(
@@ -86,6 +94,9 @@ impl JobSource for ConfiguredJobs {
         let overrides: Vec<String> = overrides
             .map(|(key, value)| format!("{key}={value}"))
             .collect();
-        self.prepare(self.stored_task(run, &overrides)?).await
+        let source = self.source(&overrides);
+        let task = source.load_stored(&run.config)?;
+        let stored = source.stored_settings(&run.config)?;
+        self.prepare(task, Some(Box::new(stored))).await
     }
 }

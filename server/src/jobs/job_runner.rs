@@ -23,6 +23,8 @@ use crate::steering::ControlSocket;
 
 /// Pause between tries to claim a run that another process owns.
 const CLAIM_PAUSE: Duration = Duration::from_secs(2);
+/// The time until a task app of another version is asked again.
+const APP_PAUSE: Duration = Duration::from_secs(5);
 /// When the server ends, calls in flight get this long before they are dropped.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -67,6 +69,15 @@ pub(super) struct JobRunner {
     closing: watch::Receiver<bool>,
     outage: OutageRetry,
     control: Option<RunControl>,
+}
+
+/// What came of the attempt to resume a run.
+enum Resumption {
+    Started(Box<RunHandle>),
+    /// The run has ended, or another engine takes it.
+    Left,
+    /// The task app is another one than the run began with, in these words.
+    OtherApp(String),
 }
 
 /// What the runner does next.
@@ -200,8 +211,15 @@ impl JobRunner {
             Err(error @ RunError::Store(_)) => return self.interrupted(&error.to_string()).await,
             Err(error) => return unusable(&error),
         };
-        let Some(handle) = started else {
-            return JobStep::Leave;
+        let handle = match started {
+            Resumption::Started(handle) => *handle,
+            Resumption::Left => return JobStep::Leave,
+            Resumption::OtherApp(changed) => {
+                return JobStep::Wait {
+                    pause: APP_PAUSE,
+                    why: format!("the task app that the job began with: {changed}"),
+                };
+            }
         };
         self.control = Some(handle.control());
         // Other processes of this user steer the run through it.
@@ -232,18 +250,18 @@ impl JobRunner {
         }
     }
 
-    /// Resumes the run from its journal; `None` if it has ended.
-    async fn resumed(&mut self) -> Result<Option<RunHandle>, RunError> {
+    /// Resumes the run from its journal.
+    async fn resumed(&mut self) -> Result<Resumption, RunError> {
         let run = self.shared.store.run(&self.job).await?;
         if run.summary.status.is_terminal() {
-            return Ok(None);
+            return Ok(Resumption::Left);
         }
         if self.prepared.is_none() {
             match self.shared.source.stored(&run).await {
                 Ok(prepared) => self.prepared = Some(prepared),
                 Err(error) if self.shared.fleet.is_some() => {
                     self.leave_to_others(&error).await;
-                    return Ok(None);
+                    return Ok(Resumption::Left);
                 }
                 Err(error) => {
                     let message = format!(
@@ -256,19 +274,24 @@ impl JobRunner {
                         StopReason::Unusable { message },
                     )
                     .await?;
-                    return Ok(None);
+                    return Ok(Resumption::Left);
                 }
             }
         }
         let Some(prepared) = &self.prepared else {
-            return Ok(None);
+            return Ok(Resumption::Left);
         };
+        if let Some(changed) = prepared.other_app.clone() {
+            // The next try asks the app again.
+            self.prepared = None;
+            return Ok(Resumption::OtherApp(changed));
+        }
         let builder = prepared.builder(&self.shared.store);
         let handle = builder.resume(self.job.clone()).await?;
         if run.summary.paused {
             handle.control().resume();
         }
-        Ok(Some(handle))
+        Ok(Resumption::Started(Box::new(handle)))
     }
 
     /// Leaves a job to an engine that has what this one lacks, such as a key.

@@ -58,6 +58,8 @@ pub struct PreparedJob {
     pub config_body: Value,
     /// Keys of the config that have no effect, each as a sentence for the user.
     pub notes: Vec<String>,
+    /// Why the stored run cannot go on with what answers now: a task app of another version.
+    pub other_app: Option<String>,
     /// Runs candidates.
     pub evaluator: Arc<dyn Evaluator>,
     /// Rewrites components.

@@ -70,6 +70,8 @@ pub(crate) enum SubmitError {
     QueueFull(usize),
     #[error("the server is shutting down; submit again in a moment")]
     Closing,
+    #[error("{0}; the scores that the branch shares with its origin rest on it. Begin a new job")]
+    OtherApp(String),
 }
 
 /// Why a command was refused.

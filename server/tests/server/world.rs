@@ -113,6 +113,7 @@ impl Scripted {
             described: json!({"script": script}),
             config_body: script.clone(),
             notes: vec!["`crossover_rate` is not used".to_owned()],
+            other_app: None,
             evaluator: Arc::new(Player {
                 pause: Duration::from_millis(script["pause_ms"].as_u64().unwrap_or(0)),
                 name: name.to_owned(),
