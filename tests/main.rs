@@ -12,6 +12,7 @@ mod extending;
 mod first_failure;
 mod former_stores;
 mod gates;
+mod getting_started;
 mod hostile_http;
 mod interruptions;
 mod jobs;

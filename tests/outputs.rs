@@ -291,7 +291,7 @@ fn the_store_is_where_the_variable_the_file_or_the_argument_says() {
 fn the_version_and_the_help_are_printed() {
     let workspace = Workspace::new();
     assert_eq!(
-        workspace.succeed(&["--version"]),
+        workspace.succeed(&["-V"]),
         format!("gepa {}\n", env!("CARGO_PKG_VERSION"))
     );
     assert!(workspace.succeed(&["--help"]).contains("130  interrupted"));

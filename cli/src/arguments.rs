@@ -2,6 +2,7 @@
 
 mod eval;
 mod gate;
+mod init;
 mod show;
 mod steer;
 mod train;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use eval::EVAL_NOTES;
 use gate::GATE_NOTES;
+use init::{COMPLETIONS_NOTES, INIT_NOTES};
 use steer::STEER_NOTES;
 use train::TRAIN_NOTES;
 #[cfg(feature = "queue")]
@@ -23,6 +25,7 @@ use worker::WORKER_NOTES;
 
 pub(crate) use eval::{EvalArguments, EvalSet};
 pub(crate) use gate::GateArguments;
+pub(crate) use init::{CompletionsArguments, InitArguments, Language, ManArguments, TaskKind};
 pub(crate) use show::ShowArguments;
 pub(crate) use steer::{Act, EditArguments, ExtendArguments, InjectArguments, SteerArguments};
 pub(crate) use train::TrainArguments;
@@ -94,14 +97,17 @@ contains. Nothing is run or resumed; a run that another process works on is show
 
 /// Evolves prompts against an evaluator, and accounts for every token it spent.
 #[derive(Debug, Parser)]
-#[command(name = "gepa", version, after_help = EXIT_CODES)]
+#[command(name = "gepa", version, long_version = crate::version::LONG, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a config, an evaluator and example rows to begin with
+    #[command(after_help = INIT_NOTES)]
+    Init(InitArguments),
     /// Run a configuration, resume an interrupted run, or extend one that is over
     #[command(after_help = RUN_NOTES)]
     Run(RunArguments),
@@ -159,6 +165,11 @@ pub(crate) enum Command {
     Worker(WorkerArguments),
     /// Print the JSON schema of config files
     Schema,
+    /// Print the completion script of a shell
+    #[command(after_help = COMPLETIONS_NOTES)]
+    Completions(CompletionsArguments),
+    /// Write the man pages, one file a command
+    Man(ManArguments),
 }
 
 #[derive(Debug, Subcommand)]

@@ -17,6 +17,7 @@ mod run_log;
 mod screen;
 mod signals;
 mod surroundings;
+mod version;
 mod word_diff;
 
 use std::io::Write;
@@ -25,12 +26,25 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::arguments::{Arguments, Command, StoreCommand};
-use crate::error::CommandError;
+use crate::error::{CommandError, EXIT_USAGE};
 use crate::logging::Wanted;
+
+const HOW_TO_START: &str = "\
+gepa evolves prompts against an evaluator.
+
+  gepa init my-task         writes a task that runs offline, to begin with
+  gepa run config.toml      runs it
+  gepa open latest          shows the run in the browser
+  gepa --help               lists all commands";
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let wanted = match &arguments.command {
+    let Some(command) = arguments.command else {
+        // If stderr is closed, the exit code says that nothing was done.
+        let _ = writeln!(std::io::stderr(), "{HOW_TO_START}");
+        return ExitCode::from(EXIT_USAGE);
+    };
+    let wanted = match &command {
         Command::Run(arguments) => Wanted {
             programs: arguments.is_verbose,
             run_log: arguments.keeps_log && !arguments.plan,
@@ -41,7 +55,7 @@ fn main() -> ExitCode {
         },
         _ => Wanted::default(),
     };
-    match logging::begin(wanted).and_then(|()| obey(arguments.command)) {
+    match logging::begin(wanted).and_then(|()| obey(command)) {
         Ok(code) => code,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
@@ -54,6 +68,7 @@ fn main() -> ExitCode {
 
 fn obey(command: Command) -> Result<ExitCode, CommandError> {
     match command {
+        Command::Init(arguments) => command::init(&arguments),
         Command::Run(arguments) => command::run(&arguments),
         Command::Branch(arguments) => command::branch(&arguments),
         Command::Check(arguments) => command::check(&arguments),
@@ -77,5 +92,7 @@ fn obey(command: Command) -> Result<ExitCode, CommandError> {
         #[cfg(feature = "queue")]
         Command::Worker(arguments) => command::worker(&arguments),
         Command::Schema => command::schema(),
+        Command::Completions(arguments) => command::completions(&arguments),
+        Command::Man(arguments) => command::man(&arguments),
     }
 }
