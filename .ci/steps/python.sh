@@ -3,10 +3,12 @@
 # of python/README.md, type checkers, ruff, and upstream's own tests. Needs PyPI for the tools.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+root=$PWD
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/tools"
 "$work/tools/bin/pip" install --quiet 'maturin>=1.9,<2' mypy pyright ruff pytest gepa==0.1.4 tqdm \
+    pandas polars pyarrow \
     || { echo "SKIPPED: the Python tools could not be installed"; exit 0; }
 (cd python && cargo clippy --quiet -- -D warnings && cargo fmt --check)
 bash python/build_wheel.sh "$work/wheels" dev "$work/tools/bin/maturin"
@@ -22,5 +24,6 @@ cd python
 "$work/tools/bin/pyright" --pythonpath "$work/tools/bin/python" gepa_engine
 cp -r tests README.md "$work/"
 cd "$work"
-"$work/tools/bin/python" -m pytest -q -p no:cacheprovider tests --ignore tests/upstream
+bash "$root/tests/servers/postgres.sh" with \
+    "$work/tools/bin/python" -m pytest -q -rs -p no:cacheprovider tests --ignore tests/upstream
 bash tests/upstream.sh "$work/tools/bin/python"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from ._anything import EngineConfig, GEPAConfig, MergeConfig, ReflectionConfig, log, optimize_anything
+from ._diff import Diff
 from ._install import install, uninstall
 from ._native import ENGINE_VERSION as __version__
+from ._native import Table
 from ._optimize import optimize, optimize_async
+from ._plan import Plan, plan
 from ._result import GEPAResult
 from ._run import Run
 from ._stop import (
@@ -23,6 +26,7 @@ from ._types import EvaluationBatch, GEPAAdapter
 
 __all__ = [
     "CompositeStopper",
+    "Diff",
     "EngineConfig",
     "EvaluationBatch",
     "FileStopper",
@@ -35,9 +39,11 @@ __all__ = [
     "MaxTrackedCandidatesStopper",
     "MergeConfig",
     "NoImprovementStopper",
+    "Plan",
     "ReflectionConfig",
     "Run",
     "ScoreThresholdStopper",
+    "Table",
     "TimeoutStopCondition",
     "__version__",
     "install",
@@ -45,5 +51,6 @@ __all__ = [
     "optimize",
     "optimize_anything",
     "optimize_async",
+    "plan",
     "uninstall",
 ]

@@ -141,6 +141,7 @@ def _joined(parts: list[Any]) -> Any:
         scores=joined("scores") or [],
         trajectories=joined("trajectories"),
         objective_scores=joined("objective_scores"),
+        usage=joined("usage"),
         num_metric_calls=sum(length if count is None else count for count, length in zip(counts, lengths, strict=True)),
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._reflection import propose_safely
 from ._selecting import Selecting
+from ._spending import merged_at, spent_of
 from ._state import ValsetScores
 from ._task import Task, checked, named, usable
 from ._telling import Telling
@@ -260,7 +261,8 @@ class Generation:
             new = texts.get(component)
             reply = answer.raw.get(component) if answer is not None else None
             self._unanswered.pop(("reflection", number, component), None)
-            search.session.rewrite(number, component, attempt, new, reply, None if new is not None else NOT_CHOSEN)
+            failure = None if new is not None else NOT_CHOSEN
+            search.session.rewrite(number, component, attempt, new, reply, failure, search.meter.since_last())
 
     def _evaluate_children(self) -> None:
         orders = self._taken("minibatch_child")
@@ -424,13 +426,15 @@ class Generation:
     def _settle(self, trial: Any, positions: list[int], batch: Any) -> None:
         scores, objectives = usable(batch.scores), named(batch.objective_scores)
         texts = self.search.texts_of(batch)
+        spent = spent_of(batch)
         if len(positions) < len(scores):
             # The engine orders an example that a minibatch names twice once.
             scores = [scores[position] for position in positions]
             objectives = objectives and [objectives[position] for position in positions]
             texts = texts and [texts[position] for position in positions]
+            spent = merged_at(spent, positions)
         self._unanswered.pop(("trial", trial), None)
-        self.search.session.settle(trial, positions, scores, objectives, texts)
+        self.search.session.settle(trial, positions, scores, objectives, texts, spent)
 
     def _remember(self, candidate: Any, ids: list[Any], batch: Any, of_val: bool = False) -> None:
         if not self.search.options.cache_evaluation:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ._default_adapter import DefaultAdapter
 from ._evaluating import Evaluating, Waiter, run_on_another_thread
 from ._events import Events, FileLogger, Printer
-from ._model import model_of
+from ._model import CountedModel, model_of
 from ._options import Options
 from ._reflection import CalledProposer, ModelReflector, Reflector, StrategyReflector, check_template
 from ._result import GEPAResult
@@ -28,6 +28,8 @@ BUDGET_KEYS = {
     "no_improvement": "no_improvement_iterations",
     "target_score": "target_score",
 }
+#: Limits on what is reported after the fact; the run asks for them between iterations.
+SPENT_KEYS = ("tokens", "dollars", "seconds")
 
 
 def optimize(
@@ -96,13 +98,16 @@ def optimize(
     effect, because nothing is pickled.
 
     Args:
-        budget: Limits that are never overshot, any of `rollouts`, `iterations`, `candidates`,
-            `no_improvement` and `target_score`.
+        budget: Limits, any of `rollouts`, `iterations`, `candidates`, `no_improvement` and `target_score`, which
+            are never overshot, and of `tokens`, `dollars` and `seconds`. What a call of yours uses is known only
+            after it, so these three end the run after the iteration in which they were reached. Tokens and
+            dollars are those of `reflection_lm`, and those that `EvaluationBatch.usage` reports.
         parallel: The number of threads on which the adapter is called at once. Each call sees a part of a
             batch and a copy of the caller's context variables. With 1 the adapter gets whole batches on the
             thread that called this function.
         held_out: Examples that the search never sees. Seed and winner are scored on them at the end.
-        store: The URL of a store, such as `sqlite://runs.db`. With `run_dir` alone, a store in that folder.
+        store: The URL of a store: `sqlite://runs.db`, `postgres://USER@HOST/DATABASE` or `memory:`. With
+            `run_dir` alone, a store in that folder.
         run_id: The run's id, or a name for it; a run that the store holds under it already goes on.
         rules: Whose rules hold where the engine and the reference implementation differ.
     """
@@ -212,6 +217,8 @@ def options_of(given: Mapping[str, Any], wait: Waiter) -> Options:
         run_id=given["run_id"],
         held_out=None if given["held_out"] is None else as_loader(given["held_out"]),
         budget=_budget_of(given["budget"]),
+        spent_limits=_spent_limits_of(given["budget"], model),
+        model=model,
     )
 
 
@@ -279,10 +286,23 @@ def _stop_of(given: Mapping[str, Any], model: Any) -> Any:
 
 
 def _budget_of(budget: Mapping[str, Any] | None) -> dict[str, Any]:
-    unknown = [key for key in budget or {} if key not in BUDGET_KEYS]
+    unknown = [key for key in budget or {} if key not in BUDGET_KEYS and key not in SPENT_KEYS]
     if unknown:
-        raise ValueError(f"budget has no key {unknown[0]!r}; it has {', '.join(BUDGET_KEYS)}")
-    return {BUDGET_KEYS[key]: value for key, value in (budget or {}).items()}
+        raise ValueError(f"budget has no key {unknown[0]!r}; it has {', '.join((*BUDGET_KEYS, *SPENT_KEYS))}")
+    return {BUDGET_KEYS[key]: value for key, value in (budget or {}).items() if key in BUDGET_KEYS}
+
+
+def _spent_limits_of(budget: Mapping[str, Any] | None, model: Any) -> dict[str, float]:
+    limits = {key: float(value) for key, value in (budget or {}).items() if key in SPENT_KEYS}
+    for key, value in limits.items():
+        if not value > 0:
+            raise ValueError(f"budget[{key!r}] is {value}; it must be above 0")
+    if "dollars" in limits and isinstance(model, CountedModel):
+        raise ValueError(
+            "budget['dollars'] needs the price of each call, and reflection_lm is a function without one; give it an "
+            "attribute total_cost (US dollars so far), name a model for litellm, or limit 'tokens' instead"
+        )
+    return limits
 
 
 def sampling_of(strategy: Any) -> tuple[int, int]:

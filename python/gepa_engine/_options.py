@@ -63,6 +63,10 @@ class Options:
     held_out: Any = None
     top_k: int = 1
     budget: dict[str, Any] = field(default_factory=dict)
+    #: Limits in tokens, dollars and seconds, which are asked between iterations.
+    spent_limits: dict[str, float] = field(default_factory=dict)
+    #: The reflection model, whose tokens and cost are counted; `None` where a proposer takes its place.
+    model: Any = None
     #: Called with the state, and whether it is the last time, after each save.
     on_saved: Any = None
 

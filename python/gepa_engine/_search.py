@@ -10,16 +10,18 @@ from typing import Any
 
 from ._events import Events
 from ._generation import Generation
-from ._native import Session
+from ._native import Session, read_table
 from ._options import HELD_OUT_IDS, SPARE_EXAMPLES, VALIDATION_IDS, Examples, Options
 from ._result import GEPAResult
 from ._resuming import Rebuilt
+from ._spending import ModelMeter, SpentLimits, spent_of
 from ._state import SearchState, ValsetScores
 from ._stop import metric_calls_limit
 from ._task import checked, named, text_of, usable
 
 STORE_FILE = "gepa_engine.db"
 RUN_NAME = "run"
+STOPPED = "a stop condition of the caller was reached"
 
 
 class Search:
@@ -43,6 +45,9 @@ class Search:
         self._stop_requested = False
         self._has_ended = False
         self._progress: Any = None
+        self.meter = ModelMeter(options.model)
+        self._limits = SpentLimits(options.spent_limits, 0.0)
+        self._limit_reached: tuple[str, str] | None = None
 
     @property
     def events(self) -> Events:
@@ -81,7 +86,8 @@ class Search:
         reason = self.session.stop_reason
         object.__setattr__(result, "run_id", self.session.run_id)
         object.__setattr__(result, "store", store_of(options))
-        object.__setattr__(result, "stop_reason", reason[1] if reason else None)
+        detail = self._limit_reached or reason
+        object.__setattr__(result, "stop_reason", detail[1] if detail else None)
         object.__setattr__(result, "held_out", self.held_out_scores or None)
         return result
 
@@ -119,6 +125,8 @@ class Search:
         if self.session.resumed:
             self._has_ended = self.session.finished
             rebuilt = Rebuilt(self).take_in(self.session.history())
+            if "seconds" in options.spent_limits:
+                self._limits = SpentLimits(options.spent_limits, self._earlier_seconds())
             open_tasks = rebuilt.open_tasks
             self.log(
                 f"resumed: {len(self.state.program_candidates)} candidates and {self.state.total_num_evals} metric "
@@ -138,7 +146,12 @@ class Search:
             batch = checked(self.options.evaluating.one(self.val.fetch(ids), candidate), len(ids))
             scored = self.scores_of(batch, ids)
             self.session.settle(
-                trial, positions, usable(batch.scores), named(batch.objective_scores), self.texts_of(batch)
+                trial,
+                positions,
+                usable(batch.scores),
+                named(batch.objective_scores),
+                self.texts_of(batch),
+                spent_of(batch),
             )
             for decision in self.session.decisions():
                 if decision[0] == "accepted":
@@ -213,8 +226,15 @@ class Search:
             if self._progress is not None:
                 self._progress.update(state.total_num_evals - self._progress.n)
 
+    def _earlier_seconds(self) -> float:
+        rows = read_table(store_of(self.options) or "", self.session.run_id, "statistics")
+        return float(rows["total_time_seconds"][0] or 0.0)
+
     def _should_stop(self) -> bool:
         stop = self.options.stop
+        self._limit_reached = self._limits.reached(self)
+        if self._limit_reached is not None:
+            return True
         return self._stop_requested or (stop is not None and bool(stop(self.state)))
 
     def _fail(self, error: Exception) -> None:
@@ -244,9 +264,9 @@ class Search:
         options, state = self.options, self.state
         if not self._has_ended and options.run_dir is not None and self.held_out is None:
             # The same folder with a greater limit goes on, so the journal stays open.
-            self.session.interrupt("a stop condition of the caller was reached")
+            self.session.interrupt(self._limit_reached[1] if self._limit_reached else STOPPED)
         elif not self._has_ended:
-            self.session.stop("stop_callback", "a stop condition of the caller was reached")
+            self.session.stop(*(self._limit_reached or ("stop_callback", STOPPED)))
         self._score_held_out()
         self._save(is_last=True)
         best = self.best()
@@ -276,7 +296,8 @@ class Search:
                 ids = self.held_out.ids_of(numbers)
                 candidate = self.options.seed_candidate if stage == "validation_baseline" else self._winner()
                 batch = checked(self.options.evaluating.one(self.held_out.fetch(ids), candidate), len(ids))
-                self.session.settle(trial, positions, usable(batch.scores), None, self.texts_of(batch))
+                texts = self.texts_of(batch)
+                self.session.settle(trial, positions, usable(batch.scores), None, texts, spent_of(batch))
 
     def note_end(self, decision: tuple[Any, ...]) -> None:
         """The engine ended the search, or the run."""

@@ -22,6 +22,9 @@ class EvaluationBatch:
     trajectories: list[Any] | None = None
     objective_scores: list[dict[str, float]] | None = None
     num_metric_calls: int | None = None
+    #: What each example used, any of `prompt_tokens`, `completion_tokens` and `cost_usd`. The journal keeps it, and
+    #: `budget` counts it.
+    usage: list[dict[str, float] | None] | None = None
 
 
 @runtime_checkable

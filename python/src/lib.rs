@@ -3,8 +3,10 @@
 //! The package calls evaluators, proposers and policies on the thread that called it. So the engine
 //! does not call out: a [`Session`](session::Session) gives out orders and takes their results.
 
+mod arrow;
 mod decisions;
 mod history;
+mod planning;
 mod policies;
 mod reading;
 mod session;
@@ -16,6 +18,8 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("ENGINE_VERSION", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<session::Session>()?;
+    module.add_class::<arrow::Table>()?;
+    module.add_function(wrap_pyfunction!(planning::plan, module)?)?;
     module.add_function(wrap_pyfunction!(reading::runs, module)?)?;
     module.add_function(wrap_pyfunction!(reading::read_table, module)?)
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use gepa_engine::record::export::{EVENT_EXPORT, ExportColumn};
 use gepa_engine::record::{CANDIDATE_EXPORT, ROLLOUT_EXPORT, TRIAL_EXPORT, statistics};
 use gepa_engine::{RunId, Seq, Store, StoreError};
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList};
 use serde_json::{Map, Value};
+
+use crate::session::runtime_of;
 
 /// Rows read from the store in one go.
 const PAGE: usize = 1_000;
@@ -17,8 +19,8 @@ const PAGE: usize = 1_000;
 #[pyfunction]
 pub(crate) fn runs(py: Python<'_>, store: &str) -> PyResult<Vec<String>> {
     let names = py.detach(|| -> Result<Vec<String>, String> {
-        let store = gepa_store::open_existing(store).map_err(text)?;
-        let runs = wait(store.runs())?.map_err(text)?;
+        let reading = async { gepa_postgres::open_existing(store).await?.runs().await };
+        let runs = wait(store, reading)?.map_err(text)?;
         let ids = runs.iter().map(|run| run.run_id.as_str().to_owned());
         Ok(ids.collect())
     });
@@ -34,11 +36,8 @@ pub(crate) fn read_table<'py>(
     run: &str,
     table: &str,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let run: RunId = run
-        .parse()
-        .map_err(|error: gepa_engine::BadRunId| PyValueError::new_err(error.to_string()))?;
     let columns = py
-        .detach(|| read(store, &run, table))
+        .detach(|| read(store, run, table))
         .map_err(PyRuntimeError::new_err)?;
     let dictionary = PyDict::new(py);
     for (name, values) in columns {
@@ -51,11 +50,14 @@ pub(crate) fn read_table<'py>(
     Ok(dictionary)
 }
 
-type Columns = Vec<(String, Vec<Value>)>;
+/// Names and values of the columns.
+pub(crate) type Columns = Vec<(String, Vec<Value>)>;
 
-fn read(store: &str, run: &RunId, table: &str) -> Result<Columns, String> {
-    let store = gepa_store::open_existing(store).map_err(text)?;
+/// Reads one table of a run.
+pub(crate) fn read(url: &str, run: &str, table: &str) -> Result<Columns, String> {
+    let run: &RunId = &run.parse().map_err(text::<gepa_engine::BadRunId>)?;
     let reading = async {
+        let store = gepa_postgres::open_existing(url).await?;
         let row = store.run(run).await?;
         Ok::<_, StoreError>(match table {
             "statistics" => single(statistics(&row)),
@@ -78,7 +80,7 @@ fn read(store: &str, run: &RunId, table: &str) -> Result<Columns, String> {
             _ => Vec::new(),
         })
     };
-    let columns = wait(reading)?.map_err(text)?;
+    let columns = wait(url, reading)?.map_err(text)?;
     if columns.is_empty() {
         return Err(format!(
             "there is no table `{table}`; there are statistics, candidates, trials, rollouts and events"
@@ -117,12 +119,11 @@ fn columns<C, T>(exported: &[ExportColumn<C, T>], context: &C, rows: &[T]) -> Co
         .collect()
 }
 
-fn wait<T>(future: impl Future<Output = T>) -> Result<T, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    Ok(runtime.map_err(text)?.block_on(future))
+fn wait<T>(store: &str, future: impl Future<Output = T>) -> Result<T, String> {
+    Ok(runtime_of(store).map_err(text)?.block_on(future))
 }
 
-fn text(error: impl ToString) -> String {
+fn text<E: ToString>(error: E) -> String {
     error.to_string()
 }
 

@@ -7,6 +7,7 @@ use gepa_engine::{
     PromptTemplate, ReflectionFailure, ReflectionFailureKind, Rewritten, RunId, Scored, Settings,
     SteppedRun, Steps, StopReason, Timestamp, TrialKey, Usage,
 };
+use gepa_evaluation::MicroUsd;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
@@ -17,6 +18,8 @@ use crate::history::event;
 use crate::policies::{Raised, policies_of};
 
 type Trial = (u64, u32);
+/// Prompt tokens, completion tokens, and US dollars.
+type Spent = (u64, u64, f64);
 /// Objective scores of one example, by name.
 type Named = Vec<(String, f64)>;
 
@@ -52,36 +55,28 @@ impl Session {
         paced: bool,
         kind: &str,
     ) -> PyResult<Self> {
-        let settings: Settings = serde_json::from_str(settings).map_err(value_error)?;
-        let described = serde_json::to_value(&settings).map_err(value_error)?;
-        let seed = Candidate::new(
-            seed.iter()
-                .map(|(name, text)| (name.as_str(), text.as_str())),
-        );
-        let sets = ExampleSets {
-            train: examples(train),
-            pareto: examples(pareto),
-            validation: examples(held_out),
+        let parts = Parts {
+            train,
+            pareto,
+            held_out,
         };
-        let seed = seed.map_err(value_error)?;
-        let config = Config::new(seed, PromptTemplate::default(), sets, settings);
+        let (config, described) = config_of(&seed, parts, settings)?;
         let raised = Raised::default();
         let run_id = match run_id {
             Some(name) => name.parse().map_err(value_error)?,
             None => RunId::fresh(Timestamp::now()),
         };
+        let runtime = runtime_of(store).map_err(runtime_error)?;
+        let opened = py.detach(|| runtime.block_on(gepa_postgres::open(store)));
         let steps = Steps {
-            config: config.map_err(value_error)?,
+            config,
             policies: policies_of(policies, &raised)?,
-            store: gepa_store::open(store).map_err(runtime_error)?,
+            store: opened.map_err(runtime_error)?,
             run_id,
             described,
             info: EvaluatorInfo::without_model(kind),
             paced,
         };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .map_err(runtime_error)?;
         let (run, resumed) = py
             .detach(|| runtime.block_on(open(steps)))
             .map_err(runtime_error)?;
@@ -151,8 +146,9 @@ impl Session {
             .collect()
     }
 
-    /// Returns the outcomes of a trial, in the order of `positions`.
-    #[pyo3(signature = (trial, positions, scores, objectives=None, outputs=None, tokens=None))]
+    /// Returns the outcomes of a trial, in the order of `positions`. `spent` has prompt tokens, completion
+    /// tokens and US dollars of each.
+    #[pyo3(signature = (trial, positions, scores, objectives=None, outputs=None, spent=None))]
     fn settle(
         &self,
         trial: Trial,
@@ -160,11 +156,11 @@ impl Session {
         scores: Vec<f64>,
         objectives: Option<Vec<Option<Named>>>,
         outputs: Option<Vec<Option<String>>>,
-        tokens: Option<Vec<u64>>,
+        spent: Option<Vec<Option<Spent>>>,
     ) -> PyResult<()> {
         let mut objectives = objectives.into_iter().flatten();
         let mut outputs = outputs.into_iter().flatten();
-        let mut tokens = tokens.into_iter().flatten();
+        let mut spent = spent.into_iter().flatten();
         let mut inner = self.locked()?;
         for (position, score) in positions.into_iter().zip(scores) {
             let named = objectives.next().flatten().unwrap_or_default();
@@ -177,10 +173,7 @@ impl Session {
                 output: outputs.next().flatten(),
                 ..Scored::default()
             });
-            let usage = Usage {
-                completion_tokens: tokens.next().unwrap_or_default(),
-                ..Usage::default()
-            };
+            let usage = spent.next().flatten().map(usage_of).unwrap_or_default();
             inner.run.settle(trial_key(trial), position, outcome, usage);
         }
         drop(inner);
@@ -210,7 +203,8 @@ impl Session {
     }
 
     /// Returns the new text of a component, or why there is none.
-    #[pyo3(signature = (iteration, component, attempt, text, reply=None, failure=None))]
+    #[pyo3(signature = (iteration, component, attempt, text, reply=None, failure=None, spent=None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of one Python call")]
     fn rewrite(
         &self,
         iteration: u64,
@@ -219,6 +213,7 @@ impl Session {
         text: Option<String>,
         reply: Option<String>,
         failure: Option<String>,
+        spent: Option<Spent>,
     ) -> PyResult<()> {
         let text = text.ok_or_else(|| ReflectionFailure {
             kind: ReflectionFailureKind::Empty,
@@ -227,7 +222,7 @@ impl Session {
         let answer = Rewritten {
             text,
             reply,
-            usage: Usage::default(),
+            usage: spent.map(usage_of).unwrap_or_default(),
             since: Timestamp::now(),
         };
         self.locked()?
@@ -277,6 +272,14 @@ impl Session {
     #[getter]
     fn rollouts(&self) -> PyResult<u64> {
         Ok(self.locked()?.run.counters().total_rollouts)
+    }
+
+    /// Tokens and US dollars that were reported so far, also by earlier processes.
+    #[getter]
+    fn spent(&self) -> PyResult<(u64, f64)> {
+        let inner = self.locked()?;
+        let counters = inner.run.counters();
+        Ok((counters.total_tokens, counters.total_cost_usd()))
     }
 }
 
@@ -334,6 +337,55 @@ fn order<'py>(py: Python<'py>, order: &Order) -> PyResult<Option<Bound<'py, PyTu
     Ok(Some(tuple))
 }
 
+/// Example numbers of the three sets.
+pub(crate) struct Parts {
+    pub(crate) train: Vec<u64>,
+    pub(crate) pareto: Vec<u64>,
+    pub(crate) held_out: Vec<u64>,
+}
+
+/// The configuration, and its settings as they are kept with the run.
+pub(crate) fn config_of(
+    seed: &[(String, String)],
+    parts: Parts,
+    settings: &str,
+) -> PyResult<(Config, serde_json::Value)> {
+    let settings: Settings = serde_json::from_str(settings).map_err(value_error)?;
+    let described = serde_json::to_value(&settings).map_err(value_error)?;
+    let texts = seed
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()));
+    let seed = Candidate::new(texts).map_err(value_error)?;
+    let sets = ExampleSets {
+        train: examples(parts.train),
+        pareto: examples(parts.pareto),
+        validation: examples(parts.held_out),
+    };
+    let config = Config::new(seed, PromptTemplate::default(), sets, settings);
+    Ok((config.map_err(value_error)?, described))
+}
+
+/// A runtime for a store. Connections to a database server need a thread that serves them between calls.
+pub(crate) fn runtime_of(store: &str) -> std::io::Result<Runtime> {
+    if gepa_postgres::is_postgres(store) {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        return builder.worker_threads(1).enable_all().build();
+    }
+    tokio::runtime::Builder::new_current_thread().build()
+}
+
+fn usage_of((prompt_tokens, completion_tokens, dollars): Spent) -> Usage {
+    #[expect(clippy::cast_sign_loss, reason = "clamped before")]
+    let cost = MicroUsd((dollars.max(0.0) * 1e6).round() as u64);
+    Usage {
+        calls: 1,
+        prompt_tokens,
+        completion_tokens,
+        cost,
+        ..Usage::default()
+    }
+}
+
 fn examples(numbers: Vec<u64>) -> Vec<ExampleId> {
     numbers.into_iter().map(ExampleId::Seed).collect()
 }
@@ -342,7 +394,7 @@ fn trial_key((iteration, index): Trial) -> TrialKey {
     TrialKey { iteration, index }
 }
 
-fn value_error(error: impl ToString) -> PyErr {
+pub(crate) fn value_error(error: impl ToString) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
