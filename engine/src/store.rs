@@ -1,5 +1,6 @@
 //! The interface of storage: an append-only journal, and tables derived from it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::event::Event;
 use crate::ids::{RunId, Seq};
+use crate::labels::{BadLabel, LabelChange, RunLabels};
 use crate::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
 
 /// The pause between looks at a journal whose store cannot wake its readers.
@@ -92,6 +94,34 @@ pub trait Store: Send + Sync {
 
     /// All snapshots.
     async fn snapshots(&self, run: &RunId) -> Result<Vec<SnapshotRow>, StoreError>;
+
+    /// What people wrote beside runs. Runs beside which nothing is written may be left out.
+    async fn labels(&self) -> Result<BTreeMap<RunId, RunLabels>, StoreError>;
+
+    /// Changes what is written beside a run, in one transaction, and returns it. It needs no claim:
+    /// labels can change while a process works on the run.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Label`] for a change that cannot be made.
+    async fn set_labels(&self, run: &RunId, change: &LabelChange) -> Result<RunLabels, StoreError>;
+
+    /// Removes the token's run, with its journal, its rows and its labels, in one transaction. Texts
+    /// that other runs have as well stay. Returns the number of bytes that this freed within the
+    /// storage, for runs to come.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::ClaimLost`] as for an append. [`StoreError::Needed`] while another run branches
+    /// from this one: it knows outcomes from this run's journal. Nothing is removed then.
+    async fn delete_run(&self, token: &ClaimToken) -> Result<u64, StoreError>;
+
+    /// Gives free space back to the system, and returns how many bytes the storage became smaller.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Claimed`] if it would make a process wait that works on a run.
+    async fn compact(&self) -> Result<u64, StoreError>;
 
     /// The problems that the storage itself finds in its files, one line each.
     async fn integrity(&self) -> Result<Vec<String>, StoreError>;
@@ -218,6 +248,21 @@ pub enum StoreError {
         /// What is wrong with it.
         detail: String,
     },
+    /// Other runs branch from this one.
+    #[error(
+        "run `{run}` cannot be deleted: {} branch from it and know its outcomes; delete them first, or \
+         in the same command",
+        listed(by)
+    )]
+    Needed {
+        /// The run.
+        run: RunId,
+        /// The runs that branch from it.
+        by: Vec<RunId>,
+    },
+    /// Labels cannot be changed so.
+    #[error(transparent)]
+    Label(#[from] BadLabel),
     /// Stored data is inconsistent.
     #[error(
         "stored data of {what} is damaged: {detail}; `gepa doctor` shows what can be rebuilt, the \
@@ -240,4 +285,9 @@ pub enum StoreError {
     /// The storage failed: disk full, no permission, not a database.
     #[error("storage failed: {0}")]
     Storage(String),
+}
+
+fn listed(runs: &[RunId]) -> String {
+    let names: Vec<String> = runs.iter().map(|run| format!("`{run}`")).collect();
+    names.join(", ")
 }

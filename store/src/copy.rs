@@ -62,6 +62,9 @@ pub async fn copy_run(from: &dyn Store, to: &dyn Store, run: &RunId) -> Result<C
         last = end;
     }
     drop(claim);
+    if let Some(labels) = from.labels().await?.get(run) {
+        to.set_labels(run, &labels.as_change(&row.name)).await?;
+    }
     let read = journal(from, run, last).await?;
     let written = journal(to, run, Seq(u64::MAX)).await?;
     if read != written || from.run(run).await?.summary.seq != last {
@@ -92,6 +95,8 @@ async fn begin(from: &dyn Store, to: &dyn Store, row: &RunRow) -> Result<Seq, Co
     let end = there.summary.seq;
     let same_beginning = RunRow {
         summary: gepa_engine::record::RunSummary::default(),
+        // A run can be renamed.
+        name: created.name.clone(),
         ..there
     } == created;
     if same_beginning

@@ -1,11 +1,14 @@
 //! A store that keeps only the length of the journal, so that the memory of the process is that of
 //! the run. Events cannot be read back; a run does not read them before its end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use gepa_engine::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
-use gepa_engine::{Claim, ClaimToken, Event, RunId, Seq, Store, StoreError};
+use gepa_engine::{
+    Claim, ClaimToken, Event, LabelChange, RunId, RunLabels, Seq, Store, StoreError,
+};
 use parking_lot::Mutex;
 
 /// Keeps the row of one run.
@@ -78,6 +81,23 @@ impl Store for Forgetful {
 
     async fn snapshots(&self, _: &RunId) -> Result<Vec<SnapshotRow>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn labels(&self) -> Result<BTreeMap<RunId, RunLabels>, StoreError> {
+        Ok(BTreeMap::new())
+    }
+
+    async fn set_labels(&self, _: &RunId, _: &LabelChange) -> Result<RunLabels, StoreError> {
+        Err(StoreError::Storage("it keeps no labels".to_owned()))
+    }
+
+    async fn delete_run(&self, _: &ClaimToken) -> Result<u64, StoreError> {
+        self.0.lock().take();
+        Ok(0)
+    }
+
+    async fn compact(&self) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     async fn integrity(&self) -> Result<Vec<String>, StoreError> {

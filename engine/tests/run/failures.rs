@@ -1,6 +1,7 @@
 //! Failures have a type, are tried again where a retry can help, and never count as a score of
 //! zero.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,8 +11,8 @@ use gepa_engine::record::{
     CandidateRow, ReflectionRow, RolloutRow, RunRow, RunStatus, SnapshotRow, TrialRow,
 };
 use gepa_engine::{
-    Claim, ClaimToken, Event, EventBody, Fact, RunEnd, RunError, RunId, Seq, StopReason, Store,
-    StoreError,
+    Claim, ClaimToken, Event, EventBody, Fact, LabelChange, RunEnd, RunError, RunId, RunLabels,
+    Seq, StopReason, Store, StoreError,
 };
 use gepa_evaluation::{Evaluation, FailureKind, Outcome};
 
@@ -254,6 +255,18 @@ impl Store for Breaking {
     }
     async fn snapshots(&self, run: &RunId) -> Result<Vec<SnapshotRow>, StoreError> {
         self.inner.snapshots(run).await
+    }
+    async fn labels(&self) -> Result<BTreeMap<RunId, RunLabels>, StoreError> {
+        self.inner.labels().await
+    }
+    async fn set_labels(&self, run: &RunId, change: &LabelChange) -> Result<RunLabels, StoreError> {
+        self.inner.set_labels(run, change).await
+    }
+    async fn delete_run(&self, token: &ClaimToken) -> Result<u64, StoreError> {
+        self.inner.delete_run(token).await
+    }
+    async fn compact(&self) -> Result<u64, StoreError> {
+        self.inner.compact().await
     }
     async fn integrity(&self) -> Result<Vec<String>, StoreError> {
         self.inner.integrity().await

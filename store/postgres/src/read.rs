@@ -10,7 +10,7 @@ use crate::value::{Columns, Kind, Parameter};
 const JOURNAL: [Option<Kind>; 3] = [Some(Kind::Integer), Some(Kind::Integer), Some(Kind::Text)];
 
 /// The SELECT of the run $1, or of all runs, each with its format in front.
-fn runs_sql(database: &Database, condition: &str) -> String {
+pub(crate) fn runs_sql(database: &Database, condition: &str) -> String {
     let columns = RunRow::COLUMNS.join(", ");
     database.sql(&format!(
         "SELECT format, {columns} FROM {{s}}.runs {condition} ORDER BY id"

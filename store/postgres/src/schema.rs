@@ -7,9 +7,10 @@ use crate::failure::Failure;
 use crate::value::{Kind, Kinds, Parameter};
 
 /// The migrations in order; the first makes format 1. A released migration never changes.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../migrations/postgres/0001_journal.sql"),
     include_str!("../../migrations/postgres/0002_jobs.sql"),
+    include_str!("../../migrations/postgres/0003_labels.sql"),
 ];
 
 /// The newest format that this code knows.

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gepa_engine::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
-use gepa_engine::{Claim, ClaimToken, Event, RunId, Seq, Store, StoreError};
+use gepa_engine::{
+    Claim, ClaimToken, Event, LabelChange, RunId, RunLabels, Seq, Store, StoreError,
+};
 use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
@@ -17,7 +19,9 @@ use crate::append::{Projectors, append};
 use crate::claims;
 use crate::create::create;
 use crate::database::Database;
+use crate::deletion;
 use crate::keeper::Keeper;
+use crate::labels;
 use crate::read;
 use crate::reproject::reproject;
 use crate::schema;
@@ -219,6 +223,31 @@ impl Store for PostgresStore {
 
     async fn snapshots(&self, run: &RunId) -> Result<Vec<SnapshotRow>, StoreError> {
         read::of_run(&self.database, run, " WHERE run_id = $1 ORDER BY id").await
+    }
+
+    async fn labels(&self) -> Result<BTreeMap<RunId, RunLabels>, StoreError> {
+        labels::all(&self.database).await
+    }
+
+    async fn set_labels(&self, run: &RunId, change: &LabelChange) -> Result<RunLabels, StoreError> {
+        self.writable()?;
+        labels::set(&self.database, run, change).await
+    }
+
+    async fn delete_run(&self, token: &ClaimToken) -> Result<u64, StoreError> {
+        self.writable()?;
+        let deleted = deletion::delete(&self.database, token).await;
+        if let Err(StoreError::ClaimLost { owner, .. }) = &deleted
+            && let Some(keeper) = self.keeper.lock().clone()
+        {
+            keeper.shared().tell(token, owner);
+        }
+        deleted
+    }
+
+    async fn compact(&self) -> Result<u64, StoreError> {
+        self.writable()?;
+        deletion::compact(&self.database).await
     }
 
     async fn integrity(&self) -> Result<Vec<String>, StoreError> {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use gepa_engine::record::{RunRow, Tables};
-use gepa_engine::{ClaimNotice, ClaimToken, Event, Seq, StoreError};
+use gepa_engine::{
+    ClaimNotice, ClaimToken, Event, LabelChange, RunLabels, Seq, StoreError, Timestamp,
+};
 
 use crate::numbering::{check_numbering, misfit};
 
@@ -13,6 +15,7 @@ const NEW_OWNER: &str = "another task of this process";
 /// One run.
 pub(super) struct RunJournal {
     tables: Tables,
+    labels: RunLabels,
     /// The batches as they were appended; none is empty.
     batches: Vec<Arc<[Event]>>,
     /// The number of the newest claim; 0 before the first.
@@ -25,6 +28,7 @@ impl RunJournal {
     pub(super) fn new(created: RunRow) -> Self {
         Self {
             tables: Tables::new(created),
+            labels: RunLabels::default(),
             batches: Vec::new(),
             claims: 0,
             holder: None,
@@ -63,6 +67,35 @@ impl RunJournal {
         }
     }
 
+    /// Fails for a token that is not that of the newest claim.
+    pub(super) fn check_claim(&self, token: &ClaimToken) -> Result<(), StoreError> {
+        if token.number == self.claims {
+            return Ok(());
+        }
+        Err(StoreError::ClaimLost {
+            run: token.run.clone(),
+            owner: NEW_OWNER.to_owned(),
+        })
+    }
+
+    pub(super) fn labels(&self) -> &RunLabels {
+        &self.labels
+    }
+
+    pub(super) fn label(&mut self, change: &LabelChange) -> Result<RunLabels, StoreError> {
+        let mut row = self.tables.run();
+        change.apply(&mut row, &mut self.labels, Timestamp::now())?;
+        self.tables.rename(&row.name);
+        Ok(self.labels.clone())
+    }
+
+    /// The length of the journal as JSON, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        let events = self.batches.iter().flat_map(|batch| batch.iter());
+        let lengths = events.map(|event| serde_json::to_string(event).map_or(0, |text| text.len()));
+        lengths.sum::<usize>() as u64
+    }
+
     pub(super) fn append(
         &mut self,
         token: &ClaimToken,
@@ -70,12 +103,7 @@ impl RunJournal {
         events: Arc<[Event]>,
     ) -> Result<(), StoreError> {
         let run = self.tables.run_id().clone();
-        if token.number != self.claims {
-            return Err(StoreError::ClaimLost {
-                run,
-                owner: NEW_OWNER.to_owned(),
-            });
-        }
+        self.check_claim(token)?;
         check_numbering(&run, after, self.tables.summary().seq, &events)?;
         if events.is_empty() {
             return Ok(());

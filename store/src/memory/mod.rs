@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gepa_engine::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
-use gepa_engine::{Claim, ClaimToken, Event, RunId, Seq, Store, StoreError};
+use gepa_engine::{
+    Claim, ClaimToken, Event, LabelChange, RunId, RunLabels, Seq, Store, StoreError, branches_of,
+};
 use parking_lot::{Mutex, RwLock};
 
 use self::journal::RunJournal;
@@ -163,6 +165,44 @@ impl Store for MemoryStore {
 
     async fn snapshots(&self, run: &RunId) -> Result<Vec<SnapshotRow>, StoreError> {
         Ok(self.journal(run)?.lock().tables().snapshots().to_vec())
+    }
+
+    async fn labels(&self) -> Result<BTreeMap<RunId, RunLabels>, StoreError> {
+        let catalogue = self.catalogue.read();
+        let labels = catalogue.runs.iter();
+        let labels = labels.map(|(run, journal)| (run.clone(), journal.lock().labels().clone()));
+        Ok(labels.collect())
+    }
+
+    async fn set_labels(&self, run: &RunId, change: &LabelChange) -> Result<RunLabels, StoreError> {
+        self.journal(run)?.lock().label(change)
+    }
+
+    async fn delete_run(&self, token: &ClaimToken) -> Result<u64, StoreError> {
+        let run = &token.run;
+        let mut catalogue = self.catalogue.write();
+        let journal = catalogue.runs.get(run).cloned();
+        let journal = journal.ok_or_else(|| StoreError::UnknownRun(run.to_string()))?;
+        journal.lock().check_claim(token)?;
+        let rows = catalogue.in_order.iter();
+        let rows: Vec<RunRow> = rows
+            .map(|run| catalogue.runs[run].lock().tables().run())
+            .collect();
+        let by = branches_of(run, &rows);
+        if !by.is_empty() {
+            return Err(StoreError::Needed {
+                run: run.clone(),
+                by,
+            });
+        }
+        catalogue.runs.remove(run);
+        catalogue.in_order.retain(|other| other != run);
+        let bytes = journal.lock().bytes();
+        Ok(bytes)
+    }
+
+    async fn compact(&self) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     async fn integrity(&self) -> Result<Vec<String>, StoreError> {

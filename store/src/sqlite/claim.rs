@@ -61,6 +61,11 @@ pub(super) fn is_claimed(place: &Place, run: &RunId) -> Result<bool, StoreError>
     }
 }
 
+/// Who holds the claim, as far as it is known.
+pub(super) fn holder_of(place: &Place, run: &RunId) -> String {
+    holder(&lock_path(place, run))
+}
+
 /// The description of a claim of this process.
 pub(super) fn owner() -> String {
     format!("process {}, since {}", std::process::id(), Timestamp::now())

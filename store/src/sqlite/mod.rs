@@ -2,8 +2,10 @@
 
 mod claim;
 mod connection;
+mod deletion;
 mod holders;
 mod insert;
+mod labels;
 mod place;
 mod read;
 mod readers;
@@ -13,13 +15,16 @@ mod transaction;
 mod value;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use gepa_engine::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
-use gepa_engine::{Claim, ClaimToken, Event, RunId, Seq, Store, StoreError};
+use gepa_engine::{
+    Claim, ClaimToken, Event, LabelChange, RunId, RunLabels, Seq, Store, StoreError,
+};
 use rusqlite::Connection;
 use tokio::task;
 
@@ -226,6 +231,40 @@ impl Store for SqliteStore {
 
     async fn snapshots(&self, run: &RunId) -> Result<Vec<SnapshotRow>, StoreError> {
         self.of_run(run, read::snapshots).await
+    }
+
+    async fn labels(&self) -> Result<BTreeMap<RunId, RunLabels>, StoreError> {
+        self.readers.read(labels::all).await
+    }
+
+    async fn set_labels(&self, run: &RunId, change: &LabelChange) -> Result<RunLabels, StoreError> {
+        let task = Task::Label(run.clone(), change.clone());
+        match self.writer()?.write(task).await? {
+            Written::Labelled(labels) => Ok(*labels),
+            _ => Err(StoreError::Storage(format!("{}: no labels", self.place))),
+        }
+    }
+
+    async fn delete_run(&self, token: &ClaimToken) -> Result<u64, StoreError> {
+        match self.writer()?.write(Task::Delete(token.clone())).await {
+            Ok(Written::Freed(bytes)) => Ok(bytes),
+            Ok(_) => Err(StoreError::Storage(format!("{}: no size", self.place))),
+            Err(error) => {
+                if let StoreError::ClaimLost { owner, .. } = &error {
+                    self.holders.tell(token, owner);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn compact(&self) -> Result<u64, StoreError> {
+        self.writer()?;
+        let place = self.place.clone();
+        let compacting = task::spawn_blocking(move || deletion::compact(&place));
+        compacting
+            .await
+            .map_err(|error| StoreError::Storage(format!("{}: {error}", self.place)))?
     }
 
     async fn integrity(&self) -> Result<Vec<String>, StoreError> {

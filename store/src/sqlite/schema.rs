@@ -6,10 +6,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::place::Place;
 
 /// The migrations in order; the first makes format 1. A released migration never changes.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../migrations/sqlite/0001_journal.sql"),
     include_str!("../../migrations/sqlite/0002_no_artifacts.sql"),
     include_str!("../../migrations/sqlite/0003_claims.sql"),
+    include_str!("../../migrations/sqlite/0004_labels.sql"),
 ];
 
 /// The bytes `GEPA`, which distinguish our database from one of another program.

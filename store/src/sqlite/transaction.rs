@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gepa_engine::record::{Cell, Projector, RunRow, RunSummary, Tables};
-use gepa_engine::{ClaimToken, Event, RunId, Seq, StoreError};
+use gepa_engine::{ClaimToken, Event, LabelChange, RunId, RunLabels, Seq, StoreError, Timestamp};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior, params};
 
+use super::deletion;
 use super::insert;
+use super::labels;
 use super::place::Place;
 use super::read;
 use super::tables::{ChangeError, RunTables};
@@ -36,15 +38,23 @@ pub(super) enum Task {
     },
     /// Rebuilds the rows of a run from its journal.
     Reproject(RunId),
+    /// Changes what people wrote beside a run.
+    Label(RunId, LabelChange),
+    /// Deletes the token's run.
+    Delete(ClaimToken),
 }
 
 /// The result of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Written {
     /// The task was done.
     Done,
     /// The run was claimed under this number.
     Claimed(u64),
+    /// The labels are these now.
+    Labelled(Box<RunLabels>),
+    /// The run is gone; so many bytes are free.
+    Freed(u64),
 }
 
 /// The writing connection, and the state of the runs it wrote.
@@ -129,8 +139,8 @@ impl Task {
     fn run(&self) -> &RunId {
         match self {
             Self::Create(row) => &row.run_id,
-            Self::Append { token, .. } => &token.run,
-            Self::Claim { run, .. } | Self::Reproject(run) => run,
+            Self::Append { token, .. } | Self::Delete(token) => &token.run,
+            Self::Claim { run, .. } | Self::Reproject(run) | Self::Label(run, _) => run,
         }
     }
 }
@@ -153,6 +163,10 @@ impl AppendTransaction<'_> {
                 events,
             } => self.append(token, *after, events)?,
             Task::Reproject(run) => self.reproject(run)?,
+            Task::Label(run, change) => {
+                return self.label(run, change).map(Box::new).map(Written::Labelled);
+            }
+            Task::Delete(token) => return self.delete(token).map(Written::Freed),
         }
         Ok(Written::Done)
     }
@@ -224,6 +238,24 @@ impl AppendTransaction<'_> {
             self.projectors.insert(run.clone(), projector);
         }
         Ok(())
+    }
+
+    fn label(&self, run: &RunId, change: &LabelChange) -> Result<RunLabels, StoreError> {
+        let mut row = read::run(self.connection, self.place, run)?;
+        let mut labels = labels::of(self.connection, self.place, run)?;
+        change.apply(&mut row, &mut labels, Timestamp::now())?;
+        labels::write(self.connection, run, &row.name, &labels)
+            .map_err(|error| self.place.explain(&error))?;
+        Ok(labels)
+    }
+
+    fn delete(&mut self, token: &ClaimToken) -> Result<u64, StoreError> {
+        let run = &token.run;
+        let (number, _) = read::standing(self.connection, self.place, run)?;
+        self.check_claim(token)?;
+        deletion::check_unneeded(self.connection, self.place, run)?;
+        self.projectors.remove(run);
+        deletion::delete(self.connection, run, number).map_err(|error| self.place.explain(&error))
     }
 
     fn reproject(&mut self, run: &RunId) -> Result<(), StoreError> {

@@ -26,7 +26,7 @@ macro_rules! on_every_store {
         mod sqlite {
             $(#[tokio::test]
             async fn $test() {
-                let (_folder, store) = super::sqlite_store();
+                let (_folder, store) = crate::conformance::sqlite_store();
                 super::$test(store).await;
             })*
         }
@@ -40,6 +40,8 @@ macro_rules! on_every_store {
         }
     };
 }
+
+pub(crate) use on_every_store;
 
 on_every_store!(
     a_run_reads_back_as_created,
@@ -57,7 +59,7 @@ on_every_store!(
     pauses_and_ends_from_outside_show_in_the_status,
 );
 
-fn sqlite_store() -> (TempDir, Arc<dyn Store>) {
+pub(crate) fn sqlite_store() -> (TempDir, Arc<dyn Store>) {
     let folder = TempDir::new().unwrap();
     let store = SqliteStore::open(folder.path().join("new/runs.db")).unwrap();
     (folder, Arc::new(store))

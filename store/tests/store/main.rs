@@ -11,6 +11,7 @@ mod faults;
 mod fixture;
 mod growth;
 mod kill;
+mod labels;
 mod postgres;
 mod postgres_faults;
 mod projection;

@@ -76,6 +76,11 @@ impl Tables {
         }
     }
 
+    /// Gives the run another name.
+    pub fn rename(&mut self, name: &str) {
+        name.clone_into(&mut self.created.name);
+    }
+
     /// The run.
     pub fn run_id(&self) -> &RunId {
         &self.created.run_id
