@@ -20,6 +20,7 @@ mod outputs;
 mod own_data;
 mod processes;
 mod replays;
+mod run_labels;
 mod secrets;
 mod serving;
 mod settings_of_runs;

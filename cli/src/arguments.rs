@@ -3,6 +3,7 @@
 mod eval;
 mod gate;
 mod init;
+mod runs;
 mod show;
 mod steer;
 mod train;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use eval::EVAL_NOTES;
 use gate::GATE_NOTES;
 use init::{COMPLETIONS_NOTES, INIT_NOTES};
+use runs::RUNS_NOTES;
 use steer::STEER_NOTES;
 use train::TRAIN_NOTES;
 #[cfg(feature = "queue")]
@@ -26,6 +28,7 @@ use worker::WORKER_NOTES;
 pub(crate) use eval::{EvalArguments, EvalSet};
 pub(crate) use gate::GateArguments;
 pub(crate) use init::{CompletionsArguments, InitArguments, Language, ManArguments, TaskKind};
+pub(crate) use runs::{Deletion, RunFilter, RunsAct, RunsArguments};
 pub(crate) use show::ShowArguments;
 pub(crate) use steer::{Act, EditArguments, ExtendArguments, InjectArguments, SteerArguments};
 pub(crate) use train::TrainArguments;
@@ -116,8 +119,9 @@ pub(crate) enum Command {
     Branch(BranchArguments),
     /// Check a configuration without running it
     Check(CheckArguments),
-    /// List the runs in the store
-    Runs(StoreArguments),
+    /// List the runs in the store; tag, rename, archive or delete them
+    #[command(after_help = RUNS_NOTES)]
+    Runs(RunsArguments),
     /// Show the state or the result of a run
     Show(ShowArguments),
     /// Print only a run's best prompt

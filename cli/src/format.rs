@@ -72,6 +72,16 @@ pub(crate) fn count(value: u64) -> String {
     grouped
 }
 
+/// A number of bytes, in units of 1024.
+pub(crate) fn bytes(value: u64) -> String {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let mut units = units.iter().rev();
+    match units.find(|(_, shift)| value >> shift > 0) {
+        Some((unit, shift)) => format!("{:.1} {unit}", value as f64 / (1_u64 << shift) as f64),
+        None => format!("{value} bytes"),
+    }
+}
+
 /// Dollars with two digits after the point, or more for smaller amounts.
 pub(crate) fn dollars(value: f64) -> String {
     if value == 0.0 || value >= 1.0 {
@@ -126,6 +136,9 @@ mod tests {
     fn figures_read_well() {
         assert_eq!(count(0), "0");
         assert_eq!(count(1_234_567), "1 234 567");
+        assert_eq!(bytes(1_023), "1023 bytes");
+        assert_eq!(bytes(1_536), "1.5 KiB");
+        assert_eq!(bytes(3 << 30), "3.0 GiB");
         assert_eq!(dollars(0.0), "$0.00");
         assert_eq!(dollars(0.012_34), "$0.0123");
         assert_eq!(duration(3.21), "3.2 s");

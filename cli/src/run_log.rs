@@ -52,12 +52,9 @@ pub(crate) fn open(store_url: &str, run: &RunId) -> Result<Option<PathBuf>, Stri
             gepa_store::without_password(store_url)
         ));
     };
-    let folder = Path::new(store)
-        .parent()
-        .unwrap_or(Path::new(""))
-        .join("logs");
-    let path = folder.join(format!("{run}.log"));
-    let opened = std::fs::create_dir_all(&folder)
+    let path = path_of(store, run);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let opened = std::fs::create_dir_all(folder)
         .and_then(|()| OpenOptions::new().create(true).append(true).open(&path))
         .and_then(|file| Ok((file.metadata()?.len(), file)));
     let (length, file) = opened.map_err(|error| {
@@ -73,6 +70,25 @@ pub(crate) fn open(store_url: &str, run: &RunId) -> Result<Option<PathBuf>, Stri
         log.take_in(&lines);
     }
     Ok(Some(path))
+}
+
+/// Removes the log of a run that was deleted, and returns how many bytes it had.
+pub(crate) fn remove(store_url: &str, run: &RunId) -> u64 {
+    let Some(store) = store_url.strip_prefix("sqlite://") else {
+        return 0;
+    };
+    let path = path_of(store, run);
+    let length = std::fs::metadata(&path).map_or(0, |file| file.len());
+    match std::fs::remove_file(&path) {
+        Ok(()) => length,
+        Err(_) => 0,
+    }
+}
+
+/// The log of a run of a store in a file.
+fn path_of(store: &str, run: &RunId) -> PathBuf {
+    let folder = Path::new(store).parent().unwrap_or(Path::new(""));
+    folder.join("logs").join(format!("{run}.log"))
 }
 
 impl RunLog {

@@ -250,8 +250,8 @@ pub enum StoreError {
     },
     /// Other runs branch from this one.
     #[error(
-        "run `{run}` cannot be deleted: {} branch from it and know its outcomes; delete them first, or \
-         in the same command",
+        "run `{run}` cannot be deleted while other runs branch from it, since they read its outcomes; \
+         delete these first, or in the same command: {}",
         listed(by)
     )]
     Needed {

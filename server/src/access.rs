@@ -21,9 +21,9 @@ const LOOK: Duration = Duration::from_secs(1);
 pub enum Role {
     /// See jobs, events, results and the pages.
     Read,
-    /// Submit jobs; steer, pause, resume or cancel those of the own tenant.
+    /// Submit jobs; steer, pause, resume, cancel or label those of the own tenant.
     Submit,
-    /// Steer, pause, resume or cancel every job, and other runs of the store.
+    /// Steer, pause, resume, cancel or label every job and other runs of the store; delete runs.
     Administer,
 }
 

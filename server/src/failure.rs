@@ -48,6 +48,8 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let status = match error {
             StoreError::UnknownRun(_) => StatusCode::NOT_FOUND,
+            StoreError::Label(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            StoreError::Claimed { .. } | StoreError::Needed { .. } => StatusCode::CONFLICT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if status.is_server_error() {

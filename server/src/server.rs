@@ -66,6 +66,10 @@ impl Helm for App {
         Ok(self.supervisor.branch(origin, iteration, overrides).await?)
     }
 
+    async fn writable(&self) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(Arc::clone(&self.store))
+    }
+
     async fn steer(&self, run: &RunId, request: SteerRequest) -> Result<Steered, SteerError> {
         self.supervisor.steer(run, request).await
     }

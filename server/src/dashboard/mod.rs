@@ -5,6 +5,7 @@
 mod assets;
 mod blame;
 mod candidate;
+mod deletion;
 mod failures;
 mod matrix;
 mod overview;
@@ -20,8 +21,10 @@ mod viewer;
 mod views;
 
 pub use blame::{Birth, Blame, BlamedLine, Cause};
+pub use deletion::{DeleteError, delete_run};
 pub use report::{ReportError, write_report};
 pub use resource::{ExampleSet, Part, Resource};
+pub use runs::RunEntry;
 pub use verdict::BestOfRuns;
 pub use viewer::Viewer;
 pub use views::{Content, ViewError, Views};

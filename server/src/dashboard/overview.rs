@@ -25,7 +25,7 @@ pub(super) async fn overview(store: &dyn Store, rows: &RunRows) -> Result<Value,
     let front = front(store, run, candidates).await?;
     let is_claimed = is_worked_on(store, run).await?;
     Ok(json!({
-        "run": entry(run, is_claimed),
+        "run": entry(store, run, is_claimed).await?,
         "stats": statistics(run),
         "usage": run.summary.counters.usage,
         "limits": run.summary.limits,

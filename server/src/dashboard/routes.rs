@@ -9,14 +9,15 @@ use axum::body::Body;
 use axum::extract::{FromRef, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Extension, Json};
-use gepa_engine::{RunError, RunId, Seq};
+use gepa_engine::{LabelChange, RunError, RunId, RunLabels, Seq, Store, StoreError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::assets;
+use super::deletion::{DeleteError, delete_run};
 use super::resource::{ExampleSet, Part, Resource};
 use super::views::{ViewError, Views};
 use crate::access::Caller;
@@ -51,6 +52,9 @@ pub(crate) trait Helm: Send + Sync {
         overrides: &Map<String, Value>,
     ) -> Result<RunId, Failure>;
 
+    /// The store, opened for writing.
+    async fn writable(&self) -> Result<Arc<dyn Store>, StoreError>;
+
     /// Does what the request asks.
     async fn steer(&self, run: &RunId, request: SteerRequest) -> Result<Steered, SteerError>;
 }
@@ -67,6 +71,8 @@ where
         ("/ui/app.css", get(assets::style)),
         ("/api/dashboard", get(about)),
         ("/api/runs", get(runs)),
+        ("/api/runs/{run_id}", delete(remove)),
+        ("/api/runs/{run_id}/labels", post(label)),
         ("/api/runs/{run_id}/view", get(view)),
         ("/api/runs/{run_id}/changes", get(changes)),
         ("/api/runs/{run_id}/matrix/{set}", get(matrix)),
@@ -108,6 +114,15 @@ impl From<ViewError> for Failure {
             ViewError::Store(error) => error.into(),
             ViewError::Missing(message) => Self::new(StatusCode::NOT_FOUND, message),
             ViewError::Json(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        }
+    }
+}
+
+impl From<DeleteError> for Failure {
+    fn from(error: DeleteError) -> Self {
+        match error {
+            DeleteError::Store(error) => error.into(),
+            error @ DeleteError::OpenJob(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
         }
     }
 }
@@ -237,6 +252,31 @@ async fn steer(
         "seq": steered.seq,
         "at_rest": steered.at_rest,
     })))
+}
+
+/// Changes what people wrote beside the run.
+async fn label(
+    State(source): State<Source>,
+    Extension(caller): Extension<Caller>,
+    PathParams(run): PathParams<String>,
+    body: Body,
+) -> Result<Json<RunLabels>, Failure> {
+    let run = of_caller(&source, &caller, "label", &run).await?;
+    let change: LabelChange = read(body).await?;
+    let store = source.helm.writable().await?;
+    Ok(Json(store.set_labels(&run, &change).await?))
+}
+
+/// Deletes the run.
+async fn remove(
+    State(source): State<Source>,
+    Extension(caller): Extension<Caller>,
+    PathParams(run): PathParams<String>,
+) -> Result<Json<Value>, Failure> {
+    let run = of_caller(&source, &caller, "delete", &run).await?;
+    let store = source.helm.writable().await?;
+    let freed = delete_run(&*store, &run).await?;
+    Ok(Json(json!({"freed_bytes": freed})))
 }
 
 /// Where a branch begins, and what differs in it.

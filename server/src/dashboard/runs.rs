@@ -1,17 +1,156 @@
 //! The list of runs.
 
-use gepa_engine::record::{RunRow, RunStatus};
-use gepa_engine::{Store, StoreError};
-use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Newest first.
-pub(super) async fn runs(store: &dyn Store) -> Result<Value, StoreError> {
-    let mut entries = Vec::new();
-    for run in store.runs().await?.iter().rev() {
-        let is_claimed = is_worked_on(store, run).await?;
-        entries.push(entry(run, is_claimed));
+use gepa_engine::record::{RunRow, RunStatus};
+use gepa_engine::{RunId, RunLabels, Seq, Store, StoreError, Timestamp};
+use serde::{Serialize, Serializer};
+
+/// The fewest characters of a short id.
+const SHORTEST: usize = 6;
+
+/// What the list says about a run. Figures have the names of `gepa export --what stats`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunEntry {
+    /// The run.
+    pub run_id: RunId,
+    /// The end of its id that no other run's id ends with.
+    pub short: String,
+    /// Its name.
+    pub name: String,
+    /// Words by which it is found.
+    pub tags: BTreeSet<String>,
+    /// A text for people.
+    pub note: String,
+    /// When it was archived; `None` if it is not.
+    #[serde(serialize_with = "as_text")]
+    pub archived_at: Option<Timestamp>,
+    /// How it stands. [`state`](Self::state) also knows runs whose process was killed.
+    pub status: &'static str,
+    /// Whether a process works on it.
+    pub is_claimed: bool,
+    /// When it was created.
+    #[serde(serialize_with = "as_text")]
+    pub created_at: Option<Timestamp>,
+    /// When its last event was journaled.
+    #[serde(serialize_with = "as_text")]
+    pub updated_at: Option<Timestamp>,
+    /// When it finished.
+    #[serde(serialize_with = "as_text")]
+    pub finished_at: Option<Timestamp>,
+    /// The policy's provider and model.
+    pub policy: String,
+    /// The seed's mean pareto score.
+    pub baseline_score: Option<f64>,
+    /// The best mean pareto score.
+    pub best_score: Option<f64>,
+    /// The seed's mean held-out score.
+    pub baseline_validation_score: Option<f64>,
+    /// The best candidate's mean held-out score.
+    pub best_validation_score: Option<f64>,
+    /// Candidates tried.
+    pub trials_tried: u64,
+    /// Candidates accepted.
+    pub candidates_accepted: u64,
+    /// Size of the front.
+    pub front_size: u64,
+    /// Rollouts executed.
+    pub total_rollouts: u64,
+    /// Rollouts that failed.
+    pub failed_rollouts: u64,
+    /// Tokens of all calls.
+    pub total_tokens: u64,
+    /// Known cost in US dollars.
+    pub total_cost_usd: f64,
+    /// Calls without a known price.
+    pub unpriced_calls: u64,
+    /// Seconds for which processes worked on it.
+    pub total_time_seconds: f64,
+    /// Why it stopped.
+    pub stop_detail: Option<String>,
+    /// Why it was interrupted.
+    pub interruption: Option<String>,
+    /// The last event.
+    pub seq: Seq,
+}
+
+impl RunEntry {
+    /// All runs of a store, newest first, archived ones included.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn list(store: &dyn Store) -> Result<Vec<Self>, StoreError> {
+        let (runs, mut labels) = (store.runs().await?, store.labels().await?);
+        let mut shorts = shorts(&runs);
+        let mut entries = Vec::with_capacity(runs.len());
+        for run in runs.iter().rev() {
+            let is_claimed = is_worked_on(store, run).await?;
+            let labels = labels.remove(&run.run_id).unwrap_or_default();
+            let short = shorts.remove(run.run_id.as_str()).unwrap_or_default();
+            entries.push(Self::of(run, labels, short, is_claimed));
+        }
+        Ok(entries)
     }
-    Ok(json!({ "runs": entries }))
+
+    fn of(run: &RunRow, labels: RunLabels, short: String, is_claimed: bool) -> Self {
+        let (summary, counters) = (&run.summary, &run.summary.counters);
+        Self {
+            run_id: run.run_id.clone(),
+            short,
+            name: run.name.clone(),
+            tags: labels.tags,
+            note: labels.note,
+            archived_at: labels.archived_at,
+            status: summary.status.as_str(),
+            is_claimed,
+            created_at: Some(run.created_at),
+            updated_at: summary.updated_at,
+            finished_at: summary.finished_at,
+            policy: format!("{}/{}", run.policy_provider, run.policy_model),
+            baseline_score: summary.baseline_score,
+            best_score: summary.best_score,
+            baseline_validation_score: summary.baseline_validation_score,
+            best_validation_score: summary.best_validation_score,
+            trials_tried: counters.trials_tried,
+            candidates_accepted: counters.candidates_accepted,
+            front_size: summary.front_size,
+            total_rollouts: counters.total_rollouts,
+            failed_rollouts: counters.failed_rollouts,
+            total_tokens: counters.total_tokens,
+            total_cost_usd: counters.total_cost_usd(),
+            unpriced_calls: counters.unpriced_calls,
+            total_time_seconds: summary.active_seconds,
+            stop_detail: summary.stop_reason.as_ref().map(ToString::to_string),
+            interruption: summary.interruption.clone(),
+            seq: summary.seq,
+        }
+    }
+
+    /// How the run stands, for people: `killed` if it was running and no process works on it.
+    pub fn state(&self) -> &'static str {
+        if self.status == RunStatus::Running.as_str() && !self.is_claimed {
+            "killed"
+        } else {
+            self.status
+        }
+    }
+}
+
+/// The entry of one run. Its short id is its whole id, since the others are not looked at.
+pub(super) async fn entry(
+    store: &dyn Store,
+    run: &RunRow,
+    is_claimed: bool,
+) -> Result<RunEntry, StoreError> {
+    let labels = store.labels().await?.remove(&run.run_id);
+    let short = run.run_id.to_string();
+    Ok(RunEntry::of(
+        run,
+        labels.unwrap_or_default(),
+        short,
+        is_claimed,
+    ))
 }
 
 /// Whether a process works on the run. A run that is over needs no look at its claim.
@@ -23,33 +162,73 @@ pub(super) async fn is_worked_on(store: &dyn Store, run: &RunRow) -> Result<bool
     store.is_claimed(&run.run_id).await
 }
 
-/// What the list says about a run. Figures have the names of `gepa export --what stats`.
-pub(super) fn entry(run: &RunRow, is_claimed: bool) -> Value {
-    let (summary, counters) = (&run.summary, &run.summary.counters);
-    let at = |time: Option<gepa_engine::Timestamp>| time.map(|time| time.to_string());
-    json!({
-        "run_id": run.run_id,
-        "name": run.name,
-        "status": summary.status.as_str(),
-        "is_claimed": is_claimed,
-        "created_at": run.created_at.to_string(),
-        "updated_at": at(summary.updated_at),
-        "finished_at": at(summary.finished_at),
-        "policy": format!("{}/{}", run.policy_provider, run.policy_model),
-        "baseline_score": summary.baseline_score,
-        "best_score": summary.best_score,
-        "baseline_validation_score": summary.baseline_validation_score,
-        "best_validation_score": summary.best_validation_score,
-        "trials_tried": counters.trials_tried,
-        "candidates_accepted": counters.candidates_accepted,
-        "front_size": summary.front_size,
-        "total_rollouts": counters.total_rollouts,
-        "failed_rollouts": counters.failed_rollouts,
-        "total_tokens": counters.total_tokens,
-        "total_cost_usd": counters.total_cost_usd(),
-        "total_time_seconds": summary.active_seconds,
-        "stop_detail": summary.stop_reason.as_ref().map(ToString::to_string),
-        "interruption": summary.interruption,
-        "seq": summary.seq,
-    })
+/// For each run the end of its id that no other id ends with. Its beginning is the time, which runs
+/// of one day share.
+fn shorts(runs: &[RunRow]) -> BTreeMap<&str, String> {
+    let mut ids: Vec<(Vec<u8>, &str)> = runs
+        .iter()
+        .map(|run| run.run_id.as_str())
+        .map(|id| (id.bytes().rev().collect(), id))
+        .collect();
+    ids.sort();
+    let shared = |left: Option<&(Vec<u8>, &str)>, right: &[u8]| {
+        let pairs = left
+            .into_iter()
+            .flat_map(|(left, _)| left.iter().zip(right));
+        pairs.take_while(|(one, other)| one == other).count()
+    };
+    let mut found = BTreeMap::new();
+    for (place, (backwards, id)) in ids.iter().enumerate() {
+        let before = place.checked_sub(1).and_then(|before| ids.get(before));
+        let most = shared(before, backwards).max(shared(ids.get(place + 1), backwards));
+        let length = (most + 1).max(SHORTEST).min(id.len());
+        found.insert(*id, id[id.len() - length..].to_owned());
+    }
+    found
+}
+
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+fn as_text<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.serialize_some(&time.to_string()),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str) -> RunRow {
+        serde_json::from_value(serde_json::json!({
+            "run_id": id, "name": "", "created_at": 0, "config": null, "policy_provider": "",
+            "policy_model": "", "template": gepa_engine::PromptTemplate::default(), "pareto": [],
+            "validation": [], "summary": {},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_short_id_is_the_end_of_one_run_only() {
+        // Ids that share their ends, and one that is the end of another.
+        let mut numbers: Vec<String> = (0_u64..300)
+            .map(|number| format!("{:024x}", (number * number) << (number % 40)))
+            .collect();
+        numbers.extend([
+            "aaaaaaaaaaaaaaaa".to_owned(),
+            "b".repeat(8) + &"a".repeat(16),
+        ]);
+        numbers.sort();
+        numbers.dedup();
+        let runs: Vec<RunRow> = numbers.iter().map(|id| row(&format!("pl_{id}"))).collect();
+        let found = shorts(&runs);
+        assert_eq!(found.len(), runs.len());
+        for (id, short) in found {
+            let ends = runs
+                .iter()
+                .filter(|run| run.run_id.as_str().ends_with(&short));
+            assert_eq!(ends.count(), 1, "{id} {short}");
+            assert!(id.ends_with(&short) && short.len() >= SHORTEST);
+        }
+    }
 }

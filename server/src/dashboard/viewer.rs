@@ -65,8 +65,12 @@ impl Helm for AtHand {
         Err(Failure::new(StatusCode::CONFLICT, message))
     }
 
+    async fn writable(&self) -> Result<Arc<dyn Store>, StoreError> {
+        (self.open)().await
+    }
+
     async fn steer(&self, run: &RunId, request: SteerRequest) -> Result<Steered, SteerError> {
-        let store = (self.open)().await?;
+        let store = self.writable().await?;
         let run = store.run(run).await?;
         let config = async {
             let source = ConfigSource {

@@ -10,8 +10,9 @@ use super::blame::{self, Blame};
 use super::resource::{Part, Resource};
 use super::rollout_index::RolloutIndex;
 use super::run_rows::RunRows;
+use super::runs::RunEntry;
 use super::verdict::{self, BestOfRuns};
-use super::{candidate, failures, matrix, overview, rollout, runs};
+use super::{candidate, failures, matrix, overview, rollout};
 
 /// Runs whose rows are kept in memory.
 const MOST_RUNS: usize = 4;
@@ -88,7 +89,10 @@ impl Views {
     /// The store failed, or there is no such run, candidate or event.
     pub async fn read(&self, resource: &Resource) -> Result<Content, ViewError> {
         match resource {
-            Resource::Runs => Content::json(&runs::runs(&*self.store).await?),
+            Resource::Runs => {
+                let runs = RunEntry::list(&*self.store).await?;
+                Content::json(&serde_json::json!({ "runs": runs }))
+            }
             Resource::BestOfRuns(before, after) => {
                 Content::json(&BestOfRuns::read(&*self.store, before, after).await?)
             }
@@ -147,15 +151,19 @@ impl Views {
     }
 
     /// The rows of a run. Those of the last requests are kept, and read again only when the run has
-    /// new events.
+    /// new events or another name.
     async fn rows(&self, run: &RunId) -> Result<Arc<RunRows>, StoreError> {
-        let seq = self.store.run(run).await?.summary.seq;
+        let stored = self.store.run(run).await?;
         let known = {
             let rows = self.rows.lock();
             let mut of_run = rows.iter().filter(|rows| rows.run.run_id == *run);
             of_run.next().map(Arc::clone)
         };
-        if let Some(known) = known.filter(|known| known.run.summary.seq == seq) {
+        // A run can be renamed without an event.
+        let is_fresh = |known: &Arc<RunRows>| {
+            known.run.summary.seq == stored.summary.seq && known.run.name == stored.name
+        };
+        if let Some(known) = known.filter(is_fresh) {
             return Ok(known);
         }
         let read = Arc::new(RunRows::read(&*self.store, run).await?);

@@ -19,4 +19,6 @@ pub(crate) const ACTS: &[(&str, Role)] = &[
     ("hint", Role::Submit),
     ("exclude", Role::Submit),
     ("branch", Role::Submit),
+    ("label", Role::Submit),
+    ("delete", Role::Administer),
 ];

@@ -9,6 +9,7 @@
 mod access;
 mod client;
 mod envelope;
+mod labels;
 mod restarts;
 mod results;
 mod steering;

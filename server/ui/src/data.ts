@@ -4,7 +4,12 @@ export type ExampleId = string | number;
 
 export interface RunEntry {
   run_id: string;
+  /** The end of its id that no other run has. */
+  short: string;
   name: string;
+  tags: string[];
+  note: string;
+  archived_at: string | null;
   status: string;
   is_claimed: boolean;
   created_at: string;

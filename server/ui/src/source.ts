@@ -11,6 +11,7 @@ export interface Source {
   canBranch: boolean;
   post(path: string): Promise<void>;
   send<T>(path: string, body: unknown): Promise<T>;
+  remove<T>(path: string): Promise<T>;
   /** The run of a report. */
   readonly only: string | null;
 }
@@ -46,6 +47,10 @@ class Server implements Source {
 
   async send<T>(path: string, body: unknown): Promise<T> {
     return (await this.request(path, "POST", JSON.stringify(body))).json() as Promise<T>;
+  }
+
+  async remove<T>(path: string): Promise<T> {
+    return (await this.request(path, "DELETE")).json() as Promise<T>;
   }
 
   private async request(path: string, method = "GET", body?: string): Promise<Response> {
@@ -86,6 +91,10 @@ class Report implements Source {
 
   async send<T>(): Promise<T> {
     throw new Error("a report cannot steer a run");
+  }
+
+  async remove<T>(): Promise<T> {
+    throw new Error("a report cannot delete a run");
   }
 }
 

@@ -349,6 +349,45 @@ export const tests = {
     await close();
   },
 
+  async "runs are named, tagged, found, archived and deleted on the page"({ browser, opened, well }) {
+    const mine = healthy(well, "--set", "run.seed=2", "--set", "budget.max_rollouts=1200");
+    const entry = () => gepa(well, "runs", "--all", "--json").split("\n").filter(Boolean).map((line) => JSON.parse(line)).find((one) => one.run_id === mine);
+    const { page, wrong, close } = await open(browser, opened);
+    await visit(page, `#/run/${mine}/steer`);
+    await page.fill("#label-name", "<b>best</b> try");
+    await page.fill("#label-tags", "ship <i>x</i>");
+    await page.fill("#label-note", "look\nat this");
+    await page.locator("#labels-form button[type=submit]").click();
+    await page.waitForFunction(() => document.querySelector("#labels-form [role=status]")?.textContent === "Saved.");
+    const stored = entry();
+    assert.deepEqual([stored.name, stored.tags, stored.note], ["<b>best</b> try", ["<i>x</i>", "ship"], "look\nat this"]);
+    assert.ok((await page.locator(".runhead").innerText()).includes("#ship"));
+    await accessible(page, "labels");
+    await page.fill("#label-tags", "x".repeat(65));
+    await page.locator("#labels-form button[type=submit]").click();
+    await page.waitForFunction(() => /cannot be a tag/.test(document.querySelector("#labels-form [role=status]")?.textContent ?? ""));
+    await visit(page, "#/?tag=ship");
+    assert.equal(await page.locator(".vbody .vrow").count(), 1);
+    await visit(page, "#/?q=look");
+    assert.equal(await page.locator(".vbody .vrow").count(), 1);
+    await page.locator(".vbody input[type=checkbox]").check();
+    await page.getByRole("button", { name: "Archive the chosen" }).click();
+    await page.waitForFunction(() => document.querySelectorAll(".vbody .vrow").length === 0);
+    assert.ok(entry().archived_at);
+    await page.locator("#archived").check();
+    assert.equal(await page.locator(".vbody .vrow").count(), 1);
+    assert.ok(page.url().includes("archived=1"));
+    await accessible(page, "runs");
+    await visit(page, `#/run/${mine}/steer`);
+    page.removeAllListeners("dialog");
+    page.on("dialog", (dialog) => void dialog.accept());
+    await page.locator("#delete-run").click();
+    await page.waitForFunction(() => /^Deleted\. /.test(document.querySelector("#labels-form [role=status]")?.textContent ?? ""));
+    assert.equal(entry(), undefined);
+    assert.deepEqual(wrong.filter((line) => !line.includes("422")), []);
+    await close();
+  },
+
   async "blame prints the lines of the best prompt with their iterations"({ well, run }) {
     const text = gepa(well, "blame", run);
     const best = gepa(well, "best", run).split("\n").filter((line) => line.trim() !== "");

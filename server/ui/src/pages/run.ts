@@ -12,6 +12,7 @@ import { configTab } from "./config";
 import { eventPage } from "./event";
 import { examplesTab } from "./examples";
 import { failuresTab } from "./failures";
+import { tagList } from "./labels";
 import { lineageTab } from "./lineage";
 import { overviewTab } from "./overview";
 import { reflectionsTab } from "./reflections";
@@ -57,6 +58,7 @@ export async function runPage(source: Source, run: string, rest: string[], param
     return h("a", { href: href(["run", run, ...(tab === "" ? [] : [tab])]), "aria-current": isHere ? "page" : null }, title);
   });
   const body = h("div", {}, headed, h("nav", { class: "tabs", "aria-label": "Views of the run" }, tabs), content);
+  content.addEventListener("labelled", () => headed.replaceChildren(head(context)));
   const leave = follow(context, async () => {
     headed.replaceChildren(head(context));
     // A page with a detail or with forms stays as it is; lists and charts show what is new.
@@ -82,10 +84,13 @@ function head(context: Context): HTMLElement {
     h("span", { class: `status ${run.status}` }, run.status),
     h("code", {}, run.run_id),
     h("span", { class: "dim" }, run.policy, " \u00b7 ", duration(run.total_time_seconds)),
+    tagList(run.tags),
+    run.archived_at !== null && h("span", { class: "dim" }, "archived"),
     ended !== null && h("span", { class: "dim" }, ended),
     run.status === "running" && !run.is_claimed && h("span", { class: "warn" }, `No process works on it. Resume it with gepa run --resume ${run.run_id}`),
     origin !== null && h("span", { class: "dim" }, `branch of ${origin.run} after iteration ${origin.iteration}`),
     steering(context),
+    run.note !== "" && h("p", { class: "note" }, run.note),
   );
 }
 

@@ -6,10 +6,11 @@ import { count, dollars, duration, score, time } from "../format";
 import type { Page } from "../main";
 import { href, setParams } from "../route";
 import type { Source } from "../source";
+import { setLabels, tagList } from "./labels";
 import { table, type Column } from "./table";
 
 export async function runsPage(source: Source, params: URLSearchParams): Promise<Page> {
-  const { runs } = await source.json<{ runs: RunEntry[] }>("runs");
+  let { runs } = await source.json<{ runs: RunEntry[] }>("runs");
   if (runs.length === 0) {
     const text = "The store has no runs yet. `gepa run CONFIG` starts one.";
     return { title: "Runs", body: h("div", { class: "card narrow" }, h("h1", {}, "Runs"), h("p", {}, text)) };
@@ -46,11 +47,12 @@ export async function runsPage(source: Source, params: URLSearchParams): Promise
         const box = h("input", { type: "checkbox", "aria-label": `Choose ${run.run_id} for a comparison` });
         box.checked = chosen.has(run.run_id);
         box.addEventListener("change", () => choose(run.run_id, box.checked));
-        return [box, h("a", { href: href(["run", run.run_id]), title: run.run_id }, run.run_id.slice(0, 15))];
+        return [box, h("a", { href: href(["run", run.run_id]), title: run.run_id }, run.short)];
       },
     },
     { name: "name", title: "Name", isFigure: false, key: (row) => at(row).name, cell: (row) => at(row).name },
-    { name: "status", title: "Status", isFigure: false, key: (row) => at(row).status, cell: (row) => h("span", { class: `status ${at(row).status}` }, at(row).status) },
+    { name: "tags", title: "Tags", isFigure: false, key: (row) => at(row).tags.join(" ") || null, cell: (row) => h("span", { title: at(row).note || null }, tagList(at(row).tags), at(row).archived_at !== null && " archived") },
+    { name: "status", title: "Status", isFigure: false, key: (row) => state(at(row)), cell: (row) => h("span", { class: `status ${at(row).status}` }, state(at(row))) },
     { name: "created", title: "Created", isFigure: false, key: (row) => at(row).created_at, cell: (row) => time(at(row).created_at) },
     figure("baseline", "Baseline", (run) => run.baseline_score, score),
     figure("best", "Best", (run) => run.best_score, score),
@@ -61,14 +63,25 @@ export async function runsPage(source: Source, params: URLSearchParams): Promise
     figure("cost", "Cost", (run) => run.total_cost_usd, dollars),
     figure("seconds", "Time", (run) => run.total_time_seconds, duration),
   ];
-  const search = h("input", { type: "search", id: "search", value: params.get("q") ?? "", placeholder: "name, id, status, model" });
+  const search = h("input", { type: "search", id: "search", value: params.get("q") ?? "", placeholder: "name, id, tag, note, model" });
+  const choice = (id: string, all: string, values: string[]): HTMLSelectElement => {
+    const wanted = params.get(id) ?? "";
+    const options = [...new Set([...values, ...(wanted === "" ? [] : [wanted])])].sort();
+    return h("select", { id }, h("option", { value: "" }, all), options.map((value) => h("option", { value, selected: value === wanted }, value)));
+  };
+  const status = choice("status", "any status", runs.map(state));
+  const tag = choice("tag", "any tag", runs.flatMap((run) => run.tags));
+  const name = choice("name", "any name", runs.map((run) => run.name));
+  const archived = h("input", { type: "checkbox", id: "archived", checked: params.get("archived") !== null });
   const shown = h("span", { class: "dim", role: "status" });
 
   function matching(): number[] {
     const wanted = search.value.trim().toLowerCase();
     const rows = runs.map((_, row) => row).filter((row) => {
       const run = at(row);
-      return wanted === "" || `${run.name} ${run.run_id} ${run.status} ${run.policy}`.toLowerCase().includes(wanted);
+      const texts = [run.name, run.run_id, state(run), run.policy, run.note, ...run.tags].join("\n").toLowerCase();
+      const isMeant = (status.value === "" || state(run) === status.value) && (tag.value === "" || run.tags.includes(tag.value)) && (name.value === "" || run.name === name.value);
+      return isMeant && (archived.checked || run.archived_at === null) && texts.includes(wanted);
     });
     shown.textContent = `${rows.length} of ${runs.length} runs`;
     return rows;
@@ -82,10 +95,32 @@ export async function runsPage(source: Source, params: URLSearchParams): Promise
     onSort: (sort, isDescending) => setParams({ sort, order: isDescending ? null : "up" }),
     onOpen: (row) => (location.hash = href(["run", at(row).run_id])),
   });
-  search.addEventListener("input", () => {
-    setParams({ q: search.value });
+  function filter(): void {
+    setParams({ q: search.value || null, status: status.value || null, tag: tag.value || null, name: name.value || null, archived: archived.checked ? "1" : null });
     list.show(matching());
-  });
-  const body = h("div", {}, h("h1", {}, "Runs"), h("div", { class: "tools" }, h("label", { for: "search" }, "Search"), search, compare, shown), list.element);
+  }
+  for (const control of [search, status, tag, name, archived]) control.addEventListener("input", filter);
+
+  /** Archives the chosen runs, or lists them again. */
+  async function archive(isArchived: boolean): Promise<void> {
+    for (const run of chosen) await setLabels(source, run, { archived: isArchived });
+    ({ runs } = await source.json<{ runs: RunEntry[] }>("runs"));
+    chosen.clear();
+    choose("", false);
+    list.show(matching());
+  }
+  const archiving = (title: string, isArchived: boolean): HTMLElement =>
+    h("button", { type: "button", onclick: () => void archive(isArchived).catch((error: Error) => (shown.textContent = error.message)) }, title);
+  const label = (id: string, title: string): HTMLElement => h("label", { for: id }, title);
+  const body = h(
+    "div",
+    {},
+    h("h1", {}, "Runs"),
+    h("div", { class: "tools" }, label("search", "Search"), search, label("status", "Status"), status, label("tag", "Tag"), tag, label("name", "Name"), name, archived, label("archived", "Archived too"), shown),
+    h("div", { class: "tools" }, compare, archiving("Archive the chosen", true), archiving("List the chosen again", false)),
+    list.element,
+  );
   return { title: "Runs", body };
 }
+
+const state = (run: RunEntry): string => (run.status === "running" && !run.is_claimed ? "killed" : run.status);

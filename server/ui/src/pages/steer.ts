@@ -5,6 +5,7 @@ import { h, type Child } from "../dom";
 import { href } from "../route";
 import type { Source } from "../source";
 import { list } from "./event";
+import { labelsForm } from "./labels";
 import type { Context } from "./run";
 
 const NAME = "gepa-name";
@@ -65,6 +66,7 @@ export async function steerTab(context: Context): Promise<HTMLElement> {
     "div",
     { class: "stack" },
     source.isLive && h("section", { class: "card" }, h("h2", {}, "Who acts"), nameField()),
+    source.isLive && labelsForm(context),
     source.isLive && h("div", { class: "two" }, !over && course(context), limits(context), !over && hint(context), exclude(context), !over && veto(context), source.canBranch && branch(context)),
     source.isLive && !over && (await text(context)),
     h("section", { class: "card" }, h("h2", {}, "What people did"), history(context)),

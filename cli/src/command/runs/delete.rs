@@ -1,0 +1,190 @@
+//! Deleting runs.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use gepa_engine::record::RunRow;
+use gepa_engine::{RunId, Store, StoreError, Timestamp};
+use gepa_server::{DeleteError, RunEntry, delete_run};
+
+use super::writable;
+use crate::arguments::{Deletion, RunFilter, StoreArguments};
+use crate::error::CommandError;
+use crate::format::{bytes, count, one_line};
+use crate::output::people;
+use crate::run_log;
+use crate::surroundings::find_run;
+
+pub(super) async fn delete(
+    names: &[String],
+    deletion: &Deletion,
+    store: &StoreArguments,
+) -> Result<ExitCode, CommandError> {
+    let (store, url) = writable(store).await?;
+    let mut runs: Vec<RunRow> = Vec::new();
+    for name in names {
+        let run = find_run(&*store, name).await?;
+        if runs.iter().all(|other| other.run_id != run.run_id) {
+            runs.push(run);
+        }
+    }
+    if !deletion.yes && !is_wanted(&runs)? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let runs: Vec<RunId> = runs.into_iter().map(|run| run.run_id).collect();
+    let kept = delete_all(&store, &url, runs).await?;
+    for (_, error) in &kept {
+        let _ = writeln!(io::stderr(), "error: {error}");
+    }
+    if deletion.compact {
+        compact_now(&*store).await?;
+    }
+    Ok(if kept.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+pub(super) async fn prune(
+    older: u64,
+    filter: &RunFilter,
+    dry_run: bool,
+    deletion: &Deletion,
+    store: &StoreArguments,
+) -> Result<ExitCode, CommandError> {
+    let (store, url) = writable(store).await?;
+    let before = Timestamp(
+        Timestamp::now()
+            .0
+            .saturating_sub_unsigned(older.saturating_mul(1_000_000)),
+    );
+    let is_old = |run: &RunEntry| {
+        run.updated_at
+            .or(run.created_at)
+            .is_some_and(|at| at <= before)
+    };
+    let all = RunEntry::list(&*store).await?;
+    let old = all.iter().filter(|run| is_old(run) && filter.takes(run));
+    let is_spared = |run: &&RunEntry| !run.tags.is_empty() && filter.tags.is_empty();
+    let spared = old.clone().filter(is_spared).count();
+    let mut runs = Vec::new();
+    for run in old.filter(|run| !is_spared(run)) {
+        runs.push(store.run(&run.run_id).await?);
+    }
+    if spared > 0 {
+        let _ = writeln!(io::stderr(), "{spared} old runs have a tag and are kept");
+    }
+    if runs.is_empty() {
+        let _ = writeln!(io::stderr(), "no run is to be deleted");
+        return Ok(ExitCode::SUCCESS);
+    }
+    if dry_run {
+        let mut out = people();
+        for run in &runs {
+            writeln!(out, "would delete {}", described(run))?;
+        }
+        out.flush()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !deletion.yes && !is_wanted(&runs)? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let runs = runs.into_iter().map(|run| run.run_id).collect();
+    for (_, error) in delete_all(&store, &url, runs).await? {
+        let _ = writeln!(io::stderr(), "kept: {error}");
+    }
+    if deletion.compact {
+        compact_now(&*store).await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn compact(store: &StoreArguments) -> Result<ExitCode, CommandError> {
+    let (store, _) = writable(store).await?;
+    compact_now(&*store).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn compact_now(store: &dyn Store) -> Result<(), CommandError> {
+    let smaller = store.compact().await?;
+    let mut out = people();
+    writeln!(out, "the store is {} smaller", bytes(smaller))?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Deletes runs, branches before the runs they begin in. Returns those that are kept, and why.
+async fn delete_all(
+    store: &Arc<dyn Store>,
+    url: &str,
+    mut runs: Vec<RunId>,
+) -> Result<Vec<(RunId, DeleteError)>, CommandError> {
+    // A branch is younger than its origin, and ids are sorted by time.
+    runs.sort();
+    let (mut kept, mut freed, mut deleted) = (Vec::new(), 0, 0_u64);
+    let mut out = people();
+    for run in runs.into_iter().rev() {
+        match delete_run(&**store, &run).await {
+            Ok(in_store) => {
+                let in_log = run_log::remove(url, &run);
+                writeln!(out, "deleted {run}: {} freed", bytes(in_store + in_log))?;
+                out.flush()?;
+                freed += in_store + in_log;
+                deleted += 1;
+            }
+            Err(
+                error @ (DeleteError::OpenJob(_)
+                | DeleteError::Store(StoreError::Claimed { .. } | StoreError::Needed { .. })),
+            ) => kept.push((run, error)),
+            Err(DeleteError::Store(error)) => return Err(error.into()),
+            Err(other) => return Err(CommandError::Missing(other.to_string())),
+        }
+    }
+    if deleted > 1 {
+        writeln!(out, "{deleted} runs deleted: {} freed", bytes(freed))?;
+    }
+    out.flush()?;
+    Ok(kept)
+}
+
+/// Asks on the terminal. Without one, nobody could answer.
+fn is_wanted(runs: &[RunRow]) -> Result<bool, CommandError> {
+    if !io::stdin().is_terminal() {
+        return Err(CommandError::Usage(
+            "nothing is deleted without a confirmation, and the input is no terminal; add `--yes`"
+                .to_owned(),
+        ));
+    }
+    let mut err = io::stderr();
+    for run in runs {
+        writeln!(err, "{}", described(run))?;
+    }
+    write!(err, "Delete {} for good? [y/N] ", plural(runs.len()))?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    let is_wanted = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
+    if !is_wanted {
+        writeln!(err, "nothing was deleted")?;
+    }
+    Ok(is_wanted)
+}
+
+fn described(run: &RunRow) -> String {
+    format!(
+        "{}  {}  {}  {} rollouts",
+        run.run_id,
+        one_line(&run.name, 60),
+        run.summary.status.as_str(),
+        count(run.summary.counters.total_rollouts)
+    )
+}
+
+fn plural(runs: usize) -> String {
+    match runs {
+        1 => "this run".to_owned(),
+        many => format!("these {many} runs"),
+    }
+}

@@ -1,0 +1,92 @@
+//! The list of runs.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use gepa_server::RunEntry;
+
+use crate::arguments::RunsArguments;
+use crate::error::CommandError;
+use crate::format::{count, dollars, one_line, score, time};
+use crate::output::{people, stdout};
+use crate::surroundings::existing_store;
+
+pub(super) async fn list(arguments: &RunsArguments) -> Result<ExitCode, CommandError> {
+    let store = existing_store(&arguments.store).await?;
+    let all = RunEntry::list(&*store).await?;
+    let is_shown = |run: &&RunEntry| arguments.all || run.archived_at.is_none();
+    let meant = all.iter().filter(|run| arguments.filter.takes(run));
+    let shown = meant.clone().filter(is_shown);
+    let listed: Vec<&RunEntry> = shown.take(arguments.last.unwrap_or(usize::MAX)).collect();
+    if arguments.json {
+        let mut out = stdout();
+        for run in listed {
+            serde_json::to_writer(&mut out, run).map_err(io::Error::from)?;
+            writeln!(out)?;
+        }
+        out.flush()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !listed.is_empty() {
+        let mut out = people();
+        write_table(&mut out, &listed)?;
+        out.flush()?;
+    }
+    if let Some(note) = note(&all, meant.count(), listed.len(), arguments.all) {
+        let _ = writeln!(io::stderr(), "{note}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a list without a run, or without archived ones, does not say.
+fn note(all: &[RunEntry], meant: usize, listed: usize, with_archived: bool) -> Option<String> {
+    if all.is_empty() {
+        return Some("the store has no runs yet; start one with `gepa run CONFIG`".to_owned());
+    }
+    let archived = all.iter().filter(|run| run.archived_at.is_some()).count();
+    match (listed, meant) {
+        (0, 0) => Some(format!(
+            "none of the {} runs meets the conditions",
+            all.len()
+        )),
+        (0, _) if !with_archived => {
+            Some("only archived runs meet the conditions; `--all` lists them".to_owned())
+        }
+        _ if archived > 0 && !with_archived => {
+            Some(format!("{archived} archived; `--all` lists them as well"))
+        }
+        _ => None,
+    }
+}
+
+fn write_table(out: &mut impl Write, runs: &[&RunEntry]) -> io::Result<()> {
+    writeln!(
+        out,
+        "{:<27}  {:<8}  {:<23}  {:<11}  {:>15}  {:>11}  {:>9}  {:>9}  name",
+        "run", "short", "created", "status", "pareto baseline", "pareto best", "rollouts", "cost"
+    )?;
+    for run in runs {
+        let cost = match (run.unpriced_calls, run.total_cost_usd) {
+            (1.., 0.0) => "unknown".to_owned(),
+            (_, cost) => dollars(cost),
+        };
+        let figure = |value: Option<f64>| value.map_or_else(|| "none yet".to_owned(), score);
+        let tags: Vec<String> = run.tags.iter().map(|tag| format!("#{tag}")).collect();
+        let archived = run.archived_at.map_or("", |_| " (archived)");
+        let line = format!(
+            "{:<27}  {:<8}  {:<23}  {:<11}  {:>15}  {:>11}  {:>9}  {:>9}  {}{archived} {}",
+            run.run_id.as_str(),
+            run.short,
+            run.created_at.map(time).unwrap_or_default(),
+            run.state(),
+            figure(run.baseline_score),
+            figure(run.best_score),
+            count(run.total_rollouts),
+            cost,
+            one_line(&run.name, 60),
+            tags.join(" ")
+        );
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
