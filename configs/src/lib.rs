@@ -9,6 +9,7 @@ mod key_map;
 mod load;
 mod look;
 mod other_names;
+mod patterns;
 mod presets;
 mod prices;
 mod problem;

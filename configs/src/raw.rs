@@ -2,7 +2,7 @@
 
 use gepa_engine::config::{
     BudgetSettings, FinalSettings, MergeSettings, ReflectionSettings, RolloutSettings, RunSettings,
-    SearchSettings, ValidationSettings,
+    SearchSettings, TextSettings, ValidationSettings,
 };
 use std::path::PathBuf;
 
@@ -70,6 +70,9 @@ pub struct RawConfig {
     pub merge: MergeSettings,
     /// The prompt of the reflection model, and which replies are accepted.
     pub reflection: ReflectionSettings,
+    /// What the texts of components may become, by component.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub texts: IndexMap<String, TextSettings>,
     /// Retries, time limits, failures.
     pub rollouts: RolloutSettings,
     /// Rollouts executed by workers on other machines.

@@ -18,7 +18,7 @@ use crate::restrict::restrict;
 use crate::task::TaskConfig;
 
 /// Tables of our own format that a document may have beside `[prompt_learning]`. They win over it.
-const BESIDE_A_JOB: [&str; 12] = [
+const BESIDE_A_JOB: [&str; 13] = [
     "run",
     "evaluator",
     "providers",
@@ -27,6 +27,7 @@ const BESIDE_A_JOB: [&str; 12] = [
     "merge",
     "reflection",
     "reflection_model",
+    "texts",
     "rollouts",
     "budget",
     "validation",

@@ -17,6 +17,7 @@ use gepa_tasks::scorer::{Scorer, ScorerSettings};
 use crate::context::LoadContext;
 use crate::data_digests::digests;
 use crate::document::ConfigDocument;
+use crate::patterns::RegularExpressions;
 use crate::prices;
 use crate::problem::ConfigError;
 use crate::prompt::{read_prompt, read_text, seed_candidate};
@@ -105,6 +106,7 @@ impl TaskConfig {
         settings.search.clone_from(&raw.search);
         settings.merge.clone_from(&raw.merge);
         settings.reflection.clone_from(&raw.reflection);
+        settings.texts.clone_from(&raw.texts);
         settings.rollouts.clone_from(&raw.rollouts);
         settings.budget.clone_from(&raw.budget);
         settings.validation.clone_from(&raw.validation);
@@ -116,7 +118,8 @@ impl TaskConfig {
         let Some(seed) = seed else {
             return Err(document.locate_all(problems));
         };
-        match Config::new(seed, prompt, sets, settings) {
+        let patterns = Arc::new(RegularExpressions);
+        match Config::with_patterns(seed, prompt, sets, settings, patterns) {
             Ok(config) if problems.is_empty() => Ok(Self {
                 config,
                 described,

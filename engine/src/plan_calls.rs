@@ -116,7 +116,6 @@ fn grown(seed: &Arc<Candidate>, longest: usize) -> Arc<Candidate> {
 fn reflection(config: &Config, candidate: &Arc<Candidate>, chars: usize) -> ProposalRequest {
     let components = candidate.components().iter();
     let longest = components.max_by_key(|(_, text)| text.len());
-    let settings = &config.settings().reflection;
     let record = |example| ReflectiveRecord {
         example,
         scored: Scored {
@@ -125,12 +124,17 @@ fn reflection(config: &Config, candidate: &Arc<Candidate>, chars: usize) -> Prop
         },
     };
     let minibatch = u64::from(config.settings().search.minibatch_size);
-    let asked = longest.map(|(name, _)| ComponentRequest {
-        name: Arc::clone(name),
-        attempt: 1,
-        complaint: None,
-        wildcards: config.required_wildcards(name).to_vec(),
-        max_chars: settings.max_text_chars as usize,
+    let asked = longest.map(|(name, text)| {
+        let rules = config.text_rules(name, Arc::clone(text));
+        ComponentRequest {
+            name: Arc::clone(name),
+            attempt: 1,
+            complaint: None,
+            requirements: rules.demands.requirements.clone(),
+            wildcards: rules.wildcards,
+            max_chars: rules.max_chars,
+            shorten: None,
+        }
     });
     ProposalRequest {
         run_id: "plan".into(),

@@ -14,6 +14,7 @@ mod outcome;
 mod prompt;
 mod proposer;
 mod reasoning;
+mod requirements;
 mod score_range;
 mod stage;
 mod usage;
@@ -34,6 +35,9 @@ pub use proposer::{
     ProposerError, ProposerErrorKind, ReflectiveRecord, SentPrompt,
 };
 pub use reasoning::{SplitReply, split_reasoning};
+pub use requirements::{
+    PatternSyntax, PlainPatterns, TextPattern, TextRequirements, estimated_tokens,
+};
 pub use score_range::ScoreRange;
 pub use stage::{Phase, Stage};
 pub use usage::{MicroUsd, Purpose, Usage, UsageBound};

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    ExampleId, Message, ModelError, ModelErrorKind, REASONING_KEY, Scored, Usage, UsageBound,
+    ExampleId, Message, ModelError, ModelErrorKind, REASONING_KEY, Scored, TextRequirements, Usage,
+    UsageBound,
 };
 
 /// Writes new texts from what a candidate did on a few examples.
@@ -93,6 +94,12 @@ pub struct ComponentRequest {
     pub wildcards: Vec<Arc<str>>,
     /// Most characters of the new text.
     pub max_chars: usize,
+    /// What else the new text must satisfy.
+    #[serde(default, skip_serializing_if = "TextRequirements::is_empty")]
+    pub requirements: TextRequirements,
+    /// A new text that was too long. The answer is to be a shorter form of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shorten: Option<Arc<str>>,
 }
 
 /// A rewrite that was tried before.
@@ -114,6 +121,8 @@ pub struct EarlierAttempt {
 pub struct ProposedTexts {
     /// The new texts by component: first the one to try, then further ones where several were wanted.
     pub texts: IndexMap<Arc<str>, Vec<String>>,
+    /// Why further texts of the reply could not be read, by component.
+    pub unread: IndexMap<Arc<str>, Vec<String>>,
     /// The cost of the new texts.
     pub usage: Usage,
     /// The reply they were read from, where there was one; it is journaled with them.
@@ -155,6 +164,8 @@ pub enum ProposerErrorKind {
     Truncated,
     /// The proposer declined.
     Refused,
+    /// The reply changes places that the present text does not have, or has more than once.
+    NotApplicable,
     /// The provider refused the key: no call with it will ever work, so the run ends.
     KeyRejected,
     /// The provider is down and stayed down: the run pauses, and nothing is journaled.

@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 
-use gepa_engine::CloseReason;
 use gepa_engine::record::{Endings, RunRow};
+use gepa_engine::{CloseReason, ReflectionFailureKind};
+
+use indexmap::IndexMap;
 
 use crate::format::{count, one_line};
 use crate::progress::perfect_score;
@@ -29,19 +31,24 @@ pub(super) fn write_endings(out: &mut dyn Write, run: &RunRow) -> io::Result<()>
         parts(endings).join(", ")
     )?;
     if replies > 0 {
-        let by_kind: Vec<String> = endings
-            .refused
-            .iter()
-            .map(|(kind, number)| format!("{} {}", count(*number), kind.as_str()))
-            .collect();
         let last = endings.last_refusal.as_deref().unwrap_or_default();
         writeln!(
             out,
             "{} repl{} of the reflection model refused ({}), the last: {}",
             count(replies),
             if replies == 1 { "y" } else { "ies" },
-            by_kind.join(", "),
+            by_kind(&endings.refused),
             one_line(last, QUOTED)
+        )?;
+    }
+    let texts: u64 = endings.texts_refused.values().sum();
+    if texts > 0 {
+        writeln!(
+            out,
+            "{} further text{} of replies refused ({})",
+            count(texts),
+            plural(texts),
+            by_kind(&endings.texts_refused)
         )?;
     }
     let scores = run.summary.scores.as_ref();
@@ -49,6 +56,15 @@ pub(super) fn write_endings(out: &mut dyn Write, run: &RunRow) -> io::Result<()>
         writeln!(out, "{warning}")?;
     }
     Ok(())
+}
+
+/// How often each thing was wrong.
+fn by_kind(refused: &IndexMap<ReflectionFailureKind, u64>) -> String {
+    let by_kind = refused.iter();
+    let by_kind: Vec<String> = by_kind
+        .map(|(kind, number)| format!("{} {}", count(*number), kind.as_str()))
+        .collect();
+    by_kind.join(", ")
 }
 
 /// The ways in which proposals ended, each with its number.

@@ -6,3 +6,4 @@ mod prompts;
 mod rows;
 mod scorers;
 mod support;
+mod texts;

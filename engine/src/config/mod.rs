@@ -1,19 +1,24 @@
 //! The engine's settings, and a configuration that cannot be invalid.
 
+mod ending;
 mod growing;
 mod problem;
 mod reflection;
 mod resolved;
 mod rules;
 mod settings;
+mod texts;
 
+pub use ending::{FinalSettings, ValidationSettings};
 pub use growing::{Evaluation, GrowingSettings};
 pub use problem::{InvalidConfig, Problem};
-pub use reflection::{ReflectionSettings, ReplyReading};
+pub use reflection::{ReflectionSettings, ReplyReading, RewriteMode};
 pub use resolved::{Config, ExampleSets};
 pub use rules::SearchRules;
 pub use settings::{
-    Acceptance, BudgetSettings, ComponentSelection, Duplicates, FinalSettings, MergeSettings,
-    Overlap, ParentSelection, RolloutSettings, RunSettings, ScheduleKind, SearchSettings, Settings,
-    Speculation, StaleChildren, ValidationSettings,
+    Acceptance, BudgetSettings, ComponentSelection, Duplicates, MergeSettings, Overlap,
+    ParentSelection, RolloutSettings, RunSettings, ScheduleKind, SearchSettings, Settings,
+    Speculation, StaleChildren,
 };
+pub(crate) use texts::TextDemands;
+pub use texts::TextSettings;

@@ -24,6 +24,9 @@ pub struct ReflectionSettings {
     /// Rejected texts of the same parent that the prompt names, so that they are not tried again; the
     /// last ones, in at most 600 characters. 0 names none. If absent: 3 where rows grow, otherwise 0.
     pub memory: Option<u32>,
+    /// How the model writes a new text.
+    #[serde(skip_serializing_if = "RewriteMode::is_default")]
+    pub mode: RewriteMode,
     /// How the new text is read from a reply.
     pub reading: ReplyReading,
     /// Calls per component before the proposal is given up.
@@ -48,6 +51,7 @@ impl Default for ReflectionSettings {
             templates: IndexMap::new(),
             hypotheses: None,
             memory: None,
+            mode: RewriteMode::Rewrite,
             reading: ReplyReading::LastBlock,
             max_attempts: 2,
             max_failures_in_a_row: 10,
@@ -71,4 +75,28 @@ pub enum ReplyReading {
     /// As the reference implementation reads: the text between the first and the last three backticks
     /// of the whole reply, or the reply itself where there are none, however it ended.
     Reference,
+}
+
+/// How the reflection model writes a new text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RewriteMode {
+    /// As a whole.
+    #[default]
+    Rewrite,
+    /// As replacements of parts of the present text. Each part must stand in it exactly once.
+    Edit,
+}
+
+impl RewriteMode {
+    /// Whether it is the default. Stored settings then do not mention it, as those of older versions do
+    /// not.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde calls it with a reference"
+    )]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }

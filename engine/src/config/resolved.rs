@@ -4,13 +4,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
-use gepa_evaluation::{ExampleId, PromptTemplate, wildcards_in};
+use gepa_evaluation::{ExampleId, PatternSyntax, PromptTemplate, wildcards_in};
 use indexmap::IndexMap;
 
 use super::growing::Evaluation;
 use super::problem::{InvalidConfig, Problem};
-use super::settings::{Overlap, RunSettings, ScheduleKind, Settings, Speculation};
-use crate::reflection::Template;
+use super::reflection::RewriteMode;
+use super::settings::{Duplicates, Overlap, RunSettings, ScheduleKind, Settings, Speculation};
+use super::texts::{TextDemands, check_seed, read_demands};
+use crate::reflection::{Template, TextRules};
 
 /// The most proposals of one generation. The limit keeps a typing error from filling the memory.
 const LARGEST_GENERATION: u32 = 10_000;
@@ -44,23 +46,63 @@ pub struct Config {
     settings: Settings,
     seed: Arc<Candidate>,
     prompt: PromptTemplate,
+    /// Seed and prompt with the marks of frozen parts.
+    given: Arc<(Candidate, PromptTemplate)>,
     sets: ExampleSets,
     templates: IndexMap<Arc<str>, Template>,
     required_wildcards: IndexMap<Arc<str>, Vec<Arc<str>>>,
+    demands: IndexMap<Arc<str>, Arc<TextDemands>>,
+    patterns: Option<Arc<dyn PatternSyntax>>,
 }
 
 impl Config {
     /// Checks everything and reports all problems at once.
     ///
     /// `prompt` says how the seed's components become chat messages; leave it empty where
-    /// candidates are not prompts.
+    /// candidates are not prompts. The marks of `texts.NAME.frozen_marks` are taken out of the seed and of
+    /// the prompt.
     pub fn new(
         seed: Candidate,
         prompt: PromptTemplate,
         sets: ExampleSets,
         settings: Settings,
     ) -> Result<Self, InvalidConfig> {
+        Self::read(seed, prompt, sets, settings, None)
+    }
+
+    /// The same as [`new`](Self::new), with the language of the patterns in `texts.NAME.forbidden`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new), which refuses every pattern.
+    pub fn with_patterns(
+        seed: Candidate,
+        prompt: PromptTemplate,
+        sets: ExampleSets,
+        settings: Settings,
+        patterns: Arc<dyn PatternSyntax>,
+    ) -> Result<Self, InvalidConfig> {
+        Self::read(seed, prompt, sets, settings, Some(patterns))
+    }
+
+    fn read(
+        seed: Candidate,
+        prompt: PromptTemplate,
+        sets: ExampleSets,
+        settings: Settings,
+        patterns: Option<Arc<dyn PatternSyntax>>,
+    ) -> Result<Self, InvalidConfig> {
         let mut problems = Vec::new();
+        let given = Arc::new((seed.clone(), prompt.clone()));
+        let demanded = read_demands(
+            seed,
+            prompt,
+            &settings.texts,
+            patterns.as_deref(),
+            &mut problems,
+        );
+        check_seed(&demanded, &mut problems);
+        let (seed, prompt, demands) = (demanded.seed, demanded.prompt, demanded.demands);
         check_numbers(&settings, &mut problems);
         settings.search.growing.check(&mut problems);
         check_schedule(&settings.run, &mut problems);
@@ -92,9 +134,12 @@ impl Config {
             settings,
             seed,
             prompt,
+            given,
             sets,
             templates,
             required_wildcards,
+            demands,
+            patterns,
         })
     }
 
@@ -104,8 +149,32 @@ impl Config {
     ///
     /// As for [`new`](Self::new).
     pub fn with_settings(&self, settings: Settings) -> Result<Self, InvalidConfig> {
-        let (prompt, sets) = (self.prompt.clone(), self.sets.clone());
-        Self::new((*self.seed).clone(), prompt, sets, settings)
+        // Only settings that name marks can read texts with marks.
+        let marked = |name: &str| {
+            let own = settings.texts.get(name);
+            own.is_some_and(|own| own.frozen_marks.is_some())
+        };
+        let (given_seed, given_prompt) = &*self.given;
+        let texts = given_seed.components().iter();
+        let texts = texts.map(|(name, text)| {
+            let plain = self.seed.text(name).filter(|_| !marked(name));
+            (name.to_string(), plain.unwrap_or(text).to_string())
+        });
+        // The components are those of a seed.
+        let seed = Candidate::new(texts).unwrap_or_else(|_| given_seed.clone());
+        let mut prompt = self.prompt.clone();
+        for (message, given) in prompt.messages.iter_mut().zip(&given_prompt.messages) {
+            if message.component.as_deref().is_some_and(marked) {
+                message.pattern.clone_from(&given.pattern);
+            }
+        }
+        Self::read(
+            seed,
+            prompt,
+            self.sets.clone(),
+            settings,
+            self.patterns.clone(),
+        )
     }
 
     /// The settings.
@@ -138,6 +207,41 @@ impl Config {
         self.required_wildcards
             .get(component)
             .map_or(&[], Vec::as_slice)
+    }
+
+    /// What a text of `component` must satisfy that replaces `current`.
+    pub(crate) fn text_rules(&self, component: &str, current: Arc<str>) -> TextRules {
+        let demands = self.demands.get(component).cloned().unwrap_or_default();
+        let most = self.settings.reflection.max_text_chars as usize;
+        let wildcards = self.required_wildcards(component).to_vec();
+        let mut rules = TextRules::new(current, wildcards, demands.max_chars.unwrap_or(most));
+        rules.may_repeat = self.settings.search.duplicates == Duplicates::Keep;
+        rules.demanding(demands)
+    }
+
+    /// What every text of a component must satisfy that its section of `texts` demands, wherever the text
+    /// comes from; `None` if there is no such section.
+    pub(crate) fn demands_on(&self, component: &str) -> Option<TextRules> {
+        self.demands.get(component).map(TextRules::of_demands)
+    }
+
+    /// Whether the texts of a component have a length of their own to keep to.
+    pub(crate) fn has_a_length(&self, component: &str) -> bool {
+        let demands = self.demands.get(component);
+        demands.is_some_and(|demands| demands.limits_length)
+    }
+
+    /// The components of which this holds.
+    pub(crate) fn components_with_a_length(&self) -> usize {
+        let demands = self.demands.values();
+        demands.filter(|demands| demands.limits_length).count()
+    }
+
+    /// How the reflection model writes texts of a component.
+    pub(crate) fn rewrite_mode(&self, component: &str) -> RewriteMode {
+        let own = self.settings.texts.get(component);
+        let own = own.and_then(|settings| settings.mode);
+        own.unwrap_or(self.settings.reflection.mode)
     }
 
     /// Rollouts set aside for the final scoring.
@@ -422,7 +526,14 @@ fn compile_templates(
         let (key, text) = match (reflection.templates.get(&**name), &reflection.template) {
             (Some(own), _) => (format!("reflection.templates.{name}"), own.as_str()),
             (None, Some(shared)) => ("reflection.template".to_owned(), shared.as_str()),
-            (None, None) => ("reflection.template".to_owned(), Template::DEFAULT),
+            (None, None) => {
+                let own = settings.texts.get(&**name).and_then(|own| own.mode);
+                let text = match own.unwrap_or(reflection.mode) {
+                    RewriteMode::Rewrite => Template::DEFAULT,
+                    RewriteMode::Edit => Template::DEFAULT_FOR_EDITS,
+                };
+                ("reflection.template".to_owned(), text)
+            }
         };
         match Template::parse(text) {
             Ok(template) => {

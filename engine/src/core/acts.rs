@@ -83,6 +83,14 @@ pub enum SteeringRefused {
         /// Components of the seed.
         wanted: String,
     },
+    /// A text breaks a rule of its component.
+    #[error("the text of `{component}` breaks a rule of `texts.{component}`: {message}")]
+    BreaksRule {
+        /// The component.
+        component: String,
+        /// Which rule, and how.
+        message: String,
+    },
     /// The archive holds the text already.
     #[error("this text is candidate {0} already; change it, or leave it")]
     Known(CandidateIndex),
@@ -252,6 +260,15 @@ impl Core {
                 wanted: names(self.config.seed()),
             });
         };
+        for (name, text) in given.components() {
+            let rules = self.config.demands_on(name);
+            if let Some(Err(broken)) = rules.map(|rules| rules.check(text)) {
+                return Err(SteeringRefused::BreaksRule {
+                    component: name.to_string(),
+                    message: broken.message.replace("the new text", "it"),
+                });
+            }
+        }
         let skips = self.config.settings().search.duplicates == Duplicates::Skip;
         match self.contents.get(&candidate.content_id()) {
             Some(known) if skips => Err(SteeringRefused::Known(*known)),

@@ -119,7 +119,9 @@ impl Core {
             .configured
             .most(components)
             .min(components);
-        most as u64 * u64::from(self.config.settings().reflection.max_attempts)
+        let attempts = u64::from(self.config.settings().reflection.max_attempts);
+        let shortened = self.config.components_with_a_length().min(most);
+        most as u64 * attempts + shortened as u64
     }
 
     fn issue_merge(&mut self, iteration: u64) -> bool {
@@ -401,6 +403,8 @@ impl Rewrite {
             component,
             attempts: 0,
             complaint: String::new(),
+            shorten: None,
+            has_shortened: false,
             alternatives: Vec::new(),
             state: RewriteState::Waiting,
         }

@@ -19,7 +19,6 @@ use crate::config::Duplicates;
 use crate::event::{CloseReason, PolicyPoint, ReflectionSettled, RolloutSettled, RolloutsDropped};
 use crate::ids::TrialKey;
 use crate::policy::{GateQuestion, PolicySet, Question};
-use crate::reflection::TextRules;
 
 impl Core {
     /// Whether the rollout completed its trial.
@@ -157,6 +156,7 @@ impl Core {
             return;
         };
         proposal.reflections += 1;
+        let has_length = self.config.has_a_length(&settled.component);
         let rewrite = &mut proposal.rewrites[at];
         if let Some(text) = &settled.text {
             let further = settled.alternatives.iter();
@@ -168,7 +168,9 @@ impl Core {
                 .map(|failure| failure.message.clone())
                 .unwrap_or_default();
             let is_fatal = failure.is_some_and(|failure| failure.kind.is_fatal());
-            if rewrite.attempts < max_attempts && !is_fatal {
+            let most =
+                rewrite.attempts_after(settled.overlong.as_deref(), max_attempts, has_length);
+            if rewrite.attempts < most && !is_fatal {
                 rewrite.attempts += 1;
                 let order = self.reflection_order(proposal, &proposal.rewrites[at]);
                 self.work.extend(order);
@@ -367,9 +369,13 @@ impl Core {
     }
 
     fn reflection_order(&self, proposal: &Proposal, rewrite: &Rewrite) -> Option<Work> {
-        let settings = &self.config.settings().reflection;
         let component = &rewrite.component;
         let trial = proposal.parent_trial.as_ref()?;
+        let current = trial.candidate.text(component).cloned().unwrap_or_default();
+        let texts = match rewrite.shorten {
+            Some(_) => 1,
+            None => self.config.settings().hypotheses(),
+        };
         Some(Work::Reflection(Box::new(ReflectionWork {
             iteration: proposal.iteration,
             component: Arc::clone(component),
@@ -378,19 +384,15 @@ impl Core {
             records: records(trial, &self.steered),
             complaint: rewrite.complaint.clone(),
             hint: proposal.hint.clone(),
-            rules: TextRules {
-                current: trial.candidate.text(component).cloned().unwrap_or_default(),
-                may_repeat: self.config.settings().search.duplicates == Duplicates::Keep,
-                wildcards: self.config.required_wildcards(component).to_vec(),
-                max_chars: settings.max_text_chars as usize,
-            },
+            rules: self.config.text_rules(component, current),
+            shorten: rewrite.shorten.clone(),
             earlier: proposal
                 .earlier
                 .iter()
                 .filter(|attempt| attempt.component == *component)
                 .cloned()
                 .collect(),
-            texts: self.config.settings().hypotheses(),
+            texts,
         })))
     }
 }

@@ -85,9 +85,36 @@ pub(crate) struct Rewrite {
     pub(crate) attempts: u32,
     /// Why the last attempt failed.
     pub(crate) complaint: String,
+    /// A text that was too long, which the present attempt is to shorten.
+    pub(crate) shorten: Option<Arc<str>>,
+    /// Whether an attempt was made to shorten a text.
+    pub(crate) has_shortened: bool,
     /// Further texts of the reply.
     pub(crate) alternatives: Vec<Arc<str>>,
     pub(crate) state: RewriteState,
+}
+
+impl Rewrite {
+    /// The number of attempts that may be made in all after one without a usable text, which was `overlong`
+    /// if its length alone was wrong. A text is shortened once; what is too long after that is refused.
+    /// Where a component has a length of its own, shortening is an attempt more.
+    pub(crate) fn attempts_after(
+        &mut self,
+        overlong: Option<&str>,
+        max_attempts: u32,
+        has_length: bool,
+    ) -> u32 {
+        self.shorten = None;
+        match overlong {
+            Some(_) if self.has_shortened => 0,
+            Some(text) => {
+                self.shorten = Some(text.into());
+                self.has_shortened = true;
+                max_attempts + u32::from(has_length)
+            }
+            None => max_attempts,
+        }
+    }
 }
 
 /// The end of a proposal whose pareto set was begun too early.

@@ -55,6 +55,8 @@ pub(crate) struct ReflectionWork {
     /// A person's hint.
     pub(crate) hint: Option<Arc<str>>,
     pub(crate) rules: TextRules,
+    /// A text that was too long and is to be shortened.
+    pub(crate) shorten: Option<Arc<str>>,
     /// Rejected rewrites of the component, the oldest first.
     pub(crate) earlier: Vec<EarlierAttempt>,
     /// The number of texts requested.

@@ -34,6 +34,12 @@ pub struct ReflectionSettled {
     pub alternatives: Vec<String>,
     /// Why there is no new text; `None` if there is one.
     pub failure: Option<ReflectionFailure>,
+    /// A text that was refused for its length alone. The next attempt is to shorten it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlong: Option<String>,
+    /// Why further texts of the reply were refused. The text of `failure` is not among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_texts: Vec<ReflectionFailure>,
 }
 
 impl ReflectionSettled {
@@ -74,6 +80,14 @@ pub enum ReflectionFailureKind {
     TooLong,
     /// The new text lacks a wildcard that it must keep.
     LostWildcard,
+    /// The new text lacks a part that the configuration freezes.
+    LostFrozen,
+    /// The new text lacks a name that the configuration requires.
+    LostRequired,
+    /// The new text has a match of a pattern that the configuration forbids.
+    Forbidden,
+    /// The reply edits places that the present text does not have, or has more than once.
+    EditNotApplied,
     /// The call itself failed.
     Model,
     /// The provider refused the key, so no call with this key can succeed.
@@ -91,6 +105,10 @@ impl ReflectionFailureKind {
             Self::Unchanged => "unchanged",
             Self::TooLong => "too_long",
             Self::LostWildcard => "lost_wildcard",
+            Self::LostFrozen => "lost_frozen",
+            Self::LostRequired => "lost_required",
+            Self::Forbidden => "forbidden",
+            Self::EditNotApplied => "edit_not_applied",
             Self::Model => "model",
             Self::KeyRejected => "key_rejected",
         }

@@ -22,7 +22,11 @@ pub struct Endings {
     pub texts: u64,
     /// Reflections without a usable text, by what was wrong.
     pub refused: IndexMap<ReflectionFailureKind, u64>,
-    /// What was wrong with the last of them, as a text for people.
+    /// Further texts of replies that were refused, by what was wrong. The reply itself counts in `texts` or in
+    /// `refused`.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub texts_refused: IndexMap<ReflectionFailureKind, u64>,
+    /// What was wrong with the last refused reply, as a text for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_refusal: Option<String>,
 }
@@ -82,6 +86,9 @@ impl Endings {
                 self.last_refusal = Some(failure.message.clone());
             }
             _ => self.texts += u64::from(settled.text.is_some()),
+        }
+        for refused in &settled.refused_texts {
+            *self.texts_refused.entry(refused.kind).or_default() += 1;
         }
     }
 }

@@ -3,9 +3,11 @@
 
 use gepa_evaluation::{Completion, FinishReason, ProposerError, ProposerErrorKind};
 
-use super::reply::{TextRules, check_text, texts_of};
+use super::edits::{EditProblem, edited_texts};
+use super::reply::texts_of;
+use super::rules::TextRules;
 use crate::config::ReplyReading;
-use crate::event::ReflectionFailure;
+use crate::event::{ReflectionFailure, ReflectionFailureKind};
 
 /// The text added to a reflection prompt to request this many different texts.
 pub(crate) fn request(texts: u32) -> String {
@@ -14,6 +16,24 @@ pub(crate) fn request(texts: u32) -> String {
          went wrong, and let each be complete. Put each inside a ``` block of its own, and nothing else \
          into the blocks."
     )
+}
+
+/// How a reply holds new texts.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Form {
+    /// As they are.
+    Whole(ReplyReading),
+    /// As edits of the present text.
+    Edits,
+}
+
+/// What a reply holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Read {
+    /// The new texts, in order; at least one.
+    pub(super) texts: Vec<String>,
+    /// Why further ones could not be read.
+    pub(super) unread: Vec<String>,
 }
 
 /// The new texts in a completion, in order. If several texts were requested, each block is one
@@ -26,15 +46,31 @@ pub(crate) fn request(texts: u32) -> String {
 pub(super) fn texts_in(
     completion: &Completion,
     current: &str,
-    reading: ReplyReading,
+    form: Form,
     wanted: u32,
-) -> Result<Vec<String>, ProposerError> {
+) -> Result<Read, ProposerError> {
     use ProposerErrorKind as Kind;
-    if reading == ReplyReading::LastBlock {
-        check_end(&completion.finish_reason)?;
+    match form {
+        Form::Whole(reading) => {
+            if reading == ReplyReading::LastBlock {
+                check_end(&completion.finish_reason)?;
+            }
+            let texts = texts_of(&completion.text, current, reading, wanted);
+            let texts = texts.map_err(|problem| ProposerError::new(Kind::NoText, problem))?;
+            let unread = Vec::new();
+            Ok(Read { texts, unread })
+        }
+        Form::Edits => {
+            check_end(&completion.finish_reason)?;
+            match edited_texts(&completion.text, current, wanted) {
+                Ok((texts, unread)) => Ok(Read { texts, unread }),
+                Err(EditProblem::NoEdit(problem)) => Err(ProposerError::new(Kind::NoText, problem)),
+                Err(EditProblem::NotApplicable(problem)) => {
+                    Err(ProposerError::new(Kind::NotApplicable, problem))
+                }
+            }
+        }
     }
-    let texts = texts_of(&completion.text, current, reading, wanted);
-    texts.map_err(|problem| ProposerError::new(Kind::NoText, problem))
 }
 
 fn check_end(end: &FinishReason) -> Result<(), ProposerError> {
@@ -61,32 +97,41 @@ fn check_end(end: &FinishReason) -> Result<(), ProposerError> {
     Err(ProposerError::new(kind, problem))
 }
 
-/// The texts that satisfy the rules: at most the requested number, and none twice.
-///
-/// # Errors
-///
-/// Says what is wrong with the first text if no text is usable; `None` if there is no text.
-pub(crate) fn usable_texts(
-    texts: Vec<String>,
-    rules: &TextRules,
-    most: u32,
-) -> Result<Vec<String>, Option<ReflectionFailure>> {
-    let mut usable: Vec<String> = Vec::new();
-    let mut first_failure = None;
+/// The texts of a reply after they were held against the rules.
+#[derive(Debug, Default)]
+pub(crate) struct Sifted {
+    /// Those that satisfy them: at most the requested number, and none twice.
+    pub(crate) usable: Vec<String>,
+    /// What is wrong with the first text if none is usable; `None` also if there is no text.
+    pub(crate) failure: Option<ReflectionFailure>,
+    /// That text, if only its length is wrong.
+    pub(crate) overlong: Option<String>,
+    /// What is wrong with the other refused texts.
+    pub(crate) refused: Vec<ReflectionFailure>,
+}
+
+/// Holds texts against the rules of their component.
+pub(crate) fn sift_texts(texts: Vec<String>, rules: &TextRules, most: u32) -> Sifted {
+    let mut sifted = Sifted::default();
+    let mut too_long = None;
     for text in texts {
-        match check_text(&text, rules) {
-            Ok(()) if usable.contains(&text) => {}
-            Ok(()) => usable.push(text),
+        match rules.check(&text) {
+            Ok(()) if sifted.usable.contains(&text) => {}
+            Ok(()) => sifted.usable.push(text),
             Err(failure) => {
-                first_failure.get_or_insert(failure);
+                if sifted.refused.is_empty() && failure.kind == ReflectionFailureKind::TooLong {
+                    too_long = Some(text);
+                }
+                sifted.refused.push(failure);
             }
         }
     }
-    if usable.is_empty() {
-        return Err(first_failure);
+    if sifted.usable.is_empty() && !sifted.refused.is_empty() {
+        sifted.failure = Some(sifted.refused.remove(0));
+        sifted.overlong = too_long;
     }
-    usable.truncate(most as usize);
-    Ok(usable)
+    sifted.usable.truncate(most as usize);
+    sifted
 }
 
 #[cfg(test)]
@@ -98,12 +143,7 @@ mod tests {
 
     #[track_caller]
     fn check(reply: &str, finish_reason: FinishReason, expected: Result<&[&str], Kind>) {
-        let rules = TextRules {
-            current: "old {q}".into(),
-            may_repeat: false,
-            wildcards: vec!["q".into()],
-            max_chars: 40,
-        };
+        let rules = TextRules::new("old {q}".into(), vec!["q".into()], 40);
         let completion = Completion {
             text: reply.to_owned(),
             reasoning: None,
@@ -111,9 +151,15 @@ mod tests {
             tool_calls: vec![],
             usage: Usage::default(),
         };
-        let read = match texts_in(&completion, "old {q}", ReplyReading::LastBlock, 3) {
-            Ok(texts) => usable_texts(texts, &rules, 3)
-                .map_err(|failure| failure.map_or(Kind::Model, |failure| failure.kind)),
+        let form = Form::Whole(ReplyReading::LastBlock);
+        let read = match texts_in(&completion, "old {q}", form, 3) {
+            Ok(read) => {
+                let sifted = sift_texts(read.texts, &rules, 3);
+                match sifted.failure {
+                    Some(failure) => Err(failure.kind),
+                    None => Ok(sifted.usable),
+                }
+            }
             Err(error) => Err(match error.kind {
                 ProposerErrorKind::Truncated => Kind::Truncated,
                 ProposerErrorKind::Refused => Kind::Refused,

@@ -1,22 +1,26 @@
 //! Reflection: what the model sees, and which texts become a candidate's.
 
 mod alternatives;
+mod asked;
+mod edits;
 mod examples;
 mod fences;
 mod model;
 #[cfg(test)]
 mod peers;
 mod reply;
+mod rules;
 mod scalars;
 mod template;
 mod tried;
 
 #[cfg(test)]
 pub(crate) use alternatives::request as request_texts;
-pub(crate) use alternatives::usable_texts;
+pub(crate) use alternatives::{Sifted, sift_texts};
 pub use examples::render_examples;
 pub use model::ModelProposer;
-pub use reply::{TextRules, read_reply};
+pub use reply::read_reply;
+pub use rules::TextRules;
 pub use template::{Template, TemplateError};
 #[cfg(test)]
 pub(crate) use tried::tried;

@@ -11,10 +11,12 @@ use gepa_evaluation::{
 use indexmap::IndexMap;
 
 use super::Template;
-use super::alternatives::{request, texts_in};
+use super::alternatives::{Form, Read, request, texts_in};
+use super::asked::{demands, shorten};
+use super::edits;
 use super::fences::fence_around;
 use super::tried::tried;
-use crate::config::{Config, ReplyReading};
+use crate::config::{Config, ReplyReading, RewriteMode};
 
 /// Asks a language model for each component, with the reflection prompt of the configuration.
 pub struct ModelProposer {
@@ -22,12 +24,14 @@ pub struct ModelProposer {
     templates: IndexMap<Arc<str>, Template>,
     max_prompt_chars: usize,
     reading: ReplyReading,
+    /// The components whose texts are written as edits.
+    edited: Vec<Arc<str>>,
     keep_prompts: bool,
 }
 
 /// The new texts of one component, and what was said.
 struct Rewritten {
-    texts: Vec<String>,
+    read: Read,
     usage: Usage,
     reply: String,
     sent: Vec<Message>,
@@ -36,31 +40,41 @@ struct Rewritten {
 impl ModelProposer {
     /// A proposer that asks `model` as `config` says.
     pub fn new(model: Arc<dyn LanguageModel>, config: &Config) -> Self {
+        let names = config.seed().components().keys();
+        let edited = names.filter(|name| config.rewrite_mode(name) == RewriteMode::Edit);
         Self {
             model,
             templates: config.templates().clone(),
             max_prompt_chars: config.settings().reflection.max_prompt_chars as usize,
             reading: config.settings().reflection.reading,
+            edited: edited.cloned().collect(),
             keep_prompts: config.settings().reflection.keep_prompts,
         }
     }
 
     fn messages(&self, proposal: &ProposalRequest, component: &ComponentRequest) -> Vec<Message> {
         let name = &*component.name;
+        if let Some(long) = &component.shorten {
+            return vec![Message::new("user", shorten(long, component))];
+        }
         let current = proposal.candidate.text(name).map_or("", |text| &**text);
         let records = proposal.records.iter().map(|record| record.headings(name));
         let records: Vec<ExampleRecord> = records.collect();
+        let is_edited = self.writes_edits(component);
         // Every component of a candidate has a template.
         let template = self.templates.get(name).unwrap_or(&self.templates[0]);
         let mut prompt = template.render(name, current, &records, self.max_prompt_chars);
         if let Some(complaint) = &component.complaint {
-            prompt.extend([
-                "\n\nAn earlier reply could not be used: ",
-                complaint,
-                ". Answer again, with the complete new text inside one ",
-                &fence_around(current),
-                " block.",
-            ]);
+            prompt.extend(["\n\nAn earlier reply could not be used: ", complaint]);
+            if is_edited {
+                prompt.push_str(". Answer again, with edits that avoid this.");
+            } else {
+                prompt.extend([
+                    ". Answer again, with the complete new text inside one ",
+                    &fence_around(current),
+                    " block.",
+                ]);
+            }
         }
         if let Some(tried) = tried(name, current, &proposal.earlier) {
             prompt.push_str(&tried);
@@ -71,10 +85,23 @@ impl ModelProposer {
                 hint,
             ]);
         }
+        prompt.push_str(&demands(component));
+        if is_edited {
+            prompt.push_str(edits::REQUEST);
+        }
         if proposal.texts > 1 {
-            prompt.push_str(&request(proposal.texts));
+            prompt.push_str(&if is_edited {
+                edits::request_versions(proposal.texts)
+            } else {
+                request(proposal.texts)
+            });
         }
         vec![Message::new("user", prompt)]
+    }
+
+    /// Whether the new text is to be written as edits of the present one.
+    fn writes_edits(&self, component: &ComponentRequest) -> bool {
+        component.shorten.is_none() && self.edited.contains(&component.name)
     }
 
     async fn rewrite(
@@ -100,10 +127,16 @@ impl ModelProposer {
             }
         };
         let current = proposal.candidate.text(&component.name);
+        let current = component.shorten.as_ref().or(current);
         let current = current.map_or("", |text| &**text);
-        match texts_in(&completion, current, self.reading, proposal.texts) {
-            Ok(texts) => Ok(Rewritten {
-                texts,
+        let form = if self.writes_edits(component) {
+            Form::Edits
+        } else {
+            Form::Whole(self.reading)
+        };
+        match texts_in(&completion, current, form, proposal.texts) {
+            Ok(read) => Ok(Rewritten {
+                read,
                 usage: completion.usage,
                 reply: completion.text,
                 sent,
@@ -133,7 +166,11 @@ impl Proposer for ModelProposer {
                 ..error
             })?;
             let name = Arc::clone(&component.name);
-            proposed.texts.insert(name, rewritten.texts);
+            if !rewritten.read.unread.is_empty() {
+                let name = Arc::clone(&name);
+                proposed.unread.insert(name, rewritten.read.unread);
+            }
+            proposed.texts.insert(name, rewritten.read.texts);
             proposed.usage += rewritten.usage;
             proposed.reply = Some(rewritten.reply);
             proposed.sent.extend(rewritten.sent);

@@ -1,26 +1,12 @@
 //! Reads the reflection model's reply. A reply that is not clearly a complete new text is a failure with
 //! a reason, never a new prompt.
 
-use std::sync::Arc;
-
 use gepa_evaluation::split_reasoning;
 
 use super::fences::{Fences, fences_of, has_fence};
+use super::rules::TextRules;
 use crate::config::ReplyReading;
 use crate::event::{ReflectionFailure, ReflectionFailureKind};
-
-/// What a new text must satisfy.
-#[derive(Clone, Debug)]
-pub struct TextRules {
-    /// The text it replaces.
-    pub current: Arc<str>,
-    /// Whether the new text may equal the present one.
-    pub may_repeat: bool,
-    /// Wildcards it must keep.
-    pub wildcards: Vec<Arc<str>>,
-    /// Most characters.
-    pub max_chars: usize,
-}
 
 /// The new text in a reply that ended normally, read as [`ReplyReading::LastBlock`] says.
 ///
@@ -34,7 +20,7 @@ pub fn read_reply(reply: &str, rules: &TextRules) -> Result<String, ReflectionFa
     })?;
     // Without an error there is a text.
     let text = texts.into_iter().next().unwrap_or_default();
-    check_text(&text, rules)?;
+    rules.check(&text)?;
     Ok(text)
 }
 
@@ -154,57 +140,12 @@ fn is_python_space(character: char) -> bool {
     character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }
 
-/// Whether a text may become the component's.
-pub(crate) fn check_text(text: &str, rules: &TextRules) -> Result<(), ReflectionFailure> {
-    if text.trim().is_empty() {
-        return fail(ReflectionFailureKind::Empty, "the new text is empty");
-    }
-    if !rules.may_repeat && text.trim() == rules.current.trim() {
-        return fail(
-            ReflectionFailureKind::Unchanged,
-            "the new text is the present one",
-        );
-    }
-    let length = text.chars().count();
-    if length > rules.max_chars {
-        let message = format!(
-            "the new text has {length} characters, {} are allowed",
-            rules.max_chars
-        );
-        return fail(ReflectionFailureKind::TooLong, message);
-    }
-    let lost = rules
-        .wildcards
-        .iter()
-        .find(|name| !text.contains(&format!("{{{name}}}")));
-    if let Some(name) = lost {
-        let message = format!("the new text lost the wildcard {{{name}}}");
-        return fail(ReflectionFailureKind::LostWildcard, message);
-    }
-    Ok(())
-}
-
-fn fail<T>(
-    kind: ReflectionFailureKind,
-    message: impl Into<String>,
-) -> Result<T, ReflectionFailure> {
-    Err(ReflectionFailure {
-        kind,
-        message: message.into(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn check(reply: &str, expected: Result<&str, ReflectionFailureKind>) {
-        let rules = TextRules {
-            current: "old text".into(),
-            may_repeat: false,
-            wildcards: vec!["q".into()],
-            max_chars: 40,
-        };
+        let rules = TextRules::new("old text".into(), vec!["q".into()], 40);
         let read = read_reply(reply, &rules);
         assert_eq!(
             read.as_deref().map_err(|failure| failure.kind),
@@ -257,12 +198,7 @@ mod tests {
 
     #[test]
     fn parts_of_a_text_with_fences_are_no_text() {
-        let rules = TextRules {
-            current: "Do it.\n```\nsample\n```".into(),
-            may_repeat: false,
-            wildcards: vec![],
-            max_chars: 100,
-        };
+        let rules = TextRules::new("Do it.\n```\nsample\n```".into(), vec![], 100);
         let ambiguous = "```\nDo it well.\n```\nsample\n```\nEnd.\n```";
         let failure = read_reply(ambiguous, &rules).unwrap_err();
         assert!(failure.message.contains("longer"), "{failure:?}");

@@ -32,9 +32,10 @@ const CURRENT_TEXT: &str = "<curr_param>";
 const EXAMPLES: &str = "<side_info>";
 const COMPONENT: &str = "<component>";
 
-impl Template {
-    /// The built-in prompt.
-    pub const DEFAULT: &'static str = "\
+/// The built-in prompt up to the request for the new text.
+macro_rules! default_body {
+    () => {
+        "\
 You improve the instructions another assistant works by.
 
 Its present instructions are:
@@ -50,10 +51,21 @@ It was just run on a few examples. For each you see what it was given, what it a
 Work out from these examples what the task is and what a right answer looks like. Find what the instructions made the \
 assistant do wrong, and which facts, rules or conventions of this task it would have needed; the judgements often name \
 them, and they will not be visible to it later. Keep whatever made answers right. Prefer rules that will hold for \
-examples you have not seen over remarks about single ones.
+examples you have not seen over remarks about single ones."
+    };
+}
 
+impl Template {
+    /// The built-in prompt.
+    pub const DEFAULT: &'static str = concat!(
+        default_body!(),
+        "\n\n\
 Then write the complete new instructions. They replace the present ones entirely, so leave out nothing that is still \
-needed. Put them, and nothing else, inside one ``` block.";
+needed. Put them, and nothing else, inside one ``` block."
+    );
+
+    /// The built-in prompt for edits, without the request for them.
+    pub(crate) const DEFAULT_FOR_EDITS: &'static str = default_body!();
 
     /// Reads a prompt.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {

@@ -8,12 +8,13 @@ use gepa_evaluation::{
     ComponentRequest, ProposalRequest, ProposedTexts, Proposer, ProposerError, ProposerErrorKind,
     Usage,
 };
+use indexmap::IndexMap;
 
 use super::dispatch::DispatchOutcome;
 use crate::core::ReflectionWork;
 use crate::event::{Fact, ReflectionFailure, ReflectionFailureKind, ReflectionSettled};
 use crate::ids::Timestamp;
-use crate::reflection::usable_texts;
+use crate::reflection::{Sifted, sift_texts};
 
 /// Components of one proposal to be rewritten by one call; at least one.
 pub(super) struct ReflectionCall {
@@ -59,6 +60,8 @@ impl ReflectionCall {
             complaint: (!work.complaint.is_empty()).then(|| work.complaint.clone()),
             wildcards: work.rules.wildcards.clone(),
             max_chars: work.rules.max_chars,
+            requirements: work.rules.demands.requirements.clone(),
+            shorten: work.shorten.clone(),
         });
         ProposalRequest {
             run_id,
@@ -79,8 +82,10 @@ impl ReflectionCall {
     /// The facts of the call, one for each component; none if the provider was down. The call's
     /// messages, cost and reply are journaled with the first component.
     pub(super) fn settled(self, answer: Result<ProposedTexts, ProposerError>) -> DispatchOutcome {
+        let mut unread = IndexMap::new();
         let (mut usage, mut reply, mut sent, mut texts) = match answer {
-            Ok(proposed) => {
+            Ok(mut proposed) => {
+                unread = std::mem::take(&mut proposed.unread);
                 let texts = match self.stranger_in(&proposed) {
                     None => Ok(proposed.texts),
                     Some(failure) => Err(failure),
@@ -108,16 +113,23 @@ impl ReflectionCall {
                 Ok(texts) => {
                     let own = texts.get_mut(&work.component);
                     let own = own.map(std::mem::take).unwrap_or_default();
-                    usable_texts(own, &work.rules, work.texts)
-                        .map_err(|failure| failure.unwrap_or_else(|| no_text(&work.component)))
+                    sift_texts(own, &work.rules, work.texts)
                 }
-                Err(failure) => Err(failure.clone()),
+                Err(failure) => Sifted {
+                    failure: Some(failure.clone()),
+                    ..Sifted::default()
+                },
             };
-            let (texts, failure) = match read {
-                Ok(texts) => (texts, None),
-                Err(failure) => (Vec::new(), Some(failure)),
-            };
-            let mut texts = texts.into_iter();
+            let is_without = read.usable.is_empty() && read.failure.is_none();
+            let failure = read
+                .failure
+                .or_else(|| is_without.then(|| no_text(&work.component)));
+            let not_applied = unread.swap_remove(&work.component).unwrap_or_default();
+            let not_applied = not_applied.into_iter().map(|message| ReflectionFailure {
+                kind: ReflectionFailureKind::EditNotApplied,
+                message,
+            });
+            let mut texts = read.usable.into_iter();
             Fact::ReflectionSettled(Box::new(ReflectionSettled {
                 iteration: work.iteration,
                 component: work.component.to_string(),
@@ -130,6 +142,8 @@ impl ReflectionCall {
                 text: texts.next(),
                 alternatives: texts.collect(),
                 failure,
+                overlong: read.overlong,
+                refused_texts: read.refused.into_iter().chain(not_applied).collect(),
             }))
         });
         DispatchOutcome::Facts(facts.collect())
@@ -180,6 +194,7 @@ fn failure_kind(kind: ProposerErrorKind) -> ReflectionFailureKind {
         ProposerErrorKind::NoText => ReflectionFailureKind::NoFence,
         ProposerErrorKind::Truncated => ReflectionFailureKind::Truncated,
         ProposerErrorKind::Refused => ReflectionFailureKind::Refused,
+        ProposerErrorKind::NotApplicable => ReflectionFailureKind::EditNotApplied,
         ProposerErrorKind::KeyRejected => ReflectionFailureKind::KeyRejected,
         _ => ReflectionFailureKind::Model,
     }

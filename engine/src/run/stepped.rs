@@ -20,7 +20,7 @@ use super::replay::Replay;
 use super::resumption::{check_examples, check_start, limits_changed};
 use super::row::run_row;
 use crate::config::Config;
-use crate::core::{Core, RolloutWork, Work};
+use crate::core::{Core, ReflectionWork, RolloutWork, Work};
 use crate::counters::Counters;
 use crate::event::{
     Decision, Event, EventBody, Fact, ReflectionSettled, RolloutSettled, RolloutsDropped,
@@ -29,6 +29,7 @@ use crate::event::{
 use crate::ids::{RunId, Seq, Timestamp, TrialKey};
 use crate::policy::Policies;
 use crate::random::source_of;
+use crate::reflection::TextRules;
 use crate::stop::StopReason;
 use crate::store::{Claim, Store};
 
@@ -65,6 +66,8 @@ pub struct SteppedRun {
     claim: Option<Claim>,
     run_id: RunId,
     open: BTreeMap<TrialKey, BTreeMap<u32, OpenRollout>>,
+    /// What the texts of open reflections must satisfy, where the configuration demands something.
+    demands: BTreeMap<(u64, String), TextRules>,
     orders: Vec<Order>,
     decisions: Vec<Decision>,
     history: Vec<Event>,
@@ -170,6 +173,7 @@ impl SteppedRun {
             claim: Some(claim),
             run_id,
             open: BTreeMap::new(),
+            demands: BTreeMap::new(),
             orders: Vec::new(),
             decisions: Vec::new(),
             history: Vec::new(),
@@ -250,7 +254,8 @@ impl SteppedRun {
         }
     }
 
-    /// Returns the answer to a reflection.
+    /// Returns the answer to a reflection. A text that breaks a rule of `texts.NAME` is refused, and the
+    /// journal says why.
     pub fn settle_reflection(
         &mut self,
         iteration: u64,
@@ -258,7 +263,12 @@ impl SteppedRun {
         attempt: u32,
         answer: Rewritten,
     ) {
-        let (text, failure) = match answer.text {
+        let rules = self.demands.remove(&(iteration, component.to_owned()));
+        let checked = answer.text.and_then(|text| {
+            rules.map_or(Ok(()), |rules| rules.check(&text))?;
+            Ok(text)
+        });
+        let (text, failure) = match checked {
             Ok(text) => (Some(text), None),
             Err(failure) => (None, Some(failure)),
         };
@@ -274,6 +284,8 @@ impl SteppedRun {
             text,
             alternatives: Vec::new(),
             failure,
+            overlong: None,
+            refused_texts: Vec::new(),
         })));
     }
 
@@ -376,17 +388,7 @@ impl SteppedRun {
         for order in orders {
             match order {
                 Work::Rollout(work) => self.order_rollout(work),
-                Work::Reflection(work) => self.orders.push(Order::Reflection(ReflectionOrder {
-                    iteration: work.iteration,
-                    component: work.component,
-                    attempt: work.attempt,
-                    candidate: work.candidate,
-                    outcomes: work
-                        .records
-                        .into_iter()
-                        .map(|one| (one.example, one.scored))
-                        .collect(),
-                })),
+                Work::Reflection(work) => self.order_reflection(*work),
                 Work::DropQueued => {
                     self.open.clear();
                     self.orders.clear();
@@ -395,6 +397,24 @@ impl SteppedRun {
                 Work::Move(..) => {}
             }
         }
+    }
+
+    fn order_reflection(&mut self, work: ReflectionWork) {
+        if let Some(demands) = work.rules.demanded() {
+            let key = (work.iteration, work.component.to_string());
+            self.demands.insert(key, demands);
+        }
+        self.orders.push(Order::Reflection(ReflectionOrder {
+            iteration: work.iteration,
+            component: work.component,
+            attempt: work.attempt,
+            candidate: work.candidate,
+            outcomes: work
+                .records
+                .into_iter()
+                .map(|one| (one.example, one.scored))
+                .collect(),
+        }));
     }
 
     fn order_rollout(&mut self, work: RolloutWork) {

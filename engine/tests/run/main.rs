@@ -23,6 +23,7 @@ mod search;
 mod sharing;
 mod steering;
 mod stepped;
+mod texts;
 mod token_budget;
 mod verdicts;
 mod world;

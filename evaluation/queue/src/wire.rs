@@ -73,6 +73,8 @@ pub(crate) struct Settled {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Texts {
     by_component: IndexMap<Arc<str>, Vec<String>>,
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    unread: IndexMap<Arc<str>, Vec<String>>,
     usage: Usage,
     reply: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -95,6 +97,7 @@ enum RefusalKind {
     NoText,
     Truncated,
     Refused,
+    NotApplicable,
     KeyRejected,
     ProviderDown,
     Failed,
@@ -167,6 +170,7 @@ impl From<Result<ProposedTexts, ProposerError>> for Body {
         match proposed {
             Ok(proposed) => Self::Proposed(Texts {
                 by_component: proposed.texts,
+                unread: proposed.unread,
                 usage: proposed.usage,
                 reply: proposed.reply,
                 sent: proposed.sent,
@@ -176,6 +180,7 @@ impl From<Result<ProposedTexts, ProposerError>> for Body {
                     ProposerErrorKind::NoText => RefusalKind::NoText,
                     ProposerErrorKind::Truncated => RefusalKind::Truncated,
                     ProposerErrorKind::Refused => RefusalKind::Refused,
+                    ProposerErrorKind::NotApplicable => RefusalKind::NotApplicable,
                     ProposerErrorKind::KeyRejected => RefusalKind::KeyRejected,
                     ProposerErrorKind::ProviderDown => RefusalKind::ProviderDown,
                     _ => RefusalKind::Failed,
@@ -211,6 +216,7 @@ impl Body {
         match self {
             Self::Proposed(texts) => Ok(ProposedTexts {
                 texts: texts.by_component,
+                unread: texts.unread,
                 usage: texts.usage,
                 reply: texts.reply,
                 sent: texts.sent,
@@ -220,6 +226,7 @@ impl Body {
                     RefusalKind::NoText => ProposerErrorKind::NoText,
                     RefusalKind::Truncated => ProposerErrorKind::Truncated,
                     RefusalKind::Refused => ProposerErrorKind::Refused,
+                    RefusalKind::NotApplicable => ProposerErrorKind::NotApplicable,
                     RefusalKind::KeyRejected => ProposerErrorKind::KeyRejected,
                     RefusalKind::ProviderDown => ProposerErrorKind::ProviderDown,
                     RefusalKind::Failed => ProposerErrorKind::Failed,

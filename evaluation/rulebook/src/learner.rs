@@ -234,7 +234,8 @@ fn prune(sheet: &mut Sheet, shape: &Shape) {
     });
 }
 
-fn worth_of(rule: &Rule) -> i64 {
+/// How much a rule is used: its points, times the cases it was seen in.
+pub(super) fn worth_of(rule: &Rule) -> i64 {
     let cases = rule.evidence.as_ref().map_or(4, |evidence| evidence.cases);
     i64::from(rule.points.abs()) * i64::from(cases.min(20))
 }

@@ -8,6 +8,7 @@
 mod condition;
 mod dice;
 mod feedback;
+mod forms;
 mod grammar;
 mod inputs;
 mod learner;

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::forms::{edit, most_chars, shortened, wants_edits};
 use super::grammar::{labels_named, read_prompt};
 use super::inputs::Inputs;
 use super::learner::rewrite;
@@ -124,6 +125,10 @@ fn answer(messages: &[Message]) -> String {
 fn reflect(prompt: &str) -> String {
     let shown = read_reflection_prompt(prompt);
     let current = read_prompt(&shown.instruction);
+    if let Some(most) = most_chars(prompt) {
+        let text = shortened(&current, most);
+        return format!("I left out the rules that decided least.\n\n```\n{text}\n```");
+    }
     if shown.examples.is_empty() {
         return format!(
             "The examples name no right answers, so the instruction stays as it is.\n\n```\n{}\n```",
@@ -143,6 +148,11 @@ fn reflect(prompt: &str) -> String {
         };
         let improved = rewrite(&current, &shown.examples, &dice);
         let text = write_prompt(&current.prose, &improved);
+        let text = if wants_edits(prompt) {
+            edit(shown.instruction.trim(), &text)
+        } else {
+            text
+        };
         reply.extend(["\n\n```\n", &text, "\n```"]);
     }
     reply
@@ -151,7 +161,7 @@ fn reflect(prompt: &str) -> String {
 /// How many versions the last lines of the prompt request; 1 if they say nothing.
 fn versions_asked(prompt: &str) -> u32 {
     let asked = prompt.rsplit_once("\n\nWrite ").map(|(_, rest)| rest);
-    let number = asked.and_then(|rest| rest.split_once(" versions of the new text"));
+    let number = asked.and_then(|rest| rest.split_once(" versions of the "));
     number
         .and_then(|(number, _)| number.parse().ok())
         .map_or(1, |number: u32| number.clamp(1, MOST_VERSIONS))

@@ -425,6 +425,8 @@ fn reflection(iteration: u64, new_text: Option<&str>) -> EventBody {
         messages: Vec::new(),
         reply: Some("a reply".to_owned()),
         alternatives: Vec::new(),
+        overlong: None,
+        refused_texts: Vec::new(),
         text: new_text.map(str::to_owned),
         failure: new_text.is_none().then(|| ReflectionFailure {
             kind: ReflectionFailureKind::NoFence,

@@ -261,6 +261,8 @@ impl Side {
         settings.run.name = format!("eval of {}", self.label);
         // Every example of a block is run, also where the rows of a search would grow.
         settings.search.evaluation = gepa_engine::config::Evaluation::Full;
+        // A prompt is scored as it is.
+        settings.texts.clear();
         let limits = settings.budget.clone();
         settings.budget = gepa_engine::config::BudgetSettings::default();
         settings.budget.max_iterations = Some(0);

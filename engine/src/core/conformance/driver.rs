@@ -214,6 +214,8 @@ impl Driver {
             reply: None,
             text,
             alternatives: Vec::new(),
+            overlong: None,
+            refused_texts: Vec::new(),
             failure: failure.map(|message| ReflectionFailure {
                 kind: ReflectionFailureKind::NoFence,
                 message: message.to_owned(),

@@ -168,6 +168,8 @@ impl World {
                     text,
                     alternatives,
                     failure: None,
+                    overlong: (noise % 14 == 0).then(|| text_of(0)),
+                    refused_texts: Vec::new(),
                 }))
             }
             Work::DropQueued | Work::DropTrial(_) | Work::Move(..) => {

@@ -11,7 +11,7 @@ use super::protocol::{Speech, parse};
 use super::reply::{read_error, read_usage, says_nothing};
 use gepa_evaluation::{
     ComponentRequest, EarlierAttempt, ExampleId, FailureKind, ProposalRequest, ProposedTexts,
-    ProposerError, ProposerErrorKind,
+    ProposerError, ProposerErrorKind, TextRequirements,
 };
 
 /// The version of the proposers' line protocol.
@@ -39,7 +39,16 @@ struct ComponentPart<'a> {
     complaint: Option<&'a str>,
     wildcards: &'a [Arc<str>],
     max_chars: usize,
+    #[serde(skip_serializing_if = "is_nothing")]
+    requirements: &'a TextRequirements,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shorten: Option<&'a str>,
     records: Vec<RecordPart<'a>>,
+}
+
+/// Serde passes a reference to the field, which is a reference itself.
+fn is_nothing(requirements: &&TextRequirements) -> bool {
+    requirements.is_empty()
 }
 
 #[derive(Debug, Serialize)]
@@ -100,6 +109,8 @@ impl<'a> ComponentPart<'a> {
             complaint: component.complaint.as_deref(),
             wildcards: &component.wildcards,
             max_chars: component.max_chars,
+            requirements: &component.requirements,
+            shorten: component.shorten.as_deref(),
             records: records.collect(),
         }
     }
