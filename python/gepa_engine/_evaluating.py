@@ -7,10 +7,12 @@ import contextvars
 import inspect
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from ._types import Candidate, EvaluationBatch
+
+PARTS_PER_THREAD = 4
 
 Item = tuple[Candidate, list[Any]]
 
@@ -81,6 +83,14 @@ class Evaluating:
         self.adapter = adapter
         self.wait = wait
         self.parallel = parallel
+        self._pool: ThreadPoolExecutor | None = None
+
+    def close(self) -> None:
+        """Ends the threads and the event loop."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+        self.wait.close()
 
     def one(self, batch: list[Any], candidate: Candidate) -> Any:
         """One whole trial without traces."""
@@ -97,33 +107,36 @@ class Evaluating:
         evaluate = self.adapter.evaluate
         if self.parallel == 1:
             return [self.wait(evaluate(batch, candidate, capture_traces=capture_traces)) for candidate, batch in items]
-        size = max(1, -(-sum(len(batch) for _, batch in items) // self.parallel))
+        # Several parts for each thread, so that no thread waits long for the last part.
+        size = max(1, -(-sum(len(batch) for _, batch in items) // (self.parallel * PARTS_PER_THREAD)))
         calls: list[tuple[int, Callable[[], Any]]] = []
         for place, (candidate, batch) in enumerate(items):
             for start in range(0, len(batch), size):
                 part = batch[start : start + size]
                 calls.append((place, _call(evaluate, part, candidate, capture_traces)))
-        values = self.wait.gather(_on_threads([call for _, call in calls], self.parallel))
+        values = self.wait.gather(self._on_threads([call for _, call in calls]))
         parts: list[list[Any]] = [[] for _ in items]
         for (place, _), value in zip(calls, values, strict=True):
             parts[place].append(value)
         return [_joined(of_trial) for of_trial in parts]
 
-
-def _call(evaluate: Any, part: list[Any], candidate: Candidate, capture_traces: bool) -> Callable[[], Any]:
-    return lambda: evaluate(part, candidate, capture_traces=capture_traces)
-
-
-def _on_threads(calls: list[Callable[[], Any]], threads: int) -> list[Any]:
-    """Runs the calls, each in a copy of the caller's context; the first exception is raised."""
-    with ThreadPoolExecutor(min(threads, len(calls)) or 1, thread_name_prefix="gepa") as pool:
-        futures: list[Future[Any]] = [pool.submit(contextvars.copy_context().run, call) for call in calls]
+    def _on_threads(self, calls: list[Callable[[], Any]]) -> list[Any]:
+        """Runs the calls, each in a copy of the caller's context; the first exception is raised."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.parallel, thread_name_prefix="gepa")
+        futures: list[Future[Any]] = [self._pool.submit(contextvars.copy_context().run, call) for call in calls]
         try:
             return [future.result() for future in futures]
         except BaseException:
             for future in futures:
                 future.cancel()
+            # What runs already ends before the caller hears of the exception.
+            wait([future for future in futures if not future.cancelled()])
             raise
+
+
+def _call(evaluate: Any, part: list[Any], candidate: Candidate, capture_traces: bool) -> Callable[[], Any]:
+    return lambda: evaluate(part, candidate, capture_traces=capture_traces)
 
 
 def _joined(parts: list[Any]) -> Any:

@@ -13,6 +13,10 @@ class Events:
     def __init__(self, callbacks: Sequence[Any] | None) -> None:
         self._callbacks = list(callbacks or ())
 
+    def hears(self, name: str) -> bool:
+        """Whether any callback takes this event, so that its fields are worth computing."""
+        return any(hasattr(callback, name) for callback in self._callbacks)
+
     def tell(self, name: str, **fields: Any) -> None:
         """Tells every callback of one event."""
         for callback in self._callbacks:

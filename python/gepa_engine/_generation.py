@@ -95,7 +95,7 @@ class Generation:
         tasks = [self.tasks[trial[0]] for _, trial, *_ in orders]
         iteration = state.i + 1
         for task in tasks:
-            score = state.program_full_scores_val_set[task.parent]
+            score, _ = state.get_program_average_val_subset(task.parent)
             candidate = state.program_candidates[task.parent]
             search.events.tell(
                 "on_candidate_selected",
@@ -127,7 +127,7 @@ class Generation:
         first = tasks[0]
         search.log(
             f"Iteration {iteration}: parent {first.parent} with score "
-            f"{state.program_full_scores_val_set[first.parent]}, minibatch {first.ids}"
+            f"{state.get_program_average_val_subset(first.parent)[0]}, minibatch {first.ids}"
         )
         search.track({"iteration": iteration, "selected_program_candidate": first.parent}, iteration)
         self._take_in()
@@ -405,13 +405,15 @@ class Generation:
         discovery = state.total_num_evals
         state.increment_evals(task.bought)
         state.num_full_ds_evals += 1
-        before = _members(state.get_pareto_front_mapping())
+        hears_of_front = search.events.hears("on_pareto_front_updated")
+        before = _members(state.get_pareto_front_mapping()) if hears_of_front else set()
         idx = state.add(child, list(parents), scored, mean, discovery, search.options.run_dir)
         trace = state.full_program_trace[-1]
         trace["new_program_idx"] = idx
         trace.setdefault("new_program_indices", []).append(idx)
         trace["evaluated_val_indices"] = sorted(scored.scores)
-        self.telling.accepted(task, idx, scored, (before, _members(state.get_pareto_front_mapping())), origin)
+        after = _members(state.get_pareto_front_mapping()) if hears_of_front else set()
+        self.telling.accepted(task, idx, scored, (before, after), origin)
 
     # ---- Small parts -------------------------------------------------------------------------
 

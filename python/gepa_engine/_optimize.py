@@ -140,7 +140,7 @@ def _finished(search: Search) -> GEPAResult:
                 search.run()
         return search.result()
     finally:
-        search.options.evaluating.wait.close()
+        search.options.evaluating.close()
 
 
 def options_of(given: Mapping[str, Any], wait: Waiter) -> Options:

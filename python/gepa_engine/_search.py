@@ -359,10 +359,7 @@ class Search:
         policy = self.options.evaluation_policy
         if policy is not None:
             return int(policy.get_best_program(self.state))
-        state = self.state
-        means = state.program_full_scores_val_set
-        coverage = [len(scores) for scores in state.prog_candidate_val_subscores]
-        return max(range(len(means)), key=lambda idx: (means[idx], coverage[idx], -idx))
+        return self.state.best_idx
 
     def score_of(self, idx: int) -> float:
         """A candidate's score, by the evaluation policy if there is one."""

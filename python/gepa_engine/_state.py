@@ -47,6 +47,8 @@ class SearchState:
         self.total_num_evals = 0
         self.evaluation_cache: Any = None
         self.adapter_state: dict[str, Any] = {}
+        #: The best candidate by mean score; of equal ones the one with more scores, then the earlier one.
+        self.best_idx = 0
         self._means: list[float] = []
         self._budget_hooks: list[Callable[[int, int], None]] = []
 
@@ -128,6 +130,8 @@ class SearchState:
         self.parent_program_for_candidate.append(list(parents) if parents else [None])
         self.prog_candidate_val_subscores.append(dict(scored.scores))
         self._means.append(mean)
+        if idx and (mean, len(scored.scores)) > self.get_program_average_val_subset(self.best_idx):
+            self.best_idx = idx
         objectives = _means_of(scored.objectives)
         self.prog_candidate_objective_scores.append(objectives)
         for val_id, score in scored.scores.items():

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import gepa_engine
 import pytest
+
+import gepa_engine
 
 
 class Adapter:
