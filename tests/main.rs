@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod ablations;
 mod accounting;
 mod broken_configs;
 mod config_reference;

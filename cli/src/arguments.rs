@@ -1,5 +1,6 @@
 //! The arguments of `gepa`.
 
+mod ablate;
 mod eval;
 mod gate;
 mod init;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use ablate::ABLATE_NOTES;
 use eval::EVAL_NOTES;
 use gate::GATE_NOTES;
 use init::{COMPLETIONS_NOTES, INIT_NOTES};
@@ -25,6 +27,7 @@ use train::TRAIN_NOTES;
 #[cfg(feature = "queue")]
 use worker::WORKER_NOTES;
 
+pub(crate) use ablate::AblateArguments;
 pub(crate) use eval::{EvalArguments, EvalSet};
 pub(crate) use gate::GateArguments;
 pub(crate) use init::{CompletionsArguments, InitArguments, Language, ManArguments, TaskKind};
@@ -145,6 +148,9 @@ pub(crate) enum Command {
     Report(ReportArguments),
     /// Show where each line of a prompt comes from: its iteration, the examples, the gate
     Blame(BlameArguments),
+    /// Find the lines of a prompt that earn their tokens, and propose a shorter prompt
+    #[command(after_help = ABLATE_NOTES)]
+    Ablate(AblateArguments),
     /// Act on a run: inject a text, veto a candidate, give a hint, exclude an example, pause, extend
     #[command(after_help = STEER_NOTES)]
     Steer(SteerArguments),

@@ -83,6 +83,7 @@ fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Open(arguments) => command::open(&arguments),
         Command::Report(arguments) => command::report(&arguments),
         Command::Blame(arguments) => command::blame(&arguments),
+        Command::Ablate(arguments) => command::ablate(&arguments),
         Command::Steer(arguments) => command::steer(&arguments),
         Command::Serve(arguments) => command::serve(&arguments),
         Command::Store(StoreCommand::Copy(arguments)) => command::store_copy(&arguments),

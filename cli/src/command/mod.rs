@@ -1,5 +1,6 @@
 //! The commands; one module each.
 
+mod ablate;
 mod best;
 mod blame;
 mod branch;
@@ -28,6 +29,7 @@ mod train;
 #[cfg(feature = "queue")]
 mod worker;
 
+pub(crate) use ablate::ablate;
 pub(crate) use best::best;
 pub(crate) use blame::blame;
 pub(crate) use branch::branch;

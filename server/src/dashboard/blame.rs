@@ -8,6 +8,7 @@ use gepa_engine::record::{CandidateRow, GateRow, ReflectionRow};
 use gepa_engine::{EventBody, Fact, RunId, Seq, Store};
 use gepa_evaluation::{ExampleId, Outcome, Stage};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::rollout::read;
 use super::rollout_index::RolloutIndex;
@@ -16,6 +17,8 @@ use super::views::ViewError;
 
 /// Most characters of a feedback that are shown.
 const LONGEST_FEEDBACK: usize = 600;
+/// Most characters of one text whose words are compared with those of a line.
+const LONGEST_READ: usize = 20_000;
 /// A line of the parent with at least this share of common words was rewritten, not removed.
 const SAME_LINE: f64 = 0.5;
 
@@ -45,7 +48,7 @@ pub struct BlamedLine {
     pub birth: u64,
     /// The line of the parent that it replaced, if one is similar.
     pub replaced: Option<String>,
-    /// The examples of the minibatch whose feedback shares most words with it, closest first.
+    /// The examples of the minibatch whose feedback and trace share most words with it, closest first.
     pub examples: Vec<ExampleId>,
     /// Accepted descendants of its first candidate that have it.
     pub kept: usize,
@@ -87,6 +90,9 @@ pub struct Cause {
     pub seq: Option<Seq>,
     /// The evaluator's feedback, cut at 600 characters.
     pub feedback: Option<String>,
+    /// The words of feedback and trace.
+    #[serde(skip)]
+    words: BTreeSet<String>,
 }
 
 /// What the origin of lines is looked up in.
@@ -258,9 +264,9 @@ async fn causes(
                 .copied()
         };
         let (shown, child) = (last(parent), last(row));
-        let feedback = match shown {
-            Some(entry) => feedback(store, &rows.run.run_id, entry.seq).await?,
-            None => None,
+        let (feedback, words) = match shown {
+            Some(entry) => told(store, &rows.run.run_id, entry.seq).await?,
+            None => (None, BTreeSet::new()),
         };
         causes.push(Cause {
             seed: example.clone(),
@@ -268,43 +274,70 @@ async fn causes(
             child_score: child.and_then(|entry| entry.score),
             seq: shown.map(|entry| entry.seq),
             feedback,
+            words,
         });
     }
     Ok(causes)
 }
 
-async fn feedback(store: &dyn Store, run: &RunId, seq: Seq) -> Result<Option<String>, ViewError> {
-    let EventBody::Fact(Fact::RolloutSettled(settled)) = read(store, run, seq).await?.body else {
-        return Ok(None);
+/// The feedback of a rollout, and the words of all that a reflection on it could read.
+async fn told(
+    store: &dyn Store,
+    run: &RunId,
+    seq: Seq,
+) -> Result<(Option<String>, BTreeSet<String>), ViewError> {
+    let body = read(store, run, seq).await?.body;
+    let EventBody::Fact(Fact::RolloutSettled(settled) | Fact::RolloutRecalled(settled)) = body
+    else {
+        return Ok((None, BTreeSet::new()));
     };
-    let text = match &*settled.outcome {
-        Outcome::Scored(scored) => scored.feedback.as_deref(),
-        Outcome::Failed(failure) => Some(failure.message.as_str()),
+    let (text, trace) = match &*settled.outcome {
+        Outcome::Scored(scored) => (scored.feedback.as_deref(), scored.trace.as_ref()),
+        Outcome::Failed(failure) => (Some(failure.message.as_str()), None),
     };
-    Ok(text.map(|text| text.chars().take(LONGEST_FEEDBACK).collect()))
+    let mut found = words(&start_of(text.unwrap_or_default()));
+    collect(trace.unwrap_or(&Value::Null), &mut found);
+    let feedback = text.map(|text| text.chars().take(LONGEST_FEEDBACK).collect());
+    Ok((feedback, found))
 }
 
-/// The examples whose feedback shares words with what is new in the line. Without such words, those
-/// with the lowest scores.
+/// The words of the texts in a trace. The names of its fields are the same in every trace.
+fn collect(trace: &Value, found: &mut BTreeSet<String>) {
+    match trace {
+        Value::String(text) => found.extend(words(&start_of(text))),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+        Value::Object(fields) => fields.values().for_each(|field| collect(field, found)),
+        _ => {}
+    }
+}
+
+fn start_of(text: &str) -> String {
+    text.chars().take(LONGEST_READ).collect()
+}
+
+/// The examples whose feedback and trace share words with what is new in the line. A word counts the
+/// more the fewer of the examples have it, and one that all of them have does not count. Without such
+/// words, those with the lowest scores.
 fn closest(line: &str, replaced: Option<&str>, causes: &[Cause]) -> Vec<ExampleId> {
     let old = words(replaced.unwrap_or_default());
     let new: BTreeSet<String> = words(line).difference(&old).cloned().collect();
-    let mut ranked: Vec<(usize, &Cause)> = causes
+    let weight = |word: &String| {
+        let with = causes.iter().filter(|cause| cause.words.contains(word));
+        1.0 / with.count() as f64 - 1.0 / causes.len() as f64
+    };
+    let mut ranked: Vec<(f64, &Cause)> = causes
         .iter()
-        .map(|cause| {
-            let said = words(cause.feedback.as_deref().unwrap_or_default());
-            (new.intersection(&said).count(), cause)
-        })
+        .map(|cause| (new.intersection(&cause.words).map(weight).sum(), cause))
         .collect();
-    let most = ranked.iter().map(|(shared, _)| *shared).max().unwrap_or(0);
-    if most == 0 {
+    let most = ranked.iter().map(|(shared, _)| *shared).fold(0.0, f64::max);
+    if most < 1e-9 {
         let score = |cause: &Cause| cause.score.unwrap_or(f64::NEG_INFINITY);
         let lowest = causes.iter().map(score).fold(f64::INFINITY, f64::min);
         let worst = causes.iter().filter(|cause| score(cause) <= lowest);
         return worst.map(|cause| cause.seed.clone()).collect();
     }
-    ranked.sort_by_key(|(shared, _)| std::cmp::Reverse(*shared));
-    let close = ranked.iter().filter(|(shared, _)| shared * 2 >= most);
+    ranked.sort_by(|left, right| right.0.total_cmp(&left.0));
+    let close = ranked.iter().filter(|(shared, _)| shared * 2.0 >= most);
     close.map(|(_, cause)| cause.seed.clone()).collect()
 }
 
@@ -333,4 +366,40 @@ fn similarity(left: &BTreeSet<String>, right: &BTreeSet<String>) -> f64 {
         return 0.0;
     }
     left.intersection(right).count() as f64 / all as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(seed: u64, score: f64, told: &str) -> Cause {
+        Cause {
+            seed: ExampleId::Seed(seed),
+            score: Some(score),
+            child_score: None,
+            seq: None,
+            feedback: None,
+            words: words(told),
+        }
+    }
+
+    fn blamed(line: &str, causes: &[Cause]) -> Vec<ExampleId> {
+        closest(line, Some("Answer in one word."), causes)
+    }
+
+    #[test]
+    fn a_line_comes_from_the_examples_that_share_its_rare_words() {
+        let causes = [
+            cause(1, 0.0, "amber stones: the expected answer is red"),
+            cause(2, 0.0, "river stones: the expected answer is red"),
+            cause(3, 1.0, "river: the expected answer is blue"),
+        ];
+        let rule = "If the text has amber, the answer is red.";
+        assert_eq!(blamed(rule, &causes), [ExampleId::Seed(1)]);
+        let both = "All stones are red.";
+        assert_eq!(blamed(both, &causes), [1, 2].map(ExampleId::Seed));
+        // Every example has these words, so the failures stand for them.
+        let common = "Give the expected answer.";
+        assert_eq!(blamed(common, &causes), [1, 2].map(ExampleId::Seed));
+    }
 }

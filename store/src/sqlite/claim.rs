@@ -61,7 +61,7 @@ pub(super) fn is_claimed(place: &Place, run: &RunId) -> Result<bool, StoreError>
     }
 }
 
-/// Who holds the claim, as far as it is known.
+/// Who holds the claim, by the note in its lock file.
 pub(super) fn holder_of(place: &Place, run: &RunId) -> String {
     holder(&lock_path(place, run))
 }

@@ -53,7 +53,7 @@ pub(super) enum Written {
     Claimed(u64),
     /// The labels are these now.
     Labelled(Box<RunLabels>),
-    /// The run is gone; so many bytes are free.
+    /// The run is gone; this number of bytes is free now.
     Freed(u64),
 }
 

@@ -1,6 +1,7 @@
 //! `gepa eval`
 
 mod report;
+mod scoring;
 mod side;
 
 use std::io::Write;
@@ -15,6 +16,8 @@ use crate::command::run::runtime;
 use crate::error::{CommandError, EXIT_GATE};
 use crate::output::stdout;
 use crate::surroundings::{environment, is_evaluation, show_notes, store_url};
+
+pub(crate) use scoring::{Named, Scoring, described_as_evaluation, width};
 
 use report::Report;
 use side::Side;
@@ -88,10 +91,15 @@ fn examples(arguments: &EvalArguments, sides: &[Side]) -> Result<Vec<ExampleId>,
             "the set has no examples; name another one with `--examples`".to_owned(),
         ));
     }
-    let mut ordered = chosen.clone();
-    // Sets may be sorted by answer. The order must not depend on the side, so it follows from ids.
+    Ok(in_order(chosen))
+}
+
+/// The examples of a set in the order in which they are run.
+pub(crate) fn in_order(set: &[ExampleId]) -> Vec<ExampleId> {
+    let mut ordered = set.to_vec();
+    // Sets may be sorted by answer. The order must not depend on the prompt, so it follows from ids.
     ordered.sort_by_key(|example| *blake3::hash(example.to_string().as_bytes()).as_bytes());
-    Ok(ordered)
+    ordered
 }
 
 /// The runs in the store that only evaluated, whose outcomes a run of the same task knows.

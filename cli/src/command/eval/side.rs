@@ -5,17 +5,14 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use gepa_configs::{ConfigSource, ConnectedTask, TaskConfig};
-use gepa_engine::policy::{Full, Policies};
-use gepa_engine::verdict::read_tables;
-use gepa_engine::{
-    Candidate, Config, ExampleId, ExampleSets, PromptTemplate, Run, RunEnd, RunId, Store,
-};
+use gepa_configs::{ConfigSource, TaskConfig};
+use gepa_engine::{Candidate, ExampleId, PromptTemplate, RunId, Store};
 use gepa_models::Environment;
 use gepa_tasks::Services;
 use serde_json::{Map, Value, json};
 
 use super::evaluations_of;
+use super::scoring::{Named, Scoring, described_as_evaluation, width};
 use crate::arguments::EvalArguments;
 use crate::candidates::best;
 use crate::error::CommandError;
@@ -144,10 +141,7 @@ impl Side {
                 names.join(", ")
             )));
         }
-        let mut described = task.described.clone();
-        if let Some(object) = described.as_object_mut() {
-            object.insert("budget".to_owned(), json!({"max_iterations": 0}));
-        }
+        let described = described_as_evaluation(&task);
         Ok(Self {
             label,
             is_baseline: false,
@@ -191,91 +185,34 @@ impl Side {
         let Some(services) = &self.services else {
             return Ok(());
         };
-        let ConnectedTask {
-            evaluator,
-            proposer,
-            ..
-        } = self.task.connect(services).await?;
-        self.width = evaluator
-            .score_range()
-            .map(|range| range.highest() - range.lowest());
-        let run = Run::builder(self.config(examples)?)
-            .described_as(self.described.clone())
-            .policies(Policies::new().evaluation(Full))
-            .knowing(self.known.iter().cloned())
-            .store(Arc::clone(store))
-            .evaluator(evaluator)
-            .proposer(proposer)
-            .start()
-            .await?;
-        let id = run.run_id().clone();
-        let result = run.finish().await?;
-        if let RunEnd::Finished(reason) = &result.end
-            && reason.is_failure()
-        {
-            return Err(CommandError::Missing(format!(
-                "`{}` could not be scored: {reason} (`gepa show {id}`)",
-                self.label
-            )));
-        }
-        if let RunEnd::Interrupted { reason, .. } = &result.end {
-            return Err(CommandError::Unreachable(format!(
-                "`{}` could not be scored: {reason}",
-                self.label
-            )));
-        }
-        let executed = result.run.summary.counters.total_rollouts;
+        let connected = self.task.connect(services).await?;
+        self.width = width(&connected);
+        let scoring = Scoring {
+            store,
+            task: &self.task,
+            described: &self.described,
+            connected: &connected,
+        };
+        let named = Named {
+            label: &self.label,
+            name: format!("eval of {}", self.label),
+            candidate: &self.candidate,
+        };
+        let scored = scoring.score(named, examples, &self.known).await?;
         let _ = writeln!(
             std::io::stderr(),
-            "{id}  {}: {} examples, {executed} rollouts executed",
+            "{}  {}: {} examples, {} rollouts executed",
+            scored.run,
             self.label,
-            examples.len()
+            examples.len(),
+            scored.executed
         );
-        self.executed += executed;
-        self.scores = read_tables(&**store, result.run).await?.seed_scores();
-        self.scores.resize(examples.len(), None);
+        self.executed += scored.executed;
+        self.scores = scored.scores;
         // The next block knows what this one bought.
-        self.known.push(id.clone());
-        self.run = Some(id);
+        self.known.push(scored.run.clone());
+        self.run = Some(scored.run);
         Ok(())
-    }
-
-    fn config(&self, examples: &[ExampleId]) -> Result<Config, CommandError> {
-        let base = &self.task.config;
-        let is_scored = |example: &ExampleId| examples.contains(example);
-        let train: Vec<ExampleId> = base.sets().train.clone();
-        let rest = train.into_iter().filter(|example| !is_scored(example));
-        let mut train: Vec<ExampleId> = rest.collect();
-        if train.is_empty() {
-            // No proposal is made, so the set that is left over is never used.
-            let others = [&base.sets().pareto, &base.sets().validation];
-            let others = others.into_iter().flatten();
-            train.extend(others.filter(|example| !is_scored(example)).cloned());
-        }
-        let sets = ExampleSets {
-            train,
-            pareto: examples.to_vec(),
-            validation: Vec::new(),
-        };
-        let mut settings = base.settings().clone();
-        settings.run.name = format!("eval of {}", self.label);
-        // Every example of a block is run, also where the rows of a search would grow.
-        settings.search.evaluation = gepa_engine::config::Evaluation::Full;
-        // A prompt is scored as it is.
-        settings.texts.clear();
-        let limits = settings.budget.clone();
-        settings.budget = gepa_engine::config::BudgetSettings::default();
-        settings.budget.max_iterations = Some(0);
-        settings.budget.max_tokens = limits.max_tokens;
-        settings.budget.max_cost_usd = limits.max_cost_usd;
-        settings.budget.max_seconds = limits.max_seconds;
-        let config = Config::new(
-            self.candidate.clone(),
-            base.prompt().clone(),
-            sets,
-            settings,
-        );
-        config.map_err(|error| CommandError::Usage(error.to_string()))
     }
 }
 

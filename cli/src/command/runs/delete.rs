@@ -149,7 +149,7 @@ async fn delete_all(
     Ok(kept)
 }
 
-/// Asks on the terminal. Without one, nobody could answer.
+/// Asks on the terminal; without one the command is refused.
 fn is_wanted(runs: &[RunRow]) -> Result<bool, CommandError> {
     if !io::stdin().is_terminal() {
         return Err(CommandError::Usage(
