@@ -64,6 +64,9 @@ pub struct RawConfig {
     /// Prices that are not in the catalogue, or that differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prices: Vec<PriceSettings>,
+    /// Texts of further candidates from which the search starts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<IndexMap<String, String>>,
     /// How parents are selected, the size of minibatches, and when a child is accepted.
     pub search: SearchSettings,
     /// Merges of two candidates.

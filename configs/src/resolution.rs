@@ -18,12 +18,13 @@ use crate::restrict::restrict;
 use crate::task::TaskConfig;
 
 /// Tables of our own format that a document may have beside `[prompt_learning]`. They win over it.
-const BESIDE_A_JOB: [&str; 13] = [
+const BESIDE_A_JOB: [&str; 14] = [
     "run",
     "evaluator",
     "providers",
     "prices",
     "search",
+    "seeds",
     "merge",
     "reflection",
     "reflection_model",

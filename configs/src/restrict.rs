@@ -43,6 +43,11 @@ pub(crate) fn restrict(raw: &RawConfig, environment: &Environment) -> Vec<Proble
             problems.push(Problem::new(key, message));
         }
     }
+    if raw.search.start_from.is_some() {
+        let message = "names a run of the store, which a submitted config may not, since the run may be another \
+                       tenant's; send its texts as `seeds`, or use `gepa run`";
+        problems.push(Problem::new("search.start_from", message));
+    }
     if raw.has_own_proposer() {
         problems.push(Problem::new("proposer", LOCAL_COMMAND));
     }

@@ -107,6 +107,7 @@ impl TaskConfig {
         settings.merge.clone_from(&raw.merge);
         settings.reflection.clone_from(&raw.reflection);
         settings.texts.clone_from(&raw.texts);
+        settings.seeds.clone_from(&raw.seeds);
         settings.rollouts.clone_from(&raw.rollouts);
         settings.budget.clone_from(&raw.budget);
         settings.validation.clone_from(&raw.validation);

@@ -13,10 +13,11 @@ use gepa_tasks::Services;
 
 use crate::arguments::CheckArguments;
 use crate::command::plan::say_refusal;
+use crate::command::start::{look_at_start, start_line};
 use crate::error::{CommandError, EXIT_BUDGET};
 use crate::output::stdout;
 use crate::report::write_planned;
-use crate::surroundings::{block_on, environment, show_notes, show_warnings};
+use crate::surroundings::{block_on, environment, show_notes, show_warnings, store_url};
 
 pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, CommandError> {
     let environment = environment()?;
@@ -29,13 +30,16 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, CommandError
     let task = source.load()?;
     show_notes(&task);
     task.check_models(&Models::new(task.environment().clone()))?;
-    block_on(async {
+    let start = block_on(async {
         show_warnings(&task, &arguments.store, &environment).await;
-        Ok(())
+        look_at_start(&store_url(&arguments.store, &environment), &task).await
     })?;
     let mut out = stdout();
     let plan = plan_of(&task)?;
     write_summary(&mut out, &task, arguments)?;
+    if let Some(start) = &start {
+        writeln!(out, "{}", start_line(start))?;
+    }
     write_planned(&mut out, &task.config, &plan)?;
     out.flush()?;
     if arguments.online

@@ -23,6 +23,7 @@ mod schema;
 mod serve;
 mod shell;
 mod show;
+mod start;
 mod steer;
 mod store_copy;
 mod train;

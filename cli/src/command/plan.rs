@@ -10,6 +10,7 @@ use gepa_engine::{Plan, PlanRow, RunError};
 use gepa_tasks::Services;
 
 use crate::command::measured::measured;
+use crate::command::start::{look_at_start, start_line};
 use crate::error::{CommandError, EXIT_BUDGET};
 use crate::format::{count, dollars};
 use crate::output::stdout;
@@ -45,6 +46,7 @@ pub(crate) async fn plan(
         let budget = &task.config.settings().budget;
         earlier.apply(&mut plan, budget.max_tokens, budget.max_cost_usd);
     }
+    let start = look_at_start(store_url, task).await?;
     let mut out = stdout();
     match run {
         None => write_plan(&mut out, &plan)?,
@@ -58,6 +60,9 @@ pub(crate) async fn plan(
         )?;
     }
     writeln!(out)?;
+    if let Some(start) = &start {
+        writeln!(out, "{}", start_line(start))?;
+    }
     write_planned(&mut out, &task.config, &plan)?;
     out.flush()?;
     if plan.affordable {

@@ -10,7 +10,9 @@ use std::time::Duration;
 use gepa_configs::{ConfigError, ConfigSource, ConnectedTask, StoredSettings, TaskConfig, listed};
 use gepa_engine::record::RunRow;
 use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
-use gepa_engine::{Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, StopReason, Store};
+use gepa_engine::{
+    Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, StopReason, Store, warm_start,
+};
 use gepa_models::Environment;
 use gepa_tasks::Services;
 use tokio::runtime::Runtime;
@@ -19,6 +21,7 @@ use crate::arguments::{LogForm, RunArguments, Watching};
 use crate::command::eval::evaluations_of;
 use crate::command::export::stats_of;
 use crate::command::plan::plan;
+use crate::command::start::{paid_by, start_line};
 use crate::error::{CommandError, EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_PROVIDER_DOWN};
 use crate::feed::Feed;
 use crate::output::stdout;
@@ -84,7 +87,12 @@ async fn begin(
     let signals = Signals::new().map_err(CommandError::Runtime)?;
     let store = gepa_postgres::open(&store_url(&arguments.store, environment)).await?;
     let limits = Limits::of(task.config.settings().budget.clone());
-    let known = evaluations_of(&store, &task.described, task.config.prompt()).await?;
+    let mut known = evaluations_of(&store, &task.described, task.config.prompt()).await?;
+    let start = warm_start(&*store, &task.config).await?;
+    if let Some(start) = &start {
+        let _ = writeln!(io::stderr(), "{}", start_line(start));
+        known.extend(paid_by(&*store, start, &task).await?);
+    }
     let connected = connect(&task, services).await?;
     let builder = builder_of(task, connected, &store);
     let handle = builder.knowing(known).start().await?;

@@ -1,11 +1,13 @@
 //! The engine's settings, and a configuration that cannot be invalid.
 
+mod checks;
 mod ending;
 mod growing;
 mod problem;
 mod reflection;
 mod resolved;
 mod rules;
+mod seeds;
 mod settings;
 mod texts;
 

@@ -92,10 +92,6 @@ pub enum RewriteMode {
 impl RewriteMode {
     /// Whether it is the default. Stored settings then do not mention it, as those of older versions do
     /// not.
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde calls it with a reference"
-    )]
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -7,15 +7,16 @@ use gepa_archive::Candidate;
 use gepa_evaluation::{ExampleId, PatternSyntax, PromptTemplate, wildcards_in};
 use indexmap::IndexMap;
 
+use super::checks::{
+    check_generation, check_numbers, check_prompt, check_schedule, check_sets, compile_templates,
+};
 use super::growing::Evaluation;
-use super::problem::{InvalidConfig, Problem};
+use super::problem::InvalidConfig;
 use super::reflection::RewriteMode;
-use super::settings::{Duplicates, Overlap, RunSettings, ScheduleKind, Settings, Speculation};
+use super::seeds::further_seeds;
+use super::settings::{Duplicates, Settings};
 use super::texts::{TextDemands, check_seed, read_demands};
 use crate::reflection::{Template, TextRules};
-
-/// The most proposals of one generation. The limit keeps a typing error from filling the memory.
-const LARGEST_GENERATION: u32 = 10_000;
 
 /// The three example sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +53,7 @@ pub struct Config {
     templates: IndexMap<Arc<str>, Template>,
     required_wildcards: IndexMap<Arc<str>, Vec<Arc<str>>>,
     demands: IndexMap<Arc<str>, Arc<TextDemands>>,
+    seeds: Vec<Candidate>,
     patterns: Option<Arc<dyn PatternSyntax>>,
 }
 
@@ -109,26 +111,23 @@ impl Config {
         check_generation(&settings, &mut problems);
         check_sets(&sets, &settings.search.allow_overlap, &mut problems);
         check_prompt(&seed, &prompt, &mut problems);
+        let wildcards = required_wildcards(&seed, &prompt);
+        let seeds = further_seeds(
+            &seed,
+            &settings.texts,
+            &settings.seeds,
+            |name| {
+                let demands = demands.get(name).cloned().unwrap_or_default();
+                let mut rules = TextRules::of_demands(&demands);
+                rules.wildcards = wildcards.get(name).cloned().unwrap_or_default();
+                rules
+            },
+            &mut problems,
+        );
         let templates = compile_templates(&seed, &settings, &mut problems);
         if !problems.is_empty() {
             return Err(InvalidConfig { problems });
         }
-        let required_wildcards = seed
-            .components()
-            .iter()
-            .map(|(name, text)| {
-                let is_pattern = prompt
-                    .messages
-                    .iter()
-                    .any(|m| m.component.as_deref() == Some(name));
-                let wildcards = if is_pattern {
-                    wildcards_in(text)
-                } else {
-                    Vec::new()
-                };
-                (Arc::clone(name), wildcards)
-            })
-            .collect();
         let seed = Arc::new(seed);
         Ok(Self {
             settings,
@@ -137,8 +136,9 @@ impl Config {
             given,
             sets,
             templates,
-            required_wildcards,
+            required_wildcards: wildcards,
             demands,
+            seeds,
             patterns,
         })
     }
@@ -225,6 +225,22 @@ impl Config {
         self.demands.get(component).map(TextRules::of_demands)
     }
 
+    /// Whether the texts of a candidate satisfy what the sections of `texts` demand. The error names the rule.
+    pub(crate) fn check_candidate(&self, candidate: &Candidate) -> Result<(), String> {
+        for (name, text) in candidate.components() {
+            if let Some(Err(broken)) = self.demands_on(name).map(|rules| rules.check(text)) {
+                let message = broken.message.replace("the new text", "its text");
+                return Err(format!("`texts.{name}`: {message}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Further candidates from which the search starts.
+    pub fn further_seeds(&self) -> &[Candidate] {
+        &self.seeds
+    }
+
     /// Whether the texts of a component have a length of their own to keep to.
     pub(crate) fn has_a_length(&self, component: &str) -> bool {
         let demands = self.demands.get(component);
@@ -293,254 +309,22 @@ impl Config {
     }
 }
 
-fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
-    let Settings {
-        run,
-        search,
-        reflection,
-        rollouts,
-        budget,
-        final_choice,
-        ..
-    } = settings;
-    let fraction = |value: f64| (0.0..=1.0).contains(&value);
-    let positive = |value: f64| value.is_finite() && value > 0.0;
-    let finite_or_absent = |value: Option<f64>| value.is_none_or(f64::is_finite);
-    let at_least_one = [
-        (run.gate_lag, "run.gate_lag"),
-        (run.max_concurrent, "run.max_concurrent"),
-        (search.minibatch_size, "search.minibatch_size"),
-        (search.top_k, "search.top_k"),
-        (
-            search.archive_max_size.unwrap_or(1),
-            "search.archive_max_size",
-        ),
-        (settings.hypotheses(), "reflection.hypotheses"),
-        (reflection.max_attempts, "reflection.max_attempts"),
-        (
-            reflection.max_failures_in_a_row,
-            "reflection.max_failures_in_a_row",
-        ),
-        (reflection.max_concurrent, "reflection.max_concurrent"),
-        (reflection.max_text_chars, "reflection.max_text_chars"),
-        (rollouts.max_attempts, "rollouts.max_attempts"),
-    ];
-    let counts = at_least_one.map(|(value, key)| (value >= 1, key, "must be at least 1"));
-    let finite = "must be a finite number";
-    let between = "must lie between 0 and 1";
-    let backoff = rollouts.backoff_seconds;
-    let others = [
-        (fraction(search.epsilon), "search.epsilon", between),
-        (
-            final_choice
-                .keep_seed_below
-                .is_none_or(|share| (0.5..=1.0).contains(&share)),
-            "final.keep_seed_below",
-            "must lie between 0.5 and 1",
-        ),
-        (
-            finite_or_absent(search.perfect_score),
-            "search.perfect_score",
-            finite,
-        ),
-        (
-            finite_or_absent(search.archive_min_score),
-            "search.archive_min_score",
-            finite,
-        ),
-        (
-            reflection.max_prompt_chars >= 1_000,
-            "reflection.max_prompt_chars",
-            "must be at least 1000",
-        ),
-        (
-            positive(rollouts.timeout_seconds),
-            "rollouts.timeout_seconds",
-            "must be above 0",
-        ),
-        (
-            backoff.is_finite() && backoff >= 0.0,
-            "rollouts.backoff_seconds",
-            "must be 0 or more",
-        ),
-        (
-            fraction(rollouts.max_failure_fraction),
-            "rollouts.max_failure_fraction",
-            between,
-        ),
-        (
-            budget.max_cost_usd.is_none_or(positive),
-            "budget.max_cost_usd",
-            "must be above 0",
-        ),
-        (
-            budget.max_seconds.is_none_or(positive),
-            "budget.max_seconds",
-            "must be above 0",
-        ),
-        (
-            finite_or_absent(budget.target_score),
-            "budget.target_score",
-            finite,
-        ),
-        (
-            budget.ends_every_run(),
-            "budget",
-            "sets no limit that ends every run; set one, for example `max_rollouts = 500`",
-        ),
-    ];
-    for (holds, key, message) in counts.into_iter().chain(others) {
-        if !holds {
-            problems.push(Problem::new(key, message));
-        }
-    }
-}
-
-fn check_schedule(run: &RunSettings, problems: &mut Vec<Problem>) {
-    if run.pareto_lag < run.gate_lag {
-        problems.push(Problem::new(
-            "run.pareto_lag",
-            "must be at least `run.gate_lag`",
-        ));
-    }
-    if run.speculate == Speculation::Likely && run.schedule == ScheduleKind::Ordered {
-        problems.push(Problem::new(
-            "run.speculate",
-            "cannot be `likely` under the ordered schedule, since what it spends depends on timing; \
-             write `decided`, or set `run.schedule = \"free\"`",
-        ));
-    }
-}
-
-fn check_generation(settings: &Settings, problems: &mut Vec<Problem>) {
-    let search = &settings.search;
-    let (parents, batches) = (search.parents_per_generation, search.batches_per_parent);
-    let keep = search.keep_best.unwrap_or(1);
-    let at_least_one = [
-        (parents, "search.parents_per_generation"),
-        (batches, "search.batches_per_parent"),
-        (keep, "search.keep_best"),
-    ];
-    for (value, key) in at_least_one {
-        if value == 0 {
-            problems.push(Problem::new(key, "must be at least 1"));
-        }
-    }
-    let size = parents
-        .checked_mul(batches)
-        .and_then(|tasks| tasks.checked_mul(settings.hypotheses()));
-    if size.is_none_or(|size| size > LARGEST_GENERATION) {
-        problems.push(Problem::new(
-            "search.batches_per_parent",
-            format!(
-                "makes more than {LARGEST_GENERATION} proposals with `search.parents_per_generation` \
-                 and `reflection.hypotheses`; make one of them smaller"
-            ),
-        ));
-    }
-}
-
-fn check_sets(sets: &ExampleSets, allowed: &[Overlap], problems: &mut Vec<Problem>) {
-    for (name, set) in [("train", &sets.train), ("pareto", &sets.pareto)] {
-        if set.is_empty() {
-            problems.push(Problem::new(
-                format!("examples.{name}"),
-                "names no example; the search needs at least one",
-            ));
-        }
-    }
-    let named = [
-        ("train", &sets.train),
-        ("pareto", &sets.pareto),
-        ("validation", &sets.validation),
-    ];
-    for (name, set) in named {
-        if let Some(twice) = first_repeated(set) {
-            problems.push(Problem::new(
-                format!("examples.{name}"),
-                format!("names example {twice} twice; name each once"),
-            ));
-        }
-    }
-    let pairs = [
-        (Overlap::TrainPareto, named[0], named[1]),
-        (Overlap::TrainValidation, named[0], named[2]),
-        (Overlap::ParetoValidation, named[1], named[2]),
-    ];
-    for (overlap, (first_name, first), (second_name, second)) in pairs {
-        let first: std::collections::BTreeSet<&ExampleId> = first.iter().collect();
-        let shared: Vec<&ExampleId> = second.iter().filter(|id| first.contains(id)).collect();
-        if let (Some(one), false) = (shared.first(), allowed.contains(&overlap)) {
-            problems.push(Problem::new(
-                format!("examples.{second_name}"),
-                format!(
-                    "shares {} example(s) with `{first_name}`, the first is {one}; give the sets different \
-                     examples, or allow it with search.allow_overlap = [\"{}\"]",
-                    shared.len(),
-                    overlap.as_str()
-                ),
-            ));
-        }
-    }
-}
-
-fn first_repeated(set: &[ExampleId]) -> Option<&ExampleId> {
-    let mut seen = std::collections::BTreeSet::new();
-    set.iter().find(|id| !seen.insert(*id))
-}
-
-fn check_prompt(seed: &Candidate, prompt: &PromptTemplate, problems: &mut Vec<Problem>) {
-    for (position, message) in prompt.messages.iter().enumerate() {
-        let Some(component) = &message.component else {
-            continue;
-        };
-        if seed.text(component).is_none() {
-            problems.push(Problem::new(
-                format!("prompt.messages[{position}].component"),
-                format!("names component `{component}`, which the seed candidate does not have"),
-            ));
-        }
-    }
-}
-
-fn compile_templates(
+/// The wildcards that each component's texts must keep: those of its seed text where it is a message.
+fn required_wildcards(
     seed: &Candidate,
-    settings: &Settings,
-    problems: &mut Vec<Problem>,
-) -> IndexMap<Arc<str>, Template> {
-    let reflection = &settings.reflection;
-    for name in reflection.templates.keys() {
-        if seed.text(name).is_none() {
-            let known: Vec<&str> = seed.components().keys().map(|name| &**name).collect();
-            problems.push(Problem::new(
-                format!("reflection.templates.{name}"),
-                format!(
-                    "names no component; the candidate has: {}",
-                    known.join(", ")
-                ),
-            ));
+    prompt: &PromptTemplate,
+) -> IndexMap<Arc<str>, Vec<Arc<str>>> {
+    let of_component = |name: &str, text: &str| {
+        let mut messages = prompt.messages.iter();
+        let is_message = messages.any(|message| message.component.as_deref() == Some(name));
+        if is_message {
+            wildcards_in(text)
+        } else {
+            Vec::new()
         }
-    }
-    let mut compiled = IndexMap::new();
-    for name in seed.components().keys() {
-        let (key, text) = match (reflection.templates.get(&**name), &reflection.template) {
-            (Some(own), _) => (format!("reflection.templates.{name}"), own.as_str()),
-            (None, Some(shared)) => ("reflection.template".to_owned(), shared.as_str()),
-            (None, None) => {
-                let own = settings.texts.get(&**name).and_then(|own| own.mode);
-                let text = match own.unwrap_or(reflection.mode) {
-                    RewriteMode::Rewrite => Template::DEFAULT,
-                    RewriteMode::Edit => Template::DEFAULT_FOR_EDITS,
-                };
-                ("reflection.template".to_owned(), text)
-            }
-        };
-        match Template::parse(text) {
-            Ok(template) => {
-                compiled.insert(Arc::clone(name), template);
-            }
-            Err(error) => problems.push(Problem::new(key, error.to_string())),
-        }
-    }
-    compiled
+    };
+    let components = seed.components().iter();
+    components
+        .map(|(name, text)| (Arc::clone(name), of_component(name, text)))
+        .collect()
 }

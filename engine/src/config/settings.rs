@@ -28,6 +28,10 @@ use super::texts::TextSettings;
 pub struct Settings {
     /// `[run]`
     pub run: RunSettings,
+    /// `[[seeds]]`: texts of further candidates from which the search starts. Components that one lacks have
+    /// the seed's text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<IndexMap<String, String>>,
     /// `[search]`
     pub search: SearchSettings,
     /// `[merge]`
@@ -163,6 +167,12 @@ pub enum Speculation {
 pub struct SearchSettings {
     /// Whose rules hold where the engine and the reference implementation differ.
     pub rules: SearchRules,
+    /// The id of an earlier run of the same store. The search starts from candidates of its archive as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<String>,
+    /// How many of the best candidates of that run are taken; its front if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_best: Option<u32>,
     /// How a parent is chosen.
     pub parent: ParentSelection,
     /// Probability of a uniform choice under `epsilon_greedy`, 0 to 1.
@@ -213,6 +223,8 @@ impl Default for SearchSettings {
     fn default() -> Self {
         Self {
             rules: SearchRules::Own,
+            start_from: None,
+            start_best: None,
             parent: ParentSelection::Pareto,
             epsilon: 0.1,
             top_k: 5,

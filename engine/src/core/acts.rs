@@ -172,11 +172,12 @@ impl Core {
                 if let Some(parent) = parent {
                     self.check_live(parent)?;
                 }
-                let candidate = self.completed(&candidate, parent)?;
+                let candidate = Box::new(self.completed(&candidate, parent)?);
                 Ok(Fact::CandidateInjected(CandidateInjected {
                     candidate,
                     gated,
                     parent,
+                    taken_from: None,
                     by,
                 }))
             }

@@ -109,7 +109,7 @@ impl Core {
         let Some(injected) = self.steered.injected.pop_front() else {
             return false;
         };
-        let candidate = Arc::new(injected.candidate);
+        let candidate = Arc::new(*injected.candidate);
         let mut proposal = self.proposal(iteration, Origin::Injected);
         if injected.gated {
             self.gate_injected(proposal, candidate, injected.parent);

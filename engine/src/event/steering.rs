@@ -5,6 +5,8 @@ use gepa_archive::{Candidate, CandidateIndex, ContentId};
 use gepa_evaluation::ExampleId;
 use serde::{Deserialize, Serialize};
 
+use crate::ids::RunId;
+
 /// The person behind an act.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
@@ -31,7 +33,7 @@ impl SteeredBy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CandidateInjected {
     /// The candidate.
-    pub candidate: Candidate,
+    pub candidate: Box<Candidate>,
     /// Whether it is compared with a parent on a minibatch first, as a proposal is. Otherwise it goes
     /// straight to the pareto set.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -40,9 +42,21 @@ pub struct CandidateInjected {
     /// begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<CandidateIndex>,
+    /// The candidate of an earlier run that it is, if the run started from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_from: Option<Box<TakenFrom>>,
     /// Who submitted it.
     #[serde(default, skip_serializing_if = "SteeredBy::is_unknown")]
     pub by: SteeredBy,
+}
+
+/// A candidate of an earlier run from which a run started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenFrom {
+    /// The earlier run.
+    pub run: RunId,
+    /// The candidate's index there.
+    pub candidate: CandidateIndex,
 }
 
 /// A candidate that may be neither a parent nor the winner from now on.

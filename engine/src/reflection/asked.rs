@@ -1,6 +1,7 @@
 //! What a new text must satisfy, as a reflection prompt says it.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use gepa_evaluation::ComponentRequest;
 
@@ -18,16 +19,17 @@ pub(super) fn demands(component: &ComponentRequest) -> String {
         ));
     }
     if !requirements.required.is_empty() {
-        let names = quoted(requirements.required.iter().map(|name| name.to_string()));
+        let names = quoted(&requirements.required);
         rules.push(format!("It holds these names: {names}."));
     }
     if !requirements.is_empty() && !component.wildcards.is_empty() {
         let names = component.wildcards.iter();
-        let names = quoted(names.map(|name| format!("{{{name}}}")));
+        let names: Vec<Arc<str>> = names.map(|name| format!("{{{name}}}").into()).collect();
+        let names = quoted(&names);
         rules.push(format!("It holds these placeholders: {names}."));
     }
     if !requirements.forbidden.is_empty() {
-        let patterns = quoted(requirements.forbidden.iter().map(|one| one.to_string()));
+        let patterns = quoted(&requirements.forbidden);
         rules.push(format!(
             "It holds nothing that matches these patterns: {patterns}."
         ));
@@ -71,7 +73,7 @@ fn characters(component: &ComponentRequest) -> usize {
     by_tokens.map_or(component.max_chars, |chars| chars.min(component.max_chars))
 }
 
-fn quoted(names: impl Iterator<Item = String>) -> String {
-    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+fn quoted(names: &[Arc<str>]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     names.join(", ")
 }

@@ -19,6 +19,7 @@ use super::result::{RunEnd, RunResult, read_result};
 use super::resumption::{check_examples, check_start, limits_changed, origins_of};
 use super::row::run_row;
 use super::spend::SpendLimiter;
+use super::starting::first_facts;
 use super::trouble::{Opening, Trouble, TroubleWatch};
 use crate::config::{BudgetSettings, Config};
 use crate::core::{Core, Work};
@@ -151,6 +152,7 @@ impl RunBuilder {
         let knowing = std::mem::take(&mut self.knowing);
         let (mut parts, beginning) = self.into_parts()?;
         parts.origins = known_by(&*parts.store, &knowing).await?;
+        let starts = first_facts(&*parts.store, &parts.config).await?;
         let run = parts.run_row();
         parts.store.create_run(run.clone()).await?;
         let claim = parts.store.claim(&run.run_id).await?;
@@ -159,7 +161,8 @@ impl RunBuilder {
         core.begin();
         let answers = core.take_answers().into_iter().map(EventBody::Fact);
         let decisions = answers.chain(core.take_decisions().into_iter().map(EventBody::Decision));
-        let pending: Vec<EventBody> = decisions.collect();
+        let mut pending: Vec<EventBody> = decisions.collect();
+        pending.extend(starts.into_iter().map(EventBody::Fact));
         let orders = core.take_work();
         Ok(parts.launch(core, claim, &run.summary, pending, orders, false))
     }
@@ -219,6 +222,8 @@ impl RunBuilder {
         }
         let (mut core, mut pending) = replay.finish();
         if last == Seq(0) {
+            let starts = first_facts(&*parts.store, &parts.config).await?;
+            pending.extend(starts.into_iter().map(EventBody::Fact));
             let orders = core.take_work();
             return Ok(parts.launch(core, claim, &run.summary, pending, orders, false));
         }

@@ -41,12 +41,12 @@ impl Driver {
                     .components()
                     .keys());
                 if same_shape && !self.core.is_finished() {
-                    let candidate = *candidate;
                     self.journal
                         .push(Fact::CandidateInjected(CandidateInjected {
                             candidate,
                             gated: false,
                             parent: None,
+                            taken_from: None,
                             by: SteeredBy::default(),
                         }));
                 } else {

@@ -80,6 +80,14 @@ pub enum RunError {
         /// What differs.
         what: String,
     },
+    /// Nothing can be taken from the run that `search.start_from` names.
+    #[error("`search.start_from` names `{run}`, from which this run cannot start: {reason}")]
+    CannotStartFrom {
+        /// The run named.
+        run: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// The earlier run does not have the iteration to branch from.
     #[error("the run has no iteration {iteration}; the last one that began is {last}")]
     NoSuchIteration {

@@ -19,6 +19,7 @@ use super::orders::{Order, ReflectionOrder, Rewritten, TrialOrder};
 use super::replay::Replay;
 use super::resumption::{check_examples, check_start, limits_changed};
 use super::row::run_row;
+use super::starting::first_facts;
 use crate::config::Config;
 use crate::core::{Core, ReflectionWork, RolloutWork, Work};
 use crate::counters::Counters;
@@ -82,6 +83,7 @@ impl SteppedRun {
     /// Stores a new run and decides to evaluate its seed.
     pub async fn start(steps: Steps) -> Result<Self, RunError> {
         check_budget(&steps.config, &steps.policies)?;
+        let starts = first_facts(&*steps.store, &steps.config).await?;
         let run = run_row(
             steps.run_id.clone(),
             &steps.config,
@@ -103,6 +105,9 @@ impl SteppedRun {
             run_id,
         );
         run.decide();
+        for fact in starts {
+            run.take_in(fact);
+        }
         Ok(run)
     }
 

@@ -21,6 +21,7 @@ mod resume;
 mod scales;
 mod search;
 mod sharing;
+mod starting;
 mod steering;
 mod stepped;
 mod texts;

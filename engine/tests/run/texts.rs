@@ -106,7 +106,8 @@ fn endings(finished: &Finished) -> Endings {
 
 #[tokio::test]
 async fn a_text_that_breaks_a_rule_is_refused_under_its_name_before_a_rollout_is_bought() {
-    let cases: [(fn(&mut TextSettings), &str, Kind); 4] = [
+    type Change = fn(&mut TextSettings);
+    let cases: [(Change, &str, Kind); 4] = [
         (
             |texts| texts.frozen = vec!["keep".to_owned()],
             "use call",
@@ -161,6 +162,8 @@ async fn refused_texts_beside_a_usable_one_are_counted() {
     assert_eq!(endings.fewer_texts, 2);
 }
 
+const AGAIN: [Option<Kind>; 3] = [Some(Kind::TooLong), Some(Kind::Empty), Some(Kind::TooLong)];
+
 #[tokio::test]
 async fn a_text_that_is_too_long_is_shortened_once() {
     let long = "a".repeat(41);
@@ -198,7 +201,6 @@ async fn a_text_that_is_too_long_is_shortened_once() {
     check("b", 2, &[Some(Kind::TooLong), None]).await;
     check("b", 1, &[Some(Kind::TooLong), None]).await;
     check("", 5, &[Some(Kind::TooLong), Some(Kind::TooLong)]).await;
-    const AGAIN: [Option<Kind>; 3] = [Some(Kind::TooLong), Some(Kind::Empty), Some(Kind::TooLong)];
     check(" ", 5, &AGAIN).await;
 }
 
@@ -238,8 +240,8 @@ async fn every_accepted_candidate_keeps_the_rules_merges_too() {
         let writer = Writer::new(move |_, current| {
             let call = calls.fetch_add(1, Ordering::Relaxed);
             let noise = hash(&format!("{current}{call}"));
-            let word = if noise % 3 == 0 { "" } else { "keep" };
-            vec![format!("{word} {}", "x".repeat(noise as usize % 9))]
+            let kept = if noise.is_multiple_of(3) { "" } else { "keep" };
+            vec![format!("{kept} {}", "x".repeat(noise as usize % 9))]
         });
         let finished = finish(&world, &writer).await;
         let run = &finished.result.run.run_id;

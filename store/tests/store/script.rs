@@ -228,9 +228,10 @@ fn injected(iteration: u64) -> Vec<EventBody> {
     let child = text("injected");
     let mut bodies = vec![
         EventBody::Fact(Fact::CandidateInjected(CandidateInjected {
-            candidate: child.clone(),
+            candidate: Box::new(child.clone()),
             gated: false,
             parent: None,
+            taken_from: None,
             by: SteeredBy::default(),
         })),
         issued(iteration, Origin::Injected, Vec::new()),

@@ -119,6 +119,9 @@ impl Scoring<'_> {
         settings.search.evaluation = Evaluation::Full;
         // A prompt is scored as it is.
         settings.texts.clear();
+        settings.seeds.clear();
+        settings.search.start_from = None;
+        settings.search.start_best = None;
         let limits = settings.budget.clone();
         settings.budget = BudgetSettings::default();
         settings.budget.max_iterations = Some(0);

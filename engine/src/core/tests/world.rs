@@ -168,7 +168,7 @@ impl World {
                     text,
                     alternatives,
                     failure: None,
-                    overlong: (noise % 14 == 0).then(|| text_of(0)),
+                    overlong: noise.is_multiple_of(14).then(|| text_of(0)),
                     refused_texts: Vec::new(),
                 }))
             }

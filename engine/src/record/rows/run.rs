@@ -356,7 +356,7 @@ impl RunSummary {
         let Some(by) = fact.steered_by() else {
             return;
         };
-        let is_program = by.is_unknown() && !is_always_of_a_person(fact);
+        let is_program = by.is_unknown() && !is_always_shown(fact);
         if let Some(what) = what_was_named(fact).filter(|_| !is_program) {
             self.acts.push(ActRow {
                 seq: event.seq,
@@ -436,12 +436,13 @@ impl RunSummary {
     }
 }
 
-/// The program itself never does this.
-fn is_always_of_a_person(fact: &Fact) -> bool {
-    matches!(
-        fact,
-        Fact::CandidateVetoed(_) | Fact::HintGiven(_) | Fact::ExampleExcluded(_)
-    )
+/// Acts that no program does by itself, and candidates taken from an earlier run.
+fn is_always_shown(fact: &Fact) -> bool {
+    match fact {
+        Fact::CandidateVetoed(_) | Fact::HintGiven(_) | Fact::ExampleExcluded(_) => true,
+        Fact::CandidateInjected(injected) => injected.taken_from.is_some(),
+        _ => false,
+    }
 }
 
 /// What an act names; `None` for an act of the program itself.
@@ -453,7 +454,10 @@ fn what_was_named(fact: &Fact) -> Option<String> {
             } else {
                 "straight to the pareto set"
             };
-            format!("a text, {how}")
+            match &injected.taken_from {
+                Some(from) => format!("candidate {} of {}, {how}", from.candidate, from.run),
+                None => format!("a text, {how}"),
+            }
         }
         Fact::CandidateVetoed(vetoed) => format!("candidate {}", vetoed.candidate),
         Fact::HintGiven(given) => given.text.clone(),

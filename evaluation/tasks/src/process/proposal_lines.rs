@@ -39,16 +39,11 @@ struct ComponentPart<'a> {
     complaint: Option<&'a str>,
     wildcards: &'a [Arc<str>],
     max_chars: usize,
-    #[serde(skip_serializing_if = "is_nothing")]
-    requirements: &'a TextRequirements,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requirements: Option<&'a TextRequirements>,
     #[serde(skip_serializing_if = "Option::is_none")]
     shorten: Option<&'a str>,
     records: Vec<RecordPart<'a>>,
-}
-
-/// Serde passes a reference to the field, which is a reference itself.
-fn is_nothing(requirements: &&TextRequirements) -> bool {
-    requirements.is_empty()
 }
 
 #[derive(Debug, Serialize)]
@@ -109,7 +104,7 @@ impl<'a> ComponentPart<'a> {
             complaint: component.complaint.as_deref(),
             wildcards: &component.wildcards,
             max_chars: component.max_chars,
-            requirements: &component.requirements,
+            requirements: Some(&component.requirements).filter(|demands| !demands.is_empty()),
             shorten: component.shorten.as_deref(),
             records: records.collect(),
         }

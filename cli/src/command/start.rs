@@ -1,0 +1,57 @@
+//! What a run takes from the run that `search.start_from` names.
+
+use gepa_configs::TaskConfig;
+use gepa_engine::{RunId, Store, WarmStart, warm_start};
+
+use crate::command::eval::is_of_same_task;
+use crate::error::CommandError;
+use crate::surroundings::open_existing;
+
+/// One line that says what is taken, and what is left out.
+pub(crate) fn start_line(start: &WarmStart) -> String {
+    let names: Vec<String> = start
+        .taken
+        .iter()
+        .map(|(index, _)| index.to_string())
+        .collect();
+    let mut line = format!(
+        "starts    from candidate{} {} of {} as well",
+        if names.len() == 1 { "" } else { "s" },
+        names.join(", "),
+        start.run
+    );
+    for (index, rule) in &start.left_out {
+        line.push_str(&format!(
+            "\nnote: candidate {index} of {} is left out: {rule}",
+            start.run
+        ));
+    }
+    line
+}
+
+/// The run that is started from, if its outcomes are those of this task.
+pub(crate) async fn paid_by(
+    store: &dyn Store,
+    start: &WarmStart,
+    task: &TaskConfig,
+) -> Result<Option<RunId>, CommandError> {
+    let earlier = store.run(&start.run).await?;
+    let is_alike = is_of_same_task(&earlier, &task.described, task.config.prompt());
+    Ok(is_alike.then_some(earlier.run_id))
+}
+
+/// What a run of this config in the store at a URL would take, for commands that only look.
+///
+/// # Errors
+///
+/// Why nothing can be taken.
+pub(crate) async fn look_at_start(
+    store_url: &str,
+    task: &TaskConfig,
+) -> Result<Option<WarmStart>, CommandError> {
+    if task.config.settings().search.start_from.is_none() {
+        return Ok(None);
+    }
+    let store = open_existing(store_url).await?;
+    Ok(warm_start(&*store, &task.config).await?)
+}
