@@ -28,6 +28,7 @@ mod settings_of_runs;
 mod steering;
 mod store_checks;
 mod support;
+mod sweeps;
 #[path = "../evaluation/tasks/tests/task_app/app.rs"]
 #[expect(dead_code, reason = "only its well-behaved side is needed here")]
 mod task_app;

@@ -7,6 +7,7 @@ mod init;
 mod runs;
 mod show;
 mod steer;
+mod sweep;
 mod train;
 #[cfg(feature = "queue")]
 mod worker;
@@ -23,6 +24,7 @@ use gate::GATE_NOTES;
 use init::{COMPLETIONS_NOTES, INIT_NOTES};
 use runs::RUNS_NOTES;
 use steer::STEER_NOTES;
+use sweep::SWEEP_NOTES;
 use train::TRAIN_NOTES;
 #[cfg(feature = "queue")]
 use worker::WORKER_NOTES;
@@ -34,6 +36,7 @@ pub(crate) use init::{CompletionsArguments, InitArguments, Language, ManArgument
 pub(crate) use runs::{Deletion, RunFilter, RunsAct, RunsArguments};
 pub(crate) use show::ShowArguments;
 pub(crate) use steer::{Act, EditArguments, ExtendArguments, InjectArguments, SteerArguments};
+pub(crate) use sweep::SweepArguments;
 pub(crate) use train::TrainArguments;
 #[cfg(feature = "queue")]
 pub(crate) use worker::WorkerArguments;
@@ -139,6 +142,9 @@ pub(crate) enum Command {
     Gate(GateArguments),
     /// Compare runs: figures, settings that differ, best candidates on the same held-out examples
     Compare(CompareArguments),
+    /// Run several settings with several seeds, side by side, and compare them
+    #[command(after_help = SWEEP_NOTES)]
+    Sweep(SweepArguments),
     /// Write a run's data
     Export(ExportArguments),
     /// Show the runs of the store in the browser

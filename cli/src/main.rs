@@ -85,6 +85,7 @@ fn obey(command: Command) -> Result<ExitCode, CommandError> {
         Command::Blame(arguments) => command::blame(&arguments),
         Command::Ablate(arguments) => command::ablate(&arguments),
         Command::Steer(arguments) => command::steer(&arguments),
+        Command::Sweep(arguments) => command::sweep(&arguments),
         Command::Serve(arguments) => command::serve(&arguments),
         Command::Store(StoreCommand::Copy(arguments)) => command::store_copy(&arguments),
         Command::Doctor(arguments) => command::doctor(&arguments),

@@ -21,7 +21,8 @@ mod telemetry;
 pub use access::{AccessError, Role, TenantQuota};
 pub use dashboard::{
     BestOfRuns, Birth, Blame, BlamedLine, Cause, Content, DeleteError, ExampleSet, Part,
-    ReportError, Resource, RunEntry, ViewError, Viewer, Views, delete_run, write_report,
+    ReportError, Resource, RunEntry, ViewError, Viewer, Views, delete_run, write_comparison,
+    write_report,
 };
 pub use jobs::{ConfiguredJobs, Fleet, JobSource, OutageSettings, PreparedJob};
 pub use routes::{MAX_EVENTS, OPENAPI, route_paths};

@@ -26,6 +26,7 @@ mod show;
 mod start;
 mod steer;
 mod store_copy;
+mod sweep;
 mod train;
 #[cfg(feature = "queue")]
 mod worker;
@@ -53,6 +54,7 @@ pub(crate) use shell::{completions, man};
 pub(crate) use show::show;
 pub(crate) use steer::steer;
 pub(crate) use store_copy::store_copy;
+pub(crate) use sweep::sweep;
 pub(crate) use train::train;
 #[cfg(feature = "queue")]
 pub(crate) use worker::worker;

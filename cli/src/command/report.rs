@@ -38,7 +38,7 @@ pub(crate) fn report(arguments: &ReportArguments) -> Result<ExitCode, CommandErr
     })
 }
 
-fn write_file(path: &Path, page: &[u8]) -> Result<(), CommandError> {
+pub(super) fn write_file(path: &Path, page: &[u8]) -> Result<(), CommandError> {
     let failed =
         |error: io::Error| CommandError::Usage(format!("cannot write {}: {error}", path.display()));
     let mut file = BufWriter::new(File::create(path).map_err(failed)?);
@@ -46,7 +46,7 @@ fn write_file(path: &Path, page: &[u8]) -> Result<(), CommandError> {
     file.flush().map_err(failed)
 }
 
-fn unwritten(error: ReportError) -> CommandError {
+pub(super) fn unwritten(error: ReportError) -> CommandError {
     match error {
         ReportError::Write(error) => error.into(),
         ReportError::View(error) => super::blame::unreadable(error),

@@ -22,7 +22,7 @@ mod views;
 
 pub use blame::{Birth, Blame, BlamedLine, Cause};
 pub use deletion::{DeleteError, delete_run};
-pub use report::{ReportError, write_report};
+pub use report::{ReportError, write_comparison, write_report};
 pub use resource::{ExampleSet, Part, Resource};
 pub use runs::RunEntry;
 pub use verdict::BestOfRuns;

@@ -73,6 +73,34 @@ pub async fn write_report(
     Ok(left_out)
 }
 
+/// Writes the comparison of runs: what `gepa compare` prints, their curves, and the overview of each.
+///
+/// # Errors
+///
+/// The store or the writer failed.
+pub async fn write_comparison(
+    views: &Views,
+    name: &str,
+    runs: &[RunId],
+    out: &mut dyn Write,
+) -> Result<(), ReportError> {
+    let mut data = Data::default();
+    for run in runs {
+        for part in [Part::View, Part::Verdict] {
+            let resource = Resource::OfRun(run.clone(), part);
+            data.push(&resource, views.read(&resource).await?);
+        }
+    }
+    if let Some((first, others)) = runs.split_first() {
+        for other in others {
+            let resource = Resource::BestOfRuns(first.clone(), other.clone());
+            data.push(&resource, views.read(&resource).await?);
+        }
+    }
+    write_page(out, name, &data.compressed()?)?;
+    Ok(())
+}
+
 /// What a report holds where there is room, most important first.
 async fn further(views: &Views, rows: &RunRows) -> Result<Vec<Part>, ReportError> {
     let best = rows.run.summary.best;
@@ -137,8 +165,15 @@ struct Data {
 
 impl Data {
     fn add(&mut self, run: &RunId, part: Part, content: Content) {
-        let path = Resource::OfRun(run.clone(), part).to_string();
-        let entry = (path, content.media_type, content.bytes.len());
+        self.push(&Resource::OfRun(run.clone(), part), content);
+    }
+
+    fn push(&mut self, resource: &Resource, content: Content) {
+        let entry = (
+            resource.to_string(),
+            content.media_type,
+            content.bytes.len(),
+        );
         self.directory.push(entry);
         self.bytes.extend(content.bytes);
     }

@@ -36,7 +36,7 @@ async function show(app: HTMLElement, source: Source): Promise<void> {
   document.title = `${page.title} \u00b7 gepa`;
   app.append(
     h("a", { class: "skip", href: "#main", onclick: toMain }, "Skip to the content"),
-    h("header", { class: "top" }, h("a", { class: "brand", href: source.isLive ? "#/" : href(["run", source.only ?? ""]) }, "gepa"), h("span", { class: "crumb" }, page.title)),
+    h("header", { class: "top" }, h("a", { class: "brand", href: source.only === null ? "#/" : href(["run", source.only]) }, "gepa"), h("span", { class: "crumb" }, page.title)),
     h("main", { id: "main", tabindex: -1 }, page.body),
   );
 }
@@ -51,7 +51,7 @@ function find(source: Source): Promise<Page> {
   const [kind, run, ...rest] = parts;
   if (source.only !== null) return runPage(source, source.only, rest, params);
   if (kind === "run" && run !== undefined) return runPage(source, run, rest, params);
-  if (kind === "compare") return comparePage(source, params);
+  if (kind === "compare" || source.several.length > 0) return comparePage(source, params);
   return runsPage(source, params);
 }
 

@@ -14,6 +14,8 @@ export interface Source {
   remove<T>(path: string): Promise<T>;
   /** The run of a report. */
   readonly only: string | null;
+  /** The runs of a report on several. */
+  readonly several: string[];
 }
 
 /** The server asks for a key, or refused the one it was given. */
@@ -31,6 +33,7 @@ export function setKey(key: string): void {
 class Server implements Source {
   readonly isLive = true;
   readonly only = null;
+  readonly several = [];
   canBranch = false;
 
   async json<T>(path: string): Promise<T> {
@@ -72,7 +75,8 @@ class Report implements Source {
 
   constructor(
     private readonly bodies: Map<string, ArrayBuffer>,
-    readonly only: string,
+    readonly only: string | null,
+    readonly several: string[],
   ) {}
 
   async json<T>(path: string): Promise<T> {
@@ -110,13 +114,13 @@ export async function findSource(): Promise<Source> {
   const text = new TextDecoder().decode(new Uint8Array(data, 4, length));
   const bodies = new Map<string, ArrayBuffer>();
   let at = 4 + length;
-  let only = "";
+  const runs: string[] = [];
   for (const [path, , size] of JSON.parse(text) as [string, string, number][]) {
     bodies.set(path, data.slice(at, at + size));
     at += size;
-    if (path.endsWith("/view")) only = path.split("/")[1] ?? "";
+    if (path.endsWith("/view")) runs.push(path.split("/")[1] ?? "");
   }
-  return new Report(bodies, only);
+  return runs.length === 1 ? new Report(bodies, runs[0] ?? null, []) : new Report(bodies, null, runs);
 }
 
 export async function readMatrix(source: Source, run: string, set: string): Promise<Matrix> {

@@ -1,6 +1,6 @@
 // What must hold on every page.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { startApp, submission } from "./app.mjs";
@@ -385,6 +385,29 @@ export const tests = {
     await page.waitForFunction(() => /^Deleted\. /.test(document.querySelector("#labels-form [role=status]")?.textContent ?? ""));
     assert.equal(entry(), undefined);
     assert.deepEqual(wrong.filter((line) => !line.includes("422")), []);
+    await close();
+  },
+
+  async "a sweep is compared in one file"({ browser, folder }) {
+    const place = join(folder, "sweep");
+    mkdirSync(place);
+    const config = JSON.stringify(new URL("../../../configs/heart_disease.toml", import.meta.url).pathname);
+    writeFileSync(join(place, "sweep.toml"), `config = ${config}\nseeds = [1, 2]\nparallel = 2\n[budget]\nmax_rollouts = 4000\n[grid]\n"search.parent" = ["pareto", "current_best"]\n`);
+    const printed = gepa(place, "sweep", "sweep.toml", "--report", "page.html");
+    const runs = gepa(place, "runs", "--json").split("\n").filter(Boolean).map((line) => JSON.parse(line));
+    const { page, wrong, close } = await open(browser, `file://${join(place, "page.html")}`);
+    await page.waitForSelector("#figures");
+    const shown = await page.locator("#figures").innerText();
+    for (const run of runs) {
+      assert.ok(shown.includes(run.run_id), run.run_id);
+      assert.ok(shown.includes(three(run.best_validation_score)), run.run_id);
+    }
+    assert.equal(await page.locator("#held tr").count(), runs.length - 1);
+    assert.ok((await page.locator("#settings").innerText()).includes("search.parent"), printed);
+    await accessible(page, "sweep");
+    await page.locator("#figures a").first().click();
+    await page.waitForSelector(".runhead");
+    assert.deepEqual(wrong, []);
     await close();
   },
 

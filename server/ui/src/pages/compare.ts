@@ -10,7 +10,8 @@ import { AXES, curves, type Axis } from "./chart";
 import { sentence } from "./verdict";
 
 export async function comparePage(source: Source, params: URLSearchParams): Promise<Page> {
-  const names = (params.get("runs") ?? "").split(",").filter((name) => name !== "");
+  const wanted = (params.get("runs") ?? "").split(",").filter((name) => name !== "");
+  const names = wanted.length === 0 ? source.several : wanted;
   const views = await Promise.all(names.map((name) => source.json<View>(`runs/${name}/view`)));
   const body = h("div", { class: "stack" }, h("h1", {}, `${views.length} runs`), figures(views), chart(views, params), await heldOut(source, views), settings(views));
   return { title: "Comparison", body };
