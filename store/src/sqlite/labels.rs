@@ -1,6 +1,7 @@
 //! What people wrote beside runs.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use gepa_engine::{RunId, RunLabels, StoreError, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -91,7 +92,7 @@ fn decoded(run: &str, (tags, note, archived_at): Columns) -> Result<RunLabels, S
     })
 }
 
-fn damaged(run: &str, detail: impl ToString) -> StoreError {
+fn damaged(run: &str, detail: impl Display) -> StoreError {
     StoreError::Damaged {
         what: format!("the labels of run `{run}`"),
         detail: detail.to_string(),

@@ -229,7 +229,13 @@ async fn find(
         return Ok(());
     };
     let check = bench.check(full, &shorter, &sets.check).await?;
-    report.shorter = Some(Shorter::new(full, &shorter, &removed, check, &bench.rule));
+    report.shorter = Some(Shorter::new(
+        full,
+        &shorter,
+        &removed,
+        check.as_ref(),
+        &bench.rule,
+    ));
     Ok(())
 }
 

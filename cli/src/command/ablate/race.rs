@@ -249,11 +249,10 @@ impl<'a> Bench<'a> {
         let pairs = self.pairs_on(full, other, examples);
         let difference = self.rule.compare(&pairs, self.rule.confidence);
         let finding = match difference {
-            None => Finding::Undecided,
             Some(found) if found.high < 0.0 => Finding::Earns,
             Some(found) if found.low > 0.0 => Finding::Harms,
             Some(found) if found.low > -self.rule.margin => Finding::NotNeeded,
-            Some(_) => Finding::Undecided,
+            _ => Finding::Undecided,
         };
         Ok(Some(Found {
             finding,

@@ -225,14 +225,14 @@ impl Shorter {
         full: &Candidate,
         shorter: &Candidate,
         removed: &BTreeSet<usize>,
-        check: Option<Found>,
+        check: Option<&Found>,
         rule: &Rule,
     ) -> Self {
         debug_assert!(full.components().keys().eq(shorter.components().keys()));
         let components = shorter.components().iter();
         let components = components.map(|(name, text)| (name.to_string(), Value::from(&**text)));
-        let difference = check.as_ref().and_then(|found| found.difference);
-        let is_proposed = check.as_ref().is_some_and(|found| {
+        let difference = check.and_then(|found| found.difference);
+        let is_proposed = check.is_some_and(|found| {
             found.finding != Finding::Earns
                 && found.difference.is_some_and(|one| one.mean >= -rule.margin)
         });
@@ -241,7 +241,7 @@ impl Shorter {
             removed: removed.clone(),
             tokens: tokens_of(shorter),
             difference,
-            examples: check.as_ref().map_or(0, |found| found.examples),
+            examples: check.map_or(0, |found| found.examples),
             is_proposed,
             is_within_margin: difference.is_some_and(|one| one.low > -rule.margin),
         }

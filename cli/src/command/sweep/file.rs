@@ -31,6 +31,7 @@ struct Typed {
 /// Limits over all runs.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "they are the keys of `[budget]`")]
 pub(super) struct Total {
     pub(super) max_rollouts: Option<u64>,
     pub(super) max_tokens: Option<u64>,

@@ -61,7 +61,7 @@ pub(super) async fn run_all(
             let (stand, wished) = (stand.clone(), wished.clone());
             running.spawn(async move {
                 let number = format!("{} of {of}", place + 1);
-                let ended = one(&surroundings, &cell, stand, wished, &number).await;
+                let ended = Box::pin(one(&surroundings, &cell, stand, wished, &number)).await;
                 (number, cell, ended)
             });
         }
@@ -118,8 +118,8 @@ async fn one(
     number: &str,
 ) -> Result<(RunRow, RunEnd), CommandError> {
     let handle = match stand {
-        Stand::Open(run) => resume(surroundings, &run).await?,
-        Stand::New | Stand::Over(_) => begin(surroundings, cell).await?,
+        Stand::Open(run) => Box::pin(resume(surroundings, &run)).await?,
+        Stand::New | Stand::Over(_) => Box::pin(begin(surroundings, cell)).await?,
     };
     let run_id: RunId = handle.run_id().clone();
     let _ = writeln!(std::io::stderr(), "{number}  {}  {run_id}", cell.label);

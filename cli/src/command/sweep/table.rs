@@ -54,13 +54,19 @@ impl Findings {
         });
         let rows: Vec<(&Cell, &RunRow)> = rows.collect();
         let is_held_out = rows.iter().any(|(_, run)| !run.validation.is_empty());
-        let score = |run: &RunRow| match is_held_out {
-            true => run.summary.best_validation_score,
-            false => run.summary.best_score,
+        let score = |run: &RunRow| {
+            if is_held_out {
+                run.summary.best_validation_score
+            } else {
+                run.summary.best_score
+            }
         };
-        let baseline = |run: &RunRow| match is_held_out {
-            true => run.summary.baseline_validation_score,
-            false => run.summary.baseline_score,
+        let baseline = |run: &RunRow| {
+            if is_held_out {
+                run.summary.baseline_validation_score
+            } else {
+                run.summary.baseline_score
+            }
         };
         // Runs that are not over have a score that may still rise.
         let of_setting = |place: usize| -> BTreeMap<u64, &RunRow> {
