@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gepa_evaluation::ExampleId;
 use gepa_rulebook::RulebookModel;
-use gepa_tasks::dataset::{Dataset, check_answers, row_conflicts};
+use gepa_tasks::dataset::{Dataset, check_answers, near_duplicates, row_conflicts};
 use gepa_tasks::scorer::Scorer;
 
 use crate::raw::{EvaluatorSettings, ExampleItem, RawConfig};
@@ -106,23 +106,33 @@ pub(crate) fn notes_on_rows(dataset: &Dataset, sets: &ExampleSets) -> Vec<Proble
     let ids = [&sets.train[..], &sets.pareto, &sets.validation];
     let mut notes = Vec::new();
     let conflicts = row_conflicts(dataset, &ids);
-    let twice = &conflicts.duplicates;
-    for (second, name) in names.iter().enumerate() {
-        for (first, other) in names.iter().enumerate().take(second) {
-            let pairs: Vec<_> = twice
-                .iter()
-                .filter(|one| one.first_set == first && one.second_set == second)
-                .map(|one| (&one.second, &one.first))
-                .collect();
-            if !pairs.is_empty() {
-                let text = format!(
-                    "has {} rows whose inputs are in `{other}` as well: {}",
-                    pairs.len(),
-                    shown(&pairs)
-                );
-                notes.push(Problem::new(format!("dataset.split.{name}"), text));
+    let near = near_duplicates(dataset, &ids);
+    let kinds = [
+        (&conflicts.duplicates, "whose inputs are"),
+        (&near.found, "with almost the inputs of a row"),
+    ];
+    for (twice, how) in kinds {
+        for (second, name) in names.iter().enumerate() {
+            for (first, other) in names.iter().enumerate().take(second) {
+                let pairs: Vec<_> = twice
+                    .iter()
+                    .filter(|one| one.first_set == first && one.second_set == second)
+                    .map(|one| (&one.second, &one.first))
+                    .collect();
+                if !pairs.is_empty() {
+                    let text = format!(
+                        "has {} rows {how} in `{other}` as well: {}",
+                        pairs.len(),
+                        shown(&pairs)
+                    );
+                    notes.push(Problem::new(format!("dataset.split.{name}"), text));
+                }
             }
         }
+    }
+    if near.too_large {
+        let text = "has more than 2 million words in its inputs, so rows that are almost the same were not looked for";
+        notes.push(Problem::new("dataset", text));
     }
     let contradicting = &conflicts.contradictions;
     if !contradicting.is_empty() {

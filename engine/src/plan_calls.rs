@@ -130,7 +130,7 @@ fn reflection(config: &Config, candidate: &Arc<Candidate>, chars: usize) -> Prop
             name: Arc::clone(name),
             attempt: 1,
             complaint: None,
-            requirements: rules.demands.requirements.clone(),
+            requirements: rules.requirements(),
             wildcards: rules.wildcards,
             max_chars: rules.max_chars,
             shorten: None,

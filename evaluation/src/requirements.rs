@@ -18,6 +18,9 @@ pub struct TextRequirements {
     /// Patterns of which no text may hold a match, as their author wrote them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub forbidden: Vec<Arc<str>>,
+    /// Whether a text that copies words of the examples is refused.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub copies_no_example: bool,
     /// Most estimated tokens, at four characters a token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,

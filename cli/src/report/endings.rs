@@ -51,6 +51,16 @@ pub(super) fn write_endings(out: &mut dyn Write, run: &RunRow) -> io::Result<()>
             by_kind(&endings.texts_refused)
         )?;
     }
+    if endings.texts_copying > 0 {
+        let (texts, number) = (endings.texts_copying, count(endings.texts_copying));
+        writeln!(
+            out,
+            "{number} new text{} cop{} words of training examples, and may know these examples only; \
+             `reflection.copied_examples = \"refuse\"` keeps such texts out",
+            plural(texts),
+            if texts == 1 { "ies" } else { "y" }
+        )?;
+    }
     let scores = run.summary.scores.as_ref();
     if let Some(warning) = scores.and_then(|scores| scores.warning(perfect_score(run))) {
         writeln!(out, "{warning}")?;

@@ -14,7 +14,7 @@ mod texts;
 pub use ending::{FinalSettings, ValidationSettings};
 pub use growing::{Evaluation, GrowingSettings};
 pub use problem::{InvalidConfig, Problem};
-pub use reflection::{ReflectionSettings, ReplyReading, RewriteMode};
+pub use reflection::{CopiedExamples, ReflectionSettings, ReplyReading, RewriteMode};
 pub use resolved::{Config, ExampleSets};
 pub use rules::SearchRules;
 pub use settings::{

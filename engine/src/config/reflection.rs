@@ -27,6 +27,9 @@ pub struct ReflectionSettings {
     /// How the model writes a new text.
     #[serde(skip_serializing_if = "RewriteMode::is_default")]
     pub mode: RewriteMode,
+    /// What to do with a new text that copies words of the examples shown to its proposer.
+    #[serde(skip_serializing_if = "CopiedExamples::is_default")]
+    pub copied_examples: CopiedExamples,
     /// How the new text is read from a reply.
     pub reading: ReplyReading,
     /// Calls per component before the proposal is given up.
@@ -52,6 +55,7 @@ impl Default for ReflectionSettings {
             hypotheses: None,
             memory: None,
             mode: RewriteMode::Rewrite,
+            copied_examples: CopiedExamples::Warn,
             reading: ReplyReading::LastBlock,
             max_attempts: 2,
             max_failures_in_a_row: 10,
@@ -90,6 +94,29 @@ pub enum RewriteMode {
 }
 
 impl RewriteMode {
+    /// Whether it is the default. Stored settings then do not mention it, as those of older versions do
+    /// not.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What to do with a new text that copies an example: eight words in a row of its inputs, or a whole input of
+/// four words or more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CopiedExamples {
+    /// Nothing; copies are not looked for.
+    Allow,
+    /// It is tried like any other and counted.
+    #[default]
+    Warn,
+    /// It is refused before a rollout is bought for it.
+    Refuse,
+}
+
+impl CopiedExamples {
     /// Whether it is the default. Stored settings then do not mention it, as those of older versions do
     /// not.
     pub fn is_default(&self) -> bool {

@@ -216,6 +216,7 @@ impl Config {
         let wildcards = self.required_wildcards(component).to_vec();
         let mut rules = TextRules::new(current, wildcards, demands.max_chars.unwrap_or(most));
         rules.may_repeat = self.settings.search.duplicates == Duplicates::Keep;
+        rules.copied = self.settings.reflection.copied_examples;
         rules.demanding(demands)
     }
 

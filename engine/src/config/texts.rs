@@ -144,6 +144,7 @@ pub(super) fn read_demands(
                     required: arcs(&settings.required),
                     forbidden: arcs(&settings.forbidden),
                     max_tokens: settings.max_tokens,
+                    copies_no_example: false,
                 },
                 patterns,
                 max_chars: settings.max_chars.map(|chars| chars as usize),

@@ -7,8 +7,9 @@ use gepa_evaluation::{EarlierAttempt, ExampleId, ReflectiveRecord, Stage};
 
 use super::priority::Priority;
 use super::trial::Trial;
+use crate::config::CopiedExamples;
 use crate::ids::TrialKey;
-use crate::reflection::TextRules;
+use crate::reflection::{ShownWords, TextRules};
 
 /// An order, answered by a fact.
 #[derive(Clone, Debug)]
@@ -61,6 +62,15 @@ pub(crate) struct ReflectionWork {
     pub(crate) earlier: Vec<EarlierAttempt>,
     /// The number of texts requested.
     pub(crate) texts: u32,
+}
+
+impl ReflectionWork {
+    /// The words of the examples that a new text must not copy; `None` if it may.
+    pub(crate) fn shown_words(&self) -> Option<ShownWords> {
+        let rules = &self.rules;
+        let looked_for = rules.copied != CopiedExamples::Allow;
+        looked_for.then(|| ShownWords::of(&self.records, &self.component, &rules.current))
+    }
 }
 
 /// Orders for all open slots of a trial.

@@ -40,6 +40,17 @@ pub struct ReflectionSettled {
     /// Why further texts of the reply were refused. The text of `failure` is not among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_texts: Vec<ReflectionFailure>,
+    /// New texts that copy words of the examples shown, and were not refused for it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub copying: u32,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl ReflectionSettled {
@@ -86,6 +97,8 @@ pub enum ReflectionFailureKind {
     LostRequired,
     /// The new text has a match of a pattern that the configuration forbids.
     Forbidden,
+    /// The new text copies words of an example.
+    CopiedExample,
     /// The reply edits places that the present text does not have, or has more than once.
     EditNotApplied,
     /// The call itself failed.
@@ -108,6 +121,7 @@ impl ReflectionFailureKind {
             Self::LostFrozen => "lost_frozen",
             Self::LostRequired => "lost_required",
             Self::Forbidden => "forbidden",
+            Self::CopiedExample => "copied_example",
             Self::EditNotApplied => "edit_not_applied",
             Self::Model => "model",
             Self::KeyRejected => "key_rejected",

@@ -26,9 +26,20 @@ pub struct Endings {
     /// `refused`.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub texts_refused: IndexMap<ReflectionFailureKind, u64>,
+    /// New texts that copy words of the examples their proposer was shown.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub texts_copying: u64,
     /// What was wrong with the last refused reply, as a text for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_refusal: Option<String>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Endings {
@@ -87,6 +98,7 @@ impl Endings {
             }
             _ => self.texts += u64::from(settled.text.is_some()),
         }
+        self.texts_copying += u64::from(settled.copying);
         for refused in &settled.refused_texts {
             *self.texts_refused.entry(refused.kind).or_default() += 1;
         }

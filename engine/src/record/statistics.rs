@@ -60,6 +60,7 @@ pub fn statistics(run: &RunRow) -> Map<String, Value> {
                 endings.closed_by(CloseReason::Duplicate),
             ),
             ("replies_refused", endings.replies_refused()),
+            ("texts_copying", endings.texts_copying),
             ("texts_refused", endings.texts_refused.values().sum()),
         ];
         stats.extend(counts.map(|(name, count)| (name.to_owned(), json!(count))));

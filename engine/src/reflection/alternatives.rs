@@ -3,10 +3,11 @@
 
 use gepa_evaluation::{Completion, FinishReason, ProposerError, ProposerErrorKind};
 
+use super::copies::ShownWords;
 use super::edits::{EditProblem, edited_texts};
 use super::reply::texts_of;
 use super::rules::TextRules;
-use crate::config::ReplyReading;
+use crate::config::{CopiedExamples, ReplyReading};
 use crate::event::{ReflectionFailure, ReflectionFailureKind};
 
 /// The text added to a reflection prompt to request this many different texts.
@@ -108,14 +109,35 @@ pub(crate) struct Sifted {
     pub(crate) overlong: Option<String>,
     /// What is wrong with the other refused texts.
     pub(crate) refused: Vec<ReflectionFailure>,
+    /// How many of the usable ones copy words of an example.
+    pub(crate) copying: u32,
 }
 
-/// Holds texts against the rules of their component.
-pub(crate) fn sift_texts(texts: Vec<String>, rules: &TextRules, most: u32) -> Sifted {
+/// Holds texts against the rules of their component, and against the words of the examples if copies are
+/// looked for.
+pub(crate) fn sift_texts(
+    texts: Vec<String>,
+    rules: &TextRules,
+    most: u32,
+    shown: Option<&ShownWords>,
+) -> Sifted {
+    let copied = |text: &str| shown.and_then(|shown| shown.copied_by(text));
+    let check = |text: &str| {
+        rules.check(text)?;
+        match copied(text) {
+            Some(words) if rules.copied == CopiedExamples::Refuse => Err(ReflectionFailure {
+                kind: ReflectionFailureKind::CopiedExample,
+                message: format!(
+                    "the new text copies \"{words}\" from an example; write a rule that holds for other examples"
+                ),
+            }),
+            _ => Ok(()),
+        }
+    };
     let mut sifted = Sifted::default();
     let mut too_long = None;
     for text in texts {
-        match rules.check(&text) {
+        match check(&text) {
             Ok(()) if sifted.usable.contains(&text) => {}
             Ok(()) => sifted.usable.push(text),
             Err(failure) => {
@@ -131,6 +153,8 @@ pub(crate) fn sift_texts(texts: Vec<String>, rules: &TextRules, most: u32) -> Si
         sifted.overlong = too_long;
     }
     sifted.usable.truncate(most as usize);
+    let copying = sifted.usable.iter().filter(|text| copied(text).is_some());
+    sifted.copying = copying.count() as u32;
     sifted
 }
 
@@ -154,7 +178,7 @@ mod tests {
         let form = Form::Whole(ReplyReading::LastBlock);
         let read = match texts_in(&completion, "old {q}", form, 3) {
             Ok(read) => {
-                let sifted = sift_texts(read.texts, &rules, 3);
+                let sifted = sift_texts(read.texts, &rules, 3, None);
                 match sifted.failure {
                     Some(failure) => Err(failure.kind),
                     None => Ok(sifted.usable),

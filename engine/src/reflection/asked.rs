@@ -34,6 +34,12 @@ pub(super) fn demands(component: &ComponentRequest) -> String {
             "It holds nothing that matches these patterns: {patterns}."
         ));
     }
+    if requirements.copies_no_example {
+        rules.push(
+            "It states rules in words of its own. It copies no example: not eight words in a row, and no whole input."
+                .to_owned(),
+        );
+    }
     if let Some(tokens) = requirements.max_tokens {
         rules.push(format!(
             "It has at most about {tokens} tokens, which are {} characters.",

@@ -2,6 +2,7 @@
 
 mod alternatives;
 mod asked;
+mod copies;
 mod edits;
 mod examples;
 mod fences;
@@ -17,6 +18,7 @@ mod tried;
 #[cfg(test)]
 pub(crate) use alternatives::request as request_texts;
 pub(crate) use alternatives::{Sifted, sift_texts};
+pub(crate) use copies::ShownWords;
 pub use examples::render_examples;
 pub use model::ModelProposer;
 pub use reply::read_reply;

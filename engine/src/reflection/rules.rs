@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use gepa_evaluation::estimated_tokens;
+use gepa_evaluation::{TextRequirements, estimated_tokens};
 
-use crate::config::TextDemands;
+use crate::config::{CopiedExamples, TextDemands};
 use crate::event::{ReflectionFailure, ReflectionFailureKind};
 
 /// What a new text must satisfy.
@@ -18,6 +18,8 @@ pub struct TextRules {
     pub wildcards: Vec<Arc<str>>,
     /// Most characters.
     pub max_chars: usize,
+    /// What to do with a text that copies an example.
+    pub(crate) copied: CopiedExamples,
     /// What the author of the configuration demands beyond that.
     pub(crate) demands: Arc<TextDemands>,
 }
@@ -31,7 +33,16 @@ impl TextRules {
             may_repeat: false,
             wildcards,
             max_chars,
+            copied: CopiedExamples::Allow,
             demands: Arc::default(),
+        }
+    }
+
+    /// The rules beyond wildcards and characters, as a proposer is told them.
+    pub(crate) fn requirements(&self) -> TextRequirements {
+        TextRequirements {
+            copies_no_example: self.copied == CopiedExamples::Refuse,
+            ..self.demands.requirements.clone()
         }
     }
 
@@ -171,6 +182,7 @@ mod tests {
                 required: vec!["look_up".into()],
                 forbidden: vec!["as an AI".into()],
                 max_tokens: Some(14),
+                ..TextRequirements::default()
             },
             patterns: vec![PlainPatterns.read("as an AI").unwrap()],
             ..TextDemands::default()

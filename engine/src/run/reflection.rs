@@ -60,7 +60,7 @@ impl ReflectionCall {
             complaint: (!work.complaint.is_empty()).then(|| work.complaint.clone()),
             wildcards: work.rules.wildcards.clone(),
             max_chars: work.rules.max_chars,
-            requirements: work.rules.demands.requirements.clone(),
+            requirements: work.rules.requirements(),
             shorten: work.shorten.clone(),
         });
         ProposalRequest {
@@ -113,7 +113,8 @@ impl ReflectionCall {
                 Ok(texts) => {
                     let own = texts.get_mut(&work.component);
                     let own = own.map(std::mem::take).unwrap_or_default();
-                    sift_texts(own, &work.rules, work.texts)
+                    let shown = work.shown_words();
+                    sift_texts(own, &work.rules, work.texts, shown.as_ref())
                 }
                 Err(failure) => Sifted {
                     failure: Some(failure.clone()),
@@ -142,6 +143,7 @@ impl ReflectionCall {
                 text: texts.next(),
                 alternatives: texts.collect(),
                 failure,
+                copying: read.copying,
                 overlong: read.overlong,
                 refused_texts: read.refused.into_iter().chain(not_applied).collect(),
             }))

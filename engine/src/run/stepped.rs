@@ -291,6 +291,7 @@ impl SteppedRun {
             failure,
             overlong: None,
             refused_texts: Vec::new(),
+            copying: 0,
         })));
     }
 

@@ -6,22 +6,41 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use gepa_archive::Candidate;
-use gepa_engine::config::{RewriteMode, Settings, TextSettings};
+use gepa_engine::config::{CopiedExamples, RewriteMode, Settings, TextSettings};
 use gepa_engine::record::Endings;
 use gepa_engine::{
     Config, EventBody, Fact, ReflectionFailureKind as Kind, ReflectionSettled, Run, RunError,
     SteeredBy, Steering, SteeringRefused, replay, steer_at_rest,
 };
 use gepa_evaluation::{
-    ComponentRequest, PlainPatterns, PromptTemplate, ProposalRequest, ProposedTexts, Proposer,
-    ProposerError,
+    ComponentRequest, Evaluation, Outcome, PlainPatterns, PromptTemplate, ProposalRequest,
+    ProposedTexts, Proposer, ProposerError, Scored,
 };
 use gepa_testing::ScriptedModel;
 
 use crate::probe::Probe;
-use crate::world::{Finished, World, decisions, hash, memory};
+use crate::world::{Finished, World, decisions, hash, judge, memory};
 
 type Answer = dyn Fn(&ComponentRequest, &str) -> Vec<String> + Send + Sync;
+
+/// An evaluator whose examples have long inputs.
+fn with_inputs() -> Arc<Probe> {
+    Probe::new()
+        .answering(|request| {
+            let Outcome::Scored(scored) = judge(request) else {
+                unreachable!("the judge scores everything")
+            };
+            let text = format!(
+                "what does one do with parcel {} when it rains",
+                request.example
+            );
+            Evaluation::free(Outcome::Scored(Scored {
+                trace: Some(serde_json::json!({"Inputs": {"question": text}})),
+                ..scored
+            }))
+        })
+        .shared()
+}
 
 /// Gives each component the texts that a function makes of its request and its present text.
 struct Writer {
@@ -327,4 +346,36 @@ async fn a_model_edits_the_present_text_and_what_does_not_apply_is_refused() {
     let asked = asked.lock().unwrap();
     assert!(asked[0].contains("Write only what changes"));
     assert!(!asked[0].contains("Then write the complete new instructions"));
+}
+
+#[tokio::test]
+async fn a_text_that_copies_an_example_is_counted_or_refused() {
+    for (copied, refused, copying) in [
+        (CopiedExamples::Allow, 0, 0),
+        (CopiedExamples::Warn, 0, 1),
+        (CopiedExamples::Refuse, 2, 0),
+    ] {
+        let mut world = World::new();
+        world.settings.reflection.copied_examples = copied;
+        world.settings.reflection.max_attempts = 2;
+        world.settings.budget.max_iterations = Some(1);
+        let store = memory();
+        let model = ScriptedModel::answering(|request| {
+            let prompt = &request.messages[0].content;
+            let line = prompt
+                .lines()
+                .find(|line| line.starts_with("what does one do"));
+            format!("```\nAnswer: {}\n```", line.unwrap())
+        });
+        let run = Run::builder(world.config())
+            .store(Arc::clone(&store))
+            .evaluator(with_inputs())
+            .reflection_model(Arc::new(model));
+        let result = run.start().await.unwrap().finish().await.unwrap();
+        let finished = Finished { store, result };
+        let endings = endings(&finished);
+        let found = endings.refused.get(&Kind::CopiedExample).copied();
+        assert_eq!(found.unwrap_or_default(), refused, "{copied:?}");
+        assert_eq!(endings.texts_copying, copying, "{copied:?}");
+    }
 }

@@ -428,6 +428,7 @@ fn reflection(iteration: u64, new_text: Option<&str>) -> EventBody {
         alternatives: Vec::new(),
         overlong: None,
         refused_texts: Vec::new(),
+        copying: 0,
         text: new_text.map(str::to_owned),
         failure: new_text.is_none().then(|| ReflectionFailure {
             kind: ReflectionFailureKind::NoFence,

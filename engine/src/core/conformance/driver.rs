@@ -216,6 +216,7 @@ impl Driver {
             alternatives: Vec::new(),
             overlong: None,
             refused_texts: Vec::new(),
+            copying: 0,
             failure: failure.map(|message| ReflectionFailure {
                 kind: ReflectionFailureKind::NoFence,
                 message: message.to_owned(),

@@ -170,6 +170,7 @@ impl World {
                     failure: None,
                     overlong: noise.is_multiple_of(14).then(|| text_of(0)),
                     refused_texts: Vec::new(),
+                    copying: 0,
                 }))
             }
             Work::DropQueued | Work::DropTrial(_) | Work::Move(..) => {
