@@ -8,7 +8,7 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/tools"
 "$work/tools/bin/pip" install --quiet 'maturin>=1.9,<2' mypy pyright ruff pytest gepa==0.1.4 tqdm \
-    pandas polars pyarrow \
+    pandas polars pyarrow scikit-learn wandb \
     || { echo "SKIPPED: the Python tools could not be installed"; exit 0; }
 (cd python && cargo clippy --quiet -- -D warnings && cargo fmt --check)
 bash python/build_wheel.sh "$work/wheels" dev "$work/tools/bin/maturin"
@@ -20,10 +20,13 @@ python3 -m venv "$work/empty"
 cd python
 "$work/tools/bin/ruff" check .
 "$work/tools/bin/ruff" format --check .
-"$work/tools/bin/mypy" --python-executable "$work/tools/bin/python" gepa_engine
-"$work/tools/bin/pyright" --pythonpath "$work/tools/bin/python" gepa_engine
-cp -r tests README.md "$work/"
+"$work/tools/bin/mypy" --python-executable "$work/tools/bin/python" gepa_engine examples
+"$work/tools/bin/pyright" --pythonpath "$work/tools/bin/python" gepa_engine examples
+cp -r tests examples README.md "$work/"
 cd "$work"
+# What needs dspy or mlflow is run by companions.sh, in environments of its own.
 bash "$root/tests/servers/postgres.sh" with \
-    "$work/tools/bin/python" -m pytest -q -rs -p no:cacheprovider tests --ignore tests/upstream
+    "$work/tools/bin/python" -m pytest -q -rs -p no:cacheprovider tests --ignore tests/upstream \
+    --ignore tests/companions --ignore tests/test_dspy.py -k "not mlflow and not dspy_program"
+bash tests/companions.sh "$work"/wheels/*.whl "$work/tools/bin/python"
 bash tests/upstream.sh "$work/tools/bin/python"

@@ -30,7 +30,6 @@ SHOWN = (
     "total_cost_usd",
     "total_time_seconds",
     "stop_detail",
-    "verdict_sentence",
 )
 
 

@@ -246,6 +246,7 @@ class Search:
         self.generation.abandon(f"{type(error).__name__}: {error}")
 
     def _tell_end(self, accepted: bool) -> None:
+        self.state.total_tokens, self.state.total_cost_usd = self.session.spent
         self.events.tell("on_iteration_end", iteration=self.state.i + 1, state=self.state, proposal_accepted=accepted)
 
     def _tell_budget(self, total: int, delta: int) -> None:

@@ -45,6 +45,9 @@ class SearchState:
         self.i = -1
         self.num_full_ds_evals = 0
         self.total_num_evals = 0
+        #: Tokens and US dollars as reported by models and adapters, up to the end of the last iteration.
+        self.total_tokens = 0
+        self.total_cost_usd = 0.0
         self.evaluation_cache: Any = None
         self.adapter_state: dict[str, Any] = {}
         #: The best candidate by mean score; of equal ones the one with more scores, then the earlier one.
