@@ -113,19 +113,19 @@ class Run:
 
     @property
     def best(self) -> dict[str, Any]:
-        """The row of the best candidate by mean score."""
+        """The row of the candidate that the run chose; while it runs, of the best one so far."""
         return self.candidate("best")
 
     def candidate(self, which: int | str) -> dict[str, Any]:
         """The row of a candidate: an index of the archive, `baseline` or `best`."""
+        wanted = 0 if which == "baseline" else which
+        if which == "best":
+            # Means of rows of different length do not say which candidate is best; the run does.
+            wanted = self.statistics.get("best_index")
+            if wanted is None:
+                raise LookupError("no candidate of this run has a score yet")
         columns = self.columns("candidates")
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-        if which == "best":
-            scored = [row for row in rows if row.get("mean_score") is not None]
-            if not scored:
-                raise LookupError("no candidate of this run has a score yet")
-            return max(scored, key=lambda row: row["mean_score"])
-        wanted = 0 if which == "baseline" else which
         for row in rows:
             if row.get("index") == wanted:
                 return row

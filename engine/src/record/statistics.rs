@@ -21,6 +21,7 @@ pub fn statistics(run: &RunRow) -> Map<String, Value> {
     let further = [
         ("baseline_score", json!(summary.baseline_score)),
         ("best_score", json!(summary.best_score)),
+        ("best_index", json!(summary.best)),
         (
             "baseline_validation_score",
             json!(summary.baseline_validation_score),
