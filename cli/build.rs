@@ -18,7 +18,7 @@ fn main() {
         (Some(commit), None) => commit,
         (None, _) => "unknown".to_owned(),
     };
-    let features = ["parquet", "queue"];
+    let features = ["otel", "parquet", "queue"];
     let built = features.iter().filter(|name| {
         let variable = format!("CARGO_FEATURE_{}", name.to_uppercase());
         var(variable).is_ok()

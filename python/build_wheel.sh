@@ -6,7 +6,7 @@ profile="${2:-release}"
 maturin="${3:-maturin}"
 cd "$(dirname "$0")/.."
 target="${CARGO_TARGET_DIR:-$PWD/target}"
-cargo build --quiet --package gepa-cli --features parquet --profile "$profile"
+cargo build --quiet --package gepa-cli --features parquet,otel --profile "$profile"
 scripts=python/gepa_engine.data/scripts
 mkdir -p "$scripts"
 case "$profile" in dev) built="$target/debug/gepa" ;; *) built="$target/$profile/gepa" ;; esac

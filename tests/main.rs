@@ -25,6 +25,8 @@ mod run_labels;
 mod secrets;
 mod serving;
 mod settings_of_runs;
+#[cfg(feature = "otel")]
+mod spans;
 mod steering;
 mod store_checks;
 mod support;

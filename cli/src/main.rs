@@ -16,6 +16,8 @@ mod report;
 mod run_log;
 mod screen;
 mod signals;
+#[cfg(feature = "otel")]
+mod spans;
 mod surroundings;
 mod version;
 mod word_diff;

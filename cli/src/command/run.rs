@@ -316,6 +316,16 @@ pub(super) async fn watch(
         before.summary.seq,
     );
     let standing = Standing::new(before, limits);
+    #[cfg(feature = "otel")]
+    let traced = tokio::spawn(crate::spans::follow(
+        before.clone(),
+        Feed::new(
+            run_id.clone(),
+            Arc::clone(&store),
+            handle.subscribe(),
+            before.summary.seq,
+        ),
+    ));
     let troubles = Troubles::new(handle.trouble());
     let listening = tokio::spawn(signals.steer(handle.control()));
     // Without a socket the run goes on; it can be steered when it is at rest.
@@ -326,6 +336,9 @@ pub(super) async fn watch(
     );
     listening.abort();
     drop(reachable);
+    // Its last spans are sent before the process ends. What cannot be read is an error of the run below.
+    #[cfg(feature = "otel")]
+    let _ = traced.await;
     let result = finished.map_err(|error| CommandError::Stopped {
         error,
         resume: resume_command(&run_id, watching),
