@@ -96,6 +96,12 @@ def main() -> None:
                 PlainAdapter(gepa_engine.EvaluationBatch, None),
                 {"parallel": THREADS},
             ),
+            (
+                "ours, the same, schedule='free'",
+                gepa_engine,
+                PlainAdapter(gepa_engine.EvaluationBatch, None),
+                {"parallel": THREADS, "schedule": "free", "lags": (4, 4)},
+            ),
         ):
             took = seconds(module, adapter, metric_calls, **options)
             print(f"{name:<42} {took:>8.2f} {adapter.calls:>6} {took / adapter.calls * 1e3:>12.2f}", flush=True)

@@ -26,7 +26,8 @@ class Waiter:
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._callers = loop
-        self._own: asyncio.AbstractEventLoop | None = None
+        #: One loop for each thread that waits.
+        self._own: dict[int, asyncio.AbstractEventLoop] = {}
 
     def __call__(self, value: Any) -> Any:
         if not inspect.isawaitable(value):
@@ -55,15 +56,16 @@ class Waiter:
         return list(self(all_of()))
 
     def close(self) -> None:
-        """Closes the loop, if there is one."""
-        if self._own is not None:
-            self._own.close()
-            self._own = None
+        """Closes the loops, if there are any."""
+        while self._own:
+            _, loop = self._own.popitem()
+            loop.close()
 
     def _loop(self) -> asyncio.AbstractEventLoop:
-        if self._own is None:
-            self._own = asyncio.new_event_loop()
-        return self._own
+        thread = threading.get_ident()
+        if thread not in self._own:
+            self._own[thread] = asyncio.new_event_loop()
+        return self._own[thread]
 
 
 async def _awaited(value: Any) -> Any:

@@ -64,6 +64,10 @@ class Generation:
         taken, self._orders = self._orders, []
         return taken
 
+    def keep(self, order: Order) -> None:
+        """Keeps an order of the final scoring."""
+        self._orders.append(order)
+
     def abandon(self, reason: str) -> None:
         """Answers everything that is still ordered as failed, so that the next iteration can begin."""
         session = self.search.session

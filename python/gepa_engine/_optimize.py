@@ -11,6 +11,7 @@ from ._evaluating import Evaluating, Waiter, run_on_another_thread
 from ._events import Events, FileLogger, Printer
 from ._model import CountedModel, model_of
 from ._options import Options
+from ._pipeline import Pipeline
 from ._reflection import CalledProposer, ModelReflector, Reflector, StrategyReflector, check_template
 from ._result import GEPAResult
 from ._search import Search
@@ -91,6 +92,8 @@ def optimize(
     store: str | None = None,
     run_id: str | None = None,
     rules: Literal["reference", "own"] = "reference",
+    schedule: Literal["ordered", "free"] | None = None,
+    lags: tuple[int, int] = (2, 2),
 ) -> GEPAResult:
     """Evolves the texts of `seed_candidate` and returns everything that was accepted.
 
@@ -109,10 +112,16 @@ def optimize(
         store: The URL of a store: `sqlite://runs.db`, `postgres://USER@HOST/DATABASE` or `memory:`. With
             `run_dir` alone, a store in that folder.
         run_id: The run's id, or a name for it; a run that the store holds under it already goes on.
+        schedule: Keeps several proposals in flight, under the engine's own rules. Adapter and proposer are called
+            on `parallel` threads. "ordered" decides in the order in which proposals began, so that a seed gives
+            the same candidates whatever the timing; "free" decides as results arrive. Objects that select,
+            sample or judge are refused. Callbacks hear of candidates and of the begin and end of iterations.
+        lags: How many gates may be undecided, and how many generations may lack validation scores, before
+            another one begins. Counts only with `schedule`.
         rules: Whose rules hold where the engine and the reference implementation differ.
     """
     options = options_of(locals(), Waiter())
-    return _finished(Search(options))
+    return _finished(_search_of(options))
 
 
 async def optimize_async(*args: Any, **kwargs: Any) -> GEPAResult:
@@ -126,8 +135,12 @@ async def optimize_async(*args: Any, **kwargs: Any) -> GEPAResult:
     bound = inspect.signature(optimize).bind(*args, **kwargs)
     bound.apply_defaults()
     given = dict(bound.arguments)
-    result: GEPAResult = await run_on_another_thread(lambda wait: _finished(Search(options_of(given, wait))))
+    result: GEPAResult = await run_on_another_thread(lambda wait: _finished(_search_of(options_of(given, wait))))
     return result
+
+
+def _search_of(options: Options) -> Search:
+    return Search(options) if options.schedule is None else Pipeline(options)
 
 
 def _finished(search: Search) -> GEPAResult:
@@ -191,7 +204,7 @@ def options_of(given: Mapping[str, Any], wait: Waiter) -> Options:
         stop=_stop_of(given, model),
         tracker=_tracker_of(given),
         seed=given["seed"],
-        reference_rules=given["rules"] == "reference",
+        reference_rules=given["rules"] == "reference" and given.get("schedule") is None,
         frontier_type=given["frontier_type"],
         perfect_score=given["perfect_score"],
         skip_perfect_score=given["skip_perfect_score"],
@@ -217,6 +230,8 @@ def options_of(given: Mapping[str, Any], wait: Waiter) -> Options:
         run_id=given["run_id"],
         held_out=None if given["held_out"] is None else as_loader(given["held_out"]),
         budget=_budget_of(given["budget"]),
+        schedule=given.get("schedule"),
+        lags=_lags_of(given),
         spent_limits=_spent_limits_of(given["budget"], model),
         model=model,
     )
@@ -290,6 +305,29 @@ def _budget_of(budget: Mapping[str, Any] | None) -> dict[str, Any]:
     if unknown:
         raise ValueError(f"budget has no key {unknown[0]!r}; it has {', '.join((*BUDGET_KEYS, *SPENT_KEYS))}")
     return {BUDGET_KEYS[key]: value for key, value in (budget or {}).items() if key in BUDGET_KEYS}
+
+
+def _lags_of(given: Mapping[str, Any]) -> tuple[int, int]:
+    """The lags, after everything that needs one iteration after the other was refused."""
+    schedule = given.get("schedule")
+    if schedule is None:
+        return (1, 1)
+    if schedule not in ("ordered", "free"):
+        raise ValueError(f"schedule is 'ordered', 'free' or None, not {schedule!r}")
+    for name in ("candidate_selection_strategy", "module_selector", "batch_sampler", "acceptance_criterion"):
+        if not isinstance(given[name], str):
+            raise ValueError(
+                f"{name} is an object, and objects decide one iteration after the other; leave schedule out"
+            )
+    for name in ("reflection_strategy", "selection_strategy", "val_evaluation_policy"):
+        if given[name] not in (None, "full_eval"):
+            raise ValueError(f"{name} decides one iteration after the other; leave schedule out")
+    if given["cache_evaluation"]:
+        raise ValueError("cache_evaluation keeps outcomes of one iteration after the other; leave schedule out")
+    if given["run_dir"] is not None:
+        os.makedirs(given["run_dir"], exist_ok=True)
+    gate, pareto = given["lags"]
+    return int(gate), max(int(gate), int(pareto))
 
 
 def _spent_limits_of(budget: Mapping[str, Any] | None, model: Any) -> dict[str, float]:

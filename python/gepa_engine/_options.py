@@ -63,6 +63,10 @@ class Options:
     held_out: Any = None
     top_k: int = 1
     budget: dict[str, Any] = field(default_factory=dict)
+    #: "ordered" or "free", with several proposals in flight; `None` for one iteration after the other.
+    schedule: str | None = None
+    #: How many gates may be undecided, and how many generations may lack scores, before another one begins.
+    lags: tuple[int, int] = (1, 1)
     #: Limits in tokens, dollars and seconds, which are asked between iterations.
     spent_limits: dict[str, float] = field(default_factory=dict)
     #: The reflection model, whose tokens and cost are counted; `None` where a proposer takes its place.
@@ -89,14 +93,21 @@ class Options:
         """The engine's settings as JSON."""
         parent = self.candidate_selector if isinstance(self.candidate_selector, str) else "pareto"
         acceptance = self.acceptance if isinstance(self.acceptance, str) else "strict_improvement"
-        components = "all" if self.selects_components_here else self.component_selector
+        here = self.selects_components_here and self.schedule is None
+        components = "all" if here else self.component_selector
         # A sampler of the user's decides on the size, and the engine cuts what is longer.
         size = self.minibatch_size if isinstance(self.batch_sampler, str) else max(len(self.train), 1) * 64
         overlap = ["train_pareto"] if self.val is self.train else []
         budget = {"max_iterations": _NO_LIMIT, **self.budget}
         return json.dumps(
             {
-                "run": {"name": "gepa-python", "seed": abs(self.seed), "gate_lag": 1, "pareto_lag": 1},
+                "run": {
+                    "name": "gepa-python",
+                    "seed": abs(self.seed),
+                    "gate_lag": self.lags[0],
+                    "pareto_lag": self.lags[1],
+                }
+                | ({} if self.schedule is None else {"schedule": self.schedule}),
                 "search": {
                     "rules": "reference" if self.reference_rules else "own",
                     "evaluation": "full",

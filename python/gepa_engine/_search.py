@@ -42,6 +42,8 @@ class Search:
         self.session: Session
         self.generation: Generation
         self.held_out_scores: list[dict[str, Any]] = []
+        #: What the engine decided along with the seed, where it does not wait for requests.
+        self.early_decisions: list[tuple[Any, ...]] = []
         self._stop_requested = False
         self._has_ended = False
         self._progress: Any = None
@@ -118,16 +120,15 @@ class Search:
             store=store_of(options) or "memory:",
             run_id=_id_of(options),
             policies=self.generation.policies(),
-            paced=True,
+            paced=options.schedule is None,
             kind="python",
         )
         open_tasks = None
         if self.session.resumed:
             self._has_ended = self.session.finished
-            rebuilt = Rebuilt(self).take_in(self.session.history())
+            open_tasks = self._rebuild(self.session.history())
             if "seconds" in options.spent_limits:
                 self._limits = SpentLimits(options.spent_limits, self._earlier_seconds())
-            open_tasks = rebuilt.open_tasks
             self.log(
                 f"resumed: {len(self.state.program_candidates)} candidates and {self.state.total_num_evals} metric "
                 f"calls are known, iteration {self.state.i + 1} was the last"
@@ -137,6 +138,10 @@ class Search:
         self.state.add_budget_hook(self._tell_budget)
         if open_tasks:
             self._go_on_with(open_tasks)
+
+    def _rebuild(self, history: list[tuple[Any, ...]]) -> list[Any]:
+        """Follows a stored run. Returns the tasks of the iteration in which it ended."""
+        return Rebuilt(self).take_in(history).open_tasks
 
     def _seed(self) -> None:
         orders = [order for order in self.session.orders() if order[2] == "seed"] if not self._has_seed() else []
@@ -156,6 +161,8 @@ class Search:
             for decision in self.session.decisions():
                 if decision[0] == "accepted":
                     self.state.add(candidate, [], scored, decision[5], 0, self.options.run_dir)
+                else:
+                    self.early_decisions.append(decision)
             self.state.total_num_evals = len(ids)
             self.state.num_full_ds_evals = 1
             self.commit()
