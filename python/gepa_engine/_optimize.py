@@ -114,7 +114,7 @@ def optimize(
         run_id: The run's id, or a name for it; a run that the store holds under it already goes on.
         schedule: Keeps several proposals in flight, under the engine's own rules. Adapter and proposer are called
             on `parallel` threads. "ordered" decides in the order in which proposals began, so that a seed gives
-            the same candidates whatever the timing; "free" decides as results arrive. Objects that select,
+            the same candidates, however long calls take; "free" decides as results arrive. Objects that select,
             sample or judge are refused. Callbacks hear of candidates and of the begin and end of iterations.
         lags: How many gates may be undecided, and how many generations may lack validation scores, before
             another one begins. Counts only with `schedule`.

@@ -335,10 +335,7 @@ class Search:
         getter = getattr(options.evaluating.adapter, "get_adapter_state", None)
         if getter is not None:
             self.state.adapter_state = dict(getter())
-        if is_last:
-            self.session.commit()
-        else:
-            self.commit()
+        self.commit()
         if options.run_dir is not None:
             Rebuilt.write_adapter_state(options.run_dir, self.state.adapter_state)
         if options.on_saved is not None:
@@ -358,7 +355,7 @@ class Search:
     # ---- What the steps of an iteration share ------------------------------------------------
 
     def commit(self) -> None:
-        """Stores what was bought. A journal in memory dies with the process, so it is written once, at the end."""
+        """Stores what was bought. A journal in memory without a name cannot be read again, so it is not written."""
         if self.options.is_kept:
             self.session.commit()
 

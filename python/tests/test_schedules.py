@@ -43,7 +43,7 @@ def searched(adapter: Adapter, **options: Any) -> gepa_engine.GEPAResult:
     return optimized(adapter, **(given | options))
 
 
-def test_the_ordered_schedule_decides_alike_whatever_the_timing() -> None:
+def test_the_ordered_schedule_decides_alike_however_long_calls_take() -> None:
     results = [searched(Slow()) for _ in range(3)]
     assert results[0].best_score > results[0].val_aggregate_scores[0]
     for other in results[1:]:
