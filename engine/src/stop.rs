@@ -66,6 +66,17 @@ pub enum StopReason {
         /// Iterations without a rise.
         iterations: u64,
     },
+    /// The candidates differ by no more than the limit says, so nothing is learnable.
+    NothingDiffers {
+        /// The standard deviation between their true means, which is not exceeded with 90 % confidence.
+        spread: f64,
+        /// The limit.
+        limit: f64,
+        /// Candidates compared.
+        candidates: u64,
+        /// Passes over the training examples.
+        passes: u64,
+    },
     /// Many iterations in a row executed no rollout: their minibatches were perfect already, or
     /// every new text was a known one.
     NothingLeft {
@@ -140,6 +151,7 @@ impl StopReason {
             Self::Candidates { .. } => "candidates",
             Self::TargetScore { .. } => "target_score",
             Self::NoImprovement { .. } => "no_improvement",
+            Self::NothingDiffers { .. } => "nothing_differs",
             Self::NothingLeft { .. } => "nothing_left",
             Self::Repetition { .. } => "repetition",
             Self::ReflectionFailures { .. } => "reflection_failures",
@@ -224,6 +236,17 @@ impl fmt::Display for StopReason {
             Self::NoImprovement { iterations } => {
                 write!(formatter, "no improvement in {iterations} iterations")
             }
+            Self::NothingDiffers {
+                spread,
+                limit,
+                candidates,
+                passes,
+            } => write!(
+                formatter,
+                "nothing is learnable: after {passes} passes over the training examples the {candidates} candidates \
+                 differ by a standard deviation of at most {spread:.3} (90 % confidence), below \
+                 `budget.least_spread` = {limit}"
+            ),
             Self::NothingLeft { iterations } => write!(
                 formatter,
                 "nothing left to try: {iterations} iterations in a row had no rollout to execute"

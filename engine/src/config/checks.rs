@@ -106,6 +106,11 @@ pub(super) fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
             finite,
         ),
         (
+            budget.least_spread.is_none_or(positive),
+            "budget.least_spread",
+            "must be above 0",
+        ),
+        (
             budget.ends_every_run(),
             "budget",
             "sets no limit that ends every run; set one, for example `max_rollouts = 500`",

@@ -441,6 +441,10 @@ pub struct BudgetSettings {
     pub no_improvement_iterations: Option<u64>,
     /// Mean pareto score that is good enough.
     pub target_score: Option<f64>,
+    /// The search ends when its candidates differ by less: the standard deviation between their true means on the
+    /// pareto set, with 90 % confidence. Looked at after each pass over the training examples from the third on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub least_spread: Option<f64>,
 }
 
 impl BudgetSettings {
@@ -475,7 +479,8 @@ impl BudgetSettings {
             max_iterations,
             max_candidates,
             no_improvement_iterations,
-            target_score
+            target_score,
+            least_spread
         )
     }
 }

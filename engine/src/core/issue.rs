@@ -87,6 +87,8 @@ impl Core {
         let standing = Standing {
             generation: self.next_generation,
             iteration: self.next_iteration,
+            epoch: epoch.div_ceil(self.config.generation_reflections()),
+            pareto: self.instances.len(),
             archive: &self.archive,
             limits: &self.limits,
             since_best: self.since_best,

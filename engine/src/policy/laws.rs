@@ -206,6 +206,7 @@ fn every_stop_condition_keeps_its_obligations() {
         max_candidates: Some(1),
         no_improvement_iterations: Some(1),
         target_score: Some(0.0),
+        least_spread: Some(1e9),
         ..BudgetSettings::default()
     };
     let nothing = BudgetSettings::default();
@@ -219,6 +220,8 @@ fn every_stop_condition_keeps_its_obligations() {
         Standing {
             generation: 1 + count,
             iteration: 1 + count,
+            epoch: 20,
+            pareto: 6,
             archive,
             limits,
             since_best: count,

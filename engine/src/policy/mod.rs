@@ -18,6 +18,7 @@ pub(crate) mod laws;
 mod minibatch;
 mod parent;
 mod policies;
+mod spread;
 mod stop;
 mod winner;
 

@@ -2,6 +2,7 @@
 
 use gepa_archive::Archive;
 
+use super::spread::nothing_differs;
 use crate::config::BudgetSettings;
 use crate::stop::StopReason;
 
@@ -14,6 +15,10 @@ pub struct Standing<'a> {
     pub generation: u64,
     /// Its first iteration, from 1.
     pub iteration: u64,
+    /// Generations in one pass over the training examples, rounded up.
+    pub epoch: u64,
+    /// Pareto examples.
+    pub pareto: usize,
     /// The archive.
     pub archive: &'a Archive,
     /// The limits in force.
@@ -142,6 +147,7 @@ pub(crate) fn built_in() -> Vec<Box<dyn StopCondition>> {
         Box::new(When(target_score)),
         Box::new(When(candidates)),
         Box::new(When(no_improvement)),
+        Box::new(When(nothing_differs)),
         Box::new(When(reflection_failures)),
         Box::new(When(nothing_left)),
         Box::new(WhenUncovered(rollout_budget)),

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use gepa_evaluation::ReflectiveRecord;
 use serde_json::Value;
 
-/// So many words in a row are no accident.
+/// Eight words in a row are no accident.
 const WORDS: usize = 8;
 /// A shorter input counts if all of it is copied and it has at least this many words.
 const FEWEST_WORDS: usize = 4;

@@ -38,7 +38,7 @@ impl TextRules {
         }
     }
 
-    /// The rules beyond wildcards and characters, as a proposer is told them.
+    /// The rules beyond wildcards and characters, as the request to a proposer has them.
     pub(crate) fn requirements(&self) -> TextRequirements {
         TextRequirements {
             copies_no_example: self.copied == CopiedExamples::Refuse,

@@ -291,7 +291,7 @@ type Change = fn(&mut BudgetSettings);
 
 #[tokio::test]
 async fn every_limit_that_ended_a_run_can_be_widened() {
-    let cases: [(Change, Change); 6] = [
+    let cases: [(Change, Change); 7] = [
         (
             |b| b.max_iterations = Some(3),
             |b| b.max_iterations = Some(9),
@@ -307,6 +307,10 @@ async fn every_limit_that_ended_a_run_can_be_widened() {
         (
             |b| b.no_improvement_iterations = Some(2),
             |b| b.no_improvement_iterations = Some(9),
+        ),
+        (
+            |b| b.least_spread = Some(5.0),
+            |b| b.least_spread = Some(1e-9),
         ),
         (
             |b| b.max_reflection_calls = Some(4),

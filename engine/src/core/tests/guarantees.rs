@@ -120,6 +120,7 @@ fn every_stop_condition_ends_the_run_with_its_own_reason() {
         |budget| budget.no_improvement_iterations = Some(3),
         "no_improvement",
     );
+    check(|budget| budget.least_spread = Some(10.0), "nothing_differs");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use gepa_evaluation::ExampleId;
 
 use super::{Dataset, DuplicateContent, Row};
 
-/// Only inputs of so many words or more are compared; of shorter ones a single word decides.
+/// Only inputs of eight words or more are compared; of shorter ones a single word decides.
 const FEWEST_WORDS: usize = 8;
 /// Words of one shingle.
 const SHINGLE: usize = 3;
