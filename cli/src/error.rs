@@ -71,7 +71,8 @@ impl CommandError {
                 | RunError::Over(_)
                 | RunError::StillOver(_)
                 | RunError::OtherTask { .. }
-                | RunError::NoSuchIteration { .. },
+                | RunError::NoSuchIteration { .. }
+                | RunError::CannotStartFrom { .. },
             ) => ExitCode::from(EXIT_USAGE),
             Self::Run(RunError::BudgetTooSmall { .. }) => ExitCode::from(EXIT_BUDGET),
             Self::Unreachable(_) => ExitCode::from(EXIT_PROVIDER_DOWN),

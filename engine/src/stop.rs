@@ -243,7 +243,7 @@ impl fmt::Display for StopReason {
                 passes,
             } => write!(
                 formatter,
-                "nothing is learnable: after {passes} passes over the training examples the {candidates} candidates \
+                "nothing more to learn: after {passes} passes over the training examples the {candidates} candidates \
                  differ by a standard deviation of at most {spread:.3} (90 % confidence), below \
                  `budget.least_spread` = {limit}"
             ),

@@ -52,6 +52,10 @@ pub(crate) async fn look_at_start(
     if task.config.settings().search.start_from.is_none() {
         return Ok(None);
     }
-    let store = open_existing(store_url).await?;
+    let store = open_existing(store_url).await.map_err(|error| {
+        CommandError::Usage(format!(
+            "`search.start_from` names a run, and its store cannot be read: {error}"
+        ))
+    })?;
     Ok(warm_start(&*store, &task.config).await?)
 }

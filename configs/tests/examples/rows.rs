@@ -31,8 +31,7 @@ fn rows_that_are_almost_the_same_are_named() {
     let long =
         "the parcel that I ordered two weeks ago has still not arrived at my new address in Ulm";
     let other = long.replace("Ulm", "Bonn");
-    let unlike =
-        "my card was charged twice for one order and no one answers the phone at your shop";
+    let unlike = "my card was charged twice for one order and the phone rings without an answer at your shop";
     let data = format!("text,answer\n{long},1\n{unlike},2\n{other},3\nd,4\ne,5\nf,6\n");
     let task = Task {
         data: &data,

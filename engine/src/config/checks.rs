@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use super::problem::Problem;
 use super::reflection::RewriteMode;
 use super::resolved::ExampleSets;
-use super::settings::{Overlap, RunSettings, ScheduleKind, Settings, Speculation};
+use super::settings::{BudgetSettings, Overlap, RunSettings, ScheduleKind, Settings, Speculation};
 use crate::reflection::Template;
 
 /// The most proposals of one generation. The limit keeps a typing error from filling the memory.
@@ -21,7 +21,6 @@ pub(super) fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
         search,
         reflection,
         rollouts,
-        budget,
         final_choice,
         ..
     } = settings;
@@ -90,6 +89,17 @@ pub(super) fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
             "rollouts.max_failure_fraction",
             between,
         ),
+    ];
+    for (holds, key, message) in counts.into_iter().chain(others) {
+        if !holds {
+            problems.push(Problem::new(key, message));
+        }
+    }
+}
+
+pub(super) fn check_limits(budget: &BudgetSettings, problems: &mut Vec<Problem>) {
+    let positive = |value: f64| value.is_finite() && value > 0.0;
+    let checks = [
         (
             budget.max_cost_usd.is_none_or(positive),
             "budget.max_cost_usd",
@@ -101,9 +111,9 @@ pub(super) fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
             "must be above 0",
         ),
         (
-            finite_or_absent(budget.target_score),
+            budget.target_score.is_none_or(f64::is_finite),
             "budget.target_score",
-            finite,
+            "must be a finite number",
         ),
         (
             budget.least_spread.is_none_or(positive),
@@ -116,7 +126,7 @@ pub(super) fn check_numbers(settings: &Settings, problems: &mut Vec<Problem>) {
             "sets no limit that ends every run; set one, for example `max_rollouts = 500`",
         ),
     ];
-    for (holds, key, message) in counts.into_iter().chain(others) {
+    for (holds, key, message) in checks {
         if !holds {
             problems.push(Problem::new(key, message));
         }

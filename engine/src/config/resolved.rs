@@ -8,7 +8,8 @@ use gepa_evaluation::{ExampleId, PatternSyntax, PromptTemplate, wildcards_in};
 use indexmap::IndexMap;
 
 use super::checks::{
-    check_generation, check_numbers, check_prompt, check_schedule, check_sets, compile_templates,
+    check_generation, check_limits, check_numbers, check_prompt, check_schedule, check_sets,
+    compile_templates,
 };
 use super::growing::Evaluation;
 use super::problem::InvalidConfig;
@@ -106,6 +107,7 @@ impl Config {
         check_seed(&demanded, &mut problems);
         let (seed, prompt, demands) = (demanded.seed, demanded.prompt, demanded.demands);
         check_numbers(&settings, &mut problems);
+        check_limits(&settings.budget, &mut problems);
         settings.search.growing.check(&mut problems);
         check_schedule(&settings.run, &mut problems);
         check_generation(&settings, &mut problems);

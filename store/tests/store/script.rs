@@ -177,8 +177,7 @@ fn failed_reflection(iteration: u64) -> Vec<EventBody> {
 
 /// An iteration whose child fails at the gate.
 fn merged(iteration: u64) -> Vec<EventBody> {
-    let parents = vec![CandidateIndex(0), CandidateIndex(1)];
-    let child = text("merged");
+    let (parents, child) = (vec![CandidateIndex(0), CandidateIndex(1)], text("merged"));
     let mut bodies = vec![issued(iteration, Origin::Merge, parents.clone())];
     bodies.push(EventBody::Decision(Decision::CandidateProposed(
         CandidateProposed {
@@ -486,14 +485,13 @@ fn accepted(
 }
 
 fn snapshot(ordinal: u64, tag: SnapshotTag, subject: u32, candidate: &Candidate) -> EventBody {
-    let sections = run_row(RUN).template.sections(candidate);
     EventBody::Decision(Decision::SnapshotTaken(SnapshotTaken {
         ordinal,
         tag,
         best: CandidateIndex(subject),
         subject: CandidateIndex(subject),
         score: Some(mean_score(subject)),
-        token_count: Some(token_estimate(&sections)),
+        token_count: Some(token_estimate(&run_row(RUN).template.sections(candidate))),
     }))
 }
 

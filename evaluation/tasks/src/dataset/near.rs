@@ -39,7 +39,7 @@ struct Shingled<'d> {
 /// those that either has. Inputs of fewer than eight words are left out. Ids that the dataset does not have are
 /// skipped.
 ///
-/// Two sets that are so much alike share one of the rarest fifth of their shingles, so only rows that do are
+/// Two rows that are that much alike share one of the rarest fifth of their shingles, so only rows that do are
 /// compared.
 pub fn near_duplicates(dataset: &Dataset, sets: &[&[ExampleId]]) -> NearDuplicates {
     let mut rows: Vec<Shingled<'_>> = Vec::new();
