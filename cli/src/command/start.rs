@@ -14,19 +14,18 @@ pub(crate) fn start_line(start: &WarmStart) -> String {
         .iter()
         .map(|(index, _)| index.to_string())
         .collect();
-    let mut line = format!(
+    let taken = format!(
         "starts    from candidate{} {} of {} as well",
         if names.len() == 1 { "" } else { "s" },
         names.join(", "),
         start.run
     );
-    for (index, rule) in &start.left_out {
-        line.push_str(&format!(
-            "\nnote: candidate {index} of {} is left out: {rule}",
-            start.run
-        ));
-    }
-    line
+    let left_out = start.left_out.iter();
+    let left_out = left_out.map(|(index, rule)| {
+        let run = &start.run;
+        format!("\nnote: candidate {index} of {run} is left out: {rule}")
+    });
+    std::iter::once(taken).chain(left_out).collect()
 }
 
 /// The run that is started from, if its outcomes are those of this task.
