@@ -54,5 +54,5 @@ fn rows_that_are_almost_the_same_are_named() {
     let notes: Vec<String> = notes.collect();
     let named = |note: &&String| note.contains("has 1 rows with almost the inputs of a row in");
     assert!(notes.iter().any(|note| named(&note)), "{notes:?}");
-    assert!(notes.iter().any(|note| note.is_empty()), "{notes:?}");
+    assert!(notes.iter().any(String::is_empty), "{notes:?}");
 }
