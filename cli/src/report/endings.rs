@@ -79,36 +79,10 @@ fn by_kind(refused: &IndexMap<ReflectionFailureKind, u64>) -> String {
 
 /// The ways in which proposals ended, each with its number.
 fn parts(endings: &Endings) -> Vec<String> {
-    let mut parts = vec![format!("{} accepted", count(endings.accepted))];
-    let mut closed: Vec<_> = endings.closed.iter().collect();
-    closed.sort_by_key(|(_, number)| std::cmp::Reverse(**number));
-    for (reason, number) in closed {
-        parts.push(format!("{} {}", count(*number), words(*reason)));
-    }
-    if endings.fewer_texts > 0 {
-        let number = count(endings.fewer_texts);
-        parts.push(format!("{number} for which the reply held no further text"));
-    }
+    let parts = endings.parts().into_iter();
     parts
-}
-
-/// What an ending means, after its number.
-fn words(reason: CloseReason) -> &'static str {
-    match reason {
-        CloseReason::Gate => "rejected at the gate (not better on the minibatch)",
-        CloseReason::Outranked => "outranked by siblings",
-        CloseReason::Perfect => "skipped (the parent's minibatch was perfect already)",
-        CloseReason::NoScores => "without a score of the parent",
-        CloseReason::NothingToCompare => "without a score of the child",
-        CloseReason::Reflection => "without a usable reply of the reflection model",
-        CloseReason::Duplicate => "duplicates of known candidates",
-        CloseReason::Budget => "ended because the rest of the budget did not cover the pareto set",
-        CloseReason::Stale => "overtaken by others while they waited",
-        CloseReason::Dropped => "dropped by the policy of the pareto set",
-        CloseReason::TooManyFailures => "with too many failed pareto rollouts",
-        CloseReason::Stopped => "undecided when the run stopped",
-        _ => "ended otherwise",
-    }
+        .map(|(number, words)| format!("{} {words}", count(number)))
+        .collect()
 }
 
 pub(super) fn plural(number: u64) -> &'static str {

@@ -68,6 +68,23 @@ impl Endings {
         }
     }
 
+    /// The ways in which proposals ended, each with its number and in words that follow a number; the
+    /// accepted ones first, then the most frequent.
+    pub fn parts(&self) -> Vec<(u64, &'static str)> {
+        let mut parts = vec![(self.accepted, "accepted")];
+        let mut closed: Vec<_> = self.closed.iter().collect();
+        closed.sort_by_key(|(_, number)| std::cmp::Reverse(**number));
+        parts.extend(
+            closed
+                .into_iter()
+                .map(|(reason, number)| (*number, words(*reason))),
+        );
+        if self.fewer_texts > 0 {
+            parts.push((self.fewer_texts, "for which the reply held no further text"));
+        }
+        parts
+    }
+
     /// The number of proposals that ended for this reason.
     pub fn closed_by(&self, reason: CloseReason) -> u64 {
         self.closed.get(&reason).copied().unwrap_or_default()
@@ -102,5 +119,23 @@ impl Endings {
         for refused in &settled.refused_texts {
             *self.texts_refused.entry(refused.kind).or_default() += 1;
         }
+    }
+}
+
+/// What an ending means, after its number.
+fn words(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Gate => "rejected at the gate (not better on the minibatch)",
+        CloseReason::Outranked => "outranked by siblings",
+        CloseReason::Perfect => "skipped (the parent's minibatch was perfect already)",
+        CloseReason::NoScores => "without a score of the parent",
+        CloseReason::NothingToCompare => "without a score of the child",
+        CloseReason::Reflection => "without a usable reply of the reflection model",
+        CloseReason::Duplicate => "duplicates of known candidates",
+        CloseReason::Budget => "ended because the rest of the budget did not cover the pareto set",
+        CloseReason::Stale => "overtaken by others while they waited",
+        CloseReason::Dropped => "dropped by the policy of the pareto set",
+        CloseReason::TooManyFailures => "with too many failed pareto rollouts",
+        CloseReason::Stopped => "undecided when the run stopped",
     }
 }

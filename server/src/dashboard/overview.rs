@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gepa_archive::CandidateIndex;
 use gepa_engine::record::{
-    CandidateRow, ReflectionRow, RunRow, SnapshotRow, TrialRow, statistics, token_estimate,
+    CandidateRow, Endings, ReflectionRow, RunRow, SnapshotRow, TrialRow, statistics, token_estimate,
 };
 use gepa_engine::{Decision, EventBody, Seq, Store, StoreError};
 use gepa_evaluation::{Stage, Usage};
@@ -31,6 +31,7 @@ pub(super) async fn overview(store: &dyn Store, rows: &RunRows) -> Result<Value,
         "limits": run.summary.limits,
         "origin": run.summary.origin,
         "endings": run.summary.endings,
+        "ending_parts": run.summary.endings.as_ref().map(Endings::parts),
         "best": run.summary.best,
         "acts": run.summary.acts,
         "excluded": run.summary.excluded,

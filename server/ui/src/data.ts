@@ -111,6 +111,8 @@ export interface View {
   stats: Record<string, unknown>;
   limits: Record<string, unknown> | null;
   origin: { run: string; iteration: number } | null;
+  /** Number and words of each way in which proposals ended. */
+  ending_parts: [number, string][] | null;
   endings: { accepted: number; closed?: Record<string, number> } | null;
   best: number | null;
   config: unknown;

@@ -105,5 +105,10 @@ export async function serve(folder, variables, ...args) {
     }
     child.on("exit", (code) => reject(new Error(`${args.join(" ")} ended with ${code}`)));
   });
-  return { url: found, stop: () => child.kill("SIGINT") };
+  const ended = new Promise((resolve) => child.on("exit", resolve));
+  const kill = async () => {
+    child.kill("SIGKILL");
+    await ended;
+  };
+  return { url: found, stop: () => child.kill("SIGINT"), kill };
 }

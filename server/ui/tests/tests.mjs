@@ -411,6 +411,108 @@ export const tests = {
     await close();
   },
 
+  async "the page says how proposals ended as the command line does"({ browser, opened, run, well }) {
+    const shown = gepa(well, "show", run);
+    const { page, wrong, close } = await open(browser, opened);
+    await visit(page, `#/run/${run}`);
+    const lines = await page.locator("#endings tbody tr").evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent.replace(/\u202f/g, " "))));
+    assert.ok(lines.length > 1);
+    for (const [number, words] of lines) assert.ok(shown.includes(`${number} ${words}`), `${number} ${words} is not in ${shown}`);
+    assert.deepEqual(wrong, []);
+    await close();
+  },
+
+  async "acts from the page and from the API survive a kill of the server right after them"({ browser, folder }) {
+    const place = join(folder, "killed");
+    mkdirSync(place);
+    const app = await startApp();
+    const keys = { GEPA_PROVIDER_BASE_URL: `${app.url}/v1`, OPENAI_API_KEY: "k", ENVIRONMENT_API_KEY: "k" };
+    const start = () => serve(place, keys, "serve", "--listen", "127.0.0.1:0");
+    let server = await start();
+    let job;
+    const rollouts = async () => (await (await fetch(`${server.url}/api/runs/${job}/view`)).json()).run.total_rollouts;
+    const progress = async (more) => {
+      const before = await rollouts();
+      while ((await rollouts()) < before + more) await new Promise((done) => setTimeout(done, 50));
+    };
+    /** What an act wrote is there after a kill; the run goes on from it and is decided again the same. */
+    const killed = async (kind, count) => {
+      await server.kill();
+      const written = rows(place, job, "events").filter((event) => event.kind === kind);
+      assert.equal(written.length, count, kind);
+      gepa(place, "doctor", job);
+      gepa(place, "replay", job);
+      server = await start();
+      await progress(5);
+    };
+    try {
+      const first = await open(browser, `${server.url}/`);
+      job = await submit(first.page, submission(app.url));
+      await visit(first.page, `#/run/${job}`);
+      await first.page.waitForFunction(() => Number(document.querySelector("[data-figure=candidates_accepted]")?.textContent) > 2, null, { timeout: 60_000 });
+      await first.close();
+      const post = async (request) => {
+        const answer = await fetch(`${server.url}/api/runs/${job}/steering`, { method: "POST", body: JSON.stringify({ who: "Ada", why: "a test", ...request }) });
+        assert.equal(answer.status, 200, await answer.text());
+      };
+      const view = async () => (await fetch(`${server.url}/api/runs/${job}/view`)).json();
+      const best = await (await fetch(`${server.url}/api/runs/${job}/candidates/0`)).json();
+      const components = { ...best.candidate.components, system: "Ada wrote this." };
+      const acts = [
+        [{ act: "hint", text: "Name the unit." }, "hint_given"],
+        [{ act: "inject", components }, "candidate_injected"],
+        [{ act: "veto", candidate: 1 }, "candidate_vetoed"],
+        [{ act: "exclude", example: 12 }, "example_excluded"],
+        [{ act: "extend", limits: { max_rollouts: 90000 } }, "limits_changed"],
+      ];
+      for (const [request, kind] of acts) {
+        await post(request);
+        await killed(kind, 1);
+      }
+      // The answer to a pause of a job comes before its entry, which waits for the calls in flight.
+      await post({ act: "pause" });
+      while ((await view()).run.status !== "paused") await new Promise((done) => setTimeout(done, 50));
+      await server.kill();
+      assert.equal(rows(place, job, "events").filter((event) => event.kind === "run_paused").length, 1);
+      gepa(place, "replay", job);
+      server = await start();
+      assert.equal((await view()).run.status, "paused");
+      await post({ act: "resume" });
+      await progress(5);
+      await killed("run_continued", 1);
+      const { page, close } = await open(browser, `${server.url}/`);
+      await visit(page, `#/run/${job}/steer`);
+      await page.fill("#hint-text", "From the page.");
+      await page.locator("#hint-form button[type=submit]").click();
+      await page.waitForFunction(() => /of the journal/.test(document.querySelector("#hint-form [role=status]")?.textContent ?? ""));
+      await close();
+      await killed("hint_given", 2);
+      const again = await open(browser, `${server.url}/`);
+      await visit(again.page, `#/run/${job}`);
+      assert.ok((await again.page.locator("#in-force").innerText()).includes("From the page."));
+      const members = await view();
+      const free = members.candidates.index.findLast((index, row) => index !== null && index > 1 && members.candidates.status[row] === "accepted");
+      const iteration = members.candidates.iteration[members.candidates.index.indexOf(free)];
+      await visit(again.page, `#/run/${job}/candidate/${iteration}`);
+      again.page.removeAllListeners("dialog");
+      again.page.on("dialog", (dialog) => void dialog.accept("copies the question"));
+      await again.page.getByRole("button", { name: "Veto" }).click();
+      await again.page.waitForFunction(() => [...document.querySelectorAll("[role=status]")].some((told) => /of the journal/.test(told.textContent)));
+      await again.page.getByRole("link", { name: "Edit and try" }).click();
+      await again.page.waitForSelector("#inject-form");
+      assert.ok((await again.page.locator("#inject-form").innerText()).includes(`candidate ${free}`));
+      const reflection = rows(place, job, "events").findLast((event) => event.kind === "reflection_settled" && event.body.text);
+      await visit(again.page, `#/run/${job}/event/${reflection.seq}`);
+      const main = await again.page.locator("main").innerText();
+      assert.ok(main.includes("From the page.") || main.includes("Name the unit."), "the prompt that was sent has the hint");
+      await again.close();
+      await killed("candidate_vetoed", 2);
+    } finally {
+      server.stop();
+      app.stop();
+    }
+  },
+
   async "blame prints the lines of the best prompt with their iterations"({ well, run }) {
     const text = gepa(well, "blame", run);
     const best = gepa(well, "best", run).split("\n").filter((line) => line.trim() !== "");

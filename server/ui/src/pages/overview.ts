@@ -24,8 +24,17 @@ export function overviewTab(context: Context): HTMLElement {
     inForce(context),
     h("section", { class: "card" }, h("h2", {}, "Progress"), progressChart(context)),
     h("div", { class: "two" }, h("section", { class: "card" }, h("h2", {}, "Spent by stage"), stages(context)), h("section", { class: "card" }, h("h2", {}, "Figures"), figures(context))),
+    endings(context),
     view.validated.length > 1 && h("section", { class: "card" }, h("h2", {}, "Held-out examples"), heldOut(context)),
   );
+}
+
+/** How the proposals ended, in the words of `gepa show`. */
+function endings({ view }: Context): HTMLElement | null {
+  const parts = view.ending_parts ?? [];
+  if (parts.every(([number]) => number === 0)) return null;
+  const rows = parts.map(([number, text]) => h("tr", {}, h("td", { class: "figure" }, count(number)), h("td", {}, text)));
+  return h("section", { class: "card" }, h("h2", {}, "How proposals ended"), h("table", { id: "endings" }, h("thead", {}, h("tr", {}, h("th", { class: "figure" }, "Proposals"), h("th", {}, "Ending"))), h("tbody", {}, rows)));
 }
 
 function progressChart(context: Context): HTMLElement {
