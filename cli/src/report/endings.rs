@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
+use gepa_engine::ReflectionFailureKind;
 use gepa_engine::record::{Endings, RunRow};
-use gepa_engine::{CloseReason, ReflectionFailureKind};
 
 use indexmap::IndexMap;
 

@@ -135,14 +135,12 @@ fn reflected(iteration: u64) -> Vec<EventBody> {
     ));
     bodies.push(finished(key(iteration, 0), Stage::MinibatchParent, 2, 1));
     bodies.push(reflection(iteration, Some("child")));
-    bodies.push(EventBody::Decision(Decision::CandidateProposed(
-        CandidateProposed {
-            iteration,
-            origin: Origin::Reflection,
-            parents: vec![CandidateIndex(0)],
-            candidate: child.clone(),
-        },
-    )));
+    bodies.push(proposed(
+        iteration,
+        Origin::Reflection,
+        vec![CandidateIndex(0)],
+        &child,
+    ));
     bodies.extend(trial(
         key(iteration, 1),
         Stage::MinibatchChild,
@@ -179,14 +177,7 @@ fn failed_reflection(iteration: u64) -> Vec<EventBody> {
 fn merged(iteration: u64) -> Vec<EventBody> {
     let (parents, child) = (vec![CandidateIndex(0), CandidateIndex(1)], text("merged"));
     let mut bodies = vec![issued(iteration, Origin::Merge, parents.clone())];
-    bodies.push(EventBody::Decision(Decision::CandidateProposed(
-        CandidateProposed {
-            iteration,
-            origin: Origin::Merge,
-            parents,
-            candidate: child.clone(),
-        },
-    )));
+    bodies.push(proposed(iteration, Origin::Merge, parents, &child));
     bodies.extend(trial(
         key(iteration, 0),
         Stage::MergeGate,
@@ -234,12 +225,7 @@ fn injected(iteration: u64) -> Vec<EventBody> {
             by: SteeredBy::default(),
         })),
         issued(iteration, Origin::Injected, Vec::new()),
-        EventBody::Decision(Decision::CandidateProposed(CandidateProposed {
-            iteration,
-            origin: Origin::Injected,
-            parents: Vec::new(),
-            candidate: child.clone(),
-        })),
+        proposed(iteration, Origin::Injected, Vec::new(), &child),
     ];
     bodies.extend(trial(
         key(iteration, 0),
@@ -304,6 +290,20 @@ fn ending(iteration: u64) -> Vec<EventBody> {
     ))));
     bodies.push(snapshot(4, SnapshotTag::Final, 2, &text("injected")));
     bodies
+}
+
+fn proposed(
+    iteration: u64,
+    origin: Origin,
+    parents: Vec<CandidateIndex>,
+    candidate: &Candidate,
+) -> EventBody {
+    EventBody::Decision(Decision::CandidateProposed(CandidateProposed {
+        iteration,
+        origin,
+        parents,
+        candidate: candidate.clone(),
+    }))
 }
 
 fn validated(
