@@ -25,7 +25,6 @@ impl ShownWords {
     /// The runs of the inputs in `records`, as they are shown for a component. Runs of `current`, the present
     /// text, and those that several examples share are no copies of an example.
     pub(crate) fn of(records: &[ReflectiveRecord], component: &str, current: &str) -> Self {
-        let known = words_of(current);
         let mut seen: HashMap<Vec<String>, usize> = HashMap::new();
         let mut runs = HashSet::new();
         for (number, record) in records.iter().enumerate() {
@@ -57,9 +56,12 @@ impl ShownWords {
                 }
             }
         }
-        for length in FEWEST_WORDS..=WORDS {
-            for run in known.windows(length) {
-                runs.remove(run);
+        if !runs.is_empty() {
+            let known = words_of(current);
+            for length in FEWEST_WORDS..=WORDS {
+                for run in known.windows(length) {
+                    runs.remove(run);
+                }
             }
         }
         Self { runs }
