@@ -44,9 +44,17 @@ impl Supervisor {
             });
         }
         let config = self.shared().source.config(&stored);
+        let by = request.clone().read()?.1;
+        let is_resumed = request.act == "resume";
         let steered = steer_here(&*self.shared().store, &stored, request, config).await?;
         let is_here = self.shared().known().contains(run);
         let now = self.shared().store.run(run).await?;
+        if is_resumed && is_here {
+            // The job was paused under an earlier server, so its task waits for this command.
+            self.pass_on(run, JobCommand::Resume(by));
+        } else if is_resumed && let Some(fleet) = &self.shared().fleet {
+            fleet.resume(run).await?;
+        }
         let goes_on = stored.summary.status.is_terminal() && !now.summary.status.is_terminal();
         if goes_on && !is_here && JobMark::of(&now).is_some() {
             self.begin(&now, None).await?;
