@@ -57,6 +57,12 @@ pub fn mean_interval(scores: &[f64], confidence: f64) -> Option<Estimate> {
     student(scores, confidence)
 }
 
+/// The mean of values that are means themselves, such as scores of whole runs. Unlike single outcomes they are no
+/// bits, also where all of them are 0 or 1. `None` with fewer than two values.
+pub fn interval_of_means(means: &[f64], confidence: f64) -> Option<Estimate> {
+    student(means, confidence)
+}
+
 /// The difference of two means of different examples: `second` minus `first`, by Welch's method. `None`
 /// with fewer than two scores on a side.
 pub fn gap(first: &[f64], second: &[f64], confidence: f64) -> Option<Estimate> {
@@ -187,6 +193,13 @@ mod tests {
         let found = gap(&[1.0, 2.0, 3.0], &[2.0, 4.0, 6.0], 0.95);
         check(found, 2.0 - 4.1554, 2.0 + 4.1554);
         assert_eq!(gap(&[1.0], &[2.0, 3.0], 0.95), None);
+    }
+
+    #[test]
+    fn means_of_runs_are_no_bits() {
+        let found = interval_of_means(&[1.0, 1.0, 0.0], 0.95).unwrap();
+        assert_eq!(found.method, Method::Student);
+        assert_eq!(interval_of_means(&[1.0], 0.95), None);
     }
 
     #[test]

@@ -25,7 +25,7 @@ mod selection;
 mod sequential;
 
 pub use decomposition::TwoWay;
-pub use interval::{Estimate, Method, gap, mean_interval};
+pub use interval::{Estimate, Method, gap, interval_of_means, mean_interval};
 pub use paired::Comparison;
 pub use power::{detectable_difference, examples_needed, power_of_comparison};
 pub use selection::{Corrected, corrected_mean};

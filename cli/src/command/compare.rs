@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use gepa_engine::record::RunRow;
 use gepa_engine::verdict::CONFIDENCE;
 use gepa_server::BestOfRuns;
-use gepa_statistics::mean_interval;
+use gepa_statistics::interval_of_means;
 use serde_json::Value;
 
 use crate::arguments::CompareArguments;
@@ -134,7 +134,7 @@ fn write_repetitions(out: &mut dyn Write, runs: &[RunRow]) -> io::Result<()> {
             .map(|(number, _)| number.to_string())
             .collect();
         let values: Vec<f64> = scores.iter().map(|(_, best)| *best).collect();
-        if let Some(found) = mean_interval(&values, CONFIDENCE) {
+        if let Some(found) = interval_of_means(&values, CONFIDENCE) {
             writeln!(
                 out,
                 "\nruns {} differ in their seed only; best, held out: {}",

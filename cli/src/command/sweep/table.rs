@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use gepa_engine::RunId;
 use gepa_engine::record::{RunRow, RunStatus};
 use gepa_engine::verdict::CONFIDENCE;
-use gepa_statistics::{Comparison, Estimate, mean_interval};
+use gepa_statistics::{Comparison, Estimate, interval_of_means};
 use serde::Serialize;
 
 use super::cell::{Cell, Stand};
@@ -86,7 +86,7 @@ impl Findings {
             let all = rows.iter().filter(|(cell, _)| cell.setting == place);
             Row {
                 setting: setting.label(),
-                score: mean_interval(&scores, CONFIDENCE),
+                score: interval_of_means(&scores, CONFIDENCE),
                 baseline: mean(over.values().filter_map(|run| baseline(run))),
                 difference: (place > 0)
                     .then(|| Comparison::of(&pairs, CONFIDENCE))
