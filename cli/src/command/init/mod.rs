@@ -69,7 +69,7 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> CommandError {
 fn say_what_is_next(folder: &Path, language: Language) {
     let mut lines = String::new();
     if folder != Path::new(".") {
-        let _ = writeln!(lines, "  cd {}", folder.display());
+        let _ = writeln!(lines, "  cd {}", for_a_shell(&folder.to_string_lossy()));
     }
     lines += "  gepa check config.toml --try   runs one example\n";
     lines += "  gepa run config.toml           runs offline and costs nothing\n";
@@ -84,4 +84,29 @@ fn say_what_is_next(folder: &Path, language: Language) {
         "\nThe programs need {needed}. Next:\n{lines}\n\
          For a language model see the comments in config.toml; its key goes into OPENAI_API_KEY or `.env`."
     );
+}
+
+/// A path as a word of a shell.
+fn for_a_shell(path: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-".contains(letter);
+    if !path.starts_with('-') && path.chars().all(is_plain) {
+        return path.to_owned();
+    }
+    // A path that begins with `-` would be read as an option.
+    let here = if path.starts_with('/') { "" } else { "./" };
+    format!("'{here}{}'", path.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_a_shell;
+
+    #[test]
+    fn a_path_is_quoted_where_a_shell_would_split_it() {
+        assert_eq!(for_a_shell("my-task"), "my-task");
+        assert_eq!(for_a_shell("a b"), "'./a b'");
+        assert_eq!(for_a_shell("/a b"), "'/a b'");
+        assert_eq!(for_a_shell("it's"), r"'./it'\''s'");
+        assert_eq!(for_a_shell("-x"), "'./-x'");
+    }
 }
