@@ -153,7 +153,9 @@ fn reference_keys() -> BTreeMap<String, Vec<Value>> {
         let line = line.strip_prefix('#').unwrap_or(line);
         if let Some(header) = line.strip_prefix('[') {
             header.trim_matches(['[', ']']).clone_into(&mut table);
-            table = table.replace("providers.openai", "providers.*");
+            table = table
+                .replace("providers.openai", "providers.*")
+                .replace("texts.instruction", "texts.*");
             continue;
         }
         // A line of prose has a space after its `#`.
@@ -164,7 +166,7 @@ fn reference_keys() -> BTreeMap<String, Vec<Value>> {
             toml::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         let value = serde_json::to_value(&parsed[key]).unwrap();
         let dotted = match table.as_str() {
-            "components" => "components".to_owned(),
+            "components" | "seeds" => table.clone(),
             "" => key.to_owned(),
             _ => format!("{table}.{key}"),
         };
