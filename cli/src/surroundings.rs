@@ -160,6 +160,11 @@ pub(crate) fn stored_task(
     source_of_stored(environment, overrides).load_stored(&run.config)
 }
 
+/// The settings of a stored run, without its files and keys, as far as this version can read them.
+pub(crate) fn readable_settings(run: &RunRow) -> Option<StoredSettings> {
+    stored_settings(run, &Environment::of_process()).ok()
+}
+
 /// The settings of a stored run, without its files.
 pub(crate) fn stored_settings(
     run: &RunRow,

@@ -47,7 +47,7 @@ async fn another_run_of_that_id_and_a_run_in_use_are_refused() {
     let (from, to) = (MemoryStore::new(), MemoryStore::new());
     let run: RunId = scripted(&from).await;
     let mut other = run_row(RUN);
-    other.name = "another".to_owned();
+    other.policy_model = "another".to_owned();
     to.create_run(other).await.unwrap();
     let refused = copy_run(&from, &to, &run).await;
     assert!(matches!(refused, Err(CopyError::Another(of)) if of == run));

@@ -17,7 +17,7 @@ use crate::arguments::ShowArguments;
 use crate::error::CommandError;
 use crate::output::people;
 use crate::report::write_run;
-use crate::surroundings::{block_on, environment, find, stored_settings};
+use crate::surroundings::{block_on, find, readable_settings};
 
 pub(crate) fn show(arguments: &ShowArguments) -> Result<ExitCode, CommandError> {
     block_on(async {
@@ -51,8 +51,7 @@ async fn write_whole(
     let candidates = store.candidates(&run.run_id).await?;
     let snapshots = store.snapshots(&run.run_id).await?;
     let verdict = Verdict::of(&read_tables(store, run.clone()).await?);
-    let environment = environment()?;
-    let settings = stored_settings(&run, &environment).ok();
+    let settings = readable_settings(&run);
     write_run(
         out,
         &run,

@@ -308,7 +308,8 @@ impl Ledger {
             }
             wanting.sort_by(|one, other| one.most.total_cmp(&other.most));
             for one in wanting {
-                let given = one.most.clamp(0.0, left / parts as f64);
+                // Rounding can leave a little less than nothing.
+                let given = one.most.clamp(0.0, (left / parts as f64).max(0.0));
                 *one.credit += given;
                 left -= given;
                 parts -= 1;
