@@ -118,7 +118,7 @@ class Run:
 
     def candidate(self, which: int | str) -> dict[str, Any]:
         """The row of a candidate: an index of the archive, `baseline` or `best`."""
-        wanted = 0 if which == "baseline" else which
+        wanted: Any = 0 if which == "baseline" else which
         if which == "best":
             # Means of rows of different length do not say which candidate is best; the run does.
             wanted = self.statistics.get("best_index")
