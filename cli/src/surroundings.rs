@@ -160,7 +160,7 @@ pub(crate) fn stored_task(
     source_of_stored(environment, overrides).load_stored(&run.config)
 }
 
-/// The settings of a stored run, without its files and keys, as far as this version can read them.
+/// The settings of a stored run, without its files and keys; `None` if this version cannot read them.
 pub(crate) fn readable_settings(run: &RunRow) -> Option<StoredSettings> {
     stored_settings(run, &Environment::of_process()).ok()
 }
