@@ -1,5 +1,4 @@
-//! Stores of the version at eac876d can be read, checked, decided again, and resumed to the same
-//! end.
+//! Stores of former versions can be read, checked, decided again, and resumed to the same end.
 
 use std::path::{Path, PathBuf};
 
@@ -25,17 +24,22 @@ struct Former {
     expected: Value,
 }
 
+/// The folders of the stores of format 1 and 3.
+const FIRST: &str = "v1_eac876d";
+const THIRD: &str = "v3_971114e";
+
 impl Former {
-    fn open(name: &str) -> Self {
+    fn open(version: &str, name: &str) -> Self {
+        let fixtures = root().join("store/tests/fixtures").join(version);
         let mut workspace = Workspace::new();
         let store = format!("{name}.sqlite");
-        std::fs::copy(fixtures().join(&store), workspace.path().join(&store)).unwrap();
+        std::fs::copy(fixtures.join(&store), workspace.path().join(&store)).unwrap();
         let rows = "data/heart_disease.csv";
         std::fs::create_dir(workspace.path().join("data")).unwrap();
         let configs = root().join("configs");
         std::fs::copy(configs.join(rows), workspace.path().join(rows)).unwrap();
         workspace.set_variable("GEPA_STORE", &format!("sqlite://{store}"));
-        let expected = std::fs::read(fixtures().join(format!("{name}.json"))).unwrap();
+        let expected = std::fs::read(fixtures.join(format!("{name}.json"))).unwrap();
         Self {
             workspace,
             expected: serde_json::from_slice(&expected).unwrap(),
@@ -102,10 +106,6 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn fixtures() -> PathBuf {
-    root().join("store/tests/fixtures/v1_eac876d")
-}
-
 /// Checks that later versions may add figures but change none.
 #[track_caller]
 fn assert_covers(now: &Value, then: &Value, what: &str) {
@@ -125,15 +125,20 @@ fn former_stores_give_the_answers_they_gave() {
         "job",
         "paused",
     ] {
-        let former = Former::open(name);
+        let former = Former::open(FIRST, name);
+        former.check(&former.expected);
+    }
+    for name in ["finished", "killed"] {
+        let former = Former::open(THIRD, name);
         former.check(&former.expected);
     }
 }
 
 #[test]
 fn a_finished_run_of_a_former_version_gives_its_result_again() {
-    for name in ["finished", "merged", "free"] {
-        let former = Former::open(name);
+    let of_first = ["finished", "merged", "free"].map(|name| (FIRST, name));
+    for (version, name) in of_first.into_iter().chain([(THIRD, "finished")]) {
+        let former = Former::open(version, name);
         let run = former.expected["run_id"].as_str().unwrap();
         former.workspace.succeed(&["run", "--resume", run]);
         former.check(&former.expected);
@@ -142,7 +147,7 @@ fn a_finished_run_of_a_former_version_gives_its_result_again() {
 
 #[test]
 fn runs_that_a_former_version_left_unfinished_come_to_the_end_it_would_have_reached() {
-    for name in ["killed", "interrupted"] {
-        Former::open(name).resume();
+    for (version, name) in [(FIRST, "killed"), (FIRST, "interrupted"), (THIRD, "killed")] {
+        Former::open(version, name).resume();
     }
 }
