@@ -1,12 +1,21 @@
 //! What people want of runs: acts on jobs of this engine, of other engines, and at rest; branches.
 
-use gepa_engine::{BranchPoint, RunError, RunId};
+use std::time::Duration;
+
+use gepa_engine::record::RunRow;
+use gepa_engine::{BranchPoint, RunError, RunId, Seq, StoreError};
 use gepa_jobs::JobMark;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use super::command::{CANCEL, JobCommand, message};
 use super::supervisor::{SubmitError, Supervisor};
 use crate::steering::{SteerError, SteerRequest, Steered, pass_on, steer_here};
+
+/// How long the answer to a pause waits for its entry in the journal.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// Events read from the store in one go.
+const PAGE: usize = 256;
 
 impl Supervisor {
     /// Does what a person wants of a run: through the job of this process, through the process of this
@@ -21,8 +30,7 @@ impl Supervisor {
             let (_, by) = request.clone().read()?;
             let seq = if let Some(command) = JobCommand::of(&request, by) {
                 let told = self.command(run, command).await;
-                told.map_err(|error| SteerError::Refused(error.to_string()))?;
-                None
+                told.map_err(|error| SteerError::Refused(error.to_string()))?
             } else {
                 let done = pass_on(&control, request).await;
                 done.map_err(SteerError::Refused)?
@@ -109,6 +117,40 @@ impl Supervisor {
             .await
             .map_err(RunError::from)?;
         Ok(run.run_id)
+    }
+
+    /// Waits until the journal has the entry of a command that was passed on, so that the process can be killed
+    /// after the answer and the act is kept. `None` if there is none to come, or if it takes long: a job that is
+    /// to go on may wait for a slot.
+    pub(super) async fn journaled(
+        &self,
+        before: &RunRow,
+        command: &JobCommand,
+    ) -> Result<Option<Seq>, StoreError> {
+        let (kind, pauses) = match command {
+            JobCommand::Pause(_) => ("run_paused", true),
+            JobCommand::Resume(_) => ("run_continued", false),
+            JobCommand::Cancel => return Ok(None),
+        };
+        if before.summary.paused == pauses {
+            return Ok(None);
+        }
+        let store = &self.shared().store;
+        let deadline = Instant::now() + LONGEST_WAIT;
+        let mut last = before.summary.seq;
+        loop {
+            for event in store.events(&before.run_id, last, PAGE).await? {
+                last = event.seq;
+                if event.body.kind() == kind {
+                    return Ok(Some(last));
+                }
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            store.wait_for_events(&before.run_id, last, left).await;
+        }
     }
 
     /// Does what another engine was asked to do with a job of this one.

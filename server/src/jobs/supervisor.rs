@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gepa_configs::ConfigError;
 use gepa_engine::record::{RunRow, RunStatus};
-use gepa_engine::{RunControl, RunError, RunId, StopReason, Store, StoreError, abandon};
+use gepa_engine::{RunControl, RunError, RunId, Seq, StopReason, Store, StoreError, abandon};
 use gepa_jobs::JobMark;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
@@ -163,31 +163,40 @@ impl Supervisor {
         Ok(run)
     }
 
-    /// Passes a command on to its job.
+    /// Passes a command on to its job. Returns the command's entry in the journal, where it is known.
     pub(crate) async fn command(
         &self,
         job: &RunId,
         command: JobCommand,
-    ) -> Result<(), CommandError> {
+    ) -> Result<Option<Seq>, CommandError> {
         let run = self.shared.store.run(job).await?;
         if run.summary.status.is_terminal() {
             return Err(CommandError::Over(run.summary.status.as_str()));
         }
-        {
-            let jobs = self.shared.jobs.lock();
-            if let Some(running) = jobs.get(job) {
-                if matches!(command, JobCommand::Pause(_)) && !running.state.lock().is_running() {
-                    return Err(CommandError::NotRunning);
-                }
-                // Sending fails only if the job has just ended; the command has no effect then.
-                let _ = running.commands.send(command);
-                return Ok(());
-            }
+        if self.tell(job, &command)? {
+            return Ok(self.journaled(&run, &command).await?);
         }
         match &self.shared.fleet {
-            Some(fleet) => self.command_elsewhere(&**fleet, &run, command).await,
+            Some(fleet) => {
+                self.command_elsewhere(&**fleet, &run, command).await?;
+                Ok(None)
+            }
             None => Err(CommandError::Elsewhere),
         }
+    }
+
+    /// Sends a command to the task of a job; `false` if the job has none here.
+    fn tell(&self, job: &RunId, command: &JobCommand) -> Result<bool, CommandError> {
+        let jobs = self.shared.jobs.lock();
+        let Some(running) = jobs.get(job) else {
+            return Ok(false);
+        };
+        if matches!(command, JobCommand::Pause(_)) && !running.state.lock().is_running() {
+            return Err(CommandError::NotRunning);
+        }
+        // Sending fails only if the job has just ended; the command has no effect then.
+        let _ = running.commands.send(command.clone());
+        Ok(true)
     }
 
     /// A command for a job that another engine works on, or none.

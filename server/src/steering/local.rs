@@ -14,7 +14,7 @@ use super::request::{BadRequest, SteerRequest};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Steered {
     /// Its entry; `None` if the process that works on the run writes it later, which is so for a stop
-    /// while calls are in flight.
+    /// while calls are in flight, and for a job that waits for a slot to go on.
     pub seq: Option<Seq>,
     /// Whether no process works on the run. Its next resumption takes the act in.
     pub at_rest: bool,

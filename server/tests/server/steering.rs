@@ -166,6 +166,8 @@ async fn acts_of_people_reach_a_job_that_runs_rests_or_is_over() {
 
     let paused = post(server.address, &path, json!({"act": "pause", "who": "ada"})).await;
     assert_eq!(paused.status, 200, "{}", paused.text);
+    // A server that is killed after this answer has the pause in its journal.
+    assert!(paused.json()["seq"].is_u64(), "{}", paused.text);
     until(server.address, &job, &["paused"]).await;
     server.stop().await;
 
