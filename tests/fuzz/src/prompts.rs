@@ -13,12 +13,7 @@ const MOST_CHARS: usize = 2_000;
 pub(crate) fn reflection_reply(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (current, reply) = text.split_once('\0').unwrap_or(("", &text));
-    let rules = TextRules {
-        current: Arc::from(current),
-        wildcards: wildcards_in(current),
-        max_chars: MOST_CHARS,
-        may_repeat: false,
-    };
+    let rules = TextRules::new(Arc::from(current), wildcards_in(current), MOST_CHARS);
     if let Ok(new) = read_reply(reply, &rules) {
         assert!(new.chars().count() <= MOST_CHARS && !new.is_empty());
         let kept = wildcards_in(&new);
