@@ -69,7 +69,12 @@ async fn a_paused_job_gives_its_slot_to_the_next_and_goes_on_later() {
     assert_eq!(detail["status"], "paused");
     assert_eq!(detail["waiting_for"], "a resume request");
     let resumed = post(server.address, &format!("{JOBS}/{first}/resume"), json!({})).await;
-    assert_eq!(resumed.json()["status"], "running");
+    // The answer comes with the journal's entry, and the job may have ended by then.
+    let status = resumed.json()["status"].clone();
+    assert!(
+        ["running", "succeeded"].contains(&status.as_str().unwrap()),
+        "{status}"
+    );
     until(server.address, &first, &["succeeded"]).await;
 }
 
