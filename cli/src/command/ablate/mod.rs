@@ -21,9 +21,11 @@ use crate::candidates::find_candidate;
 use crate::command::eval::{
     Scoring, described_as_evaluation, evaluations_of, in_order, is_of_same_task, width,
 };
-use crate::command::run::runtime;
+use crate::command::run::{check_app, runtime};
 use crate::error::CommandError;
-use crate::surroundings::{environment, find_run, open_existing, store_url, stored_task};
+use crate::surroundings::{
+    environment, find_run, open_existing, store_url, stored_settings, stored_task,
+};
 
 use decision::{Finding, Rule};
 use parts::{Part, parts, without};
@@ -76,6 +78,11 @@ async fn race(
     let services = Services::new(task.environment().clone());
     task.check_models(&services.models)?;
     let connected = task.connect(&services).await?;
+    check_app(
+        &stored_settings(&run, environment)?,
+        &connected,
+        &run.run_id,
+    )?;
     let rule = Rule {
         margin: arguments.margin,
         confidence: arguments.confidence,

@@ -144,9 +144,9 @@ pub(super) async fn stands(
 ) -> Result<Vec<Stand>, StoreError> {
     let runs = store.runs().await?;
     let stands = cells.iter().map(|(_, task)| {
+        // Of equals the last one is taken, and the store lists the oldest first.
         let same = runs
             .iter()
-            .rev()
             .filter(|run| is_same(&run.config, &task.described));
         let best = same.max_by_key(|run| run.summary.status.is_terminal());
         match best {

@@ -13,11 +13,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::cell::{Cell, Stand};
-use crate::command::run::{builder_of, failure_code};
+use crate::command::run::{builder_of, check_app, failure_code};
 use crate::error::{CommandError, EXIT_INTERRUPTED, EXIT_PROVIDER_DOWN};
 use crate::format::score;
 use crate::signals::Signals;
-use crate::surroundings::stored_task;
+use crate::surroundings::{stored_settings, stored_task};
 
 /// What the runs share.
 pub(super) struct Surroundings {
@@ -161,9 +161,12 @@ async fn begin(surroundings: &Surroundings, cell: &Cell) -> Result<RunHandle, Co
 
 /// Goes on under the stored settings, which are those of the sweep.
 async fn resume(surroundings: &Surroundings, run: &RunRow) -> Result<RunHandle, CommandError> {
-    let task = stored_task(run, &surroundings.environment, &[])?;
+    let environment = &surroundings.environment;
+    let stored = stored_settings(run, environment)?;
+    let task = stored_task(run, environment, &[])?;
     let began_with = task.config.settings().budget.clone();
     let connected = task.connect(&surroundings.services).await?;
+    check_app(&stored, &connected, &run.run_id)?;
     let builder = builder_of(task, connected, &surroundings.store).began_with(began_with);
     let handle = builder.resume(run.run_id.clone()).await?;
     if run.summary.paused {
