@@ -145,6 +145,9 @@ fn a_job_runs_in_this_process_from_file_to_files() {
         .workspace
         .succeed(&[&["train", "--config", "job.toml"][..], &OVERRIDES].concat());
     check_results(&world, &stdout);
+    // The dialect names it under keys of its own.
+    let shown = world.workspace.succeed(&["show", "latest"]);
+    assert!(shown.contains("rewrites  local/mutation-model"), "{shown}");
 }
 
 #[test]

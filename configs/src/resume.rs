@@ -97,6 +97,13 @@ impl StoredSettings {
         self.raw.writer()
     }
 
+    /// Provider and model that rewrite the run's components; `None` where a program does.
+    pub fn reflection_model(&self) -> Option<(&str, &str)> {
+        let (_, model) = self.raw.reflection_model();
+        let model = model.filter(|_| !self.raw.has_own_proposer())?;
+        Some((&model.provider, &model.model))
+    }
+
     /// The seed of the run's random draws.
     pub fn seed(&self) -> u64 {
         self.raw.run.seed

@@ -12,6 +12,7 @@ use gepa_engine::record::RunRow;
 use crate::feed::Feed;
 use crate::spans::export::Exporter;
 use crate::spans::trace::Trace;
+use crate::surroundings::readable_settings;
 
 /// Spans made before they are sent; the feed waits meanwhile, so that none is dropped.
 const MOST_WAITING: usize = 2_000;
@@ -21,7 +22,8 @@ pub(crate) async fn follow(run: RunRow, mut feed: Feed) -> Result<(), StoreError
     let Some(mut exporter) = Exporter::from_environment() else {
         return Ok(());
     };
-    let mut trace = Trace::begin(exporter.tracer(), &run);
+    let settings = readable_settings(&run);
+    let mut trace = Trace::begin(exporter.tracer(), &run, settings.as_ref());
     let mut waiting = 0;
     while let Some(events) = feed.next().await? {
         for event in events.iter() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use gepa_configs::StoredSettings;
 use gepa_engine::record::RunRow;
 use gepa_engine::{
     Decision, Event, EventBody, Fact, Outcome, ReflectionSettled, RolloutSettled, Timestamp, Usage,
@@ -10,7 +11,6 @@ use gepa_engine::{
 use opentelemetry::trace::{Span, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::SdkTracer;
-use serde_json::Value;
 
 /// A model as the conventions name it.
 struct Model {
@@ -31,21 +31,21 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// Begins the span of the run.
-    pub(super) fn begin(tracer: SdkTracer, run: &RunRow) -> Self {
+    /// Begins the span of the run. `settings` are those that it stored.
+    pub(super) fn begin(
+        tracer: SdkTracer,
+        run: &RunRow,
+        settings: Option<&StoredSettings>,
+    ) -> Self {
         let attributes = vec![
             KeyValue::new("gepa.run.id", run.run_id.as_str().to_owned()),
             KeyValue::new("gepa.run.name", run.name.clone()),
         ];
         let builder = SpanBuilder::from_name("gepa.run").with_attributes(attributes);
         let span = tracer.build_with_context(builder, &Context::new());
-        let settings = &run.config["settings"];
         let policy = Model::new(&run.policy_provider, &run.policy_model);
-        let reflection = match Model::in_config(&settings["reflection_model"]) {
-            _ if settings["proposer"]["kind"] == "process" => None,
-            Some(model) => Some(model),
-            None => Model::new(&run.policy_provider, &run.policy_model),
-        };
+        let reflection = settings.and_then(StoredSettings::reflection_model);
+        let reflection = reflection.and_then(|(provider, name)| Model::new(provider, name));
         Self {
             tracer,
             run: Context::new().with_span(span),
@@ -207,10 +207,6 @@ impl Model {
             provider: provider.to_owned(),
             name: name.to_owned(),
         })
-    }
-
-    fn in_config(section: &Value) -> Option<Self> {
-        Self::new(section["provider"].as_str()?, section["model"].as_str()?)
     }
 }
 
