@@ -2,6 +2,7 @@
 
 mod ablate;
 mod eval;
+mod export;
 mod gate;
 mod init;
 mod runs;
@@ -31,6 +32,7 @@ use worker::WORKER_NOTES;
 
 pub(crate) use ablate::AblateArguments;
 pub(crate) use eval::{EvalArguments, EvalSet};
+pub(crate) use export::{CandidateOrder, ExportArguments, ExportForm, ExportKind};
 pub(crate) use gate::GateArguments;
 pub(crate) use init::{CompletionsArguments, InitArguments, Language, ManArguments, TaskKind};
 pub(crate) use runs::{Deletion, RunFilter, RunsAct, RunsArguments};
@@ -358,51 +360,6 @@ pub(crate) enum ChangedKind {
     Won,
     /// B scores lower
     Lost,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ExportArguments {
-    #[command(flatten)]
-    pub(crate) run: RunReference,
-    /// The rows to write
-    #[arg(long, value_name = "WHAT")]
-    pub(crate) what: ExportKind,
-    /// The format; in CSV, lists and objects are written as JSON
-    #[arg(long, value_name = "FORM", default_value = "jsonl")]
-    pub(crate) format: ExportForm,
-    /// The order of candidates; `score` means best first
-    #[arg(long, value_name = "KEY", default_value = "iteration")]
-    pub(crate) sort: CandidateOrder,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportKind {
-    /// One row per trial
-    Trials,
-    /// One row per executed rollout
-    Rollouts,
-    /// One row per candidate tried, with its texts
-    Candidates,
-    /// One row per example of the pareto set and of validation, one column per accepted candidate
-    Matrix,
-    /// Every snapshot, complete
-    Snapshots,
-    /// The journal
-    Events,
-    /// Every counter and score, in one object
-    Stats,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportForm {
-    Jsonl,
-    Csv,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CandidateOrder {
-    Iteration,
-    Score,
 }
 
 #[derive(Debug, Args)]

@@ -37,6 +37,7 @@ mod counters;
 mod event;
 mod ids;
 mod labels;
+pub mod occupancy;
 mod plan;
 mod plan_calls;
 pub mod policy;
@@ -73,9 +74,10 @@ pub use gepa_archive::{
     Archive, Candidate, CandidateError, CandidateIndex, ContentId, Frontier, Origin,
 };
 pub use gepa_evaluation::{
-    BatchAnswers, ChatRequest, Completion, CpuBound, CpuEvaluator, Evaluation, Evaluator,
-    EvaluatorInfo, ExampleId, Failure, FailureKind, FinishReason, LanguageModel, Message, MicroUsd,
-    ModelError, ModelErrorKind, ModelInfo, Outcome, Phase, PromptMessage, PromptTemplate,
-    ProposalRequest, ProposedTexts, Proposer, ProposerError, ProposerErrorKind, Purpose,
-    RolloutRequest, Scored, Section, Stage, TrialBatch, Usage, UsageBound, evaluate_alone,
+    BatchAnswers, CallLimit, CallsClosed, ChatRequest, Completion, CpuBound, CpuEvaluator,
+    Evaluation, Evaluator, EvaluatorInfo, ExampleId, Failure, FailureKind, FinishReason,
+    LanguageModel, Message, MicroUsd, ModelError, ModelErrorKind, ModelInfo, Outcome, Phase,
+    PromptMessage, PromptTemplate, ProposalRequest, ProposedTexts, Proposer, ProposerError,
+    ProposerErrorKind, Purpose, RolloutRequest, Scored, Section, Stage, TrialBatch, Usage,
+    UsageBound, evaluate_alone,
 };

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use gepa_archive::Candidate;
 
 use crate::batch::{BatchAnswers, TrialBatch};
-use crate::{ExampleId, Outcome, Phase, ScoreRange, Stage, Usage, UsageBound};
+use crate::{CallLimit, ExampleId, Outcome, Phase, ScoreRange, Stage, Usage, UsageBound};
 
 /// Runs candidates on examples.
 ///
@@ -85,6 +85,11 @@ pub trait Evaluator: Send + Sync {
     /// something else before their time begins. The caller then sets no limit.
     fn keeps_time(&self) -> bool {
         false
+    }
+
+    /// What the limits on its model calls allow at this moment.
+    fn call_limits(&self) -> Vec<CallLimit> {
+        Vec::new()
     }
 
     /// The caller is leaving: rollouts that wait for a model's turn, a limit or the end of an outage

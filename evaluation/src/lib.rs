@@ -6,6 +6,7 @@
 //! a bare number.
 
 mod batch;
+mod call_limit;
 mod cpu;
 mod evaluator;
 mod example;
@@ -21,6 +22,7 @@ mod usage;
 mod wildcards;
 
 pub use batch::{BatchAnswers, TrialBatch};
+pub use call_limit::{CallLimit, CallsClosed};
 pub use cpu::{CpuBound, CpuEvaluator, run_cpu};
 pub use evaluator::{Evaluation, Evaluator, EvaluatorInfo, RolloutRequest, evaluate_alone};
 pub use example::ExampleId;

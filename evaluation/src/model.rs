@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, FailureKind, Purpose, Usage, UsageBound};
+use crate::{CallLimit, Failure, FailureKind, Purpose, Usage, UsageBound};
 
 /// Completes chats.
 ///
@@ -40,6 +40,11 @@ pub trait LanguageModel: Send + Sync {
     /// Whether the price of its calls is known, so that their cost can be bounded and summed up.
     fn is_priced(&self) -> bool {
         true
+    }
+
+    /// What the limit on its calls allows at this moment; `None` if it has no limit.
+    fn call_limit(&self) -> Option<CallLimit> {
+        None
     }
 
     /// The caller is leaving: calls that wait for their turn, a limit or the end of an outage end at

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    ExampleId, Message, ModelError, ModelErrorKind, REASONING_KEY, Scored, TextRequirements, Usage,
-    UsageBound,
+    CallLimit, ExampleId, Message, ModelError, ModelErrorKind, REASONING_KEY, Scored,
+    TextRequirements, Usage, UsageBound,
 };
 
 /// Writes new texts from what a candidate did on a few examples.
@@ -52,6 +52,11 @@ pub trait Proposer: Send + Sync {
     /// The reason why calls wait at this moment, for people; `None` if none has to wait.
     fn obstacle(&self) -> Option<String> {
         None
+    }
+
+    /// What the limits on its model calls allow at this moment.
+    fn call_limits(&self) -> Vec<CallLimit> {
+        Vec::new()
     }
 
     /// The caller is leaving: proposals that wait for a model's turn, a limit or the end of an outage

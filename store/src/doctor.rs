@@ -60,6 +60,9 @@ pub async fn rebuild(store: &dyn Store, run: &RunId) -> Result<Vec<Difference>, 
         // Versions before 0.2 counted neither how proposals ended nor the range of scores.
         run_row.summary.endings = None;
     }
+    if row.summary.rests.is_none() {
+        run_row.summary.rests = None;
+    }
     if row.summary.scores.is_none() {
         run_row.summary.scores = None;
     }

@@ -6,6 +6,7 @@ mod rollouts;
 use std::io::Write;
 use std::process::ExitCode;
 
+use gepa_engine::occupancy::{OCCUPANCY_EXPORT, read_occupancy};
 use gepa_engine::record::export::{EVENT_EXPORT, names, values};
 use gepa_engine::record::{CANDIDATE_EXPORT, CandidateRow, RunRow, TRIAL_EXPORT, statistics};
 use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
@@ -56,6 +57,7 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
             ExportKind::Matrix => matrix::columns(&candidates),
             ExportKind::Snapshots => owned(SNAPSHOT_COLUMNS),
             ExportKind::Events => owned(&names(EVENT_EXPORT)),
+            ExportKind::Slots => owned(&names(OCCUPANCY_EXPORT)),
             ExportKind::Stats => stats.keys().cloned().collect(),
         };
         let mut writer = RowWriter::new(arguments.format, columns, sink)?;
@@ -76,6 +78,11 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
             ExportKind::Matrix => matrix::write(&run, &candidates, &mut writer)?,
             ExportKind::Snapshots => write_snapshots(&*store, &run, &mut writer).await?,
             ExportKind::Events => write_events(&*store, &run, &mut writer).await?,
+            ExportKind::Slots => {
+                for step in read_occupancy(&*store, &run).await?.steps() {
+                    writer.write(values(OCCUPANCY_EXPORT, &run.run_id, &step))?;
+                }
+            }
             ExportKind::Stats => {
                 writer.write(stats.into_iter().map(|(_, value)| value).collect())?;
             }

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArchiveRevised, CandidateAccepted, CandidateInjected, CandidateProposed, CandidateVetoed,
-    ExampleExcluded, GateDecided, HintGiven, LimitsChanged, PolicyDecided, ProposalClosed,
-    ProposalIssued, RefinementIssued, ReflectionSettled, RolloutSettled, RolloutsDropped,
-    RowExtended, RunAbandoned, RunFinished, RunInterrupted, RunResumed, RunStarted, RungDecided,
-    SettingsChanged, SnapshotTaken, SteeredBy, StopDecided, StopRequested, TrialFinished,
-    TrialStarted,
+    ArchiveRevised, CallLimitsNoted, CandidateAccepted, CandidateInjected, CandidateProposed,
+    CandidateVetoed, ExampleExcluded, GateDecided, HintGiven, LimitsChanged, PolicyDecided,
+    ProposalClosed, ProposalIssued, RefinementIssued, ReflectionSettled, RolloutSettled,
+    RolloutsDropped, RowExtended, RunAbandoned, RunFinished, RunInterrupted, RunResumed,
+    RunStarted, RungDecided, SettingsChanged, SnapshotTaken, SteeredBy, StopDecided, StopRequested,
+    TrialFinished, TrialStarted,
 };
 use crate::ids::{Seq, Timestamp};
 
@@ -136,6 +136,8 @@ kinds! {
         HintGiven(given: HintGiven) = "hint_given",
         /// The user excluded an example.
         ExampleExcluded(excluded: ExampleExcluded) = "example_excluded",
+        /// The limits on model calls had changed. No decision uses it.
+        CallLimitsNoted(noted: CallLimitsNoted) = "call_limits_noted",
         /// A policy that is not part of the configuration decided something.
         PolicyDecided(decided: PolicyDecided) = "policy_decided",
         /// A rollout has its outcome.

@@ -8,6 +8,7 @@
 mod archive;
 mod body;
 mod growing;
+mod limits;
 mod policy;
 mod proposal;
 mod reflection;
@@ -18,6 +19,7 @@ mod trial;
 pub use archive::*;
 pub use body::{Decision, Event, EventBody, Fact, JOURNAL_FORMAT};
 pub use growing::*;
+pub use limits::*;
 pub use policy::*;
 pub use proposal::*;
 pub use reflection::*;

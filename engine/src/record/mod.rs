@@ -18,8 +18,8 @@ pub use endings::Endings;
 pub use project::{Change, Projector};
 pub use rows::{
     ActRow, CANDIDATE_EXPORT, CandidateRow, CandidateStatus, GateRow, ROLLOUT_EXPORT,
-    ReflectionRow, RolloutRow, RunRow, RunStatus, RunSummary, SnapshotRow, TRIAL_EXPORT, TrialRow,
-    components, messages,
+    ReflectionRow, Rest, RolloutRow, RunRow, RunStatus, RunSummary, SnapshotRow, TRIAL_EXPORT,
+    TrialRow, components, messages,
 };
 pub use scores_seen::ScoresSeen;
 pub use statistics::statistics;

@@ -102,6 +102,7 @@ impl Projector {
             | Fact::HintGiven(_)
             | Fact::ExampleExcluded(_)
             | Fact::PolicyDecided(_)
+            | Fact::CallLimitsNoted(_)
             | Fact::RolloutsDropped(_) => Vec::new(),
         }
     }

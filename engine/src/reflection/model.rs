@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gepa_evaluation::{
-    ChatRequest, ComponentRequest, ExampleRecord, LanguageModel, Message, ProposalRequest,
-    ProposedTexts, Proposer, ProposerError, Purpose, SentPrompt, Usage, UsageBound,
+    CallLimit, ChatRequest, ComponentRequest, ExampleRecord, LanguageModel, Message,
+    ProposalRequest, ProposedTexts, Proposer, ProposerError, Purpose, SentPrompt, Usage,
+    UsageBound,
 };
 use indexmap::IndexMap;
 
@@ -210,6 +211,10 @@ impl Proposer for ModelProposer {
 
     fn obstacle(&self) -> Option<String> {
         self.model.obstacle()
+    }
+
+    fn call_limits(&self) -> Vec<CallLimit> {
+        self.model.call_limit().into_iter().collect()
     }
 
     fn stop_waiting(&self) {

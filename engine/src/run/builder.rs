@@ -14,6 +14,7 @@ use super::error::RunError;
 use super::handle::{RunControl, RunHandle};
 use super::journal::Journal;
 use super::known::{known_by, sort_out};
+use super::limits_watch::LimitsWatch;
 use super::replay::Replay;
 use super::result::{RunEnd, RunResult, read_result};
 use super::resumption::{check_examples, check_start, limits_changed, origins_of};
@@ -407,6 +408,7 @@ impl Parts {
             journal.push(body);
         }
         let (sender, commands) = mpsc::unbounded_channel();
+        let limits_watch = LimitsWatch::new(&dispatcher.call_limits(), stored.limits_seq);
         let driver = Driver {
             run_id: self.run_id.clone(),
             core,
@@ -423,6 +425,7 @@ impl Parts {
                 paused_seconds: 0.0,
                 paused_since: stored.paused.then_some(began),
             },
+            limits_watch,
             resuming,
             changing_limits,
             ending: None,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gepa_evaluation::{
-    Evaluation, Evaluator, FailureKind, Outcome, Proposer, RolloutRequest, Usage,
+    CallLimit, Evaluation, Evaluator, FailureKind, Outcome, Proposer, RolloutRequest, Usage,
 };
 use tokio::time::Instant;
 
@@ -220,6 +220,11 @@ impl Dispatcher {
     pub(super) fn stop_waiting(&self) {
         self.evaluator.stop_waiting();
         self.proposer.stop_waiting();
+    }
+
+    /// What the limits on model calls allow at this moment.
+    pub(super) fn call_limits(&self) -> Vec<CallLimit> {
+        CallLimit::of_all([self.evaluator.call_limits(), self.proposer.call_limits()])
     }
 
     /// Ends everything in flight without waiting.

@@ -13,6 +13,7 @@ use super::error::RunError;
 use super::handle::Command;
 use super::journal::Journal;
 use super::known::recalled;
+use super::limits_watch::LimitsWatch;
 use super::result::RunEnd;
 use super::steering::Awaited;
 use crate::config::Config;
@@ -27,6 +28,9 @@ use crate::telemetry;
 /// The time between two looks at the clock, where a time limit is set.
 const CLOCK_TICK: Duration = Duration::from_millis(100);
 
+/// The time between two looks at the limits on model calls.
+const LIMITS_TICK: Duration = Duration::from_secs(1);
+
 /// The work of one process on one run.
 pub(super) struct Driver {
     pub(super) run_id: RunId,
@@ -37,6 +41,7 @@ pub(super) struct Driver {
     pub(super) events: broadcast::Sender<Arc<[Event]>>,
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
     pub(super) clock: Clock,
+    pub(super) limits_watch: LimitsWatch,
     /// Whether orders wait until the resumption itself is journaled.
     pub(super) resuming: bool,
     /// Whether other limits are being journaled. A run that is over may go on under them.
@@ -113,6 +118,8 @@ impl Driver {
         let mut lost = pin!(lost);
         let mut tick = tokio::time::interval(CLOCK_TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut limits_tick = tokio::time::interval_at(Instant::now() + LIMITS_TICK, LIMITS_TICK);
+        limits_tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut commands_open = true;
         loop {
             self.dispatcher.start();
@@ -142,6 +149,7 @@ impl Driver {
                     None => commands_open = false,
                 },
                 _ = tick.tick(), if has_clock => self.look_at_clock(),
+                _ = limits_tick.tick() => self.look_at_limits(),
             }
         }
     }
@@ -369,6 +377,20 @@ impl Driver {
             && self.ending.is_none()
         {
             self.end_soon(Ending::Stop(reason));
+        }
+    }
+
+    /// Journals the limits on model calls, if they have changed. Nothing comes after the entry that ends
+    /// the run or this process's work on it.
+    fn look_at_limits(&mut self) {
+        if self.resuming || self.ending.is_some() || self.core.is_finished() {
+            return;
+        }
+        let limits = self.dispatcher.call_limits();
+        let seconds = self.clock.elapsed_seconds();
+        if let Some(noted) = self.limits_watch.look(&limits, seconds) {
+            self.journal.push(Fact::CallLimitsNoted(noted));
+            self.limits_watch.noted_as(self.journal.last());
         }
     }
 

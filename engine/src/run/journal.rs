@@ -60,6 +60,11 @@ impl Journal {
         });
     }
 
+    /// The last event that was queued or stored.
+    pub(super) fn last(&self) -> Seq {
+        self.last
+    }
+
     /// The events that no write has taken yet.
     pub(super) fn unwritten(&mut self) -> &mut [Event] {
         &mut self.pending

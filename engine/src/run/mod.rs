@@ -13,6 +13,7 @@ mod handle;
 mod in_flight;
 mod journal;
 mod known;
+mod limits_watch;
 mod orders;
 mod pace;
 mod reflection;

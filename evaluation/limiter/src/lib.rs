@@ -122,6 +122,17 @@ pub enum Standing {
     },
 }
 
+/// What a limiter allows at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Calls that may be in flight at once.
+    pub allowed: u32,
+    /// Calls that the provider refused because there were too many, since the limiter exists.
+    pub refused: u64,
+    /// What all calls have to wait for.
+    pub standing: Option<Standing>,
+}
+
 /// Why a call failed without going out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outage {
@@ -288,6 +299,11 @@ impl Limiter {
     /// What all calls have to wait for at this moment, if there is such a thing.
     pub fn standing(&self) -> Option<Standing> {
         self.state.lock().standing(Instant::now())
+    }
+
+    /// What it allows at this moment.
+    pub fn load(&self) -> Load {
+        self.state.lock().load(Instant::now())
     }
 
     fn finish(&self, ticket: Ticket, report: Report) {

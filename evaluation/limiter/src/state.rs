@@ -11,7 +11,7 @@ use super::latency::{Advice, LatencyMonitor, Observed};
 use super::quota::{RequestQuota, Reserved, TokenQuota};
 use super::shares::{Grant, SharedLimits, SharedQuota, Taken};
 use super::sharing::Closed;
-use super::{Allowance, CallKind, LimiterSettings, Outage, Report, Standing};
+use super::{Allowance, CallKind, LimiterSettings, Load, Outage, Report, Standing};
 
 /// How long a provider that never answered may take to be there.
 const LONGEST_ARRIVAL: Duration = Duration::from_secs(2);
@@ -31,6 +31,7 @@ pub(super) struct LimiterState {
     paused_until: Option<Instant>,
     breaker: Breaker,
     has_answered: bool,
+    refused: u64,
     longest_outage: Duration,
 }
 
@@ -88,6 +89,7 @@ impl LimiterState {
             heard: Heard::default(),
             paused_until: None,
             has_answered: false,
+            refused: 0,
             breaker: Breaker::new(settings.first_probe_after, settings.probe_at_least_every),
             longest_outage: settings.longest_outage,
         }
@@ -181,6 +183,14 @@ impl LimiterState {
         let until = self.paused_until.filter(|until| *until > now)?;
         let ends_in = until.saturating_duration_since(now);
         Some(Standing::Paused { ends_in })
+    }
+
+    pub(super) fn load(&self, now: Instant) -> Load {
+        Load {
+            allowed: self.concurrency.level().max(1.0) as u32,
+            refused: self.refused,
+            standing: self.standing(now),
+        }
     }
 
     /// How long an outage is waited out.
@@ -361,6 +371,7 @@ impl LimiterState {
     }
 
     fn refused(&mut self, ticket: &Ticket, retry_after: Option<Duration>, now: Instant) {
+        self.refused += 1;
         // A probe of the breaker goes out alone, so the number of calls cannot be the cause.
         if !ticket.is_probe && self.concurrency.refused(ticket.admitted, retry_after, now) {
             self.latency.disturbed();

@@ -18,7 +18,8 @@ use super::reply::Reply;
 use super::settings::{ASSUMED_COMPLETION_TOKENS, MaxTokensField, ModelSettings};
 use super::telemetry::Meter;
 use gepa_evaluation::{
-    ChatRequest, Completion, LanguageModel, Message, ModelError, ModelInfo, Purpose, UsageBound,
+    CallLimit, CallsClosed, ChatRequest, Completion, LanguageModel, Message, ModelError, ModelInfo,
+    Purpose, UsageBound,
 };
 use gepa_limiter::{CallKind, Limiter, RunQueue, Standing};
 
@@ -170,6 +171,19 @@ impl LanguageModel for ChatModel {
         Some(match &*self.trouble.lock() {
             Some(trouble) => format!("{waits} ({trouble})"),
             None => waits,
+        })
+    }
+
+    fn call_limit(&self) -> Option<CallLimit> {
+        let load = self.line.limiter().load();
+        Some(CallLimit {
+            provider: self.settings.provider.clone(),
+            allowed: load.allowed,
+            refused: load.refused,
+            closed: load.standing.map(|standing| match standing {
+                Standing::Down { .. } => CallsClosed::Down,
+                Standing::Paused { .. } => CallsClosed::Paused,
+            }),
         })
     }
 

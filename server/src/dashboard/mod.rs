@@ -16,6 +16,7 @@ mod rollout_index;
 mod routes;
 mod run_rows;
 mod runs;
+mod slots;
 mod verdict;
 mod viewer;
 mod views;

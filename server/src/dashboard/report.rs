@@ -37,7 +37,7 @@ impl From<StoreError> for ReportError {
     }
 }
 
-/// Writes the report of a run. The overview, both matrices and the failures are always in it; then,
+/// Writes the report of a run. The overview, both matrices, the failures and the slots are always in it; then,
 /// up to 32 MB before compression, the candidates with the lines' origins, the reflections, and the
 /// rollouts of the baseline and of the candidates that were scored on held-out examples. Returns how many of the further pages had no
 /// room.
@@ -58,6 +58,7 @@ pub async fn write_report(
         Part::Matrix(ExampleSet::Pareto),
         Part::Matrix(ExampleSet::Validation),
         Part::Failures,
+        Part::Slots,
     ] {
         data.add(run, part, views.part(&rows, part).await?);
     }

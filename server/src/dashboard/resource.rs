@@ -36,6 +36,8 @@ pub enum Part {
     Comparison(u64, u64),
     /// The failures of the run, grouped.
     Failures,
+    /// Slots and limits over the time of the run.
+    Slots,
 }
 
 /// A set of examples on which whole candidates are scored.
@@ -77,6 +79,7 @@ impl fmt::Display for Resource {
             Part::Verdict => formatter.write_str("verdict"),
             Part::Comparison(before, after) => write!(formatter, "comparisons/{before}/{after}"),
             Part::Failures => formatter.write_str("failures"),
+            Part::Slots => formatter.write_str("slots"),
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use gepa_archive::ContentId;
-use gepa_engine::record::RolloutRow;
-use gepa_engine::{RunId, Seq, Store, StoreError};
+use gepa_engine::occupancy::{Call, LimitNotes};
+use gepa_engine::record::{RolloutRow, RunRow};
+use gepa_engine::{RunId, Seq, Store, StoreError, Timestamp};
 use gepa_evaluation::{ExampleId, FailureKind, Stage};
 
 /// Rows read from the store in one go.
@@ -42,6 +43,20 @@ pub(super) struct RolloutIndex {
     candidates: Names<ContentId>,
     examples: Names<ExampleId>,
     messages: Names<String>,
+    notes: LimitNotes,
+}
+
+impl Entry {
+    /// What took a slot.
+    pub(super) fn call(&self) -> Call {
+        Call {
+            phase: Some(self.stage.phase()),
+            started_at: Timestamp(self.started),
+            finished_at: Timestamp(self.finished),
+            attempts: self.attempts,
+            failed: self.failure.is_some(),
+        }
+    }
 }
 
 /// Numbers for values that occur often.
@@ -80,6 +95,7 @@ impl RolloutIndex {
             candidates: Names::new(),
             examples: Names::new(),
             messages: Names::new(),
+            notes: LimitNotes::default(),
         }
     }
 
@@ -94,6 +110,19 @@ impl RolloutIndex {
                 return Ok(());
             }
         }
+    }
+
+    /// Reads what was noted since about the limits on model calls.
+    pub(super) async fn catch_up_notes(
+        &mut self,
+        store: &dyn Store,
+        run: &RunRow,
+    ) -> Result<(), StoreError> {
+        self.notes.catch_up(store, run).await
+    }
+
+    pub(super) fn notes(&self) -> &LimitNotes {
+        &self.notes
     }
 
     pub(super) fn entries(&self) -> &[Entry] {

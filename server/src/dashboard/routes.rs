@@ -80,6 +80,7 @@ where
         ("/api/runs/{run_id}/blame/{iteration}", get(blame)),
         ("/api/runs/{run_id}/events/{seq}", get(event)),
         ("/api/runs/{run_id}/failures", get(failures)),
+        ("/api/runs/{run_id}/slots", get(slots)),
         ("/api/runs/{run_id}/verdict", get(verdict)),
         ("/api/runs/{run_id}/steering", post(steer)),
         ("/api/runs/{run_id}/branch", post(branch)),
@@ -211,6 +212,13 @@ async fn failures(
     PathParams(run): PathParams<String>,
 ) -> Result<Response, Failure> {
     answer(&source, Resource::OfRun(run.parse()?, Part::Failures)).await
+}
+
+async fn slots(
+    State(source): State<Source>,
+    PathParams(run): PathParams<String>,
+) -> Result<Response, Failure> {
+    answer(&source, Resource::OfRun(run.parse()?, Part::Slots)).await
 }
 
 async fn verdict(

@@ -12,7 +12,7 @@ use super::rollout_index::RolloutIndex;
 use super::run_rows::RunRows;
 use super::runs::RunEntry;
 use super::verdict::{self, BestOfRuns};
-use super::{candidate, failures, matrix, overview, rollout};
+use super::{candidate, failures, matrix, overview, rollout, slots};
 
 /// Runs whose rows are kept in memory.
 const MOST_RUNS: usize = 4;
@@ -133,8 +133,12 @@ impl Views {
             _ => {}
         }
         let index = self.index(run).await?;
-        let index = index.lock().await;
+        let mut index = index.lock().await;
         match part {
+            Part::Slots => {
+                index.catch_up_notes(store, &rows.run).await?;
+                Content::json(&slots::slots(rows, &index))
+            }
             Part::Matrix(set) => Ok(matrix::matrix(rows, set, &index)),
             Part::Candidate(iteration) => {
                 Content::json(&candidate::candidate(rows, iteration, &index)?)

@@ -215,6 +215,28 @@ export interface Failures {
   distinct_examples: number;
 }
 
+/** One step of a run's time of work, as `gepa export --what slots` has it. */
+export interface SlotStep {
+  from_seconds: number;
+  to_seconds: number;
+  started_at: string;
+  optimization: number;
+  validation: number;
+  reflection: number;
+  ended: number;
+  retries: number;
+  failed: number;
+  paused_seconds: number | null;
+  stopped_seconds: number | null;
+  limits: { provider: string; allowed: number; refused: number; closed: boolean }[] | null;
+}
+
+export interface Slots {
+  slots: { rollouts: number | null; reflections: number | null };
+  has_rests: boolean;
+  steps: SlotStep[];
+}
+
 /** Scores of candidates (columns, by iteration) on examples (rows). */
 export interface Matrix {
   examples: ExampleId[];

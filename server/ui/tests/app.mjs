@@ -3,17 +3,27 @@ import { createServer } from "node:http";
 
 const LATENCY = 15;
 
-/** Starts it; jobs must find its model under `GEPA_PROVIDER_BASE_URL`. */
-export async function startApp() {
+/**
+ * Starts it; jobs must find its model under `GEPA_PROVIDER_BASE_URL`. The model refuses calls beyond so
+ * many at once.
+ */
+export async function startApp(mostAtOnce = Infinity) {
   let texts = 0;
+  let calls = 0;
   const server = createServer(async (request, response) => {
     let body = "";
     for await (const part of request) body += part;
     const answer = (value) => response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
     if (request.method === "GET") return answer({ status: "healthy", task: {} });
     const sent = JSON.parse(body);
+    const isCall = request.url.includes("chat/completions");
+    if (isCall && calls >= mostAtOnce) {
+      return response.writeHead(429, { "content-type": "application/json" }).end('{"error":{"message":"too many requests"}}');
+    }
+    if (isCall) calls++;
     await new Promise((done) => setTimeout(done, LATENCY));
-    if (request.url.includes("chat/completions")) {
+    if (isCall) {
+      calls--;
       const asked = JSON.stringify(sent.messages);
       const content = asked.includes("```") ? `\`\`\`\nAnswer well, version ${++texts}.\n\`\`\`` : "an answer";
       return answer({

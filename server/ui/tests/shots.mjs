@@ -7,7 +7,7 @@ for (const colorScheme of ["light", "dark"]) {
   for (const width of [400, 1280, 2560]) {
     const { page, wrong, close } = await open(browser, url, { colorScheme, viewport: { width, height: 1000 } });
     const run = await page.evaluate(() => location.hash.match(/run\/(pl_[0-9a-f]+)/)?.[1] ?? document.querySelector("code")?.textContent);
-    const views = ["", "/candidates", "/lineage", "/examples", "/reflections", "/failures", "/config", "/candidate/2", "/event/100"];
+    const views = ["", "/candidates", "/lineage", "/examples", "/reflections", "/failures", "/slots", "/steer", "/config", "/candidate/2", "/event/100"];
     for (const view of views) {
       await visit(page, `#/run/${run}${view}`);
       await page.waitForTimeout(150);

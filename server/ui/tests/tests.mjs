@@ -8,7 +8,7 @@ import { open, visit } from "./browser.mjs";
 import { gepa, healthy, rows, serve } from "./stores.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const VIEWS = ["", "/candidates", "/lineage", "/examples", "/examples?set=validation&sort=hard", "/reflections", "/failures", "/steer", "/config"];
+const VIEWS = ["", "/candidates", "/lineage", "/examples", "/examples?set=validation&sort=hard", "/reflections", "/failures", "/slots", "/steer", "/config"];
 
 /** The addresses of all views of a run, with the pages of a candidate, a rollout and a reflection. */
 function views(folder, run) {
@@ -31,6 +31,28 @@ async function accessible(page, view) {
   const found = await page.evaluate(() => globalThis.axe.run(document));
   const problems = found.violations.map((one) => `${view}: ${one.id}: ${one.nodes.map((node) => node.html).join(" | ").slice(0, 400)}`);
   assert.deepEqual(problems, []);
+}
+
+/** The steps of the page are those of the export; returns the latter. */
+async function sameSlots(page, folder, run) {
+  const steps = rows(folder, run, "slots");
+  await visit(page, `#/run/${run}/slots`);
+  await page.locator("details summary").click();
+  const cells = await page.locator("#slots tbody tr").evaluateAll((lines) => lines.map((line) => [...line.children].map((cell) => cell.textContent.replace(/\u202f/g, ""))));
+  assert.equal(cells.length, steps.length);
+  const two = (value) => value.toFixed(2);
+  for (const [place, step] of steps.entries()) {
+    const limits = step.limits;
+    const expected = [step.from_seconds.toFixed(3), two(step.optimization), two(step.validation), two(step.reflection), String(step.ended), String(step.retries), String(step.failed)];
+    expected.push(limits === null ? "\u2013" : limits.map((limit) => limit.allowed).join(", "), limits === null ? "\u2013" : String(limits.reduce((sum, limit) => sum + limit.refused, 0)));
+    assert.deepEqual(cells[place].slice(0, expected.length), expected);
+  }
+  // What was in progress over all steps is what the rollouts took.
+  const spent = rows(folder, run, "rollouts").reduce((sum, row) => sum + (Date.parse(row.finished_at) - Date.parse(row.started_at)) / 1000, 0);
+  const shown = steps.reduce((sum, step) => sum + (step.optimization + step.validation) * (step.to_seconds - step.from_seconds), 0);
+  const rests = steps.reduce((sum, step) => sum + (step.paused_seconds ?? 0) + (step.stopped_seconds ?? 0), 0);
+  if (rests === 0) assert.ok(Math.abs(shown - spent) <= 0.01 * spent + 0.05, `${shown} and ${spent} seconds`);
+  return steps;
 }
 
 export const tests = {
@@ -72,6 +94,7 @@ export const tests = {
       if ((typeof value === "object" && value !== null) || /^verdict|^p_better$/.test(name)) continue;
       assert.equal(await page.locator(`[data-stat="${name}"]`).innerText(), JSON.stringify(value), name);
     }
+    await sameSlots(page, well, run);
     for (const candidate of candidates.slice(0, 6)) {
       await visit(page, `#/run/${run}/candidate/${candidate.iteration}`);
       assert.equal(await figure(page, "mean_score"), three(candidate.mean_score));
@@ -331,6 +354,71 @@ export const tests = {
     await page.waitForFunction(() => /cannot be 1/.test(document.querySelector("#extend-form [role=status]")?.textContent ?? ""));
     assert.deepEqual(wrong.filter((line) => !line.includes("409")), []);
     await close();
+  },
+
+  async "slots, refusals, pauses and what the limiter allowed are shown and exported"({ browser, folder, run, well }) {
+    const place = join(folder, "slots");
+    mkdirSync(place);
+    const app = await startApp(6);
+    const keys = { GEPA_PROVIDER_BASE_URL: `${app.url}/v1`, OPENAI_API_KEY: "k", ENVIRONMENT_API_KEY: "k" };
+    const start = () => serve(place, keys, "serve", "--listen", "127.0.0.1:0");
+    let server = await start();
+    try {
+      let { page, wrong, close } = await open(browser, `${server.url}/`);
+      const job = await submit(page, submission(app.url));
+      const events = (kind) => rows(place, job, "events").filter((event) => event.kind === kind);
+      const until = async (isSo) => {
+        while (!isSo()) await new Promise((done) => setTimeout(done, 300));
+      };
+      await until(() => events("call_limits_noted").some((event) => event.body.limits.some((limit) => limit.refused > 0)));
+      const post = async (act) => {
+        const answer = await fetch(`${server.url}/api/runs/${job}/steering`, { method: "POST", body: JSON.stringify({ act }) });
+        assert.equal(answer.status, 200, await answer.text());
+      };
+      await post("pause");
+      await until(() => events("run_paused").length === 1);
+      await new Promise((done) => setTimeout(done, 1200));
+      await post("resume");
+      await until(() => events("run_continued").length === 1);
+      const noted = events("call_limits_noted").length;
+      await close();
+      await server.kill();
+      gepa(place, "doctor", job);
+      gepa(place, "replay", job);
+      await new Promise((done) => setTimeout(done, 600));
+      server = await start();
+      await until(() => events("call_limits_noted").length > noted);
+      await post("stop");
+      await until(() => events("run_finished").length === 1);
+      ({ page, wrong, close } = await open(browser, `${server.url}/`));
+      const steps = await sameSlots(page, place, job);
+      const sum = (of) => steps.reduce((all, step) => all + of(step), 0);
+      const refused = events("call_limits_noted").flatMap((event) => event.body.limits).reduce((all, limit) => all + (limit.refused ?? 0), 0);
+      assert.equal(sum((step) => (step.limits ?? []).reduce((all, limit) => all + limit.refused, 0)), refused);
+      assert.equal((await page.locator("[data-slots=refused]").innerText()).replace(/\u202f/g, ""), String(refused));
+      assert.ok(sum((step) => step.paused_seconds) > 1, "the pause is recorded");
+      assert.ok(sum((step) => step.stopped_seconds) > 0.5, "the time without a process is recorded");
+      assert.ok((await page.locator("svg .mark").count()) >= 2);
+      assert.ok((await page.locator("main").innerText()).includes("Calls allowed at once, openai"));
+      await accessible(page, "slots");
+      await close();
+      gepa(place, "doctor", job);
+      gepa(place, "replay", job);
+      gepa(place, "report", job, "-o", "report.html");
+      const report = await open(browser, `file://${join(place, "report.html")}`);
+      await sameSlots(report.page, place, job);
+      await report.close();
+      assert.deepEqual([...wrong, ...report.wrong], []);
+      // A run whose models have no limit says so.
+      gepa(well, "report", run, "-o", "slots.html");
+      const bare = await open(browser, `file://${join(well, "slots.html")}`);
+      await visit(bare.page, `#/run/${run}/slots`);
+      assert.equal(await bare.page.locator("[data-slots=refused]").innerText(), "not recorded");
+      await bare.close();
+    } finally {
+      server.stop();
+      app.stop();
+    }
   },
 
   async "two runs are compared with the figures of the command line"({ browser, opened, run, well }) {

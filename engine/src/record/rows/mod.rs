@@ -2,6 +2,7 @@
 //! database and in exports. To add a column, change the file of the row and add a migration of the
 //! store.
 
+mod act;
 mod candidate;
 mod reflection;
 mod rollout;
@@ -9,11 +10,12 @@ mod run;
 mod snapshot;
 mod trial;
 
+pub use act::ActRow;
 pub use candidate::{
     CANDIDATE_EXPORT, CandidateRow, CandidateStatus, GateRow, components, messages,
 };
 pub use reflection::ReflectionRow;
 pub use rollout::{ROLLOUT_EXPORT, RolloutRow};
-pub use run::{ActRow, RunRow, RunStatus, RunSummary};
+pub use run::{Rest, RunRow, RunStatus, RunSummary};
 pub use snapshot::SnapshotRow;
 pub use trial::{TRIAL_EXPORT, TrialRow};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::column::columns;
 use super::super::endings::Endings;
 use super::super::scores_seen::ScoresSeen;
+use super::act::{ActRow, is_always_shown, what_was_named};
 use crate::config::BudgetSettings;
 use crate::counters::Counters;
 use crate::event::{
@@ -15,6 +16,9 @@ use crate::event::{
 };
 use crate::ids::{RunId, Seq, Timestamp};
 use crate::stop::StopReason;
+
+/// Rests that a summary holds.
+const MOST_RESTS: usize = 1_000;
 
 /// A run: its settings when it was created, and its state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +71,13 @@ pub struct RunSummary {
     pub finished_at: Option<Timestamp>,
     /// Seconds for which processes worked on it, without the time between processes.
     pub active_seconds: f64,
+    /// The times that do not count as work, oldest first, at most 1000 of them; absent in rows of runs
+    /// that a version before 0.2 began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rests: Option<Vec<Rest>>,
+    /// The last entry about the limits on model calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits_seq: Option<Seq>,
     /// The limits in force; absent if a version before 0.2 began the run and they were never
     /// changed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,20 +136,16 @@ pub struct RunSummary {
     pub hint: String,
 }
 
-/// One act of a person.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ActRow {
-    /// Its entry in the journal.
-    pub seq: Seq,
-    /// When it was journaled.
-    pub at: Timestamp,
-    /// The kind of that entry.
-    pub act: String,
-    /// What it names, as a text for people: a candidate, an example, a hint, the limits that changed.
-    pub what: String,
-    /// Who acted, and why.
-    #[serde(flatten)]
-    pub by: SteeredBy,
+/// A time in which nobody worked on the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rest {
+    /// The last event before it.
+    pub from: Timestamp,
+    /// The event that ended it.
+    pub to: Timestamp,
+    /// Whether it was a pause; otherwise no process worked on the run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
 }
 
 /// The state of a run, for people and clients.
@@ -250,6 +257,7 @@ impl RunSummary {
                     "its limits were set while no process worked on it",
                 );
             }
+            Fact::CallLimitsNoted(_) => self.limits_seq = Some(self.seq),
             Fact::RunAbandoned(abandoned) => self.end(&abandoned.reason, at),
             Fact::CandidateVetoed(vetoed) => self.vetoed.push(vetoed.candidate),
             Fact::HintGiven(given) => self.hint.clone_from(&given.text),
@@ -265,6 +273,7 @@ impl RunSummary {
             Decision::RunStarted(started) => {
                 self.status = RunStatus::Running;
                 self.endings = Some(Endings::default());
+                self.rests = Some(Vec::new());
                 self.scores = started.scores.map(ScoresSeen::on);
                 self.limits.clone_from(&started.limits);
                 self.origin.clone_from(&started.origin);
@@ -324,11 +333,26 @@ impl RunSummary {
             EventBody::Fact(fact) => fact.steered_by().is_some_and(|by| by.at_rest),
             EventBody::Decision(_) => false,
         };
-        if let (Some(updated_at), false) = (self.updated_at, waited) {
-            self.active_seconds += event.at.seconds_since(updated_at);
+        match self.updated_at {
+            Some(updated_at) if waited => self.rest(updated_at, event.at),
+            Some(updated_at) => self.active_seconds += event.at.seconds_since(updated_at),
+            None => {}
         }
         self.started_at.get_or_insert(event.at);
         self.updated_at = Some(event.at);
+    }
+
+    fn rest(&mut self, from: Timestamp, to: Timestamp) {
+        let paused = self.paused;
+        let Some(rests) = self.rests.as_mut().filter(|_| from < to) else {
+            return;
+        };
+        let has_room = rests.len() < MOST_RESTS;
+        match rests.last_mut() {
+            Some(last) if last.to == from && last.paused == paused => last.to = to,
+            _ if has_room => rests.push(Rest { from, to, paused }),
+            _ => {}
+        }
     }
 
     fn accept(&mut self, accepted: &CandidateAccepted) {
@@ -434,37 +458,4 @@ impl RunSummary {
         self.stop_reason = Some(reason.clone());
         self.finished_at = Some(at);
     }
-}
-
-/// Acts that no program does by itself, and candidates taken from an earlier run.
-fn is_always_shown(fact: &Fact) -> bool {
-    match fact {
-        Fact::CandidateVetoed(_) | Fact::HintGiven(_) | Fact::ExampleExcluded(_) => true,
-        Fact::CandidateInjected(injected) => injected.taken_from.is_some(),
-        _ => false,
-    }
-}
-
-/// What an act names; `None` for an act of the program itself.
-fn what_was_named(fact: &Fact) -> Option<String> {
-    Some(match fact {
-        Fact::CandidateInjected(injected) => {
-            let how = if injected.gated {
-                "through the gate"
-            } else {
-                "straight to the pareto set"
-            };
-            match &injected.taken_from {
-                Some(from) => format!("candidate {} of {}, {how}", from.candidate, from.run),
-                None => format!("a text, {how}"),
-            }
-        }
-        Fact::CandidateVetoed(vetoed) => format!("candidate {}", vetoed.candidate),
-        Fact::HintGiven(given) => given.text.clone(),
-        Fact::ExampleExcluded(excluded) => format!("example {}", excluded.example),
-        Fact::RunPaused(_) | Fact::RunContinued(_) => String::new(),
-        Fact::StopRequested(request) if request.reason == StopReason::Requested => String::new(),
-        Fact::LimitsChanged(changed) => changed.changes().join(", "),
-        _ => return None,
-    })
 }

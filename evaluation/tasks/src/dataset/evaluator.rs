@@ -11,9 +11,10 @@ use serde_json::{Map, Value};
 use super::{Dataset, DatasetError, Row, check_answers};
 use crate::scorer::{Scorer, ScorerError, ScorerInput};
 use gepa_evaluation::{
-    ChatRequest, Completion, Evaluation, Evaluator, EvaluatorInfo, ExampleId, Failure, FailureKind,
-    FinishReason, LanguageModel, Message, Outcome, PromptTemplate, Purpose, REASONING_KEY,
-    RolloutRequest, ScoreRange, Scored, SplitReply, Usage, UsageBound, split_reasoning,
+    CallLimit, ChatRequest, Completion, Evaluation, Evaluator, EvaluatorInfo, ExampleId, Failure,
+    FailureKind, FinishReason, LanguageModel, Message, Outcome, PromptTemplate, Purpose,
+    REASONING_KEY, RolloutRequest, ScoreRange, Scored, SplitReply, Usage, UsageBound,
+    split_reasoning,
 };
 
 /// Above this length, in bytes, an answer has no useful bound.
@@ -279,6 +280,12 @@ impl Evaluator for DatasetEvaluator {
     fn is_priced(&self) -> bool {
         let judge = self.scorer.judge();
         self.policy.is_priced() && judge.is_none_or(LanguageModel::is_priced)
+    }
+
+    fn call_limits(&self) -> Vec<CallLimit> {
+        let judge = self.scorer.judge().and_then(LanguageModel::call_limit);
+        let policy = self.policy.call_limit();
+        CallLimit::of_all([Vec::from_iter(policy), Vec::from_iter(judge)])
     }
 
     fn stop_waiting(&self) {

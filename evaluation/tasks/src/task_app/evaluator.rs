@@ -18,8 +18,8 @@ use super::settings::TaskAppSettings;
 use super::verdict::{Circumstances, judge};
 use crate::interceptor::{Interceptor, LeaseTerms, SubstitutionPlan};
 use gepa_evaluation::{
-    Evaluation, Evaluator, EvaluatorInfo, ExampleId, FailureKind, LanguageModel, Outcome,
-    PromptTemplate, RolloutRequest, ScoreRange,
+    CallLimit, Evaluation, Evaluator, EvaluatorInfo, ExampleId, FailureKind, LanguageModel,
+    Outcome, PromptTemplate, RolloutRequest, ScoreRange,
 };
 use gepa_models::{ApiKey, ChatModel, Environment};
 
@@ -201,6 +201,10 @@ impl Evaluator for TaskAppEvaluator {
 
     fn is_priced(&self) -> bool {
         self.policy.is_priced()
+    }
+
+    fn call_limits(&self) -> Vec<CallLimit> {
+        self.policy.call_limit().into_iter().collect()
     }
 
     fn stop_waiting(&self) {

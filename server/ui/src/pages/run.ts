@@ -16,6 +16,7 @@ import { tagList } from "./labels";
 import { lineageTab } from "./lineage";
 import { overviewTab } from "./overview";
 import { reflectionsTab } from "./reflections";
+import { slotsTab } from "./slots";
 import { act, steerTab } from "./steer";
 
 /** What every part of a run's page can use. */
@@ -35,6 +36,7 @@ const TABS: [name: string, title: string, tab: Tab][] = [
   ["examples", "Examples", examplesTab],
   ["reflections", "Reflections", reflectionsTab],
   ["failures", "Failures", failuresTab],
+  ["slots", "Slots", slotsTab],
   ["steer", "Steer", steerTab],
   ["config", "Configuration", configTab],
 ];
