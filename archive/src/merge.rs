@@ -5,13 +5,14 @@
 //! difference: if the sum of the weights of the eligible ancestors is not positive, the ancestor is
 //! drawn uniformly, while the reference implementation fails.
 
+mod log;
 mod search;
 mod subset;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+pub use log::MergeLog;
+use search::ATTEMPTS;
 
 use crate::{Archive, Candidate, CandidateIndex, Draw, InstanceIndex};
 
@@ -20,15 +21,6 @@ use crate::{Archive, Candidate, CandidateIndex, Draw, InstanceIndex};
 pub struct MergeSettings {
     /// Pairs with fewer instances scored in common are skipped; 0 acts as 1. The reference uses 5.
     pub overlap_floor: usize,
-}
-
-/// The merges proposed so far, so that none is proposed twice.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MergeLog {
-    /// Pairs with the ancestor they were merged over.
-    tried: BTreeSet<(CandidateIndex, CandidateIndex, CandidateIndex)>,
-    /// Pairs with the source of each component, in ascending order of component names.
-    composed: BTreeSet<(CandidateIndex, CandidateIndex, Vec<CandidateIndex>)>,
 }
 
 /// A merge to be gated.
@@ -48,9 +40,6 @@ pub struct MergePlan {
     /// The sum of each parent's scores on the subset, added in its order.
     pub parent_sums: [f64; 2],
 }
-
-/// The most pairs that are composed, and the most draws for each of them.
-const ATTEMPTS: usize = 10;
 
 /// Searches the survivors for a merge, records it in `log`, and draws the instances to gate it on.
 ///
@@ -106,20 +95,4 @@ pub fn plan_merge(
         });
     }
     None
-}
-
-impl MergeLog {
-    /// Number of merges proposed so far.
-    pub fn len(&self) -> usize {
-        self.composed.len()
-    }
-
-    /// Whether no merge has been proposed yet.
-    pub fn is_empty(&self) -> bool {
-        self.composed.is_empty()
-    }
-
-    fn has_tried(&self, [first, second]: [CandidateIndex; 2], ancestor: CandidateIndex) -> bool {
-        self.tried.contains(&(first, second, ancestor))
-    }
 }

@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use crate::distribution::{at_least, beta_share, student_below};
 use crate::interval::{Estimate, Method, is_bit, mean, standard_error, student, two_sided};
-use crate::power::POWER;
+
+/// The share of cases in which a difference that is called detectable is found.
+pub(crate) const POWER: f64 = 0.8;
 
 /// What paired scores show about the difference of two candidates.
 ///

@@ -2,10 +2,8 @@
 
 use crate::distribution::{at_least, normal_quantile};
 use crate::interval::two_sided;
-use crate::paired::bits_show_a_gain;
+use crate::paired::{POWER, bits_show_a_gain};
 
-/// The share of cases in which a difference that is called detectable is found.
-pub(crate) const POWER: f64 = 0.8;
 /// A plan aims a little higher, because the candidates of a run differ from the seed on another share of
 /// examples than the plan assumes.
 const PLANNED_POWER: f64 = 0.83;

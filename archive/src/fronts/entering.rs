@@ -1,8 +1,7 @@
 //! Adds a candidate to the fronts: which fronts it wins, which it ties, and which tops change.
 
-use super::record::{FrontRecord, order_of};
-use super::survival::TopKey;
-use super::{FrontTable, NO_CANDIDATE};
+use super::record::{FrontRecord, NO_CANDIDATE, TopKey, order_of};
+use super::table::FrontTable;
 use crate::bits::{self, WORD};
 use crate::ranking::ascending_bits;
 
@@ -16,8 +15,43 @@ pub(crate) struct Entered {
 }
 
 impl FrontTable {
+    /// Adds the next candidate to the fronts that it wins or ties. `values` are by slot; a missing
+    /// value is NaN or beyond the end. Survivors are stale until [`FrontTable::settle`].
+    pub(crate) fn add(&mut self, mean: f64, values: &[f64]) -> Entered {
+        let index = self.records.len() as u32;
+        self.records.push(FrontRecord::outside(mean));
+        self.enter(index, values)
+    }
+
+    /// Rebuilds the fronts from `members` alone, given in index order with their values by slot.
+    ///
+    /// Every other candidate must have [left](Self::leave) before.
+    pub(crate) fn rebuild<'a>(&mut self, members: impl Iterator<Item = (u32, &'a [f64])> + Clone) {
+        for (candidate, _) in members.clone() {
+            self.leave(candidate);
+        }
+        self.best.fill(f64::NEG_INFINITY);
+        self.epoch_start.fill(0);
+        self.top.fill(NO_CANDIDATE);
+        self.top_mean.fill(f64::NEG_INFINITY);
+        self.first_holder.fill(NO_CANDIDATE);
+        // A clear bit is safe: it only makes the next walks look at a front of one member.
+        self.solo.fill(0);
+        self.tops.clear();
+        self.settled_tops = 0;
+        self.unsettled = true;
+        for (_, values) in members.clone() {
+            for (best, &value) in self.best.iter_mut().zip(values) {
+                *best = best.max(value);
+            }
+        }
+        for (candidate, values) in members {
+            self.re_enter(candidate, values);
+        }
+    }
+
     /// Adds the newest candidate to the fronts that it wins or ties.
-    pub(super) fn enter(&mut self, candidate: u32, values: &[f64]) -> Entered {
+    fn enter(&mut self, candidate: u32, values: &[f64]) -> Entered {
         let entered = self.compare(values);
         let joined = count(&entered);
         let won = count(&self.won);
@@ -38,7 +72,7 @@ impl FrontTable {
 
     /// Adds a candidate to the fronts whose best value it reaches. The best values are already
     /// known.
-    pub(super) fn re_enter(&mut self, candidate: u32, values: &[f64]) {
+    fn re_enter(&mut self, candidate: u32, values: &[f64]) {
         let entered = self.compare(values);
         let first = self.first_rank(&entered);
         self.hold_first(candidate, first);

@@ -1,8 +1,11 @@
 //! Keeps, for each candidate, which of its fronts comes first in key order.
 
-use super::record::NO_RANK;
-use super::{FrontTable, LATE, NO_CANDIDATE};
+use super::record::{NO_CANDIDATE, NO_RANK};
+use super::table::FrontTable;
 use crate::bits::WORD;
+
+/// Set in the rank of a front that comes after all others (see `KeyLayout::is_late`).
+const LATE: u32 = 1 << 31;
 
 impl FrontTable {
     /// Moves every candidate whose first front was `slot` to the next front it is still in.

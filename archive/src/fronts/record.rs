@@ -1,6 +1,9 @@
-//! The data that the fronts keep about one candidate.
+//! The data that the fronts keep about one candidate, and its place in walking order.
 
-use super::NO_CANDIDATE;
+use crate::ranking::ascending_bits;
+
+/// Stands for no candidate where a candidate's index is stored.
+pub(super) const NO_CANDIDATE: u32 = u32::MAX;
 
 /// The rank of the first front of a candidate that is in no front.
 pub(super) const NO_RANK: u32 = u32::MAX;
@@ -22,6 +25,15 @@ pub(super) struct FrontRecord {
     pub(super) surviving: bool,
     /// The fronts it entered. Exact for tops; for other candidates it may contain lost fronts.
     pub(super) entered: Box<[u64]>,
+}
+
+/// A top in walking order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TopKey {
+    /// The mean as an integer of the same order.
+    pub(super) mean: u64,
+    /// First front and index.
+    pub(super) order: u64,
 }
 
 impl FrontRecord {
@@ -52,6 +64,20 @@ impl FrontRecord {
             self.held -= (*word & lost).count_ones();
             *word &= !lost;
         }
+    }
+}
+
+impl TopKey {
+    /// The first front is set when the tops are sorted.
+    pub(super) fn new(mean: f64, candidate: u32) -> Self {
+        Self {
+            mean: ascending_bits(mean),
+            order: order_of(0, candidate),
+        }
+    }
+
+    pub(super) fn candidate(self) -> u32 {
+        candidate_of(self.order)
     }
 }
 

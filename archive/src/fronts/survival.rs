@@ -1,27 +1,10 @@
 //! The walk over the tops, and the survivors that it finds.
 
-use super::record::{candidate_of, order_of};
-use super::{FrontTable, NO_CANDIDATE};
+use super::record::{NO_CANDIDATE, candidate_of, order_of};
+use super::survivor::{Survivor, SurvivorList};
+use super::table::FrontTable;
 use crate::CandidateIndex;
 use crate::bits;
-use crate::ranking::ascending_bits;
-
-/// A surviving candidate and the number of fronts it is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Survivor {
-    /// The candidate.
-    pub candidate: CandidateIndex,
-    /// Number of fronts that contain it, at least 1.
-    pub weight: usize,
-}
-
-/// Survivors in order of first appearance (first front, then index), ready for weighted draws.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SurvivorList {
-    survivors: Vec<Survivor>,
-    /// Running sums of the weights.
-    cumulative: Vec<usize>,
-}
 
 /// How the survivors changed in a settling.
 #[derive(Clone, Debug, Default)]
@@ -30,73 +13,6 @@ pub(crate) struct Shift {
     pub(crate) displaced: Vec<CandidateIndex>,
     /// Whether any candidate became a survivor.
     pub(crate) any_new: bool,
-}
-
-/// A top in walking order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct TopKey {
-    /// The mean as an integer of the same order.
-    pub(super) mean: u64,
-    /// First front and index.
-    order: u64,
-}
-
-impl TopKey {
-    /// The first front is set when the tops are sorted.
-    pub(super) fn new(mean: f64, candidate: u32) -> Self {
-        Self {
-            mean: ascending_bits(mean),
-            order: order_of(0, candidate),
-        }
-    }
-
-    pub(super) fn candidate(self) -> u32 {
-        candidate_of(self.order)
-    }
-}
-
-impl SurvivorList {
-    /// Takes survivors in order of first appearance.
-    pub(crate) fn new(survivors: Vec<Survivor>) -> Self {
-        let running_sum = |sum: &mut usize, survivor: &Survivor| {
-            *sum += survivor.weight;
-            Some(*sum)
-        };
-        let cumulative = survivors.iter().scan(0, running_sum).collect();
-        Self {
-            survivors,
-            cumulative,
-        }
-    }
-
-    pub(crate) fn as_slice(&self) -> &[Survivor] {
-        &self.survivors
-    }
-
-    /// The survivors ascending.
-    pub(crate) fn ids(&self) -> Vec<CandidateIndex> {
-        let mut ids: Vec<_> = self.survivors.iter().map(|one| one.candidate).collect();
-        ids.sort_unstable();
-        ids
-    }
-
-    /// The sum of the weights.
-    pub(crate) fn total_weight(&self) -> usize {
-        self.cumulative.last().copied().unwrap_or(0)
-    }
-
-    /// The survivor at `offset` in the list in which each survivor occurs `weight` times.
-    pub(crate) fn at_weight(&self, offset: usize) -> Option<CandidateIndex> {
-        let position = self.cumulative.partition_point(|&sum| sum <= offset);
-        self.survivors
-            .get(position)
-            .map(|survivor| survivor.candidate)
-    }
-
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.survivors.capacity() * size_of::<Survivor>()
-            + self.cumulative.capacity() * size_of::<usize>()
-    }
 }
 
 impl FrontTable {
@@ -161,7 +77,7 @@ impl FrontTable {
     }
 
     fn replace_survivors(&mut self, walked: &[u32]) -> Shift {
-        let former = std::mem::take(&mut self.survivors.survivors);
+        let former = self.survivors.take();
         let newcomers: Vec<u32> = walked
             .iter()
             .copied()

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{ATTEMPTS, MergeLog};
+use super::log::MergeLog;
 use crate::bits::{self, WORD};
 use crate::{Archive, Candidate, CandidateIndex, Draw, choices_weighted, sample_indices};
+
+/// The most pairs that are composed, and the most draws for each of them.
+pub(super) const ATTEMPTS: usize = 10;
 
 /// Two survivors and the common ancestor over which they are merged.
 pub(super) struct Pair {
