@@ -4,9 +4,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::shares::{CommonOutage, Signs};
+
 /// The breaker opens after this many failures in a row, over all calls. The number is below the
 /// default number of attempts, so that calls wait during an outage instead of failing.
-const FAILURES_TO_OPEN: u32 = 5;
+pub(crate) const FAILURES_TO_OPEN: u32 = 5;
+
+/// Longer than a turn of a shared limit, and than a grant.
+const NOT_THIS_HOLDER: Duration = Duration::from_mins(1);
 
 /// Closed while the provider answers. While open it admits one probe at a time.
 #[derive(Debug)]
@@ -15,6 +20,8 @@ pub(super) struct Breaker {
     open: Option<OpenCircuit>,
     first_probe_after: Duration,
     probe_at_least_every: Duration,
+    /// What happened since it was last said to the other holders of a shared limit.
+    signs: Signs,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +30,8 @@ struct OpenCircuit {
     probe_at: Instant,
     wait: Duration,
     is_probing: bool,
+    /// Whether the other holders do not know of it yet.
+    is_news: bool,
 }
 
 /// Whether the breaker admits a call. Other limits may still hold it back.
@@ -43,6 +52,7 @@ impl Breaker {
             open: None,
             first_probe_after,
             probe_at_least_every,
+            signs: Signs::default(),
         }
     }
 
@@ -77,11 +87,16 @@ impl Breaker {
     pub(super) fn answered(&mut self) {
         self.failures = 0;
         self.open = None;
+        self.signs.answered = true;
+        self.signs.failures = 0;
+        self.signs.probe_failed = false;
     }
 
     /// There was no connection, or the provider answered with a server error.
     pub(super) fn failed(&mut self, was_probe: bool, now: Instant) {
         self.failures = self.failures.saturating_add(1);
+        self.signs.failures = self.signs.failures.saturating_add(1);
+        self.signs.probe_failed |= was_probe;
         match &mut self.open {
             Some(open) if was_probe => {
                 open.wait = (open.wait * 2).min(self.probe_at_least_every);
@@ -94,10 +109,52 @@ impl Breaker {
                     probe_at: now + self.first_probe_after,
                     wait: self.first_probe_after,
                     is_probing: false,
+                    is_news: true,
                 });
             }
             // Too few failures yet, or the call was sent before the breaker opened.
             _ => {}
         }
+    }
+
+    /// What to say to the other holders of a shared limit.
+    pub(super) fn say(&mut self) -> Signs {
+        if let Some(open) = &mut self.open {
+            open.is_news = false;
+        }
+        Signs {
+            first_probe_after: self.first_probe_after,
+            probe_at_least_every: self.probe_at_least_every,
+            ..std::mem::take(&mut self.signs)
+        }
+    }
+
+    /// Takes over what all holders of a shared limit know.
+    pub(super) fn adopt(&mut self, common: Option<CommonOutage>, now: Instant) {
+        let Some(common) = common else {
+            // What happened after this holder last spoke is not known to the others.
+            if self.open.is_some_and(|open| !open.is_news) {
+                self.failures = 0;
+                self.open = None;
+            }
+            return;
+        };
+        if self.signs.answered {
+            return;
+        }
+        let probe_at = if common.is_prober {
+            now
+        } else {
+            // Another holder finds out, unless the next turn says otherwise.
+            now + common.next_probe_in.max(NOT_THIS_HOLDER)
+        };
+        let is_probing = self.open.is_some_and(|open| open.is_probing);
+        self.open = Some(OpenCircuit {
+            since: now.checked_sub(common.lasted).unwrap_or(now),
+            probe_at,
+            wait: self.open.map_or(self.first_probe_after, |open| open.wait),
+            is_probing,
+            is_news: false,
+        });
     }
 }

@@ -14,6 +14,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::refusal_filter::{Meaning, RefusalFilter};
+use super::shares::View;
+
+mod common;
+
+use common::Said;
 
 /// The level before the first reply. A provider with less capacity refuses a handful of calls.
 const FIRST_LEVEL: f64 = 8.0;
@@ -84,6 +89,16 @@ pub(super) struct Concurrency {
     /// A number in 0..1 that changes with each accepted call and is added to the level before
     /// rounding down.
     dither: f64,
+    /// The search that this one is a part of, if several processes make it together.
+    view: Option<View>,
+    /// What was last said to the others.
+    said: Option<Said>,
+    /// The cuts that the others know of.
+    known_cuts: u64,
+    /// By how much all of them together may raise the level before their next turns.
+    stride: f64,
+    /// Whether the level was measured since that was last said to the others.
+    is_measured: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +152,11 @@ impl Concurrency {
             ramp: None,
             refusals: RefusalFilter::new(FIRST_LEVEL.min(most)),
             dither: 0.0,
+            view: None,
+            said: None,
+            known_cuts: 0,
+            stride: f64::INFINITY,
+            is_measured: false,
         }
     }
 
@@ -162,12 +182,15 @@ impl Concurrency {
     }
 
     fn is_below_level(&self, in_flight: usize) -> bool {
-        in_flight < (self.level + self.dither).min(self.most) as usize
+        match self.own_part() {
+            Some(part) => in_flight < part,
+            None => in_flight < (self.level + self.dither).min(self.most) as usize,
+        }
     }
 
     /// While growing, a full level is raised with time alone.
     fn grown(&mut self, in_flight: usize, now: Instant) -> Availability {
-        if self.phase != SearchPhase::Growing || self.level >= self.most {
+        if self.phase != SearchPhase::Growing || self.level >= self.highest() {
             return Availability::AfterACall;
         }
         let rate = if self.level < self.growth_limit {
@@ -175,12 +198,12 @@ impl Concurrency {
         } else {
             GROWTH_UNMEASURED
         };
-        let pause = Duration::from_secs_f64(1.0 / (rate * self.growth * self.level));
+        let pause = Duration::from_secs_f64(1.0 / (rate * self.growth * self.level * self.share()));
         let raise_at = *self.raise_at.get_or_insert(now + pause);
         if raise_at > now {
             return Availability::At(raise_at);
         }
-        self.level = (self.level + 1.0).min(self.most);
+        self.level = (self.level + 1.0).min(self.highest());
         self.raise_at = None;
         if self.is_below_level(in_flight) {
             Availability::Now
@@ -216,7 +239,7 @@ impl Concurrency {
         }
         match self.phase {
             SearchPhase::Growing if self.level < self.growth_limit => {
-                self.level = (self.level + self.growth).min(self.most);
+                self.level = (self.level + self.growth).min(self.highest().max(self.level));
                 self.raise_at = None;
             }
             SearchPhase::Climbing => {
@@ -259,7 +282,8 @@ impl Concurrency {
             .map(|pause| now + pause * PAUSE_PARTS);
         self.quiet_until = self.quiet_until.max(quiet_until);
         // A call that was admitted beside few others must not lower the level to that few.
-        let others = (call.others as f64).clamp(self.level * KEPT_AFTER[3], self.level);
+        let others = self.others_of(call);
+        let others = others.clamp(self.level * KEPT_AFTER[3], self.level);
         let others = others.max(1.0);
         self.refused_at = others;
         self.refused_in_a_row += 1;
@@ -319,6 +343,7 @@ impl Concurrency {
     /// Calls take too long: goes down to `level`. From there it grows in small steps.
     pub(super) fn lower(&mut self, level: f64) {
         self.cuts += 1;
+        self.is_measured = true;
         self.growth = SLOWEST_GROWTH;
         self.refused_at = level;
         self.growth_limit = level * LEAP;
@@ -342,8 +367,12 @@ impl Concurrency {
     }
 
     fn held(&mut self, left: u32, now: Instant) {
-        if left > 1 {
-            self.phase = SearchPhase::Holding { left: left - 1 };
+        // Each call stands for those that others made meanwhile.
+        let counts = (1.0 / self.share()) as u32;
+        if left > counts {
+            self.phase = SearchPhase::Holding {
+                left: left - counts,
+            };
             return;
         }
         if self.proven.is_some_and(|proven| self.level > proven * 1.1) {

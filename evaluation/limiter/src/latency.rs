@@ -32,6 +32,9 @@ const RESERVE: f64 = 1.2;
 /// A block is complete without its slowest calls: one part in 16 of it.
 const TAIL_PARTS: u32 = 16;
 
+/// Turns of a shared limit until all processes have gone down, and what they had in flight has ended.
+const TURNS_OF_OTHERS: u32 = 3;
+
 /// Compares durations with the usual ones, block by block.
 #[derive(Debug, Default)]
 pub(super) struct LatencyMonitor {
@@ -98,6 +101,8 @@ struct Block {
 struct LoweringProbe {
     before: f64,
     ratio: f64,
+    /// Turns of a shared limit until the others have gone down as well.
+    turns_left: u32,
 }
 
 impl LatencyMonitor {
@@ -173,6 +178,16 @@ impl LatencyMonitor {
         self.begin();
     }
 
+    /// A turn of a shared limit has passed. What was measured before the others went down as well does not
+    /// count.
+    pub(super) fn turn_passed(&mut self) {
+        let Some(probe) = &mut self.probe else { return };
+        if probe.turns_left > 0 {
+            probe.turns_left -= 1;
+            self.begin();
+        }
+    }
+
     fn judge(&mut self, level: f64) -> Option<Advice> {
         let ratio = self.block.sums.seconds / self.block.usual_seconds;
         let in_flight = self.block.in_flight / f64::from(self.block.sums.admitted) + 1.0;
@@ -191,6 +206,7 @@ impl LatencyMonitor {
                     self.probe = Some(LoweringProbe {
                         before: level,
                         ratio,
+                        turns_left: TURNS_OF_OTHERS,
                     });
                     Advice::Lower(lower)
                 })

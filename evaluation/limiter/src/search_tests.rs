@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
+use super::shares::tests::Place;
 use super::*;
 use gepa_testing::{Capacity, CapacityPlan, Demand, Overload, Period, Verdict, oracle};
 
@@ -46,20 +47,34 @@ fn demand(plan: &CapacityPlan, number: u64) -> Demand {
 /// Plays the plan with one run for each entry of `tasks_by_run`. Each run has that many tasks, and
 /// every task calls without a break until the plan is over.
 fn play(plan: &CapacityPlan, tasks_by_run: &[usize]) -> Outcome {
+    play_in(1, plan, tasks_by_run)
+}
+
+/// The same with the runs spread over processes that share their limits.
+fn play_in(processes: usize, plan: &CapacityPlan, tasks_by_run: &[usize]) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
     runtime.block_on(async {
-        let limiter = Arc::new(Limiter::new(&LimiterSettings {
-            max_concurrent: 256,
-            requests_per_minute: None,
-            tokens_per_minute: None,
-            longest_outage: Duration::from_mins(10),
-            first_probe_after: Duration::from_secs(1),
-            probe_at_least_every: Duration::from_secs(8),
-        }));
+        let place = Place::new(5, 4, 0);
+        let limiters: Vec<Arc<Limiter>> = (0..processes)
+            .map(|process| {
+                let limiter = Arc::new(Limiter::new(&LimiterSettings {
+                    max_concurrent: 256,
+                    requests_per_minute: None,
+                    tokens_per_minute: None,
+                    longest_outage: Duration::from_mins(10),
+                    first_probe_after: Duration::from_secs(1),
+                    probe_at_least_every: Duration::from_secs(8),
+                }));
+                if processes > 1 {
+                    limiter.share_through(Arc::clone(&place) as _, &format!("process {process}"));
+                }
+                limiter
+            })
+            .collect();
         let world = Arc::new(World {
             plan: plan.clone(),
             provider: Mutex::new(Capacity::new(plan.clone())),
@@ -69,7 +84,7 @@ fn play(plan: &CapacityPlan, tasks_by_run: &[usize]) -> Outcome {
         });
         let mut tasks = JoinSet::new();
         for (run, count) in tasks_by_run.iter().enumerate() {
-            let queue = Arc::new(limiter.queue());
+            let queue = Arc::new(limiters[run % processes].queue());
             for _ in 0..*count {
                 tasks.spawn(Arc::clone(&world).call_on_and_on(Arc::clone(&queue), run));
             }
@@ -308,4 +323,71 @@ fn random_refusals_do_not_lower_the_level_to_one_call_at_a_time() {
     let at_one_call_at_a_time = 120.0 / 0.3;
     let served = served.load(Ordering::Relaxed) as f64;
     assert!(served > 4.0 * at_one_call_at_a_time, "{served}");
+}
+
+/// The same plan in one process and in five that share their limits.
+#[track_caller]
+fn check_shared(plan: &CapacityPlan, least: f64, most_refused: f64) -> Outcome {
+    let alone = play(plan, &[300]);
+    let shared = play_in(5, plan, &[60; 5]);
+    println!(
+        "served {:.3} alone, {:.3} shared {:.3?}; refused {:.4} alone, {:.4} shared; each {:?}",
+        alone.share,
+        shared.share,
+        shared.shares,
+        alone.refused_share,
+        shared.refused_share,
+        shared.by_run
+    );
+    assert!(shared.share >= least, "served {:.3}", shared.share);
+    assert!(
+        shared.refused_share <= most_refused,
+        "refused {:.4}",
+        shared.refused_share
+    );
+    shared
+}
+
+#[test]
+fn processes_that_share_a_key_find_its_capacity_together() {
+    for capacity in [12, 40, 150] {
+        check_shared(
+            &refusing(vec![
+                Period::concurrent(30.0, capacity),
+                Period::concurrent(60.0, capacity),
+            ]),
+            0.85,
+            0.02,
+        );
+    }
+}
+
+#[test]
+fn processes_that_share_a_key_follow_its_capacity_down_and_up() {
+    let steps = [40, 10, 60, 25].map(|capacity| Period::concurrent(60.0, capacity));
+    check_shared(&refusing(steps.to_vec()), 0.8, 0.04);
+}
+
+#[test]
+fn more_processes_than_calls_at_once_take_turns() {
+    let shared = check_shared(&refusing(vec![Period::concurrent(120.0, 3)]), 0.6, 0.05);
+    let least = shared.by_run.iter().min().unwrap();
+    assert!(
+        *least * 10 > shared.by_run.iter().sum::<u64>() / 2,
+        "{:?}",
+        shared.by_run
+    );
+}
+
+#[test]
+fn processes_that_share_a_key_do_not_fill_the_queue_of_a_provider_that_only_gets_slower() {
+    let queueing = CapacityPlan {
+        overload: Overload::Queue,
+        ..refusing(vec![
+            Period::concurrent(30.0, 40),
+            Period::concurrent(60.0, 40),
+        ])
+    };
+    let outcome = check_shared(&queueing, 0.85, 0.02);
+    assert!(outcome.in_flight[1] < 130.0, "{:?}", outcome.in_flight);
 }

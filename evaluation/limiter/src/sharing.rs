@@ -8,12 +8,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Limiter;
-use super::shares::{Grant, Keeper, Report, SharedDocument, SharedLimits};
+use super::shares::{Grant, Keeper, Learned, Report, SharedDocument, SharedLimits};
 
 /// What a limiter says when it closes its grant.
 pub(crate) struct Closed {
     pub(crate) report: Report,
     pub(crate) limits: SharedLimits,
+    pub(crate) learned: Learned,
     /// What is left of a pause that the provider requested.
     pub(crate) pause: Option<Duration>,
 }

@@ -130,8 +130,11 @@ impl LimiterState {
         let shared = self
             .shared
             .get_or_insert_with(|| SharedQuota::new(self.limits));
+        let mut report = shared.close(waiting, first, in_flight);
+        report.signs = self.breaker.say();
         Closed {
-            report: shared.close(waiting, first, in_flight),
+            report,
+            learned: self.concurrency.learned(),
             limits: self.limits,
             pause: paused_until.map(|until| until - now),
         }
@@ -142,6 +145,12 @@ impl LimiterState {
             shared.open(number, grant, until);
         }
         self.pause(grant.pause, now);
+        self.breaker.adopt(grant.outage, now);
+        if self.concurrency.adopt(&grant.view) {
+            self.latency.disturbed();
+        } else {
+            self.latency.turn_passed();
+        }
     }
 
     /// The kind with this name. Calls of one kind are expected to take about the same time.
@@ -346,7 +355,7 @@ impl LimiterState {
             quota.take(now);
         }
         self.heard.take(tokens);
-        let others = self.in_flight;
+        let others = self.in_flight + self.concurrency.in_flight_elsewhere();
         let admitted = self.concurrency.admit(others);
         self.in_flight += 1;
         Ticket {

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::super::Limiter;
 use super::quota::Report;
-use super::{Amount, Ledger, ServerClock, SharedDocument, Turn, VALID};
+use super::{Amount, Ledger, ServerClock, SharedDocument, Signs, Turn, VALID};
 
 /// Time between two turns of a holder with work.
 pub const TURN: Duration = Duration::from_millis(500);
@@ -120,6 +120,8 @@ impl Keeper {
                 demand: self.report.demand,
                 pause: closed.pause,
                 limits: closed.limits,
+                learned: closed.learned,
+                signs: self.report.signs,
             };
             let grant = if is_idle {
                 ledger.leave(&turn, revision, written_at, now);
@@ -155,7 +157,7 @@ impl Keeper {
     }
 
     fn has_nothing_to_say(&self) -> bool {
-        self.report.returned.is_empty() && self.report.excess == 0
+        self.report.returned.is_empty() && self.report.excess == 0 && self.report.signs.is_silent()
     }
 
     /// Adds what the limiter says to what was not written yet.
@@ -163,6 +165,7 @@ impl Keeper {
         self.report.returned.extend(report.returned);
         self.report.excess += report.excess;
         self.report.demand = report.demand;
+        self.report.signs = self.report.signs.then(report.signs);
         // While a change is uncertain the limiter has no grant to close.
         self.report.used = report.used.or(self.report.used);
     }
@@ -175,6 +178,7 @@ impl Keeper {
             self.report.used = held.map(|number| (number, Amount::default()));
             self.report.returned.clear();
             self.report.excess = 0;
+            self.report.signs = Signs::default();
             self.unsure = None;
             return;
         }

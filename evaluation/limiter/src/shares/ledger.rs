@@ -6,6 +6,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::capacity::{Common, Learned, View};
+use super::health::{CommonOutage, Health, Signs};
+
+mod division;
+
 /// How long a grant may be used.
 pub const VALID: Duration = Duration::from_secs(3);
 /// How much later than its end others close the grant of a holder that does not.
@@ -13,9 +18,6 @@ pub const GRACE: Duration = Duration::from_millis(500);
 /// Closed units are kept in one entry if their changes are not further apart.
 pub const GRAIN: Duration = Duration::from_millis(100);
 pub(super) const WINDOW_MILLIS: u64 = 60_000;
-/// Even rate that may be taken at once, in seconds of it.
-const BURST_SECONDS: f64 = 2.0;
-const SMALLEST_BURST: f64 = 8.0;
 
 /// Limits per minute; `None` for no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +53,7 @@ pub struct Demand {
 }
 
 /// What a holder may do until its next turn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Grant {
     /// What it may use.
     pub amount: Amount,
@@ -59,6 +61,10 @@ pub struct Grant {
     pub concurrent: u64,
     /// What is left of a pause that the provider requested of any holder.
     pub pause: Option<Duration>,
+    /// The search for the number of calls at once.
+    pub view: View,
+    /// The outage of the provider that holders know of.
+    pub outage: Option<CommonOutage>,
 }
 
 /// The units of a shared limit that are in use or were in the last minute.
@@ -78,6 +84,9 @@ pub struct Ledger {
     credited_until: Option<u64>,
     /// Until when the provider requested a pause.
     paused_until: Option<u64>,
+    /// The search for the number of calls at once.
+    search: Option<Common>,
+    health: Health,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,12 +99,15 @@ struct Entry {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 struct Holder {
     grant: Option<Open>,
     demand: Demand,
     credit: Credit,
     /// Its part of the calls in flight.
     concurrent: u64,
+    /// Since when it has a part of them.
+    part_since: u64,
     /// When it last got something. Who has waited longest comes first.
     granted_at: u64,
 }
@@ -106,15 +118,6 @@ struct Open {
     amount: Amount,
     /// When it was issued; `None` if the last change issued it.
     since: Option<u64>,
-}
-
-/// A holder that gets a part of the even rate.
-struct Wanting<'l> {
-    credit: &'l mut f64,
-    /// What it has a use for.
-    most: f64,
-    /// What its first call needs.
-    first: f64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -142,6 +145,10 @@ pub struct Turn<'t> {
     pub pause: Option<Duration>,
     /// The limits it knows.
     pub limits: SharedLimits,
+    /// What it learned about the number of calls at once.
+    pub learned: Learned,
+    /// What its calls said about the provider's health.
+    pub signs: Signs,
 }
 
 impl Ledger {
@@ -177,9 +184,35 @@ impl Ledger {
         self.hand_out_rate(now);
         let pause = turn.pause.map(|pause| now + pause.as_millis() as u64);
         self.paused_until = self.paused_until.max(pause).filter(|until| *until > now);
+        let most = self.limits.concurrent.unwrap_or(u64::MAX);
+        let search = Common::learn(self.search, &turn.learned, most);
+        self.search = Some(search);
+        let holders = &self.holders;
+        let outage = self.health.hear(
+            turn.holder,
+            &turn.signs,
+            turn.demand.requests > 0,
+            |name| holders.contains_key(name),
+            now,
+        );
+        let part = self.part_of_concurrency(turn.holder, search.whole().min(most), now);
+        let others = self.holders.iter();
+        let others = others.filter(|(name, _)| *name != turn.holder);
+        let in_flight_elsewhere = others
+            .map(|(_, one)| {
+                one.concurrent
+                    .min(one.demand.in_flight + one.demand.requests)
+            })
+            .sum();
         Grant {
             amount: self.grant(turn, now),
-            concurrent: self.part_of_concurrency(turn.holder),
+            concurrent: part,
+            view: View {
+                common: search,
+                part,
+                in_flight_elsewhere,
+            },
+            outage,
             pause: self
                 .paused_until
                 .map(|until| Duration::from_millis(until - now)),
@@ -288,58 +321,6 @@ impl Ledger {
         }
     }
 
-    /// Hands the even rate of the time since the last change to holders with a demand, in equal parts.
-    fn hand_out_rate(&mut self, now: u64) {
-        let since = self.credited_until;
-        // Holders see now at different delays; no time is handed out twice.
-        self.credited_until = since.max(Some(now));
-        let seconds = since.map(|since| now.saturating_sub(since) as f64 / 1e3);
-        let hand_out = |limit: Option<u64>, spare: &mut f64, wanting: &mut [Wanting<'_>]| {
-            let Some(limit) = limit else { return };
-            let limit = limit.max(1) as f64;
-            let burst = (limit / 60.0 * BURST_SECONDS).max(SMALLEST_BURST.min(limit));
-            // A new ledger begins with a burst.
-            let mut left = *spare + seconds.map_or(burst, |seconds| limit / 60.0 * seconds);
-            let mut parts = wanting.len();
-            // What is saved while nothing is free would go out at once, so it is at most a burst.
-            let most = burst / parts.max(1) as f64;
-            for one in &mut *wanting {
-                one.most = one.most.min(most.max(one.first)) - *one.credit;
-            }
-            wanting.sort_by(|one, other| one.most.total_cmp(&other.most));
-            for one in wanting {
-                // Rounding can leave a little less than nothing.
-                let given = one.most.clamp(0.0, (left / parts as f64).max(0.0));
-                *one.credit += given;
-                left -= given;
-                parts -= 1;
-            }
-            *spare = left.min(burst);
-        };
-        let wanting = self.holders.values_mut();
-        let wanting = wanting.filter(|holder| holder.demand.requests > 0);
-        let (mut requests, mut tokens) = (Vec::new(), Vec::new());
-        for holder in wanting {
-            let demand = holder.demand;
-            requests.push(Wanting {
-                credit: &mut holder.credit.requests,
-                most: demand.requests as f64,
-                first: 1.0,
-            });
-            tokens.push(Wanting {
-                credit: &mut holder.credit.tokens,
-                most: demand.tokens.max(demand.first) as f64,
-                first: demand.first as f64,
-            });
-        }
-        hand_out(
-            self.limits.requests,
-            &mut self.spare.requests,
-            &mut requests,
-        );
-        hand_out(self.limits.tokens, &mut self.spare.tokens, &mut tokens);
-    }
-
     fn grant(&mut self, turn: &Turn<'_>, now: u64) -> Amount {
         let counted = self.counted().plus(self.kept_for_others(turn.holder));
         let limits = self.limits;
@@ -429,26 +410,6 @@ impl Ledger {
                 tokens: missing(tokens, held.tokens, other.credit.tokens),
             })
         })
-    }
-
-    /// A holder's part of the calls in flight: by its demand, at least what it has in flight, and never
-    /// what others hold.
-    fn part_of_concurrency(&mut self, holder: &str) -> u64 {
-        let Some(limit) = self.limits.concurrent else {
-            return u64::MAX;
-        };
-        let wanted = |one: &Holder| one.demand.requests + one.demand.in_flight;
-        let all: u64 = self.holders.values().map(wanted).sum();
-        let others = self.holders.iter().filter(|(name, _)| *name != holder);
-        let held: u64 = others.map(|(_, other)| other.concurrent).sum();
-        let Some(own) = self.holders.get_mut(holder) else {
-            return 0;
-        };
-        let fair = (limit * wanted(own)).div_ceil(all.max(1)).max(1);
-        own.concurrent = fair
-            .max(own.demand.in_flight)
-            .min(limit.saturating_sub(held));
-        own.concurrent
     }
 
     /// All units that count at this moment.

@@ -50,18 +50,24 @@
 //! 60 / 61.1 = 98 % at worst, with holders that use what they take; what they do not use they give back. Calls in flight count with the
 //! tokens that they reserve, so a limit on tokens is used to the part that reservations leave.
 
+mod capacity;
 mod clock;
+mod health;
 mod keeper;
 mod ledger;
+#[cfg(test)]
+mod outage_tests;
 mod quota;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use capacity::{Common, Learned, Phase, View};
 pub use clock::ServerClock;
+pub use health::{CommonOutage, Signs};
 pub use keeper::{Keeper, TURN};
 pub use ledger::{Amount, Demand, GRACE, GRAIN, Grant, Ledger, SharedLimits, Turn, VALID};
 pub(crate) use quota::{Report, SharedQuota, Taken};

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{Amount, Demand, Grant, SharedLimits};
+use super::{Amount, Demand, Grant, SharedLimits, Signs};
 
 /// How fast the typical reservation of a call follows those of now.
 const NEWS: f64 = 0.1;
@@ -44,6 +44,7 @@ pub(crate) struct Report {
     pub(crate) returned: Vec<(u64, u64)>,
     pub(crate) excess: u64,
     pub(crate) demand: Demand,
+    pub(crate) signs: Signs,
 }
 
 impl SharedQuota {
@@ -125,6 +126,7 @@ impl SharedQuota {
                 first,
                 in_flight,
             },
+            signs: Signs::default(),
         }
     }
 

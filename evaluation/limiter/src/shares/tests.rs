@@ -17,7 +17,7 @@ use crate::{Limiter, LimiterSettings, Report, RunQueue};
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// A document in memory, with a server's troubles.
-struct Place {
+pub(crate) struct Place {
     begun: Instant,
     version: Mutex<Option<Version>>,
     chance: AtomicU64,
@@ -29,7 +29,7 @@ struct Place {
 }
 
 impl Place {
-    fn new(seed: u64, longest_delay: u64, faults: u64) -> Arc<Self> {
+    pub(crate) fn new(seed: u64, longest_delay: u64, faults: u64) -> Arc<Self> {
         Arc::new(Self {
             begun: Instant::now(),
             version: Mutex::default(),
