@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
-use gepa_evaluation::{ExampleId, PromptTemplate};
+use gepa_evaluation::PromptTemplate;
 use indexmap::IndexMap;
 
 use super::problem::Problem;
 use super::reflection::RewriteMode;
-use super::resolved::ExampleSets;
-use super::settings::{BudgetSettings, Overlap, RunSettings, ScheduleKind, Settings, Speculation};
+use super::settings::{BudgetSettings, RunSettings, ScheduleKind, Settings, Speculation};
 use crate::reflection::Template;
 
 /// The most proposals of one generation. The limit keeps a typing error from filling the memory.
@@ -180,55 +179,6 @@ pub(super) fn check_generation(settings: &Settings, problems: &mut Vec<Problem>)
             ),
         ));
     }
-}
-
-pub(super) fn check_sets(sets: &ExampleSets, allowed: &[Overlap], problems: &mut Vec<Problem>) {
-    for (name, set) in [("train", &sets.train), ("pareto", &sets.pareto)] {
-        if set.is_empty() {
-            problems.push(Problem::new(
-                format!("examples.{name}"),
-                "names no example; the search needs at least one",
-            ));
-        }
-    }
-    let named = [
-        ("train", &sets.train),
-        ("pareto", &sets.pareto),
-        ("validation", &sets.validation),
-    ];
-    for (name, set) in named {
-        if let Some(twice) = first_repeated(set) {
-            problems.push(Problem::new(
-                format!("examples.{name}"),
-                format!("names example {twice} twice; name each once"),
-            ));
-        }
-    }
-    let pairs = [
-        (Overlap::TrainPareto, named[0], named[1]),
-        (Overlap::TrainValidation, named[0], named[2]),
-        (Overlap::ParetoValidation, named[1], named[2]),
-    ];
-    for (overlap, (first_name, first), (second_name, second)) in pairs {
-        let first: std::collections::BTreeSet<&ExampleId> = first.iter().collect();
-        let shared: Vec<&ExampleId> = second.iter().filter(|id| first.contains(id)).collect();
-        if let (Some(one), false) = (shared.first(), allowed.contains(&overlap)) {
-            problems.push(Problem::new(
-                format!("examples.{second_name}"),
-                format!(
-                    "shares {} example(s) with `{first_name}`, the first is {one}; give the sets different \
-                     examples, or allow it with search.allow_overlap = [\"{}\"]",
-                    shared.len(),
-                    overlap.as_str()
-                ),
-            ));
-        }
-    }
-}
-
-fn first_repeated(set: &[ExampleId]) -> Option<&ExampleId> {
-    let mut seen = std::collections::BTreeSet::new();
-    set.iter().find(|id| !seen.insert(*id))
 }
 
 pub(super) fn check_prompt(seed: &Candidate, prompt: &PromptTemplate, problems: &mut Vec<Problem>) {

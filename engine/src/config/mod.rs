@@ -8,6 +8,7 @@ mod reflection;
 mod resolved;
 mod rules;
 mod seeds;
+mod sets;
 mod settings;
 mod texts;
 
@@ -15,12 +16,12 @@ pub use ending::{FinalSettings, ValidationSettings};
 pub use growing::{Evaluation, GrowingSettings};
 pub use problem::{InvalidConfig, Problem};
 pub use reflection::{CopiedExamples, ReflectionSettings, ReplyReading, RewriteMode};
-pub use resolved::{Config, ExampleSets};
+pub use resolved::Config;
 pub use rules::SearchRules;
+pub use sets::ExampleSets;
 pub use settings::{
     Acceptance, BudgetSettings, ComponentSelection, Duplicates, MergeSettings, Overlap,
     ParentSelection, RolloutSettings, RunSettings, ScheduleKind, SearchSettings, Settings,
     Speculation, StaleChildren,
 };
-pub(crate) use texts::TextDemands;
 pub use texts::TextSettings;

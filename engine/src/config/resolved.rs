@@ -1,46 +1,22 @@
 //! The configuration of a run, which cannot be invalid.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
-use gepa_evaluation::{ExampleId, PatternSyntax, PromptTemplate, wildcards_in};
+use gepa_evaluation::{PatternSyntax, PromptTemplate, wildcards_in};
 use indexmap::IndexMap;
 
 use super::checks::{
-    check_generation, check_limits, check_numbers, check_prompt, check_schedule, check_sets,
-    compile_templates,
+    check_generation, check_limits, check_numbers, check_prompt, check_schedule, compile_templates,
 };
 use super::growing::Evaluation;
 use super::problem::InvalidConfig;
 use super::reflection::RewriteMode;
 use super::seeds::further_seeds;
+use super::sets::{ExampleSets, check_sets};
 use super::settings::{Duplicates, Settings};
-use super::texts::{TextDemands, check_seed, read_demands};
-use crate::reflection::{Template, TextRules};
-
-/// The three example sets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ExampleSets {
-    /// Minibatches for reflection are drawn from these.
-    pub train: Vec<ExampleId>,
-    /// The fronts are kept over these.
-    pub pareto: Vec<ExampleId>,
-    /// Held out: only the baseline and the final best are scored on them. May be empty.
-    pub validation: Vec<ExampleId>,
-}
-
-impl ExampleSets {
-    /// Sets of examples that are named by numbers: `train`, `pareto` and `validation`.
-    pub fn of_seeds(train: Range<u64>, pareto: Range<u64>, validation: Range<u64>) -> Self {
-        let ids = |seeds: Range<u64>| seeds.map(ExampleId::Seed).collect();
-        Self {
-            train: ids(train),
-            pareto: ids(pareto),
-            validation: ids(validation),
-        }
-    }
-}
+use super::texts::{check_seed, read_demands};
+use crate::reflection::{Template, TextDemands, TextRules};
 
 /// A run's configuration. Only a consistent configuration can be built.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
 use super::reflection::RewriteMode;
-use crate::reflection::TextRules;
+use crate::reflection::{TextDemands, TextRules};
 
 /// `[texts.NAME]`: what the text of the component NAME may become. A new text that breaks a rule is refused
 /// before a rollout is bought for it.
@@ -48,17 +48,6 @@ impl TextSettings {
     fn limits_length(&self) -> bool {
         self.max_tokens.is_some() || self.max_chars.is_some()
     }
-}
-
-/// The demands on one component's texts, with their patterns read.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct TextDemands {
-    pub(crate) requirements: TextRequirements,
-    /// In the order of `requirements.forbidden`.
-    pub(crate) patterns: Vec<Arc<dyn TextPattern>>,
-    pub(crate) max_chars: Option<usize>,
-    /// Whether the settings bound the length of this component's texts.
-    pub(crate) limits_length: bool,
 }
 
 /// The seed and the prompt without marks, and the demands by component.

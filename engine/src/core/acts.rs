@@ -5,7 +5,8 @@ use std::sync::Arc;
 use gepa_archive::{Candidate, CandidateIndex};
 use gepa_evaluation::ExampleId;
 
-use super::{Core, LimitsRefused};
+use super::limits::LimitsRefused;
+use super::state::Core;
 use crate::config::{BudgetSettings, Duplicates};
 use crate::event::{
     CandidateInjected, CandidateVetoed, ExampleExcluded, Fact, HintGiven, SteeredBy,

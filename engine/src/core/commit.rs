@@ -12,8 +12,8 @@ use super::generation::Turns;
 use super::ledger::Reservation;
 use super::proposal::{Comparison, Proposal, Unwanted, Verdict};
 use super::row::Row;
+use super::state::{Core, Part};
 use super::work::Work;
-use super::{Core, Part};
 use crate::config::{Duplicates, SearchRules};
 use crate::event::{
     CandidateAccepted, CloseReason, Decision, GateDecided, ProposalClosed, SnapshotTag,

@@ -6,9 +6,10 @@ use gepa_archive::CandidateIndex;
 use gepa_evaluation::Stage;
 use gepa_statistics::Comparison;
 
+use super::ledger::Reservation;
+use super::state::{Core, Part};
 use super::trial::{Trial, mean};
 use super::work::Work;
-use super::{Core, Part};
 use crate::event::{
     BestAgainstSeed, CloseReason, Decision, PolicyPoint, RunFinished, SnapshotTag, StopDecided,
     ValidationResult,
@@ -101,7 +102,7 @@ impl Core {
     fn close_open(&mut self) {
         for (iteration, mut proposal) in std::mem::take(&mut self.open) {
             let mut used = if proposal.gate_committed {
-                super::Reservation::default()
+                Reservation::default()
             } else {
                 proposal.gate_usage()
             };

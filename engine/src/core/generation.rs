@@ -9,9 +9,9 @@ use std::ops::Range;
 
 use gepa_archive::CandidateIndex;
 
-use super::Core;
 use super::hypotheses::gain;
 use super::proposal::{Comparison, Proposal, Verdict};
+use super::state::Core;
 use super::trial::Trial;
 use crate::event::CloseReason;
 

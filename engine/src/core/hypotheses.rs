@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use gepa_archive::Origin;
 
-use super::Core;
 use super::ledger::Reservation;
 use super::proposal::{Comparison, PARENT_TRIAL, Proposal, RewriteState, Verdict};
+use super::state::Core;
 use crate::event::{CloseReason, NO_FURTHER_TEXT};
 
 impl Core {

@@ -8,11 +8,11 @@ use gepa_evaluation::{ExampleId, Stage};
 
 use super::ledger::Reservation;
 use super::order::Issue;
-use super::pace::Pace;
 use super::priority::Priority;
 use super::proposal::{CHILD_TRIAL, PARENT_TRIAL, Proposal, Rewrite, RewriteState};
+use super::state::Pace;
+use super::state::{Core, Part};
 use super::trial::Trial;
-use super::{Core, Part};
 use crate::config::{Duplicates, SearchRules};
 use crate::event::{CandidateProposed, Decision, PolicyPoint, ProposalIssued, StopDecided};
 use crate::policy::{

@@ -4,8 +4,9 @@ use std::fmt::Display;
 
 use gepa_evaluation::{MicroUsd, Stage};
 
+use super::state::{Core, Part};
+use super::trial::Trial;
 use super::work::Work;
-use super::{Core, Part};
 use crate::config::BudgetSettings;
 use crate::event::LimitsChanged;
 use crate::policy::StopAnswer;
@@ -72,7 +73,7 @@ impl Core {
     /// of the best candidates, which may be new ones.
     pub(crate) fn validation_ahead(&self) -> ValidationAhead {
         if let Part::Validating(trials) = &self.part {
-            let of_best = trials.iter().map(super::Trial::open).sum();
+            let of_best = trials.iter().map(Trial::open).sum();
             return ValidationAhead {
                 of_seed: 0,
                 of_best,

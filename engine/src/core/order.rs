@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use super::{Core, Part};
+use super::state::{Core, Part};
 use crate::config::ScheduleKind;
 
 /// The decisions whose order a schedule fixes.

@@ -1,25 +1,7 @@
 //! Generations that begin on request: a caller that carries out the orders itself may want to look at
 //! a generation's decisions before the next one draws a parent.
 
-use super::Core;
-
-/// Whether generations begin on their own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Pace {
-    /// As soon as the schedule and the stop conditions allow one.
-    #[default]
-    Own,
-    /// Each waits for a request.
-    Waiting,
-    /// One has been requested.
-    Requested,
-}
-
-impl Pace {
-    pub(super) fn is_paced(self) -> bool {
-        self != Self::Own
-    }
-}
+use super::state::{Core, Pace};
 
 impl Core {
     /// From here on each generation waits until it is requested.

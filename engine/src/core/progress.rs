@@ -11,10 +11,10 @@ use super::proposal::{
     CHILD_TRIAL, Comparison, PARENT_TRIAL, Proposal, REGATE_TRIAL, Rewrite, RewriteState, Verdict,
 };
 use super::scale::Scale;
-use super::steering::Steered;
+use super::state::Core;
+use super::state::Steered;
 use super::trial::Trial;
-use super::work::{ReflectionWork, Work};
-use super::{Core, is_complete};
+use super::work::{ReflectionWork, Work, is_complete};
 use crate::config::Duplicates;
 use crate::event::{CloseReason, PolicyPoint, ReflectionSettled, RolloutSettled, RolloutsDropped};
 use crate::ids::TrialKey;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use gepa_archive::{CandidateIndex, Extension, Origin, ScoreRow};
 
-use super::Core;
 use super::ledger::Reservation;
 use super::priority::Priority;
 use super::proposal::Proposal;
 use super::row::Row;
+use super::state::Core;
 use crate::event::{CloseReason, Decision, RefinementIssued, RowExtended, SnapshotTag};
 use crate::stop::StopReason;
 

@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::Core;
 use super::scale::Scale;
+use super::state::Core;
 use crate::config::Settings;
 use crate::event::RunStarted;
 use crate::policy::{Policies, PolicySet};

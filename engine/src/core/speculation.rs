@@ -14,12 +14,12 @@ use std::ops::Range;
 
 use gepa_archive::{ContentId, Origin};
 
-use super::Core;
 use super::issue::MERGE_SUBSET;
 use super::ledger::Reservation;
 use super::priority::Priority;
 use super::proposal::{Proposal, Unwanted, Verdict};
 use super::row::{Row, Rung};
+use super::state::Core;
 use super::work::Work;
 use crate::config::{Duplicates, ScheduleKind, Speculation, StaleChildren};
 use crate::event::CloseReason;

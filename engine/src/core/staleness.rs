@@ -12,12 +12,12 @@ use std::ops::Range;
 use gepa_archive::Origin;
 use gepa_evaluation::Stage;
 
-use super::Core;
 use super::ledger::Reservation;
 use super::priority::Priority;
 use super::progress::compare_with;
 use super::proposal::{Proposal, REGATE_TRIAL, Regate, Verdict};
 use super::row::Row;
+use super::state::Core;
 use super::trial::Trial;
 use crate::config::{ScheduleKind, StaleChildren};
 use crate::event::CloseReason;

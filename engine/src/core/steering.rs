@@ -1,48 +1,24 @@
 //! What people do to the search. Each act is a fact, and it takes effect where that fact stands in
 //! the journal.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use gepa_archive::{Candidate, CandidateIndex, Extension, InstanceScore, Origin};
-use gepa_evaluation::{ExampleId, Stage};
+use gepa_evaluation::Stage;
 
 use super::ledger::Reservation;
 use super::priority::Priority;
 use super::proposal::{PARENT_TRIAL, Proposal, Verdict};
 use super::row::Row;
+use super::state::{Core, Part};
 use super::trial::Trial;
-use super::{Core, Part};
 use crate::config::Duplicates;
 use crate::event::{
-    ArchiveRevised, CandidateInjected, CandidateVetoed, CloseReason, Decision, ExampleExcluded,
-    HintGiven, RevisedMean, SnapshotTag,
+    ArchiveRevised, CandidateVetoed, CloseReason, Decision, ExampleExcluded, HintGiven,
+    RevisedMean, SnapshotTag,
 };
 use crate::policy::{MinibatchQuestion, RowScore};
-
-/// What people did so far.
-#[derive(Debug, Default)]
-pub(super) struct Steered {
-    /// Candidates from outside that wait for their iteration.
-    pub(super) injected: VecDeque<CandidateInjected>,
-    /// The hint in force.
-    pub(super) hint: Option<Arc<str>>,
-    excluded: BTreeSet<ExampleId>,
-    /// Whether the archive changed after the end of the run, which no decision has said yet.
-    is_revised: bool,
-}
-
-impl Steered {
-    /// Whether an example counts no longer.
-    pub(super) fn is_excluded(&self, example: &ExampleId) -> bool {
-        !self.excluded.is_empty() && self.excluded.contains(example)
-    }
-
-    /// Whether no example was excluded.
-    pub(super) fn counts_all(&self) -> bool {
-        self.excluded.is_empty()
-    }
-}
 
 impl Core {
     pub(super) fn take_hint(&mut self, given: &HintGiven) {

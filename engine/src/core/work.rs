@@ -6,6 +6,7 @@ use gepa_archive::Candidate;
 use gepa_evaluation::{EarlierAttempt, ExampleId, ReflectiveRecord, Stage};
 
 use super::priority::Priority;
+use super::scale::Scale;
 use super::trial::Trial;
 use crate::config::CopiedExamples;
 use crate::ids::TrialKey;
@@ -86,4 +87,17 @@ pub(crate) fn rollouts_of(trial: &Trial) -> impl Iterator<Item = Work> + '_ {
             priority: trial.priority,
         })
     })
+}
+
+/// Whether every rollout of a trial has an outcome that stands. Rollouts that failed because of their
+/// surroundings are ordered once more first.
+pub(super) fn is_complete(trial: &mut Trial, scale: &Scale, work: &mut Vec<Work>) -> bool {
+    if !trial.is_complete() {
+        return false;
+    }
+    if scale.leaves_failures_out() || !trial.reopen_passing() {
+        return true;
+    }
+    work.extend(rollouts_of(trial));
+    false
 }

@@ -1,10 +1,11 @@
 //! Which pareto examples of a candidate are run, and in which order.
 
+use std::sync::Arc;
+
 use gepa_archive::{Archive, CandidateIndex, InstanceIndex};
 use serde::{Deserialize, Serialize};
 
-use super::growing::Field;
-use crate::posterior::Estimate;
+use crate::posterior::{Ancestors, Estimate, Posterior};
 use crate::random::RandomSource;
 
 /// A candidate about to be run on the pareto set: the seed, or a child that goes on.
@@ -22,6 +23,25 @@ pub struct RowQuestion<'a> {
     pub instances: &'a [InstanceIndex],
     /// The field that the candidate is compared with; `None` unless rows grow.
     pub(crate) field: Option<&'a Field>,
+}
+
+/// What a child is compared with: the members as they stood when its gate was committed.
+#[derive(Clone, Debug)]
+pub(crate) struct Field {
+    pub(crate) order: Arc<[usize]>,
+    /// `None` for the seed.
+    pub(crate) rivals: Option<Rivals>,
+}
+
+/// The members of the archive at one moment, as one child sees them.
+#[derive(Clone, Debug)]
+pub(crate) struct Rivals {
+    pub(crate) members: Arc<Posterior>,
+    pub(crate) leader: CandidateIndex,
+    /// The number of positions in the leader's row.
+    pub(crate) length: usize,
+    /// The child's parents.
+    pub(crate) ancestors: Ancestors,
 }
 
 /// One known place of a candidate's row.

@@ -8,29 +8,11 @@ use std::sync::Arc;
 
 use gepa_archive::CandidateIndex;
 
-use super::evaluation::{ParetoEvaluation, RowPlan, RowQuestion, RowScore, RowStep, RungVerdict};
+use super::evaluation::{
+    ParetoEvaluation, Rivals, RowPlan, RowQuestion, RowScore, RowStep, RungVerdict,
+};
 use crate::config::GrowingSettings;
-use crate::posterior::{Ancestors, Posterior};
 use crate::random::RandomSource;
-
-/// What a child is compared with: the members as they stood when its gate was committed.
-#[derive(Clone, Debug)]
-pub(crate) struct Field {
-    pub(crate) order: Arc<[usize]>,
-    /// `None` for the seed.
-    pub(crate) rivals: Option<Rivals>,
-}
-
-/// The members of the archive at one moment, as one child sees them.
-#[derive(Clone, Debug)]
-pub(crate) struct Rivals {
-    pub(crate) members: Arc<Posterior>,
-    pub(crate) leader: CandidateIndex,
-    /// The number of positions in the leader's row.
-    pub(crate) length: usize,
-    /// The child's parents.
-    pub(crate) ancestors: Ancestors,
-}
 
 /// `search.evaluation = "growing"`.
 #[derive(Clone, Debug)]

@@ -19,6 +19,7 @@ mod minibatch;
 mod parent;
 mod policies;
 mod spread;
+mod standing;
 mod stop;
 mod winner;
 
@@ -26,13 +27,14 @@ pub use acceptance::{AcceptanceRule, GateQuestion};
 pub(crate) use answers::{Question, Seat};
 pub use components::{ComponentQuestion, ComponentSelector};
 pub(crate) use configured::PolicySet;
+pub(crate) use evaluation::{Field, Rivals};
 pub use evaluation::{
     Full, ParetoEvaluation, RowPlan, RowQuestion, RowScore, RowStep, RungVerdict,
 };
 pub use growing::Growing;
-pub(crate) use growing::{Field, Rivals};
 pub use minibatch::{EpochShuffled, MinibatchQuestion, MinibatchSampler};
 pub use parent::{ParentQuestion, ParentSelector};
 pub use policies::Policies;
-pub use stop::{Account, Standing, StopAnswer, StopCondition};
+pub use standing::{Account, Standing};
+pub use stop::{StopAnswer, StopCondition};
 pub use winner::{BestMean, WinnerChoice};

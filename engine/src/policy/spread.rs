@@ -3,7 +3,7 @@
 use gepa_archive::{CandidateIndex, InstanceIndex};
 use gepa_statistics::TwoWay;
 
-use super::stop::Standing;
+use super::standing::Standing;
 use crate::stop::StopReason;
 
 /// Before three passes over the training examples the search is not judged.

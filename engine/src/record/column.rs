@@ -4,19 +4,10 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
-use gepa_archive::{Candidate, CandidateIndex, ContentId, Origin};
-use gepa_evaluation::{ExampleId, FailureKind, MicroUsd, Phase, PromptTemplate, Stage, Usage};
-use indexmap::IndexMap;
+use gepa_evaluation::Usage;
 use serde::Serialize;
 use serde::de::value::{Error as WordError, StrDeserializer};
 use serde::de::{Deserialize, DeserializeOwned, IntoDeserializer};
-
-use super::rows::{CandidateStatus, RunSummary};
-use crate::counters::Counters;
-use crate::event::{
-    CloseReason, ReflectionFailure, ReflectionFailureKind, SnapshotTag, ValidationResult,
-};
-use crate::ids::{RunId, Seq, Timestamp, TrialKey};
 
 /// One value of a row, in the types that every SQL database has.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,7 +122,7 @@ macro_rules! columns {
 pub(crate) use columns;
 
 impl ColumnError {
-    fn new(error: impl Display) -> Self {
+    pub(super) fn new(error: impl Display) -> Self {
         Self(error.to_string())
     }
 }
@@ -160,25 +151,25 @@ impl<'a> Cell<'a> {
         }
     }
 
-    fn integer(self) -> Result<i64, ColumnError> {
+    pub(super) fn integer(self) -> Result<i64, ColumnError> {
         match self {
             Self::Integer(integer) => Ok(integer),
             _ => Err(ColumnError::new("not an integer")),
         }
     }
 
-    fn into_text(self) -> Result<Cow<'a, str>, ColumnError> {
+    pub(super) fn into_text(self) -> Result<Cow<'a, str>, ColumnError> {
         match self {
             Self::Text(text) => Ok(text),
             _ => Err(ColumnError::new("not a text")),
         }
     }
 
-    fn into_json<T: DeserializeOwned>(self) -> Result<T, ColumnError> {
+    pub(super) fn into_json<T: DeserializeOwned>(self) -> Result<T, ColumnError> {
         serde_json::from_str(&self.into_text()?).map_err(ColumnError::new)
     }
 
-    fn into_word<T: for<'de> Deserialize<'de>>(self) -> Result<T, ColumnError> {
+    pub(super) fn into_word<T: for<'de> Deserialize<'de>>(self) -> Result<T, ColumnError> {
         let text = self.into_text()?;
         let name: StrDeserializer<'_, WordError> = (*text).into_deserializer();
         T::deserialize(name).map_err(ColumnError::new)
@@ -207,202 +198,6 @@ impl<T: Column> Column for Option<T> {
     }
 }
 
-macro_rules! integers {
-    ($($type:ty: $get:expr, $make:expr;)*) => { $(
-        impl Column for $type {
-            fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-                cells.push(Cell::count(u64::from(($get)(self))));
-            }
-
-            fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
-                let stored = cells.next()?.integer()?;
-                let number = stored.try_into().map_err(|_| ColumnError::new("out of range"))?;
-                Ok(($make)(number))
-            }
-        }
-    )* };
-}
-
-integers! {
-    u32: |number: &u32| *number, |number: u32| number;
-    u64: |number: &u64| *number, |number: u64| number;
-    Seq: |seq: &Seq| seq.0, Seq;
-    CandidateIndex: |index: &CandidateIndex| index.0, CandidateIndex;
-    MicroUsd: |cost: &MicroUsd| cost.0, MicroUsd;
-}
-
-macro_rules! words {
-    ($($type:ty: $name:expr;)*) => { $(
-        impl Column for $type {
-            fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-                cells.push(($name)(*self));
-            }
-
-            fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
-                cells.next()?.into_word()
-            }
-        }
-    )* };
-}
-
-words! {
-    Phase: |phase: Phase| Cell::text(phase.as_str());
-    Stage: |stage: Stage| Cell::text(stage.as_str());
-    Origin: |origin: Origin| Cell::text(origin.as_str());
-    CandidateStatus: |status: CandidateStatus| Cell::text(status.as_str());
-    CloseReason: Cell::word;
-    ReflectionFailureKind: Cell::word;
-}
-
-macro_rules! json {
-    ($($type:ty),* $(,)?) => { $(
-        impl Column for $type {
-            fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-                cells.push(Cell::json(self));
-            }
-
-            fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
-                cells.next()?.into_json()
-            }
-        }
-    )* };
-}
-
-json! {
-    serde_json::Value, PromptTemplate, RunSummary, Counters, Candidate, IndexMap<String, f64>,
-    Vec<ExampleId>, Vec<CandidateIndex>, Vec<Option<f64>>, Vec<ValidationResult>,
-}
-
-impl Column for f64 {
-    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.push(Cell::Real(*self));
-    }
-
-    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
-        match cells.next()? {
-            Cell::Real(number) => Ok(number),
-            Cell::Integer(number) => Ok(number as Self),
-            _ => Err(ColumnError::new("not a number")),
-        }
-    }
-}
-
-impl Column for bool {
-    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.push(Cell::Integer((*self).into()));
-    }
-
-    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
-        Ok(cells.next()?.integer()? != 0)
-    }
-}
-
-impl Column for String {
-    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.push(Cell::text(self));
-    }
-
-    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
-        cells.next()?.into_text().map(Cow::into_owned)
-    }
-}
-
-impl Column for Timestamp {
-    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.push(Cell::Integer(self.0));
-    }
-
-    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
-        cells.next()?.integer().map(Self)
-    }
-}
-
-impl Column for RunId {
-    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.push(Cell::text(self.as_str()));
-    }
-
-    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
-        cells.next()?.into_text()?.parse().map_err(ColumnError::new)
-    }
-}
-
-impl Column for ContentId {
-    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.push(Cell::Text(Cow::Owned(self.to_string())));
-    }
-
-    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
-        cells.next()?.into_text()?.parse().map_err(ColumnError::new)
-    }
-}
-
-/// An integer or a name. An integer too large for a database is stored as a negative one.
-impl Column for ExampleId {
-    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.push(match self {
-            Self::Seed(seed) => Cell::Integer(*seed as i64),
-            Self::Name(name) => Cell::text(name),
-        });
-    }
-
-    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
-        match cells.next()? {
-            Cell::Integer(seed) => Ok(Self::Seed(seed as u64)),
-            Cell::Text(name) => Ok(Self::from(&*name)),
-            _ => Err(ColumnError::new("neither an integer nor a name")),
-        }
-    }
-}
-
-/// The tag's name in exports, which differs from the one in the journal.
-impl Column for SnapshotTag {
-    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.push(Cell::text(self.as_str()));
-    }
-
-    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
-        let stored = cells.next()?.into_text()?;
-        let mut tags = [Self::Seed, Self::Improvement, Self::Best, Self::Final].into_iter();
-        let tag = tags.find(|tag| tag.as_str() == stored);
-        tag.ok_or_else(|| ColumnError::new("no such tag"))
-    }
-}
-
-/// Iteration and index.
-impl Column for TrialKey {
-    const WIDTH: usize = 2;
-
-    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        self.iteration.write(cells);
-        self.index.write(cells);
-    }
-
-    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
-        Ok(Self {
-            iteration: Column::read(cells)?,
-            index: Column::read(cells)?,
-        })
-    }
-}
-
-/// Kind and message.
-impl Column for ReflectionFailure {
-    const WIDTH: usize = 2;
-
-    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        self.kind.write(cells);
-        self.message.write(cells);
-    }
-
-    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
-        Ok(Self {
-            kind: Column::read(cells)?,
-            message: Option::read(cells)?.unwrap_or_default(),
-        })
-    }
-}
-
 /// A usage as seven counts.
 pub fn usage_cells(usage: Usage) -> [Cell<'static>; 7] {
     [
@@ -415,42 +210,4 @@ pub fn usage_cells(usage: Usage) -> [Cell<'static>; 7] {
         usage.unpriced_calls,
     ]
     .map(Cell::count)
-}
-
-/// Calls, prompt, completion, cached and unknown tokens, micro-dollars, unpriced calls.
-impl Column for Usage {
-    const WIDTH: usize = 7;
-
-    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.extend(usage_cells(*self));
-    }
-
-    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
-        Ok(Self {
-            calls: Column::read(cells)?,
-            prompt_tokens: Column::read(cells)?,
-            completion_tokens: Column::read(cells)?,
-            cached_tokens: Column::read(cells)?,
-            unknown_tokens: Column::read(cells)?,
-            cost: Column::read(cells)?,
-            unpriced_calls: Column::read(cells)?,
-        })
-    }
-}
-
-/// How a rollout ended: `scored`, or the kind of failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct OutcomeWord(pub(super) Option<FailureKind>);
-
-impl Column for OutcomeWord {
-    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.push(Cell::text(self.0.map_or("scored", FailureKind::as_str)));
-    }
-
-    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
-        match cells.next()? {
-            Cell::Text(word) if word == "scored" => Ok(Self(None)),
-            cell => cell.into_word().map(|kind| Self(Some(kind))),
-        }
-    }
 }

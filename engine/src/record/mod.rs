@@ -6,6 +6,7 @@
 mod column;
 mod endings;
 pub mod export;
+mod fields;
 mod project;
 mod rows;
 mod scores_seen;
@@ -15,7 +16,7 @@ mod tokens;
 
 pub use column::{Cell, CellReader, Column, ColumnError, Stored, usage_cells};
 pub use endings::Endings;
-pub use project::{Change, Projector};
+pub use project::{Change, Misfit, Projector};
 pub use rows::{
     ActRow, CANDIDATE_EXPORT, CandidateRow, CandidateStatus, GateRow, ROLLOUT_EXPORT,
     ReflectionRow, Rest, RolloutRow, RunRow, RunStatus, RunSummary, SnapshotRow, TRIAL_EXPORT,
@@ -23,5 +24,5 @@ pub use rows::{
 };
 pub use scores_seen::ScoresSeen;
 pub use statistics::statistics;
-pub use tables::{CandidateTable, Misfit, Tables, TrialTable};
+pub use tables::{CandidateTable, Tables, TrialTable};
 pub use tokens::token_estimate;

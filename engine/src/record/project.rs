@@ -45,6 +45,10 @@ pub enum Change {
     Snapshot(Box<SnapshotRow>),
 }
 
+/// Why a change was not made: it fits no row, or the row to add exists already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit(pub String);
+
 /// Folds a run's events into its summary and the changes of its rows.
 #[derive(Clone, Debug)]
 pub struct Projector {

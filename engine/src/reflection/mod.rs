@@ -22,6 +22,7 @@ pub(crate) use copies::ShownWords;
 pub use examples::render_examples;
 pub use model::ModelProposer;
 pub use reply::read_reply;
+pub(crate) use rules::TextDemands;
 pub use rules::TextRules;
 pub use template::{Template, TemplateError};
 #[cfg(test)]

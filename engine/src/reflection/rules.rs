@@ -2,10 +2,21 @@
 
 use std::sync::Arc;
 
-use gepa_evaluation::{TextRequirements, estimated_tokens};
+use gepa_evaluation::{TextPattern, TextRequirements, estimated_tokens};
 
-use crate::config::{CopiedExamples, TextDemands};
+use crate::config::CopiedExamples;
 use crate::event::{ReflectionFailure, ReflectionFailureKind};
+
+/// The demands on one component's texts, with their patterns read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TextDemands {
+    pub(crate) requirements: TextRequirements,
+    /// In the order of `requirements.forbidden`.
+    pub(crate) patterns: Vec<Arc<dyn TextPattern>>,
+    pub(crate) max_chars: Option<usize>,
+    /// Whether the settings bound the length of this component's texts.
+    pub(crate) limits_length: bool,
+}
 
 /// What a new text must satisfy.
 #[derive(Clone, Debug)]

@@ -147,6 +147,17 @@ impl RunBuilder {
         self
     }
 
+    /// Runs of the same store whose outcomes this run knows. A rollout of a candidate on an example
+    /// of which one of them has an outcome is not executed; the outcome is journaled as recalled.
+    ///
+    /// Their evaluator must be the one of this run; otherwise the scores cannot be compared. It
+    /// holds for a run that is [started](Self::start). A run that is resumed executes what it had
+    /// not recalled before.
+    pub fn knowing(mut self, runs: impl IntoIterator<Item = RunId>) -> Self {
+        self.knowing.extend(runs);
+        self
+    }
+
     /// Stores the run and starts it.
     pub async fn start(mut self) -> Result<RunHandle, RunError> {
         check_budget(&self.config, &self.policies)?;

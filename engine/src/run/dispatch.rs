@@ -13,7 +13,7 @@ use gepa_evaluation::{
 use tokio::time::Instant;
 
 use super::call::{Answer, Call};
-use super::facts::{Earlier, RolloutJob};
+use super::facts::{DispatchOutcome, Earlier, RolloutJob};
 use super::in_flight::{FinishedCall, InFlight};
 use super::pace::Pace;
 use super::reflection::usage_of;
@@ -69,23 +69,6 @@ enum Flow {
     Paused,
     /// No work is started, and rollouts that wait for another attempt are suspended.
     Closing,
-}
-
-/// The outcome of a wait for work.
-pub(super) enum DispatchOutcome {
-    /// A fact to journal.
-    Fact(Fact),
-    /// Facts to journal.
-    Facts(Vec<Fact>),
-    /// The provider is down; the run must pause.
-    ProviderDown {
-        /// The error that showed it.
-        reason: String,
-        /// A fact to journal as well, if attempts have cost anything.
-        attempts: Option<Fact>,
-    },
-    /// Nothing to journal.
-    Nothing,
 }
 
 impl Dispatcher {

@@ -8,8 +8,9 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::task;
 use tokio::time::Instant;
 
-use super::dispatch::{DispatchOutcome, Dispatcher};
+use super::dispatch::Dispatcher;
 use super::error::RunError;
+use super::facts::DispatchOutcome;
 use super::handle::Command;
 use super::journal::Journal;
 use super::known::recalled;

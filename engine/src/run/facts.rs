@@ -1,4 +1,4 @@
-//! Turns the answers to a rollout's attempts into the fact that is journaled.
+//! What becomes of an answer: the fact that is journaled, or the news that a provider is down.
 
 use std::sync::Arc;
 
@@ -26,6 +26,23 @@ pub(super) struct Earlier {
     pub(super) judge_usage: Usage,
     /// The error of the last attempt.
     pub(super) failure: Outcome,
+}
+
+/// The outcome of a wait for work.
+pub(super) enum DispatchOutcome {
+    /// A fact to journal.
+    Fact(Fact),
+    /// Facts to journal.
+    Facts(Vec<Fact>),
+    /// The provider is down; the run must pause.
+    ProviderDown {
+        /// The error that showed it.
+        reason: String,
+        /// A fact to journal as well, if attempts have cost anything.
+        attempts: Option<Fact>,
+    },
+    /// Nothing to journal.
+    Nothing,
 }
 
 impl RolloutJob {

@@ -1,25 +1,11 @@
 //! Outcomes that other runs bought and this run need not buy.
 
-use super::builder::RunBuilder;
 use super::error::RunError;
 use crate::core::{RolloutWork, Work};
 use crate::event::{EventBody, Fact, RolloutSettled};
 use crate::ids::RunId;
 use crate::replay::{Recorded, read_all};
 use crate::store::Store;
-
-impl RunBuilder {
-    /// Runs of the same store whose outcomes this run knows. A rollout of a candidate on an example
-    /// of which one of them has an outcome is not executed; the outcome is journaled as recalled.
-    ///
-    /// Their evaluator must be the one of this run; otherwise the scores cannot be compared. It
-    /// holds for a run that is [started](Self::start). A run that is resumed executes what it had
-    /// not recalled before.
-    pub fn knowing(mut self, runs: impl IntoIterator<Item = RunId>) -> Self {
-        self.knowing.extend(runs);
-        self
-    }
-}
 
 /// What these runs bought, for any purpose.
 pub(super) async fn known_by(store: &dyn Store, runs: &[RunId]) -> Result<Vec<Recorded>, RunError> {

@@ -10,7 +10,7 @@ use gepa_evaluation::{
 };
 use indexmap::IndexMap;
 
-use super::dispatch::DispatchOutcome;
+use super::facts::DispatchOutcome;
 use crate::core::ReflectionWork;
 use crate::event::{Fact, ReflectionFailure, ReflectionFailureKind, ReflectionSettled};
 use crate::ids::Timestamp;

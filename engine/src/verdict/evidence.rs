@@ -6,9 +6,12 @@ use gepa_evaluation::{ExampleId, Stage};
 use gepa_statistics::{Comparison, Corrected, Estimate, Sequential, TwoWay, corrected_mean, gap};
 use serde::Serialize;
 
-use super::CONFIDENCE;
 use super::tables::RunTables;
 use crate::record::CandidateRow;
+
+/// The confidence of a verdict's interval, and one minus the risk that a run in which nothing is
+/// better ends with `better`, however often it is extended and scored again.
+pub const CONFIDENCE: f64 = 0.95;
 
 /// The comparison of a candidate with the seed.
 #[derive(Clone, Debug, PartialEq, Serialize)]

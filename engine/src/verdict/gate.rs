@@ -4,10 +4,10 @@ use gepa_evaluation::ExampleId;
 use gepa_statistics::Comparison;
 use serde::Serialize;
 
-use super::evidence::{ComparedSet, Evidence, Pairs, compare};
+use super::evidence::{CONFIDENCE, ComparedSet, Evidence, Pairs, compare};
+use super::statement::Verdict;
 use super::tables::RunTables;
 use super::words::further;
-use super::{CONFIDENCE, Verdict};
 use crate::record::CandidateRow;
 
 /// What a candidate must show.

@@ -3,8 +3,7 @@
 use gepa_statistics::detectable_difference;
 use serde::Serialize;
 
-use super::CONFIDENCE;
-use super::evidence::ComparedSet;
+use super::evidence::{CONFIDENCE, ComparedSet};
 use crate::config::Config;
 
 /// Shares of examples on which a candidate and the seed differ; recorded runs lie between.

@@ -3,7 +3,7 @@
 use gepa_statistics::{Comparison, Method};
 
 use super::evidence::{ComparedSet, Evidence};
-use super::{Verdict, VerdictKind, WithExcluded};
+use super::statement::{Verdict, VerdictKind, WithExcluded};
 
 /// The verdict in one sentence, without a full stop.
 pub(super) fn sentence(verdict: &Verdict) -> String {

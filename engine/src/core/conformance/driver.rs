@@ -8,7 +8,8 @@ use gepa_archive::Candidate;
 use gepa_evaluation::{ExampleId, FailureKind, Outcome, PromptTemplate, Scored, Stage, Usage};
 use gepa_testing::{Rewriting, World};
 
-use super::super::{Core, Part, RolloutWork, Work};
+use super::super::state::{Core, Part};
+use super::super::work::{RolloutWork, Work};
 use super::recording::Header;
 use super::twister::Twister;
 use crate::config::{

@@ -10,7 +10,7 @@ use super::driver::Driver;
 use super::recording::{Header, Recording, files, fresh_files};
 use super::records::{Recorder, hex, objectives};
 use super::rules::{Standing, Stop};
-use crate::core::Part;
+use crate::core::state::Part;
 use crate::event::Decision;
 use crate::stop::StopReason;
 

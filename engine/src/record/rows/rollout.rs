@@ -5,7 +5,7 @@ use gepa_evaluation::{ExampleId, FailureKind, MicroUsd, Outcome, Phase, Stage, U
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::super::column::{Cell, OutcomeWord, columns, usage_cells};
+use super::super::column::{Cell, CellReader, Column, ColumnError, columns, usage_cells};
 use super::super::export::ExportColumn;
 use crate::event::RolloutSettled;
 use crate::ids::{RunId, Seq, Timestamp, TrialKey};
@@ -190,3 +190,20 @@ pub const ROLLOUT_EXPORT: &[ExportColumn<(), RolloutRow>] = &[
     ("started_at", |(), row| json!(row.started_at.to_string())),
     ("finished_at", |(), row| json!(row.finished_at.to_string())),
 ];
+
+/// How a rollout ended: `scored`, or the kind of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct OutcomeWord(Option<FailureKind>);
+
+impl Column for OutcomeWord {
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.push(Cell::text(self.0.map_or("scored", FailureKind::as_str)));
+    }
+
+    fn read(cells: &mut impl CellReader) -> Result<Self, ColumnError> {
+        match cells.next()? {
+            Cell::Text(word) if word == "scored" => Ok(Self(None)),
+            cell => cell.into_word().map(|kind| Self(Some(kind))),
+        }
+    }
+}

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use gepa_archive::CandidateIndex;
 
-use super::Misfit;
 use crate::event::{CandidateAccepted, RowExtended, ValidationResult};
 use crate::ids::Seq;
-use crate::record::project::Change;
+use crate::record::project::{Change, Misfit};
 use crate::record::rows::{CandidateRow, CandidateStatus};
 
 /// The candidates of a run. Rows are shared, so that readers copy them without holding a lock.

@@ -9,17 +9,13 @@ pub use trials::TrialTable;
 
 use std::sync::Arc;
 
-use super::project::{Change, Projector};
+use super::project::{Change, Misfit, Projector};
 use super::rows::{
     CandidateRow, ReflectionRow, RolloutRow, RunRow, RunSummary, SnapshotRow, TrialRow,
 };
 use super::tokens::token_estimate;
 use crate::event::{Decision, Event, EventBody, SnapshotTaken};
 use crate::ids::{RunId, Seq};
-
-/// Why a change was not made: it fits no row, or the row to add exists already.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Misfit(pub String);
 
 /// The tables of one run.
 #[derive(Clone, Debug)]

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Misfit;
 use crate::event::TrialFinished;
 use crate::ids::{Seq, Timestamp, TrialKey};
-use crate::record::project::Change;
+use crate::record::project::{Change, Misfit};
 use crate::record::rows::{RolloutRow, TrialRow};
 
 /// The trials of a run, and their rollouts. Rows of trials are shared, so that readers copy them
