@@ -95,7 +95,10 @@ listens on loopback only. Its address is printed on stderr. A signal interrupts 
 that is started again on the same store resumes them.
 
 With a store of the form postgres://USER@HOST/DATABASE any number of servers on any number of machines
-share its jobs. Each answers for all of them. When one dies, another takes its jobs up within 10 s.";
+share its jobs. Each answers for all of them. When one dies, another takes its jobs up within 10 s.
+
+With --queue workers execute the rollouts: `gepa worker --evaluator CONFIG --queue URL`, where CONFIG is the
+config of the jobs. GEPA_QUEUE_USER and GEPA_QUEUE_PASSWORD, or GEPA_QUEUE_TOKEN, are the credentials.";
 
 const COPY_NOTES: &str = "\
 The source is not changed. A run that a process is working on is refused, and so is one whose id the
@@ -378,6 +381,14 @@ pub(crate) struct ServeArguments {
     /// A file of keys with roles and tenants; it is read again when it changes
     #[arg(long, value_name = "FILE")]
     pub(crate) keys: Option<PathBuf>,
+    /// Let workers execute the rollouts of all jobs; they take them from this NATS server
+    #[cfg(feature = "queue")]
+    #[arg(long, value_name = "URL")]
+    pub(crate) queue: Option<String>,
+    /// Share the limits of providers' keys with all processes that name this NATS server
+    #[cfg(feature = "queue")]
+    #[arg(long, value_name = "URL")]
+    pub(crate) limits: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gepa_engine::{RunId, Store, StoreError};
 use gepa_jobs::JobMark;
 use gepa_postgres::{PostgresStore, TenantLimits};
-use gepa_server::{Fleet, TenantQuota};
+use gepa_server::{Backlog, Fleet, TenantQuota};
 
 /// The queue of jobs in the store.
 pub(crate) struct PostgresFleet(pub(crate) Arc<PostgresStore>);
@@ -64,6 +64,11 @@ impl Fleet for PostgresFleet {
 
     async fn received(&self, jobs: &[RunId]) -> Result<Vec<(RunId, String)>, StoreError> {
         self.0.take_commands(jobs).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let (jobs, oldest) = self.0.backlog().await?;
+        Ok(Backlog { jobs, oldest })
     }
 
     async fn note(&self, job: &RunId, waiting_for: &str) -> Result<(), StoreError> {

@@ -43,4 +43,6 @@ pub use schema::config_schema;
 pub use stored_text::stored_as_toml;
 pub use submitted::SubmittedConfig;
 pub use task::{ConnectedTask, TaskConfig};
-pub use workers::{LimitsSettings, WorkersSettings};
+#[cfg(feature = "queue")]
+pub use workers::share_limits;
+pub use workers::{JobQueue, LimitsSettings, WorkersSettings};

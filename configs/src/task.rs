@@ -25,6 +25,7 @@ use crate::prompt_check::check_prompt;
 use crate::raw::{DatasetTaskSettings, EvaluatorSettings, ProposerSettings, RawConfig};
 use crate::task_app;
 use crate::task_data::{check_scorer, example_sets, load_dataset, notes_on_rows};
+use crate::workers::JobQueue;
 
 /// The provider that needs no network.
 pub(crate) const RULEBOOK: &str = "rulebook";
@@ -220,6 +221,24 @@ impl TaskConfig {
     pub async fn connect(&self, services: &Services) -> Result<ConnectedTask, ConfigError> {
         let connected = self.connect_parts(services).await;
         connected.map_err(|problems| self.document.locate_all(problems))
+    }
+
+    /// The same with rollouts that workers execute, which take them from this queue.
+    pub async fn connect_over(
+        &self,
+        queue: &JobQueue,
+        services: &Services,
+    ) -> Result<ConnectedTask, ConfigError> {
+        #[cfg(feature = "queue")]
+        {
+            let connected = self.connect_over_queue(queue.queue(), services).await;
+            connected.map_err(|problems| self.document.locate_all(problems))
+        }
+        #[cfg(not(feature = "queue"))]
+        {
+            let _ = services;
+            queue.unreachable()
+        }
     }
 
     /// The same in this process, also where `[workers]` names a queue.

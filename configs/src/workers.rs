@@ -100,6 +100,27 @@ pub(crate) fn check_address(key: &str, url: &str, problems: &mut Vec<Problem>) {
     }
 }
 
+/// A connection to the queue through which the jobs of a server hand their rollouts to workers. Made by
+/// [`JobQueue::connect`], in builds with the feature `queue`.
+#[derive(Clone, Debug)]
+pub struct JobQueue {
+    #[cfg(feature = "queue")]
+    queue: std::sync::Arc<gepa_queue::Queue>,
+    #[cfg(not(feature = "queue"))]
+    never: std::convert::Infallible,
+}
+
+#[cfg(not(feature = "queue"))]
+impl JobQueue {
+    /// Cannot be called: there is no queue in this build.
+    pub(crate) fn unreachable(&self) -> ! {
+        match self.never {}
+    }
+}
+
+#[cfg(feature = "queue")]
+pub use connected::share_limits;
+
 #[cfg(feature = "queue")]
 mod connected {
     use std::num::NonZeroUsize;
@@ -108,16 +129,57 @@ mod connected {
 
     use gepa_engine::Problem;
     use gepa_evaluation::{Evaluator, EvaluatorInfo};
-    use gepa_models::Models;
+    use gepa_models::{Environment, Models};
     use gepa_queue::{
-        Address, Described, Desk, DeskSettings, LimitBucket, Login, Offer, Queue, QueueEvaluator,
-        QueueProposer, new_process_name,
+        Address, Described, Desk, DeskSettings, LimitBucket, Login, Offer, Queue, QueueError,
+        QueueEvaluator, QueueProposer, new_process_name,
     };
     use gepa_tasks::Services;
 
     use crate::raw::EvaluatorSettings;
     use crate::resume::{flatten, is_free, json, names_file};
     use crate::task::{ConnectedTask, TaskConfig, problem};
+
+    use super::JobQueue;
+
+    impl JobQueue {
+        /// Connects to the NATS server with JetStream at `url`, with the environment's credentials. The
+        /// connection comes back by itself when it is lost.
+        ///
+        /// # Errors
+        /// Within a few seconds: nothing answers, or the server refuses what is needed.
+        pub async fn connect(url: &str, environment: &Environment) -> Result<Self, QueueError> {
+            let queue = Queue::connect(&address(url, environment)).await?;
+            Ok(Self {
+                queue: Arc::new(queue),
+            })
+        }
+
+        pub(crate) fn queue(&self) -> Arc<Queue> {
+            Arc::clone(&self.queue)
+        }
+    }
+
+    /// Shares the limits of these models with all processes that name the same server.
+    ///
+    /// # Errors
+    /// As [`JobQueue::connect`].
+    pub async fn share_limits(
+        models: &Models,
+        url: &str,
+        environment: &Environment,
+    ) -> Result<(), QueueError> {
+        let bucket = LimitBucket::open(&address(url, environment)).await?;
+        models.share_limits(Arc::new(bucket), new_process_name());
+        Ok(())
+    }
+
+    fn address(url: &str, environment: &Environment) -> Address {
+        Address {
+            url: url.to_owned(),
+            login: Login::of_variables(|name| environment.get(name)),
+        }
+    }
 
     impl TaskConfig {
         /// What a worker must offer to execute this task's rollouts, and what a worker with this config
@@ -168,9 +230,7 @@ mod connected {
 
         /// An address with the environment's credentials.
         pub fn address(&self, url: String) -> Address {
-            let environment = self.environment();
-            let login = Login::of_variables(|name| environment.get(name));
-            Address { url, login }
+            address(&url, self.environment())
         }
 
         /// Shares the limits of the models of this process, if the config says so.
@@ -206,12 +266,21 @@ mod connected {
             address: &Address,
             services: &Services,
         ) -> Result<ConnectedTask, Vec<Problem>> {
+            let queue = Queue::connect(address).await;
+            let queue = Arc::new(queue.map_err(|error| problem("workers.queue", &error))?);
+            self.connect_over_queue(queue, services).await
+        }
+
+        /// The same over a connection that is there.
+        pub(crate) async fn connect_over_queue(
+            &self,
+            queue: Arc<Queue>,
+            services: &Services,
+        ) -> Result<ConnectedTask, Vec<Problem>> {
             self.share_limits(&services.models).await?;
             let models = &services.models.for_run();
             let described = self.described_evaluator(models)?;
             let proposer = self.proposer(models).await?;
-            let queue = Queue::connect(address).await;
-            let queue = Arc::new(queue.map_err(|error| problem("workers.queue", &error))?);
             let settings = DeskSettings {
                 longest_outage: Duration::from_secs_f64(self.raw.workers.outage_seconds),
             };

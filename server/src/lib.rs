@@ -24,7 +24,7 @@ pub use dashboard::{
     ReportError, Resource, RunEntry, ViewError, Viewer, Views, delete_run, write_comparison,
     write_report,
 };
-pub use jobs::{ConfiguredJobs, Fleet, JobSource, OutageSettings, PreparedJob};
+pub use jobs::{Backlog, ConfiguredJobs, Fleet, JobSource, OutageSettings, PreparedJob};
 pub use routes::{MAX_EVENTS, OPENAPI, route_paths};
 pub use server::{Server, StartError};
 pub use settings::ServerSettings;

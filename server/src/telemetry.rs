@@ -5,10 +5,12 @@ use std::sync::OnceLock;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
+use metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::jobs::Backlog;
 use crate::listener;
 
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
@@ -17,6 +19,12 @@ static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 /// keeps the metrics, and `/metrics` answers 404.
 pub(crate) fn install() {
     RECORDER.get_or_init(|| PrometheusBuilder::new().install_recorder().ok());
+}
+
+/// Sets the gauges of waiting jobs, by which engines can be scaled.
+pub(crate) fn jobs(backlog: Backlog) {
+    gauge!("gepa_jobs_waiting").set(backlog.jobs as f64);
+    gauge!("gepa_jobs_oldest_wait_seconds").set(backlog.oldest.as_secs_f64());
 }
 
 /// All metrics; `None` if another recorder keeps them.

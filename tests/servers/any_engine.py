@@ -178,6 +178,14 @@ def live_events(engine: Engine, job: str) -> int:
     return arrived - 1
 
 
+def metric(engine: Engine, name: str) -> float:
+    """A gauge on the page of metrics."""
+    request = urllib.request.Request(f"{engine.address}/metrics", headers={"authorization": f"Bearer {SERVER_KEY}"})
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        lines = reply.read().decode().splitlines()
+    return next(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
+
+
 def roles(engines: list[Engine], app: str, keys: Path) -> None:
     reader, alice, bob = (Client(engines[0], f"{name}-key") for name in ("reader", "alice", "bob"))
     expect("a reader reads", reader.ask("GET", JOBS)[0], 200)
@@ -191,6 +199,9 @@ def roles(engines: list[Engine], app: str, keys: Path) -> None:
     low, high = alice.submit(app, 60), alice.submit(app, 60, priority=5)
     expect("another tenant's job", bob.ask("POST", f"{JOBS}/{first}/cancel")[0], 403)
     time.sleep(1.5)
+    shown = [metric(engine, "gepa_jobs_waiting") for engine in engines]
+    expect("the waiting jobs that each engine shows", shown, [2.0, 2.0])
+    expect("the oldest has waited", 1.0 < metric(engines[0], "gepa_jobs_oldest_wait_seconds") < 30.0, True)
     expect("jobs beyond the quota", [alice.detail(job)["status"] for job in (low, high)], ["queued", "queued"])
     alice.until("the first job ends", first, status("succeeded"))
     ended = alice.until("the job of a greater priority ends", high, status("succeeded"))

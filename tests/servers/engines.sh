@@ -7,3 +7,8 @@ shift
 [[ $gepa = /* ]] || gepa=$OLDPWD/$gepa
 python3 any_engine.py "$gepa"
 python3 engines_die.py "$gepa" "$@"
+if [ -n "${GEPA_NATS_SERVER:-}" ]; then
+    python3 engines_die.py "$gepa" --jobs 12 --workers 6 --kill-queue
+else
+    echo "SKIPPED: no NATS server, so no engines hand rollouts to workers"
+fi

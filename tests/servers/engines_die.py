@@ -1,10 +1,13 @@
-"""Engines on one PostgreSQL store that are killed at random while they work on jobs.
+"""Engines on one PostgreSQL store, and workers, that are killed at random while they work on jobs.
 
 Usage: postgres.sh with python3 engines_die.py GEPA [--jobs N] [--engines N] [--seconds-between-kills S]
+       [--workers N [--slots N] [--kill-queue]]
 
-Needs GEPA_TEST_POSTGRES and GEPA_TEST_PGBOUNCER; the last engine goes through the pooler. Fails unless
-all jobs succeed, no rollout is settled twice, and the provider was called as often as the journals say
-plus the calls that were in flight at a kill. Prints how long jobs of a killed engine were without one.
+Needs GEPA_TEST_POSTGRES and GEPA_TEST_PGBOUNCER; the last engine goes through the pooler. With workers the
+engines hand all rollouts to them through a NATS server (GEPA_NATS_SERVER), which is killed as well where
+--kill-queue says so. Fails unless all jobs succeed, no rollout is settled twice, and the provider was called
+as often as the journals say plus the calls that were in flight at a kill. Prints how long jobs of a killed
+engine were without one.
 """
 
 from __future__ import annotations
@@ -21,8 +24,10 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
+import over_queue
 import world
 
 JOBS = "/api/prompt-learning/online/jobs"
@@ -89,6 +94,9 @@ def main() -> int:
     parser.add_argument("--budget", type=int, default=60)
     parser.add_argument("--latency", type=float, default=0.15)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--slots", type=int, default=2)
+    parser.add_argument("--kill-queue", action="store_true")
     arguments = parser.parse_args()
     gepa = os.path.abspath(arguments.gepa)
     schema = f"crash_{os.getpid()}"
@@ -108,29 +116,43 @@ def main() -> int:
     draw = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
         urls = [direct] * (arguments.engines - 1) + [pooled]
-        engines = [Engine(gepa, url, environment, folder) for url in urls]
+        queue = over_queue.Queue(folder) if arguments.workers else None
+        more = ["--queue", queue.url] if queue else []
+        engines = [Engine(gepa, url, environment, folder, more) for url in urls]
+        workers: list[over_queue.Worker] = []
+        if queue:
+            config = over_queue.write_config(Path(folder) / "job.toml", app, arguments.budget)
+            workers += [
+                over_queue.Worker(gepa, queue.url, config, environment, arguments.slots) for _ in range(arguments.workers)
+            ]
+        others: list[Any] = [*workers, queue] if arguments.kill_queue else [*workers]
         try:
             jobs = [
                 draw.choice(engines).ask(JOBS, world.submission(app, arguments.budget, seed))["job_id"]
                 for seed in range(arguments.jobs)
             ]
-            kills, gaps = work(arguments, engines, database, jobs, draw)
-            failed = check(engines, database, ledger, jobs, kills, gaps)
+            kills, gaps = work(arguments, engines, others, database, jobs, draw)
+            failed = check(arguments, engines, database, ledger, jobs, kills, gaps)
         finally:
-            for engine in engines:
-                engine.process.send_signal(signal.SIGKILL)
-                engine.process.wait()
+            for process in [*engines, *workers, *([queue] if queue else [])]:
+                process.process.send_signal(signal.SIGKILL)
+                process.process.wait()
         failed += doctor(gepa, direct, environment, folder)
     return 1 if failed else 0
 
 
 def work(
-    arguments: argparse.Namespace, engines: list[Engine], database: Database, jobs: list[str], draw: random.Random
-) -> tuple[int, list[float]]:
-    """Kills an engine now and then until all jobs are over. The number of kills, and the times for
+    arguments: argparse.Namespace,
+    engines: list[Engine],
+    others: list[Any],
+    database: Database,
+    jobs: list[str],
+    draw: random.Random,
+) -> tuple[Counter[str], list[float]]:
+    """Kills a process now and then until all jobs are over. The kills by kind, and the times for
     which jobs of killed engines had no living one."""
     begun = last = time.monotonic()
-    kills = 0
+    kills: Counter[str] = Counter()
     gaps: list[float] = []
     orphans: dict[str, tuple[str, float]] = {}
     while True:
@@ -149,24 +171,37 @@ def work(
             raise SystemExit(f"only {over} of {len(jobs)} jobs are over after {now - begun:.0f} s")
         if now - last >= arguments.seconds_between_kills:
             last = now
-            engine = draw.choice(engines)
-            pid = engine.process.pid
-            engine.kill()
-            kills += 1
+            victim = draw.choice([*engines, *others])
+            pid = victim.process.pid
+            victim.kill()
+            kills[type(victim).__name__.lower()] += 1
+            if not isinstance(victim, Engine):
+                victim.start()
+                continue
             killed = time.monotonic()
             for run, token in database.rows(
                 f"SELECT run_id, token FROM {{s}}.claims JOIN {{s}}.runs USING (run_id) WHERE owner LIKE 'process {pid} on %' "
                 "AND until > clock_timestamp() AND status NOT IN ('succeeded', 'failed', 'cancelled')"
             ):
                 orphans[run] = (token, killed)
-            engine.start()
+            victim.start()
         time.sleep(0.1)
-    print(f"{len(jobs)} jobs over in {time.monotonic() - begun:.1f} s with {len(engines)} engines and {kills} kills")
+    killed_kinds = ", ".join(f"{count} of a {kind}" for kind, count in sorted(kills.items()))
+    print(
+        f"{len(jobs)} jobs over in {time.monotonic() - begun:.1f} s with {len(engines)} engines, {arguments.workers} "
+        f"workers and {kills.total()} kills: {killed_kinds}"
+    )
     return kills, sorted(gaps)
 
 
 def check(
-    engines: list[Engine], database: Database, ledger: world.Ledger, jobs: list[str], kills: int, gaps: list[float]
+    arguments: argparse.Namespace,
+    engines: list[Engine],
+    database: Database,
+    ledger: world.Ledger,
+    jobs: list[str],
+    kills: Counter[str],
+    gaps: list[float],
 ) -> int:
     failed = 0
     # Any engine answers for any job.
@@ -183,16 +218,18 @@ def check(
     failed += len(twice) > 0
     rollouts, calls = (int(count) for count in database.rows("SELECT count(*), sum(calls) FROM {s}.rollouts")[0])
     reflections = int(database.rows("SELECT coalesce(sum(calls), 0) FROM {s}.reflections")[0][0])
-    most = kills * IN_FLIGHT
+    most = kills["engine"] * IN_FLIGHT + kills["worker"] * arguments.slots + kills["queue"] * IN_FLIGHT * len(engines)
     for name, answered, journaled in [
         ("rollouts at the app", sum(ledger.rollouts.values()), rollouts),
         ("rollout calls at the provider", ledger.rollout_calls, calls),
         ("reflection calls at the provider", ledger.reflection_calls, reflections),
     ]:
         lost = answered - journaled
-        print(f"{name}: {answered}, in the journals {journaled}, in flight at {kills} kills {lost} (at most {most})")
+        print(f"{name}: {answered}, in the journals {journaled}, in flight at {kills.total()} kills {lost} (at most {most})")
         failed += not 0 <= lost <= most
     if gaps:
+        spread = Counter(int(gap) for gap in gaps)
+        print("take-overs by seconds: " + ", ".join(f"{second} to {second + 1} s: {spread[second]}" for second in sorted(spread)))
         middle, high = gaps[len(gaps) // 2], gaps[int(0.9 * (len(gaps) - 1))]
         print(f"take-over of {len(gaps)} jobs: median {middle:.1f} s, 90 % {high:.1f} s, longest {gaps[-1]:.1f} s")
     return failed

@@ -14,6 +14,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::arguments::ServeArguments;
+#[cfg(feature = "queue")]
+use crate::command::worker::refused;
 use crate::error::CommandError;
 use crate::fleet::PostgresFleet;
 use crate::signals::Signals;
@@ -63,7 +65,8 @@ async fn listen(
     let listener = TcpListener::bind(arguments.listen).await.map_err(bind)?;
     let address: SocketAddr = listener.local_addr().map_err(bind)?;
     let services = Arc::new(Services::new(environment.clone()));
-    let jobs = Arc::new(ConfiguredJobs::new(environment.clone(), services));
+    let jobs = jobs(arguments, &environment, services).await?;
+    let jobs = Arc::new(jobs);
     let url = store_url(&arguments.store, &environment);
     let server = Arc::new(start(&url, jobs, settings).await?);
     say(&format!("listening on http://{address}"));
@@ -83,6 +86,34 @@ async fn listen(
         () = signals.next() => say("stopping at once"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The source of jobs, with the servers that it shares with other processes.
+#[cfg(feature = "queue")]
+async fn jobs(
+    arguments: &ServeArguments,
+    environment: &Environment,
+    services: Arc<Services>,
+) -> Result<ConfiguredJobs, CommandError> {
+    if let Some(url) = &arguments.limits {
+        let shared = gepa_configs::share_limits(&services.models, url, environment).await;
+        shared.map_err(|error| refused(&error))?;
+    }
+    let jobs = ConfiguredJobs::new(environment.clone(), services);
+    let Some(url) = &arguments.queue else {
+        return Ok(jobs);
+    };
+    let queue = gepa_configs::JobQueue::connect(url, environment).await;
+    Ok(jobs.over_queue(queue.map_err(|error| refused(&error))?))
+}
+
+#[cfg(not(feature = "queue"))]
+async fn jobs(
+    _: &ServeArguments,
+    environment: &Environment,
+    services: Arc<Services>,
+) -> Result<ConfiguredJobs, CommandError> {
+    Ok(ConfiguredJobs::new(environment.clone(), services))
 }
 
 /// Starts a server on its own store, or one of several on a store that they share.

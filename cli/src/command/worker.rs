@@ -116,7 +116,7 @@ async fn show_metrics(address: std::net::SocketAddr) -> Result<(), CommandError>
     Ok(())
 }
 
-fn refused(error: &QueueError) -> CommandError {
+pub(super) fn refused(error: &QueueError) -> CommandError {
     match error {
         QueueError::Unreachable { .. } => CommandError::Unreachable(error.to_string()),
         _ => CommandError::Usage(error.to_string()),

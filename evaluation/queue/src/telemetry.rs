@@ -1,4 +1,5 @@
-//! Metrics of queues, through the `metrics` facade.
+//! Metrics of queues, through the `metrics` facade. The gauges have the label `offer`: a server's jobs can
+//! want several.
 //!
 //! | metric | kind | meaning |
 //! |---|---|---|
@@ -44,9 +45,10 @@ impl Queue {
                 depth.oldest = Duration::try_from(waited).unwrap_or_default();
             }
         }
-        gauge!("gepa_queue_depth").set(depth.waiting as f64);
-        gauge!("gepa_queue_in_progress").set(depth.in_progress as f64);
-        gauge!("gepa_queue_oldest_wait_seconds").set(depth.oldest.as_secs_f64());
+        let offer = token.to_owned();
+        gauge!("gepa_queue_depth", "offer" => offer.clone()).set(depth.waiting as f64);
+        gauge!("gepa_queue_in_progress", "offer" => offer.clone()).set(depth.in_progress as f64);
+        gauge!("gepa_queue_oldest_wait_seconds", "offer" => offer).set(depth.oldest.as_secs_f64());
         Some(depth)
     }
 }

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gepa_configs::{ConfigError, ConfigSource, StoredSettings, SubmittedConfig, TaskConfig};
+use gepa_configs::{
+    ConfigError, ConfigSource, JobQueue, StoredSettings, SubmittedConfig, TaskConfig,
+};
 use gepa_engine::Config;
 use gepa_engine::record::RunRow;
 use gepa_models::Environment;
@@ -18,6 +20,8 @@ use super::source::{JobSource, PreparedJob};
 pub struct ConfiguredJobs {
     environment: Environment,
     services: Arc<Services>,
+    /// Where workers take the rollouts from; without it they are executed in this process.
+    queue: Option<JobQueue>,
 }
 
 impl ConfiguredJobs {
@@ -26,6 +30,16 @@ impl ConfiguredJobs {
         Self {
             environment,
             services,
+            queue: None,
+        }
+    }
+
+    /// Lets workers execute the rollouts of all jobs.
+    #[must_use]
+    pub fn over_queue(self, queue: JobQueue) -> Self {
+        Self {
+            queue: Some(queue),
+            ..self
         }
     }
 
@@ -45,7 +59,10 @@ impl ConfiguredJobs {
         stored: Option<Box<StoredSettings>>,
     ) -> Result<PreparedJob, ConfigError> {
         task.check_models(&self.services.models)?;
-        let connected = task.connect(&self.services).await?;
+        let connected = match &self.queue {
+            Some(queue) => task.connect_over(queue, &self.services).await?,
+            None => task.connect(&self.services).await?,
+        };
         Ok(PreparedJob {
             config_body: task.config_body().clone(),
             notes: task.notes().iter().map(ToString::to_string).collect(),

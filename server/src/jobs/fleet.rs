@@ -8,6 +8,15 @@ use gepa_engine::{RunId, StoreError};
 
 use crate::access::TenantQuota;
 
+/// Jobs that wait for a slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many they are.
+    pub jobs: u64,
+    /// How long the oldest of them has waited.
+    pub oldest: Duration,
+}
+
 /// Engines on several machines that share one store.
 ///
 /// **The caller** works on a job only after [`take`](Self::take) gave it out, and gives it back with
@@ -45,6 +54,9 @@ pub trait Fleet: Send + Sync {
 
     /// Takes the commands for these jobs.
     async fn received(&self, jobs: &[RunId]) -> Result<Vec<(RunId, String)>, StoreError>;
+
+    /// The jobs that wait for an engine with a free slot, those beyond a quota as well.
+    async fn backlog(&self) -> Result<Backlog, StoreError>;
 
     /// Notes what a job waits for; an empty text if it does not wait.
     async fn note(&self, job: &RunId, waiting_for: &str) -> Result<(), StoreError>;

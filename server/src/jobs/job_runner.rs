@@ -31,7 +31,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// What other tasks can see of a job.
 #[derive(Debug, Default)]
 pub(super) struct JobState {
-    pub(super) is_queued: bool,
+    /// Since when it waits for a slot.
+    pub(super) queued_since: Option<Instant>,
     /// The job while it runs.
     running: Option<PreparedJob>,
     waiting_for: Option<String>,
@@ -115,7 +116,7 @@ impl JobRunner {
         state: Arc<Mutex<JobState>>,
         closing: watch::Receiver<bool>,
     ) -> Self {
-        state.lock().is_queued = !is_paused;
+        state.lock().queued_since = (!is_paused).then(Instant::now);
         Self {
             shared,
             job,
@@ -153,7 +154,7 @@ impl JobRunner {
         // Enters the queue before the first wait, so that tickets decide the order.
         let place = self.shared.slots.enter(self.ticket);
         self.show(|state| {
-            state.is_queued = true;
+            state.queued_since = Some(Instant::now());
             state.waiting_for = Some("a free slot".to_owned());
         });
         loop {

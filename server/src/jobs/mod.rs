@@ -13,7 +13,7 @@ mod supervisor;
 
 pub(crate) use command::JobCommand;
 pub use configured::ConfiguredJobs;
-pub use fleet::Fleet;
+pub use fleet::{Backlog, Fleet};
 pub use outage::OutageSettings;
 pub use source::{JobSource, PreparedJob};
 pub(crate) use supervisor::{CommandError, SubmitError, Supervisor};

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::command::JobCommand;
-use super::fleet::Fleet;
+use super::fleet::{Backlog, Fleet};
 use super::hunt::{Unable, hear, hunt};
 use super::job_runner::{JobRunner, JobState};
 use super::slots::{Slot, Slots};
@@ -259,6 +259,14 @@ impl Supervisor {
         }
     }
 
+    /// The jobs that wait for an engine with a free slot.
+    pub(crate) async fn backlog(&self) -> Result<Backlog, StoreError> {
+        match &self.shared.fleet {
+            Some(fleet) => fleet.backlog().await,
+            None => Ok(self.shared.backlog()),
+        }
+    }
+
     /// Lets this engine, or the next one of the fleet that is free, work on a job.
     pub(super) async fn begin(
         &self,
@@ -404,9 +412,19 @@ impl Shared {
         }
     }
 
-    pub(super) fn queued(&self) -> usize {
+    /// The jobs of this process that wait for a slot.
+    fn backlog(&self) -> Backlog {
         let jobs = self.jobs.lock();
-        let queued = jobs.values().filter(|job| job.state.lock().is_queued);
-        queued.count()
+        let since = jobs
+            .values()
+            .filter_map(|job| job.state.lock().queued_since);
+        since.fold(Backlog::default(), |sum, since| Backlog {
+            jobs: sum.jobs + 1,
+            oldest: sum.oldest.max(since.elapsed()),
+        })
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        self.backlog().jobs as usize
     }
 }

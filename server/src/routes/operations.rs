@@ -27,7 +27,8 @@ pub(super) async fn health(State(app): State<Arc<App>>) -> Result<Json<Value>, F
     }
 }
 
-pub(super) async fn metrics() -> Result<Response, Failure> {
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Failure> {
+    telemetry::jobs(app.supervisor.backlog().await?);
     let text = telemetry::render().ok_or_else(|| {
         let message =
             "the application that embeds this server records the metrics; read them there";

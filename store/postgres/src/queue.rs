@@ -213,6 +213,27 @@ impl PostgresStore {
         self.execute(sql, &[of(run), text(note)]).await
     }
 
+    /// How many jobs wait for an engine, and how long the oldest of them has waited.
+    pub async fn backlog(&self) -> Result<(u64, Duration), StoreError> {
+        let sql = self.database.sql(
+            "SELECT count(*), coalesce(max(extract(epoch FROM clock_timestamp() - \
+             greatest(c.until, to_timestamp(r.created_at / 1e6))))::double precision, 0) \
+             FROM {s}.jobs j JOIN {s}.claims c USING (run_id) JOIN {s}.runs r USING (run_id) \
+             WHERE c.until <= clock_timestamp() \
+             AND r.status NOT IN ('succeeded', 'failed', 'cancelled') \
+             AND (r.status <> 'paused' OR j.resume)",
+        );
+        let rows = self.database.rows(&sql, &[]).await?;
+        let found = rows.first().and_then(|row| {
+            let jobs: i64 = row.try_get(0).ok()?;
+            let seconds: f64 = row.try_get(1).ok()?;
+            // The clock of the engine that took the submission may be ahead.
+            let oldest = Duration::try_from_secs_f64(seconds.max(0.0)).ok()?;
+            Some((jobs.unsigned_abs(), oldest))
+        });
+        Ok(found.unwrap_or_default())
+    }
+
     /// What each open job waits for, as its engine noted it.
     pub async fn job_notes(&self) -> Result<Vec<(RunId, String)>, StoreError> {
         let sql = self
