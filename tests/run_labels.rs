@@ -100,7 +100,17 @@ fn deleting_asks_first_keeps_origins_of_branches_and_gives_space_back() {
     let prune = ["runs", "prune", "--older", "0m", "--tag", "kept"];
     let dry = workspace.succeed(&[&prune[..], &["--dry-run"]].concat());
     assert!(dry.contains(&other), "{dry}");
-    workspace.succeed(&[&prune[..], &["--yes"]].concat());
+    let told = |text: &str, before: &str| {
+        let after = text.split_once(before).map(|(_, after)| after.trim());
+        size_of(after.unwrap_or_else(|| panic!("no `{before}` in {text}")))
+    };
+    let expected = told(&dry, "1 run in all: about");
+    let pruned = workspace.succeed(&[&prune[..], &["--yes"]].concat());
+    let freed = told(&pruned, &format!("deleted {other}:"));
+    assert!(
+        (0.6..1.6).contains(&(expected / freed)),
+        "{expected} bytes were announced, {freed} freed"
+    );
     assert_eq!(listed(&workspace, &["--all"]), Vec::<Value>::new());
 }
 
@@ -127,4 +137,16 @@ fn a_run_that_a_process_works_on_is_labelled_but_not_deleted() {
     workspace.succeed(&["doctor"]);
     workspace.succeed(&["runs", "delete", &run, "--yes"]);
     assert_eq!(listed(&workspace, &[]), Vec::<Value>::new());
+}
+
+/// The bytes of a size as it is printed.
+fn size_of(text: &str) -> f64 {
+    let mut words = text.split_whitespace();
+    let number: f64 = words.next().unwrap().parse().unwrap();
+    match words.next().unwrap() {
+        "bytes" => number,
+        "KiB" => number * 1024.0,
+        "MiB" => number * 1024.0 * 1024.0,
+        other => panic!("{other} in {text}"),
+    }
 }

@@ -77,12 +77,18 @@ pub(crate) fn remove(store_url: &str, run: &RunId) -> u64 {
     let Some(store) = store_url.strip_prefix("sqlite://") else {
         return 0;
     };
-    let path = path_of(store, run);
-    let length = std::fs::metadata(&path).map_or(0, |file| file.len());
-    match std::fs::remove_file(&path) {
+    let length = size(store_url, run);
+    match std::fs::remove_file(path_of(store, run)) {
         Ok(()) => length,
         Err(_) => 0,
     }
+}
+
+/// The bytes of the log of a run; 0 if it has none.
+pub(crate) fn size(store_url: &str, run: &RunId) -> u64 {
+    let store = store_url.strip_prefix("sqlite://");
+    let file = store.and_then(|store| std::fs::metadata(path_of(store, run)).ok());
+    file.map_or(0, |file| file.len())
 }
 
 /// The log of a run of a store in a file.

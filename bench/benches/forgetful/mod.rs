@@ -96,6 +96,10 @@ impl Store for Forgetful {
         Ok(0)
     }
 
+    async fn run_bytes(&self, _: &RunId) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     async fn compact(&self) -> Result<u64, StoreError> {
         Ok(0)
     }

@@ -265,6 +265,9 @@ impl Store for Breaking {
     async fn delete_run(&self, token: &ClaimToken) -> Result<u64, StoreError> {
         self.inner.delete_run(token).await
     }
+    async fn run_bytes(&self, run: &RunId) -> Result<u64, StoreError> {
+        self.inner.run_bytes(run).await
+    }
     async fn compact(&self) -> Result<u64, StoreError> {
         self.inner.compact().await
     }

@@ -35,6 +35,33 @@ pub(crate) async fn delete(database: &Database, token: &ClaimToken) -> Result<u6
     }
 }
 
+/// The bytes that a deletion would free.
+pub(crate) async fn bytes(database: &Database, run: &RunId) -> Result<u64, StoreError> {
+    must_exist(database, run).await?;
+    let mut parts: Vec<String> = OF_RUN
+        .iter()
+        .map(|table| {
+            format!(
+                "SELECT sum(pg_column_size(row.*)) AS bytes FROM {{s}}.{table} AS row WHERE run_id = $1"
+            )
+        })
+        .collect();
+    parts.push(
+        "SELECT sum(pg_column_size(row.*)) FROM {s}.texts AS row WHERE EXISTS \
+         (SELECT 1 FROM {s}.candidates AS c WHERE c.candidate_id = row.candidate_id AND c.run_id = $1) \
+         AND NOT EXISTS \
+         (SELECT 1 FROM {s}.candidates AS c WHERE c.candidate_id = row.candidate_id AND c.run_id <> $1)"
+            .to_owned(),
+    );
+    let sql = format!(
+        "SELECT coalesce(sum(bytes), 0)::bigint FROM ({}) AS parts",
+        parts.join(" UNION ALL ")
+    );
+    let rows = database.rows(&database.sql(&sql), &[of(run)]).await?;
+    let bytes: i64 = rows.first().map_or(0, |row| row.try_get(0).unwrap_or(0));
+    Ok(bytes.unsigned_abs())
+}
+
 async fn try_delete(database: &Database, token: &ClaimToken) -> Result<u64, Failure> {
     let run = &token.run;
     let mut pipeline = Pipeline::begin(database).await?;

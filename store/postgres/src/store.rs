@@ -245,6 +245,10 @@ impl Store for PostgresStore {
         deleted
     }
 
+    async fn run_bytes(&self, run: &RunId) -> Result<u64, StoreError> {
+        deletion::bytes(&self.database, run).await
+    }
+
     async fn compact(&self) -> Result<u64, StoreError> {
         self.writable()?;
         deletion::compact(&self.database).await

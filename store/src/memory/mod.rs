@@ -201,6 +201,12 @@ impl Store for MemoryStore {
         Ok(bytes)
     }
 
+    async fn run_bytes(&self, run: &RunId) -> Result<u64, StoreError> {
+        let journal = self.catalogue.read().runs.get(run).cloned();
+        let journal = journal.ok_or_else(|| StoreError::UnknownRun(run.to_string()))?;
+        Ok(journal.lock().bytes())
+    }
+
     async fn compact(&self) -> Result<u64, StoreError> {
         Ok(0)
     }

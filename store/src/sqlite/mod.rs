@@ -258,6 +258,10 @@ impl Store for SqliteStore {
         }
     }
 
+    async fn run_bytes(&self, run: &RunId) -> Result<u64, StoreError> {
+        self.of_numbered_run(run, deletion::bytes).await
+    }
+
     async fn compact(&self) -> Result<u64, StoreError> {
         self.writer()?;
         let place = self.place.clone();

@@ -164,10 +164,17 @@ async fn a_deleted_run_is_gone_and_another_with_the_same_texts_is_whole(store: A
         ..LabelChange::default()
     };
     store.set_labels(&run, &tagged).await.unwrap();
+    let before = everything(&*store, &run).await;
+    assert!(store.run_bytes(&run).await.unwrap() > 0);
+    assert_eq!(everything(&*store, &run).await, before);
     let claim = store.claim(&run).await.unwrap();
     let freed = store.delete_run(claim.token()).await.unwrap();
     drop(claim);
     assert!(freed > 0);
+    assert!(matches!(
+        store.run_bytes(&run).await,
+        Err(StoreError::UnknownRun(_))
+    ));
     let gone = [
         store.run(&run).await.err(),
         store.claim(&run).await.err(),

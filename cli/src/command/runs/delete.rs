@@ -82,9 +82,23 @@ pub(super) async fn prune(
     }
     if dry_run {
         let mut out = people();
+        let mut whole = 0;
         for run in &runs {
-            writeln!(out, "would delete {}", described(run))?;
+            let size = store.run_bytes(&run.run_id).await? + run_log::size(&url, &run.run_id);
+            writeln!(
+                out,
+                "would delete {}  about {}",
+                described(run),
+                bytes(size)
+            )?;
+            whole += size;
         }
+        writeln!(
+            out,
+            "would delete {} in all: about {} would be freed",
+            plural(runs.len()).replacen("this", "1", 1).replacen("these ", "", 1),
+            bytes(whole)
+        )?;
         out.flush()?;
         return Ok(ExitCode::SUCCESS);
     }
