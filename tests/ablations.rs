@@ -81,6 +81,17 @@ fn lines_that_change_no_answer_go_and_the_outcomes_are_known_the_next_time() {
     assert_eq!(number(&again, "executed"), 0);
     assert_eq!(findings(&again), findings(&found));
     workspace.succeed(&["doctor"]);
+    // Both are in the journal of the run, as they were written.
+    let kept = workspace.succeed(&["export", "latest", "--what", "events"]);
+    let kept: Vec<Value> = kept
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|event: &Value| event["kind"] == "ablation_noted")
+        .collect();
+    assert_eq!(kept.len(), 2);
+    assert_eq!(kept[0]["body"]["report"], found);
+    assert_eq!(kept[1]["body"]["report"], again);
+    workspace.succeed(&["replay", "latest"]);
     // The file that it writes is a prompt for `eval`.
     let write = [
         "ablate",

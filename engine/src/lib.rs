@@ -64,7 +64,7 @@ pub use random::{ChaChaStreams, DrawPurpose, RandomSource};
 pub use run::{
     BranchPoint, Order, ReflectionOrder, Rewritten, Run, RunBuilder, RunControl, RunEnd, RunError,
     RunHandle, RunResult, SteppedRun, Steps, TrialOrder, Trouble, TroubleWatch, WarmStart, abandon,
-    steer_at_rest, warm_start,
+    note_ablation, steer_at_rest, warm_start,
 };
 pub use stop::StopReason;
 pub use store::{Claim, ClaimNotice, ClaimToken, Store, StoreError};

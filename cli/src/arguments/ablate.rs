@@ -20,7 +20,8 @@ other, the longest first. The shorter prompt is checked as a whole on the held-o
 and goes to stdout if it is not shown to be worse.
 
 The race uses the pareto set and the training examples. Outcomes are stored as archived runs with the tag `ablation`;
-later ablations, evaluations and runs know them.";
+later ablations, evaluations and runs know them. What was found is written into the journal of the run, where the page
+of the candidate and reports show it.";
 
 #[derive(Debug, Args)]
 pub(crate) struct AblateArguments {
@@ -38,6 +39,9 @@ pub(crate) struct AblateArguments {
     /// One minus the risk of a wrong claim about one line
     #[arg(long, value_name = "C", default_value = "0.95")]
     pub(crate) confidence: f64,
+    /// Who asks for it, for the journal; the name of the user unless given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) who: Option<String>,
     /// Write the shorter prompt to this file, in the form that `gepa eval --prompt` reads
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,

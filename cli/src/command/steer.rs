@@ -79,6 +79,13 @@ fn said(steered: &Steered, arguments: &SteerArguments) -> String {
     }
 }
 
+/// Who acts: the name that was given, or that of the user.
+pub(crate) fn person(given: Option<&str>, environment: &Environment) -> String {
+    let user = ["USER", "LOGNAME", "USERNAME"];
+    let mut user = user.iter().filter_map(|name| environment.get(name));
+    given.or_else(|| user.next()).unwrap_or_default().to_owned()
+}
+
 fn name_of(act: &Act) -> &'static str {
     match act {
         Act::Inject(_) | Act::Edit(_) => "inject",
@@ -137,15 +144,9 @@ async fn request(
     environment: &Environment,
     texts: Texts<'_>,
 ) -> Result<SteerRequest, CommandError> {
-    let user = ["USER", "LOGNAME", "USERNAME"];
-    let user = user.iter().find_map(|name| environment.get(name));
     let mut request = SteerRequest {
         act: name_of(&arguments.act).to_owned(),
-        who: arguments
-            .who
-            .clone()
-            .or_else(|| user.map(str::to_owned))
-            .unwrap_or_default(),
+        who: person(arguments.who.as_deref(), environment),
         why: arguments.why.clone(),
         ..SteerRequest::default()
     };

@@ -68,9 +68,11 @@ impl Core {
             Fact::HintGiven(given) => self.take_hint(given),
             Fact::ExampleExcluded(excluded) => self.exclude(excluded),
             Fact::StopRequested(request) => self.stop_at_once(request.reason.clone()),
-            // The answer was used when it was given, or it was recalled before; the limits decide
-            // nothing.
-            Fact::PolicyDecided(_) | Fact::CallLimitsNoted(_) => return false,
+            // The answer was used when it was given, or it was recalled before; limits and ablations
+            // decide nothing.
+            Fact::PolicyDecided(_) | Fact::CallLimitsNoted(_) | Fact::AblationNoted(_) => {
+                return false;
+            }
             Fact::SettingsChanged(changed) => self.change_settings(&changed.settings),
             Fact::LimitsChanged(changed) => self.change_limits(changed),
             Fact::RunAbandoned(abandoned) => self.abandon(&abandoned.reason),

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArchiveRevised, CallLimitsNoted, CandidateAccepted, CandidateInjected, CandidateProposed,
-    CandidateVetoed, ExampleExcluded, GateDecided, HintGiven, LimitsChanged, PolicyDecided,
-    ProposalClosed, ProposalIssued, RefinementIssued, ReflectionSettled, RolloutSettled,
-    RolloutsDropped, RowExtended, RunAbandoned, RunFinished, RunInterrupted, RunResumed,
-    RunStarted, RungDecided, SettingsChanged, SnapshotTaken, SteeredBy, StopDecided, StopRequested,
-    TrialFinished, TrialStarted,
+    AblationNoted, ArchiveRevised, CallLimitsNoted, CandidateAccepted, CandidateInjected,
+    CandidateProposed, CandidateVetoed, ExampleExcluded, GateDecided, HintGiven, LimitsChanged,
+    PolicyDecided, ProposalClosed, ProposalIssued, RefinementIssued, ReflectionSettled,
+    RolloutSettled, RolloutsDropped, RowExtended, RunAbandoned, RunFinished, RunInterrupted,
+    RunResumed, RunStarted, RungDecided, SettingsChanged, SnapshotTaken, SteeredBy, StopDecided,
+    StopRequested, TrialFinished, TrialStarted,
 };
 use crate::ids::{Seq, Timestamp};
 
@@ -138,6 +138,8 @@ kinds! {
         ExampleExcluded(excluded: ExampleExcluded) = "example_excluded",
         /// The limits on model calls had changed. No decision uses it.
         CallLimitsNoted(noted: CallLimitsNoted) = "call_limits_noted",
+        /// A person had a prompt of the run ablated. No decision uses it.
+        AblationNoted(noted: Box<AblationNoted>) = "ablation_noted",
         /// A policy that is not part of the configuration decided something.
         PolicyDecided(decided: PolicyDecided) = "policy_decided",
         /// A rollout has its outcome.
@@ -202,6 +204,7 @@ impl Fact {
             Self::CandidateVetoed(vetoed) => Some(&vetoed.by),
             Self::HintGiven(given) => Some(&given.by),
             Self::ExampleExcluded(excluded) => Some(&excluded.by),
+            Self::AblationNoted(noted) => Some(&noted.by),
             _ => None,
         }
     }

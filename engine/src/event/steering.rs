@@ -29,6 +29,21 @@ impl SteeredBy {
     }
 }
 
+/// What an ablation of one of the run's prompts found. No decision uses it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AblationNoted {
+    /// The candidate.
+    pub candidate: ContentId,
+    /// Its index, if it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<CandidateIndex>,
+    /// The findings, as `gepa ablate --json` writes them.
+    pub report: serde_json::Value,
+    /// Who made it.
+    #[serde(default, skip_serializing_if = "SteeredBy::is_unknown")]
+    pub by: SteeredBy,
+}
+
 /// A candidate from outside.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CandidateInjected {

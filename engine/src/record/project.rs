@@ -107,6 +107,7 @@ impl Projector {
             | Fact::ExampleExcluded(_)
             | Fact::PolicyDecided(_)
             | Fact::CallLimitsNoted(_)
+            | Fact::AblationNoted(_)
             | Fact::RolloutsDropped(_) => Vec::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! Runs: how they are assembled, started, resumed, steered, watched and ended.
 
 mod abandon;
+mod ablation;
 mod branch;
 mod builder;
 mod call;
@@ -28,6 +29,7 @@ mod stepped;
 mod trouble;
 
 pub use abandon::abandon;
+pub use ablation::note_ablation;
 pub use branch::BranchPoint;
 pub use builder::{Run, RunBuilder};
 pub use error::RunError;

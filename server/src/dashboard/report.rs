@@ -62,6 +62,11 @@ pub async fn write_report(
     ] {
         data.add(run, part, views.part(&rows, part).await?);
     }
+    let ablations = rows.run.summary.acts.iter();
+    for act in ablations.filter(|act| act.act == "ablation_noted") {
+        let part = Part::Event(act.seq);
+        data.add(run, part, views.part(&rows, part).await?);
+    }
     let mut left_out = 0;
     for part in further(views, &rows).await? {
         if data.size() >= MOST_BYTES {

@@ -27,8 +27,13 @@ pub(super) async fn event(store: &dyn Store, run: &RunId, seq: Seq) -> Result<Va
             bound(&mut value);
             Ok(json!({"kind": "reflection", "seq": seq, "at": at.to_string(), "reflection": value}))
         }
+        EventBody::Fact(Fact::AblationNoted(noted)) => {
+            let mut value = json!(noted);
+            bound(&mut value);
+            Ok(json!({"kind": "ablation", "seq": seq, "at": at.to_string(), "ablation": value}))
+        }
         _ => Err(ViewError::Missing(format!(
-            "event {seq} is neither a rollout nor a reflection"
+            "event {seq} is neither a rollout, nor a reflection, nor an ablation"
         ))),
     }
 }

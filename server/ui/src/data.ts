@@ -215,6 +215,40 @@ export interface Failures {
   distinct_examples: number;
 }
 
+export interface Interval {
+  mean: number;
+  low: number;
+  high: number;
+}
+
+/** What `gepa ablate --json` writes. */
+export interface Ablation {
+  margin: number;
+  confidence: number;
+  race_examples: number;
+  check_is_held_out: boolean;
+  tokens: number;
+  executed: number;
+  parts: { component: string; text: string; tokens: number; finding: string; difference: Interval | null; examples: number }[];
+  tried_together: boolean | null;
+  shorter: {
+    components: Record<string, string>;
+    removed: number[];
+    tokens: number;
+    difference: Interval | null;
+    examples: number;
+    is_proposed: boolean;
+    is_within_margin: boolean;
+  } | null;
+}
+
+export interface AblationEvent {
+  kind: "ablation";
+  seq: number;
+  at: string;
+  ablation: { candidate: string; index?: number; report: Ablation; by?: { who?: string } };
+}
+
 /** One step of a run's time of work, as `gepa export --what slots` has it. */
 export interface SlotStep {
   from_seconds: number;

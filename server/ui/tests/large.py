@@ -1,7 +1,8 @@
 """Adds a large run to a store: large.py STORE.db RUN [CANDIDATES] [EXAMPLES] [ROLLOUTS].
 
-The rows are copies of those of RUN, a small run in the same store, with other candidates, scores and
-examples. The journal holds only the last acceptance, so the run can be looked at and not resumed.
+The rows are copies of those of RUN, a small run in the same store, with other candidates, scores, examples
+and times: a call of the reflection model and three trials for each candidate, 16 rollouts at a time. The
+journal holds the rollouts, the reflections and the last acceptance, so the run can be looked at and not resumed.
 Prints the id of the new run.
 """
 
@@ -14,6 +15,9 @@ import sqlite3
 import sys
 
 NAME = "pl_1a49e000000000000000000000"
+START = 1_795_764_680_000_000
+ROLLOUT = 2_000_000
+SLOTS = 16
 
 
 def main() -> None:
@@ -26,7 +30,7 @@ def main() -> None:
     number = store.execute("SELECT max(id) + 1 FROM runs").fetchone()[0]
     summary = json.loads(run["summary"])
     names = list(range(examples))
-    run.update(id=number, run_id=NAME, name="a large run", pareto=json.dumps(names))
+    run.update(created_at=START, id=number, run_id=NAME, name="a large run", pareto=json.dumps(names))
     del run["status"], run["best_score"]
     rows = [make_candidate(store, source, index, draw, examples) for index in range(candidates)]
     best = max(rows, key=lambda row: row["mean_score"])
@@ -34,6 +38,10 @@ def main() -> None:
     summary["baseline_score"] = rows[0]["mean_score"]
     summary["validation"] = []
     summary["seq"] = candidates + rollouts + 1
+    end = START + rollouts * ROLLOUT // SLOTS
+    summary["started_at"], summary["updated_at"], summary["finished_at"] = START, end, end
+    summary["active_seconds"] = (end - START) / 1e6
+    summary["acts"], summary["rests"] = [], []
     summary["counters"].update(
         trials_tried=candidates, candidates_accepted=candidates, total_rollouts=rollouts, iterations=candidates
     )
@@ -45,7 +53,14 @@ def main() -> None:
         ((row["candidate_id"], json.dumps({"instruction": f"Candidate {row['iteration']}.\n" * 20})) for row in rows),
     )
     template = dict(store.execute("SELECT * FROM rollouts WHERE run_id = ? LIMIT 1", [source]).fetchone())
-    insert(store, "rollouts", make_rollouts(template, number, rows, examples, rollouts))
+    made = list(make_rollouts(template, number, rows, examples, rollouts))
+    insert(store, "rollouts", made)
+    insert(store, "events", events_of(store, source, "rollout_settled", number, made))
+    reflection = dict(store.execute("SELECT * FROM reflections WHERE run_id = ? LIMIT 1", [source]).fetchone())
+    calls = [{**reflection, "run_id": NAME, "seq": rollouts + place + 1, "iteration": place, **times(place * rollouts // candidates, 20)} for place in range(candidates)]
+    insert(store, "reflections", calls)
+    insert(store, "events", events_of(store, source, "reflection_settled", number, calls))
+    insert(store, "trials", make_trials(store, source, rows, examples, rollouts // candidates))
     accepted = {
         "kind": "candidate_accepted",
         "iteration": rows[-1]["iteration"],
@@ -94,7 +109,7 @@ def make_candidate(store: sqlite3.Connection, source: str, index: int, draw: ran
         "mean_score": sum(scores) / examples,
         "scores": json.dumps(scores),
         "objectives": "{}",
-        "created_at": 1_795_764_680_000_000 + index * 1_000_000,
+        "created_at": START + index * 12_500_000,
     }
 
 
@@ -118,6 +133,39 @@ def make_rollouts(template: dict, number: int, rows: list[dict], examples: int, 
                 "stage": "pareto",
                 "seed": example,
                 "score": scores[example],
+                **times(seq, 1),
+            }
+
+
+def times(place: int, length: int) -> dict:
+    """When the rollout of this place began, with 16 at a time, and a call so many times as long ended."""
+    began = START + place // SLOTS * ROLLOUT + place % SLOTS * 1000
+    return {"started_at": began, "finished_at": began + ROLLOUT * length}
+
+
+def events_of(store: sqlite3.Connection, source: str, kind: str, number: int, rows: list[dict]):
+    body = store.execute("SELECT body FROM events WHERE id > (SELECT id << 40 FROM runs WHERE run_id = ?) AND kind = ? LIMIT 1", [source, kind]).fetchone()[0]
+    for row in rows:
+        yield {"id": (number << 40) | row["seq"], "run_id": NAME, "seq": row["seq"], "at": row["finished_at"], "kind": kind, "body": body}
+
+
+def make_trials(store: sqlite3.Connection, source: str, rows: list[dict], examples: int, each: int):
+    template = dict(store.execute("SELECT * FROM trials WHERE run_id = ? LIMIT 1", [source]).fetchone())
+    del template["id"]
+    parts = [("minibatch_parent", 3), ("minibatch_child", 3), ("pareto", each)]
+    for place, row in enumerate(rows):
+        for index, (stage, size) in enumerate(parts):
+            yield {
+                **template,
+                "run_id": NAME,
+                "iteration": row["iteration"],
+                "trial_index": index,
+                "candidate_id": row["candidate_id"],
+                "phase": "optimization",
+                "stage": stage,
+                "seeds": json.dumps([(place * 7 + at) % examples for at in range(size)]),
+                "executed": each if stage == "pareto" else 0,
+                **times(place * each, 1),
             }
 
 

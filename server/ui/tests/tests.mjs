@@ -254,6 +254,50 @@ export const tests = {
     await close();
   },
 
+  async "an ablation is kept with its run and shown on the page and in a report"({ browser, folder }) {
+    const place = join(folder, "ablated");
+    mkdirSync(place);
+    const mine = healthy(place, "--set", "budget.max_rollouts=1500");
+    const best = rows(place, mine, "stats")[0].best_index;
+    const { iteration } = rows(place, mine, "candidates").find((row) => row.index === best);
+    const served = await serve(place, {}, "open", "--no-browser");
+    try {
+      const { page, wrong, close } = await open(browser, served.url);
+      await visit(page, `#/run/${mine}/candidate/${iteration}`);
+      assert.ok((await page.locator("#ablation").innerText()).includes(`gepa ablate ${mine} ${best} --max-rollouts`));
+      gepa(place, "ablate", mine, String(best), "--max-rollouts", "2000", "--margin", "0.2", "--who", "Ada <b>", "--json", "found.json", "-o", "short.json");
+      const found = JSON.parse(readFileSync(join(place, "found.json"), "utf8"));
+      gepa(place, "report", mine, "-o", "report.html");
+      const report = await open(browser, `file://${join(place, "report.html")}`);
+      for (const shown of [page, report.page]) {
+        await visit(shown, `#/run/${mine}/candidate/${iteration}`);
+        const cells = await shown.locator("#ablation tbody tr").evaluateAll((lines) => lines.map((line) => [...line.children].map((cell) => cell.textContent.replace(/\u202f/g, ""))));
+        const signed = (value) => (value >= 0 ? "+" : "") + value.toFixed(3);
+        const expected = found.parts.map((part, at) => {
+          const without = part.difference === null ? "\u2013" : `${signed(part.difference.mean)} [${signed(part.difference.low)}, ${signed(part.difference.high)}]`;
+          return [String(at + 1), part.finding.replace("_", " "), without, String(part.examples), String(part.tokens), part.text];
+        });
+        assert.deepEqual(cells, expected);
+        const text = await shown.locator("#ablation").innerText();
+        assert.ok(text.includes("Ada <b>"), text);
+        assert.equal(text.includes("Shorter prompt"), found.shorter !== null);
+        if (found.shorter !== null) assert.equal(text.includes("Proposed: "), found.shorter.is_proposed);
+        await accessible(shown, "ablation");
+      }
+      await visit(page, `#/run/${mine}/steer`);
+      assert.ok((await page.locator("#acts").innerText()).includes(`ablated candidate ${best}`));
+      await page.locator("#acts a").click();
+      await page.waitForSelector("table.ablation");
+      assert.deepEqual([...wrong, ...report.wrong], []);
+      gepa(place, "doctor", mine);
+      gepa(place, "replay", mine);
+      await report.close();
+      await close();
+    } finally {
+      served.stop();
+    }
+  },
+
   async "a sweep is compared in one file"({ browser, folder }) {
     const place = join(folder, "sweep");
     mkdirSync(place);

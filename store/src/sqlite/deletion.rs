@@ -83,11 +83,7 @@ pub(super) fn bytes(
     sum_of_values(connection, run, number).map_err(|error| place.explain(&error))
 }
 
-fn sum_of_values(
-    connection: &Connection,
-    run: &RunId,
-    number: RunNumber,
-) -> rusqlite::Result<u64> {
+fn sum_of_values(connection: &Connection, run: &RunId, number: RunNumber) -> rusqlite::Result<u64> {
     let mut sum = 0;
     for table in NUMBERED {
         let clause = "WHERE id > ?1 AND id < ?2";
@@ -95,7 +91,12 @@ fn sum_of_values(
         sum += values_of(connection, table, clause, ends)?;
     }
     for table in OF_RUN {
-        sum += values_of(connection, table, "WHERE run_id = ?1", params![run.as_str()])?;
+        sum += values_of(
+            connection,
+            table,
+            "WHERE run_id = ?1",
+            params![run.as_str()],
+        )?;
     }
     let own_texts = "WHERE candidate_id IN (SELECT candidate_id FROM candidates WHERE run_id = ?1) \
          AND NOT EXISTS (SELECT 1 FROM candidates AS other \

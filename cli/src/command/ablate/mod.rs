@@ -11,8 +11,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use gepa_configs::TaskConfig;
-use gepa_engine::record::RunRow;
-use gepa_engine::{Candidate, ExampleId, Store};
+use gepa_engine::record::{CandidateRow, RunRow};
+use gepa_engine::{
+    AblationNoted, Candidate, ExampleId, SteeredBy, Store, StoreError, note_ablation,
+};
 use gepa_models::Environment;
 use gepa_tasks::Services;
 
@@ -22,6 +24,7 @@ use crate::command::eval::{
     Scoring, described_as_evaluation, evaluations_of, in_order, is_of_same_task, width,
 };
 use crate::command::run::{check_app, runtime};
+use crate::command::steer::person;
 use crate::error::CommandError;
 use crate::surroundings::{
     environment, find_run, open_existing, store_url, stored_settings, stored_task,
@@ -103,7 +106,40 @@ async fn race(
     find(&mut bench, &full, &parts, &sets, &mut report).await?;
     report.executed = bench.executed;
     report.write(arguments)?;
+    keep(&*store, &run, row, &report, arguments, environment).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the findings into the journal of the run.
+async fn keep(
+    store: &dyn Store,
+    run: &RunRow,
+    row: &CandidateRow,
+    report: &Report,
+    arguments: &AblateArguments,
+    environment: &Environment,
+) -> Result<(), CommandError> {
+    let noted = AblationNoted {
+        candidate: row.candidate_id,
+        index: row.index,
+        report: serde_json::to_value(report)?,
+        by: SteeredBy {
+            who: person(arguments.who.as_deref(), environment),
+            ..SteeredBy::default()
+        },
+    };
+    let said = match note_ablation(store, &run.run_id, noted).await {
+        Ok(seq) => format!("stored as entry {seq} of the journal of {}", run.run_id),
+        Err(StoreError::Claimed { .. }) => {
+            format!(
+                "not stored in the journal of {}: a process works on the run",
+                run.run_id
+            )
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let _ = writeln!(std::io::stderr(), "{said}");
+    Ok(())
 }
 
 /// Says when even a part that changes nothing could not be shown to be needless.

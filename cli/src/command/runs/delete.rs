@@ -96,7 +96,9 @@ pub(super) async fn prune(
         writeln!(
             out,
             "would delete {} in all: about {} would be freed",
-            plural(runs.len()).replacen("this", "1", 1).replacen("these ", "", 1),
+            plural(runs.len())
+                .replacen("this", "1", 1)
+                .replacen("these ", "", 1),
             bytes(whole)
         )?;
         out.flush()?;

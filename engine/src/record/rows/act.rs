@@ -25,7 +25,10 @@ pub struct ActRow {
 /// Acts that no program does by itself, and candidates taken from an earlier run.
 pub(super) fn is_always_shown(fact: &Fact) -> bool {
     match fact {
-        Fact::CandidateVetoed(_) | Fact::HintGiven(_) | Fact::ExampleExcluded(_) => true,
+        Fact::CandidateVetoed(_)
+        | Fact::HintGiven(_)
+        | Fact::ExampleExcluded(_)
+        | Fact::AblationNoted(_) => true,
         Fact::CandidateInjected(injected) => injected.taken_from.is_some(),
         _ => false,
     }
@@ -46,6 +49,10 @@ pub(super) fn what_was_named(fact: &Fact) -> Option<String> {
             }
         }
         Fact::CandidateVetoed(vetoed) => format!("candidate {}", vetoed.candidate),
+        Fact::AblationNoted(noted) => match noted.index {
+            Some(index) => format!("candidate {index}"),
+            None => format!("candidate {}", noted.candidate.short()),
+        },
         Fact::HintGiven(given) => given.text.clone(),
         Fact::ExampleExcluded(excluded) => format!("example {}", excluded.example),
         Fact::RunPaused(_) | Fact::RunContinued(_) => String::new(),

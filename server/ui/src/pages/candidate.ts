@@ -6,6 +6,7 @@ import { block, h, type Child } from "../dom";
 import { count, score, words } from "../format";
 import { href, setParams } from "../route";
 import { Missing } from "../source";
+import { ablationCard } from "./ablation";
 import { trimmed } from "./candidates";
 import { list } from "./event";
 import type { Context } from "./run";
@@ -46,6 +47,7 @@ export async function candidatePage(context: Context, iteration: number): Promis
     })),
     compared,
     await blameCard(context, iteration),
+    await ablationCard(context, candidate.candidate_id, candidate.index === null ? candidate.candidate_id.slice(0, 12) : candidate.index === 0 ? "baseline" : String(candidate.index)),
     rollouts(context, found.rollouts),
   );
 }

@@ -1,9 +1,10 @@
 // What one rollout or one reflection held.
 
-import type { ExampleId } from "../data";
+import type { AblationEvent, ExampleId } from "../data";
 import { block, h, type Child } from "../dom";
 import { count, dollars, duration, score, words } from "../format";
 import { href } from "../route";
+import { report } from "./ablation";
 import type { Context } from "./run";
 import { actButton } from "./steer";
 
@@ -46,7 +47,8 @@ interface Reflection {
 }
 
 export async function eventPage(context: Context, seq: number): Promise<HTMLElement> {
-  const event = await context.source.json<Rollout | Reflection>(`runs/${context.run}/events/${seq}`);
+  const event = await context.source.json<Rollout | Reflection | AblationEvent>(`runs/${context.run}/events/${seq}`);
+  if (event.kind === "ablation") return h("section", { class: "card" }, h("h2", {}, event.ablation.index === undefined ? "Ablation" : `Ablation of candidate ${event.ablation.index}`), report(context, event));
   return event.kind === "rollout" ? rollout(context, event) : reflection(context, event);
 }
 

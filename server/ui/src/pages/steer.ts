@@ -26,6 +26,7 @@ const ACTS: Record<string, string> = {
   run_continued: "resumed the run",
   stop_requested: "stopped the search",
   limits_changed: "changed limits",
+  ablation_noted: "ablated",
 };
 
 interface Done {
@@ -181,10 +182,10 @@ async function text(context: Context): Promise<HTMLElement | null> {
   });
 }
 
-function history({ view }: Context): HTMLElement {
+function history({ view, run }: Context): HTMLElement {
   if (view.acts.length === 0) return h("p", { class: "dim" }, "No person has acted on this run.");
   const rows = [...view.acts].reverse().map((one) =>
-    h("tr", {}, h("td", { class: "figure" }, one.seq), h("td", {}, new Date(one.at / 1000).toISOString().replace("T", " ").slice(0, 19)), h("td", {}, one.who ?? ""), h("td", {}, `${ACTS[one.act] ?? one.act} ${one.what}`), h("td", {}, one.why ?? "")),
+    h("tr", {}, h("td", { class: "figure" }, one.act === "ablation_noted" ? h("a", { href: href(["run", run, "event", one.seq]) }, String(one.seq)) : one.seq), h("td", {}, new Date(one.at / 1000).toISOString().replace("T", " ").slice(0, 19)), h("td", {}, one.who ?? ""), h("td", {}, `${ACTS[one.act] ?? one.act} ${one.what}`), h("td", {}, one.why ?? "")),
   );
   return h("div", { class: "wide" }, h("table", { id: "acts" }, h("thead", {}, h("tr", {}, ["Entry", "When (UTC)", "Who", "What", "Why"].map((name) => h("th", {}, name)))), h("tbody", {}, rows)));
 }
