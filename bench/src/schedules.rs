@@ -1,7 +1,7 @@
 //! The ways of scheduling that are compared.
 
 use gepa_engine::Settings;
-use gepa_engine::config::{Evaluation, ScheduleKind, Speculation};
+use gepa_engine::config::{Evaluation, ScheduleKind, Speculation, StaleChildren};
 
 /// One way of scheduling.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +72,45 @@ pub fn modes() -> Vec<Mode> {
         mode("free 32/32", |settings| free(settings, 32, 32)),
         mode("free 64/64", |settings| free(settings, 64, 64)),
         mode("free 128/128", |settings| free(settings, 128, 128)),
+        mode("free 8/8", |settings| free(settings, 8, 8)),
+        mode("free 8/8, drop", |settings| {
+            stale(settings, 8, StaleChildren::Drop)
+        }),
+        mode("free 8/8, regate", |settings| {
+            stale(settings, 8, StaleChildren::Regate)
+        }),
+        mode("free 16/16, drop", |settings| {
+            stale(settings, 16, StaleChildren::Drop)
+        }),
+        mode("free 16/16, regate", |settings| {
+            stale(settings, 16, StaleChildren::Regate)
+        }),
+        mode("free 8/8, likely", |settings| likely(settings, 8)),
+        mode("free 16/16, likely", |settings| likely(settings, 16)),
+        mode("free 64/64, likely", |settings| likely(settings, 64)),
+        mode("growing, free 4/4", |settings| growing_free(settings, 4)),
+        mode("growing, free 8/8", |settings| growing_free(settings, 8)),
+        mode("growing, free 8/8, drop", |settings| {
+            growing_free(settings, 8);
+            settings.run.stale_children = StaleChildren::Drop;
+        }),
+        mode("growing, free 8/8, regate", |settings| {
+            growing_free(settings, 8);
+            settings.run.stale_children = StaleChildren::Regate;
+        }),
+        mode("growing, free 8/8, likely", |settings| {
+            growing_free(settings, 8);
+            settings.run.speculate = Speculation::Likely;
+        }),
+        mode("generations of 4, best 1", |settings| {
+            best_of(settings, 4, 1)
+        }),
+        mode("generations of 4, best 2", |settings| {
+            best_of(settings, 4, 2)
+        }),
+        mode("generations of 16, best 4", |settings| {
+            best_of(settings, 16, 4)
+        }),
     ]
 }
 
@@ -105,6 +144,28 @@ fn growing(settings: &mut Settings, lag: u32) {
 fn free(settings: &mut Settings, gate: u32, pareto: u32) {
     settings.run.schedule = ScheduleKind::Free;
     lags(settings, gate, pareto);
+}
+
+/// A way to treat children that were overtaken, with equal lags.
+fn stale(settings: &mut Settings, lag: u32, children: StaleChildren) {
+    free(settings, lag, lag);
+    settings.run.stale_children = children;
+}
+
+fn likely(settings: &mut Settings, lag: u32) {
+    free(settings, lag, lag);
+    settings.run.speculate = Speculation::Likely;
+}
+
+fn growing_free(settings: &mut Settings, lag: u32) {
+    growing(settings, lag);
+    settings.run.schedule = ScheduleKind::Free;
+}
+
+/// Generations of which only the children that rose most go on.
+fn best_of(settings: &mut Settings, parents: u32, kept: u32) {
+    generations(settings, parents);
+    settings.search.keep_best = Some(kept);
 }
 
 fn generations(settings: &mut Settings, parents: u32) {

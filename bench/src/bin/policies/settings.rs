@@ -1,7 +1,7 @@
 //! Settings by name, as overrides of the engine's defaults.
 
 use gepa_engine::Settings;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 const LISTED: &str = include_str!("policies.txt");
 /// What `$reference` stands for: the sequential algorithm of the reference implementation, which
@@ -60,9 +60,16 @@ impl Policy {
         let defaults = serde_json::to_value(Settings::default());
         let mut settings = defaults.map_err(|error| error.to_string())?;
         for (key, value) in &self.overrides {
-            let pointer = format!("/{}", key.replace('.', "/"));
-            let place = settings.pointer_mut(&pointer);
-            *place.ok_or(format!("{}: there is no setting `{key}`", self.name))? = value.clone();
+            // Tables and keys without a default are not there yet; a wrong name is found below.
+            let mut place = &mut settings;
+            for name in key.split('.') {
+                let table = place.as_object_mut();
+                let table = table.ok_or(format!("{}: `{key}` is in no table", self.name))?;
+                place = table
+                    .entry(name)
+                    .or_insert_with(|| Value::Object(Map::new()));
+            }
+            *place = value.clone();
         }
         let settings = serde_json::from_value::<Settings>(settings);
         let mut settings = settings.map_err(|error| format!("{}: {error}", self.name))?;
