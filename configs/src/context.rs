@@ -1,6 +1,6 @@
 //! The data that a config was loaded with, besides its settings.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gepa_evaluation::ExampleId;
 use gepa_models::{ApiKey, Environment};
@@ -12,15 +12,6 @@ use crate::task::TaskConfig;
 
 /// The variable with the task app's key, unless the config names another.
 pub const TASK_APP_KEY: &str = "ENVIRONMENT_API_KEY";
-
-/// The data that a config was loaded with.
-#[derive(Debug)]
-pub(crate) struct LoadContext {
-    pub(crate) environment: Environment,
-    pub(crate) notes: Vec<LocatedProblem>,
-    pub(crate) results_folder: Option<PathBuf>,
-    pub(crate) is_submitted: bool,
-}
 
 impl TaskConfig {
     /// The given environment, extended by the variables of the config's own `.env` file. The given

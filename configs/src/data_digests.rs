@@ -8,8 +8,9 @@ use gepa_evaluation::ExampleId;
 use gepa_tasks::dataset::{Dataset, DatasetSettings, Row};
 use serde_json::{Map, Value as Json, json};
 
+use crate::difference::Difference;
+use crate::leaves::{flatten, json as json_of, names_file};
 use crate::raw::RawConfig;
-use crate::resume::{Difference, flatten, json as json_of, names_file};
 
 /// Hexadecimal digits of a row's digest. A change goes unnoticed once in four billion.
 const ROW_DIGITS: usize = 8;

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use crate::dialect::Dialects;
 use crate::document::ConfigDocument;
 use crate::presets;
-use crate::problem::{ConfigError, LocatedProblem, Origin};
+use crate::problem::{ConfigError, LocatedProblem, Origin, whole_file};
 use crate::read::read_raw;
 use crate::resolution::Resolution;
 use crate::resume::StoredSettings;
@@ -204,13 +204,4 @@ fn parse_value(text: &str) -> Value {
     let as_toml = toml::from_str::<Table>(&format!("value = {text}"));
     let value = as_toml.ok().and_then(|mut table| table.remove("value"));
     value.unwrap_or_else(|| Value::String(text.to_owned()))
-}
-
-pub(crate) fn whole_file(file: &str, message: String) -> ConfigError {
-    ConfigError::one(LocatedProblem {
-        file: file.to_owned(),
-        line: None,
-        origin: Origin::File,
-        problem: Problem::new("", message),
-    })
 }

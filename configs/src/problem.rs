@@ -69,3 +69,12 @@ impl fmt::Display for ConfigError {
         Ok(())
     }
 }
+
+pub(crate) fn whole_file(file: &str, message: String) -> ConfigError {
+    ConfigError::one(LocatedProblem {
+        file: file.to_owned(),
+        line: None,
+        origin: Origin::File,
+        problem: Problem::new("", message),
+    })
+}

@@ -7,7 +7,6 @@ use gepa_models::Environment;
 use serde_json::json;
 use toml::{Table, Value};
 
-use crate::context::LoadContext;
 use crate::dialect::{Dialect, DialectContext, Translation};
 use crate::document::{ConfigDocument, lay_into};
 use crate::key_map::find;
@@ -15,7 +14,7 @@ use crate::problem::ConfigError;
 use crate::raw::RawConfig;
 use crate::read::read_raw;
 use crate::restrict::restrict;
-use crate::task::TaskConfig;
+use crate::task::{LoadContext, TaskConfig};
 
 /// Tables of our own format that a document may have beside `[prompt_learning]`. They win over it.
 const BESIDE_A_JOB: [&str; 14] = [

@@ -6,47 +6,10 @@ use gepa_engine::config::BudgetSettings;
 use serde_json::Value as Json;
 
 use crate::data_digests::{changed_app, changes};
+use crate::difference::{Difference, Differences, listed};
+use crate::leaves::{flatten, is_free, json, names_file};
 use crate::raw::RawConfig;
 use crate::task::{ConnectedTask, TaskConfig};
-
-/// Characters of a value that a message shows.
-const LONGEST_VALUE: usize = 80;
-
-/// Keys that decide nothing: how fast a run is, where its models answer, how long they are waited for.
-const FREE: [&str; 10] = [
-    "run.name",
-    "run.max_concurrent",
-    "reflection.max_concurrent",
-    "reflection.keep_prompts",
-    "rollouts.timeout_seconds",
-    "rollouts.backoff_seconds",
-    "rollouts.max_attempts",
-    "evaluator.url",
-    "evaluator.processes",
-    "evaluator.answer_seconds",
-];
-
-/// Tables whose keys decide nothing.
-const FREE_TABLES: [&str; 4] = ["providers", "prices", "workers", "limits"];
-
-/// Last parts of keys that decide nothing wherever they stand.
-const FREE_ENDINGS: [&str; 4] = [
-    "base_url",
-    "api_key_env",
-    "timeout_seconds",
-    "max_line_bytes",
-];
-
-/// Keys that name files. What the files hold is compared in their place.
-const FILES: [&str; 7] = [
-    "dataset.path",
-    "dataset.paths",
-    "dataset.split.train.files",
-    "dataset.split.pareto.files",
-    "dataset.split.validation.files",
-    "pattern_file",
-    "reflection.template_file",
-];
 
 /// The configuration that a run stored.
 #[derive(Clone, Debug)]
@@ -55,26 +18,6 @@ pub struct StoredSettings {
     directory: PathBuf,
     /// Digests of what the run read; `None` if an earlier version began it.
     data: Option<Json>,
-}
-
-/// A key that differs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// The key, with dots.
-    pub key: String,
-    /// The value that the run stored, as JSON; `not set` where there was none.
-    pub before: String,
-    /// The value now.
-    pub after: String,
-}
-
-/// The keys in which a config differs from that of a run, limits left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Differences {
-    /// Earlier decisions rest on these.
-    pub deciding: Vec<Difference>,
-    /// These decide nothing.
-    pub free: Vec<Difference>,
 }
 
 impl StoredSettings {
@@ -196,48 +139,6 @@ impl StoredSettings {
     }
 }
 
-/// Differences as a text for people.
-pub fn listed(differences: &[Difference]) -> String {
-    let all = differences.iter().map(|one| {
-        let (key, before, after) = (&one.key, short(&one.before), short(&one.after));
-        format!("`{key}` was `{before}` and is `{after}`")
-    });
-    all.collect::<Vec<_>>().join("; ")
-}
-
-/// A value of a line at most.
-fn short(value: &str) -> String {
-    let line = value.replace('\n', " ");
-    if line.chars().count() <= LONGEST_VALUE {
-        return line;
-    }
-    let start: String = line.chars().take(LONGEST_VALUE).collect();
-    format!("{start}...")
-}
-
-pub(crate) fn json(raw: &RawConfig) -> Json {
-    serde_json::to_value(raw).unwrap_or_default()
-}
-
-/// The leaves of a tree, by key. An absent value is no leaf.
-pub(crate) fn flatten(key: &str, value: &Json, leaves: &mut Vec<(String, Json)>) {
-    match value {
-        Json::Null => {}
-        Json::Object(map) => {
-            for (name, value) in map {
-                let separator = if key.is_empty() { "" } else { "." };
-                flatten(&format!("{key}{separator}{name}"), value, leaves);
-            }
-        }
-        Json::Array(items) if items.iter().any(Json::is_object) => {
-            for (position, item) in items.iter().enumerate() {
-                flatten(&format!("{key}[{position}]"), item, leaves);
-            }
-        }
-        leaf => leaves.push((key.to_owned(), leaf.clone())),
-    }
-}
-
 fn value_of<'l>(leaves: &'l [(String, Json)], key: &str) -> Option<&'l Json> {
     leaves
         .iter()
@@ -251,18 +152,4 @@ fn shown(value: Option<&Json>) -> String {
         Some(Json::String(text)) => text.clone(),
         Some(value) => value.to_string(),
     }
-}
-
-pub(crate) fn names_file(key: &str) -> bool {
-    FILES.contains(&key) || key.ends_with(".pattern_file")
-}
-
-pub(crate) fn is_free(key: &str) -> bool {
-    let table = key.split(['.', '[']).next().unwrap_or_default();
-    let ending = key.rsplit('.').next().unwrap_or_default();
-    FREE.contains(&key)
-        || FREE_TABLES.contains(&table)
-        || FREE_ENDINGS
-            .iter()
-            .any(|free| ending == *free || ending.ends_with(&format!("_{free}")))
 }

@@ -6,9 +6,8 @@ use toml::{Table, Value};
 
 use crate::dialect::Dialects;
 use crate::document::ConfigDocument;
-use crate::load::whole_file;
 use crate::presets;
-use crate::problem::{ConfigError, Origin};
+use crate::problem::{ConfigError, Origin, whole_file};
 use crate::resolution::Resolution;
 use crate::task::TaskConfig;
 

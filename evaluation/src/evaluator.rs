@@ -1,13 +1,12 @@
 //! The user's seam: runs a candidate on an example, or on many of a trial at once.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use gepa_archive::Candidate;
 
 use crate::batch::{BatchAnswers, TrialBatch};
-use crate::{CallLimit, ExampleId, Outcome, Phase, ScoreRange, Stage, Usage, UsageBound};
+use crate::rollout::{Evaluation, RolloutRequest};
+use crate::{CallLimit, Outcome, ScoreRange, UsageBound};
 
 /// Runs candidates on examples.
 ///
@@ -112,70 +111,6 @@ pub async fn evaluate_alone(
         || Evaluation::free(Outcome::Failed(TrialBatch::no_answer())),
         |(_, evaluation)| evaluation,
     )
-}
-
-/// One rollout to run.
-#[derive(Clone, Debug)]
-pub struct RolloutRequest {
-    /// The candidate under evaluation.
-    pub candidate: Arc<Candidate>,
-    /// The example to run it on.
-    pub example: ExampleId,
-    /// The run this belongs to.
-    pub run_id: Arc<str>,
-    /// The trial this belongs to.
-    pub trial_id: Arc<str>,
-    /// Why the trial happens; fixes the phase.
-    pub stage: Stage,
-    /// The iteration; 0 for the seed's evaluation.
-    pub iteration: u64,
-    /// The trial's place within its iteration.
-    pub trial_index: u32,
-    /// Which attempt this is, from 1.
-    pub attempt: u32,
-}
-
-impl RolloutRequest {
-    /// The phase the stage belongs to.
-    pub fn phase(&self) -> Phase {
-        self.stage.phase()
-    }
-
-    /// Whether reflection will read this rollout's trace; others may skip building it.
-    pub fn wants_trace(&self) -> bool {
-        self.stage.wants_trace()
-    }
-}
-
-/// The result of a rollout.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Evaluation {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// Spent by the policy.
-    pub usage: Usage,
-    /// Spent on judging.
-    pub judge_usage: Usage,
-    /// Set when the provider is down. The rollout is then not settled: the run should pause and
-    /// repeat it later. The outcome holds the failure that was seen.
-    pub provider_down: bool,
-}
-
-impl Evaluation {
-    /// An evaluation that used no model.
-    pub fn free(outcome: Outcome) -> Self {
-        Self::with_usage(outcome, Usage::default())
-    }
-
-    /// An evaluation whose policy used a model.
-    pub fn with_usage(outcome: Outcome, usage: Usage) -> Self {
-        Self {
-            outcome,
-            usage,
-            judge_usage: Usage::default(),
-            provider_down: false,
-        }
-    }
 }
 
 /// The kind and the policy model of an evaluator, for records and reports.

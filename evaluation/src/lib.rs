@@ -16,6 +16,7 @@ mod prompt;
 mod proposer;
 mod reasoning;
 mod requirements;
+mod rollout;
 mod score_range;
 mod stage;
 mod usage;
@@ -24,7 +25,7 @@ mod wildcards;
 pub use batch::{BatchAnswers, TrialBatch};
 pub use call_limit::{CallLimit, CallsClosed};
 pub use cpu::{CpuBound, CpuEvaluator, run_cpu};
-pub use evaluator::{Evaluation, Evaluator, EvaluatorInfo, RolloutRequest, evaluate_alone};
+pub use evaluator::{Evaluator, EvaluatorInfo, evaluate_alone};
 pub use example::ExampleId;
 pub use model::{
     ChatRequest, Completion, FinishReason, LanguageModel, Message, ModelError, ModelErrorKind,
@@ -40,6 +41,7 @@ pub use reasoning::{SplitReply, split_reasoning};
 pub use requirements::{
     PatternSyntax, PlainPatterns, TextPattern, TextRequirements, estimated_tokens,
 };
+pub use rollout::{Evaluation, RolloutRequest};
 pub use score_range::ScoreRange;
 pub use stage::{Phase, Stage};
 pub use usage::{MicroUsd, Purpose, Usage, UsageBound};

@@ -6,7 +6,7 @@ use super::reply::{
     ReplyFault, Reported, Said, Unreadable, choice_error, finish_reason_of, lenient_json,
     reported_in, says_nothing, status_in, tokens_for,
 };
-use super::stream::StreamEnd;
+use gepa_evaluation::FinishReason;
 
 /// Most tool calls of one completion; further ones are not read.
 const MOST_CALLS: usize = 256;
@@ -26,6 +26,19 @@ struct ToolCall {
     id: Option<Value>,
     name: String,
     arguments: String,
+}
+
+/// The content of a stream so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamEnd {
+    /// The assistant's text.
+    pub text: String,
+    /// What the model thought before it, where the provider hands it out.
+    pub reasoning: Option<String>,
+    /// The tool calls, put together from their pieces.
+    pub tool_calls: Vec<Value>,
+    /// Why it ended.
+    pub finish_reason: FinishReason,
 }
 
 /// The kind of a line.

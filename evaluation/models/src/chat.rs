@@ -12,9 +12,8 @@ use super::attempt::Timeouts;
 use super::backoff::Backoff;
 use super::endpoint::{Endpoint, max_tokens_field};
 use super::fault::Addressee;
-use super::forward::completion_of;
 use super::prices::Price;
-use super::reply::Reply;
+use super::reply::{Reply, completion_of};
 use super::settings::{ASSUMED_COMPLETION_TOKENS, MaxTokensField, ModelSettings};
 use super::telemetry::Meter;
 use gepa_evaluation::{

@@ -12,7 +12,7 @@ use super::fault::{AttemptFault, Paid, Retry};
 use super::prices::Price;
 use super::repeating::Repeating;
 use super::reply::{
-    Counted, MOST_TOKENS, Reply, Reported, ReportedTokens, Said, estimated_prompt_tokens,
+    Counted, MOST_TOKENS, Reply, Reported, ReportedTokens, completion_of, estimated_prompt_tokens,
 };
 use super::settings::ASSUMED_COMPLETION_TOKENS;
 use super::spending::Spending;
@@ -63,16 +63,6 @@ impl RawReply {
             "estimated": true,
         });
         json.to_string().into_bytes()
-    }
-}
-
-pub(super) fn completion_of(reply: &Reply, said: Said, usage: Usage) -> Completion {
-    Completion {
-        text: said.text,
-        reasoning: (!said.reasoning.trim().is_empty()).then_some(said.reasoning),
-        finish_reason: reply.finish_reason(),
-        tool_calls: reply.tool_calls(),
-        usage,
     }
 }
 

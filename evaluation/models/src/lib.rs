@@ -33,6 +33,7 @@ mod telemetry;
 mod unreached;
 
 pub use api_key::ApiKey;
+pub use assembly::StreamEnd;
 pub use attempt::innermost;
 pub use backoff::RetryTiming;
 pub use chat::ChatModel;
@@ -47,4 +48,4 @@ pub use prices::{PriceCatalogue, PriceCatalogueError};
 pub use settings::{MaxTokensField, ModelSettings, PriceSettings, ProviderSettings};
 pub use setup_error::ModelSetupError;
 pub use spending::Spending;
-pub use stream::{StreamEnd, StreamedReply};
+pub use stream::StreamedReply;

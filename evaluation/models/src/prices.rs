@@ -2,6 +2,8 @@
 
 mod catalogue;
 
+use catalogue::row_of;
+
 use super::endpoint::canonical_name;
 use super::reply::Counted;
 use super::settings::PriceSettings;
@@ -83,36 +85,6 @@ impl From<&PriceSettings> for Price {
 /// Whether models of this provider cost nothing unless the config gives a price.
 fn is_free(provider: &str) -> bool {
     matches!(canonical_name(provider), "ollama" | "vllm" | "rulebook")
-}
-
-/// The row of a provider's model, under its name or under the name of its family.
-fn row_of<'p>(provider: &str, model: &str, rows: &'p [PriceSettings]) -> Option<&'p PriceSettings> {
-    let provider = canonical_name(provider);
-    [model, without_date(model)].into_iter().find_map(|name| {
-        rows.iter()
-            .find(|row| canonical_name(&row.provider) == provider && row.model == name)
-    })
-}
-
-/// `gpt-4o` for `gpt-4o-2024-08-06`, `gpt-4o-20240806` and `gpt-4o-latest`: dated releases cost what
-/// their family costs.
-fn without_date(model: &str) -> &str {
-    const FORMS: [&str; 4] = ["-0000-00-00", "-00000000", "@00000000", "-latest"];
-    FORMS
-        .iter()
-        .find_map(|form| {
-            let start = model.len().checked_sub(form.len())?;
-            let end = &model.as_bytes()[start..];
-            let fits = end
-                .iter()
-                .zip(form.bytes())
-                .all(|(byte, pattern)| match pattern {
-                    b'0' => byte.is_ascii_digit(),
-                    literal => *byte == literal,
-                });
-            fits.then(|| &model[..start])
-        })
-        .unwrap_or(model)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Reads chat completions leniently, but never guesses a number.
 
 mod content;
+mod fault;
 mod lenient;
 mod usage;
 
@@ -8,10 +9,14 @@ use serde_json::{Value, json};
 
 use super::assembly::completion_of_stream;
 use super::dialect::Dialect;
-use gepa_evaluation::FinishReason;
+use gepa_evaluation::{Completion, FinishReason, Usage};
 
-pub(super) use content::Said;
-pub(super) use usage::{Counted, MOST_TOKENS, Reported, ReportedTokens};
+pub(super) use content::{Said, finish_reason_of, tokens_for};
+pub(super) use fault::{
+    NoAnswer, ReplyFault, Unreadable, choice_error, not_json, says_nothing, status_in, title_of,
+};
+pub(super) use lenient::lenient_json;
+pub(super) use usage::{Counted, MOST_TOKENS, Reported, ReportedTokens, reported_in};
 
 /// A reply that is a completion.
 #[derive(Clone, Debug)]
@@ -21,33 +26,6 @@ pub(crate) struct Reply {
     pub(super) json: Value,
     /// Whether `body` is this JSON as it stands, for readers less lenient than we are.
     pub(super) is_as_sent: bool,
-}
-
-/// A success status with a body that is no completion, and the usage that it reports.
-#[derive(Clone, Debug)]
-pub(crate) struct Unreadable {
-    pub(super) fault: ReplyFault,
-    pub(super) reported: Reported,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum ReplyFault {
-    /// No chat completion. `is_written` is true if a model seems to have written it.
-    NotACompletion { reason: String, is_written: bool },
-    /// An error in disguise, with the status it should have had.
-    Error { status: u16, body: Vec<u8> },
-    /// An error in place of one choice: the server behind this address failed.
-    ChoiceError { status: u16, body: Vec<u8> },
-    /// A completion that answers nothing.
-    NoAnswer(NoAnswer),
-}
-
-/// Why a completion answers nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NoAnswer {
-    pub(super) reason: String,
-    /// Whether the model was cut off before it answered. Another attempt would end the same way.
-    pub(super) is_cut_off: bool,
 }
 
 impl Reply {
@@ -197,61 +175,6 @@ impl Reply {
     }
 }
 
-/// The cost that a body, or a piece of a stream, reports.
-pub(super) fn reported_in(json: &Value) -> Reported {
-    let usage = json.get("usage").filter(|usage| usage.is_object());
-    let usage = usage.or_else(|| json.pointer("/x_groq/usage"));
-    usage.map(Reported::of).unwrap_or_default()
-}
-
-/// Whether an `error` member is there only for form's sake.
-pub(super) fn says_nothing(error: &Value) -> bool {
-    match error {
-        Value::Null | Value::Bool(false) => true,
-        Value::String(text) => text.trim().is_empty(),
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::Array(items) => items.iter().all(says_nothing),
-        Value::Object(fields) => fields.values().all(says_nothing),
-        Value::Bool(true) => false,
-    }
-}
-
-/// The status an error object gives: gateways report upstream trouble under a success status.
-pub(super) fn status_in(error: &Value) -> Option<u16> {
-    let code =
-        ["code", "status", "status_code"]
-            .iter()
-            .find_map(|name| match error.get(name)? {
-                Value::Number(code) => code.as_u64(),
-                Value::String(code) => code.parse().ok(),
-                _ => None,
-            })?;
-    (400..600).contains(&code).then_some(code as u16)
-}
-
-/// The error in place of a choice: an object, or an end that says no more than `error`.
-pub(super) fn choice_error(choice: &Value) -> Option<&Value> {
-    let error = choice.get("error").filter(|error| !says_nothing(error));
-    let end = choice.get("finish_reason");
-    error.or_else(|| end.filter(|end| end.as_str() == Some("error")))
-}
-
-/// A provider's word for why a choice ended, in whichever spelling.
-pub(super) fn finish_reason_of(word: Option<&str>) -> FinishReason {
-    let Some(word) = word else {
-        return FinishReason::Other("missing".to_owned());
-    };
-    match word.to_ascii_lowercase().as_str() {
-        "stop" | "end_turn" | "stop_sequence" | "eos" | "eos_token" => FinishReason::Stop,
-        "length" | "max_tokens" | "max_output_tokens" | "model_context_window_exceeded" => {
-            FinishReason::Length
-        }
-        "content_filter" | "refusal" | "safety" => FinishReason::Refusal,
-        "tool_calls" | "function_call" | "tool_use" => FinishReason::ToolCalls,
-        _ => FinishReason::Other(word.to_owned()),
-    }
-}
-
 /// The approximate number of tokens in the messages of a request.
 pub(super) fn estimated_prompt_tokens(request: &Value) -> u64 {
     let messages = request.get("messages").and_then(Value::as_array);
@@ -264,16 +187,6 @@ pub(super) fn estimated_prompt_tokens(request: &Value) -> u64 {
     tokens_for(characters)
 }
 
-/// Four characters a token, at least one token.
-pub(super) fn tokens_for(characters: usize) -> u64 {
-    (characters as u64).div_ceil(4).max(1)
-}
-
-/// JSON of a stream's line or an error's body, as leniently as that of a reply.
-pub(super) fn lenient_json(bytes: &[u8]) -> Option<Value> {
-    lenient::read(bytes).ok().map(|(json, _)| json)
-}
-
 /// Whether a body is an event stream although the request wanted a whole reply.
 fn is_event_stream(body: &[u8]) -> bool {
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
@@ -282,44 +195,14 @@ fn is_event_stream(body: &[u8]) -> bool {
     fields.iter().any(|field| body.starts_with(field))
 }
 
-fn not_json(body: &[u8], fault: &lenient::NotJson) -> Unreadable {
-    let text = body.trim_ascii();
-    let is_page = text.starts_with(b"<");
-    let reason = if text.is_empty() {
-        "the reply is empty".to_owned()
-    } else if is_page {
-        match title_of(&String::from_utf8_lossy(body)) {
-            Some(title) => format!("the reply is a web page, titled `{title}`"),
-            None => "the reply is a web page".to_owned(),
-        }
-    } else {
-        let lenient::NotJson { at, reason } = fault;
-        format!(
-            "the reply is not valid JSON at byte {at} of {}: {reason}",
-            body.len()
-        )
-    };
-    Unreadable {
-        fault: ReplyFault::NotACompletion {
-            reason,
-            is_written: !is_page && !text.is_empty(),
-        },
-        reported: Reported::salvaged(body),
+pub(super) fn completion_of(reply: &Reply, said: Said, usage: Usage) -> Completion {
+    Completion {
+        text: said.text,
+        reasoning: (!said.reasoning.trim().is_empty()).then_some(said.reasoning),
+        finish_reason: reply.finish_reason(),
+        tool_calls: reply.tool_calls(),
+        usage,
     }
-}
-
-/// The title of a web page.
-pub(super) fn title_of(page: &str) -> Option<String> {
-    // ASCII changes no lengths, so the places found are places in the page.
-    let lower = page.to_ascii_lowercase();
-    let start = lower.find("<title")?;
-    let from = start + lower[start..].find('>')? + 1;
-    let to = from + lower[from..].find("</title")?;
-    let title = page[from..to]
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
-    (!title.is_empty()).then_some(title)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::assembly::{Assembly, BadLine, Taken};
+use super::assembly::{Assembly, BadLine, StreamEnd, Taken};
 use super::attempt::{LARGEST_REPLY, begin, innermost};
 use super::chat::ChatModel;
 use super::fault::AttemptFault;
@@ -15,7 +15,7 @@ use super::forward::{CallHistory, ForwardError, expected_completion_tokens};
 use super::reply::estimated_prompt_tokens;
 use super::spending::Spending;
 use super::telemetry::AttemptTimer;
-use gepa_evaluation::{FinishReason, ModelError, ModelErrorKind, Purpose};
+use gepa_evaluation::{ModelError, ModelErrorKind, Purpose};
 use gepa_limiter::{Allowance, Permit, Report};
 
 /// Longest line of a stream, in bytes.
@@ -36,19 +36,6 @@ pub struct StreamedReply {
     received: usize,
     assembly: Assembly,
     is_over: bool,
-}
-
-/// The content of a stream so far.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StreamEnd {
-    /// The assistant's text.
-    pub text: String,
-    /// What the model thought before it, where the provider hands it out.
-    pub reasoning: Option<String>,
-    /// The tool calls, put together from their pieces.
-    pub tool_calls: Vec<Value>,
-    /// Why it ended.
-    pub finish_reason: FinishReason,
 }
 
 impl ChatModel {

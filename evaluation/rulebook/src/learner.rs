@@ -7,7 +7,8 @@ use super::dice::Dice;
 use super::grammar::{ReadPrompt, labels_named};
 use super::proposals::propose_conditions;
 use super::reflection_prompt::ShownExample;
-use super::sheet::{Decision, Evidence, Rule, Sheet};
+use super::shape::Shape;
+use super::sheet::{Decision, Rule, Sheet};
 
 /// Points per unit of log odds.
 const POINTS_PER_LOG_ODDS: f64 = 2.0;
@@ -33,90 +34,6 @@ pub(super) fn rewrite(current: &ReadPrompt, examples: &[ShownExample], seed_text
     prune(&mut sheet, &shape);
     decide(&mut sheet, &shape);
     sheet
-}
-
-/// Whether one sum decides between two labels, or one sum per label decides between several.
-#[derive(Clone, Debug)]
-pub(super) enum Shape {
-    Two { positive: String, otherwise: String },
-    Several,
-}
-
-impl Shape {
-    fn of(sheet: &Sheet, labels: &[String]) -> Self {
-        if let Some(Decision::Threshold {
-            positive,
-            otherwise,
-            ..
-        }) = &sheet.decision
-            && labels.len() <= 2
-        {
-            return Self::Two {
-                positive: positive.clone(),
-                otherwise: otherwise.clone(),
-            };
-        }
-        match labels {
-            [positive, otherwise] if sheet.decision.is_none() => Self::Two {
-                positive: positive.clone(),
-                otherwise: otherwise.clone(),
-            },
-            _ => Self::Several,
-        }
-    }
-
-    /// Converts rules of the other shape into this one.
-    fn adopt(&self, sheet: &mut Sheet) {
-        let old = sheet.decision.clone();
-        match (self, old) {
-            (
-                Self::Several,
-                Some(Decision::Threshold {
-                    positive,
-                    otherwise,
-                    ..
-                }),
-            ) => {
-                for rule in &mut sheet.rules {
-                    let label = if rule.points < 0 {
-                        &otherwise
-                    } else {
-                        &positive
-                    };
-                    rule.label.get_or_insert_with(|| label.clone());
-                    rule.points = rule.points.abs();
-                }
-                sheet.decision = Some(Decision::MostPoints { otherwise });
-            }
-            (Self::Two { positive, .. }, _) => {
-                for rule in &mut sheet.rules {
-                    let against = rule.label.take().is_some_and(|label| label != *positive);
-                    if against {
-                        rule.points = -rule.points;
-                    }
-                }
-            }
-            (Self::Several, _) => {}
-        }
-        let direct = std::mem::take(&mut sheet.direct);
-        // A rule that decides alone cannot be outweighed. As points it can be corrected.
-        sheet
-            .rules
-            .extend(direct.into_iter().map(|rule| match self {
-                Self::Two { positive, .. } => Rule {
-                    condition: rule.condition,
-                    points: if rule.answer == *positive { 4 } else { -4 },
-                    label: None,
-                    evidence: None,
-                },
-                Self::Several => Rule {
-                    condition: rule.condition,
-                    points: 4,
-                    label: Some(rule.answer),
-                    evidence: None,
-                },
-            }));
-    }
 }
 
 /// The labels of the task that the prompt and the examples name.
@@ -265,24 +182,4 @@ fn decide(sheet: &mut Sheet, shape: &Shape) {
             Decision::MostPoints { otherwise }
         }
     });
-}
-
-/// Evidence for `label` from the shown examples alone.
-pub(super) fn evidence_for(
-    condition: &super::condition::Condition,
-    label: &str,
-    examples: &[ShownExample],
-) -> Evidence {
-    let mut evidence = Evidence {
-        label: label.to_owned(),
-        right: 0,
-        cases: 0,
-    };
-    for example in examples {
-        if condition.holds(&example.inputs) {
-            evidence.cases += 1;
-            evidence.right += u32::from(example.right == label);
-        }
-    }
-    evidence
 }

@@ -5,6 +5,7 @@
 //! a real model would see. It is no language model and is never presented as one.
 //! `docs/rulebook.md` documents its grammar.
 
+mod additions;
 mod condition;
 mod dice;
 mod feedback;
@@ -15,6 +16,7 @@ mod learner;
 mod model;
 mod proposals;
 mod reflection_prompt;
+mod shape;
 mod sheet;
 mod text_proposals;
 mod value_proposals;

@@ -1,11 +1,11 @@
 //! Proposes conditions on texts: words, pairs of words, beginnings, long numbers.
 
+use super::additions::{add_for, evidence_for, known};
 use super::condition::{Condition, is_long_number};
 use super::dice::Dice;
 use super::inputs::Field;
-use super::learner::{Shape, evidence_for};
-use super::proposals::{add_for, known};
 use super::reflection_prompt::ShownExample;
+use super::shape::Shape;
 use super::sheet::Sheet;
 
 /// The longest word that gets a rule, in bytes.

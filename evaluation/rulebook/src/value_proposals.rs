@@ -2,11 +2,11 @@
 
 use indexmap::IndexMap;
 
+use super::additions::add;
 use super::condition::{Condition, finite};
 use super::dice::Dice;
-use super::learner::Shape;
-use super::proposals::add;
 use super::reflection_prompt::ShownExample;
+use super::shape::Shape;
 use super::sheet::Sheet;
 
 /// Proposes every shown code of a field, or a cut between its numbers.

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Chat, Native, count, finish_of, laid_over, usage_of};
+use super::chat::{Chat, laid_over};
+use super::native::{Native, count, finish_of, usage_of};
 use crate::reply::Said;
 
 pub(super) fn request(chat: Chat) -> Value {

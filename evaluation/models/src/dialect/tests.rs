@@ -1,5 +1,7 @@
 //! Requests and replies as the providers document them, dialect by dialect.
 
+use serde_json::json;
+
 use super::*;
 use crate::reply::{Counted, Reply, ReportedTokens};
 use gepa_evaluation::FinishReason;

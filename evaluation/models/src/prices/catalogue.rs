@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::row_of;
 use crate::ModelSetupError;
+use crate::endpoint::canonical_name;
 use crate::settings::PriceSettings;
 
 /// Largest catalogue that is read from a file, in bytes.
@@ -98,4 +98,38 @@ impl PriceCatalogue {
     pub fn find(&self, provider: &str, model: &str) -> Option<&PriceSettings> {
         row_of(provider, model, &self.prices)
     }
+}
+
+/// The row of a provider's model, under its name or under the name of its family.
+pub(super) fn row_of<'p>(
+    provider: &str,
+    model: &str,
+    rows: &'p [PriceSettings],
+) -> Option<&'p PriceSettings> {
+    let provider = canonical_name(provider);
+    [model, without_date(model)].into_iter().find_map(|name| {
+        rows.iter()
+            .find(|row| canonical_name(&row.provider) == provider && row.model == name)
+    })
+}
+
+/// `gpt-4o` for `gpt-4o-2024-08-06`, `gpt-4o-20240806` and `gpt-4o-latest`: dated releases cost what
+/// their family costs.
+fn without_date(model: &str) -> &str {
+    const FORMS: [&str; 4] = ["-0000-00-00", "-00000000", "@00000000", "-latest"];
+    FORMS
+        .iter()
+        .find_map(|form| {
+            let start = model.len().checked_sub(form.len())?;
+            let end = &model.as_bytes()[start..];
+            let fits = end
+                .iter()
+                .zip(form.bytes())
+                .all(|(byte, pattern)| match pattern {
+                    b'0' => byte.is_ascii_digit(),
+                    literal => *byte == literal,
+                });
+            fits.then(|| &model[..start])
+        })
+        .unwrap_or(model)
 }

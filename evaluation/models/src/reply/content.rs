@@ -1,5 +1,6 @@
 //! Separates the answer in a message from the reasoning before it.
 
+use gepa_evaluation::FinishReason;
 use serde_json::Value;
 
 /// An answer and the reasoning before it.
@@ -72,6 +73,27 @@ fn thought(value: &Value) -> String {
             .unwrap_or_default(),
         _ => String::new(),
     }
+}
+
+/// A provider's word for why a choice ended, in whichever spelling.
+pub(crate) fn finish_reason_of(word: Option<&str>) -> FinishReason {
+    let Some(word) = word else {
+        return FinishReason::Other("missing".to_owned());
+    };
+    match word.to_ascii_lowercase().as_str() {
+        "stop" | "end_turn" | "stop_sequence" | "eos" | "eos_token" => FinishReason::Stop,
+        "length" | "max_tokens" | "max_output_tokens" | "model_context_window_exceeded" => {
+            FinishReason::Length
+        }
+        "content_filter" | "refusal" | "safety" => FinishReason::Refusal,
+        "tool_calls" | "function_call" | "tool_use" => FinishReason::ToolCalls,
+        _ => FinishReason::Other(word.to_owned()),
+    }
+}
+
+/// Four characters a token, at least one token.
+pub(crate) fn tokens_for(characters: usize) -> u64 {
+    (characters as u64).div_ceil(4).max(1)
 }
 
 #[cfg(test)]

@@ -193,6 +193,11 @@ fn unicode_escape(bytes: &[u8]) -> Option<u16> {
     u16::from_str_radix(digits, 16).ok()
 }
 
+/// JSON of a stream's line or an error's body, as leniently as that of a reply.
+pub(crate) fn lenient_json(bytes: &[u8]) -> Option<Value> {
+    read(bytes).ok().map(|(json, _)| json)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

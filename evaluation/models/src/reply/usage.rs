@@ -149,6 +149,13 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
+/// The cost that a body, or a piece of a stream, reports.
+pub(crate) fn reported_in(json: &Value) -> Reported {
+    let usage = json.get("usage").filter(|usage| usage.is_object());
+    let usage = usage.or_else(|| json.pointer("/x_groq/usage"));
+    usage.map(Reported::of).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -13,7 +13,7 @@ use hyper::body::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::json::values_of;
-use super::read::{Record, push_bounded};
+use super::record::{Record, push_bounded};
 use super::{DatasetError, DatasetFormat, DatasetSettings};
 
 /// How Arrow files begin; Arrow streams have no such mark.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::read::{Record, push_bounded};
+use super::record::{Record, push_bounded};
 use super::value::FieldValue;
 use super::{DatasetError, DatasetSettings};
 

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::value::RawValue;
 
 use super::DatasetError;
-use super::read::{Record, push_bounded};
+use super::record::{Record, push_bounded};
 use super::value::FieldValue;
 
 /// Reads one object per line, or one array of objects. The first character decides between the

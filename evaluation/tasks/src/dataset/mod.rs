@@ -11,6 +11,7 @@ mod evaluator;
 mod json;
 mod near;
 mod read;
+mod record;
 mod settings;
 mod split;
 mod table;

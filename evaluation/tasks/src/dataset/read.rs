@@ -4,22 +4,14 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use indexmap::IndexMap;
-
 use super::columns::read_columns;
 use super::json::read_json;
-use super::value::FieldValue;
+use super::record::Record;
 use super::{DatasetError, DatasetFormat, DatasetSettings, TextEncoding};
 
 /// Endings of compressed files. The name before the ending gives the format.
 const GZIP: &str = ".gz";
 const ZSTD: &str = ".zst";
-
-/// One record and the line it starts on.
-pub(super) struct Record {
-    pub(super) line: u64,
-    pub(super) values: IndexMap<String, FieldValue>,
-}
 
 /// Reads at most `max_rows` records; more are an error.
 pub(super) fn read_records(
@@ -149,20 +141,4 @@ fn decode(path: &Path, bytes: Vec<u8>, encoding: TextEncoding) -> Result<String,
         text.remove(0);
     }
     Ok(text)
-}
-
-pub(super) fn push_bounded(
-    path: &Path,
-    records: &mut Vec<Record>,
-    record: Record,
-    max_rows: usize,
-) -> Result<(), DatasetError> {
-    if records.len() >= max_rows {
-        return Err(DatasetError::TooManyRows {
-            path: path.to_owned(),
-            limit: max_rows,
-        });
-    }
-    records.push(record);
-    Ok(())
 }

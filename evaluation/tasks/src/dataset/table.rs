@@ -8,7 +8,8 @@ use indexmap::map::Entry;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::read::{Record, read_records};
+use super::read::read_records;
+use super::record::Record;
 use super::value::FieldValue;
 use super::{DatasetError, DatasetSettings};
 use gepa_evaluation::ExampleId;

@@ -2,27 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
-
-use gepa_archive::Candidate;
 
 use super::record::CallRecord;
 use super::registry::{LeaseState, Registry};
-use super::substitution::SubstitutionPlan;
-use gepa_models::ChatModel;
-
-/// The terms for the calls of one rollout attempt.
-#[derive(Clone, Debug)]
-pub struct LeaseTerms {
-    /// The rules that put the candidate into the app's messages.
-    pub plan: Arc<SubstitutionPlan>,
-    /// The candidate whose texts are put in.
-    pub candidate: Arc<Candidate>,
-    /// The model that answers; the model named in the app's call is ignored.
-    pub policy: Arc<ChatModel>,
-    /// The longest an answer may take.
-    pub answer_within: Duration,
-}
 
 /// An address for one rollout attempt. Dropping it invalidates its id and ends its calls in flight.
 pub struct Lease {

@@ -11,6 +11,7 @@ mod call;
 mod error;
 mod lease;
 mod listener;
+mod open_call;
 mod record;
 mod registry;
 mod route;
@@ -20,7 +21,8 @@ mod substitution;
 mod telemetry;
 
 pub use error::InterceptorError;
-pub use lease::{Lease, LeaseTerms};
+pub use lease::Lease;
 pub use record::{CallOutcome, CallRecord};
+pub use registry::LeaseTerms;
 pub use service::Interceptor;
 pub use substitution::{Placed, Refusal, Rule, Substitution, SubstitutionPlan};

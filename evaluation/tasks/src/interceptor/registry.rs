@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use gepa_archive::Candidate;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::lease::LeaseTerms;
 use super::record::{CallOutcome, CallRecord};
-use gepa_models::Spending;
+use super::substitution::SubstitutionPlan;
+use gepa_models::{ChatModel, Spending};
 
 /// Calls one rollout may make; an app that makes more runs in circles.
 const MOST_CALLS: usize = 4096;
@@ -20,6 +22,19 @@ const MOST_KEPT_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Default)]
 pub(super) struct Registry {
     leases: Mutex<HashMap<String, Arc<LeaseState>>>,
+}
+
+/// The terms for the calls of one rollout attempt.
+#[derive(Clone, Debug)]
+pub struct LeaseTerms {
+    /// The rules that put the candidate into the app's messages.
+    pub plan: Arc<SubstitutionPlan>,
+    /// The candidate whose texts are put in.
+    pub candidate: Arc<Candidate>,
+    /// The model that answers; the model named in the app's call is ignored.
+    pub policy: Arc<ChatModel>,
+    /// The longest an answer may take.
+    pub answer_within: Duration,
 }
 
 /// A lease as its calls see it.

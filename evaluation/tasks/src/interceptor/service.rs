@@ -8,9 +8,9 @@ use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 
 use super::error::InterceptorError;
-use super::lease::{Lease, LeaseTerms};
+use super::lease::Lease;
 use super::listener::{Listening, listen};
-use super::registry::{LeaseState, Registry};
+use super::registry::{LeaseState, LeaseTerms, Registry};
 use gepa_models::Environment;
 
 /// The variable that names the address to listen on; a free loopback port if it is not set.

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::Answer;
-use super::call::OpenCall;
+use super::open_call::OpenCall;
 use super::record::CallOutcome;
 use gepa_evaluation::Purpose;
 use gepa_models::StreamedReply;

@@ -1,10 +1,12 @@
 //! Numbers in texts, as people and models write them.
 
 mod constants;
+mod number;
 mod prepare;
 mod scan;
 mod words;
 
+pub(super) use number::Number;
 use prepare::Preparation;
 use scan::{Mention, mentions_in};
 use words::number_in_words;
@@ -14,16 +16,6 @@ use super::plain_text::{answer_line, final_part};
 /// Finds numbers in text.
 #[derive(Debug)]
 pub(super) struct Numbers(Preparation);
-
-/// A number as it was read.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Number {
-    pub(super) value: f64,
-    /// A per cent sign follows it.
-    pub(super) is_percent: bool,
-    /// Sign and digits of a number too large for its value to be exact.
-    pub(super) digits: Option<String>,
-}
 
 impl Numbers {
     pub(super) fn new() -> Self {
@@ -76,43 +68,6 @@ fn in_words(text: &str, mentions: &[Mention]) -> Option<Number> {
         is_percent: false,
         digits: None,
     })
-}
-
-impl Number {
-    /// How far `answered` is from this, at its nearest reading: `50%` is 50 as well as 0.5 where only
-    /// one of the two has the sign.
-    pub(super) fn distance(&self, answered: &Self) -> f64 {
-        if let (Some(own), Some(other)) = (&self.digits, &answered.digits) {
-            if own == other {
-                return 0.0;
-            }
-            let difference = (self.value - answered.value).abs();
-            return difference.max(1.0);
-        }
-        let direct = (answered.value - self.value).abs();
-        let hundredth = match (self.is_percent, answered.is_percent) {
-            (true, false) => (answered.value - self.value / 100.0).abs() * 100.0,
-            (false, true) => (answered.value / 100.0 - self.value).abs(),
-            _ => direct,
-        };
-        let nearest = direct.min(hundredth);
-        // The rounding error of a fraction or a power of ten in binary does not count.
-        if nearest <= 4.0 * f64::EPSILON * self.value.abs() {
-            0.0
-        } else {
-            nearest
-        }
-    }
-}
-
-impl std::fmt::Display for Number {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.digits {
-            Some(digits) => formatter.write_str(digits)?,
-            None => write!(formatter, "{}", self.value)?,
-        }
-        formatter.write_str(if self.is_percent { "%" } else { "" })
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The numbers of a prepared text, from left to right.
 
-use super::Number;
+use super::number::Number;
 use super::prepare::THIN_SPACE;
 
 /// Largest power that is worked out.
