@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use gepa_bench::worlds::{Family, RunFigures};
 
-use crate::{BATCHES, PARETO};
+use crate::ways::{BATCHES, PARETO};
 
 pub(crate) fn write_head(out: &mut impl Write, seeds: u64, rollouts: u64) -> io::Result<()> {
     writeln!(

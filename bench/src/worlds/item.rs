@@ -1,8 +1,8 @@
 //! Items: the requests that the policy answers.
 
-use super::family::Nature;
+use super::nature::Nature;
+use super::rule::Rule;
 use super::wording::{self, KINDS, LABELS};
-use super::world::Rule;
 use crate::draws::Key;
 
 /// The sets of a world.

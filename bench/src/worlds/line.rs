@@ -1,8 +1,7 @@
 //! The lines that a reflection model can write in a world. Prompts consist of these lines.
 
 use super::item::Split;
-use super::wording::{self, HABITS, IDLE, OPENINGS, STRATEGIES, TRAP, WORDINGS};
-use super::world::World;
+use super::wording::{HABITS, IDLE, OPENINGS, STRATEGIES, WORDINGS};
 use crate::draws::Key;
 
 /// One line of a prompt.
@@ -24,27 +23,6 @@ pub(super) enum Line {
     Trap,
     /// A note on a single item.
     Remark(Split, usize),
-}
-
-impl Line {
-    pub(super) fn text(self, world: &World) -> String {
-        let rules = world.rules();
-        match self {
-            Self::Rule(number, wording) => {
-                wording::rule(rules[number].cue, rules[number].action, wording)
-            }
-            Self::Broad(number) => wording::broad(rules[number].action),
-            Self::Habit(number) => HABITS[number].to_owned(),
-            Self::Strategy(number) => STRATEGIES[number].to_owned(),
-            Self::Opening(number) => OPENINGS[number].to_owned(),
-            Self::Idle(number) => IDLE[number].to_owned(),
-            Self::Trap => TRAP.to_owned(),
-            Self::Remark(split, index) => {
-                let item = &world.items(split)[index];
-                wording::remark(&item.id, item.answer)
-            }
-        }
-    }
 }
 
 impl Line {

@@ -1,9 +1,9 @@
 //! The reflection model: rewrites an instruction from the failures in its prompt, with the errors
 //! that language models make.
 
-use super::family::Nature;
 use super::item::{Item, bits};
 use super::line::Line;
+use super::nature::Nature;
 use super::rewriter::Rewriter;
 use super::shown::Shown;
 use super::wording::{HABITS, IDLE, OPENING, WORDINGS};
@@ -54,7 +54,7 @@ pub(super) fn rewrite(world: &World, prompt: &str, sample: u64) -> String {
 /// Draws depend on the content of the prompt and not on its form, so that clients with different
 /// templates get the same model.
 fn place(world: &World, shown: &Shown<'_>) -> Key {
-    let lines = shown.lines.iter().map(|line| line.text(world));
+    let lines = shown.lines.iter().map(|line| world.text_of(*line));
     let failures = shown.failures.iter().map(|item| item.id.clone());
     lines
         .chain(failures)
@@ -86,7 +86,7 @@ impl Writer<'_> {
         }
         let written = lines
             .into_iter()
-            .map(|line| format!("- {}", line.text(self.world)));
+            .map(|line| format!("- {}", self.world.text_of(line)));
         let opening = OPENING.into_iter().map(str::to_owned);
         opening.chain(written).collect::<Vec<String>>().join("\n")
     }

@@ -80,7 +80,7 @@ impl<'a> Rewriter<'a> {
         let first = self.opening(from_scratch);
         let written = lines
             .into_iter()
-            .map(|line| format!("- {}", line.text(self.world)));
+            .map(|line| format!("- {}", self.world.text_of(line)));
         let opening = [first, OPENING[1].to_owned()];
         opening
             .into_iter()
@@ -122,7 +122,7 @@ impl<'a> Rewriter<'a> {
         }
         let old = self.shown.lines.iter();
         let old = old.copied().find(|line| matches!(line, Line::Opening(_)));
-        old.map_or(OPENING[0].to_owned(), |line| line.text(self.world))
+        old.map_or(OPENING[0].to_owned(), |line| self.world.text_of(line))
     }
 
     /// The line that it learns from one failure.

@@ -1,11 +1,15 @@
 //! A world: its hidden rules, its items, and the probability of a right answer to each.
 
-use super::family::{Family, Nature};
+use super::family::Family;
 use super::item::{Item, Split, bits};
 use super::lessons::Lessons;
 use super::line::{Line, vocabulary};
+use super::nature::Nature;
 use super::reading::Reading;
-use super::wording::{ACTIONS, CUES, KINDS, LABELS, OPENING, SPOILT, TRAP};
+use super::rule::{Rule, conflicts, rules};
+use super::wording::{
+    self, HABITS, IDLE, KINDS, LABELS, OPENING, OPENINGS, SPOILT, STRATEGIES, TRAP,
+};
 use crate::draws::Key;
 
 /// Items of each set. A client uses as many of the first items as it wants.
@@ -36,19 +40,6 @@ pub struct World {
     phrases: Vec<(String, Line)>,
 }
 
-/// A hidden rule.
-#[derive(Clone, Debug)]
-pub(super) struct Rule {
-    pub(super) cue: &'static str,
-    pub(super) action: &'static str,
-    /// Share of the items that need it.
-    pub(super) frequency: f64,
-    /// The kind of items that it hurts although it is right.
-    clashes_with: Option<usize>,
-    /// The kind of items that it hurts when it is taken too broadly.
-    broad_victim: usize,
-}
-
 impl World {
     /// The world of this family and seed.
     pub fn new(family: Family, seed: u64) -> Self {
@@ -77,7 +68,7 @@ impl World {
         };
         let lines = vocabulary(world.rules.len());
         world.phrases = lines
-            .map(|line| (line.text(&world).to_lowercase(), line))
+            .map(|line| (world.text_of(line).to_lowercase(), line))
             .collect();
         world
     }
@@ -108,11 +99,6 @@ impl World {
         let index = number.parse::<usize>().ok()?.checked_sub(1)?;
         let candidates = self.sets.iter().filter_map(|items| items.get(index));
         candidates.into_iter().find(|item| item.id == id)
-    }
-
-    /// The rules that a policy finds in a prompt.
-    pub fn read(&self, prompt: &str) -> Reading {
-        Reading::of(self, prompt)
     }
 
     /// The probability, over all draws, that the policy answers an item rightly; 0 to 1.
@@ -177,12 +163,33 @@ impl World {
     /// The hidden rules in their first wording. A search has to find them.
     pub fn hidden_rules(&self) -> Vec<String> {
         let rules = 0..self.rules.len();
-        rules.map(|rule| Line::Rule(rule, 0).text(self)).collect()
+        rules
+            .map(|rule| self.text_of(Line::Rule(rule, 0)))
+            .collect()
     }
 
     /// The hidden rules that an item needs, as indices of [`hidden_rules`](Self::hidden_rules).
     pub fn needs(&self, item: &Item) -> Vec<usize> {
         bits(item.required).collect()
+    }
+
+    /// The text of a line in this world.
+    pub(super) fn text_of(&self, line: Line) -> String {
+        match line {
+            Line::Rule(number, wording) => {
+                wording::rule(self.rules[number].cue, self.rules[number].action, wording)
+            }
+            Line::Broad(number) => wording::broad(self.rules[number].action),
+            Line::Habit(number) => HABITS[number].to_owned(),
+            Line::Strategy(number) => STRATEGIES[number].to_owned(),
+            Line::Opening(number) => OPENINGS[number].to_owned(),
+            Line::Idle(number) => IDLE[number].to_owned(),
+            Line::Trap => TRAP.to_owned(),
+            Line::Remark(split, index) => {
+                let item = &self.items(split)[index];
+                wording::remark(&item.id, item.answer)
+            }
+        }
     }
 
     pub(super) fn nature(&self) -> &Nature {
@@ -195,10 +202,6 @@ impl World {
 
     pub(super) fn key(&self) -> Key {
         self.key
-    }
-
-    pub(super) fn rules(&self) -> &[Rule] {
-        &self.rules
     }
 
     pub(super) fn phrases(&self) -> &[(String, Line)] {
@@ -266,48 +269,4 @@ fn wrong(item: &Item) -> String {
         .collect();
     let other = item.key.with(6).chosen(&others).unwrap_or_default();
     other.to_owned()
-}
-
-fn rules(key: Key, nature: &Nature) -> Vec<Rule> {
-    let cues = shuffled(key.with(1), CUES);
-    let actions = shuffled(key.with(2), ACTIONS);
-    let numbered = cues.into_iter().zip(actions).take(nature.rules).enumerate();
-    let rule = |(number, (cue, action)): (usize, (&'static str, &'static str))| {
-        let place = key.with(3).with(number as u64);
-        let clashes = number < nature.decoys || place.with(1).happens(nature.clashing);
-        Rule {
-            cue,
-            action,
-            frequency: if number < nature.decoys {
-                nature.decoy_frequency
-            } else {
-                nature.commonest * nature.rarer.powi(number as i32)
-            },
-            clashes_with: clashes.then(|| place.with(2).below(KINDS.len())),
-            broad_victim: place.with(3).below(KINDS.len()),
-        }
-    };
-    numbered.map(rule).collect()
-}
-
-fn conflicts(key: Key, nature: &Nature) -> Vec<(usize, usize)> {
-    let all = (0..nature.rules).flat_map(|one| (0..one).map(move |other| (other, one)));
-    let conflicting = all.filter(|(one, other)| {
-        let probability = if *one < nature.decoys {
-            nature.decoy_conflicts
-        } else {
-            nature.conflicts
-        };
-        key.with(*one as u64)
-            .with(*other as u64)
-            .happens(probability)
-    });
-    conflicting.collect()
-}
-
-fn shuffled<const N: usize>(key: Key, mut words: [&'static str; N]) -> [&'static str; N] {
-    for last in (1..N).rev() {
-        words.swap(last, key.with(last as u64).below(last + 1));
-    }
-    words
 }

@@ -1,13 +1,11 @@
 //! The books of one run. The server keeps them, so clients can be checked against them.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::state::Run;
 use crate::worlds::{Answer, Role};
 
 /// The calls of one run. A call is counted before the last byte of its answer is sent.
@@ -55,15 +53,6 @@ pub(super) enum Ending<'a> {
     Failed,
 }
 
-/// A call that is being served. If it is dropped, its client has given up, and it counts as an
-/// error.
-pub(super) struct OpenCall {
-    run: Arc<Run>,
-    role: Role,
-    began: Instant,
-    is_closed: bool,
-}
-
 impl Ledger {
     pub(super) fn books(&self) -> Books {
         self.pages.lock().books.clone()
@@ -94,58 +83,37 @@ impl Ledger {
     pub(super) fn malformed(&self) {
         self.pages.lock().books.errors += 1;
     }
-}
 
-impl OpenCall {
-    pub(super) fn begin(run: Arc<Run>, role: Role) -> Self {
-        {
-            let mut pages = run.ledger.pages.lock();
-            let books = &mut pages.books;
-            books.in_flight += 1;
-            books.max_in_flight = books.max_in_flight.max(books.in_flight);
-        }
-        Self {
-            run,
-            role,
-            began: Instant::now(),
-            is_closed: false,
-        }
+    /// Notes that serving a call begins.
+    pub(super) fn begin(&self) {
+        let mut pages = self.pages.lock();
+        let books = &mut pages.books;
+        books.in_flight += 1;
+        books.max_in_flight = books.max_in_flight.max(books.in_flight);
     }
 
-    pub(super) fn end(mut self, ending: &Ending<'_>) {
-        self.close(ending);
-    }
-
-    fn close(&mut self, ending: &Ending<'_>) {
-        self.is_closed = true;
+    /// Notes that serving a call, which began at `began`, ends.
+    pub(super) fn end(&self, role: Role, began: Instant, ending: &Ending<'_>) {
         let ended = Instant::now();
-        let mut pages = self.run.ledger.pages.lock();
-        let first = pages.began.unwrap_or(self.began);
+        let mut pages = self.pages.lock();
+        let first = pages.began.unwrap_or(began);
         let since = |at: Instant| milliseconds(at.saturating_duration_since(first));
-        let span = (self.role, since(self.began), since(ended));
+        let span = (role, since(began), since(ended));
         pages.timeline.push(span);
         let books = &mut pages.books;
         books.in_flight -= 1;
-        books.model_seconds += (ended - self.began).as_secs_f64();
+        books.model_seconds += (ended - began).as_secs_f64();
         books.last_at_ms = now_ms();
         match ending {
             Ending::Failed => books.errors += 1,
             Ending::Answered(answer) => {
-                match self.role {
+                match role {
                     Role::Policy => books.policy_calls += 1,
                     Role::Reflector => books.reflector_calls += 1,
                 }
                 books.prompt_tokens += answer.prompt_tokens;
                 books.completion_tokens += answer.completion_tokens;
             }
-        }
-    }
-}
-
-impl Drop for OpenCall {
-    fn drop(&mut self) {
-        if !self.is_closed {
-            self.close(&Ending::Failed);
         }
     }
 }

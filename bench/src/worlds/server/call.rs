@@ -7,7 +7,8 @@ use hyper::StatusCode;
 use tokio::time::sleep;
 
 use super::answer::{Reply, completion, error_reply, refusal, truncated};
-use super::books::{Ending, OpenCall};
+use super::books::Ending;
+use super::open_call::OpenCall;
 use super::requests::ChatBody;
 use super::state::{Run, State, WorldName};
 use crate::worlds::conditions::Fault;

@@ -5,6 +5,7 @@ mod answer;
 mod books;
 mod call;
 mod listener;
+mod open_call;
 mod requests;
 mod routes;
 mod state;
