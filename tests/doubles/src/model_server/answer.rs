@@ -6,7 +6,7 @@ use super::fault::Fault;
 use super::reply::ReportedUsage;
 use super::request::ModelCall;
 use super::retry_after::retry_after_header;
-use super::server::Shared;
+use super::shared::Shared;
 
 /// An answer, and where its sending stops.
 pub(super) struct Answer {

@@ -12,10 +12,10 @@ use tokio::time::sleep;
 use super::answer::{Answer, Ending};
 use super::control;
 use super::fault::Fault;
-use super::ledger::OpenCall;
+use super::open_call::OpenCall;
 use super::place::Place;
 use super::request::{Incoming, ModelCall, Request};
-use super::server::Shared;
+use super::shared::Shared;
 
 /// Serves a connection until either side closes it.
 pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {

@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::behaviour::{Behaviour, Wanted};
 use super::ledger::Ledger;
 use super::request::{ModelCall, Request};
-use super::server::Shared;
+use super::shared::Shared;
 
 /// The answer to a control request; `None` for any other request.
 pub(super) fn answer(request: &Request, shared: &Shared) -> Option<Answer> {

@@ -8,11 +8,13 @@ mod connection;
 mod control;
 mod fault;
 mod ledger;
+mod open_call;
 mod place;
 mod reply;
 mod request;
 mod retry_after;
 mod server;
+mod shared;
 
 pub use behaviour::Behaviour;
 

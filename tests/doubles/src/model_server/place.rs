@@ -9,7 +9,7 @@ use super::answer::Answer;
 use super::capacity::{Demand, Verdict};
 use super::fault::{Fault, RetryAfter};
 use super::request::ModelCall;
-use super::server::Shared;
+use super::shared::Shared;
 
 /// A call that is being served. Dropping it frees its place.
 pub(super) struct Place {

@@ -17,6 +17,7 @@ use super::fault::FaultPlan;
 use super::ledger::{Books, Ledger};
 use super::reply::ModelReply;
 use super::request::ModelCall;
+use super::shared::Shared;
 
 /// A running server. Dropping it stops the server.
 ///
@@ -31,20 +32,6 @@ pub struct ModelServer {
 /// The settings of a server to be started.
 pub struct ModelServerBuilder {
     shared: Shared,
-}
-
-type Handler = Box<dyn Fn(&ModelCall) -> ModelReply + Send + Sync>;
-type Latency = Box<dyn Fn(&ModelCall) -> Duration + Send + Sync>;
-
-/// The data that all connections of a server share.
-pub(super) struct Shared {
-    pub(super) handler: Handler,
-    pub(super) latency: Latency,
-    pub(super) behaviour: Mutex<Arc<Behaviour>>,
-    pub(super) capacity: Option<Mutex<Capacity>>,
-    pub(super) is_chunked: bool,
-    pub(super) is_controlled: bool,
-    pub(super) books: Mutex<Books>,
 }
 
 impl ModelServer {
@@ -178,16 +165,6 @@ impl ModelServerBuilder {
 impl fmt::Debug for ModelServerBuilder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.shared.fmt(formatter)
-    }
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("ModelServer")
-            .field("behaviour", &self.behaviour)
-            .field("books", &self.books)
-            .finish_non_exhaustive()
     }
 }
 
