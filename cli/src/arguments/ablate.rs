@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::RunReference;
+use super::store::RunReference;
 
 pub(super) const ABLATE_NOTES: &str = "\
 Removes the lines of a prompt one at a time (the sentences, where a component has one line) and runs what is left on

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::StoreArguments;
+use super::store::StoreArguments;
 
 pub(super) const EVAL_NOTES: &str = "\
 Scores one prompt, or one prompt with several models, without a search. Examples are run in blocks

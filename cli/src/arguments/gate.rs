@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::RunReference;
+use super::store::RunReference;
 
 pub(super) const GATE_NOTES: &str = "\
 The best candidate is compared with the seed on the held-out examples, or on the pareto set if none

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::StoreArguments;
+use super::store::StoreArguments;
 
 pub(super) const RUNS_NOTES: &str = "\
 Newest first; archived runs are left out. The column `short` is the end of the id that no other run has, and

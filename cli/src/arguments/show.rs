@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::RunReference;
+use super::store::RunReference;
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArguments {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::RunReference;
+use super::store::RunReference;
 
 pub(super) const STEER_NOTES: &str = "\
 Each act is an entry in the journal of the run, with who did it, when and why. A run that a process of this machine

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::StoreArguments;
+use super::store::StoreArguments;
 
 pub(super) const SWEEP_NOTES: &str = "\
 The file names a config, seeds, and settings; each setting is run with each seed:

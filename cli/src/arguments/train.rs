@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::StoreArguments;
+use super::store::StoreArguments;
 use crate::error::CommandError;
 
 pub(super) const TRAIN_NOTES: &str = "\

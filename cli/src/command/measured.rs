@@ -8,7 +8,7 @@ use gepa_engine::record::RunRow;
 use gepa_engine::{Plan, PlanRow, Store};
 use gepa_evaluation::Purpose;
 
-use crate::command::eval::is_of_same_task;
+use crate::command::same_task::is_of_same_task;
 use crate::error::CommandError;
 use crate::surroundings::is_evaluation;
 

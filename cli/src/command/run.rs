@@ -18,9 +18,9 @@ use gepa_tasks::Services;
 use tokio::runtime::Runtime;
 
 use crate::arguments::{LogForm, RunArguments, Watching};
-use crate::command::eval::evaluations_of;
 use crate::command::export::stats_of;
 use crate::command::plan::plan;
+use crate::command::same_task::evaluations_of;
 use crate::command::start::{paid_by, start_line};
 use crate::error::{CommandError, EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_PROVIDER_DOWN};
 use crate::feed::Feed;

@@ -3,7 +3,7 @@
 use gepa_configs::TaskConfig;
 use gepa_engine::{RunId, Store, WarmStart, warm_start};
 
-use crate::command::eval::is_of_same_task;
+use crate::command::same_task::is_of_same_task;
 use crate::error::CommandError;
 use crate::surroundings::open_existing;
 

@@ -4,6 +4,7 @@ mod decision;
 mod parts;
 mod race;
 mod report;
+mod sets;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -20,10 +21,9 @@ use gepa_tasks::Services;
 
 use crate::arguments::AblateArguments;
 use crate::candidates::find_candidate;
-use crate::command::eval::{
-    Scoring, described_as_evaluation, evaluations_of, in_order, is_of_same_task, width,
-};
+use crate::command::eval::{Scoring, described_as_evaluation, width};
 use crate::command::run::{check_app, runtime};
+use crate::command::same_task::{evaluations_of, is_of_same_task};
 use crate::command::steer::person;
 use crate::error::CommandError;
 use crate::surroundings::{
@@ -34,6 +34,7 @@ use decision::{Finding, Rule};
 use parts::{Part, parts, without};
 use race::{Bench, Found, Known};
 use report::{Report, Shorter};
+use sets::Sets;
 
 pub(crate) fn ablate(arguments: &AblateArguments) -> Result<ExitCode, CommandError> {
     if !(0.5..1.0).contains(&arguments.confidence) {
@@ -170,63 +171,6 @@ async fn known(
         }
     }
     Ok(known)
-}
-
-/// The examples of the race, and those of the check as a whole.
-pub(super) struct Sets {
-    pub(super) race: Vec<ExampleId>,
-    pub(super) check: Vec<ExampleId>,
-    /// Whether the check has examples of its own.
-    pub(super) is_held_out: bool,
-}
-
-impl Sets {
-    fn of(task: &TaskConfig) -> Self {
-        let sets = task.config.sets();
-        let is_held_out = !sets.validation.is_empty();
-        let mut race = in_order(&sets.pareto);
-        if is_held_out {
-            // Without held-out examples something must be left that is not scored.
-            let taken: BTreeSet<&ExampleId> = sets.pareto.iter().chain(&sets.validation).collect();
-            let rest = in_order(&sets.train).into_iter();
-            race.extend(rest.filter(|example| !taken.contains(example)));
-        }
-        Self {
-            check: in_order(if is_held_out {
-                &sets.validation
-            } else {
-                &sets.pareto
-            }),
-            race,
-            is_held_out,
-        }
-    }
-
-    /// Rollouts that are kept for the check as a whole.
-    fn reserve(&self, bench: &Bench<'_>, full: &Candidate) -> u64 {
-        if self.is_held_out {
-            (self.check.len() + bench.cost(full, &self.check)) as u64
-        } else {
-            0
-        }
-    }
-
-    fn check_budget(
-        &self,
-        bench: &Bench<'_>,
-        full: &Candidate,
-        budget: u64,
-    ) -> Result<(), CommandError> {
-        let block = &self.race[..16.min(self.race.len())];
-        let least = self.reserve(bench, full) + (bench.cost(full, block) + block.len()) as u64;
-        if budget >= least {
-            return Ok(());
-        }
-        Err(CommandError::Usage(format!(
-            "`--max-rollouts {budget}` is too small: one line on {} examples and the check as a whole need {least}",
-            block.len()
-        )))
-    }
 }
 
 /// Races the parts, and looks for the shorter prompt.

@@ -10,10 +10,10 @@ use gepa_statistics::Estimate;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Sets;
 use super::decision::{Finding, Rule};
 use super::parts::Part;
 use super::race::Found;
+use super::sets::Sets;
 use crate::arguments::AblateArguments;
 use crate::command::gate::put;
 use crate::error::CommandError;

@@ -6,16 +6,15 @@ mod side;
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use gepa_engine::{ExampleId, Store};
+use gepa_engine::ExampleId;
 use gepa_models::Environment;
 
 use crate::arguments::EvalArguments;
 use crate::command::run::runtime;
 use crate::error::{CommandError, EXIT_GATE};
 use crate::output::stdout;
-use crate::surroundings::{environment, is_evaluation, show_notes, store_url};
+use crate::surroundings::{environment, show_notes, store_url};
 
 pub(crate) use scoring::{Named, Scoring, described_as_evaluation, width};
 
@@ -100,27 +99,4 @@ pub(crate) fn in_order(set: &[ExampleId]) -> Vec<ExampleId> {
     // Sets may be sorted by answer. The order must not depend on the prompt, so it follows from ids.
     ordered.sort_by_key(|example| *blake3::hash(example.to_string().as_bytes()).as_bytes());
     ordered
-}
-
-/// The runs in the store that only evaluated, whose outcomes a run of the same task knows.
-pub(crate) async fn evaluations_of(
-    store: &Arc<dyn Store>,
-    described: &serde_json::Value,
-    template: &gepa_engine::PromptTemplate,
-) -> Result<Vec<gepa_engine::RunId>, CommandError> {
-    let runs = store.runs().await?;
-    let known = runs
-        .into_iter()
-        .filter(|run| is_evaluation(run) && is_of_same_task(run, described, template));
-    Ok(known.map(|run| run.run_id).collect())
-}
-
-/// Whether a run is of the task that a config describes: the same evaluator, models and frame of the
-/// prompt. Its sets may be others.
-pub(crate) fn is_of_same_task(
-    run: &gepa_engine::record::RunRow,
-    described: &serde_json::Value,
-    template: &gepa_engine::PromptTemplate,
-) -> bool {
-    side::is_same_task(&run.config, described) && side::has_same_frame(&run.template, template)
 }

@@ -6,27 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gepa_configs::{ConfigSource, TaskConfig};
-use gepa_engine::{Candidate, ExampleId, PromptTemplate, RunId, Store};
+use gepa_engine::{Candidate, ExampleId, RunId, Store};
 use gepa_models::Environment;
 use gepa_tasks::Services;
 use serde_json::{Map, Value, json};
 
-use super::evaluations_of;
 use super::scoring::{Named, Scoring, described_as_evaluation, width};
 use crate::arguments::EvalArguments;
 use crate::candidates::best;
+use crate::command::same_task::{evaluations_of, has_same_frame, is_same_task};
 use crate::error::CommandError;
 use crate::surroundings::find_run;
-
-/// What a run's scores rest on. Which examples are in which set is not part of it.
-const TASK: [&str; 6] = [
-    "dataset",
-    "evaluator",
-    "scorer",
-    "policy",
-    "judge",
-    "providers",
-];
 
 /// A prompt with a model.
 pub(super) struct Side {
@@ -251,65 +241,4 @@ fn texts(object: Option<&Map<String, Value>>, names: &[&str]) -> Option<Vec<(Str
     let object = object?;
     let text = |name: &&str| Some(((*name).to_owned(), object.get(*name)?.as_str()?.to_owned()));
     names.iter().map(text).collect()
-}
-
-/// Whether scores of both runs, as they are described in the store, can be compared: the same models, the
-/// same evaluator and scorer, and the same data. What is not known is not the same.
-pub(super) fn is_same_task(left: &Value, right: &Value) -> bool {
-    let (Some(settings), Some(others)) = (left.get("settings"), right.get("settings")) else {
-        return false;
-    };
-    let is_same = TASK.iter().all(|table| {
-        let without_sets = |config: &Value| {
-            let mut part = config[*table].clone();
-            if let Some(object) = part.as_object_mut() {
-                object.shift_remove("split");
-            }
-            part
-        };
-        without_sets(settings) == without_sets(others)
-    });
-    let data = |described: &Value, name: &str| described["data"][name].clone();
-    let has_rows = !settings["dataset"].is_null();
-    let knows_rows = data(left, "dataset").is_string();
-    is_same
-        && (knows_rows || !has_rows)
-        && data(left, "dataset") == data(right, "dataset")
-        && data(left, "app") == data(right, "app")
-        && programs(left) == programs(right)
-}
-
-/// The digests of the files that commands name. Files of texts are left out: texts are compared as they
-/// are, and those of components are what evaluations compare.
-fn programs(described: &Value) -> Map<String, Value> {
-    let mut texts = Vec::new();
-    named_texts(&described["settings"], &mut texts);
-    let files = described["data"]["files"].as_object();
-    let mut files = files.cloned().unwrap_or_default();
-    files.retain(|path, _| !texts.contains(&path.as_str()));
-    files
-}
-
-fn named_texts<'s>(settings: &'s Value, texts: &mut Vec<&'s str>) {
-    match settings {
-        Value::Array(items) => items.iter().for_each(|item| named_texts(item, texts)),
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                let is_text = ["pattern_file", "template_file"].contains(&key.as_str());
-                texts.extend(value.as_str().filter(|_| is_text));
-                named_texts(value, texts);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Whether both prompts differ in the texts of their components alone.
-pub(super) fn has_same_frame(left: &PromptTemplate, right: &PromptTemplate) -> bool {
-    left.messages.len() == right.messages.len()
-        && left.messages.iter().zip(&right.messages).all(|(one, two)| {
-            one.role == two.role
-                && one.component == two.component
-                && (one.component.is_some() || one.pattern == two.pattern)
-        })
 }

@@ -8,7 +8,7 @@ use gepa_engine::record::RunRow;
 use gepa_engine::{RunId, Store, StoreError, Timestamp};
 use gepa_server::{DeleteError, RunEntry, delete_run};
 
-use super::writable;
+use super::selection::writable;
 use crate::arguments::{Deletion, RunFilter, StoreArguments};
 use crate::error::CommandError;
 use crate::format::{bytes, count, one_line};

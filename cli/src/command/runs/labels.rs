@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use gepa_engine::{LabelChange, Store, StoreError};
 
-use super::writable;
+use super::selection::writable;
 use crate::arguments::RunsAct;
 use crate::error::CommandError;
 use crate::output::people;

@@ -1,0 +1,100 @@
+//! Which runs are of the same task, so that their scores can be compared.
+
+use std::sync::Arc;
+
+use gepa_engine::record::RunRow;
+use gepa_engine::{PromptTemplate, RunId, Store};
+use serde_json::{Map, Value};
+
+use crate::error::CommandError;
+use crate::surroundings::is_evaluation;
+
+/// What a run's scores rest on. Which examples are in which set is not part of it.
+const TASK: [&str; 6] = [
+    "dataset",
+    "evaluator",
+    "scorer",
+    "policy",
+    "judge",
+    "providers",
+];
+
+/// The runs in the store that only evaluated, whose outcomes a run of the same task knows.
+pub(crate) async fn evaluations_of(
+    store: &Arc<dyn Store>,
+    described: &Value,
+    template: &PromptTemplate,
+) -> Result<Vec<RunId>, CommandError> {
+    let runs = store.runs().await?;
+    let known = runs
+        .into_iter()
+        .filter(|run| is_evaluation(run) && is_of_same_task(run, described, template));
+    Ok(known.map(|run| run.run_id).collect())
+}
+
+/// Whether a run is of the task that a config describes: the same evaluator, models and frame of the
+/// prompt. Its sets may be others.
+pub(crate) fn is_of_same_task(run: &RunRow, described: &Value, template: &PromptTemplate) -> bool {
+    is_same_task(&run.config, described) && has_same_frame(&run.template, template)
+}
+
+/// Whether scores of both runs, as they are described in the store, can be compared: the same models, the
+/// same evaluator and scorer, and the same data. What is not known is not the same.
+pub(crate) fn is_same_task(left: &Value, right: &Value) -> bool {
+    let (Some(settings), Some(others)) = (left.get("settings"), right.get("settings")) else {
+        return false;
+    };
+    let is_same = TASK.iter().all(|table| {
+        let without_sets = |config: &Value| {
+            let mut part = config[*table].clone();
+            if let Some(object) = part.as_object_mut() {
+                object.shift_remove("split");
+            }
+            part
+        };
+        without_sets(settings) == without_sets(others)
+    });
+    let data = |described: &Value, name: &str| described["data"][name].clone();
+    let has_rows = !settings["dataset"].is_null();
+    let knows_rows = data(left, "dataset").is_string();
+    is_same
+        && (knows_rows || !has_rows)
+        && data(left, "dataset") == data(right, "dataset")
+        && data(left, "app") == data(right, "app")
+        && programs(left) == programs(right)
+}
+
+/// The digests of the files that commands name. Files of texts are left out: texts are compared as they
+/// are, and those of components are what evaluations compare.
+fn programs(described: &Value) -> Map<String, Value> {
+    let mut texts = Vec::new();
+    named_texts(&described["settings"], &mut texts);
+    let files = described["data"]["files"].as_object();
+    let mut files = files.cloned().unwrap_or_default();
+    files.retain(|path, _| !texts.contains(&path.as_str()));
+    files
+}
+
+fn named_texts<'s>(settings: &'s Value, texts: &mut Vec<&'s str>) {
+    match settings {
+        Value::Array(items) => items.iter().for_each(|item| named_texts(item, texts)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let is_text = ["pattern_file", "template_file"].contains(&key.as_str());
+                texts.extend(value.as_str().filter(|_| is_text));
+                named_texts(value, texts);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether both prompts differ in the texts of their components alone.
+pub(crate) fn has_same_frame(left: &PromptTemplate, right: &PromptTemplate) -> bool {
+    left.messages.len() == right.messages.len()
+        && left.messages.iter().zip(&right.messages).all(|(one, two)| {
+            one.role == two.role
+                && one.component == two.component
+                && (one.component.is_some() || one.pattern == two.pattern)
+        })
+}
