@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gepa_configs::{ConfigError, ConfigSource, StoredSettings, TaskConfig};
-use gepa_engine::Store;
 use gepa_engine::record::RunRow;
+use gepa_engine::{RunId, Store, StoreError};
 use gepa_models::Environment;
 use tokio::runtime::{Builder, Runtime};
 
@@ -18,6 +18,10 @@ use crate::report::{earlier_run, warnings};
 const DEFAULT_STORE: &str = "sqlite://.gepa/gepa.db";
 const STORE_VARIABLE: &str = "GEPA_STORE";
 const ENVIRONMENT_FILE: &str = ".env";
+/// Ids that are counted when a text means several runs.
+const MOST_MATCHES: usize = 1_000;
+/// Runs that are read at once in the search for the latest one.
+const PAGE: usize = 32;
 
 /// The process environment, extended by `.env`. The process environment wins.
 pub(crate) fn environment() -> Result<Environment, CommandError> {
@@ -118,36 +122,57 @@ pub(crate) fn is_evaluation(run: &RunRow) -> bool {
 
 /// The run with this id, or the only run whose id begins or ends with this text, or the latest.
 pub(crate) async fn find_run(store: &dyn Store, text: &str) -> Result<RunRow, CommandError> {
-    let mut runs = store.runs().await?;
     if text == "latest" {
         let none = || {
             CommandError::Missing("the store has no runs yet; start one with `gepa run`".to_owned())
         };
-        // Evaluations come between searches; the latest search is wanted, if there is one.
-        let searched = runs.iter().rposition(|run| !is_evaluation(run));
-        return searched
-            .map(|position| runs.swap_remove(position))
-            .or_else(|| runs.pop())
-            .ok_or_else(none);
+        return latest_run(store).await?.ok_or_else(none);
     }
-    if let Some(position) = runs.iter().position(|run| run.run_id.as_str() == text) {
-        return Ok(runs.swap_remove(position));
+    if let Ok(id) = text.parse()
+        && let Some(run) = known_run(store, &id).await?
+    {
+        return Ok(run);
     }
-    let begins = |run: &RunRow| {
-        let id = run.run_id.as_str();
-        let begins = id.starts_with(text) || id.trim_start_matches("pl_").starts_with(text);
-        begins || id.ends_with(text)
-    };
-    let mut matching: Vec<RunRow> = runs.into_iter().filter(begins).collect();
-    match (matching.pop(), matching.len()) {
-        (Some(run), 0) if !text.is_empty() => Ok(run),
-        (Some(_), others) => Err(CommandError::Usage(format!(
+    let matching = store.run_ids(text, MOST_MATCHES).await?;
+    match matching.as_slice() {
+        [run] if !text.is_empty() => Ok(store.run(run).await?),
+        [_, ..] => Err(CommandError::Usage(format!(
             "`{text}` is the beginning or the end of {} run ids; give more of it (`gepa runs` lists them)",
-            others + 1
+            if matching.len() < MOST_MATCHES {
+                matching.len().to_string()
+            } else {
+                "many".to_owned()
+            }
         ))),
-        (None, _) => Err(CommandError::Usage(format!(
+        [] => Err(CommandError::Usage(format!(
             "no run is called `{text}`; `gepa runs` lists all runs"
         ))),
+    }
+}
+
+/// The latest search; the latest evaluation where there is none.
+async fn latest_run(store: &dyn Store) -> Result<Option<RunRow>, StoreError> {
+    let mut latest = None;
+    let mut before = None;
+    loop {
+        let mut page = store.runs_before(before.as_ref(), PAGE).await?;
+        // Evaluations come between searches.
+        if let Some(place) = page.iter().position(|run| !is_evaluation(run)) {
+            return Ok(Some(page.swap_remove(place)));
+        }
+        let Some(last) = page.last() else {
+            return Ok(latest);
+        };
+        before = Some(last.run_id.clone());
+        latest = latest.or_else(|| Some(page.swap_remove(0)));
+    }
+}
+
+async fn known_run(store: &dyn Store, id: &RunId) -> Result<Option<RunRow>, StoreError> {
+    match store.run(id).await {
+        Ok(run) => Ok(Some(run)),
+        Err(StoreError::UnknownRun(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -100,13 +100,13 @@ impl TaskConfig {
 
     /// The address of the queue that the config names, with the environment's credentials.
     pub fn queue_address(&self) -> Option<Address> {
-        let url = self.raw.workers.queue.clone()?;
+        let url = self.raw.workers.queue.as_ref()?;
         Some(self.address(url))
     }
 
     /// An address with the environment's credentials.
-    pub fn address(&self, url: String) -> Address {
-        address(&url, self.environment())
+    pub fn address(&self, url: &str) -> Address {
+        address(url, self.environment())
     }
 
     /// Shares the limits of the models of this process, if the config says so.
@@ -115,7 +115,7 @@ impl TaskConfig {
             return Ok(());
         };
         if models.shared_in().is_none() {
-            let bucket = LimitBucket::open(&self.address(url.clone())).await;
+            let bucket = LimitBucket::open(&self.address(url)).await;
             let bucket = bucket.map_err(|error| problem("limits.shared", &error))?;
             models.share_limits(Arc::new(bucket), new_process_name());
         }

@@ -13,6 +13,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct RunId(Arc<str>);
 
 impl RunId {
+    /// What all ids begin with.
+    pub const PREFIX: &'static str = "pl_";
+
+    /// Whether it begins with this text, with or without its prefix.
+    pub fn begins_with(&self, text: &str) -> bool {
+        let digits = self.0.strip_prefix(Self::PREFIX).unwrap_or(&self.0);
+        self.0.starts_with(text) || digits.starts_with(text)
+    }
+
     /// A fresh id: 48 bits of time, 48 bits from the system's randomness.
     ///
     /// # Panics

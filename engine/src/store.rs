@@ -62,6 +62,38 @@ pub trait Store: Send + Sync {
     /// All runs, oldest first.
     async fn runs(&self) -> Result<Vec<RunRow>, StoreError>;
 
+    /// Up to `limit` runs that were created before this one, newest first; the newest of all for `None`.
+    /// A store with many runs reads no others.
+    async fn runs_before(
+        &self,
+        before: Option<&RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunRow>, StoreError> {
+        let mut runs = self.runs().await?;
+        if let Some(before) = before {
+            let place = runs.iter().position(|run| run.run_id == *before);
+            runs.truncate(place.unwrap_or(0));
+        }
+        runs.reverse();
+        runs.truncate(limit);
+        Ok(runs)
+    }
+
+    /// Up to `limit` ids that begin with `text`, or with `text` after `pl_`; where there are none, those
+    /// that end with it. In the order of ids. A store with many runs looks in an index.
+    async fn run_ids(&self, text: &str, limit: usize) -> Result<Vec<RunId>, StoreError> {
+        let runs = self.runs().await?;
+        let mut ids: Vec<RunId> = runs.into_iter().map(|run| run.run_id).collect();
+        ids.sort();
+        let begin = ids.iter().filter(|run| run.begins_with(text));
+        let found: Vec<RunId> = begin.take(limit).cloned().collect();
+        if found.is_empty() {
+            let end = ids.iter().filter(|run| run.as_str().ends_with(text));
+            return Ok(end.take(limit).cloned().collect());
+        }
+        Ok(found)
+    }
+
     /// One run.
     async fn run(&self, run: &RunId) -> Result<RunRow, StoreError>;
 

@@ -41,9 +41,9 @@ fn address(
     environment: &Environment,
 ) -> Result<Address, CommandError> {
     if let Some(url) = &arguments.queue {
-        return Ok(task.address(url.clone()));
+        return Ok(task.address(url));
     }
-    let named = || Some(task.address(environment.get(QUEUE_VARIABLE)?.to_owned()));
+    let named = || Some(task.address(environment.get(QUEUE_VARIABLE)?));
     task.queue_address().or_else(named).ok_or_else(|| {
         CommandError::Usage(format!(
             "no queue is named; use --queue nats://HOST:4222, or set `workers.queue` in the config, or {QUEUE_VARIABLE}"

@@ -5,7 +5,7 @@ use gepa_engine::{Event, EventBody, JOURNAL_FORMAT, RunId, Seq, StoreError};
 use tokio_postgres::Row;
 
 use crate::database::{Database, damaged};
-use crate::value::{Columns, Kind, Parameter};
+use crate::value::{Columns, Kind, Parameter, escaped};
 
 const JOURNAL: [Option<Kind>; 3] = [Some(Kind::Integer), Some(Kind::Integer), Some(Kind::Text)];
 
@@ -24,6 +24,63 @@ pub(crate) async fn runs(database: &Database) -> Result<Vec<RunRow>, StoreError>
         .iter()
         .map(|row| run_row(database, "the runs", row))
         .collect()
+}
+
+/// The newest runs before one of them.
+pub(crate) async fn runs_before(
+    database: &Database,
+    before: Option<&RunId>,
+    limit: usize,
+) -> Result<Vec<RunRow>, StoreError> {
+    let columns = RunRow::COLUMNS.join(", ");
+    let condition = if before.is_some() {
+        "WHERE id < (SELECT id FROM {s}.runs WHERE run_id = $2)"
+    } else {
+        ""
+    };
+    let sql = database.sql(&format!(
+        "SELECT format, {columns} FROM {{s}}.runs {condition} ORDER BY id DESC LIMIT $1"
+    ));
+    let mut values = vec![Parameter::Integer(limit as i64)];
+    values.extend(before.map(of));
+    let found = database.rows(&sql, &values).await?;
+    found
+        .iter()
+        .map(|row| run_row(database, "the runs", row))
+        .collect()
+}
+
+/// The ids that begin or, if none does, end with a text.
+pub(crate) async fn run_ids(
+    database: &Database,
+    text: &str,
+    limit: usize,
+) -> Result<Vec<RunId>, StoreError> {
+    // An id has no backslash and no zero, so texts that must be escaped match none.
+    let text = escaped(text.into()).into_owned();
+    let begin = database.sql(
+        "SELECT run_id FROM {s}.runs WHERE run_id >= $1 AND run_id < $2 UNION \
+         SELECT run_id FROM {s}.runs WHERE run_id >= $3 AND run_id < $4 ORDER BY 1 LIMIT $5",
+    );
+    let end = database.sql(
+        "SELECT run_id FROM {s}.runs WHERE right(run_id, length($1)) = $1 ORDER BY 1 LIMIT $2",
+    );
+    let full = format!("{}{text}", RunId::PREFIX);
+    let after = |text: &str| Parameter::Text(format!("{text}{}", char::MAX));
+    let limit = Parameter::Integer(limit as i64);
+    let range = [
+        Parameter::Text(text.clone()),
+        after(&text),
+        Parameter::Text(full.clone()),
+        after(&full),
+        limit.clone(),
+    ];
+    let mut found = database.rows(&begin, &range).await?;
+    if found.is_empty() {
+        found = database.rows(&end, &[Parameter::Text(text), limit]).await?;
+    }
+    let id = |row: &Row| row.try_get::<_, String>(0).ok()?.parse().ok();
+    Ok(found.iter().filter_map(id).collect())
 }
 
 /// One run.

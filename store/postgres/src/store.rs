@@ -186,6 +186,18 @@ impl Store for PostgresStore {
         read::runs(&self.database).await
     }
 
+    async fn runs_before(
+        &self,
+        before: Option<&RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunRow>, StoreError> {
+        read::runs_before(&self.database, before, limit).await
+    }
+
+    async fn run_ids(&self, text: &str, limit: usize) -> Result<Vec<RunId>, StoreError> {
+        read::run_ids(&self.database, text, limit).await
+    }
+
     async fn run(&self, run: &RunId) -> Result<RunRow, StoreError> {
         read::run(&self.database, run).await
     }

@@ -121,6 +121,34 @@ impl Store for MemoryStore {
         Ok(rows.collect())
     }
 
+    async fn runs_before(
+        &self,
+        before: Option<&RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunRow>, StoreError> {
+        let catalogue = self.catalogue.read();
+        let place = before.map(|before| catalogue.in_order.iter().position(|run| run == before));
+        let end = match place {
+            None => catalogue.in_order.len(),
+            Some(place) => place.unwrap_or(0),
+        };
+        let wanted = catalogue.in_order[..end].iter().rev().take(limit);
+        let rows = wanted.map(|run| catalogue.runs[run].lock().tables().run());
+        Ok(rows.collect())
+    }
+
+    async fn run_ids(&self, text: &str, limit: usize) -> Result<Vec<RunId>, StoreError> {
+        let catalogue = self.catalogue.read();
+        let begin = catalogue.runs.keys().filter(|run| run.begins_with(text));
+        let found: Vec<RunId> = begin.take(limit).cloned().collect();
+        if found.is_empty() {
+            let ids = catalogue.runs.keys();
+            let end = ids.filter(|run| run.as_str().ends_with(text));
+            return Ok(end.take(limit).cloned().collect());
+        }
+        Ok(found)
+    }
+
     async fn run(&self, run: &RunId) -> Result<RunRow, StoreError> {
         Ok(self.journal(run)?.lock().tables().run())
     }

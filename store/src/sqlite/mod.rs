@@ -189,6 +189,26 @@ impl Store for SqliteStore {
         self.readers.read(read::runs).await
     }
 
+    async fn runs_before(
+        &self,
+        before: Option<&RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunRow>, StoreError> {
+        let before = before.cloned();
+        let reading = self.readers.read(move |connection, place| {
+            read::runs_before(connection, place, before.as_ref(), limit)
+        });
+        reading.await
+    }
+
+    async fn run_ids(&self, text: &str, limit: usize) -> Result<Vec<RunId>, StoreError> {
+        let text = text.to_owned();
+        let reading = self
+            .readers
+            .read(move |connection, place| read::run_ids(connection, place, &text, limit));
+        reading.await
+    }
+
     async fn run(&self, run: &RunId) -> Result<RunRow, StoreError> {
         self.of_run(run, read::run).await
     }

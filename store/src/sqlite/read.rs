@@ -45,6 +45,52 @@ pub(super) fn runs(connection: &Connection, place: &Place) -> Result<Vec<RunRow>
         .collect()
 }
 
+/// The newest runs before one of them.
+pub(super) fn runs_before(
+    connection: &Connection,
+    place: &Place,
+    before: Option<&RunId>,
+    limit: usize,
+) -> Result<Vec<RunRow>, StoreError> {
+    let sql = format!(
+        "{} WHERE ?1 IS NULL OR id < (SELECT id FROM runs WHERE run_id = ?1) ORDER BY id DESC LIMIT ?2",
+        *RUN
+    );
+    let range = params![before.map(RunId::as_str), limit as i64];
+    rows(connection, place, "the runs", &sql, range, run_row)?
+        .into_iter()
+        .collect()
+}
+
+/// The ids that begin or, if none does, end with a text.
+pub(super) fn run_ids(
+    connection: &Connection,
+    place: &Place,
+    text: &str,
+    limit: usize,
+) -> Result<Vec<RunId>, StoreError> {
+    let begin = "SELECT run_id FROM runs WHERE run_id >= ?1 AND run_id < ?2 UNION \
+                 SELECT run_id FROM runs WHERE run_id >= ?3 AND run_id < ?4 ORDER BY 1 LIMIT ?5";
+    let end = "SELECT run_id FROM runs WHERE substr(run_id, -length(?1)) = ?1 ORDER BY 1 LIMIT ?2";
+    let full = format!("{}{text}", RunId::PREFIX);
+    let after = |text: &str| format!("{text}{}", char::MAX);
+    let (one, two) = (after(text), after(&full));
+    let range = params![text, one, full, two, limit as i64];
+    let id = |columns: &mut Columns<'_, '_>| columns.get::<RunId>();
+    let found = rows(connection, place, "the runs", begin, range, id)?;
+    if found.is_empty() {
+        return rows(
+            connection,
+            place,
+            "the runs",
+            end,
+            params![text, limit as i64],
+            id,
+        );
+    }
+    Ok(found)
+}
+
 /// One run.
 pub(super) fn run(
     connection: &Connection,

@@ -28,7 +28,7 @@ fn parts(url: &str) -> (&str, &str) {
 }
 
 /// Executes SQL beside the store.
-async fn execute(url: &str, sql: &str) {
+pub(crate) async fn execute(url: &str, sql: &str) {
     let (server, schema) = parts(url);
     let (client, connection) = tokio_postgres::connect(server, NoTls).await.unwrap();
     let serving = tokio::spawn(connection);
