@@ -16,18 +16,21 @@ impl WorkClock {
     /// The clock of a run as it stands. Where rests were not recorded, its time includes them.
     pub fn of(summary: &RunSummary) -> Self {
         let mut before = 0;
+        let began = summary.started_at.unwrap_or_default();
+        // What people do to a run that is over is no part of its time.
+        let ended = summary.finished_at.or(summary.updated_at).unwrap_or(began);
         let rests = summary.rests.iter().flatten();
         let rests = rests
+            .filter(|rest| rest.from < ended)
             .map(|rest| {
                 let entry = (*rest, before);
                 before += rest.to.0 - rest.from.0;
                 entry
             })
             .collect();
-        let began = summary.started_at.unwrap_or_default();
         Self {
             began,
-            ended: summary.updated_at.unwrap_or(began),
+            ended,
             rests,
         }
     }
@@ -93,5 +96,11 @@ mod tests {
         assert_eq!(back, [100, 199, 500, 699, 750, 1_000]);
         let begun: Vec<i64> = clock.rests().map(|(at, _)| at).collect();
         assert_eq!(begun, [100, 300]);
+        let over = RunSummary {
+            finished_at: Some(Timestamp(700)),
+            ..summary
+        };
+        let clock = WorkClock::of(&over);
+        assert_eq!((clock.whole(), clock.rests().count()), (300, 1));
     }
 }

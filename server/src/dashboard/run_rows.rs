@@ -17,12 +17,20 @@ pub(super) struct RunRows {
 
 impl RunRows {
     pub(super) async fn read(store: &dyn Store, run: &RunId) -> Result<Self, StoreError> {
+        // The run comes first: rows that are newer than its summary do no harm, older ones would be kept.
+        let row = store.run(run).await?;
+        let (candidates, trials, reflections, snapshots) = futures::try_join!(
+            store.candidates(run),
+            store.trials(run),
+            store.reflections(run),
+            store.snapshots(run)
+        )?;
         Ok(Self {
-            run: store.run(run).await?,
-            candidates: store.candidates(run).await?,
-            trials: store.trials(run).await?,
-            reflections: store.reflections(run).await?,
-            snapshots: store.snapshots(run).await?,
+            run: row,
+            candidates,
+            trials,
+            reflections,
+            snapshots,
         })
     }
 

@@ -124,7 +124,10 @@ impl Views {
         let (store, run) = (&*self.store, &rows.run.run_id);
         // These need no index of rollouts.
         match part {
-            Part::View => return Content::json(&overview::overview(store, rows).await?),
+            Part::View => {
+                self.read_ahead(run);
+                return Content::json(&overview::overview(store, rows).await?);
+            }
             Part::Event(seq) => return self.event(run, seq).await,
             Part::Verdict => return Content::json(&verdict::verdict(store, run).await?),
             Part::Comparison(before, after) => {
@@ -178,6 +181,17 @@ impl Views {
         }
         rows.push(Arc::clone(&read));
         Ok(read)
+    }
+
+    /// Reads the rollouts of a run that somebody has begun to look at, because most other pages of it need
+    /// them. An error is left to the request that needs them.
+    fn read_ahead(&self, run: &RunId) {
+        let (index, store) = (self.known(run), Arc::clone(&self.store));
+        tokio::spawn(async move {
+            if let Ok(mut index) = index.try_lock() {
+                let _ = index.catch_up(&*store).await;
+            }
+        });
     }
 
     async fn index(&self, run: &RunId) -> Result<SharedIndex, StoreError> {

@@ -20,6 +20,7 @@ export function dollars(value: number | null | undefined): string {
 
 export function duration(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined) return "\u2013";
+  if (seconds === 0) return "0 s";
   if (seconds < 10) return `${seconds.toFixed(seconds < 1 ? 3 : 1)} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;

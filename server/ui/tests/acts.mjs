@@ -159,7 +159,7 @@ export const acts = {
       assert.ok(sum((step) => step.paused_seconds) > 1, "the pause is recorded");
       assert.ok(sum((step) => step.stopped_seconds) > 0.5, "the time without a process is recorded");
       assert.ok((await page.locator("svg .mark").count()) >= 2);
-      assert.ok((await page.locator("main").innerText()).includes("Calls allowed at once, openai"));
+      assert.ok((await page.locator("main").innerText()).includes("Calls to openai allowed at once"));
       await accessible(page, "slots");
       await close();
       gepa(place, "doctor", job);

@@ -40,5 +40,5 @@ export async function visit(page, hash) {
     if (location.hash === next) dispatchEvent(new HashChangeEvent("hashchange"));
     else location.hash = next;
   }, hash);
-  await page.waitForSelector("main:not([data-old])");
+  await page.waitForSelector("main:not([data-old]):not(:has([data-reading]))");
 }

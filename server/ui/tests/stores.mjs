@@ -110,5 +110,5 @@ export async function serve(folder, variables, ...args) {
     child.kill("SIGKILL");
     await ended;
   };
-  return { url: found, stop: () => child.kill("SIGINT"), kill };
+  return { url: found, pid: child.pid, stop: () => child.kill("SIGINT"), kill };
 }

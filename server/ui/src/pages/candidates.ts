@@ -85,7 +85,7 @@ export function candidatesTab(context: Context): HTMLElement {
     "div",
     { class: "stack" },
     h("h2", { class: "hidden" }, "Candidates"),
-    h("div", { class: "tools" }, h("label", { for: "filter" }, "Show"), choice, h("label", { for: "find" }, "Search"), search, told, h("span", { class: "dim" }, "\u2605 best  \u25c6 on the front")),
+    h("div", { class: "tools" }, h("span", { class: "pair" }, h("label", { for: "filter" }, "Show"), choice), h("span", { class: "pair" }, h("label", { for: "find" }, "Search"), search), told, h("span", { class: "dim" }, "\u2605 best  \u25c6 on the front")),
     list.element,
   );
 }

@@ -44,10 +44,10 @@ export async function examplesTab(context: Context): Promise<HTMLElement> {
     shape.textContent = `${count(shownRows.length)} of ${count(matrix.examples.length)} examples, ${count(shownColumns.length)} candidates`;
     grid.show(shownColumns, shownRows);
   }
-  const choose = (id: string, title: string, options: [string, string][], value: string, then: (next: string) => void): HTMLElement[] => {
+  const choose = (id: string, title: string, options: [string, string][], value: string, then: (next: string) => void): HTMLElement => {
     const select = h("select", { id }, options.map(([name, text]) => h("option", { value: name, selected: name === value }, text)));
     select.addEventListener("change", () => then(select.value));
-    return [h("label", { for: id }, title), select];
+    return h("span", { class: "pair" }, h("label", { for: id }, title), select);
   };
   const box = h("input", { type: "checkbox", id: "differing", checked: isDiffering });
   box.addEventListener("change", () => {
@@ -69,8 +69,7 @@ export async function examplesTab(context: Context): Promise<HTMLElement> {
       setParams({ columns });
       update();
     }),
-    box,
-    h("label", { for: "differing" }, "Only examples that differ"),
+    h("span", { class: "pair" }, box, h("label", { for: "differing" }, "Only examples that differ")),
     shape,
   );
   update();

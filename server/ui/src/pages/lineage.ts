@@ -167,18 +167,17 @@ class Plot {
     pen.strokeStyle = color("--line");
     pen.lineWidth = 1;
     pen.strokeRect(PAD, floor + 4, width - PAD - 16, 0.1);
+    // Asked once: ten thousand looks at a style take longer than the picture.
+    const [accent, text] = [color("--accent"), color("--text")];
+    pen.strokeStyle = color("--dim");
     for (const { x, y, row } of this.spots) {
       const index = all.index[row] ?? null;
       const isBest = index !== null && index === view.best;
-      pen.fillStyle = color(isBest ? "--accent" : "--text");
-      pen.strokeStyle = color("--dim");
+      pen.fillStyle = isBest ? accent : text;
       pen.beginPath();
       if (isBest || (index !== null && front.has(index))) {
-        const r = isBest ? 8 : 5;
-        pen.moveTo(x, y - r);
-        pen.lineTo(x + r, y);
-        pen.lineTo(x, y + r);
-        pen.lineTo(x - r, y);
+        const corners = isBest ? STAR : DIAMOND;
+        for (const [dx, dy] of corners) pen.lineTo(x + dx, y + dy);
         pen.closePath();
         pen.fill();
       } else {
@@ -191,6 +190,18 @@ class Plot {
     for (const x of this.lanes) pen.fillText("\u00d7", x - 3, HEIGHT - 8);
   }
 }
+
+/** The corners of a figure with `points` points between an outer and an inner radius. */
+function corners(points: number, outer: number, inner: number): [number, number][] {
+  return Array.from({ length: 2 * points }, (_, at) => {
+    const radius = at % 2 === 0 ? outer : inner;
+    const angle = (Math.PI * at) / points;
+    return [radius * Math.sin(angle), -radius * Math.cos(angle)];
+  });
+}
+
+const STAR = corners(5, 10, 4.2);
+const DIAMOND = corners(2, 5, 5);
 
 /** Smallest and largest without spreading a long list over an argument list. */
 function minMax(values: number[]): [number, number] {

@@ -54,7 +54,7 @@ export function reflectionsTab(context: Context): HTMLElement {
     { class: "stack" },
     h("h2", { class: "hidden" }, "Reflections"),
     h("p", {}, `${count(calls.length)} calls, ${count(failed)} without a usable text. ${view.closed.length} iterations ended without a candidate of their own.`),
-    h("div", { class: "tools" }, box, h("label", { for: "only" }, "Only calls without a usable text")),
+    h("div", { class: "tools" }, h("span", { class: "pair" }, box, h("label", { for: "only" }, "Only calls without a usable text"))),
     list.element,
   );
 }

@@ -44,6 +44,9 @@ const TABS: [name: string, title: string, tab: Tab][] = [
 /** Least time between two readings of a run that goes on. */
 const REST = 1_500;
 
+/** How long a page waits for a view before it is shown without it. */
+const PATIENCE = 200;
+
 let about: { runs_jobs: boolean } | undefined;
 
 export async function runPage(source: Source, run: string, rest: string[], params: URLSearchParams): Promise<Page> {
@@ -54,7 +57,7 @@ export async function runPage(source: Source, run: string, rest: string[], param
   const [name = "", argument] = rest;
   const content = h("div", { class: "content" });
   const headed = h("div", {}, head(context));
-  content.append(await inside(context, name, argument));
+  await fill(content, inside(context, name, argument));
   const tabs = TABS.map(([tab, title]) => {
     const isHere = tab === name || (tab === "candidates" && name === "candidate");
     return h("a", { href: href(["run", run, ...(tab === "" ? [] : [tab])]), "aria-current": isHere ? "page" : null }, title);
@@ -67,6 +70,21 @@ export async function runPage(source: Source, run: string, rest: string[], param
     if (argument === undefined && name !== "steer") content.replaceChildren(await inside(context, name, argument));
   });
   return { title: view.run.name, body, leave };
+}
+
+/** Shows what takes longer to read as soon as it is there; the head and the tabs do not wait for it. */
+async function fill(content: HTMLElement, reading: Promise<HTMLElement>): Promise<void> {
+  const isThere = await Promise.race([reading.then(() => true), new Promise((done) => setTimeout(done, PATIENCE))]);
+  if (isThere === true) {
+    content.append(await reading);
+    return;
+  }
+  const place = h("p", { class: "card dim", role: "status", "data-reading": true }, "Reading.");
+  content.append(place);
+  reading.then(
+    (element) => place.replaceWith(element),
+    (error: Error) => place.replaceWith(h("div", { class: "card narrow", role: "alert" }, h("h2", {}, "Not shown"), h("p", {}, error.message))),
+  );
 }
 
 async function inside(context: Context, name: string, argument: string | undefined): Promise<HTMLElement> {

@@ -111,12 +111,13 @@ export async function runsPage(source: Source, params: URLSearchParams): Promise
   }
   const archiving = (title: string, isArchived: boolean): HTMLElement =>
     h("button", { type: "button", onclick: () => void archive(isArchived).catch((error: Error) => (shown.textContent = error.message)) }, title);
+  const pair = (...both: HTMLElement[]): HTMLElement => h("span", { class: "pair" }, both);
   const label = (id: string, title: string): HTMLElement => h("label", { for: id }, title);
   const body = h(
     "div",
     {},
     h("h1", {}, "Runs"),
-    h("div", { class: "tools" }, label("search", "Search"), search, label("status", "Status"), status, label("tag", "Tag"), tag, label("name", "Name"), name, archived, label("archived", "Archived too"), shown),
+    h("div", { class: "tools" }, pair(label("search", "Search"), search), pair(label("status", "Status"), status), pair(label("tag", "Tag"), tag), pair(label("name", "Name"), name), pair(archived, label("archived", "Archived too")), shown),
     h("div", { class: "tools" }, compare, archiving("Archive the chosen", true), archiving("List the chosen again", false)),
     list.element,
   );

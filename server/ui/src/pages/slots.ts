@@ -56,7 +56,8 @@ function chart({ steps, slots }: Slots): SVGElement {
   const total = (step: SlotStep): number => step.optimization + step.validation + step.reflection;
   const busiest = Math.max(...steps.map(total), 1);
   // A limit far above what was in progress would press the picture flat; then it is named below only.
-  const ceiling = Math.max(busiest * 1.15, Math.min(busiest * 3, Math.max(0, slots.rollouts ?? 0, ...steps.flatMap((step) => (step.limits ?? []).map((limit) => limit.allowed)))));
+  const highest = Math.max(busiest * 1.15, Math.min(busiest * 3, Math.max(0, slots.rollouts ?? 0, ...steps.flatMap((step) => (step.limits ?? []).map((limit) => limit.allowed)))));
+  const ceiling = highest > 8 ? 4 * Math.ceil(highest / 4) : highest;
   const length = steps[steps.length - 1]?.to_seconds || 1;
   const x = (seconds: number): number => LEFT + (seconds / length) * (width - LEFT - RIGHT);
   const y = (value: number): number => TOP + (1 - Math.min(value, ceiling) / ceiling) * (HEIGHT - TOP - BOTTOM);
@@ -87,7 +88,7 @@ function chart({ steps, slots }: Slots): SVGElement {
       }
       path += `${path === "" || path.endsWith(" ") ? "M" : "L"}${x(step.from_seconds)},${y(value)}H${x(step.to_seconds)}`;
     }
-    drawn.push(s("path", { class: `line l${1 + (place % 5)}`, d: path }));
+    drawn.push(s("path", { class: `line l${3 + (place % 3)}`, d: path }));
   });
   if (slots.rollouts !== null && slots.rollouts <= ceiling) {
     drawn.push(s("line", { class: "reference", x1: LEFT, x2: width - RIGHT, y1: y(slots.rollouts), y2: y(slots.rollouts) }));
@@ -107,7 +108,7 @@ function chart({ steps, slots }: Slots): SVGElement {
 
 function key({ steps, slots }: Slots): HTMLElement {
   const parts: HTMLElement[] = KINDS.filter(([kind]) => steps.some((step) => step[kind] > 0)).map(([kind, title]) => h("span", { class: `swatch a${KINDS.findIndex(([one]) => one === kind)}` }, title));
-  providers(steps).forEach((provider, place) => parts.push(h("span", { class: `key l${1 + (place % 5)}` }, `Calls that ${provider} was allowed at once`)));
+  providers(steps).forEach((provider, place) => parts.push(h("span", { class: `key l${3 + (place % 3)}` }, `Calls to ${provider} that were allowed at once`)));
   if (slots.rollouts !== null) parts.push(h("span", {}, `run.max_concurrent = ${slots.rollouts} (dashes)`));
   if (steps.some((step) => (step.limits ?? []).some((limit) => limit.refused > 0 || limit.closed) || (step.paused_seconds ?? 0) > 0 || (step.stopped_seconds ?? 0) > 0)) {
     parts.push(h("span", {}, "Upright lines: calls refused, a pause, or no process"));
@@ -123,8 +124,8 @@ function figures({ steps, has_rests, slots }: Slots): HTMLElement {
   const missing = "not recorded";
   const entries: [string, string, string][] = KINDS.map(([kind, title]) => [kind, `${title}, on average`, mean(kind)]);
   entries.push(
-    ["slots", "Slots for rollouts", slots.rollouts === null ? "as by default" : count(slots.rollouts)],
-    ["reflection_slots", "Slots for reflections", slots.reflections === null ? "as by default" : count(slots.reflections)],
+    ["slots", "Slots for rollouts", slots.rollouts === null ? "the default" : count(slots.rollouts)],
+    ["reflection_slots", "Slots for reflections", slots.reflections === null ? "the default" : count(slots.reflections)],
     ["retries", "Further attempts at rollouts", count(sum((step) => step.retries))],
     ["refused", "Calls that providers refused", hasLimits ? count(sum((step) => (step.limits ?? []).reduce((all, limit) => all + limit.refused, 0))) : missing],
     ["paused", "Paused", has_rests ? duration(sum((step) => step.paused_seconds ?? 0)) : missing],
@@ -132,7 +133,7 @@ function figures({ steps, has_rests, slots }: Slots): HTMLElement {
   );
   for (const provider of providers(steps)) {
     const values = steps.map((step) => allowed(step, provider)).filter((value) => value !== null);
-    entries.push([`allowed_${provider}`, `Calls allowed at once, ${provider}`, `${Math.min(...values)} to ${Math.max(...values)}, at the end ${values[values.length - 1]}`]);
+    entries.push([`allowed_${provider}`, `Calls to ${provider} allowed at once`, `${Math.min(...values)} to ${Math.max(...values)}, at the end ${values[values.length - 1]}`]);
   }
   const why = hasLimits ? null : h("p", { class: "dim" }, "The limits on model calls are recorded once a second while a process works on the run and they change. This run has no such entry: no model of it has a limit, it took less than a second, or an earlier version began it.");
   return h("div", {}, h("dl", { class: "figures" }, entries.map(([name, title, value]) => [h("dt", {}, title), h("dd", { "data-slots": name }, value)])), why);
