@@ -13,9 +13,7 @@ use std::sync::Arc;
 
 use gepa_configs::TaskConfig;
 use gepa_engine::record::{CandidateRow, RunRow};
-use gepa_engine::{
-    AblationNoted, Candidate, ExampleId, SteeredBy, Store, StoreError, note_ablation,
-};
+use gepa_engine::{AblationNoted, Candidate, SteeredBy, Store, StoreError, note_ablation};
 use gepa_models::Environment;
 use gepa_tasks::Services;
 
