@@ -148,7 +148,7 @@ pub trait Store: Send + Sync {
     /// from this one: it knows outcomes from this run's journal. Nothing is removed then.
     async fn delete_run(&self, token: &ClaimToken) -> Result<u64, StoreError>;
 
-    /// About how many bytes [`delete_run`](Self::delete_run) would free. Nothing changes and nobody waits.
+    /// About how many bytes [`delete_run`](Self::delete_run) would free. Nothing changes, and no writer waits.
     async fn run_bytes(&self, run: &RunId) -> Result<u64, StoreError>;
 
     /// Gives free space back to the system, and returns how many bytes the storage became smaller.

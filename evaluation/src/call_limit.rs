@@ -23,7 +23,7 @@ pub struct CallLimit {
 pub enum CallsClosed {
     /// The provider counts as down.
     Down,
-    /// The provider asked for a pause.
+    /// The provider requested a pause.
     Paused,
 }
 

@@ -51,7 +51,7 @@ impl WorkClock {
         self.micros(self.ended)
     }
 
-    /// The time at which so many microseconds of work were done: after a rest that begins then.
+    /// The time at which `micros` microseconds of work were done: after a rest that begins then.
     pub fn time_at(&self, micros: i64) -> Timestamp {
         let rested = |(rest, before): &&(Rest, i64)| rest.from.0 - self.began.0 - before <= micros;
         let rests = self.rests.iter().take_while(rested);

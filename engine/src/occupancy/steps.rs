@@ -78,7 +78,7 @@ pub struct StepLimit {
     pub allowed: u32,
     /// Calls that the provider refused.
     pub refused: u64,
-    /// Whether at some moment no call went out, because the provider was down or asked for a pause.
+    /// Whether at some moment no call went out, because the provider was down or requested a pause.
     pub closed: bool,
 }
 

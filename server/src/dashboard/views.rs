@@ -183,7 +183,7 @@ impl Views {
         Ok(read)
     }
 
-    /// Reads the rollouts of a run that somebody has begun to look at, because most other pages of it need
+    /// Reads the rollouts of a run whose first page was requested, because most other pages of it need
     /// them. An error is left to the request that needs them.
     fn read_ahead(&self, run: &RunId) {
         let (index, store) = (self.known(run), Arc::clone(&self.store));

@@ -138,7 +138,7 @@ def make_rollouts(template: dict, number: int, rows: list[dict], examples: int, 
 
 
 def times(place: int, length: int) -> dict:
-    """When the rollout of this place began, with 16 at a time, and a call so many times as long ended."""
+    """When the rollout of this place began, with 16 at a time, and a call `length` times as long ended."""
     began = START + place // SLOTS * ROLLOUT + place % SLOTS * 1000
     return {"started_at": began, "finished_at": began + ROLLOUT * length}
 

@@ -136,7 +136,7 @@ pub struct RunSummary {
     pub hint: String,
 }
 
-/// A time in which nobody worked on the run.
+/// A time in which no process worked on the run, or the run was paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rest {
     /// The last event before it.

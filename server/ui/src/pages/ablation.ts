@@ -24,7 +24,7 @@ export async function ablationCard(context: Context, id: string, name: string): 
   const title = h("h2", {}, "Which lines earn their tokens");
   if (found.length === 0) {
     if (!source.isLive) return null;
-    return h("section", { class: "card", id: "ablation" }, title, h("p", { class: "dim" }, "Nobody has had this prompt ablated. This command removes its lines one at a time, and what it finds is shown here; give it a budget:"), block(`gepa ablate ${run} ${name} --max-rollouts 1000`, "Command"));
+    return h("section", { class: "card", id: "ablation" }, title, h("p", { class: "dim" }, "This prompt has not been ablated. This command removes its lines one at a time, and what it finds is shown here; give it a budget:"), block(`gepa ablate ${run} ${name} --max-rollouts 1000`, "Command"));
   }
   return h("section", { class: "card", id: "ablation" }, title, found.map((event, place) => (place === 0 ? report(context, event) : h("details", {}, h("summary", {}, `An earlier one, of ${event.at.slice(0, 10)}`), report(context, event)))));
 }

@@ -98,7 +98,7 @@ function chart({ steps, slots }: Slots): SVGElement {
     const refused = (step.limits ?? []).reduce((sum, limit) => sum + limit.refused, 0);
     const marks: string[] = [];
     if (refused > 0) marks.push(`${count(refused)} calls refused`);
-    if ((step.limits ?? []).some((limit) => limit.closed)) marks.push("the provider was down or asked for a pause");
+    if ((step.limits ?? []).some((limit) => limit.closed)) marks.push("the provider was down or requested a pause");
     if ((step.paused_seconds ?? 0) > 0) marks.push(`paused for ${duration(step.paused_seconds)}`);
     if ((step.stopped_seconds ?? 0) > 0) marks.push(`no process for ${duration(step.stopped_seconds)}`);
     if (marks.length > 0) drawn.push(s("line", { class: refused > 0 ? "mark refused" : "mark", x1: at, x2: at, y1: TOP, y2: HEIGHT - BOTTOM }, s("title", {}, marks.join("; "))));
