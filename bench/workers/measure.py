@@ -29,6 +29,8 @@ CONFIG = """
 [run]
 seed = 1
 max_concurrent = {slots}
+[search]
+evaluation = "full"
 [components]
 plan = "Work step by step."
 [examples]

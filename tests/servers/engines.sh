@@ -6,6 +6,7 @@ gepa=$1
 shift
 [[ $gepa = /* ]] || gepa=$OLDPWD/$gepa
 python3 any_engine.py "$gepa"
+python3 troubles.py "$gepa"
 python3 engines_die.py "$gepa" "$@"
 if [ -n "${GEPA_NATS_SERVER:-}" ]; then
     python3 engines_die.py "$gepa" --jobs 12 --workers 6 --kill-queue

@@ -16,17 +16,18 @@ import world
 class Queue:
     """A NATS server in a folder of its own. GEPA_NATS_SERVER names the program."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, more: list[str] | None = None) -> None:
+        self._folder = folder
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             self.port = listener.getsockname()[1]
         self.url = f"nats://127.0.0.1:{self.port}"
         program = os.environ["GEPA_NATS_SERVER"]
-        self._command = [program, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", f"{folder}/nats"]
+        self._command = [program, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", f"{folder}/nats", *(more or [])]
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(self._command, cwd=self._folder, stderr=subprocess.DEVNULL)
         for _ in range(500):
             try:
                 socket.create_connection(("127.0.0.1", self.port)).close()

@@ -251,6 +251,8 @@ async fn connect(
                 QueueError::Credentials { url, reason }
             }
             ConnectErrorKind::Tls => QueueError::Encryption { url, reason },
+            // The client reports a certificate that it does not trust as a failed connection.
+            _ if reason.contains("certificate") => QueueError::Encryption { url, reason },
             ConnectErrorKind::ServerParse => QueueError::Address { url, reason },
             _ => unreachable(reason),
         }
