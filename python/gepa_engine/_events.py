@@ -13,6 +13,11 @@ class Events:
     def __init__(self, callbacks: Sequence[Any] | None) -> None:
         self._callbacks = list(callbacks or ())
 
+    @property
+    def are_heard(self) -> bool:
+        """Whether there is any callback."""
+        return bool(self._callbacks)
+
     def hears(self, name: str) -> bool:
         """Whether any callback takes this event, so that its fields are worth computing."""
         return any(hasattr(callback, name) for callback in self._callbacks)

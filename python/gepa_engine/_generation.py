@@ -10,7 +10,7 @@ from ._reflection import propose_safely
 from ._selecting import Selecting
 from ._spending import merged_at, spent_of
 from ._state import ValsetScores
-from ._task import Task, checked, named, usable
+from ._task import Task, as_numbers, checked, named
 from ._telling import Telling
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Generation:
         search, state = self.search, self.search.state
         tasks = [self.tasks[trial[0]] for _, trial, *_ in orders]
         iteration = state.i + 1
-        for task in tasks:
+        for task in tasks if search.events.are_heard else ():
             score, _ = state.get_program_average_val_subset(task.parent)
             candidate = state.program_candidates[task.parent]
             search.events.tell(
@@ -133,7 +133,8 @@ class Generation:
             f"Iteration {iteration}: parent {first.parent} with score "
             f"{state.get_program_average_val_subset(first.parent)[0]}, minibatch {first.ids}"
         )
-        search.track({"iteration": iteration, "selected_program_candidate": first.parent}, iteration)
+        if search.options.tracker is not None:
+            search.track({"iteration": iteration, "selected_program_candidate": first.parent}, iteration)
         self._take_in()
         for (_, trial, _, positions, _), task in zip(orders, tasks, strict=True):
             self._note_calls(trial, positions, task)
@@ -141,8 +142,8 @@ class Generation:
     def _evaluate_once_each(self, tasks: list[Task]) -> None:
         """Tasks with the same parent on the same examples share one evaluation."""
         state = self.search.state
-        groups: dict[Any, list[Task]] = {}
-        for task in tasks:
+        groups: dict[Any, list[Task]] = {None: tasks} if len(tasks) == 1 else {}
+        for task in tasks if len(tasks) > 1 else ():
             content = tuple(sorted(state.program_candidates[task.parent].items()))
             groups.setdefault((content, tuple(task.ids)), []).append(task)
         firsts = [group[0] for group in groups.values()]
@@ -287,9 +288,11 @@ class Generation:
             self._remember(task.child or {}, task.ids, batch)
         state.increment_evals(sum(_calls(batch, len(task.ids)) for task, batch in zip(tasks, batches, strict=True)))
         self.telling.trace_scores(tasks, self._places())
-        for task in tasks:
-            task.proposal = self.telling.proposal_of(task, self._places()[task.number])
-        self.selecting.judge([task for task in tasks if task.proposal is not None])
+        if search.options.judges_here:
+            places = self._places()
+            for task in tasks:
+                task.proposal = self.telling.proposal_of(task, places[task.number])
+            self.selecting.judge(tasks)
         for (_, trial, _, positions, _), task in zip(orders, tasks, strict=True):
             self._settle(trial, positions, task.after)
             if _calls(task.after, len(task.ids)) != len(task.ids):
@@ -370,7 +373,8 @@ class Generation:
         """Follows the engine's decisions and takes its orders. Returns whether one is an acceptance."""
         search = self.search
         accepted = False
-        for decision in search.session.decisions():
+        decisions, orders = search.session.step()
+        for decision in decisions:
             kind = decision[0]
             if kind == "issued":
                 _, number, origin, parents, numbers, components = decision
@@ -390,9 +394,9 @@ class Generation:
                 accepted = True
             elif kind in ("stopped", "finished"):
                 search.note_end(decision)
-        orders = search.session.orders()
-        self._orders += orders
-        self._unanswered |= {_key(order): order for order in orders}
+        for order in orders:
+            self._orders.append(order)
+            self._unanswered[_key(order)] = order
         return accepted
 
     def _accept(self, decision: tuple[Any, ...]) -> None:
@@ -400,12 +404,9 @@ class Generation:
         search, state = self.search, self.search.state
         task = self.tasks[number]
         child = task.child or {}
-        all_scores = dict(zip(search.val.ids, scores, strict=False))
-        missing = [one for one, score in all_scores.items() if score is not None and one not in task.val.scores]
-        scored = self._known_scores(child, missing)
-        scored.scores = {one: all_scores[one] for one in missing} | task.val.scores
-        scored.outputs |= task.val.outputs
-        scored.objectives |= task.val.objectives
+        scored = task.val
+        if len(scored.scores) < len(search.val.ids):
+            scored = self._with_known(task, child, scores.read())
         discovery = state.total_num_evals
         state.increment_evals(task.bought)
         state.num_full_ds_evals += 1
@@ -419,18 +420,31 @@ class Generation:
         after = _members(state.get_pareto_front_mapping()) if hears_of_front else set()
         self.telling.accepted(task, idx, scored, (before, after), origin)
 
+    def _with_known(self, task: Task, child: dict[str, str], scores: list[float | None]) -> ValsetScores:
+        """A row, of which the engine knew a part before the validation."""
+        all_scores = dict(zip(self.search.val.ids, scores, strict=False))
+        missing = {one: score for one, score in all_scores.items() if score is not None and one not in task.val.scores}
+        scored = self._known_scores(child, list(missing))
+        scored.scores = missing | task.val.scores
+        scored.outputs |= task.val.outputs
+        scored.objectives |= task.val.objectives
+        return scored
+
     # ---- Small parts -------------------------------------------------------------------------
 
     def _places(self) -> dict[int, int]:
         return {number: place for place, number in enumerate(self.tasks)}
 
     def _taken(self, stage: str) -> list[Order]:
-        taken = [order for order in self._orders if order[0] == "trial" and order[2] == stage]
-        self._orders = [order for order in self._orders if order not in taken]
+        taken: list[Order] = []
+        left: list[Order] = []
+        for order in self._orders:
+            (taken if order[0] == "trial" and order[2] == stage else left).append(order)
+        self._orders = left
         return taken
 
     def _settle(self, trial: Any, positions: list[int], batch: Any) -> None:
-        scores, objectives = usable(batch.scores), named(batch.objective_scores)
+        scores, objectives = as_numbers(batch.scores), named(batch.objective_scores)
         texts = self.search.texts_of(batch)
         spent = spent_of(batch)
         if len(positions) < len(scores):

@@ -168,6 +168,8 @@ def _state_writer(run_dir: str | None, use_cloudpickle: bool) -> Any:
             theirs = _class("gepa.core.state", "GEPAState")
             copy = theirs.__new__(theirs)
             copy.__dict__ |= {name: value for name, value in vars(state).items() if not name.startswith("_")}
+            computed = ("pareto_front_valset", "program_at_pareto_front_valset", "best_outputs_valset")
+            copy.__dict__ |= {name: getattr(state, name) for name in computed}
             copy.__dict__ |= {"validation_schema_version": theirs._VALIDATION_SCHEMA_VERSION, "_budget_hooks": []}
             copy.save(run_dir, use_cloudpickle=use_cloudpickle)
 

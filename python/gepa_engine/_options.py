@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ._evaluating import Evaluating
 from ._events import Events
 from ._reflection import Reflector
-from ._types import Candidate
+from ._types import Candidate, ListLoader
 
 #: Example ids of the validation set begin here in the journal, so that a train and a validation example
 #: with the same position are two examples.
@@ -150,15 +151,22 @@ class Examples:
         plain = spare == 0 and all(type(one) is int and 0 <= one < VALIDATION_IDS for one in ids)
         keys = ids if plain else range(len(ids) + spare)
         self.numbers = [first + key for key in keys]
+        #: What the engine calls the whole set, in order, where the numbers follow each other.
+        whole = range(self.numbers[0], self.numbers[-1] + 1) if self.numbers else range(0)
+        self._whole = whole if list(whole) == self.numbers else None
         self._id_of: dict[int, Any] = {}
         self._place_of: dict[Any, int] = {}
         self._grow(ids)
 
-    def ids_of(self, numbers: list[int]) -> list[Any]:
+    def ids_of(self, numbers: Sequence[int]) -> list[Any]:
         """The loader's ids of examples."""
-        if any(number not in self._id_of for number in numbers):
+        if numbers == self._whole and len(self.ids) == len(self.numbers):
+            return list(self.ids)
+        try:
+            return [self._id_of[number] for number in numbers]
+        except KeyError:
             self._grow(list(self.loader.all_ids()))
-        return [self._id_of[number] for number in numbers]
+            return [self._id_of[number] for number in numbers]
 
     def places_of(self, ids: list[Any]) -> list[int]:
         """Positions in the set."""
@@ -174,7 +182,8 @@ class Examples:
 
     def fetch(self, ids: list[Any]) -> list[Any]:
         """The examples themselves."""
-        return list(self.loader.fetch(ids))
+        fetched = self.loader.fetch(ids)
+        return fetched if type(self.loader) is ListLoader else list(fetched)
 
     def __len__(self) -> int:
         return len(self.ids)

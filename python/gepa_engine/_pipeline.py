@@ -13,7 +13,7 @@ from ._reflection import NewTexts
 from ._search import Search
 from ._spending import spent_of
 from ._state import ValsetScores
-from ._task import Task, checked, named, usable
+from ._task import Task, as_numbers, checked, named
 from ._types import EvaluationBatch
 
 #: Takes in what a call returned, on the thread of `optimize`.
@@ -75,9 +75,9 @@ class Pipeline(Search):
 
     def _follow(self) -> None:
         """Follows the decisions, and starts what is ordered."""
-        for decision in self.session.decisions():
+        decisions, orders = self.session.step()
+        for decision in decisions:
             self._decide(decision)
-        orders = self.session.orders()
         self.commit()
         for order in orders:
             if order[0] == "reflection":
@@ -155,7 +155,7 @@ class Pipeline(Search):
             self.session.settle(
                 trial,
                 positions,
-                usable(batch.scores),
+                as_numbers(batch.scores),
                 named(batch.objective_scores),
                 self.texts_of(batch),
                 spent_of(batch),
@@ -228,7 +228,8 @@ class Pipeline(Search):
             # The seed of a run that is resumed.
             task = Task(number, "seed", [], [], child=self.options.seed_candidate)
         scored = ValsetScores()
-        scored.scores = {one: score for one, score in zip(self.val.ids, scores, strict=False) if score is not None}
+        of_row = scores if isinstance(scores, list) else scores.read()
+        scored.scores = {one: score for one, score in zip(self.val.ids, of_row, strict=False) if score is not None}
         scored.outputs = {one: value for one, value in task.val.outputs.items() if one in scored.scores}
         scored.objectives = {one: value for one, value in task.val.objectives.items() if one in scored.scores}
         child, state = task.child or {}, self.state

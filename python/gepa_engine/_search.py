@@ -17,7 +17,7 @@ from ._resuming import Rebuilt
 from ._spending import ModelMeter, SpentLimits, spent_of
 from ._state import SearchState, ValsetScores
 from ._stop import metric_calls_limit
-from ._task import checked, named, text_of, usable
+from ._task import as_numbers, checked, named, text_of
 
 STORE_FILE = "gepa_engine.db"
 RUN_NAME = "run"
@@ -121,6 +121,7 @@ class Search:
             run_id=_id_of(options),
             policies=self.generation.policies(),
             paced=options.schedule is None,
+            journaled=options.is_kept,
             kind="python",
         )
         open_tasks = None
@@ -144,7 +145,9 @@ class Search:
         return Rebuilt(self).take_in(history).open_tasks
 
     def _seed(self) -> None:
-        orders = [order for order in self.session.orders() if order[2] == "seed"] if not self._has_seed() else []
+        early, ordered = self.session.step() if not self._has_seed() else ([], [])
+        self.early_decisions += early
+        orders = [order for order in ordered if order[2] == "seed"]
         for _, trial, _, positions, numbers in orders:
             ids = self.val.ids_of(numbers)
             candidate = self.options.seed_candidate
@@ -153,7 +156,7 @@ class Search:
             self.session.settle(
                 trial,
                 positions,
-                usable(batch.scores),
+                as_numbers(batch.scores),
                 named(batch.objective_scores),
                 self.texts_of(batch),
                 spent_of(batch),
@@ -305,7 +308,7 @@ class Search:
                 candidate = self.options.seed_candidate if stage == "validation_baseline" else self._winner()
                 batch = checked(self.options.evaluating.one(self.held_out.fetch(ids), candidate), len(ids))
                 texts = self.texts_of(batch)
-                self.session.settle(trial, positions, usable(batch.scores), None, texts, spent_of(batch))
+                self.session.settle(trial, positions, as_numbers(batch.scores), None, texts, spent_of(batch))
 
     def note_end(self, decision: tuple[Any, ...]) -> None:
         """The engine ended the search, or the run."""

@@ -73,6 +73,8 @@ class SpentLimits:
 
     def reached(self, search: Search) -> tuple[str, str] | None:
         """The limit that ends the run, as a name and a sentence."""
+        if not self._limits:
+            return None
         tokens, dollars = search.session.spent
         spent = {"tokens": tokens, "dollars": dollars, "seconds": time.monotonic() - self._began}
         for name, limit in self._limits.items():

@@ -32,15 +32,17 @@ class SearchState:
         self.parent_program_for_candidate: list[list[int | None]] = []
         self.prog_candidate_val_subscores: list[dict[Any, float]] = []
         self.prog_candidate_objective_scores: list[dict[str, float]] = []
-        self.pareto_front_valset: dict[Any, float] = {}
-        self.program_at_pareto_front_valset: dict[Any, set[int]] = {}
+        self._best_by_example: dict[Any, float] = {}
+        self._front_by_example: dict[Any, set[int]] = {}
+        #: Candidates that the fronts by example do not show yet; they are brought up to date when they are read.
+        self._not_shown: list[tuple[int, ValsetScores]] = []
         self.objective_pareto_front: dict[str, float] = {}
         self.program_at_pareto_front_objectives: dict[str, set[int]] = {}
         self.pareto_front_cartesian: dict[tuple[Any, str], float] = {}
         self.program_at_pareto_front_cartesian: dict[tuple[Any, str], set[int]] = {}
         self.named_predictor_id_to_update_next_for_program_candidate: list[int] = []
         self.num_metric_calls_by_discovery: list[int] = []
-        self.best_outputs_valset: dict[Any, list[tuple[int, Any]]] | None = {} if track_best_outputs else None
+        self._best_outputs: dict[Any, list[tuple[int, Any]]] | None = {} if track_best_outputs else None
         self.full_program_trace: list[dict[str, Any]] = []
         self.i = -1
         self.num_full_ds_evals = 0
@@ -54,6 +56,24 @@ class SearchState:
         self.best_idx = 0
         self._means: list[float] = []
         self._budget_hooks: list[Callable[[int, int], None]] = []
+
+    @property
+    def pareto_front_valset(self) -> dict[Any, float]:
+        """The best score on each validation example."""
+        self._show()
+        return self._best_by_example
+
+    @property
+    def program_at_pareto_front_valset(self) -> dict[Any, set[int]]:
+        """The candidates with the best score on each validation example."""
+        self._show()
+        return self._front_by_example
+
+    @property
+    def best_outputs_valset(self) -> dict[Any, list[tuple[int, Any]]] | None:
+        """The outputs with the best score on each validation example, and whose they are."""
+        self._show()
+        return self._best_outputs
 
     @property
     def program_full_scores_val_set(self) -> list[float]:
@@ -129,16 +149,17 @@ class SearchState:
         cursors = self.named_predictor_id_to_update_next_for_program_candidate
         self.program_candidates.append(dict(candidate))
         self.num_metric_calls_by_discovery.append(discovery)
-        cursors.append(max((cursors[parent] for parent in parents), default=0))
+        cursors.append(max(map(cursors.__getitem__, parents), default=0))
         self.parent_program_for_candidate.append(list(parents) if parents else [None])
-        self.prog_candidate_val_subscores.append(dict(scored.scores))
+        self.prog_candidate_val_subscores.append(scored.scores)
         self._means.append(mean)
         if idx and (mean, len(scored.scores)) > self.get_program_average_val_subset(self.best_idx):
             self.best_idx = idx
         objectives = _means_of(scored.objectives)
         self.prog_candidate_objective_scores.append(objectives)
-        for val_id, score in scored.scores.items():
-            self._top_example(val_id, score, idx, scored, run_dir)
+        self._not_shown.append((idx, scored))
+        if run_dir is not None and self._best_outputs is not None:
+            self._show(run_dir)
         for name, score in objectives.items():
             _top(self.objective_pareto_front, self.program_at_pareto_front_objectives, name, score, idx)
         if self.frontier_type in OBJECTIVE_FRONTIERS and not scored.objectives:
@@ -179,21 +200,62 @@ class SearchState:
             _str_candidate_key=str_candidate_key,
         )
 
-    def _top_example(self, val_id: Any, score: float, idx: int, scored: ValsetScores, run_dir: str | None) -> None:
-        place = _top(self.pareto_front_valset, self.program_at_pareto_front_valset, val_id, score, idx)
-        output = scored.outputs.get(val_id)
-        if place == 0 or self.best_outputs_valset is None or output is None:
+    def _show(self, run_dir: str | None = None) -> None:
+        """Brings the fronts by example up to date, and writes the outputs that are best now."""
+        if not self._not_shown:
             return
-        if place == 1:
-            self.best_outputs_valset.setdefault(val_id, []).append((idx, output))
-            return
-        self.best_outputs_valset[val_id] = [(idx, output)]
-        if run_dir is not None:
-            folder = os.path.join(run_dir, "generated_best_outputs_valset", f"task_{val_id}")
-            os.makedirs(folder, exist_ok=True)
-            path = os.path.join(folder, f"iter_{self.i + 1}_prog_{idx}.json")
-            with contextlib.suppress(ValueError), open(path, "w", encoding="utf-8") as file:
-                json.dump(output, file, indent=4, default=repr)
+        added, self._not_shown = self._not_shown, []
+        if len(added) > 1:
+            added = self._without_beaten(added)
+        best, fronts, outputs = self._best_by_example, self._front_by_example, self._best_outputs
+        for idx, scored in added:
+            of_candidate = scored.outputs
+            for val_id, score in scored.scores.items():
+                known = best.get(val_id)
+                if known is not None and score < known:
+                    continue
+                is_alone = known is None or score > known
+                if is_alone:
+                    best[val_id] = score
+                    fronts[val_id] = {idx}
+                else:
+                    fronts[val_id].add(idx)
+                output = None if outputs is None else of_candidate.get(val_id)
+                if outputs is None or output is None:
+                    continue
+                if not is_alone:
+                    outputs.setdefault(val_id, []).append((idx, output))
+                    continue
+                outputs[val_id] = [(idx, output)]
+                if run_dir is not None:
+                    _write_output(run_dir, val_id, f"iter_{self.i + 1}_prog_{idx}.json", output)
+
+    def _without_beaten(self, added: list[tuple[int, ValsetScores]]) -> list[tuple[int, ValsetScores]]:
+        """Leaves out scores below the best ones that come along with them, where every row has all examples."""
+        rows = [scored.scores for _, scored in added]
+        examples = rows[0].keys()
+        if any(row.keys() != examples for row in rows):
+            return added
+        # A best candidate without an output leaves the output of the one before in its place.
+        if any(len(one.outputs) < len(examples) or None in one.outputs.values() for _, one in added):
+            return added
+        # The first row stays whole, because the order of its examples is the order of the fronts.
+        kept = [added[0], *((idx, ValsetScores()) for idx, _ in added[1:])]
+        for val_id in examples:
+            column = [row[val_id] for row in rows]
+            top, place = max(column), 0
+            for _ in range(column[1:].count(top)):
+                place = column.index(top, place + 1)
+                kept[place][1].scores[val_id] = top
+                kept[place][1].outputs[val_id] = added[place][1].outputs[val_id]
+        return kept
+
+
+def _write_output(run_dir: str, val_id: Any, name: str, output: Any) -> None:
+    folder = os.path.join(run_dir, "generated_best_outputs_valset", f"task_{val_id}")
+    os.makedirs(folder, exist_ok=True)
+    with contextlib.suppress(ValueError), open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+        json.dump(output, file, indent=4, default=repr)
 
 
 def _top(best: dict[Any, float], fronts: dict[Any, set[int]], key: Any, score: float, idx: int) -> int:

@@ -10,10 +10,8 @@ from ._reflection import NewTexts
 from ._state import ValsetScores
 from ._types import Candidate, Evaluated, Proposal
 
-LARGEST = 1e100
 
-
-@dataclass
+@dataclass(slots=True)
 class Task:
     """A parent on a minibatch, and what became of it."""
 
@@ -57,25 +55,18 @@ class Task:
         )
 
 
-def usable(scores: list[Any]) -> list[float]:
-    """Scores as the engine takes them: finite numbers."""
-    numbers = [float(score) for score in scores]
-    # One pass in C says that there is nothing to correct: NaN makes the sum NaN, and so do infinities of both signs.
-    total = sum(numbers)
-    if numbers and total == total and max(numbers) <= LARGEST and min(numbers) >= -LARGEST:
-        return numbers
-    if any(number != number for number in numbers):
-        raise ValueError("the adapter returned a score that is no number (NaN); return one for every example")
-    return [max(-LARGEST, min(LARGEST, number)) for number in numbers]
-
-
 def checked(batch: Any, examples: int) -> Any:
     """The adapter's answer, if it has one score and one output for each example."""
-    for name in ("scores", "outputs"):
-        found = len(getattr(batch, name))
-        if found != examples:
-            raise ValueError(f"the adapter returned {found} {name} for {examples} examples; return one for each")
-    return batch
+    if len(batch.scores) == examples and len(batch.outputs) == examples:
+        return batch
+    name = "outputs" if len(batch.scores) == examples else "scores"
+    found = len(getattr(batch, name))
+    raise ValueError(f"the adapter returned {found} {name} for {examples} examples; return one for each")
+
+
+def as_numbers(scores: Any) -> list[float]:
+    """Scores as the engine takes them, which checks their sizes."""
+    return scores if type(scores) is list else [float(score) for score in scores]
 
 
 def named(objectives: Any) -> list[list[tuple[str, float]] | None] | None:

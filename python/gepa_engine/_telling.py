@@ -41,6 +41,8 @@ class Telling:
 
     def evaluation_start(self, task: Task, batch: list[Any], parent: int | None, capture_traces: bool = True) -> None:
         """A minibatch is about to be evaluated."""
+        if not self.search.events.are_heard:
+            return
         self.search.events.tell(
             "on_evaluation_start",
             iteration=self.search.state.i + 1,
@@ -54,6 +56,8 @@ class Telling:
 
     def evaluation_end(self, task: Task, batch: Any, parent: int | None) -> None:
         """A minibatch was evaluated."""
+        if not self.search.events.are_heard:
+            return
         self.search.events.tell(
             "on_evaluation_end",
             iteration=self.search.state.i + 1,
@@ -122,38 +126,44 @@ class Telling:
         search, state = self.search, self.search.state
         before, after = fronts
         iteration, is_best = state.i + 1, search.best() == idx
-        search.events.tell(
-            "on_pareto_front_updated",
-            iteration=iteration,
-            new_front=sorted(after),
-            displaced_candidates=sorted(before - after),
-        )
+        is_heard = search.events.are_heard
+        if is_heard:
+            search.events.tell(
+                "on_pareto_front_updated",
+                iteration=iteration,
+                new_front=sorted(after),
+                displaced_candidates=sorted(before - after),
+            )
         score = search.score_of(idx)
         note = ", the best so far" if is_best else ""
         search.log(f"Iteration {iteration}: candidate {idx} accepted with validation score {score}{note}")
-        search.events.tell(
-            "on_valset_evaluated",
-            iteration=iteration,
-            candidate_idx=idx,
-            candidate=task.child,
-            scores_by_val_id=dict(scored.scores),
-            average_score=score,
-            num_examples_evaluated=len(scored.scores),
-            total_valset_size=len(search.val),
-            parent_ids=list(task.parents),
-            is_best_program=is_best,
-            outputs_by_val_id=scored.outputs or None,
-        )
-        search.track(
-            {
-                "new_program_idx": idx,
-                "val_program_average": score,
-                "best_score_on_valset": search.score_of(search.best()),
-                "val_evaluated_count_new_program": len(scored.scores),
-                "val_total_count": len(search.val),
-            },
-            iteration,
-        )
+        if is_heard:
+            search.events.tell(
+                "on_valset_evaluated",
+                iteration=iteration,
+                candidate_idx=idx,
+                candidate=task.child,
+                scores_by_val_id=dict(scored.scores),
+                average_score=score,
+                num_examples_evaluated=len(scored.scores),
+                total_valset_size=len(search.val),
+                parent_ids=list(task.parents),
+                is_best_program=is_best,
+                outputs_by_val_id=scored.outputs or None,
+            )
+        if search.options.tracker is not None:
+            search.track(
+                {
+                    "new_program_idx": idx,
+                    "val_program_average": score,
+                    "best_score_on_valset": search.score_of(search.best()),
+                    "val_evaluated_count_new_program": len(scored.scores),
+                    "val_total_count": len(search.val),
+                },
+                iteration,
+            )
+        if not is_heard:
+            return
         new_score = sum(task.after_scores or [])
         if origin == "merge":
             search.events.tell(

@@ -83,7 +83,7 @@ class ListLoader:
         return list(range(len(self.items)))
 
     def fetch(self, ids: Sequence[int]) -> list[Any]:
-        return [self.items[position] for position in ids]
+        return list(map(self.items.__getitem__, ids))
 
     def __len__(self) -> int:
         return len(self.items)

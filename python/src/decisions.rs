@@ -6,15 +6,42 @@ use gepa_engine::{
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-/// One decision.
-pub(crate) fn decision<'py>(py: Python<'py>, decision: &Decision) -> PyResult<Bound<'py, PyTuple>> {
+use crate::orders::{Scores, examples};
+
+/// Whether a decision was just made, or is read from the journal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    Now,
+    Later,
+}
+
+/// Whether the Python layer follows decisions of this kind.
+pub(crate) fn is_told(decision: &Decision) -> bool {
+    matches!(
+        decision,
+        Decision::ProposalIssued(_)
+            | Decision::CandidateProposed(_)
+            | Decision::GateDecided(_)
+            | Decision::ProposalClosed(_)
+            | Decision::CandidateAccepted(_)
+            | Decision::StopDecided(_)
+            | Decision::RunFinished(_)
+    )
+}
+
+/// One decision. One that was just made has its scores as an object that reads them on demand.
+pub(crate) fn decision<'py>(
+    py: Python<'py>,
+    decision: &Decision,
+    told: Told,
+) -> PyResult<Bound<'py, PyTuple>> {
     match decision {
         Decision::ProposalIssued(issued) => (
             "issued",
             issued.iteration,
             origin_name(issued.origin),
             indices(&issued.parents),
-            ids(&issued.examples),
+            examples(py, &issued.examples)?,
             issued.components.clone(),
         )
             .into_pyobject(py),
@@ -23,14 +50,6 @@ pub(crate) fn decision<'py>(py: Python<'py>, decision: &Decision) -> PyResult<Bo
             proposed.iteration,
             origin_name(proposed.origin),
             texts(py, &proposed.candidate)?,
-        )
-            .into_pyobject(py),
-        Decision::TrialStarted(started) => (
-            "trial",
-            key(started.trial),
-            started.stage.as_str(),
-            ids(&started.examples),
-            started.reused,
         )
             .into_pyobject(py),
         Decision::GateDecided(gate) => (
@@ -55,7 +74,12 @@ pub(crate) fn decision<'py>(py: Python<'py>, decision: &Decision) -> PyResult<Bo
             indices(&accepted.parents),
             origin_name(accepted.origin),
             accepted.mean_score,
-            accepted.scores.clone(),
+            match told {
+                Told::Now => Scores(accepted.scores.clone())
+                    .into_pyobject(py)?
+                    .into_any(),
+                Told::Later => accepted.scores.clone().into_pyobject(py)?,
+            },
             accepted.best,
         )
             .into_pyobject(py),
@@ -92,11 +116,6 @@ pub(crate) fn texts<'py>(py: Python<'py>, candidate: &Candidate) -> PyResult<Bou
 /// A trial as its iteration and its place in it.
 pub(crate) fn key(trial: TrialKey) -> (u64, u32) {
     (trial.iteration, trial.index)
-}
-
-/// Examples as numbers; the door names none by text.
-pub(crate) fn ids(examples: &[ExampleId]) -> Vec<u64> {
-    examples.iter().map(id).collect()
 }
 
 /// An example as its number.

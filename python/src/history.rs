@@ -4,12 +4,13 @@ use gepa_engine::{Event, EventBody, Fact, Outcome};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::decisions::{decision, id, key, stage_name};
+use crate::decisions::{Told, decision, id, is_told, key, stage_name};
 
 /// One stored event; `None` for facts that the Python layer does not need.
 pub(crate) fn event<'py>(py: Python<'py>, event: &Event) -> PyResult<Option<Bound<'py, PyTuple>>> {
     let tuple = match &event.body {
-        EventBody::Decision(one) => decision(py, one)?,
+        EventBody::Decision(one) if is_told(one) => decision(py, one, Told::Later)?,
+        EventBody::Decision(_) => return Ok(None),
         EventBody::Fact(Fact::RolloutSettled(settled) | Fact::RolloutRecalled(settled)) => {
             let (score, objectives, output, trace) = match &*settled.outcome {
                 Outcome::Scored(scored) => (

@@ -6,6 +6,7 @@
 mod arrow;
 mod decisions;
 mod history;
+mod orders;
 mod planning;
 mod policies;
 mod reading;
@@ -18,6 +19,7 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("ENGINE_VERSION", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<session::Session>()?;
+    module.add_class::<orders::Scores>()?;
     module.add_class::<arrow::Table>()?;
     module.add_function(wrap_pyfunction!(planning::plan, module)?)?;
     module.add_function(wrap_pyfunction!(reading::runs, module)?)?;

@@ -1,11 +1,11 @@
 //! One run, as Python sees it.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 
 use gepa_engine::{
-    Candidate, Config, EvaluatorInfo, ExampleId, ExampleSets, FailureKind, Order, Outcome,
-    PromptTemplate, ReflectionFailure, ReflectionFailureKind, Rewritten, RunId, Scored, Settings,
-    SteppedRun, Steps, StopReason, Timestamp, TrialKey, Usage,
+    Candidate, Config, EvaluatorInfo, ExampleId, ExampleSets, FailureKind, Outcome, PromptTemplate,
+    ReflectionFailure, ReflectionFailureKind, Rewritten, RunId, Settings, SteppedRun, Steps,
+    StopReason, Timestamp, TrialKey, Usage,
 };
 use gepa_evaluation::MicroUsd;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -13,15 +13,15 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use tokio::runtime::Runtime;
 
-use crate::decisions::{decision, ids, key, stage_name};
+use crate::decisions::{Told, decision, is_told};
 use crate::history::event;
+use crate::orders::{Named, Positions, order, outcome, usable};
 use crate::policies::{Raised, policies_of};
 
 type Trial = (u64, u32);
 /// Prompt tokens, completion tokens, and US dollars.
 type Spent = (u64, u64, f64);
-/// Objective scores of one example, by name.
-type Named = Vec<(String, f64)>;
+type Tuple<'py> = Bound<'py, PyTuple>;
 
 /// A run that gives out orders and takes results.
 #[pyclass(module = "gepa_engine._native", frozen)]
@@ -40,7 +40,7 @@ struct Inner {
 impl Session {
     /// Starts the run in the store, or goes on with it if the store holds it.
     #[new]
-    #[pyo3(signature = (*, seed, train, pareto, held_out, settings, store, run_id, policies, paced, kind))]
+    #[pyo3(signature = (*, seed, train, pareto, held_out, settings, store, run_id, policies, paced, journaled, kind))]
     #[expect(clippy::too_many_arguments, reason = "keywords of one Python call")]
     fn new(
         py: Python<'_>,
@@ -53,6 +53,7 @@ impl Session {
         run_id: Option<&str>,
         policies: &Bound<'_, PyDict>,
         paced: bool,
+        journaled: bool,
         kind: &str,
     ) -> PyResult<Self> {
         let parts = Parts {
@@ -76,6 +77,7 @@ impl Session {
             described,
             info: EvaluatorInfo::without_model(kind),
             paced,
+            journaled,
         };
         let (run, resumed) = py
             .detach(|| runtime.block_on(open(steps)))
@@ -131,19 +133,25 @@ impl Session {
     }
 
     /// The decisions since the last call.
-    fn decisions<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+    fn decisions<'py>(&self, py: Python<'py>) -> PyResult<Vec<Tuple<'py>>> {
         let decisions = self.locked()?.run.take_decisions();
-        decisions.iter().map(|one| decision(py, one)).collect()
+        let told = decisions.iter().filter(|one| is_told(one));
+        told.map(|one| decision(py, one, Told::Now)).collect()
     }
 
-    /// The orders since the last call: `("trial", trial, stage, positions, examples)` and
-    /// `("reflection", iteration, component, attempt)`.
-    fn orders<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        let orders = self.locked()?.run.take_orders();
-        orders
-            .iter()
-            .filter_map(|one| order(py, one).transpose())
-            .collect()
+    /// The decisions since the last call, and the orders since the last call: `("trial", trial, stage, positions,
+    /// examples)` and `("reflection", iteration, component, attempt)`.
+    fn step<'py>(&self, py: Python<'py>) -> PyResult<(Vec<Tuple<'py>>, Vec<Tuple<'py>>)> {
+        let mut inner = self.locked()?;
+        let (decisions, orders) = (inner.run.take_decisions(), inner.run.take_orders());
+        drop(inner);
+        let told = decisions.iter().filter(|one| is_told(one));
+        let decisions = told.map(|one| decision(py, one, Told::Now));
+        let orders = orders.iter().filter_map(|one| order(py, one).transpose());
+        Ok((
+            decisions.collect::<PyResult<_>>()?,
+            orders.collect::<PyResult<_>>()?,
+        ))
     }
 
     /// Returns the outcomes of a trial, in the order of `positions`. `spent` has prompt tokens, completion
@@ -152,27 +160,22 @@ impl Session {
     fn settle(
         &self,
         trial: Trial,
-        positions: Vec<u32>,
+        positions: Positions,
         scores: Vec<f64>,
         objectives: Option<Vec<Option<Named>>>,
         outputs: Option<Vec<Option<String>>>,
         spent: Option<Vec<Option<Spent>>>,
     ) -> PyResult<()> {
+        for score in &scores {
+            usable(*score)?;
+        }
         let mut objectives = objectives.into_iter().flatten();
         let mut outputs = outputs.into_iter().flatten();
         let mut spent = spent.into_iter().flatten();
         let mut inner = self.locked()?;
-        for (position, score) in positions.into_iter().zip(scores) {
+        for (position, score) in positions.iter().zip(scores) {
             let named = objectives.next().flatten().unwrap_or_default();
-            let outcome = Outcome::Scored(Scored {
-                score,
-                objectives: named
-                    .into_iter()
-                    .map(|(name, score)| (Arc::from(name), score))
-                    .collect(),
-                output: outputs.next().flatten(),
-                ..Scored::default()
-            });
+            let outcome = outcome(usable(score)?, named, outputs.next().flatten());
             let usage = spent.next().flatten().map(usage_of).unwrap_or_default();
             inner.run.settle(trial_key(trial), position, outcome, usage);
         }
@@ -181,9 +184,9 @@ impl Session {
     }
 
     /// Says that rollouts of a trial have no score.
-    fn fail(&self, trial: Trial, positions: Vec<u32>, message: &str) -> PyResult<()> {
+    fn fail(&self, trial: Trial, positions: Positions, message: &str) -> PyResult<()> {
         let mut inner = self.locked()?;
-        for position in positions {
+        for position in positions.iter() {
             let outcome = Outcome::failed(FailureKind::Permanent, message);
             inner
                 .run
@@ -309,32 +312,6 @@ async fn open(steps: Steps) -> Result<(SteppedRun, bool), gepa_engine::RunError>
         SteppedRun::start(steps).await?
     };
     Ok((run, known))
-}
-
-fn order<'py>(py: Python<'py>, order: &Order) -> PyResult<Option<Bound<'py, PyTuple>>> {
-    let tuple = match order {
-        Order::Trial(one) => {
-            let positions: Vec<u32> = one.rollouts.iter().map(|(position, _)| *position).collect();
-            let examples: Vec<ExampleId> = one
-                .rollouts
-                .iter()
-                .map(|(_, example)| example.clone())
-                .collect();
-            (
-                "trial",
-                key(one.trial),
-                stage_name(one.stage),
-                positions,
-                ids(&examples),
-            )
-                .into_pyobject(py)?
-        }
-        Order::Reflection(one) => {
-            ("reflection", one.iteration, &*one.component, one.attempt).into_pyobject(py)?
-        }
-        _ => return Ok(None),
-    };
-    Ok(Some(tuple))
 }
 
 /// Example numbers of the three sets.

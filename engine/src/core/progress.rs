@@ -48,6 +48,9 @@ impl Core {
     }
 
     fn go_on_if_likely(&mut self, iteration: u64) {
+        if !self.speculates_before_gates() {
+            return;
+        }
         if let Some(mut proposal) = self.open.remove(&iteration) {
             self.speculate_if_likely(&mut proposal);
             self.open.insert(iteration, proposal);

@@ -92,6 +92,12 @@ impl Core {
         })
     }
 
+    /// Whether a child may go on before its minibatch is complete.
+    pub(super) fn speculates_before_gates(&self) -> bool {
+        self.config.settings().run.speculate == Speculation::Likely
+            && self.policies.evaluation.configured.is_fixed()
+    }
+
     /// Orders the pareto set of a child whose sum already exceeds its parent's. The open rollouts
     /// of its minibatch cannot change that.
     pub(super) fn speculate_if_likely(&mut self, proposal: &mut Proposal) {
@@ -102,9 +108,7 @@ impl Core {
             .is_some_and(|most| u64::from(most) < self.config.generation_size())
             || settings.hypotheses() > 1;
         let is_known = proposal.verdict.is_some() || proposal.row.is_some();
-        let speculates = settings.run.speculate == Speculation::Likely
-            && self.policies.evaluation.configured.is_fixed();
-        if !speculates || may_be_outranked || is_known {
+        if !self.speculates_before_gates() || may_be_outranked || is_known {
             return;
         }
         if !self.is_ahead(proposal) || self.is_turned_away(proposal) {

@@ -21,6 +21,8 @@ pub(super) struct Journal {
     /// Times never decrease along the journal.
     last_at: Timestamp,
     pending: Vec<Event>,
+    /// Whether events are kept until they are stored.
+    is_kept: bool,
     writing: Option<BoxFuture<'static, Written>>,
 }
 
@@ -33,12 +35,21 @@ impl Journal {
             last,
             last_at: Timestamp::default(),
             pending: Vec::new(),
+            is_kept: true,
             writing: None,
         }
     }
 
+    /// Drops every event from now on.
+    pub(super) fn forget(&mut self) {
+        self.is_kept = false;
+    }
+
     /// Numbers an event with the present time and queues it.
     pub(super) fn push(&mut self, body: impl Into<EventBody>) {
+        if !self.is_kept {
+            return;
+        }
         let body = body.into();
         // The clock was read when the rollout returned. Reading it again would cost as much as the
         // rest of this function.

@@ -15,6 +15,7 @@ mod in_flight;
 mod journal;
 mod known;
 mod limits_watch;
+mod open_rollouts;
 mod orders;
 mod pace;
 mod reflection;

@@ -15,6 +15,7 @@ use gepa_evaluation::{EvaluatorInfo, Outcome, Usage};
 use super::builder::check_budget;
 use super::error::RunError;
 use super::journal::Journal;
+use super::open_rollouts::OpenRollouts;
 use super::orders::{Order, ReflectionOrder, Rewritten, TrialOrder};
 use super::replay::Replay;
 use super::resumption::{check_examples, check_start, limits_changed};
@@ -53,6 +54,8 @@ pub struct Steps {
     pub info: EvaluatorInfo,
     /// Whether each generation waits for [`SteppedRun::request_generation`].
     pub paced: bool,
+    /// Whether facts and decisions are kept for the store. Without it they are dropped once they are taken in.
+    pub journaled: bool,
 }
 
 /// A run that gives out orders and takes results.
@@ -66,17 +69,12 @@ pub struct SteppedRun {
     /// Keeps this process the run's only writer, until it is given up.
     claim: Option<Claim>,
     run_id: RunId,
-    open: BTreeMap<TrialKey, BTreeMap<u32, OpenRollout>>,
+    open: OpenRollouts,
     /// What the texts of open reflections must satisfy, where the configuration demands something.
     demands: BTreeMap<(u64, String), TextRules>,
     orders: Vec<Order>,
     decisions: Vec<Decision>,
     history: Vec<Event>,
-}
-
-struct OpenRollout {
-    work: RolloutWork,
-    since: Timestamp,
 }
 
 impl SteppedRun {
@@ -92,18 +90,17 @@ impl SteppedRun {
         );
         steps.store.create_run(run).await?;
         let claim = steps.store.claim(&steps.run_id).await?;
-        let (store, run_id, paced) = (Arc::clone(&steps.store), steps.run_id.clone(), steps.paced);
+        let (run_id, paced) = (steps.run_id.clone(), steps.paced);
+        let mut journal = Journal::new(Arc::clone(&steps.store), claim.token().clone(), Seq(0));
+        if !steps.journaled {
+            journal.forget();
+        }
         let mut core = steps.core();
         if paced {
             core.wait_for_requests();
         }
         core.begin();
-        let mut run = Self::new(
-            core,
-            Journal::new(store, claim.token().clone(), Seq(0)),
-            claim,
-            run_id,
-        );
+        let mut run = Self::new(core, journal, claim, run_id);
         run.decide();
         for fact in starts {
             run.take_in(fact);
@@ -177,7 +174,7 @@ impl SteppedRun {
             journal,
             claim: Some(claim),
             run_id,
-            open: BTreeMap::new(),
+            open: OpenRollouts::default(),
             demands: BTreeMap::new(),
             orders: Vec::new(),
             decisions: Vec::new(),
@@ -213,20 +210,18 @@ impl SteppedRun {
         outcome: Outcome,
         usage: Usage,
     ) -> bool {
-        let rollouts = self.open.get_mut(&trial);
-        let Some(open) = rollouts.and_then(|rollouts| rollouts.remove(&position)) else {
+        let Some(open) = self.open.take(trial, position) else {
             return false;
         };
-        let OpenRollout { work, since } = open;
         self.take_in(Fact::RolloutSettled(Box::new(RolloutSettled {
-            trial: work.trial,
-            stage: work.stage,
-            candidate: work.candidate.content_id(),
+            trial,
+            stage: open.stage,
+            candidate: open.candidate,
             position,
-            example: work.example,
+            example: open.example,
             attempts: 1,
-            again: work.again,
-            started_at: since,
+            again: open.again,
+            started_at: open.since,
             finished_at: Timestamp::now(),
             usage,
             judge_usage: Usage::default(),
@@ -391,9 +386,13 @@ impl SteppedRun {
     }
 
     fn order(&mut self, orders: Vec<Work>) {
+        if orders.is_empty() {
+            return;
+        }
+        let now = Timestamp::now();
         for order in orders {
             match order {
-                Work::Rollout(work) => self.order_rollout(work),
+                Work::Rollout(work) => self.order_rollout(work, now),
                 Work::Reflection(work) => self.order_reflection(*work),
                 Work::DropQueued => {
                     self.open.clear();
@@ -423,7 +422,7 @@ impl SteppedRun {
         }));
     }
 
-    fn order_rollout(&mut self, work: RolloutWork) {
+    fn order_rollout(&mut self, work: RolloutWork, since: Timestamp) {
         let (trial, position) = (work.trial, work.position as u32);
         let rollout = (position, work.example.clone());
         match self.orders.last_mut() {
@@ -435,11 +434,7 @@ impl SteppedRun {
                 rollouts: vec![rollout],
             })),
         }
-        let since = Timestamp::now();
-        self.open
-            .entry(trial)
-            .or_default()
-            .insert(position, OpenRollout { work, since });
+        self.open.insert(work, since);
     }
 
     /// Orders that the caller has not taken yet are withdrawn; those it has go on.
@@ -455,9 +450,7 @@ impl SteppedRun {
         if positions.is_empty() {
             return;
         }
-        if let Some(open) = self.open.get_mut(&trial) {
-            open.retain(|position, _| !positions.contains(position));
-        }
+        self.open.withdraw(trial, &positions);
         self.take_in(Fact::RolloutsDropped(RolloutsDropped { trial, positions }));
     }
 }

@@ -32,6 +32,7 @@ fn steps(world: &World, store: &Arc<dyn Store>) -> Steps {
         described: serde_json::Value::Null,
         info: EvaluatorInfo::without_model("test"),
         paced: true,
+        journaled: true,
     }
 }
 
@@ -179,4 +180,26 @@ async fn a_trace_that_comes_before_the_commit_is_stored_with_its_outcome() {
         })
         .collect();
     assert_eq!(traces, ["kept"]);
+}
+
+#[tokio::test]
+async fn a_run_without_a_journal_decides_the_same_and_stores_nothing() {
+    let world = world(SearchRules::Own);
+    let mut kept = Vec::new();
+    for journaled in [true, false] {
+        let store: Arc<dyn Store> = memory();
+        let mut steps = steps(&world, &store);
+        steps.journaled = journaled;
+        let run_id = steps.run_id.clone();
+        let mut run = SteppedRun::start(steps).await.unwrap();
+        assert!(drive(&mut run, usize::MAX).await);
+        let texts = run.archive().live().to_vec();
+        kept.push((run.counters().total_rollouts, texts));
+        let stored = store
+            .events(&run_id, gepa_engine::Seq(0), 10)
+            .await
+            .unwrap();
+        assert_eq!(stored.is_empty(), !journaled);
+    }
+    assert_eq!(kept[0], kept[1]);
 }
