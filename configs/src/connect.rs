@@ -25,6 +25,13 @@ impl TaskConfig {
     }
 
     /// The same with rollouts that workers execute, which take them from this queue.
+    #[cfg_attr(
+        not(feature = "queue"),
+        expect(
+            clippy::unused_async,
+            reason = "without a queue there is nothing to wait for"
+        )
+    )]
     pub async fn connect_over(
         &self,
         queue: &JobQueue,
@@ -32,7 +39,7 @@ impl TaskConfig {
     ) -> Result<ConnectedTask, ConfigError> {
         #[cfg(feature = "queue")]
         {
-            let connected = self.connect_over_queue(queue.queue(), services).await;
+            let connected = Box::pin(self.connect_over_queue(queue.queue(), services)).await;
             connected.map_err(|problems| self.document.locate_all(problems))
         }
         #[cfg(not(feature = "queue"))]
