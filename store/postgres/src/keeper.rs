@@ -1,12 +1,12 @@
 //! A thread with a connection of its own that renews claims, releases them, and carries wake-ups
 //! between processes. It is a thread because a claim must outlive pauses of its holder's runtime.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use gepa_engine::{Claim, ClaimNotice, ClaimToken, RunId, StoreError, Timestamp};
+use gepa_engine::{Claim, ClaimToken, RunId, StoreError, Timestamp};
 use parking_lot::Mutex;
 use tokio::runtime::Builder;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -15,6 +15,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::claims::{LEASE, holder, release_sql, release_values};
 use crate::database::Database;
 use crate::listener::{Listener, channel};
+use crate::shared::Shared;
 use crate::value::Parameter;
 
 /// How often claims are renewed.
@@ -28,21 +29,6 @@ const LONGEST: usize = 7_000;
 
 /// Wake-ups kept for a reader that is slow. One that missed some looks at its run.
 const KEPT: usize = 1_024;
-
-/// What the thread shares with the store and the claims.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    held: Mutex<BTreeMap<RunId, (u64, ClaimNotice)>>,
-    /// How many releases of each run are on their way.
-    releasing: watch::Sender<BTreeMap<RunId, usize>>,
-    /// Topics that have changed: ids of runs, and names of tables that are not journals.
-    pub(crate) woken: broadcast::Sender<Arc<str>>,
-    /// A topic of this process alone. It is sent over another connection than the one that listens,
-    /// so its arrival shows that wake-ups of other processes arrive.
-    pub(crate) hello: Arc<str>,
-    /// Whether wake-ups of other processes arrive.
-    pub(crate) hears: watch::Sender<bool>,
-}
 
 /// The thread.
 pub(crate) struct Keeper {
@@ -132,29 +118,6 @@ impl Keeper {
         // There may be no reader in this process.
         let _ = self.shared.woken.send(Arc::clone(&topic));
         let _ = self.orders.send(Order::Wake(topic));
-    }
-}
-
-impl Shared {
-    /// Notifies the holder of a token that `owner` owns the run now.
-    pub(crate) fn tell(&self, token: &ClaimToken, owner: &str) {
-        let held = self.held.lock();
-        if let Some((number, notice)) = held.get(&token.run)
-            && *number == token.number
-        {
-            notice.tell(owner);
-        }
-    }
-
-    fn released(&self, run: &RunId) {
-        self.releasing.send_modify(|runs| {
-            if let Some(count) = runs.get_mut(run) {
-                *count -= 1;
-                if *count == 0 {
-                    runs.remove(run);
-                }
-            }
-        });
     }
 }
 

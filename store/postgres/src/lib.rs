@@ -24,6 +24,7 @@ mod queue;
 mod read;
 mod reproject;
 mod schema;
+mod shared;
 mod store;
 mod tls;
 mod value;

@@ -9,7 +9,7 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Socket};
 
 use crate::address::{Address, Tls};
-use crate::keeper::Shared;
+use crate::shared::Shared;
 use crate::tls::Encryption;
 
 /// The name under which processes that share a schema wake each other.
