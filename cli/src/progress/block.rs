@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use gepa_engine::{Counters, Event};
 
-use super::{Standing, View};
+use super::Standing;
+use super::view::View;
 use crate::format::{count, dollars, duration, one_line, score};
 
 const BAR: usize = 24;

@@ -5,7 +5,8 @@ use std::io::Write;
 use gepa_engine::record::export::{EVENT_EXPORT, object};
 use gepa_engine::{Event, RunId};
 
-use super::{Standing, View};
+use super::Standing;
+use super::view::View;
 
 pub(super) struct JsonLines {
     run: RunId,

@@ -5,7 +5,8 @@ use std::io::Write as _;
 
 use gepa_engine::{CandidateAccepted, Decision, Event, EventBody, Fact, ValidationResult};
 
-use super::{Standing, View};
+use super::Standing;
+use super::view::View;
 use crate::format::{count, duration, one_line, score};
 
 /// Longest text quoted from a failure.

@@ -5,11 +5,12 @@ mod json;
 mod lines;
 mod standing;
 mod troubles;
+mod view;
 
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use gepa_engine::{Event, RunId, StoreError};
+use gepa_engine::{RunId, StoreError};
 use tokio::time::MissedTickBehavior;
 
 use crate::arguments::LogForm;
@@ -17,21 +18,10 @@ use crate::feed::Feed;
 
 pub(crate) use standing::{Limits, Standing, perfect_score};
 pub(crate) use troubles::Troubles;
+use view::View;
 
 /// How often a block is redrawn.
 const REDRAW: Duration = Duration::from_millis(100);
-
-/// A way of showing a run. Where standard error is gone, nothing is shown and the run goes on.
-trait View: Send {
-    /// Shows events that have just been counted.
-    fn events(&mut self, events: &[Event], standing: &Standing);
-
-    /// Shows a line about what goes wrong or is being waited for, which no event says.
-    fn trouble(&mut self, line: &str, standing: &Standing);
-
-    /// Time has passed.
-    fn tick(&mut self, _standing: &Standing) {}
-}
 
 /// Shows a run until its events end.
 pub(crate) async fn follow(
