@@ -10,8 +10,8 @@ use async_nats::jetstream::{self};
 use futures::StreamExt;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::desk::Shared;
 use crate::large::content_name;
+use crate::waiting::Shared;
 use crate::{QueueError, wire};
 
 /// An answer stays in the stream for this long after it was taken, so that a resumed engine finds it if

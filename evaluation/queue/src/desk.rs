@@ -1,115 +1,27 @@
 //! The engine's side of a queue: work that was handed over, and who waits for its answers.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicU64;
 
 use futures::StreamExt;
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::AbortHandle;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use crate::answers::Reader;
 use crate::connection::Placed;
-use crate::presence::{Heard, Presence, SAID_EVERY};
-use crate::wire::{Answer, Body, Request};
-use crate::{Offer, Queue, QueueError, names, telemetry, wire};
-
-const TRY_AGAIN_AFTER: Duration = Duration::from_millis(300);
-/// Workers that are there have said so by then.
-const ANSWERING: Duration = Duration::from_millis(500);
-/// Answers to earlier processes of a run that are kept until the run wants them.
-const MOST_KEPT: usize = 100_000;
-
-/// Settings of an engine's side of a queue.
-#[derive(Clone, Copy, Debug)]
-pub struct DeskSettings {
-    /// How long work may wait while no fitting worker is there, or no queue, before the run pauses.
-    pub longest_outage: Duration,
-}
-
-impl Default for DeskSettings {
-    fn default() -> Self {
-        Self {
-            longest_outage: Duration::from_mins(10),
-        }
-    }
-}
+use crate::names::new_id;
+use crate::presence::{Heard, SAID_EVERY};
+use crate::settings::DeskSettings;
+use crate::waiting::{Shared, Stay, Unanswered, Withdrawn};
+use crate::wire::{Body, Request};
+use crate::{Offer, Queue, QueueError, names, wire};
 
 /// Hands over work and waits for answers. One for each run; the evaluator and the proposer of the run
 /// can share it.
 #[derive(Debug)]
 pub struct Desk {
     shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) queue: Arc<Queue>,
-    offer: Offer,
-    token: String,
-    /// Names this process among those that work on a run one after the other.
-    session: String,
-    settings: DeskSettings,
-    workers: Heard,
-    waiting: Mutex<Waiting>,
-    /// The runs whose answers are read.
-    read: tokio::sync::Mutex<Vec<String>>,
-    withdrawals: mpsc::UnboundedSender<Withdrawn>,
-    messages: AtomicU64,
-    opened: Instant,
-    tasks: Mutex<Vec<AbortHandle>>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    by_key: HashMap<String, Waiter>,
-    /// Answers to earlier processes of the run.
-    kept: HashMap<String, Body>,
-    /// Since when there is work and no worker for it.
-    without_worker: Option<Instant>,
-    trouble: Option<String>,
-    stay: Arc<Stay>,
-}
-
-#[derive(Debug)]
-struct Waiter {
-    answers: mpsc::UnboundedSender<(String, Body)>,
-}
-
-/// Has no permits: closing it ends the waits that hold on to it.
-#[derive(Debug)]
-struct Stay(Semaphore);
-
-impl Default for Stay {
-    fn default() -> Self {
-        Self(Semaphore::new(0))
-    }
-}
-
-/// Work that is no longer wanted.
-#[derive(Debug)]
-struct Withdrawn {
-    subject: String,
-    sequence: Option<u64>,
-}
-
-/// Why work has no answer.
-#[derive(Debug)]
-pub(crate) enum Unanswered {
-    /// No worker can do it, and it is not waited for any longer.
-    NoWorker(String),
-    /// It cannot be handed over.
-    Impossible(String),
-}
-
-/// Work that waits for answers. Withdraws it when it is dropped before they are there.
-struct Asked<'d> {
-    shared: &'d Shared,
-    open: BTreeMap<String, usize>,
-    placed: Option<Withdrawn>,
 }
 
 impl Desk {
@@ -183,7 +95,7 @@ impl Desk {
     ) -> Result<(), Unanswered> {
         let shared = &self.shared;
         let stay = Arc::clone(&shared.waiting.lock().stay);
-        shared.until_read(run, &stay).await?;
+        self.until_read(run, &stay).await?;
         let (sender, mut answers) = mpsc::unbounded_channel();
         let mut asked = shared.wait_for(&keys, &sender, &mut give);
         if asked.open.is_empty() {
@@ -223,218 +135,33 @@ impl Desk {
         }
         Ok(())
     }
+
+    /// Waits until the answers to a run are read.
+    async fn until_read(&self, run: &str, stay: &Stay) -> Result<(), Unanswered> {
+        let shared = &self.shared;
+        loop {
+            let mut read = shared.read.lock().await;
+            if read.iter().any(|known| known == run) {
+                return Ok(());
+            }
+            match Reader::start(shared, run).await {
+                Ok(()) => {
+                    read.push(run.to_owned());
+                    shared.waiting.lock().trouble = None;
+                    return Ok(());
+                }
+                Err(error) => shared.waiting.lock().trouble = Some(error.to_string()),
+            }
+            drop(read);
+            shared.pause(stay).await?;
+        }
+    }
 }
 
 impl Drop for Desk {
     fn drop(&mut self) {
         for task in self.shared.tasks.lock().drain(..) {
             task.abort();
-        }
-    }
-}
-
-impl Drop for Asked<'_> {
-    fn drop(&mut self) {
-        let mut waiting = self.shared.waiting.lock();
-        for key in self.open.keys() {
-            waiting.by_key.remove(key);
-        }
-        drop(waiting);
-        if let (false, Some(placed)) = (self.open.is_empty(), self.placed.take()) {
-            // The receiver is gone when the desk closes; the answer is then unused.
-            let _ = self.shared.withdrawals.send(placed);
-        }
-    }
-}
-
-impl Shared {
-    /// Ends a task together with the desk.
-    pub(crate) fn own(&self, task: AbortHandle) {
-        self.tasks.lock().push(task);
-    }
-
-    /// Gives an answer to who waits for it. The first one counts.
-    pub(crate) fn take_in(&self, answer: Answer) {
-        let Answer {
-            session, key, body, ..
-        } = answer;
-        let mut waiting = self.waiting.lock();
-        match waiting.by_key.remove(&key) {
-            Some(waiter) => {
-                let _ = waiter.answers.send((key, body));
-            }
-            None if session != self.session && body.is_final() => {
-                if waiting.kept.len() < MOST_KEPT {
-                    waiting.kept.insert(key, body);
-                }
-            }
-            None => telemetry::late(),
-        }
-    }
-
-    /// Begins to wait for these keys, and gives the answers that are there.
-    fn wait_for<'d>(
-        &'d self,
-        keys: &[String],
-        answers: &mpsc::UnboundedSender<(String, Body)>,
-        give: &mut impl FnMut(usize, Body),
-    ) -> Asked<'d> {
-        let mut found = Vec::new();
-        let mut open = BTreeMap::new();
-        let mut waiting = self.waiting.lock();
-        for (place, key) in keys.iter().enumerate() {
-            if let Some(body) = waiting.kept.remove(key) {
-                found.push((place, body));
-                continue;
-            }
-            let answers = answers.clone();
-            waiting.by_key.insert(key.clone(), Waiter { answers });
-            open.insert(key.clone(), place);
-        }
-        drop(waiting);
-        for (place, body) in found {
-            give(place, body);
-        }
-        Asked {
-            shared: self,
-            open,
-            placed: None,
-        }
-    }
-
-    /// Waits until the answers to a run are read.
-    async fn until_read(self: &Arc<Self>, run: &str, stay: &Stay) -> Result<(), Unanswered> {
-        loop {
-            let mut read = self.read.lock().await;
-            if read.iter().any(|known| known == run) {
-                return Ok(());
-            }
-            match Reader::start(self, run).await {
-                Ok(()) => {
-                    read.push(run.to_owned());
-                    self.waiting.lock().trouble = None;
-                    return Ok(());
-                }
-                Err(error) => self.waiting.lock().trouble = Some(error.to_string()),
-            }
-            drop(read);
-            self.pause(stay).await?;
-        }
-    }
-
-    /// Stores work, however long the queue is away.
-    async fn place(
-        &self,
-        subject: String,
-        request: &Request,
-        stay: &Stay,
-    ) -> Result<Placed, Unanswered> {
-        let number = self.messages.fetch_add(1, Ordering::Relaxed);
-        let id = format!("{}-{number}", self.session);
-        let content =
-            wire::write(request).map_err(|error| Unanswered::Impossible(error.to_string()))?;
-        loop {
-            let placing = async {
-                let packed = self.queue.pack(&id, content.clone()).await?;
-                let (headers, payload) = (packed.headers, packed.payload);
-                self.queue
-                    .store(subject.clone(), &id, headers, payload)
-                    .await
-            };
-            match placing.await {
-                Ok(placed) => {
-                    self.waiting.lock().trouble = None;
-                    return Ok(placed);
-                }
-                Err(error @ QueueError::TooLarge { .. }) => {
-                    return Err(Unanswered::Impossible(error.to_string()));
-                }
-                Err(error) => self.waiting.lock().trouble = Some(error.to_string()),
-            }
-            self.pause(stay).await?;
-        }
-    }
-
-    async fn pause(&self, stay: &Stay) -> Result<(), Unanswered> {
-        tokio::select! {
-            () = sleep(TRY_AGAIN_AFTER) => Ok(()),
-            reason = self.hopeless(stay) => Err(Unanswered::NoWorker(reason)),
-        }
-    }
-
-    /// Waits until there is no sense in waiting: the caller leaves while no worker does the work, or that
-    /// has lasted too long.
-    async fn hopeless(&self, stay: &Stay) -> String {
-        loop {
-            // Without permits it answers only when it is closed.
-            let left = tokio::time::timeout(SAID_EVERY, stay.0.acquire())
-                .await
-                .is_ok();
-            let Some(obstacle) = self.obstacle() else {
-                if left {
-                    sleep(SAID_EVERY).await;
-                }
-                continue;
-            };
-            let since = self.waiting.lock().without_worker;
-            let lasted = since.map_or(Duration::ZERO, |since| since.elapsed());
-            if left {
-                return format!("the run left while it waited for {obstacle}");
-            }
-            if lasted >= self.settings.longest_outage {
-                let seconds = lasted.as_secs();
-                return format!("the run has waited {seconds} s for {obstacle}; resume it then");
-            }
-        }
-    }
-
-    fn obstacle(&self) -> Option<String> {
-        let mut waiting = self.waiting.lock();
-        let obstacle = self.obstacle_now(&waiting);
-        match (&obstacle, waiting.without_worker) {
-            (Some(_), None) => waiting.without_worker = Some(Instant::now()),
-            (None, Some(_)) => waiting.without_worker = None,
-            _ => {}
-        }
-        obstacle
-    }
-
-    fn obstacle_now(&self, waiting: &Waiting) -> Option<String> {
-        let url = self.queue.url();
-        if let Some(lost) = self.queue.lost_for() {
-            let seconds = lost.as_secs();
-            return Some(format!(
-                "the queue at {url}, which has not answered for {seconds} s"
-            ));
-        }
-        if let Some(trouble) = &waiting.trouble {
-            return Some(format!("the queue at {url} ({trouble})"));
-        }
-        if waiting.by_key.is_empty() {
-            return None;
-        }
-        let (fitting, others) = self.workers.sorted(&self.offer);
-        if fitting > 0 || self.opened.elapsed() < ANSWERING {
-            return None;
-        }
-        let offer = &self.offer;
-        let others = match others.first() {
-            Some(first) => format!(
-                ". {} of that name cannot be used; what differs: {first}",
-                others.len()
-            ),
-            None => String::new(),
-        };
-        Some(format!(
-            "a worker that offers {offer}; start one with `gepa worker --evaluator CONFIG --queue {url}`{others}"
-        ))
-    }
-
-    fn presence(&self) -> Presence {
-        Presence {
-            id: self.session.clone(),
-            offer: self.offer.clone(),
-            count: self.waiting.lock().by_key.len(),
         }
     }
 }
@@ -480,15 +207,4 @@ async fn withdraw(
             .publish(names::withdrawn(&token), subject.into());
         let _ = told.await;
     }
-}
-
-/// A name that no other process has.
-pub fn new_id() -> String {
-    let mut bytes = [0_u8; 8];
-    // Without a source of random numbers the time still tells processes apart.
-    if getrandom::fill(&mut bytes).is_err() {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        bytes = (now.unwrap_or_default().as_nanos() as u64).to_le_bytes();
-    }
-    format!("{:016x}", u64::from_le_bytes(bytes))
 }

@@ -10,7 +10,7 @@ use gepa_evaluation::{
     RolloutRequest, ScoreRange, TrialBatch, UsageBound, evaluate_alone,
 };
 
-use crate::desk::Unanswered;
+use crate::waiting::Unanswered;
 use crate::wire::{Body, Rollouts, Work};
 use crate::{Desk, names};
 

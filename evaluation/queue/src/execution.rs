@@ -18,8 +18,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::large::content_name;
+use crate::serving::Serving;
 use crate::wire::{Answer, Body, Request, Rollouts, Work};
-use crate::worker::Serving;
 use crate::{QueueError, names, telemetry, wire};
 
 /// Messages that say that work goes on, within the time after which it counts as lost.

@@ -121,6 +121,17 @@ fn key(parts: &[&str]) -> String {
     hasher.finalize().to_hex()[..KEY_DIGITS].to_owned()
 }
 
+/// A name that no other process has.
+pub fn new_id() -> String {
+    let mut bytes = [0_u8; 8];
+    // Without a source of random numbers the time still tells processes apart.
+    if getrandom::fill(&mut bytes).is_err() {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        bytes = (now.unwrap_or_default().as_nanos() as u64).to_le_bytes();
+    }
+    format!("{:016x}", u64::from_le_bytes(bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use gepa_evaluation::{
     ProposalRequest, ProposedTexts, Proposer, ProposerError, ProposerErrorKind, UsageBound,
 };
 
-use crate::desk::Unanswered;
+use crate::waiting::Unanswered;
 use crate::wire::Work;
 use crate::{Desk, names};
 

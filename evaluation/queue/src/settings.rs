@@ -1,7 +1,8 @@
-//! Where a queue is, and who asks.
+//! Where a queue is, who asks, and how long.
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The address of a queue and the credentials for it.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +58,21 @@ pub(crate) fn without_password(url: &str) -> String {
         format!("{}://{}", scheme.trim(), host.trim())
     });
     parts.collect::<Vec<_>>().join(",")
+}
+
+/// Settings of an engine's side of a queue.
+#[derive(Clone, Copy, Debug)]
+pub struct DeskSettings {
+    /// How long work may wait while no fitting worker is there, or no queue, before the run pauses.
+    pub longest_outage: Duration,
+}
+
+impl Default for DeskSettings {
+    fn default() -> Self {
+        Self {
+            longest_outage: Duration::from_mins(10),
+        }
+    }
 }
 
 #[cfg(test)]

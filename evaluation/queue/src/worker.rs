@@ -1,7 +1,5 @@
 //! A worker: takes work of one offer from a queue and answers it.
 
-use std::collections::HashMap;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,40 +8,19 @@ use async_nats::jetstream::consumer::{Consumer, pull};
 use futures::StreamExt;
 use gepa_evaluation::{Evaluator, Proposer};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::desk::new_id;
 use crate::execution::Execution;
-use crate::presence::{Heard, Presence, SAID_EVERY};
+use crate::names::new_id;
+use crate::presence::{Heard, SAID_EVERY};
+use crate::serving::{Serving, WorkerSettings};
 use crate::{Offer, Queue, QueueError, names};
 
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// How long one request for work stays at the server.
 const STANDS: Duration = Duration::from_secs(20);
-
-/// Settings of a worker.
-#[derive(Clone, Copy, Debug)]
-pub struct WorkerSettings {
-    /// Pieces of work at once.
-    pub slots: NonZeroUsize,
-    /// A worker that has said nothing for this long counts as lost, and its work goes to another one.
-    /// The same for all workers of an offer: the one started last sets it.
-    pub lost_after: Duration,
-    /// How often a piece of work is given to a worker. When each of them was lost, it has failed.
-    pub most_deliveries: u32,
-}
-
-impl Default for WorkerSettings {
-    fn default() -> Self {
-        Self {
-            slots: NonZeroUsize::MIN.saturating_add(7),
-            lost_after: Duration::from_secs(10),
-            most_deliveries: 5,
-        }
-    }
-}
 
 /// What a worker shall do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,20 +44,6 @@ pub struct Served {
 pub struct Worker {
     serving: Serving,
     notices: Box<dyn Fn(String) + Send + Sync>,
-}
-
-/// What all slots of a worker share.
-pub(crate) struct Serving {
-    pub(crate) queue: Arc<Queue>,
-    pub(crate) offer: Offer,
-    pub(crate) evaluator: Arc<dyn Evaluator>,
-    pub(crate) proposer: Option<Arc<dyn Proposer>>,
-    pub(crate) settings: WorkerSettings,
-    pub(crate) id: String,
-    engines: Heard,
-    /// Work in hand, by subject.
-    in_hand: Mutex<HashMap<String, Arc<Notify>>>,
-    rollouts: AtomicU64,
 }
 
 impl std::fmt::Debug for Worker {
@@ -184,36 +147,6 @@ impl Worker {
         Ok(Served {
             rollouts: serving.rollouts.load(Ordering::Relaxed),
         })
-    }
-}
-
-impl Serving {
-    /// Is notified when the work with this subject is no longer wanted.
-    pub(crate) fn withdrawals(&self, subject: &str) -> Arc<Notify> {
-        let mut in_hand = self.in_hand.lock();
-        Arc::clone(in_hand.entry(subject.to_owned()).or_default())
-    }
-
-    async fn say(&self) {
-        let presence = Presence {
-            id: self.id.clone(),
-            offer: self.offer.clone(),
-            count: self.settings.slots.get(),
-        };
-        let subject = names::offered(&self.offer.name);
-        self.queue.say(subject, &presence).await;
-    }
-
-    pub(crate) fn forget(&self, subject: &str) {
-        self.in_hand.lock().remove(subject);
-    }
-
-    /// Work that was dropped goes to other workers when this one is seen to be lost.
-    fn give_back(&self) {
-        let number = self.in_hand.lock().len();
-        if number > 0 {
-            tracing::info!("{number} pieces of work go to other workers");
-        }
     }
 }
 
