@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Allowance, Left};
+use super::terms::{Allowance, Left};
 
 /// What was heard is acted upon for this long, and no call is held back for longer because of it.
 const LONGEST_HOLD: Duration = Duration::from_mins(1);

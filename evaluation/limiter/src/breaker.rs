@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::shares::{CommonOutage, Signs};
-
-/// The breaker opens after this many failures in a row, over all calls. The number is below the
-/// default number of attempts, so that calls wait during an outage instead of failing.
-pub(crate) const FAILURES_TO_OPEN: u32 = 5;
+use super::shares::{CommonOutage, FAILURES_TO_OPEN, Signs};
 
 /// Longer than a turn of a shared limit, and than a grant.
 const NOT_THIS_HOLDER: Duration = Duration::from_mins(1);

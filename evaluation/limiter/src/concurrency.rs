@@ -14,11 +14,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::refusal_filter::{Meaning, RefusalFilter};
-use super::shares::View;
+use super::shares::{Learned, View};
 
 mod common;
-
-use common::Said;
 
 /// The level before the first reply. A provider with less capacity refuses a handful of calls.
 const FIRST_LEVEL: f64 = 8.0;
@@ -99,6 +97,14 @@ pub(super) struct Concurrency {
     stride: f64,
     /// Whether the level was measured since that was last said to the others.
     is_measured: bool,
+}
+
+/// What was said to the others, and where the search stood.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    learned: Learned,
+    level: f64,
+    cuts: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@
 
 use tokio::time::Instant;
 
-use super::CallKind;
+use super::terms::CallKind;
 
 /// The first usual duration of a kind is the mean over this many calls.
 const FIRST_CALLS: u32 = 16;

@@ -1,10 +1,13 @@
 //! The limiter before a provider of unknown capacity, under a clock that moves only while every
 //! task waits.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::shares::tests::Place;
 use super::*;

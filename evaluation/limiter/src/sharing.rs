@@ -2,22 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::Limiter;
-use super::shares::{Grant, Keeper, Learned, Report, SharedDocument, SharedLimits};
-
-/// What a limiter says when it closes its grant.
-pub(crate) struct Closed {
-    pub(crate) report: Report,
-    pub(crate) limits: SharedLimits,
-    pub(crate) learned: Learned,
-    /// What is left of a pause that the provider requested.
-    pub(crate) pause: Option<Duration>,
-}
+use super::limiter::Limiter;
+use super::shares::{Closed, Grant, Keeper, SharedDocument};
 
 impl Limiter {
     /// Lets calls out only within grants of a shared limit from now on, in addition to its own limits. A

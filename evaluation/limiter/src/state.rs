@@ -9,9 +9,8 @@ use super::breaker::{Breaker, Passage};
 use super::concurrency::{Admitted, Availability, Concurrency};
 use super::latency::{Advice, LatencyMonitor, Observed};
 use super::quota::{RequestQuota, Reserved, TokenQuota};
-use super::shares::{Grant, SharedLimits, SharedQuota, Taken};
-use super::sharing::Closed;
-use super::{Allowance, CallKind, LimiterSettings, Load, Outage, Report, Standing};
+use super::shares::{Closed, Grant, SharedLimits, SharedQuota, Taken};
+use super::terms::{Allowance, CallKind, LimiterSettings, Load, Outage, Report, Standing};
 
 /// How long a provider that never answered may take to be there.
 const LONGEST_ARRIVAL: Duration = Duration::from_secs(2);

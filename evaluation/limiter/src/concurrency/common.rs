@@ -1,15 +1,7 @@
 //! The search as one of several that are made together: what it says to the others, and what it takes over.
 
 use super::super::shares::{Common, Learned, Phase, View};
-use super::{Admitted, Concurrency, LONGEST_PLATEAU, SearchPhase};
-
-/// What was said to the others, and where the search stood.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Said {
-    learned: Learned,
-    level: f64,
-    cuts: u64,
-}
+use super::{Admitted, Concurrency, LONGEST_PLATEAU, Said, SearchPhase};
 
 /// The share of the level that is kept at least until the next turn.
 const KEPT_IN_A_TURN: f64 = 0.7;

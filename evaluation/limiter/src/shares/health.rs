@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::breaker::FAILURES_TO_OPEN;
+/// The breaker opens after this many failures in a row, over all calls. The number is below the
+/// default number of attempts, so that calls wait during an outage instead of failing.
+pub(crate) const FAILURES_TO_OPEN: u32 = 5;
 
 /// What the calls of one holder said about the provider since its last turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

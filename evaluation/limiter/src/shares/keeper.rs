@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::Limiter;
+use super::super::limiter::Limiter;
 use super::quota::Report;
 use super::{Amount, Ledger, ServerClock, SharedDocument, Signs, Turn, VALID};
 

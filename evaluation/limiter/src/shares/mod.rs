@@ -67,10 +67,11 @@ use async_trait::async_trait;
 
 pub use capacity::{Common, Learned, Phase, View};
 pub use clock::ServerClock;
+pub(crate) use health::FAILURES_TO_OPEN;
 pub use health::{CommonOutage, Signs};
 pub use keeper::{Keeper, TURN};
 pub use ledger::{Amount, Demand, GRACE, GRAIN, Grant, Ledger, SharedLimits, Turn, VALID};
-pub(crate) use quota::{Report, SharedQuota, Taken};
+pub(crate) use quota::{Closed, SharedQuota, Taken};
 
 /// A document that many processes change, one change after the other.
 #[async_trait]

@@ -1,8 +1,10 @@
 //! One holder's side of a shared limit: what it may still use of its grant, and what it has used.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
-use super::{Amount, Demand, Grant, SharedLimits, Signs};
+use super::{Amount, Demand, Grant, Learned, SharedLimits, Signs};
 
 /// How fast the typical reservation of a call follows those of now.
 const NEWS: f64 = 0.1;
@@ -146,4 +148,13 @@ impl SharedQuota {
             .tokens
             .map_or(0, |limit| tokens.min(limit.max(1)))
     }
+}
+
+/// What a limiter says when it closes its grant.
+pub(crate) struct Closed {
+    pub(crate) report: Report,
+    pub(crate) limits: SharedLimits,
+    pub(crate) learned: Learned,
+    /// What is left of a pause that the provider requested.
+    pub(crate) pause: Option<Duration>,
 }
