@@ -6,6 +6,7 @@
 //! it to [`Server::serve`].
 
 mod access;
+mod app;
 mod auth;
 mod dashboard;
 mod events;

@@ -2,42 +2,19 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::Router;
-use axum::extract::FromRef;
-use gepa_engine::{RunId, Store, StoreError};
-use serde_json::{Map, Value};
+use gepa_engine::{Store, StoreError};
 use tokio::net::TcpListener;
 
 use crate::access::{Access, AccessError};
-use crate::dashboard::{Helm, Source, Views};
+use crate::app::App;
+use crate::dashboard::Views;
 use crate::events::{Feeds, Streams};
-use crate::failure::Failure;
 use crate::jobs::{Fleet, JobSource, Supervisor};
 use crate::listener;
 use crate::routes;
 use crate::settings::ServerSettings;
-use crate::steering::{SteerError, SteerRequest, Steered};
 use crate::telemetry;
-
-/// What the routes share.
-pub(crate) struct App {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) supervisor: Arc<Supervisor>,
-    pub(crate) access: Access,
-    pub(crate) feeds: Feeds,
-    pub(crate) streams: Streams,
-    pub(crate) views: Arc<Views>,
-}
-
-impl FromRef<Arc<App>> for Source {
-    fn from_ref(app: &Arc<App>) -> Self {
-        Self {
-            views: Arc::clone(&app.views),
-            helm: Arc::clone(app) as Arc<dyn Helm>,
-        }
-    }
-}
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -49,30 +26,6 @@ pub enum StartError {
     /// The file of keys cannot be used.
     #[error(transparent)]
     Access(#[from] AccessError),
-}
-
-#[async_trait]
-impl Helm for App {
-    fn runs_jobs(&self) -> bool {
-        true
-    }
-
-    async fn branch(
-        &self,
-        origin: &RunId,
-        iteration: Option<u64>,
-        overrides: &Map<String, Value>,
-    ) -> Result<RunId, Failure> {
-        Ok(self.supervisor.branch(origin, iteration, overrides).await?)
-    }
-
-    async fn writable(&self) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(Arc::clone(&self.store))
-    }
-
-    async fn steer(&self, run: &RunId, request: SteerRequest) -> Result<Steered, SteerError> {
-        self.supervisor.steer(run, request).await
-    }
 }
 
 /// Runs the jobs of a store and serves the HTTP API. Call [`shut_down`](Self::shut_down) before

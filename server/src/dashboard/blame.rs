@@ -10,10 +10,10 @@ use gepa_evaluation::{ExampleId, Outcome, Stage};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::content::ViewError;
 use super::rollout::read;
 use super::rollout_index::RolloutIndex;
 use super::run_rows::RunRows;
-use super::views::ViewError;
 
 /// Most characters of a feedback that are shown.
 const LONGEST_FEEDBACK: usize = 600;

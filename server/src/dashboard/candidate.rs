@@ -5,9 +5,9 @@ use gepa_engine::record::{CANDIDATE_EXPORT, TrialRow};
 use gepa_evaluation::Stage;
 use serde_json::{Value, json};
 
+use super::content::ViewError;
 use super::rollout_index::{Entry, RolloutIndex};
 use super::run_rows::RunRows;
-use super::views::ViewError;
 
 /// Under `candidate` stands the row of `gepa export --what candidates`.
 pub(super) fn candidate(

@@ -11,10 +11,10 @@ use gepa_engine::record::CandidateRow;
 use gepa_evaluation::{ExampleId, FailureKind, Stage};
 use serde_json::json;
 
+use super::content::Content;
 use super::resource::ExampleSet;
 use super::rollout_index::{Entry, RolloutIndex};
 use super::run_rows::RunRows;
-use super::views::Content;
 
 /// The names of the states, by their number. A missing score is not a score of zero.
 const STATES: [&str; 7] = [

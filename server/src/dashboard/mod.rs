@@ -5,6 +5,7 @@
 mod assets;
 mod blame;
 mod candidate;
+mod content;
 mod deletion;
 mod failures;
 mod matrix;
@@ -22,13 +23,14 @@ mod viewer;
 mod views;
 
 pub use blame::{Birth, Blame, BlamedLine, Cause};
+pub use content::{Content, ViewError};
 pub use deletion::{DeleteError, delete_run};
 pub use report::{ReportError, write_comparison, write_report};
 pub use resource::{ExampleSet, Part, Resource};
 pub use runs::RunEntry;
 pub use verdict::BestOfRuns;
 pub use viewer::Viewer;
-pub use views::{Content, ViewError, Views};
+pub use views::Views;
 
 pub(crate) use assets::is_shell;
 pub(crate) use routes::{Helm, Source, table};

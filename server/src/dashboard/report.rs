@@ -12,9 +12,10 @@ use ring::digest::{SHA256, digest};
 use serde_json::json;
 
 use super::assets::{SCRIPT, STYLE};
+use super::content::{Content, ViewError};
 use super::resource::{ExampleSet, Part, Resource};
 use super::run_rows::RunRows;
-use super::views::{Content, ViewError, Views};
+use super::views::Views;
 
 /// Bytes of data that a report holds before compression, beside what every report holds.
 const MOST_BYTES: usize = 32 << 20;

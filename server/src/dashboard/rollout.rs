@@ -5,7 +5,7 @@ use gepa_engine::{Event, EventBody, Fact, RolloutSettled, RunId, Seq, Store};
 use gepa_evaluation::Outcome;
 use serde_json::{Map, Value, json};
 
-use super::views::ViewError;
+use super::content::ViewError;
 
 /// Most characters of one text in an answer. A page says that a text was cut.
 const LONGEST_TEXT: usize = 200_000;

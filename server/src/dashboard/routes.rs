@@ -17,9 +17,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::assets;
+use super::content::ViewError;
 use super::deletion::{DeleteError, delete_run};
 use super::resource::{ExampleSet, Part, Resource};
-use super::views::{ViewError, Views};
+use super::views::Views;
 use crate::access::Caller;
 use crate::auth::{check_role, check_tenant};
 use crate::failure::Failure;

@@ -3,7 +3,7 @@
 use gepa_engine::record::{CandidateRow, ReflectionRow, RunRow, SnapshotRow, TrialRow};
 use gepa_engine::{RunId, Store, StoreError};
 
-use super::views::ViewError;
+use super::content::ViewError;
 
 /// All rows of a run but its rollouts.
 #[derive(Debug)]

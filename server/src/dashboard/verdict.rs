@@ -8,8 +8,8 @@ use gepa_statistics::Comparison;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::content::ViewError;
 use super::run_rows::RunRows;
-use super::views::ViewError;
 
 /// The verdict on a run, with what else is known, one fact a line.
 pub(super) async fn verdict(store: &dyn Store, run: &RunId) -> Result<Value, StoreError> {

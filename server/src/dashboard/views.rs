@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use gepa_engine::{RunId, Seq, Store, StoreError};
 use parking_lot::Mutex;
-use serde::Serialize;
 
 use super::blame::{self, Blame};
+use super::content::{Content, ViewError};
 use super::resource::{Part, Resource};
 use super::rollout_index::RolloutIndex;
 use super::run_rows::RunRows;
@@ -16,30 +16,6 @@ use super::{candidate, failures, matrix, overview, rollout, slots};
 
 /// Runs whose rows are kept in memory.
 const MOST_RUNS: usize = 4;
-
-/// A resource as bytes.
-#[derive(Clone, Debug)]
-pub struct Content {
-    /// Its media type.
-    pub media_type: &'static str,
-    /// The bytes.
-    pub bytes: Vec<u8>,
-}
-
-/// Why there is no such resource.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ViewError {
-    /// The store failed, or does not know the run.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The run has no such candidate or event.
-    #[error("{0}")]
-    Missing(String),
-    /// The resource could not be written as JSON.
-    #[error("the answer could not be written: {0}")]
-    Json(#[from] serde_json::Error),
-}
 
 type SharedIndex = Arc<tokio::sync::Mutex<RolloutIndex>>;
 
@@ -55,15 +31,6 @@ pub struct Views {
 impl std::fmt::Debug for Views {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Views").finish_non_exhaustive()
-    }
-}
-
-impl Content {
-    pub(super) fn json(value: &impl Serialize) -> Result<Self, ViewError> {
-        Ok(Self {
-            media_type: "application/json",
-            bytes: serde_json::to_vec(value)?,
-        })
     }
 }
 

@@ -1,10 +1,8 @@
 //! Takes jobs of a fleet when there is a slot, and carries commands that other engines sent.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gepa_engine::RunId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -16,26 +14,8 @@ use super::supervisor::Supervisor;
 /// its claim expires, which causes no wake-up.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A job that this engine cannot begin, for want of a key, is left to others for this long.
-const LEAVE_ALONE: Duration = Duration::from_mins(1);
-
 /// How often what was submitted here is forgotten if another engine has ended it.
 const FORGET: Duration = Duration::from_mins(1);
-
-/// Jobs that this engine could not begin, and since when.
-#[derive(Debug, Default)]
-pub(super) struct Unable(BTreeMap<RunId, Instant>);
-
-impl Unable {
-    pub(super) fn add(&mut self, job: RunId) {
-        self.0.insert(job, Instant::now());
-    }
-
-    fn jobs(&mut self) -> Vec<RunId> {
-        self.0.retain(|_, since| since.elapsed() < LEAVE_ALONE);
-        self.0.keys().cloned().collect()
-    }
-}
 
 /// Takes one job after the other until the server ends.
 pub(super) async fn hunt(

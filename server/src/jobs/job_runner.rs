@@ -15,10 +15,11 @@ use tokio::time::Instant;
 use gepa_configs::ConfigError;
 
 use super::command::JobCommand;
+use super::job_state::JobState;
 use super::outage::OutageRetry;
+use super::shared::Shared;
 use super::slots::{QueuePlace, Slot};
 use super::source::PreparedJob;
-use super::supervisor::Shared;
 use crate::steering::ControlSocket;
 
 /// Pause between tries to claim a run that another process owns.
@@ -27,35 +28,6 @@ const CLAIM_PAUSE: Duration = Duration::from_secs(2);
 const APP_PAUSE: Duration = Duration::from_secs(5);
 /// When the server ends, calls in flight get this long before they are dropped.
 const DRAIN: Duration = Duration::from_secs(10);
-
-/// What other tasks can see of a job.
-#[derive(Debug, Default)]
-pub(super) struct JobState {
-    /// Since when it waits for a slot.
-    pub(super) queued_since: Option<Instant>,
-    /// The job while it runs.
-    running: Option<PreparedJob>,
-    waiting_for: Option<String>,
-    /// Steers the run while it runs.
-    pub(super) control: Option<RunControl>,
-}
-
-impl JobState {
-    pub(super) fn is_running(&self) -> bool {
-        self.running.is_some()
-    }
-
-    /// What the job waits for: a slot, a resume request, or the end of an outage. While the job
-    /// runs, what its model calls wait for.
-    pub(super) fn waiting_for(&self) -> Option<String> {
-        let of_calls = || {
-            let running = self.running.as_ref()?;
-            let policy = running.evaluator.obstacle();
-            policy.or_else(|| running.proposer.obstacle())
-        };
-        self.waiting_for.clone().or_else(of_calls)
-    }
-}
 
 /// The task that owns a job.
 pub(super) struct JobRunner {

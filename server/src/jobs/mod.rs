@@ -6,9 +6,12 @@ mod configured;
 mod fleet;
 mod hunt;
 mod job_runner;
+mod job_state;
 mod outage;
+mod shared;
 mod slots;
 mod source;
+mod start;
 mod supervisor;
 
 pub(crate) use command::JobCommand;

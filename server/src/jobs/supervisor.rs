@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gepa_configs::ConfigError;
 use gepa_engine::record::{RunRow, RunStatus};
-use gepa_engine::{RunControl, RunError, RunId, Seq, StopReason, Store, StoreError, abandon};
+use gepa_engine::{RunControl, RunError, RunId, Seq, StopReason, StoreError, abandon};
 use gepa_jobs::JobMark;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
@@ -15,47 +15,22 @@ use tokio::task::JoinSet;
 
 use super::command::JobCommand;
 use super::fleet::{Backlog, Fleet};
-use super::hunt::{Unable, hear, hunt};
-use super::job_runner::{JobRunner, JobState};
-use super::slots::{Slot, Slots};
-use super::source::{JobSource, PreparedJob};
-use crate::access::Access;
-use crate::settings::ServerSettings;
-
-/// What all jobs share.
-pub(super) struct Shared {
-    pub(super) store: Arc<dyn Store>,
-    pub(super) source: Arc<dyn JobSource>,
-    pub(super) settings: ServerSettings,
-    pub(super) access: Access,
-    pub(super) slots: Arc<Slots>,
-    /// The engines that share the store; `None` where this process is the only one.
-    pub(super) fleet: Option<Arc<dyn Fleet>>,
-    /// Jobs that this engine cannot begin.
-    pub(super) unable: Mutex<Unable>,
-    /// Jobs that were submitted here and are in the queue of the fleet. They may hold keys.
-    submitted: Mutex<BTreeMap<RunId, PreparedJob>>,
-    jobs: Mutex<BTreeMap<RunId, RunningJob>>,
-}
-
-/// A job that this process has a [`JobRunner`] for.
-struct RunningJob {
-    commands: mpsc::UnboundedSender<JobCommand>,
-    state: Arc<Mutex<JobState>>,
-    /// The last note to the fleet about what the job waits for.
-    noted: String,
-}
+use super::job_runner::JobRunner;
+use super::job_state::JobState;
+use super::shared::{RunningJob, Shared};
+use super::slots::Slot;
+use super::source::PreparedJob;
 
 /// The jobs of a server.
 pub(crate) struct Supervisor {
-    shared: Arc<Shared>,
-    closing: watch::Sender<bool>,
-    tasks: Mutex<Tasks>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) closing: watch::Sender<bool>,
+    pub(super) tasks: Mutex<Tasks>,
 }
 
 #[derive(Default)]
-struct Tasks {
-    set: JoinSet<()>,
+pub(super) struct Tasks {
+    pub(super) set: JoinSet<()>,
     next_ticket: u64,
 }
 
@@ -90,54 +65,6 @@ pub(crate) enum CommandError {
 }
 
 impl Supervisor {
-    /// Starts every job in the store that has not ended, oldest first.
-    pub(crate) async fn start(
-        store: Arc<dyn Store>,
-        source: Arc<dyn JobSource>,
-        settings: ServerSettings,
-        access: Access,
-        fleet: Option<Arc<dyn Fleet>>,
-    ) -> Result<Arc<Self>, StoreError> {
-        let supervisor = Arc::new(Self {
-            shared: Arc::new(Shared {
-                slots: Slots::new(settings.max_jobs),
-                store,
-                source,
-                settings,
-                access,
-                fleet: fleet.clone(),
-                unable: Mutex::default(),
-                submitted: Mutex::default(),
-                jobs: Mutex::default(),
-            }),
-            closing: watch::Sender::new(false),
-            tasks: Mutex::default(),
-        });
-        if let Some(fleet) = fleet {
-            fleet.adopt().await?;
-            supervisor.join(&fleet);
-            return Ok(supervisor);
-        }
-        let runs = supervisor.shared.store.runs().await?;
-        let open = runs
-            .into_iter()
-            .filter(|run| !run.summary.status.is_terminal() && JobMark::of(run).is_some());
-        for run in open {
-            supervisor.start_job(&run, None);
-        }
-        Ok(supervisor)
-    }
-
-    /// Begins to take jobs from the queue of a fleet.
-    fn join(self: &Arc<Self>, fleet: &Arc<dyn Fleet>) {
-        let closing = || self.closing.subscribe();
-        let hunting = hunt(Arc::clone(self), Arc::clone(fleet), closing());
-        let hearing = hear(Arc::clone(self), Arc::clone(fleet), closing());
-        let mut tasks = self.tasks.lock();
-        tasks.set.spawn(hunting);
-        tasks.set.spawn(hearing);
-    }
-
     /// Checks a submission and queues it as a job.
     pub(crate) async fn submit(
         &self,
@@ -317,7 +244,7 @@ impl Supervisor {
         }
     }
 
-    fn start_job(&self, run: &RunRow, prepared: Option<PreparedJob>) {
+    pub(super) fn start_job(&self, run: &RunRow, prepared: Option<PreparedJob>) {
         let is_paused = run.summary.status == RunStatus::Paused || run.summary.paused;
         let ticket = self.next_ticket();
         self.start_runner(run.run_id.clone(), ticket, is_paused, prepared, None);
@@ -363,68 +290,5 @@ impl Supervisor {
             shared.jobs.lock().remove(&job);
             shared.leave(&job).await;
         });
-    }
-}
-
-impl Shared {
-    fn keep_submitted(&self, job: &RunId, prepared: PreparedJob) {
-        self.submitted.lock().insert(job.clone(), prepared);
-    }
-
-    /// Forgets what was submitted here of jobs that have ended on other engines.
-    pub(super) async fn forget_ended(&self) {
-        let waiting: Vec<RunId> = self.submitted.lock().keys().cloned().collect();
-        for job in waiting {
-            let run = self.store.run(&job).await;
-            if run.is_ok_and(|run| run.summary.status.is_terminal()) {
-                self.submitted.lock().remove(&job);
-            }
-        }
-    }
-
-    /// The jobs that this engine works on.
-    pub(super) fn known(&self) -> Vec<RunId> {
-        self.jobs.lock().keys().cloned().collect()
-    }
-
-    /// What jobs wait for, where that has changed since the last call.
-    pub(super) fn changed_notes(&self) -> Vec<(RunId, String)> {
-        let mut changed = Vec::new();
-        for (job, running) in self.jobs.lock().iter_mut() {
-            let note = running.state.lock().waiting_for().unwrap_or_default();
-            if note != running.noted {
-                running.noted.clone_from(&note);
-                changed.push((job.clone(), note));
-            }
-        }
-        changed
-    }
-
-    /// Gives a job back to the fleet.
-    async fn leave(&self, job: &RunId) {
-        let Some(fleet) = &self.fleet else {
-            return;
-        };
-        let run = self.store.run(job).await;
-        let is_over = run.is_ok_and(|run| run.summary.status.is_terminal());
-        if let Err(error) = fleet.leave(job, is_over).await {
-            tracing::warn!(%job, %error, "a job is free again when its claim expires");
-        }
-    }
-
-    /// The jobs of this process that wait for a slot.
-    fn backlog(&self) -> Backlog {
-        let jobs = self.jobs.lock();
-        let since = jobs
-            .values()
-            .filter_map(|job| job.state.lock().queued_since);
-        since.fold(Backlog::default(), |sum, since| Backlog {
-            jobs: sum.jobs + 1,
-            oldest: sum.oldest.max(since.elapsed()),
-        })
-    }
-
-    pub(super) fn queued(&self) -> usize {
-        self.backlog().jobs as usize
     }
 }

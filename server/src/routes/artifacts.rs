@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::query::{PathParams, QueryParams};
+use crate::app::App;
 use crate::failure::Failure;
-use crate::server::App;
 
 /// Prompts listed when the request names no `limit`.
 const DEFAULT_LIMIT: usize = 100;

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::query::{PathParams, QueryParams};
+use crate::app::App;
 use crate::failure::Failure;
-use crate::server::App;
 
 /// Most events in one answer, for any requested limit. It bounds the memory of an answer.
 pub const MAX_EVENTS: usize = 10_000;

@@ -15,10 +15,10 @@ use serde_json::{Map, Value, json};
 
 use super::query::{PathParams, QueryParams};
 use crate::access::Caller;
+use crate::app::App;
 use crate::auth::check_tenant;
 use crate::failure::Failure;
 use crate::jobs::JobCommand;
-use crate::server::App;
 
 /// Largest submission, in bytes.
 const MAX_BODY: usize = 4 << 20;

@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use gepa_engine::Timestamp;
 use serde_json::{Value, json};
 
+use crate::app::App;
 use crate::failure::Failure;
-use crate::server::App;
 use crate::telemetry;
 
 /// The `OpenAPI` document of all routes.

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::query::{PathParams, QueryParams};
+use crate::app::App;
 use crate::failure::Failure;
-use crate::server::App;
 
 /// Most rollouts in one answer.
 const MAX_ROLLOUTS: usize = 10_000;

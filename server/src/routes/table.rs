@@ -11,10 +11,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 
 use super::{artifacts, events, jobs, operations, records};
+use crate::app::App;
 use crate::auth;
 use crate::dashboard;
 use crate::failure::Failure;
-use crate::server::App;
 
 /// Longest time until an answer begins. A submission may start processes, which takes long.
 const TIMEOUT: Duration = Duration::from_mins(2);
