@@ -12,5 +12,6 @@ if [ -n "$long" ]; then
 fi
 
 python3 .ci/crates.py
+python3 .ci/circles.py
 python3 .ci/links.py
 python3 .ci/plain_english.py
