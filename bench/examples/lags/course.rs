@@ -61,6 +61,12 @@ impl Course {
         self.steps.last().map_or(0.0, |step| step.test)
     }
 
+    /// When the score on the hidden test set changed, and by how much.
+    pub(crate) fn rises(&self) -> impl Iterator<Item = (f64, f64)> {
+        let pairs = self.steps.iter().zip(self.steps.iter().skip(1));
+        pairs.map(|(before, after)| (after.seconds, after.test - before.test))
+    }
+
     /// Averaged over the rollouts of the run.
     pub(crate) fn mean_score(&self) -> f64 {
         let ends = self.steps.iter().skip(1).map(|step| step.rollouts);

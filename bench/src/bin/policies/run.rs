@@ -35,6 +35,9 @@ pub(crate) struct Row {
     pub(crate) reported: f64,
     pub(crate) rollouts: u64,
     pub(crate) reflections: u64,
+    /// Tokens of both models, without the final scoring; 0 in results of earlier programs.
+    #[serde(default)]
+    pub(crate) tokens: u64,
     pub(crate) accepted: u64,
     /// Whether the winner is the seed prompt.
     pub(crate) kept_seed: bool,
@@ -77,6 +80,7 @@ fn keeping_the_seed(cell: Cell, task: &Task) -> Row {
         reported: truth,
         rollouts: 0,
         reflections: 0,
+        tokens: 0,
         accepted: 0,
         kept_seed: true,
         better: None,
@@ -101,11 +105,22 @@ fn row(cell: Cell, task: &Task, searched: &Searched) -> Row {
         }) as u64,
         reflections: count(|body| matches!(body, EventBody::Fact(Fact::ReflectionSettled(_))))
             as u64,
+        tokens: bodies().map(tokens_of).sum(),
         accepted: count(
             |body| matches!(body, EventBody::Decision(Decision::CandidateAccepted(accepted)) if accepted.iteration > 0),
         ) as u64,
         kept_seed: prompt == task.seed_prompt(),
         better: verdict(searched),
+    }
+}
+
+fn tokens_of(body: &EventBody) -> u64 {
+    match body {
+        EventBody::Fact(Fact::RolloutSettled(settled)) if !is_final(settled.stage) => {
+            settled.usage.total_tokens()
+        }
+        EventBody::Fact(Fact::ReflectionSettled(settled)) => settled.usage.total_tokens(),
+        _ => 0,
     }
 }
 
