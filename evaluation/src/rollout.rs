@@ -1,4 +1,4 @@
-//! One rollout: what an evaluator is asked for, and what it answers.
+//! One rollout: the request to an evaluator, and its answer.
 
 use std::sync::Arc;
 

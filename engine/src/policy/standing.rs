@@ -1,4 +1,4 @@
-//! What a stop condition is told: how the search stands when another generation could begin.
+//! What a stop condition sees: how the search stands when another generation could begin.
 
 use gepa_archive::Archive;
 
