@@ -24,6 +24,8 @@ cd python
 "$work/tools/bin/pyright" --pythonpath "$work/tools/bin/python" gepa_engine examples
 cp -r tests examples README.md "$work/"
 cd "$work"
+GEPA_NATS_SERVER="$(bash "$root/tests/servers/nats.sh")"
+export GEPA_NATS_SERVER
 # What needs dspy or mlflow is run by companions.sh, in environments of its own.
 bash "$root/tests/servers/postgres.sh" with \
     "$work/tools/bin/python" -m pytest -q -rs -p no:cacheprovider tests --ignore tests/upstream \

@@ -23,6 +23,7 @@ from ._stop import (
     TimeoutStopCondition,
 )
 from ._types import EvaluationBatch, GEPAAdapter
+from ._worker import worker
 
 __all__ = [
     "CompositeStopper",
@@ -53,4 +54,5 @@ __all__ = [
     "optimize_async",
     "plan",
     "uninstall",
+    "worker",
 ]

@@ -12,14 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ._evaluating import Waiter
 from ._model import model_of
-from ._optimize import optimize, options_of
+from ._optimize import optimize, options_of, search_of
 from ._reflection import CURRENT, FENCE, RECORDS, extract
 from ._result import GEPAResult
-from ._search import Search
 from ._types import Candidate, EvaluationBatch, ProposalFn
 
 TEXT = "text"
@@ -52,6 +51,10 @@ class EngineConfig:
     selection_strategy: Any = None
     budget: Mapping[str, Any] | None = None
     store: str | None = None
+    #: Several proposals in flight, as in `optimize`: "ordered" or "free", and the lags. The evaluator is then called on
+    #: `max_workers` threads.
+    schedule: Literal["ordered", "free"] | None = None
+    lags: tuple[int, int] = (2, 2)
 
 
 @dataclass
@@ -174,11 +177,16 @@ def optimize_anything(
         "selection_strategy": engine.selection_strategy,
         "budget": engine.budget,
         "store": engine.store,
+        "schedule": engine.schedule,
+        "lags": engine.lags,
+        # Without a schedule the adapter has threads of its own, and gets whole batches.
+        "parallel": 1 if engine.schedule is None else _threads_of(engine),
+        "cache_evaluation": engine.cache_evaluation and engine.schedule is not None,
     }
     if config.merge is not None:
         given["max_merge_invocations"] = config.merge.max_merge_invocations
         given["merge_val_overlap_floor"] = config.merge.merge_val_overlap_floor
-    search = Search(options_of(given, wait))
+    search = search_of(options_of(given, wait))
     try:
         search.run()
         return search.result(TEXT if not isinstance(seed_candidate, dict) else None)
@@ -203,7 +211,9 @@ class _Adapter:
         self._takes_state = evaluator is not None and _takes(evaluator, "opt_state")
         self._known: dict[Any, Any] = {}
         self._best: dict[int, list[dict[str, Any]]] = {}
-        threads = (engine.max_workers or os.cpu_count() or 32) if engine.parallel else 1
+        threads = _threads_of(engine) if engine.schedule is None else 1
+        #: With a schedule several threads evaluate at once.
+        self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gepa") if threads > 1 and evaluator else None
 
     def close(self) -> None:
@@ -214,11 +224,12 @@ class _Adapter:
     def evaluate(self, batch: list[Any], candidate: Candidate, capture_traces: bool = False) -> EvaluationBatch:
         """Scores the candidate on every example."""
         answers = self._answers(batch, candidate)
-        for example, (score, info) in zip(batch, answers, strict=True):
-            best = self._best.setdefault(id(example), [])
-            best.append({"score": score, "side_info": info, "candidate": dict(candidate)})
-            best.sort(key=lambda one: -one["score"])
-            del best[self._engine.best_example_evals_k :]
+        with self._lock:
+            for example, (score, info) in zip(batch, answers, strict=True):
+                best = self._best.setdefault(id(example), [])
+                best.append({"score": score, "side_info": info, "candidate": dict(candidate)})
+                best.sort(key=lambda one: -one["score"])
+                del best[self._engine.best_example_evals_k :]
         return EvaluationBatch(
             outputs=[(score, dict(candidate), info) for score, info in answers],
             scores=[score for score, _ in answers],
@@ -276,6 +287,8 @@ class _Adapter:
 
         def call() -> tuple[Any, list[str], dict[str, str]]:
             lines: list[str] = []
+            # An evaluator may call `optimize_anything` itself, on this thread.
+            outer = getattr(_logs, "lines", None)
             _logs.lines = lines
             texts: dict[str, str] = {}
             try:
@@ -287,9 +300,13 @@ class _Adapter:
                 texts = {"stdout": out.getvalue(), "stderr": err.getvalue()}
                 return value, lines, texts
             finally:
-                _logs.lines = None
+                _logs.lines = outer
 
         return call
+
+
+def _threads_of(engine: EngineConfig) -> int:
+    return (engine.max_workers or os.cpu_count() or 32) if engine.parallel else 1
 
 
 def _answer(value: Any, lines: list[str], texts: dict[str, str]) -> tuple[float, dict[str, Any]]:

@@ -10,7 +10,7 @@ from ._reflection import propose_safely
 from ._selecting import Selecting
 from ._spending import merged_at, spent_of
 from ._state import ValsetScores
-from ._task import Task, as_numbers, checked, named
+from ._task import Task, as_numbers, calls_of, checked, members_of, named
 from ._telling import Telling
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ class Generation:
         self.tasks: dict[int, Task] = {}
         #: Outcomes by candidate and example number, where the engine reuses them.
         self.known: dict[tuple[Any, Any], tuple[Any, dict[str, float] | None, float]] = {}
-        self._orders: list[Order] = []
+        #: Orders that no step has taken yet.
+        self.orders: list[Order] = []
         self._unanswered: dict[tuple[Any, ...], Order] = {}
 
     def policies(self) -> dict[str, Callable[..., Any]]:
@@ -40,7 +41,7 @@ class Generation:
     def run(self) -> bool:
         """One whole iteration. Returns whether a candidate was accepted."""
         self.tasks = {}
-        self._orders = []
+        self.orders = []
         self.search.session.request_generation()
         self._take_in()
         if not self.tasks:
@@ -61,12 +62,8 @@ class Generation:
     def take_orders(self) -> list[Order]:
         """Orders that are no part of an iteration: those of the final scoring."""
         self._take_in()
-        taken, self._orders = self._orders, []
+        taken, self.orders = self.orders, []
         return taken
-
-    def keep(self, order: Order) -> None:
-        """Keeps an order of the final scoring."""
-        self._orders.append(order)
 
     def abandon(self, reason: str) -> None:
         """Answers everything that is still ordered as failed, so that the next iteration can begin."""
@@ -80,7 +77,7 @@ class Generation:
                     session.rewrite(order[1], order[2], order[3], None, None, reason)
             self._unanswered = {}
             self._take_in()
-        self._orders = []
+        self.orders = []
         self.search.commit()
 
     # ---- Steps -------------------------------------------------------------------------------
@@ -147,7 +144,7 @@ class Generation:
             content = tuple(sorted(state.program_candidates[task.parent].items()))
             groups.setdefault((content, tuple(task.ids)), []).append(task)
         firsts = [group[0] for group in groups.values()]
-        self.search.commit()
+        self.search.before_step()
         batches = self.search.options.evaluating.many(
             [(state.program_candidates[task.parent], task.batch) for task in firsts]
         )
@@ -157,11 +154,11 @@ class Generation:
                 task.before = batch
                 task.before_scores = list(batch.scores)
                 task.metric_calls = 0
-            group[0].metric_calls = _calls(batch, len(group[0].ids))
+            group[0].metric_calls = calls_of(batch, len(group[0].ids))
 
     def _reflect(self) -> None:
-        orders = [order for order in self._orders if order[0] == "reflection"]
-        self._orders = [order for order in self._orders if order[0] != "reflection"]
+        orders = [order for order in self.orders if order[0] == "reflection"]
+        self.orders = [order for order in self.orders if order[0] != "reflection"]
         by_task: dict[int, list[Order]] = {}
         for order in orders:
             by_task.setdefault(order[1], []).append(order)
@@ -169,7 +166,7 @@ class Generation:
         if not orders:
             return
         search = self.search
-        search.commit()
+        search.before_step()
         candidates = search.state.program_candidates
         jobs = [(candidates[task.parent], task.dataset, task.components) for task in prepared]
         answers = propose_safely(search.options.reflector, jobs, search.log)
@@ -236,7 +233,7 @@ class Generation:
         batch = search.options.evaluating.many([(candidate, task.batch)])[0]
         task.before = checked(batch, len(task.ids))
         search.log("the traces of the interrupted iteration were no JSON, so its parent was evaluated again")
-        search.state.increment_evals(_calls(batch, len(task.ids)))
+        search.state.increment_evals(calls_of(batch, len(task.ids)))
 
     def _take_texts(self, task: Task, orders: list[Order]) -> None:
         search = self.search
@@ -278,7 +275,7 @@ class Generation:
         for task in tasks:
             task.batch = task.batch or search.train.fetch(task.ids)
             self.telling.evaluation_start(task, task.batch, None)
-        search.commit()
+        search.before_step()
         items = [(task.child or {}, task.batch) for task in tasks]
         batches = search.options.evaluating.many(items)
         for task, batch in zip(tasks, batches, strict=True):
@@ -286,7 +283,7 @@ class Generation:
             task.after_scores = list(batch.scores)
             self.telling.evaluation_end(task, batch, None)
             self._remember(task.child or {}, task.ids, batch)
-        state.increment_evals(sum(_calls(batch, len(task.ids)) for task, batch in zip(tasks, batches, strict=True)))
+        state.increment_evals(sum(calls_of(batch, len(task.ids)) for task, batch in zip(tasks, batches, strict=True)))
         self.telling.trace_scores(tasks, self._places())
         if search.options.judges_here:
             places = self._places()
@@ -295,8 +292,9 @@ class Generation:
             self.selecting.judge(tasks)
         for (_, trial, _, positions, _), task in zip(orders, tasks, strict=True):
             self._settle(trial, positions, task.after)
-            if _calls(task.after, len(task.ids)) != len(task.ids):
-                self._note(trial, positions, {"metric_calls": _calls(task.after, len(task.ids))})
+            calls = calls_of(task.after, len(task.ids))
+            if calls != len(task.ids):
+                self._note(trial, positions, {"metric_calls": calls})
         self._take_in()
         for task in tasks:
             if task.closed is not None and not task.passed:
@@ -311,7 +309,7 @@ class Generation:
             for (_, _, _, _, numbers), task in zip(orders, tasks, strict=True):
                 task.val_ids = search.val.ids_of(numbers)
                 items.append((task.child or {}, search.val.fetch(task.val_ids)))
-            search.commit()
+            search.before_step()
             batches = search.options.evaluating.many(items)
             for (_, trial, _, positions, _), task, batch in zip(orders, tasks, batches, strict=True):
                 checked(batch, len(task.val_ids))
@@ -336,7 +334,7 @@ class Generation:
             for _, trial, _, positions, numbers in orders:
                 # Without a cache an example that the subset names twice is evaluated twice.
                 ids = search.val.ids_of(numbers) if search.options.cache_evaluation else task.ids
-                search.commit()
+                search.before_step()
                 batch = checked(search.options.evaluating.one(search.val.fetch(ids), child), len(ids))
                 bought += len(ids)
                 fresh = search.scores_of(batch, ids)
@@ -395,7 +393,7 @@ class Generation:
             elif kind in ("stopped", "finished"):
                 search.note_end(decision)
         for order in orders:
-            self._orders.append(order)
+            self.orders.append(order)
             self._unanswered[_key(order)] = order
         return accepted
 
@@ -411,13 +409,13 @@ class Generation:
         state.increment_evals(task.bought)
         state.num_full_ds_evals += 1
         hears_of_front = search.events.hears("on_pareto_front_updated")
-        before = _members(state.get_pareto_front_mapping()) if hears_of_front else set()
+        before = members_of(state.get_pareto_front_mapping()) if hears_of_front else set()
         idx = state.add(child, list(parents), scored, mean, discovery, search.options.run_dir)
         trace = state.full_program_trace[-1]
         trace["new_program_idx"] = idx
         trace.setdefault("new_program_indices", []).append(idx)
         trace["evaluated_val_indices"] = sorted(scored.scores)
-        after = _members(state.get_pareto_front_mapping()) if hears_of_front else set()
+        after = members_of(state.get_pareto_front_mapping()) if hears_of_front else set()
         self.telling.accepted(task, idx, scored, (before, after), origin)
 
     def _with_known(self, task: Task, child: dict[str, str], scores: list[float | None]) -> ValsetScores:
@@ -438,9 +436,9 @@ class Generation:
     def _taken(self, stage: str) -> list[Order]:
         taken: list[Order] = []
         left: list[Order] = []
-        for order in self._orders:
+        for order in self.orders:
             (taken if order[0] == "trial" and order[2] == stage else left).append(order)
-        self._orders = left
+        self.orders = left
         return taken
 
     def _settle(self, trial: Any, positions: list[int], batch: Any) -> None:
@@ -499,12 +497,3 @@ class Generation:
 
 def _key(order: Order) -> tuple[Any, ...]:
     return order[:2] if order[0] == "trial" else order[:3]
-
-
-def _calls(batch: Any, examples: int) -> int:
-    reported = getattr(batch, "num_metric_calls", None)
-    return examples if reported is None else int(reported)
-
-
-def _members(fronts: dict[Any, set[int]]) -> set[int]:
-    return set().union(*fronts.values()) if fronts else set()

@@ -29,7 +29,7 @@ BUDGET_KEYS = {
     "no_improvement": "no_improvement_iterations",
     "target_score": "target_score",
 }
-#: Limits on what is reported after the fact; the run asks for them between iterations.
+#: Limits on what is reported after the fact; the run asks for them before each step.
 SPENT_KEYS = ("tokens", "dollars", "seconds")
 
 
@@ -103,8 +103,9 @@ def optimize(
     Args:
         budget: Limits, any of `rollouts`, `iterations`, `candidates`, `no_improvement` and `target_score`, which
             are never overshot, and of `tokens`, `dollars` and `seconds`. What a call of yours uses is known only
-            after it, so these three end the run after the iteration in which they were reached. Tokens and
-            dollars are those of `reflection_lm`, and those that `EvaluationBatch.usage` reports.
+            after it, so these three are asked before each step: parents, reflection, children, validation. The
+            step in which they were reached is the last one. Tokens and dollars are those of `reflection_lm`, and
+            those that `EvaluationBatch.usage` reports.
         parallel: The number of threads on which the adapter is called at once. Each call sees a part of a
             batch and a copy of the caller's context variables. With 1 the adapter gets whole batches on the
             thread that called this function.
@@ -121,7 +122,7 @@ def optimize(
         rules: Whose rules hold where the engine and the reference implementation differ.
     """
     options = options_of(locals(), Waiter())
-    return _finished(_search_of(options))
+    return _finished(search_of(options))
 
 
 async def optimize_async(*args: Any, **kwargs: Any) -> GEPAResult:
@@ -135,11 +136,12 @@ async def optimize_async(*args: Any, **kwargs: Any) -> GEPAResult:
     bound = inspect.signature(optimize).bind(*args, **kwargs)
     bound.apply_defaults()
     given = dict(bound.arguments)
-    result: GEPAResult = await run_on_another_thread(lambda wait: _finished(_search_of(options_of(given, wait))))
+    result: GEPAResult = await run_on_another_thread(lambda wait: _finished(search_of(options_of(given, wait))))
     return result
 
 
-def _search_of(options: Options) -> Search:
+def search_of(options: Options) -> Search:
+    """One iteration after the other, or several proposals in flight."""
     return Search(options) if options.schedule is None else Pipeline(options)
 
 

@@ -68,7 +68,7 @@ class Options:
     schedule: str | None = None
     #: How many gates may be undecided, and how many generations may lack scores, before another one begins.
     lags: tuple[int, int] = (1, 1)
-    #: Limits in tokens, dollars and seconds, which are asked between iterations.
+    #: Limits in tokens, dollars and seconds, which are asked before each step.
     spent_limits: dict[str, float] = field(default_factory=dict)
     #: The reflection model, whose tokens and cost are counted; `None` where a proposer takes its place.
     model: Any = None

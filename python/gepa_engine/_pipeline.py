@@ -50,12 +50,15 @@ class Pipeline(Search):
             try:
                 for decision in self.early_decisions:
                     self._decide(decision)
-                self._follow()
-                while self._calls and (self._has_ended or not self._should_stop()):
+                while True:
+                    # Asked before anything is started.
+                    is_over = not self._has_ended and self._should_stop()
+                    self._follow(starts=not is_over)
+                    if is_over or not self._calls:
+                        break
                     done, _ = wait(self._calls, return_when=FIRST_COMPLETED)
                     for future in done:
                         self._take(future, *self._calls.pop(future))
-                    self._follow()
             finally:
                 # Calls that have not begun are dropped; the others end before the run does.
                 for future in self._calls:
@@ -73,17 +76,17 @@ class Pipeline(Search):
                 raise
             fail(f"{type(error).__name__}: {error}")
 
-    def _follow(self) -> None:
+    def _follow(self, starts: bool) -> None:
         """Follows the decisions, and starts what is ordered."""
         decisions, orders = self.session.step()
         for decision in decisions:
             self._decide(decision)
         self.commit()
-        for order in orders:
+        for order in orders if starts else ():
             if order[0] == "reflection":
                 self._reflect(*order[1:])
             elif order[2].startswith("validation"):
-                self.generation.keep(order)
+                self.generation.orders.append(order)
             else:
                 self._evaluate(*order[1:])
 

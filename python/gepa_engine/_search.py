@@ -14,7 +14,7 @@ from ._native import Session, read_table
 from ._options import HELD_OUT_IDS, SPARE_EXAMPLES, VALIDATION_IDS, Examples, Options
 from ._result import GEPAResult
 from ._resuming import Rebuilt
-from ._spending import ModelMeter, SpentLimits, spent_of
+from ._spending import LimitReached, ModelMeter, SpentLimits, spent_of
 from ._state import SearchState, ValsetScores
 from ._stop import metric_calls_limit
 from ._task import as_numbers, checked, named, text_of
@@ -199,6 +199,8 @@ class Search:
         accepted = False
         try:
             accepted = self.generation.go_on(open_tasks)
+        except LimitReached:
+            pass
         except Exception as error:
             self._fail(error)
         finally:
@@ -222,6 +224,8 @@ class Search:
             accepted = False
             try:
                 accepted = self.generation.run()
+            except LimitReached:
+                pass
             except Exception as error:
                 self._fail(error)
                 if state.total_num_evals == spent:
@@ -246,6 +250,12 @@ class Search:
         if self._limit_reached is not None:
             return True
         return self._stop_requested or (stop is not None and bool(stop(self.state)))
+
+    def before_step(self) -> None:
+        """Stores what was bought, before something else is; ends the iteration if a limit was reached."""
+        self.commit()
+        if self._limits.reached(self) is not None:
+            raise LimitReached
 
     def _fail(self, error: Exception) -> None:
         goes_on = not self.options.raise_on_exception

@@ -1,4 +1,4 @@
-"""What models and evaluators used: for the journal, and for limits that are asked between iterations."""
+"""What models and evaluators used: for the journal, and for limits that are asked before each step."""
 
 from __future__ import annotations
 
@@ -62,6 +62,10 @@ class ModelMeter:
             return value if isinstance(value, (int, float)) else 0
 
         return int(number("total_tokens_in")), int(number("total_tokens_out")), float(number("total_cost"))
+
+
+class LimitReached(Exception):
+    """A limit in tokens, dollars or seconds was reached within an iteration, which ends here."""
 
 
 class SpentLimits:

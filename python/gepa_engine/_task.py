@@ -64,6 +64,17 @@ def checked(batch: Any, examples: int) -> Any:
     raise ValueError(f"the adapter returned {found} {name} for {examples} examples; return one for each")
 
 
+def calls_of(batch: Any, examples: int) -> int:
+    """The metric calls that an evaluation counts as."""
+    reported = getattr(batch, "num_metric_calls", None)
+    return examples if reported is None else int(reported)
+
+
+def members_of(fronts: dict[Any, set[int]]) -> set[int]:
+    """The candidates that top any front."""
+    return set().union(*fronts.values()) if fronts else set()
+
+
 def as_numbers(scores: Any) -> list[float]:
     """Scores as the engine takes them, which checks their sizes."""
     return scores if type(scores) is list else [float(score) for score in scores]

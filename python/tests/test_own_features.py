@@ -57,7 +57,7 @@ def optimized(adapter: Adapter, **options: Any) -> gepa_engine.GEPAResult:
     return gepa_engine.optimize({"prompt": "0"}, **(given | options))
 
 
-def test_a_budget_of_tokens_ends_the_run_after_the_iteration_that_reached_it() -> None:
+def test_a_budget_of_tokens_ends_the_run_after_the_step_that_reached_it() -> None:
     adapter = Adapter(usage={"prompt_tokens": 10, "completion_tokens": 5})
     result = optimized(adapter, budget={"tokens": 500}, store="memory:")
     assert 500 <= adapter.calls * 15 < 500 + 15 * (3 + 3 + 8)
@@ -230,3 +230,50 @@ def test_runs_are_kept_in_postgres() -> None:
     second = optimized(again, max_metric_calls=40, store=url, run_id=name, held_out=[1, 2])
     assert again.calls == 0
     assert second.candidates == first.candidates
+
+
+def test_limits_are_asked_before_each_step_of_an_iteration(tmp_path: Path) -> None:
+    used = {"prompt_tokens": 10, "completion_tokens": 0}
+    for where in ({}, {"run_dir": str(tmp_path)}):
+        adapter = Adapter(used)
+        # The seed uses 80 tokens and the first minibatch 30.
+        result = optimized(adapter, budget={"tokens": 100}, **where)
+        assert adapter.calls == 11
+        assert result.stop_reason == "limit of tokens: 110 of 100 used"
+    # The iteration that the limit cut goes on under a greater one, and pays nothing twice.
+    again = Adapter(used)
+    result = optimized(again, budget={"tokens": 1_500}, run_dir=str(tmp_path))
+    assert again.calls + 11 == result.total_metric_calls
+    assert len(result.candidates) > 1
+
+
+def test_optimize_anything_keeps_proposals_in_flight() -> None:
+    running, most = [0], [0]
+    lock = threading.Lock()
+
+    def evaluate(candidate: str, example: int) -> float:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.005)
+        with lock:
+            running[0] -= 1
+        gepa_engine.log("higher")
+        return float(int(candidate) >= example)
+
+    def config(workers: int) -> gepa_engine.GEPAConfig:
+        return gepa_engine.GEPAConfig(
+            engine=gepa_engine.EngineConfig(
+                max_metric_calls=150, schedule="ordered", lags=(2, 2), max_workers=workers, frontier_type="instance"
+            ),
+            reflection=gepa_engine.ReflectionConfig(custom_candidate_proposer=one_higher),
+            logger=Silent(),
+        )
+
+    found = [
+        gepa_engine.optimize_anything("0", evaluator=evaluate, dataset=list(range(1, 9)), config=config(workers))
+        for workers in (1, 8)
+    ]
+    assert most[0] > 1
+    assert found[0].candidates[:5] == found[1].candidates[:5]
+    assert len(found[1].candidates) > 2
