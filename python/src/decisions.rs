@@ -1,8 +1,6 @@
 //! Decisions as tuples: a name, then the fields that the Python layer reads.
 
-use gepa_engine::{
-    Candidate, CandidateIndex, Decision, ExampleId, Origin, Stage, StopReason, TrialKey,
-};
+use gepa_engine::{Candidate, CandidateIndex, Decision, Origin, StopReason};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -111,24 +109,6 @@ pub(crate) fn texts<'py>(py: Python<'py>, candidate: &Candidate) -> PyResult<Bou
         dictionary.set_item(&**name, &**text)?;
     }
     Ok(dictionary)
-}
-
-/// A trial as its iteration and its place in it.
-pub(crate) fn key(trial: TrialKey) -> (u64, u32) {
-    (trial.iteration, trial.index)
-}
-
-/// An example as its number.
-pub(crate) fn id(example: &ExampleId) -> u64 {
-    match example {
-        ExampleId::Seed(number) => *number,
-        ExampleId::Name(_) => u64::MAX,
-    }
-}
-
-/// A stage's name.
-pub(crate) fn stage_name(stage: Stage) -> &'static str {
-    stage.as_str()
 }
 
 fn indices(candidates: &[CandidateIndex]) -> Vec<u32> {

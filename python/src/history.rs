@@ -4,7 +4,8 @@ use gepa_engine::{Event, EventBody, Fact, Outcome};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::decisions::{Told, decision, id, is_told, key, stage_name};
+use crate::decisions::{Told, decision, is_told};
+use crate::names::{id, key, stage_name};
 
 /// One stored event; `None` for facts that the Python layer does not need.
 pub(crate) fn event<'py>(py: Python<'py>, event: &Event) -> PyResult<Option<Bound<'py, PyTuple>>> {

@@ -6,6 +6,7 @@
 mod arrow;
 mod decisions;
 mod history;
+mod names;
 mod orders;
 mod planning;
 mod policies;

@@ -8,7 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyRange, PyRangeMethods, PyTuple};
 
-use crate::decisions::{id, key, stage_name};
+use crate::names::{id, key, stage_name};
 
 /// Objective scores of one example, by name.
 pub(crate) type Named = Vec<(String, f64)>;
