@@ -8,7 +8,7 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/tools"
 "$work/tools/bin/pip" install --quiet 'maturin>=1.9,<2' mypy pyright ruff pytest gepa==0.1.4 tqdm \
-    pandas polars pyarrow scikit-learn wandb \
+    pandas polars pyarrow scikit-learn wandb opentelemetry-sdk \
     || { echo "SKIPPED: the Python tools could not be installed"; exit 0; }
 (cd python && cargo clippy --quiet -- -D warnings && cargo fmt --check)
 bash python/build_wheel.sh "$work/wheels" dev "$work/tools/bin/maturin"
