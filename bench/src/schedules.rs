@@ -74,16 +74,16 @@ pub fn modes() -> Vec<Mode> {
         mode("free 128/128", |settings| free(settings, 128, 128)),
         mode("free 8/8", |settings| free(settings, 8, 8)),
         mode("free 8/8, drop", |settings| {
-            stale(settings, 8, StaleChildren::Drop)
+            stale(settings, 8, StaleChildren::Drop);
         }),
         mode("free 8/8, regate", |settings| {
-            stale(settings, 8, StaleChildren::Regate)
+            stale(settings, 8, StaleChildren::Regate);
         }),
         mode("free 16/16, drop", |settings| {
-            stale(settings, 16, StaleChildren::Drop)
+            stale(settings, 16, StaleChildren::Drop);
         }),
         mode("free 16/16, regate", |settings| {
-            stale(settings, 16, StaleChildren::Regate)
+            stale(settings, 16, StaleChildren::Regate);
         }),
         mode("free 8/8, likely", |settings| likely(settings, 8)),
         mode("free 16/16, likely", |settings| likely(settings, 16)),
@@ -103,13 +103,13 @@ pub fn modes() -> Vec<Mode> {
             settings.run.speculate = Speculation::Likely;
         }),
         mode("generations of 4, best 1", |settings| {
-            best_of(settings, 4, 1)
+            best_of(settings, 4, 1);
         }),
         mode("generations of 4, best 2", |settings| {
-            best_of(settings, 4, 2)
+            best_of(settings, 4, 2);
         }),
         mode("generations of 16, best 4", |settings| {
-            best_of(settings, 16, 4)
+            best_of(settings, 16, 4);
         }),
     ]
 }

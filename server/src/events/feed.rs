@@ -138,7 +138,9 @@ impl Feed {
             let read: usize = pages.iter().map(Vec::len).sum();
             let is_full = pages.last().is_some_and(|page| page.len() == PAGE);
             if read < FEW {
-                pages.iter().for_each(|page| self.take_in(page));
+                for page in &pages {
+                    self.take_in(page);
+                }
                 return Ok(());
             }
             // Events are numbered without gaps.
