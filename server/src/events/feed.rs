@@ -146,7 +146,11 @@ impl Feed {
             // Events are numbered without gaps.
             last = Seq(last.0 + read as u64);
             let feed = Arc::clone(self);
-            let fold = run_cpu(move || pages.iter().for_each(|page| feed.take_in(page)));
+            let fold = run_cpu(move || {
+                for page in &pages {
+                    feed.take_in(page);
+                }
+            });
             if !is_full {
                 fold.await;
                 return Ok(());

@@ -30,7 +30,7 @@ async function paint(name, hash, selector, base = served.url) {
   await page.waitForSelector(".tabs, .vrow");
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   const painted = performance.now() - began;
-  await page.waitForSelector(selector, { timeout: 120_000 });
+  await page.waitForSelector(selector, { timeout: 300_000 });
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   say(`first paint, whole view: ${name}`, `${ms(painted)}, ${ms(performance.now() - began)}`);
   return { page, close: () => context.close() };
