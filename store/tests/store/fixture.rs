@@ -29,9 +29,10 @@ async fn format_1_is_read_in_full() {
         ..reference_of(journal_of_whole_rows()).await
     };
     let mut as_stored = expected.clone();
-    // Format 1 did not keep how proposals ended.
+    // Format 1 kept neither how proposals ended, nor the range of scores, nor the times of rest.
     as_stored.run.summary.endings = None;
     as_stored.run.summary.scores = None;
+    as_stored.run.summary.rests = None;
     assert_eq!(everything(&viewer, &run).await, as_stored);
     drop(viewer);
     let store = SqliteStore::open(&path).unwrap();
