@@ -99,7 +99,7 @@ class World:
         return process.returncode, out, error
 
     def until(self, process: subprocess.Popen[str], store: str, run: str, events: int) -> None:
-        """Waits until the journal has so many events. The run must not end before."""
+        """Waits until the journal has this number of events. The run must not end before."""
         while self.events(store, run) < events:
             if process.poll() is not None:
                 raise SystemExit(f"the run ended early: {process.communicate()[1]}")

@@ -10,8 +10,11 @@ use super::super::limiter::Limiter;
 use super::quota::Report;
 use super::{Amount, Ledger, ServerClock, SharedDocument, Signs, Turn, VALID};
 
-/// Time between two turns of a holder with work.
+/// Time between two turns of a holder with work, where few share the limit.
 pub const TURN: Duration = Duration::from_millis(500);
+/// Time of the place for one turn. The more holders there are, the less often each takes its turn, since changes that
+/// come at once are made again.
+const FOR_EACH: Duration = Duration::from_millis(25);
 /// Changes of others that may come first before a turn is given up.
 const MOST_TRIES: u32 = 12;
 /// The closing of a grant is remembered this long; no call takes tokens back later.
@@ -25,6 +28,8 @@ pub struct Keeper {
     number: u64,
     /// Whether the limiter had no use for a grant at the last turn.
     is_idle: bool,
+    /// Holders at the last turn.
+    holders: u32,
     clock: ServerClock,
     /// The last change of this holder: its revision, and when it was confirmed.
     own: Option<(u64, Instant)>,
@@ -56,6 +61,7 @@ impl Keeper {
             holder: holder.into(),
             number: 0,
             is_idle: true,
+            holders: 1,
             clock: ServerClock::default(),
             own: None,
             report: Report::default(),
@@ -79,7 +85,7 @@ impl Keeper {
                 // A call after a time without calls does not wait for the next turn.
                 let _ = timeout(TURN, wanted.notified()).await;
             } else {
-                sleep(TURN).await;
+                sleep(TURN.max(FOR_EACH * self.holders)).await;
             }
         }
     }
@@ -129,6 +135,7 @@ impl Keeper {
             } else {
                 Some(ledger.take_turn(&turn, revision, written_at, now))
             };
+            self.holders = ledger.holders() as u32;
             let content = serde_json::to_vec(&ledger).map_err(|error| error.to_string())?;
             // The grant's time begins before it can have been issued.
             let begun = Instant::now();

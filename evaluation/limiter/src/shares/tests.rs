@@ -194,7 +194,7 @@ fn load(callers: usize) -> Load {
 
 #[tokio::test(start_paused = true)]
 async fn holders_under_load_use_nearly_all_of_a_limit_and_never_more() {
-    for (holders, limit) in [(1, 600), (4, 600), (8, 60)] {
+    for (holders, limit) in [(1, 600), (4, 600), (8, 60), (40, 2_400)] {
         let place = Place::new(7, 4, 0);
         let log = Log::default();
         let all: Vec<Holder> = (0..holders)

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""How the cost of listing, showing and exporting grows with the runs of a database, and with the rollouts of one
+run.
+
+    cargo build --release -p gepa-cli
+    bash tests/servers/postgres.sh with python3 bench/large_stores.py target/release/gepa [RUNS] [ROLLOUTS]
+
+One small run is made by `gepa run`. Then the database copies its rows, 10 000 times by default, each with an id of
+its own; and one more copy gets 1 000 000 rollouts, whose rows and events are copies of those of the small run. The
+journal of that one can be read and exported, and not replayed. Every command is run three times as a new process,
+and the fastest time counts. The first line is the size of the database.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SCHEMA = "large"
+TABLES = ["runs", "claims", "events", "candidates", "trials", "rollouts", "reflections", "snapshots"]
+STEPS = [10, 100, 1_000, 10_000]
+
+
+class Database:
+    def __init__(self, server: str) -> None:
+        psql = (glob.glob("/usr/lib/postgresql/*/bin/psql") or ["psql"])[0]
+        self._command = [psql, server, "-X", "-At", "-q", "-v", "ON_ERROR_STOP=1"]
+
+    def ask(self, sql: str) -> str:
+        command = [*self._command, "-c", f"SET search_path = {SCHEMA}", "-c", sql]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"{sql}\n{done.stderr}")
+        return done.stdout.strip()
+
+    def columns(self, table: str) -> list[str]:
+        """The columns that a copy takes over; identities are given anew."""
+        found = self.ask(
+            "SELECT column_name FROM information_schema.columns WHERE "
+            f"table_schema = '{SCHEMA}' AND table_name = '{table}' AND is_identity = 'NO' ORDER BY ordinal_position"
+        )
+        return found.split()
+
+    def copy_run(self, source: str, first: int, last: int) -> None:
+        """Copies all rows of a run under the ids of these numbers."""
+        for table in TABLES:
+            columns = self.columns(table)
+            values = [f"'pl_' || lpad(to_hex(n), 16, '0')" if one == "run_id" else f"t.{one}" for one in columns]
+            self.ask(
+                f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} "
+                f"FROM generate_series({first}, {last}) n, {table} t WHERE t.run_id = '{source}' "
+                + ("ORDER BY n, t.id" if "id" in self.ask_identity(table) else "")
+            )
+
+    def ask_identity(self, table: str) -> list[str]:
+        return self.ask(
+            "SELECT column_name FROM information_schema.columns WHERE "
+            f"table_schema = '{SCHEMA}' AND table_name = '{table}' AND is_identity = 'YES'"
+        ).split()
+
+    def lengthen(self, source: str, run: str, rollouts: int) -> None:
+        """Gives a run this many more rollouts and events, which follow those that it has."""
+        last = int(self.ask(f"SELECT max(seq) FROM events WHERE run_id = '{run}'"))
+        for table, condition in [("rollouts", "true"), ("events", "t.kind = 'rollout_settled'")]:
+            columns = self.columns(table)
+            changed = {
+                "run_id": f"'{run}'",
+                "seq": f"{last} + row_number() OVER (ORDER BY n, t.seq)",
+                "iteration": "1000 + n",
+            }
+            values = [changed.get(one, f"t.{one}") for one in columns]
+            self.ask(
+                f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {table} t, "
+                f"generate_series(1, 1 + {rollouts} / (SELECT count(*) FROM rollouts WHERE run_id = '{source}')) n "
+                f"WHERE t.run_id = '{source}' AND {condition} ORDER BY n, t.seq LIMIT {rollouts}"
+            )
+
+    def size(self) -> str:
+        return self.ask("SELECT pg_size_pretty(pg_database_size(current_database()))")
+
+
+class Gepa:
+    def __init__(self, program: Path, store: str, folder: str) -> None:
+        self._program, self._store, self._folder = program, store, folder
+
+    def run(self, *arguments: str) -> str:
+        command = [self._program, *arguments, "--store", self._store]
+        done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(map(str, command))}:\n{done.stderr[-2000:]}")
+        return done.stdout
+
+    def measure(self, *arguments: str) -> str:
+        """The fastest of three times, the bytes printed, and the memory of the process."""
+        command = [str(self._program), *arguments, "--store", self._store]
+        best, printed, memory = float("inf"), 0, 0
+        for _ in range(3):
+            begun = time.monotonic()
+            with tempfile.TemporaryFile() as out:
+                pid = os.posix_spawn(
+                    command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, out.fileno(), 1)]
+                )
+                _, status, usage = os.wait4(pid, 0)
+                if status != 0:
+                    sys.exit(f"{' '.join(command)} failed")
+                best = min(best, time.monotonic() - begun)
+                printed, memory = out.tell(), usage.ru_maxrss
+        return f"{best:.2f} s, {printed / 1e6:.1f} MB out, {memory / 1024:.0f} MB of memory"
+
+
+def main() -> None:
+    program = Path(sys.argv[1]).resolve()
+    runs, rollouts = (int(one) for one in [*sys.argv[2:], *["10000", "1000000"][len(sys.argv) - 2 :]])
+    server = os.environ["GEPA_TEST_POSTGRES"]
+    config = Path(__file__).resolve().parents[1] / "configs" / "heart_disease.toml"
+    database = Database(server)
+    with tempfile.TemporaryDirectory() as folder:
+        gepa = Gepa(program, f"{server}?schema={SCHEMA}", folder)
+        small = ["budget.max_rollouts=90", "dataset.split.train.count=10", "dataset.split.pareto.count=8"]
+        settings = [f"--set={one}" for one in [*small, "dataset.split.validation.count=6"]]
+        source = gepa.run("run", str(config), *settings).splitlines()[0]
+        print("| runs | database | `gepa runs --last 20` | `gepa show ID` by its first digits | `gepa show latest` |")
+        print("|---|---|---|---|---|")
+        there = 1
+        for step in [one for one in STEPS if one <= runs]:
+            database.copy_run(source, there, step - 1)
+            there = step
+            database.ask("VACUUM ANALYZE")
+            print(
+                f"| {step} | {database.size()} | {gepa.measure('runs', '--last', '20')} "
+                f"| {gepa.measure('show', source[:-4])} | {gepa.measure('show', 'latest')} |",
+                flush=True,
+            )
+        print("\n| rollouts of the run | database | `gepa show ID` | `export --what rollouts` | `export --what events` | `export --what stats` |")
+        print("|---|---|---|---|---|---|")
+        for step, count in enumerate([rollouts // 100, rollouts // 10, rollouts]):
+            number = runs + 1 + step
+            database.copy_run(source, number, number)
+            run = f"pl_{number:016x}"
+            database.lengthen(source, run, count)
+            database.ask("VACUUM ANALYZE")
+            exports = [gepa.measure("export", run, "--what", what) for what in ["rollouts", "events", "stats"]]
+            print(f"| {count} | {database.size()} | {gepa.measure('show', run)} | {' | '.join(exports)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
