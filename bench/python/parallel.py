@@ -18,6 +18,8 @@ from gepa.strategies.proposal_sampling import PxNSampling
 
 THREADS = 16
 SECONDS = 0.020
+#: Each setting but the slowest runs as often as this; the fastest run counts.
+TURNS = 4
 
 
 class Silent:
@@ -86,25 +88,33 @@ def main() -> None:
     metric_calls = int(sys.argv[1]) if len(sys.argv) > 1 else 1500
     print(f"{'setting':<42} {'seconds':>8} {'calls':>6} {'ms per call':>12}")
     with ThreadPoolExecutor(THREADS) as pool:
-        for name, module, adapter, options in (
-            ("upstream, adapter without threads", gepa, PlainAdapter(gepa.EvaluationBatch, None), {}),
-            ("upstream, adapter with 16 threads", gepa, Adapter(gepa.EvaluationBatch, pool), {}),
-            ("ours, the same adapter", gepa_engine, Adapter(gepa_engine.EvaluationBatch, pool), {}),
-            (
-                "ours, adapter without threads, parallel=16",
-                gepa_engine,
-                PlainAdapter(gepa_engine.EvaluationBatch, None),
-                {"parallel": THREADS},
-            ),
+        settings: tuple[tuple[str, Any, bool, bool, dict[str, Any]], ...] = (
+            ("upstream, adapter with 16 threads", gepa, True, True, {}),
+            ("ours, the same adapter", gepa_engine, True, True, {}),
+            ("ours, adapter without threads, parallel=16", gepa_engine, False, False, {"parallel": THREADS}),
             (
                 "ours, the same, schedule='free'",
                 gepa_engine,
-                PlainAdapter(gepa_engine.EvaluationBatch, None),
+                False,
+                False,
                 {"parallel": THREADS, "schedule": "free", "lags": (4, 4)},
             ),
-        ):
-            took = seconds(module, adapter, metric_calls, **options)
-            print(f"{name:<42} {took:>8.2f} {adapter.calls:>6} {took / adapter.calls * 1e3:>12.2f}", flush=True)
+            ("upstream, adapter without threads", gepa, False, False, {}),
+        )
+        least: dict[str, tuple[float, int]] = {}
+        # Settings take turns, so that what else runs on the machine meets all of them.
+        for turn in range(TURNS):
+            for name, module, has_threads, is_batched, options in settings:
+                if turn and module is gepa and not has_threads:
+                    continue
+                kind = Adapter if is_batched else PlainAdapter
+                adapter = kind(module.EvaluationBatch, pool if has_threads else None)
+                took = seconds(module, adapter, metric_calls, **options)
+                known = least.get(name)
+                if known is None or took / adapter.calls < known[0] / known[1]:
+                    least[name] = (took, adapter.calls)
+        for name, (took, calls) in least.items():
+            print(f"{name:<42} {took:>8.2f} {calls:>6} {took / calls * 1e3:>12.2f}", flush=True)
 
 
 if __name__ == "__main__":
