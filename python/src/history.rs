@@ -11,7 +11,6 @@ use crate::names::{id, key, stage_name};
 pub(crate) fn event<'py>(py: Python<'py>, event: &Event) -> PyResult<Option<Bound<'py, PyTuple>>> {
     let tuple = match &event.body {
         EventBody::Decision(one) if is_told(one) => decision(py, one, Told::Later)?,
-        EventBody::Decision(_) => return Ok(None),
         EventBody::Fact(Fact::RolloutSettled(settled) | Fact::RolloutRecalled(settled)) => {
             let (score, objectives, output, trace) = match &*settled.outcome {
                 Outcome::Scored(scored) => (
@@ -47,7 +46,7 @@ pub(crate) fn event<'py>(py: Python<'py>, event: &Event) -> PyResult<Option<Boun
             settled.reply.as_deref(),
         )
             .into_pyobject(py)?,
-        EventBody::Fact(_) => return Ok(None),
+        EventBody::Decision(_) | EventBody::Fact(_) => return Ok(None),
     };
     Ok(Some(tuple))
 }

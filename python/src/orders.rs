@@ -51,10 +51,10 @@ pub(crate) fn examples<'py>(
 }
 
 /// Numbers as a `range` where they follow each other, else as a list. A range is made in a fraction of the time.
-fn numbers<'py>(
-    py: Python<'py>,
+fn numbers(
+    py: Python<'_>,
     numbers: impl ExactSizeIterator<Item = u64> + Clone,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> PyResult<Bound<'_, PyAny>> {
     let first = numbers.clone().next().unwrap_or_default();
     let are_consecutive = numbers
         .clone()
