@@ -60,8 +60,8 @@ impl ConfiguredJobs {
     ) -> Result<PreparedJob, ConfigError> {
         task.check_models(&self.services.models)?;
         let connected = match &self.queue {
-            Some(queue) => task.connect_over(queue, &self.services).await?,
-            None => task.connect(&self.services).await?,
+            Some(queue) => Box::pin(task.connect_over(queue, &self.services)).await?,
+            None => Box::pin(task.connect(&self.services)).await?,
         };
         Ok(PreparedJob {
             config_body: task.config_body().clone(),
