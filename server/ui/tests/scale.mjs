@@ -73,7 +73,7 @@ try {
     await memory(page, "overview");
     await close();
   }
-  for (const [name, view, selector] of [["runs", "", ".vrow"], ["candidates", `run/${run}/candidates`, ".vbody .vrow"], ["lineage", `run/${run}/lineage`, "svg.lineage, .lineage svg, .lineage"], ["examples, cold", `run/${run}/examples`, ".grid canvas"], ["examples, warm", `run/${run}/examples`, ".grid canvas"], ["failures", `run/${run}/failures`, "h2"], ["slots", `run/${run}/slots`, "#slots"], ["reflections", `run/${run}/reflections`, "h2, .vrow"], ["a candidate", `run/${run}/candidate/9000`, "#blame, h2"]]) {
+  for (const [name, view, selector] of [["runs", "", ".vrow"], ["candidates", `run/${run}/candidates`, ".vbody .vrow"], ["lineage", `run/${run}/lineage`, "svg.lineage, .lineage svg, .lineage"], ["examples, cold", `run/${run}/examples`, ".grid canvas"], ["examples, warm", `run/${run}/examples`, ".grid canvas"], ["failures", `run/${run}/failures`, "h2"], ["slots", `run/${run}/slots`, "[data-slots]"], ["reflections", `run/${run}/reflections`, "h2, .vrow"], ["a candidate", `run/${run}/candidate/9000`, "#blame, h2"]]) {
     const { page, close } = await paint(name, `#/${view}`, selector);
     if (name === "candidates") {
       for (const column of ["Pareto", "Iteration", "Origin", "Tokens"]) await act(page, `candidates: sort by ${column}`, press(column)).catch((error) => say(`candidates: sort by ${column}`, error.message.split("\n")[0]));
