@@ -114,7 +114,7 @@ def main() -> None:
         full = first_over(lambda engines: at(engines)[place].share, 4 * given.engines)
         rows.append((full or 1e9, load, full))
     for _, load, full in sorted(rows, key=lambda row: row[0]):
-        where = f"{full} engines, {round(full * ratio)} workers" if full else f"above {4 * given.engines} engines"
+        where = f"{full} engine{'s' if full > 1 else ''}, {round(full * ratio)} workers" if full else f"above {4 * given.engines} engines"
         print(f"| {load.part} | {load.wanted:,.0f} {load.unit} | {load.carries:,.0f} | {load.share:,.2f} | {where} |")
 
 
