@@ -88,6 +88,7 @@ pub(crate) fn decisions(events: &[Value]) -> Vec<String> {
         "run_interrupted",
         "rollout_settled",
         "rollout_suspended",
+        "call_limits_noted",
         "reflection_settled",
     ];
     let is_fact = |event: &&Value| facts.iter().any(|kind| event["kind"] == *kind);

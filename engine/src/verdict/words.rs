@@ -1,7 +1,8 @@
 //! The words of a verdict.
 
-use gepa_statistics::{Comparison, Method};
+use gepa_statistics::{Comparison, Method, TwoWay};
 
+use super::cause::Cause;
 use super::evidence::{ComparedSet, Evidence};
 use super::statement::{Verdict, VerdictKind, WithExcluded};
 
@@ -54,7 +55,10 @@ pub(super) fn details(verdict: &Verdict) -> Vec<String> {
         lines.extend(corrections(found));
     }
     lines.extend(verdict.with_excluded.as_ref().map(excluded));
-    if let Some(spread) = &verdict.spread {
+    let is_a_cause = |cause: &Cause| matches!(cause, Cause::NothingDiffers { .. });
+    let is_said =
+        |spread: &TwoWay| spread.shows_no_difference() && verdict.causes.iter().any(is_a_cause);
+    if let Some(spread) = verdict.spread.as_ref().filter(|spread| !is_said(spread)) {
         lines.push(if spread.shows_no_difference() {
             format!(
                 "the {} candidates on the pareto set do not differ beyond noise (residual variance {:.3})",
