@@ -69,9 +69,9 @@ class _Counter:
         self.value = 0
         self._lock = threading.Lock()
 
-    def add(self, number: int) -> None:
+    def add_one(self) -> None:
         with self._lock:
-            self.value += number
+            self.value += 1
 
 
 def _wait(program: subprocess.Popen[bytes]) -> int:
@@ -94,7 +94,7 @@ def _accept(listener: socket.socket, token: str, function: Function, counted: _C
 def _answer(connection: socket.socket, token: str, function: Function, counted: _Counter) -> None:
     with connection, connection.makefile("rb") as reading, connection.makefile("wb") as writing:
         if hmac.compare_digest(reading.readline(len(token) + 1).rstrip(b"\n"), token.encode()):
-            counted.add(serve(function, reading, writing))
+            serve(function, reading, writing, counted.add_one)
 
 
 def _program() -> str:

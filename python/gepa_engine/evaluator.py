@@ -50,21 +50,21 @@ class Example:
 Function = Callable[[dict[str, str], Example], Any]
 
 
-def serve(function: Function, reading: IO[bytes], writing: IO[bytes]) -> int:
-    """Answers each rollout that comes in as a line, until the input ends. Returns how many were answered."""
-    wait, answered = Waiter(), 0
+def serve(function: Function, reading: IO[bytes], writing: IO[bytes], count: Callable[[], None] = lambda: None) -> None:
+    """Answers each rollout that comes in as a line, until the input ends. Calls `count` before each answer."""
+    wait = Waiter()
     _say(writing, {"protocol": 1})
     try:
         for line in reading:
             request = json.loads(line)
-            _say(writing, {"id": request["id"], **_answer(function, request, wait)})
-            answered += 1
+            answer = _answer(function, request, wait)
+            count()
+            _say(writing, {"id": request["id"], **answer})
     except (BrokenPipeError, ConnectionError):
         # The engine has given up on this rollout.
         pass
     finally:
         wait.close()
-    return answered
 
 
 def _answer(function: Function, request: dict[str, Any], wait: Waiter) -> dict[str, Any]:
