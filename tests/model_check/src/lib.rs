@@ -11,7 +11,7 @@
     unused_imports,
     reason = "no scenario needs every kind of limit"
 )]
-mod limiter;
+mod checked;
 mod scenarios;
 
 pub use scenarios::{

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::oneshot;
 
-use crate::limiter::{CallKind, Limiter, LimiterSettings, Outage, Permit, Report, RunQueue};
+use crate::checked::{CallKind, Limiter, LimiterSettings, Outage, Permit, Report, RunQueue};
 
 const LIMIT: usize = 2;
 const CALLS: usize = 4;
