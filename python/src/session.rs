@@ -1,6 +1,6 @@
 //! One run, as Python sees it.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use gepa_engine::{
     Candidate, Config, EvaluatorInfo, ExampleId, ExampleSets, FailureKind, Outcome, PromptTemplate,
@@ -26,8 +26,19 @@ type Tuple<'py> = Bound<'py, PyTuple>;
 /// A run that gives out orders and takes results.
 #[pyclass(module = "gepa_engine._native", frozen)]
 pub(crate) struct Session {
-    inner: Mutex<Inner>,
+    inner: Arc<Mutex<Inner>>,
     raised: Raised,
+    /// The process that has the threads behind the run.
+    process: u32,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // A forked child has a copy of the run without its threads, and their end would be waited for.
+        if std::process::id() != self.process {
+            std::mem::forget(Arc::clone(&self.inner));
+        }
+    }
 }
 
 struct Inner {
@@ -83,12 +94,13 @@ impl Session {
             .detach(|| runtime.block_on(open(steps)))
             .map_err(runtime_error)?;
         let session = Self {
-            inner: Mutex::new(Inner {
+            inner: Arc::new(Mutex::new(Inner {
                 run,
                 runtime,
                 resumed,
-            }),
+            })),
             raised,
+            process: std::process::id(),
         };
         session.check()?;
         Ok(session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 from pathlib import Path
@@ -64,6 +65,8 @@ def test_a_forked_child_runs_on_its_own_and_leaves_the_run_of_its_parent_alone(t
                 if child == 0:
                     # A child that raised would go on with the tests.
                     try:
+                        # It has none of the threads of the earlier run, which is garbage now.
+                        gc.collect()
                         optimized(run_dir=str(tmp_path / "child"))
                         os._exit(0)
                     finally:
@@ -71,7 +74,13 @@ def test_a_forked_child_runs_on_its_own_and_leaves_the_run_of_its_parent_alone(t
                 assert os.waitpid(child, 0)[1] == 0
             return super().evaluate(batch, candidate, capture_traces)
 
-    parent = optimized(Forking(), run_dir=str(tmp_path / "parent"))
+    gc.collect()
+    gc.disable()
+    try:
+        optimized(run_dir=str(tmp_path / "before"))
+        parent = optimized(Forking(), run_dir=str(tmp_path / "parent"))
+    finally:
+        gc.enable()
     alone = optimized()
     assert parent.val_aggregate_scores == alone.val_aggregate_scores
     of_child = gepa_engine.Run(str(tmp_path / "child")).columns("candidates")["mean_score"]
