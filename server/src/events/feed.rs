@@ -127,53 +127,34 @@ impl Feed {
         Ok(points[points.len().saturating_sub(limit)..].to_vec())
     }
 
-    /// Reads and folds all new journal events. Two pages are read, at the same time, while those before
-    /// them are folded.
+    /// Reads and folds all new journal events. Folds one page while the next is read.
     async fn catch_up(self: &Arc<Self>) -> Result<(), StoreError> {
         let Some(mut last) = self.position() else {
             return Ok(());
         };
-        let mut pages = vec![self.store.events(&self.job, last, PAGE).await?];
-        loop {
-            let read: usize = pages.iter().map(Vec::len).sum();
-            let is_full = pages.last().is_some_and(|page| page.len() == PAGE);
-            if read < FEW {
-                for page in &pages {
-                    self.take_in(page);
-                }
-                return Ok(());
+        let mut page = self.store.events(&self.job, last, PAGE).await?;
+        while let Some(end) = page.last() {
+            last = end.seq;
+            let is_full = page.len() == PAGE;
+            if page.len() < FEW {
+                self.take_in(&page);
+                break;
             }
-            // Events are numbered without gaps.
-            last = Seq(last.0 + read as u64);
             let feed = Arc::clone(self);
-            let fold = run_cpu(move || {
-                for page in &pages {
-                    feed.take_in(page);
-                }
-            });
+            let fold = run_cpu(move || feed.take_in(&page));
             if !is_full {
                 fold.await;
-                return Ok(());
+                break;
             }
-            let further = Seq(last.0 + PAGE as u64);
-            let (next, further, folded) = tokio::join!(
-                self.store.events(&self.job, last, PAGE),
-                self.store.events(&self.job, further, PAGE),
-                fold
-            );
+            let (next, folded) = tokio::join!(self.store.events(&self.job, last, PAGE), fold);
             if folded.is_none() {
-                // The pages were not folded, so later pages do not connect. The next request reads
-                // them again.
-                return Ok(());
+                // The page was not folded, so later pages do not connect. The next request reads it
+                // again.
+                break;
             }
-            let next = next?;
-            // A journal may grow between the two reads, so the second counts only after a full page.
-            pages = if next.len() == PAGE {
-                vec![next, further?]
-            } else {
-                vec![next]
-            };
+            page = next?;
         }
+        Ok(())
     }
 
     /// The last journal event folded; `None` if the job's last event has been folded.
