@@ -33,10 +33,10 @@ pub(crate) fn write(
     let sizes: BTreeSet<(usize, u64)> = rows.iter().map(|row| size(&row.cell)).collect();
     writeln!(
         out,
-        "| V | rollouts | policy | worlds | true score | minus `{}`, 95 % | won / lost | reported minus true | rollouts used | accepted | reflections |",
+        "| V | rollouts | policy | worlds | true score | minus `{}`, 95 % | won / lost | reported minus true | rollouts used | accepted | reflections | tokens |",
         policies[0]
     )?;
-    writeln!(out, "|---|---|---|---|---|---|---|---|---|---|---|")?;
+    writeln!(out, "|---|---|---|---|---|---|---|---|---|---|---|---|")?;
     for wanted in sizes {
         for policy in policies {
             let of = |name: &str| -> BTreeMap<Place, &Row> {
@@ -54,7 +54,7 @@ pub(crate) fn write(
             };
             writeln!(
                 out,
-                "| {} | {} | {policy} | {} | {:.1} | {} | {:+.1} | {:.0} | {:.1} | {:.0} |",
+                "| {} | {} | {policy} | {} | {:.1} | {} | {:+.1} | {:.0} | {:.1} | {:.0} | {:.0} |",
                 wanted.0,
                 wanted.1,
                 paired.places,
@@ -68,6 +68,7 @@ pub(crate) fn write(
                 mean(|row| row.rollouts as f64),
                 mean(|row| row.accepted as f64),
                 mean(|row| row.reflections as f64),
+                mean(|row| row.tokens as f64),
             )?;
         }
     }
