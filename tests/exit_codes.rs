@@ -13,7 +13,7 @@ fn a_budget_below_one_proposal_is_refused_with_the_numbers() {
     let small = ["--set", "budget.max_rollouts=20"];
     let expected = "error: a budget of 20 rollouts cannot afford one proposal: 56 are the least \
         (12 to score the seed, 24 for one proposal, 20 for the final validation); \
-        raise `budget.max_rollouts` or shrink the example sets\n";
+        raise `budget.max_rollouts`, lower `validation.top_k`, or shrink the example sets\n";
     for command in [
         &["run", "config.toml", "--plan"][..],
         &["run", "config.toml"],
@@ -32,6 +32,26 @@ fn a_budget_below_one_proposal_is_refused_with_the_numbers() {
         plan.contains("rollouts                            56"),
         "{plan}"
     );
+}
+
+#[test]
+fn a_plan_validates_no_more_candidates_than_proposals_can_give() {
+    let workspace = Workspace::with_rulebook();
+    let set = [
+        "run",
+        "config.toml",
+        "--plan",
+        "--set",
+        "validation.top_k=3",
+        "--set",
+        "budget.max_iterations=1",
+    ];
+    let plan = workspace.succeed(&set);
+    let line = format!(
+        "{:<22}{:>16}{:>16}{:>16}\n",
+        "  of them validation", 20, 20, 40
+    );
+    assert!(plan.contains(&line), "{plan}");
 }
 
 #[test]

@@ -121,8 +121,8 @@ pub(crate) fn notes_on_rows(dataset: &Dataset, sets: &ExampleSets) -> Vec<Proble
                     .collect();
                 if !pairs.is_empty() {
                     let text = format!(
-                        "has {} rows {how} in `{other}` as well: {}",
-                        pairs.len(),
+                        "has {} {how} in `{other}` as well: {}",
+                        rows(pairs.len()),
                         shown(&pairs)
                     );
                     notes.push(Problem::new(format!("dataset.split.{name}"), text));
@@ -141,13 +141,17 @@ pub(crate) fn notes_on_rows(dataset: &Dataset, sets: &ExampleSets) -> Vec<Proble
             .map(|(one, other)| (other, one))
             .collect();
         let text = format!(
-            "has {} rows with the inputs of another and a different answer: {}",
-            pairs.len(),
+            "has {} with the inputs of another and a different answer: {}",
+            rows(pairs.len()),
             shown(&pairs)
         );
         notes.push(Problem::new("dataset", text));
     }
     notes
+}
+
+fn rows(count: usize) -> String {
+    format!("{count} row{}", if count == 1 { "" } else { "s" })
 }
 
 fn shown(pairs: &[(&ExampleId, &ExampleId)]) -> String {

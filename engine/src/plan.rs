@@ -57,6 +57,7 @@ pub struct PlanRow {
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     rollouts: Option<u64>,
+    validation: u64,
     proposals: Option<u64>,
     reflection_calls: Option<u64>,
 }
@@ -69,7 +70,7 @@ impl Plan {
         let budget = &config.settings().budget;
         let row = |count: Count, spent: [Option<u64>; 2]| PlanRow {
             rollouts: count.rollouts,
-            validation_rollouts: config.validation_rollouts(),
+            validation_rollouts: count.validation,
             proposals: count.proposals,
             reflection_calls: count.reflection_calls,
             tokens: spent[0],
@@ -99,8 +100,18 @@ impl Plan {
         };
         let components = config.seed().components().len();
         let calls_each = config.settings().search.components.most(components) as u64;
+        let set_aside = config.validation_rollouts();
+        let covers_rollouts = budget
+            .max_rollouts
+            .is_none_or(|limit| limit >= config.floor_rollouts());
+        // A limit has to cover what is set aside. Within the limit, what is bought counts.
+        let validation = match covers_rollouts {
+            false => set_aside,
+            true => validation(config, config.generation_reflections()),
+        };
         let least = Count {
-            rollouts: Some(config.floor_rollouts()),
+            rollouts: Some(config.floor_rollouts() - set_aside + validation),
+            validation,
             proposals: Some(config.generation_size()),
             reflection_calls: Some(calls_each * config.generation_reflections()),
         };
@@ -126,9 +137,6 @@ impl Plan {
             _ => most.cost_usd,
         };
         let refusal = refusal(&floor, budget.max_tokens, budget.max_cost_usd);
-        let covers_rollouts = budget
-            .max_rollouts
-            .is_none_or(|limit| limit >= config.floor_rollouts());
         let [floor, likely, most] = ascending(floor, likely, most);
         Self {
             floor,
@@ -165,7 +173,7 @@ fn refusal(floor: &PlanRow, max_tokens: Option<u64>, max_cost: Option<f64>) -> O
 /// The most proposals that the limits are likely to allow. `fits` says whether tokens and money do.
 fn expected(config: &Config, calls_each: u64, fits: impl Fn(Count) -> bool) -> Count {
     let budget = &config.settings().budget;
-    let fixed = config.first_order() + config.validation_rollouts();
+    let set_aside = config.first_order() + config.validation_rollouts();
     // The parent's minibatch and the row of pareto scores are shared by all hypotheses of a reflection.
     let (hypotheses, shared) = (config.hypotheses(), config.hypotheses() as f64);
     let minibatch = f64::from(config.settings().search.minibatch_size);
@@ -174,16 +182,26 @@ fn expected(config: &Config, calls_each: u64, fits: impl Fn(Count) -> bool) -> C
     let proposals = [
         budget
             .max_rollouts
-            .map(|limit| (limit.saturating_sub(fixed) as f64 / per_proposal) as u64),
+            .map(|limit| (limit.saturating_sub(set_aside) as f64 / per_proposal) as u64),
         budget.max_iterations,
         budget
             .max_reflection_calls
             .map(|calls| calls / calls_each.max(1) * hypotheses),
     ];
-    let count_of = |proposals: Option<u64>| Count {
-        rollouts: proposals.map(|count| fixed + (count as f64 * per_proposal) as u64),
-        proposals,
-        reflection_calls: proposals.map(|count| count.div_ceil(hypotheses) * calls_each),
+    let count_of = |proposals: Option<u64>| {
+        let accepted = proposals.map_or(u64::MAX, |count| {
+            // At most one text of a reflection is accepted, the best that passes.
+            let one_passes = 1.0 - (1.0 - LIKELY_ACCEPTANCE).powf(shared);
+            (one_passes * count.div_ceil(hypotheses) as f64).round() as u64
+        });
+        let validation = validation(config, accepted);
+        let fixed = config.first_order() + validation;
+        Count {
+            rollouts: proposals.map(|count| fixed + (count as f64 * per_proposal) as u64),
+            validation,
+            proposals,
+            reflection_calls: proposals.map(|count| count.div_ceil(hypotheses) * calls_each),
+        }
     };
     let by_numbers = proposals.into_iter().flatten().min();
     let is_limited = budget.max_tokens.is_some() || budget.max_cost_usd.is_some();
@@ -213,6 +231,14 @@ fn likely_row(config: &Config) -> f64 {
     }
 }
 
+/// Rollouts of the final scoring: the seed's, and those of the best of so many accepted candidates.
+fn validation(config: &Config, accepted: u64) -> u64 {
+    let best = accepted
+        .max(1)
+        .min(config.settings().validation.top_k.into());
+    (1 + best) * config.sets().validation.len() as u64
+}
+
 fn largest(config: &Config, calls_each: u64) -> Count {
     let budget = &config.settings().budget;
     let fixed = config.first_order() + config.validation_rollouts();
@@ -235,6 +261,7 @@ fn largest(config: &Config, calls_each: u64) -> Count {
     let calls = proposals.map(|count| count.div_ceil(hypotheses) * calls_each * attempts);
     Count {
         rollouts: min_of(budget.max_rollouts, by_iterations),
+        validation: config.validation_rollouts(),
         proposals,
         reflection_calls: min_of(budget.max_reflection_calls, calls),
     }
@@ -251,6 +278,7 @@ fn ascending(mut floor: PlanRow, mut likely: PlanRow, most: PlanRow) -> [PlanRow
         };
     }
     in_order!(rollouts, proposals, reflection_calls, tokens, cost_usd);
+    likely.validation_rollouts = likely.validation_rollouts.max(floor.validation_rollouts);
     [floor, likely, most]
 }
 

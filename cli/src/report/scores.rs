@@ -12,9 +12,6 @@ use crate::format::{CONFIDENCE, difference, estimate, score};
 /// The scores of a candidate on a set, and the mean with which it is compared.
 type Scored = (Vec<Option<f64>>, Option<f64>);
 
-/// What is said of examples without a score where every example was run.
-const FAILED: &str = "failed and are not part of the mean";
-
 /// Writes both comparisons.
 pub(super) fn write_comparison(
     out: &mut dyn Write,
@@ -30,12 +27,7 @@ pub(super) fn write_comparison(
     writeln!(out, "\npareto set ({} examples)", run.pareto.len())?;
     match (pareto(baseline), pareto(best)) {
         (Some(before), Some(after)) => {
-            let missing = if run.summary.rows_grow {
-                "were not run, or failed, and are not part of the mean"
-            } else {
-                FAILED
-            };
-            write_set(out, &before, &after, is_same(baseline, best), missing)?;
+            write_set(out, &before, &after, is_same(baseline, best), missing(run))?;
         }
         _ => writeln!(out, "  not scored: {}", why_unscored(run))?,
     }
@@ -50,9 +42,17 @@ pub(super) fn write_comparison(
     )?;
     match (held_out(baseline), held_out(best)) {
         (Some(before), Some(after)) => {
-            write_set(out, &before, &after, is_same(baseline, best), FAILED)
+            write_set(out, &before, &after, is_same(baseline, best), missing(run))
         }
         _ => writeln!(out, "  not run: {}", why_unvalidated(run)),
+    }
+}
+
+/// What is said of examples without a score. A limit can end a set early, and rows of pareto scores may grow.
+fn missing(run: &RunRow) -> &'static str {
+    match run.summary.counters.failed_rollouts {
+        0 => "were not run and are not part of the mean",
+        _ => "were not run, or failed, and are not part of the mean",
     }
 }
 

@@ -52,7 +52,7 @@ fn rows_that_are_almost_the_same_are_named() {
         notes.collect::<Vec<_>>().join(" ")
     });
     let notes: Vec<String> = notes.collect();
-    let named = |note: &&String| note.contains("has 1 rows with almost the inputs of a row in");
+    let named = |note: &&String| note.contains("has 1 row with almost the inputs of a row in");
     assert!(notes.iter().any(|note| named(&note)), "{notes:?}");
     assert!(notes.iter().any(String::is_empty), "{notes:?}");
 }

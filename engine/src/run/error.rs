@@ -17,7 +17,7 @@ pub enum RunError {
     #[error(
         "a budget of {limit} rollouts cannot afford one proposal: {floor} are the least \
          ({seed} to score the seed, {proposal} for one proposal, {validation} for the final validation); \
-         raise `budget.max_rollouts` or shrink the example sets"
+         raise `budget.max_rollouts`, lower `validation.top_k`, or shrink the example sets"
     )]
     BudgetTooSmall {
         /// Rollouts allowed.
