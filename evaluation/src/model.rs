@@ -62,6 +62,10 @@ pub struct Message {
     pub role: String,
     /// The text.
     pub content: String,
+    /// Bytes at the beginning of the text with which later calls begin as well; a provider that caches what it
+    /// is told to is told. Not stored.
+    #[serde(skip)]
+    pub shared_prefix: usize,
 }
 
 impl Message {
@@ -70,6 +74,7 @@ impl Message {
         Self {
             role: role.into(),
             content: content.into(),
+            shared_prefix: 0,
         }
     }
 }

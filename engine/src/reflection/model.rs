@@ -97,7 +97,9 @@ impl ModelProposer {
                 request(proposal.texts)
             });
         }
-        vec![Message::new("user", prompt)]
+        let mut message = Message::new("user", prompt);
+        message.shared_prefix = template.fixed_prefix();
+        vec![message]
     }
 
     /// Whether the new text is to be written as edits of the present one.

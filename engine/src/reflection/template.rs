@@ -117,6 +117,14 @@ needed. Put them, and nothing else, inside one ``` block."
         }
     }
 
+    /// Bytes with which every prompt of this template begins.
+    pub(crate) fn fixed_prefix(&self) -> usize {
+        match self.parts.first() {
+            Some(Part::Text(text)) => text.len(),
+            _ => 0,
+        }
+    }
+
     fn fill(&self, component: &str, current_text: &str, examples: &str) -> String {
         self.parts
             .iter()
@@ -157,6 +165,7 @@ mod tests {
     #[test]
     fn what_is_put_in_is_never_searched_for_placeholders() {
         let template = Template::parse("A <curr_param> B <side_info> C <component>").unwrap();
+        assert_eq!(template.fixed_prefix(), "A ".len());
         let rendered = template.render("name", "<side_info>", &record_list("<curr_param>"), 10_000);
         assert_eq!(
             rendered,

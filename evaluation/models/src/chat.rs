@@ -202,6 +202,20 @@ impl LanguageModel for ChatModel {
     }
 }
 
+/// A message whose shared beginning is marked for the provider's cache.
+fn marked(message: &Message) -> Value {
+    match message.content.split_at_checked(message.shared_prefix) {
+        None | Some(("", _)) => json!(message),
+        Some((shared, rest)) => json!({
+            "role": message.role,
+            "content": [
+                {"type": "text", "text": shared, "cache_control": {"type": "ephemeral"}},
+                {"type": "text", "text": rest},
+            ],
+        }),
+    }
+}
+
 impl ChatModel {
     /// The body that asks this model to complete `messages`, with everything its settings say.
     pub fn request_body(&self, messages: &[Message]) -> Value {
@@ -214,7 +228,12 @@ impl ChatModel {
         ];
         let mut body = Map::new();
         body.insert("model".to_owned(), json!(settings.model));
-        body.insert("messages".to_owned(), json!(messages));
+        let messages: Vec<Value> = if self.endpoint.dialect.takes_cache_marks() {
+            messages.iter().map(marked).collect()
+        } else {
+            messages.iter().map(|message| json!(message)).collect()
+        };
+        body.insert("messages".to_owned(), Value::Array(messages));
         for (name, value) in optional {
             if let Some(value) = value {
                 body.insert(name.to_owned(), value);

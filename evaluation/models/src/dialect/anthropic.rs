@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::chat::{Chat, laid_over};
+use super::chat::{Chat, Turn, laid_over};
 use super::native::{Native, count, finish_of, usage_of};
 use crate::reply::Said;
 use crate::settings::ASSUMED_COMPLETION_TOKENS;
@@ -30,9 +30,19 @@ pub(super) fn request(chat: Chat) -> Value {
     body["messages"] = chat
         .turns
         .iter()
-        .map(|(role, text)| json!({"role": role, "content": text}))
+        .map(|turn| json!({"role": turn.role, "content": content(turn)}))
         .collect();
     laid_over(body, chat.rest)
+}
+
+fn content(turn: &Turn) -> Value {
+    match turn.halves() {
+        None => json!(turn.text),
+        Some((marked, rest)) => json!([
+            {"type": "text", "text": marked, "cache_control": {"type": "ephemeral"}},
+            {"type": "text", "text": rest},
+        ]),
+    }
 }
 
 pub(super) fn read(reply: &Value) -> Option<Native> {

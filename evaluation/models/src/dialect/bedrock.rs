@@ -2,15 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::chat::{Chat, laid_over};
+use super::chat::{Chat, Turn, laid_over};
 use super::native::{Native, count, finish_of, usage_of};
 
 pub(super) fn request(chat: Chat) -> Value {
     let settings = chat.sampling(["temperature", "topP", "maxTokens", "stopSequences"]);
+    let takes_marks = takes_cache_points(&chat.model);
     let messages: Vec<Value> = chat
         .turns
         .iter()
-        .map(|(role, text)| json!({"role": role, "content": [{"text": text}]}))
+        .map(|turn| json!({"role": turn.role, "content": content(turn, takes_marks)}))
         .collect();
     let mut body = json!({"messages": messages});
     if !chat.system.is_empty() {
@@ -19,7 +20,7 @@ pub(super) fn request(chat: Chat) -> Value {
             .iter()
             .map(|text| json!({"text": text}))
             .collect();
-        if takes_cache_points(&chat.model) {
+        if takes_marks {
             // The system prompt is equal for all rollouts of a candidate; cached tokens cost a tenth.
             system.push(json!({"cachePoint": {"type": "default"}}));
         }
@@ -29,6 +30,15 @@ pub(super) fn request(chat: Chat) -> Value {
         body["inferenceConfig"] = Value::Object(settings);
     }
     laid_over(body, chat.rest)
+}
+
+fn content(turn: &Turn, takes_marks: bool) -> Value {
+    match turn.halves().filter(|_| takes_marks) {
+        None => json!([{"text": turn.text}]),
+        Some((marked, rest)) => {
+            json!([{"text": marked}, {"cachePoint": {"type": "default"}}, {"text": rest}])
+        }
+    }
 }
 
 /// Whether a model takes marks for the provider's cache. The others refuse a request that has one, so

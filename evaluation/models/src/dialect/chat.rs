@@ -5,13 +5,53 @@ use serde_json::{Map, Value};
 use super::protocol::Dialect;
 use crate::reply::Said;
 
+/// Providers cache no shorter beginning than 1 024 tokens, which are about four bytes each.
+const SHORTEST_CACHED_BYTES: usize = 4_096;
+
+/// A message that is not the system's.
+pub(super) struct Turn {
+    pub(super) role: String,
+    pub(super) text: String,
+    /// Bytes of the text up to the last mark for the provider's cache.
+    marked: usize,
+}
+
+impl Turn {
+    fn of(role: &str, content: Option<&Value>) -> Self {
+        let parts = content
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
+        let is_marked = |part: &Value| part.get("cache_control").is_some();
+        let marked = parts.iter().rposition(is_marked).map_or(0, |last| {
+            Said::of_content(&Value::from(&parts[..=last])).text.len()
+        });
+        Self {
+            role: role.to_owned(),
+            text: text_of(content),
+            marked,
+        }
+    }
+
+    /// The text before and after the mark for the provider's cache, where there is a mark and enough text for it.
+    pub(super) fn halves(&self) -> Option<(&str, &str)> {
+        let is_long = self.marked >= SHORTEST_CACHED_BYTES;
+        is_long
+            .then(|| self.text.split_at_checked(self.marked))
+            .flatten()
+    }
+}
+
+fn text_of(content: Option<&Value>) -> String {
+    content.map(Said::of_content).unwrap_or_default().text
+}
+
 /// The messages and settings of a chat completions request that dialects translate.
 pub(super) struct Chat {
     pub(super) model: String,
     /// The texts of the system messages.
     pub(super) system: Vec<String>,
-    /// The other messages, by role and text.
-    pub(super) turns: Vec<(String, String)>,
+    /// The other messages.
+    pub(super) turns: Vec<Turn>,
     pub(super) temperature: Option<Value>,
     pub(super) top_p: Option<Value>,
     pub(super) max_tokens: Option<Value>,
@@ -59,14 +99,10 @@ impl Chat {
             .into_iter()
             .flatten()
         {
-            let text = message
-                .get("content")
-                .map(Said::of_content)
-                .unwrap_or_default()
-                .text;
+            let content = message.get("content");
             match message.get("role").and_then(Value::as_str) {
-                Some("system" | "developer") => system.push(text),
-                Some(role @ ("user" | "assistant")) => turns.push((role.to_owned(), text)),
+                Some("system" | "developer") => system.push(text_of(content)),
+                Some(role @ ("user" | "assistant")) => turns.push(Turn::of(role, content)),
                 role => {
                     let role = role.unwrap_or("none");
                     return Err(format!(
@@ -78,7 +114,8 @@ impl Chat {
         }
         if turns.is_empty() {
             // Every native protocol wants a message to answer.
-            turns.extend(system.pop().map(|text| ("user".to_owned(), text)));
+            let last = system.pop().map(Value::from);
+            turns.extend(last.map(|text| Turn::of("user", Some(&text))));
         }
         Ok(Self {
             model: model.unwrap_or_default(),

@@ -13,9 +13,13 @@ pub(super) fn request(chat: Chat) -> Value {
     let contents: Vec<Value> = chat
         .turns
         .iter()
-        .map(|(role, text)| {
-            let role = if role == "assistant" { "model" } else { "user" };
-            json!({"role": role, "parts": [{"text": text}]})
+        .map(|turn| {
+            let role = if turn.role == "assistant" {
+                "model"
+            } else {
+                "user"
+            };
+            json!({"role": role, "parts": [{"text": turn.text}]})
         })
         .collect();
     let mut body = json!({"contents": contents});

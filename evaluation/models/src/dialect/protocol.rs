@@ -17,14 +17,15 @@ pub enum Dialect {
     ChatCompletions,
     /// OpenAI's responses, which some of its models insist on.
     Responses,
-    /// Anthropic's messages. The system prompt is marked for the provider's cache.
+    /// Anthropic's messages. The system prompt and the fixed beginning of a reflection prompt are marked for the
+    /// provider's cache.
     Anthropic,
     /// Gemini's `generateContent`.
     Gemini,
     /// Chat completions of a deployment at Azure; the model is the name of the deployment.
     Azure,
-    /// Bedrock's `Converse`, signed with the keys of the environment. The system prompt is marked for
-    /// the provider's cache where the model takes such marks.
+    /// Bedrock's `Converse`, signed with the keys of the environment. The same parts are marked for the
+    /// provider's cache where the model takes such marks.
     Bedrock,
 }
 
@@ -44,6 +45,11 @@ impl Dialect {
     /// Whether requests and replies are those of chat completions, streams included.
     pub(crate) fn is_chat_completions(self) -> bool {
         matches!(self, Self::ChatCompletions | Self::Azure)
+    }
+
+    /// Whether a message may say which beginning of it the provider shall cache.
+    pub(crate) fn takes_cache_marks(self) -> bool {
+        matches!(self, Self::Anthropic | Self::Bedrock)
     }
 
     /// The path after the base URL.

@@ -16,7 +16,7 @@ pub(super) fn request(chat: Chat) -> Value {
         .iter()
         .map(|text| json!({"role": "system", "content": text}));
     let turns = chat.turns.iter();
-    let turns = turns.map(|(role, text)| json!({"role": role, "content": text}));
+    let turns = turns.map(|turn| json!({"role": turn.role, "content": turn.text}));
     body["input"] = system.chain(turns).collect();
     // The provider need not keep the conversation.
     body["store"] = json!(false);

@@ -232,6 +232,22 @@ fn bedrock_marks_the_system_prompt_for_the_cache_where_the_model_takes_marks() {
         assert_eq!(system(model), marked, "{model}");
     }
     let plain = json!([{"text": "Be brief."}]);
+    let long = "fixed ".repeat(1_000);
+    let parts = json!([
+        {"type": "text", "text": long, "cache_control": {"type": "ephemeral"}},
+        {"type": "text", "text": "rest"},
+    ]);
+    let content = |model: &str| {
+        let chat = json!({"model": model, "messages": [{"role": "user", "content": parts}]});
+        Dialect::Bedrock.request(&chat).unwrap()["messages"][0]["content"].clone()
+    };
+    let point = json!({"cachePoint": {"type": "default"}});
+    assert_eq!(
+        content("anthropic.claude-haiku-4-5-20251001-v1:0"),
+        json!([{"text": long}, point, {"text": "rest"}])
+    );
+    let whole = json!([{"text": format!("{long}rest")}]);
+    assert_eq!(content("anthropic.claude-v2:1"), whole);
     for model in [
         "anthropic.claude-3-haiku-20240307-v1:0",
         "anthropic.claude-3-5-sonnet-20240620-v1:0",

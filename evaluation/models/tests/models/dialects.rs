@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gepa_evaluation::{LanguageModel, ModelErrorKind, Purpose};
+use gepa_evaluation::{ChatRequest, LanguageModel, Message, ModelErrorKind, Purpose};
 use gepa_models::{
     ChatModel, Dialect, Environment, ModelSettings, Models, ProviderSettings, Spending,
 };
@@ -66,6 +66,34 @@ async fn anthropic_is_asked_in_messages_and_its_cache_is_priced() {
     assert_eq!(call.header("anthropic-version"), Some("2023-06-01"));
     assert_eq!(call.header("authorization"), None);
     assert_eq!(call.body["system"][0]["cache_control"]["type"], "ephemeral");
+}
+
+#[tokio::test]
+async fn a_long_beginning_that_calls_share_is_marked_for_the_cache() {
+    let server = replying(&anthropic_reply()).await;
+    let model = connected(&server, "anthropic", None);
+    let fixed = "Everything about the task. ".repeat(200);
+    for (prefix, parts) in [(fixed.len(), 2), (100, 0), (0, 0)] {
+        let mut message = Message::new("user", format!("{fixed}These examples: 1, 2."));
+        message.shared_prefix = prefix;
+        let messages = vec![message];
+        let purpose = Purpose::Reflection;
+        model
+            .complete(ChatRequest { messages, purpose })
+            .await
+            .unwrap();
+        let ledger = server.ledger();
+        let content = &ledger.recent.last().unwrap().body["messages"][0]["content"];
+        assert_eq!(content.as_array().map_or(0, Vec::len), parts, "{prefix}");
+        if parts > 0 {
+            assert_eq!(content[0]["text"], fixed);
+            assert_eq!(content[0]["cache_control"]["type"], "ephemeral");
+            assert_eq!(
+                content[1],
+                json!({"type": "text", "text": "These examples: 1, 2."})
+            );
+        }
+    }
 }
 
 #[tokio::test]
