@@ -196,7 +196,20 @@ fn all_of(
     let task = kind.task(seed, &wanted.datasets)?;
     let count = todo.len();
     for (cell, policy) in todo {
-        let row = run::run(cell, &task, policy, validation)?;
+        let tokens = policy.tokens_of.as_ref().map(|name| {
+            let policy = name.clone();
+            let used = results.tokens(&Cell {
+                policy,
+                ..cell.clone()
+            });
+            used.filter(|used| *used > 0).ok_or_else(|| {
+                format!(
+                    "{} needs a run of `{name}` whose tokens are known",
+                    cell.policy
+                )
+            })
+        });
+        let row = run::run(cell, &task, policy, validation, tokens.transpose()?)?;
         results.add(&row).map_err(|error| error.to_string())?;
     }
     Ok(count)

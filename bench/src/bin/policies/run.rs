@@ -46,18 +46,26 @@ pub(crate) struct Row {
     pub(crate) better: Option<bool>,
 }
 
-/// Runs a cell.
+/// Where tokens are the limit, a run may take this many times the rollouts of the budget.
+const MOST_TIMES_BUDGET: u64 = 10;
+
+/// Runs a cell; with `tokens`, within that many tokens instead of the budget's rollouts.
 pub(crate) fn run(
     cell: Cell,
     task: &Task,
     policy: &Policy,
     validation: usize,
+    tokens: Option<u64>,
 ) -> Result<Row, String> {
     let mut settings = policy.settings(cell.seed, cell.budget)?;
     // The final scoring is paid for beside the budget that is compared.
     settings.validation.top_k = u32::from(validation > 0);
     let final_scoring = 2 * validation as u64;
     settings.budget.max_rollouts = Some(cell.budget + final_scoring);
+    if let Some(tokens) = tokens {
+        settings.budget.max_tokens = Some(tokens);
+        settings.budget.max_rollouts = Some(MOST_TIMES_BUDGET * cell.budget + final_scoring);
+    }
     let pareto = policy.first.unwrap_or(cell.pareto).min(cell.pareto);
     let runtime = Builder::new_current_thread().enable_time().build();
     let runtime = runtime.map_err(|error| error.to_string())?;

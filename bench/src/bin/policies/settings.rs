@@ -11,6 +11,7 @@ const REFERENCE: &str = "search.evaluation=full run.gate_lag=1 run.pareto_lag=1 
 /// What `$growing` stands for: rows that grow, also one proposal at a time.
 const GROWING: &str = "search.evaluation=growing run.gate_lag=1 run.pareto_lag=1 run.speculate=off";
 const FIRST: &str = "pareto.first";
+const TOKENS_OF: &str = "tokens.of";
 
 /// Named settings.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Policy {
     pub(crate) name: String,
     /// Uses that many of the pareto examples; all if absent.
     pub(crate) first: Option<usize>,
+    /// Is limited to the tokens that this policy used.
+    pub(crate) tokens_of: Option<String>,
     overrides: Vec<(String, Value)>,
 }
 
@@ -38,6 +41,7 @@ impl Policy {
         let mut policy = Self {
             name: name.to_owned(),
             first: None,
+            tokens_of: None,
             overrides: Vec::new(),
         };
         for word in keys.split_whitespace() {
@@ -47,6 +51,10 @@ impl Policy {
             if key == FIRST {
                 let first = value.parse();
                 policy.first = Some(first.map_err(|_| format!("`{value}` is no number"))?);
+                continue;
+            }
+            if key == TOKENS_OF {
+                policy.tokens_of = Some(value.to_owned());
                 continue;
             }
             let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
