@@ -187,11 +187,26 @@ fn a_wrong_variable_is_named() {
 }
 
 #[test]
-fn speculation_that_depends_on_timing_is_refused_under_the_ordered_schedule() {
+fn values_that_were_removed_are_named_with_those_that_exist() {
     check(
         "max_concurrent = 8",
         "max_concurrent = 8\nspeculate = \"likely\"",
-        "config.toml:5: `run.speculate` cannot be `likely` under the ordered schedule, since what it spends \
-         depends on timing; write `decided`, or set `run.schedule = \"free\"`",
+        "config.toml:5: `run.speculate` no longer takes `likely`, since no measurement showed a gain over `off`; \
+         write `off` or `decided`. A \
+         run that began with it can be shown and exported, but only builds of commit a7b7752 and before resume or \
+         replay it (`gepa --version` names the commit)",
+    );
+    check(
+        "max_concurrent = 8",
+        "max_concurrent = 8\nstale_children = \"regate\"",
+        "config.toml:5: `run.stale_children` no longer takes `regate`, since no measurement showed a gain over \
+         `keep`; write `keep` or `drop`. A \
+         run that began with it can be shown and exported, but only builds of commit a7b7752 and before resume or \
+         replay it (`gepa --version` names the commit)",
+    );
+    check(
+        "max_concurrent = 8",
+        "max_concurrent = 8\nspeculate = \"sometimes\"",
+        "config.toml:5: `run.speculate` has a wrong value: unknown variant `sometimes`, expected one of `off`, `decided`",
     );
 }

@@ -49,6 +49,18 @@ impl Former {
     /// Checks that every answer equals that of the former version.
     #[track_caller]
     fn check(&self, expected: &Value) {
+        self.check_readable(expected);
+        let replayed = self.workspace.succeed(&["replay", "latest"]);
+        let (facts, decisions) = (
+            &expected["replay"]["facts"],
+            &expected["replay"]["decisions"],
+        );
+        let again = format!("{facts} facts give the {decisions} recorded decisions again");
+        assert!(replayed.contains(&again), "{again}: {replayed}");
+    }
+
+    #[track_caller]
+    fn check_readable(&self, expected: &Value) {
         let run = expected["run_id"].as_str().unwrap();
         let shown = self.workspace.succeed(&["show", run]);
         assert!(shown.contains(run), "{shown}");
@@ -62,13 +74,6 @@ impl Former {
         assert_covers(&best, &expected["best"], "best");
         let doctor = self.workspace.succeed(&["doctor"]);
         assert!(doctor.contains("nothing wrong"), "{doctor}");
-        let replayed = self.workspace.succeed(&["replay", "latest"]);
-        let (facts, decisions) = (
-            &expected["replay"]["facts"],
-            &expected["replay"]["decisions"],
-        );
-        let again = format!("{facts} facts give the {decisions} recorded decisions again");
-        assert!(replayed.contains(&again), "{again}: {replayed}");
     }
 
     #[track_caller]
@@ -119,7 +124,6 @@ fn former_stores_give_the_answers_they_gave() {
     for name in [
         "finished",
         "merged",
-        "free",
         "killed",
         "interrupted",
         "job",
@@ -136,7 +140,7 @@ fn former_stores_give_the_answers_they_gave() {
 
 #[test]
 fn a_finished_run_of_a_former_version_gives_its_result_again() {
-    let of_first = ["finished", "merged", "free"].map(|name| (FIRST, name));
+    let of_first = ["finished", "merged"].map(|name| (FIRST, name));
     for (version, name) in of_first.into_iter().chain([(THIRD, "finished")]) {
         let former = Former::open(version, name);
         let run = former.expected["run_id"].as_str().unwrap();
@@ -150,4 +154,29 @@ fn runs_that_a_former_version_left_unfinished_come_to_the_end_it_would_have_reac
     for (version, name) in [(FIRST, "killed"), (FIRST, "interrupted"), (THIRD, "killed")] {
         Former::open(version, name).resume();
     }
+}
+
+#[test]
+fn a_run_with_settings_that_were_removed_can_be_read_and_is_not_decided_again() {
+    let former = Former::open(FIRST, "free");
+    former.check_readable(&former.expected);
+    let run = former.expected["run_id"].as_str().unwrap();
+    let commands: [&[&str]; 4] = [
+        &["replay", run],
+        &["run", "--resume", run],
+        &["branch", run, "--at", "2"],
+        &["replay", run, "--set", "search.keep_best=1"],
+    ];
+    for command in commands {
+        let refused = former.workspace.gepa(command);
+        assert_eq!(refused.code, Some(2), "{command:?}");
+        for words in [
+            "`run.stale_children` no longer takes `regate`",
+            "`run.speculate` no longer takes `likely`",
+            "only builds of commit a7b7752 and before resume or replay it",
+        ] {
+            assert!(refused.stderr.contains(words), "{}", refused.stderr);
+        }
+    }
+    former.check_readable(&former.expected);
 }

@@ -76,31 +76,14 @@ pub fn modes() -> Vec<Mode> {
         mode("free 8/8, drop", |settings| {
             stale(settings, 8, StaleChildren::Drop);
         }),
-        mode("free 8/8, regate", |settings| {
-            stale(settings, 8, StaleChildren::Regate);
-        }),
         mode("free 16/16, drop", |settings| {
             stale(settings, 16, StaleChildren::Drop);
         }),
-        mode("free 16/16, regate", |settings| {
-            stale(settings, 16, StaleChildren::Regate);
-        }),
-        mode("free 8/8, likely", |settings| likely(settings, 8)),
-        mode("free 16/16, likely", |settings| likely(settings, 16)),
-        mode("free 64/64, likely", |settings| likely(settings, 64)),
         mode("growing, free 4/4", |settings| growing_free(settings, 4)),
         mode("growing, free 8/8", |settings| growing_free(settings, 8)),
         mode("growing, free 8/8, drop", |settings| {
             growing_free(settings, 8);
             settings.run.stale_children = StaleChildren::Drop;
-        }),
-        mode("growing, free 8/8, regate", |settings| {
-            growing_free(settings, 8);
-            settings.run.stale_children = StaleChildren::Regate;
-        }),
-        mode("growing, free 8/8, likely", |settings| {
-            growing_free(settings, 8);
-            settings.run.speculate = Speculation::Likely;
         }),
         mode("generations of 4, best 1", |settings| {
             best_of(settings, 4, 1);
@@ -150,11 +133,6 @@ fn free(settings: &mut Settings, gate: u32, pareto: u32) {
 fn stale(settings: &mut Settings, lag: u32, children: StaleChildren) {
     free(settings, lag, lag);
     settings.run.stale_children = children;
-}
-
-fn likely(settings: &mut Settings, lag: u32) {
-    free(settings, lag, lag);
-    settings.run.speculate = Speculation::Likely;
 }
 
 fn growing_free(settings: &mut Settings, lag: u32) {

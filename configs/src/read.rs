@@ -9,6 +9,9 @@ use crate::problem::ConfigError;
 use crate::raw::RawConfig;
 use crate::schema::{keys_at, nearest};
 
+/// Values that no config may have any more.
+const REMOVED: [&str; 2] = ["regate", "likely"];
+
 /// Reads a table. `document` gives the places of its keys.
 pub(crate) fn read_raw(table: Table, document: &ConfigDocument) -> Result<RawConfig, ConfigError> {
     let mut unknown: Vec<String> = Vec::new();
@@ -65,5 +68,9 @@ fn wrong_value(path: &str, error: &toml::de::Error) -> Problem {
         };
         return unknown_key(&full);
     }
+    // Journals of former versions may hold these values, so the type still has them.
+    let message = REMOVED.iter().fold(message.to_owned(), |message, removed| {
+        message.replace(&format!(", `{removed}`"), "")
+    });
     Problem::new(path, format!("has a wrong value: {message}"))
 }

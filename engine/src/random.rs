@@ -16,8 +16,6 @@ pub enum DrawPurpose {
     Minibatch,
     /// Which candidates merge, and how; keyed by iteration.
     Merge,
-    /// Which parent a stale child is tried against; keyed by iteration.
-    Regate,
     /// The order in which growing rows take the pareto examples; one key, 0.
     ParetoOrder,
     /// Whose row is refined; keyed by iteration.
@@ -77,7 +75,7 @@ impl RandomSource for ChaChaStreams {
             DrawPurpose::Parent => 1_u64,
             DrawPurpose::Minibatch => 2,
             DrawPurpose::Merge => 3,
-            DrawPurpose::Regate => 4,
+            // 4 stood for a draw of former versions.
             DrawPurpose::ParetoOrder => 5,
             DrawPurpose::Refine => 6,
         };

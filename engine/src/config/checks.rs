@@ -8,7 +8,8 @@ use indexmap::IndexMap;
 
 use super::problem::Problem;
 use super::reflection::RewriteMode;
-use super::settings::{BudgetSettings, RunSettings, ScheduleKind, Settings, Speculation};
+use super::removed::removed_values;
+use super::settings::{BudgetSettings, RunSettings, Settings};
 use crate::reflection::Template;
 
 /// The most proposals of one generation. The limit keeps a typing error from filling the memory.
@@ -139,13 +140,7 @@ pub(super) fn check_schedule(run: &RunSettings, problems: &mut Vec<Problem>) {
             "must be at least `run.gate_lag`",
         ));
     }
-    if run.speculate == Speculation::Likely && run.schedule == ScheduleKind::Ordered {
-        problems.push(Problem::new(
-            "run.speculate",
-            "cannot be `likely` under the ordered schedule, since what it spends depends on timing; \
-             write `decided`, or set `run.schedule = \"free\"`",
-        ));
-    }
+    problems.extend(removed_values(run));
 }
 
 pub(super) fn check_generation(settings: &Settings, problems: &mut Vec<Problem>) {

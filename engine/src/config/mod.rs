@@ -5,6 +5,7 @@ mod ending;
 mod growing;
 mod problem;
 mod reflection;
+mod removed;
 mod resolved;
 mod rules;
 mod seeds;
@@ -25,3 +26,5 @@ pub use settings::{
     Speculation, StaleChildren,
 };
 pub use texts::TextSettings;
+
+pub(crate) use removed::removed_values;

@@ -137,10 +137,11 @@ pub enum StaleChildren {
     /// It goes on like any other.
     #[default]
     Keep,
-    /// It must also do better on its minibatch than a parent drawn from the present archive.
-    Regate,
     /// Its proposal ends; what was paid for stays in the journal and counts as known.
     Drop,
+    /// Only in journals of former versions; no [`Config`](super::Config) takes it.
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    Regate,
 }
 
 /// When pareto sets may begin before the gate is decided on.
@@ -154,8 +155,8 @@ pub enum Speculation {
     /// are those of `off`. Has no effect under `free`, where such gates are not kept waiting.
     #[default]
     Decided,
-    /// Once the minibatch so far has more than the whole sum to beat. What is spent depends on
-    /// timing: only under `free`.
+    /// Only in journals of former versions; no [`Config`](super::Config) takes it.
+    #[cfg_attr(feature = "schema", schemars(skip))]
     Likely,
 }
 

@@ -82,11 +82,7 @@ impl Core {
                         let most = self.config.settings().memory() as usize;
                         self.rejected.remember(&proposal, gate, most);
                     }
-                    if reason == CloseReason::Stale {
-                        self.turn_away_stale(proposal, detail);
-                    } else {
-                        self.turn_away(proposal, reason, detail);
-                    }
+                    self.turn_away(proposal, reason, detail);
                 }
                 None => {}
             }
@@ -122,8 +118,7 @@ impl Core {
         for trial in proposal.gate_trials() {
             self.failures.count(trial);
         }
-        let parents = [proposal.parent_trial.as_ref(), proposal.regate_trial()];
-        for trial in parents.into_iter().flatten() {
+        if let Some(trial) = &proposal.parent_trial {
             self.memory.remember(trial);
         }
         if let Some(trial) = &proposal.child_trial {
@@ -435,7 +430,7 @@ impl Core {
             compared: comparison.compared,
             parent_sum: comparison.parent_sum,
             child_sum: comparison.child_sum,
-            against: proposal.regate.as_ref().and_then(|regate| regate.rival),
+            against: None,
         }));
     }
 

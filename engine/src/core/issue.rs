@@ -201,7 +201,7 @@ impl Core {
         let hypotheses = self.config.hypotheses();
         for _ in 0..parents {
             let drawn_for = first + chunks.start * hypotheses;
-            let parent = self.select_parent(DrawPurpose::Parent, drawn_for);
+            let parent = self.select_parent(drawn_for);
             for chunk in chunks.by_ref().take(batches as usize) {
                 let iteration = first + chunk * hypotheses;
                 self.issue_reflection(iteration, &siblings, parent, chunk);
@@ -284,22 +284,20 @@ impl Core {
             && self.contents.contains_key(&candidate.content_id())
     }
 
-    pub(super) fn select_parent(&mut self, purpose: DrawPurpose, iteration: u64) -> CandidateIndex {
+    fn select_parent(&mut self, iteration: u64) -> CandidateIndex {
         let question = ParentQuestion {
             iteration,
             archive: &self.archive,
         };
-        let point = match purpose {
-            DrawPurpose::Regate => PolicyPoint::Regate,
-            _ => PolicyPoint::Parent,
-        };
-        let mut draw = self.random.stream(purpose, iteration);
+        let mut draw = self.random.stream(DrawPurpose::Parent, iteration);
         let PolicySet {
             parent, answers, ..
         } = &mut self.policies;
-        let asked = answers.ask(Question::first(point, iteration), parent, |selector| {
-            selector.select(&question, &mut *draw)
-        });
+        let asked = answers.ask(
+            Question::first(PolicyPoint::Parent, iteration),
+            parent,
+            |selector| selector.select(&question, &mut *draw),
+        );
         self.policies.any_may_be_parent |= asked.is_foreign;
         asked
             .answer

@@ -93,10 +93,7 @@ impl Core {
             }
         });
         if let Some(step) = ready {
-            return match &step {
-                Step::CommitGates(siblings) if self.begin_regates(siblings) => true,
-                _ => self.commit_if_ready(step),
-            };
+            return self.commit_if_ready(step);
         }
         let run = &self.config.settings().run;
         let mut open_gates: Vec<u64> = self

@@ -8,7 +8,7 @@ use gepa_evaluation::{ExampleId, Outcome, ReflectiveRecord, Stage};
 
 use super::priority::Priority;
 use super::proposal::{
-    CHILD_TRIAL, Comparison, PARENT_TRIAL, Proposal, REGATE_TRIAL, Rewrite, RewriteState, Verdict,
+    CHILD_TRIAL, Comparison, PARENT_TRIAL, Proposal, Rewrite, RewriteState, Verdict,
 };
 use super::scale::Scale;
 use super::state::Core;
@@ -41,20 +41,8 @@ impl Core {
         });
         if filled {
             self.go_on_from_trial(iteration, place);
-        } else if place == CHILD_TRIAL {
-            self.go_on_if_likely(iteration);
         }
         filled
-    }
-
-    fn go_on_if_likely(&mut self, iteration: u64) {
-        if !self.speculates_before_gates() {
-            return;
-        }
-        if let Some(mut proposal) = self.open.remove(&iteration) {
-            self.speculate_if_likely(&mut proposal);
-            self.open.insert(iteration, proposal);
-        }
     }
 
     fn go_on_from_trial(&mut self, iteration: u64, place: u32) {
@@ -65,7 +53,6 @@ impl Core {
         match place {
             PARENT_TRIAL => self.finish_trial(proposal.parent_trial.as_ref()),
             CHILD_TRIAL => self.child_done(&mut proposal),
-            REGATE_TRIAL => self.regate_done(&mut proposal),
             _ => self.rung_done(&mut proposal),
         }
         self.open.insert(iteration, proposal);
@@ -321,11 +308,7 @@ impl Core {
             parent_sum: sums.parent_sum,
             child_sum: sums.child_sum,
         };
-        let name = Question {
-            iteration: proposal.iteration,
-            point: PolicyPoint::Gate,
-            number: u32::from(proposal.regate_trial().is_some()),
-        };
+        let name = Question::first(PolicyPoint::Gate, proposal.iteration);
         let PolicySet {
             acceptance,
             answers,

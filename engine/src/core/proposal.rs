@@ -15,7 +15,6 @@ use crate::ids::TrialKey;
 /// Places of a proposal's trials within its iteration.
 pub(crate) const PARENT_TRIAL: u32 = 0;
 pub(crate) const CHILD_TRIAL: u32 = 1;
-pub(crate) const REGATE_TRIAL: u32 = 3;
 
 /// One iteration's proposal.
 #[derive(Debug)]
@@ -70,8 +69,6 @@ pub(crate) struct Proposal {
     /// Why the proposal ends. It ends once its pareto set, which began too early, has been
     /// accounted for.
     pub(crate) unwanted: Option<Unwanted>,
-    /// The second gate of a stale child; `None` until one was considered.
-    pub(crate) regate: Option<Regate>,
     pub(crate) reserved: Reservation,
     /// The number of reflection calls that have an answer.
     pub(crate) reflections: u64,
@@ -124,16 +121,6 @@ pub(crate) struct Unwanted {
     pub(crate) detail: String,
     /// Whether the rollouts of that set that have not begun are being removed from the queue.
     pub(crate) is_dropping: bool,
-}
-
-/// The second gate of a stale child. Without a trial the verdict of the first gate applies.
-#[derive(Debug, Default)]
-pub(crate) struct Regate {
-    /// The candidate that takes the parent's place, if there is one.
-    pub(crate) rival: Option<CandidateIndex>,
-    pub(crate) trial: Option<Trial>,
-    /// The comparison that the first gate made.
-    pub(crate) first: Option<Comparison>,
 }
 
 /// The state of a rewrite.
@@ -196,7 +183,6 @@ impl Proposal {
             verdict: None,
             gate_committed: false,
             unwanted: None,
-            regate: None,
             reserved: Reservation::default(),
             reflections: 0,
         }
@@ -220,10 +206,6 @@ impl Proposal {
         match self.place(index)? {
             PARENT_TRIAL => self.parent_trial.as_mut(),
             CHILD_TRIAL => self.child_trial.as_mut(),
-            REGATE_TRIAL => self
-                .regate
-                .as_mut()
-                .and_then(|regate| regate.trial.as_mut()),
             _ => self.row.as_mut()?.trial_mut(TrialKey {
                 iteration: self.iteration,
                 index,
@@ -232,12 +214,10 @@ impl Proposal {
     }
 
     pub(crate) fn trials_mut(&mut self) -> impl Iterator<Item = &mut Trial> {
-        let regate = self.regate.as_mut();
         [&mut self.parent_trial, &mut self.child_trial]
             .into_iter()
             .filter_map(Option::as_mut)
             .chain(self.row.iter_mut().flat_map(Row::trials_mut))
-            .chain(regate.and_then(|regate| regate.trial.as_mut()))
     }
 
     pub(crate) fn trials(&self) -> impl Iterator<Item = &Trial> {
@@ -245,7 +225,6 @@ impl Proposal {
             .into_iter()
             .filter_map(Option::as_ref)
             .chain(self.row.iter().flat_map(Row::trials))
-            .chain(self.regate_trial())
     }
 
     /// The trials on which its gate depends.
@@ -253,12 +232,6 @@ impl Proposal {
         [&self.parent_trial, &self.child_trial]
             .into_iter()
             .filter_map(Option::as_ref)
-            .chain(self.regate_trial())
-    }
-
-    /// The trial of the second gate.
-    pub(crate) fn regate_trial(&self) -> Option<&Trial> {
-        self.regate.as_ref()?.trial.as_ref()
     }
 
     /// Whether rollouts of its pareto set that have not begun are being removed from the queue.

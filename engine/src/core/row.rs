@@ -35,8 +35,6 @@ pub(crate) struct Row {
     pub(super) as_of: u64,
     /// Where its rollouts stand in the queue.
     pub(crate) priority: Priority,
-    /// Whether the row begins before it is certain that the child passes its gate.
-    pub(crate) speculative: bool,
 }
 
 /// One order of a row's plan.
@@ -88,7 +86,6 @@ impl Row {
             reserved: 0,
             as_of,
             priority: Priority::ALONE,
-            speculative: false,
         }
     }
 
@@ -110,10 +107,6 @@ impl Row {
             Some(RowEnd::Drop(detail)) => Some(detail),
             _ => None,
         }
-    }
-
-    pub(crate) fn candidate(&self) -> &Arc<Candidate> {
-        &self.candidate
     }
 
     pub(crate) fn trials(&self) -> impl Iterator<Item = &Trial> {

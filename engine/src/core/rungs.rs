@@ -98,7 +98,6 @@ impl Core {
     /// Gives an order of the row.
     pub(super) fn order_rung(&mut self, row: &mut Row, mut rung: Rung) {
         rung.trial.priority = row.priority;
-        rung.trial.speculative = row.speculative;
         rung.trial.rung = self.growth.is_some().then_some(row.rungs.len() as u32);
         self.order_trial(&rung.trial);
         if rung.trial.is_complete() {
@@ -160,7 +159,6 @@ impl Core {
             reserved: 0,
             as_of,
             priority: Priority::ALONE,
-            speculative: false,
         }
     }
 

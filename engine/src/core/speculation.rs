@@ -6,13 +6,12 @@
 //! until then. The decisions and the executed rollouts are then the same as without speculation;
 //! only the start is earlier.
 //!
-//! `likely` begins while rollouts of the minibatch are still in flight and stops when the guess
-//! proves wrong. What it spends depends on timing, so it is for the free schedule.
+//! A set that began can still prove unwanted where the settings change in between, at the point of a branch.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use gepa_archive::{ContentId, Origin};
+use gepa_archive::ContentId;
 
 use super::issue::MERGE_SUBSET;
 use super::ledger::Reservation;
@@ -21,7 +20,7 @@ use super::proposal::{Proposal, Unwanted, Verdict};
 use super::row::{Row, Rung};
 use super::state::Core;
 use super::work::Work;
-use crate::config::{Duplicates, ScheduleKind, Speculation, StaleChildren};
+use crate::config::{Duplicates, ScheduleKind, Speculation};
 use crate::event::CloseReason;
 
 impl Core {
@@ -92,37 +91,6 @@ impl Core {
         })
     }
 
-    /// Whether a child may go on before its minibatch is complete.
-    pub(super) fn speculates_before_gates(&self) -> bool {
-        self.config.settings().run.speculate == Speculation::Likely
-            && self.policies.evaluation.configured.is_fixed()
-    }
-
-    /// Orders the pareto set of a child whose sum already exceeds its parent's. The open rollouts
-    /// of its minibatch cannot change that.
-    pub(super) fn speculate_if_likely(&mut self, proposal: &mut Proposal) {
-        let settings = self.config.settings();
-        let may_be_outranked = settings
-            .search
-            .keep_best
-            .is_some_and(|most| u64::from(most) < self.config.generation_size())
-            || settings.hypotheses() > 1;
-        let is_known = proposal.verdict.is_some() || proposal.row.is_some();
-        if !self.speculates_before_gates() || may_be_outranked || is_known {
-            return;
-        }
-        if !self.is_ahead(proposal) || self.is_turned_away(proposal) {
-            return;
-        }
-        let Some((mut row, rung)) = self.first_rung(proposal, u64::MAX) else {
-            return;
-        };
-        if self.ledger.covers_rollouts(row.reserved) {
-            row.speculative = true;
-            self.begin_early(proposal, row, rung);
-        }
-    }
-
     /// Ends a proposal that does not go on. If its pareto set has begun, the end waits for the
     /// rollouts in flight, and the others are removed from the queue.
     pub(super) fn turn_away(
@@ -186,42 +154,5 @@ impl Core {
             .into_iter()
             .map(|(iteration, ..)| iteration)
             .collect()
-    }
-
-    /// Whether the sum of the outcomes so far exceeds the whole sum that must be exceeded.
-    fn is_ahead(&self, proposal: &Proposal) -> bool {
-        let Some(child) = &proposal.child_trial else {
-            return false;
-        };
-        let (opposing, so_far) = self.compared(proposal, child);
-        let whole = |side: usize| {
-            opposing
-                .iter()
-                .filter_map(|scores| scores[side])
-                .sum::<f64>()
-        };
-        let to_beat = whole(0).max(whole(1));
-        so_far.compared > 0
-            && if proposal.origin == Origin::Merge {
-                so_far.child_sum >= to_beat
-            } else {
-                let acceptance = &self.policies.acceptance.configured;
-                acceptance.is_certain(to_beat, so_far.child_sum)
-            }
-    }
-
-    /// Whether the gate would refuse the child for another reason than its scores.
-    fn is_turned_away(&self, proposal: &Proposal) -> bool {
-        let keeps_stale = self.config.settings().run.stale_children == StaleChildren::Keep;
-        let Some(child) = &proposal.child else {
-            return true;
-        };
-        let content = child.content_id();
-        let is_begun = self.open.values().any(|other| {
-            let row = other.row.as_ref();
-            row.is_some_and(|row| row.candidate().content_id() == content)
-        });
-        let twin = self.twin_of(child, proposal.generation);
-        is_begun || twin.is_some() || (!keeps_stale && self.staleness(proposal).is_some())
     }
 }

@@ -21,8 +21,6 @@ pub(crate) struct Trial {
     pub(crate) priority: Priority,
     /// The number of its step in a row that grows.
     pub(crate) rung: Option<u32>,
-    /// Whether it began before its gate was committed.
-    pub(crate) speculative: bool,
     slots: Vec<Slot>,
     open: usize,
     executed: u64,
@@ -84,7 +82,6 @@ impl Trial {
             examples,
             priority: Priority::ALONE,
             rung: None,
-            speculative: false,
             slots,
             open,
             executed: 0,
@@ -105,7 +102,6 @@ impl Trial {
             examples: self.examples.clone(),
             priority: self.priority,
             rung: None,
-            speculative: false,
             slots: (0..self.slots.len()).map(known).collect(),
             open: 0,
             executed: 0,
@@ -126,7 +122,7 @@ impl Trial {
             examples: self.examples.clone(),
             reused: (self.slots.len() - self.open) as u32,
             rung: self.rung,
-            speculative: self.speculative,
+            speculative: false,
         })
     }
 

@@ -24,13 +24,14 @@ pub struct PolicyDecided {
 pub enum PolicyPoint {
     /// The parent: a candidate's index or nothing.
     Parent,
-    /// The parent that a stale child is tried against: a candidate's index or nothing.
+    /// The parent that a stale child was tried against; only in journals of former versions.
     Regate,
     /// The minibatch: positions in the training set.
     Minibatch,
     /// The components to rewrite: their positions.
     Components,
-    /// Whether a child passes its gate; question 1 is about the second gate of a stale child.
+    /// Whether a child passes its gate; in journals of former versions question 1 is about the second gate of
+    /// a stale child.
     Gate,
     /// The next step of a row of pareto scores; one question for each order.
     Row,

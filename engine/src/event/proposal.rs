@@ -48,8 +48,8 @@ pub struct GateDecided {
     pub parent_sum: f64,
     /// Sum of the child's scores on them.
     pub child_sum: f64,
-    /// The candidate a stale child was compared with in its parent's place; `None` at an ordinary
-    /// gate.
+    /// The candidate a stale child was compared with in its parent's place; only in journals of former
+    /// versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against: Option<CandidateIndex>,
 }

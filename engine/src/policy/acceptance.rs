@@ -29,14 +29,6 @@ pub trait AcceptanceRule: Send {
     /// Whether the child goes on.
     fn passes(&mut self, question: &GateQuestion<'_>) -> bool;
 
-    /// Whether a child whose scores sum up to `child_sum` so far is sure to pass against a whole
-    /// sum of `parent_sum`, if no open score is negative. Asked under `run.speculate = "likely"`
-    /// only.
-    fn is_certain(&self, parent_sum: f64, child_sum: f64) -> bool {
-        let _ = (parent_sum, child_sum);
-        false
-    }
-
     /// Whether another process gives the same answers to the same questions, from the configuration
     /// and this value alone. If not, the answers are journaled; see [`Policies`](super::Policies).
     fn replayable(&self) -> bool {
@@ -47,10 +39,6 @@ pub trait AcceptanceRule: Send {
 impl AcceptanceRule for Acceptance {
     fn passes(&mut self, question: &GateQuestion<'_>) -> bool {
         Self::passes(*self, question.parent_sum, question.child_sum)
-    }
-
-    fn is_certain(&self, parent_sum: f64, child_sum: f64) -> bool {
-        Self::passes(*self, parent_sum, child_sum)
     }
 
     fn replayable(&self) -> bool {

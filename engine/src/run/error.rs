@@ -1,5 +1,6 @@
 //! The reasons why a run cannot be started or continued.
 
+use crate::config::Problem;
 use crate::core::{LimitsRefused, SteeringRefused};
 use crate::ids::Seq;
 use crate::stop::StopReason;
@@ -45,6 +46,9 @@ pub enum RunError {
         /// Its kind.
         kind: &'static str,
     },
+    /// A part of the run was decided with a value that no setting has any more.
+    #[error("the run cannot be decided again: {0}")]
+    RemovedSetting(Problem),
     /// A limit cannot be set below the amount already spent.
     #[error(
         "`{key}` was {before} and is {after}, but {spent} is spent or promised already; set it to {spent} or more"

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::error::RunError;
+use crate::config::removed_values;
 use crate::core::Core;
 use crate::event::{Decision, Event, EventBody, Fact};
 
@@ -31,6 +32,7 @@ impl Replay {
 
     /// Adds the next stored event.
     pub(crate) fn take_in(&mut self, event: &Event) -> Result<(), RunError> {
+        check_settings(&event.body)?;
         let stored = match &event.body {
             EventBody::Fact(Fact::PolicyDecided(decided)) => {
                 self.core.recall(decided);
@@ -99,6 +101,17 @@ impl Replay {
     }
 }
 
+/// Refuses settings in a journal that this version cannot follow.
+fn check_settings(body: &EventBody) -> Result<(), RunError> {
+    let settings = match body {
+        EventBody::Decision(Decision::RunStarted(started)) => started.settings.as_deref(),
+        EventBody::Fact(Fact::SettingsChanged(changed)) => Some(&changed.settings),
+        _ => None,
+    };
+    let removed = settings.and_then(|settings| removed_values(&settings.run).into_iter().next());
+    removed.map_or(Ok(()), |problem| Err(RunError::RemovedSetting(problem)))
+}
+
 /// The version of the program that began a run is not a decision, and older versions journaled less
 /// about a snapshot.
 fn is_same_decision(made: &Decision, stored: &Decision) -> bool {
@@ -108,5 +121,28 @@ fn is_same_decision(made: &Decision, stored: &Decision) -> bool {
             made.agrees_with(stored)
         }
         _ => made == stored,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Settings, Speculation};
+    use crate::event::SettingsChanged;
+
+    #[test]
+    fn a_shared_part_with_settings_that_were_removed_is_refused_by_name() {
+        let mut settings = Settings::default();
+        let changed = |settings: &Settings| {
+            let settings = settings.clone();
+            check_settings(&Fact::SettingsChanged(Box::new(SettingsChanged { settings })).into())
+        };
+        assert!(changed(&settings).is_ok());
+        settings.run.speculate = Speculation::Likely;
+        let refused = changed(&settings).unwrap_err().to_string();
+        assert!(
+            refused.contains("`run.speculate` no longer takes `likely`"),
+            "{refused}"
+        );
     }
 }

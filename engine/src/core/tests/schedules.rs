@@ -1,14 +1,12 @@
 //! Rules that hold under every combination of schedule, staleness and speculation.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use gepa_archive::ContentId;
-use gepa_evaluation::{ExampleId, Stage};
+use gepa_evaluation::Stage;
 
 use super::world::{Journal, World, shuffler};
 use crate::config::{ComponentSelection, ScheduleKind, Speculation, StaleChildren};
-use crate::event::{CloseReason, Decision, EventBody, Fact};
-use crate::ids::TrialKey;
+use crate::event::{CloseReason, Decision, EventBody, Fact, SettingsChanged};
 
 /// Every combination that differs from the others, and two with several hypotheses.
 fn worlds(gate_lag: u32, pareto_lag: u32) -> Vec<World> {
@@ -17,11 +15,7 @@ fn worlds(gate_lag: u32, pareto_lag: u32) -> Vec<World> {
         (Kind::Ordered, Stale::Keep, Early::Off),
         (Kind::Ordered, Stale::Keep, Early::Decided),
         (Kind::Free, Stale::Keep, Early::Off),
-        (Kind::Free, Stale::Regate, Early::Off),
         (Kind::Free, Stale::Drop, Early::Off),
-        (Kind::Free, Stale::Keep, Early::Likely),
-        (Kind::Free, Stale::Regate, Early::Likely),
-        (Kind::Free, Stale::Drop, Early::Likely),
     ];
     let world = |(schedule, stale_children, speculate)| {
         let mut world = World::new(gate_lag, pareto_lag);
@@ -31,7 +25,7 @@ fn worlds(gate_lag: u32, pareto_lag: u32) -> Vec<World> {
         world
     };
     let mut worlds: Vec<World> = combinations.map(world).into();
-    for combination in [combinations[1], combinations[7]] {
+    for combination in [combinations[1], combinations[3]] {
         let mut several = world(combination);
         several.settings.reflection.hypotheses = Some(3);
         worlds.push(several);
@@ -66,34 +60,7 @@ fn check_books(world: &World, journal: &Journal) {
     let tokens = 7 * executed + 3 * counters.reflection_calls;
     assert_eq!(counters.total_tokens, tokens, "{context}");
 
-    let mut speculative: BTreeMap<TrialKey, u64> = BTreeMap::new();
-    let mut accepted = Vec::new();
-    for entry in &journal.entries {
-        match entry {
-            EventBody::Decision(Decision::TrialStarted(started)) if started.speculative => {
-                speculative.insert(started.trial, 0);
-            }
-            EventBody::Fact(Fact::RolloutSettled(settled)) => {
-                if let Some(executed) = speculative.get_mut(&settled.trial) {
-                    *executed += 1;
-                }
-            }
-            EventBody::Decision(Decision::CandidateAccepted(accepted_one)) => {
-                accepted.push(accepted_one.iteration);
-            }
-            _ => {}
-        }
-    }
-    let all: u64 = speculative.values().sum();
-    assert_eq!(counters.speculative_rollouts, all, "{context}");
-    speculative.retain(|trial, _| !accepted.contains(&trial.iteration));
-    let too_many_failed = journal.count(|entry| {
-        matches!(entry, EventBody::Decision(Decision::ProposalClosed(c)) if c.reason == CloseReason::TooManyFailures)
-    });
-    if too_many_failed == 0 {
-        let wasted: u64 = speculative.values().sum();
-        assert_eq!(counters.wasted_rollouts, wasted, "{context}");
-    }
+    assert_eq!(counters.speculative_rollouts, 0, "{context}");
 }
 
 #[test]
@@ -157,12 +124,11 @@ fn a_killed_run_under_the_ordered_schedule_ends_as_it_would_have() {
 }
 
 /// Runs under a policy until stale children have appeared, and returns the journals.
-fn with_stale_children(policy: StaleChildren, speculate: Speculation) -> Vec<Journal> {
+fn with_stale_children(policy: StaleChildren) -> Vec<Journal> {
     let journals = (0..20).map(|seed| {
         let mut world = World::new(3, 6);
         world.settings.run.schedule = ScheduleKind::Free;
         world.settings.run.stale_children = policy;
-        world.settings.run.speculate = speculate;
         world.seed = seed;
         let journal = world.run(with_stragglers(seed));
         check_books(&world, &journal);
@@ -179,124 +145,76 @@ fn stale_closes(journal: &Journal) -> usize {
 
 #[test]
 fn stale_children_are_kept_unless_the_config_says_otherwise() {
-    for journal in with_stale_children(StaleChildren::Keep, Speculation::Off) {
+    for journal in with_stale_children(StaleChildren::Keep) {
         assert_eq!(stale_closes(&journal), 0);
     }
-    let dropped = with_stale_children(StaleChildren::Drop, Speculation::Off);
+    let dropped = with_stale_children(StaleChildren::Drop);
     assert!(dropped.iter().map(stale_closes).sum::<usize>() > 10);
 }
 
-#[test]
-fn a_stale_child_is_regated_once_on_its_own_minibatch_and_must_be_better() {
-    let (mut regated, mut failed) = (0, 0);
-    for journal in with_stale_children(StaleChildren::Regate, Speculation::Off) {
-        let mut batches = BTreeMap::new();
-        let mut seen = Vec::new();
-        for entry in &journal.entries {
-            match entry {
-                EventBody::Decision(Decision::TrialStarted(started))
-                    if started.trial.index == 1 =>
-                {
-                    batches.insert(started.trial.iteration, started.examples.clone());
-                }
-                EventBody::Decision(Decision::TrialStarted(started))
-                    if started.trial.index == 3 =>
-                {
-                    let iteration = started.trial.iteration;
-                    assert_eq!(batches[&iteration], started.examples);
-                    assert!(!seen.contains(&iteration), "{iteration} regated twice");
-                    seen.push(iteration);
-                }
-                EventBody::Decision(Decision::GateDecided(gate)) if gate.against.is_some() => {
-                    regated += 1;
-                    assert_eq!(gate.passed, gate.child_sum > gate.parent_sum);
-                    failed += usize::from(!gate.passed);
-                }
-                EventBody::Decision(Decision::ProposalClosed(closed))
-                    if closed.reason == CloseReason::Stale =>
-                {
-                    assert!(seen.contains(&closed.iteration));
-                }
-                _ => {}
+/// The number of facts before the first rollout of a pareto set in a generation of two undecided gates
+/// that both have one in flight.
+fn facts_before_early_siblings(journal: &Journal) -> Option<usize> {
+    let mut undecided = BTreeSet::new();
+    let mut early = BTreeSet::new();
+    let mut facts = 0;
+    for entry in &journal.entries {
+        facts += usize::from(entry.is_fact());
+        match entry {
+            EventBody::Decision(Decision::ProposalIssued(issued)) => {
+                undecided.insert(issued.iteration);
             }
+            EventBody::Decision(Decision::GateDecided(gate)) => {
+                undecided.remove(&gate.iteration);
+            }
+            EventBody::Decision(Decision::TrialStarted(started))
+                if started.stage == Stage::Pareto
+                    && undecided.contains(&started.trial.iteration) =>
+            {
+                let iteration = started.trial.iteration;
+                early.insert(iteration);
+                let sibling = iteration - 1 + 2 * (iteration % 2);
+                if early.contains(&sibling) && undecided.contains(&sibling) {
+                    return Some(facts);
+                }
+            }
+            _ => {}
         }
     }
-    assert!(
-        regated > 10 && failed > 0,
-        "{regated} regated, {failed} failed"
-    );
+    None
 }
 
 #[test]
-fn what_a_stale_child_bought_is_not_bought_again() {
-    let (mut dropped, mut asked_again) = (0, 0);
-    for journal in with_stale_children(StaleChildren::Drop, Speculation::Likely) {
+fn early_rollouts_that_other_settings_make_unwanted_are_dropped_and_accounted_for() {
+    let (mut dropped, mut wasted) = (0, 0);
+    for seed in 0..20 {
+        let mut world = World::new(4, 8);
+        world.settings.merge.enabled = false;
+        world.settings.run.speculate = Speculation::Decided;
+        world.settings.search.batches_per_parent = 2;
+        world.settings.budget.max_rollouts = Some(1_500);
+        world.seed = seed;
+        let whole = world.run(with_stragglers(seed));
+        let Some(before) = facts_before_early_siblings(&whole) else {
+            continue;
+        };
+        let mut settings = world.settings.clone();
+        settings.search.keep_best = Some(1);
+        let mut facts = whole.facts();
+        facts.truncate(before);
+        facts.push(Fact::SettingsChanged(Box::new(SettingsChanged {
+            settings,
+        })));
+        let journal = world.resume(&facts, |_| 0);
+        check_books(&world, &journal);
         dropped +=
             journal.count(|entry| matches!(entry, EventBody::Fact(Fact::RolloutsDropped(_))));
-        let mut bought: BTreeMap<u64, Vec<(ContentId, ExampleId)>> = BTreeMap::new();
-        let mut known = BTreeSet::new();
-        let mut known_at_start = BTreeMap::new();
-        for entry in &journal.entries {
-            match entry {
-                EventBody::Decision(Decision::TrialStarted(started))
-                    if started.stage == Stage::Pareto =>
-                {
-                    let is_known = |example: &&ExampleId| {
-                        known.contains(&(started.candidate, (*example).clone()))
-                    };
-                    asked_again += started.examples.iter().filter(is_known).count();
-                    known_at_start.insert(started.trial, known.clone());
-                }
-                EventBody::Fact(Fact::RolloutSettled(settled))
-                    if settled.stage == Stage::Pareto =>
-                {
-                    let outcome = (settled.candidate, settled.example.clone());
-                    let known = &known_at_start[&settled.trial];
-                    assert!(!known.contains(&outcome), "{outcome:?} bought again");
-                    let iteration = settled.trial.iteration;
-                    bought.entry(iteration).or_default().push(outcome);
-                }
-                EventBody::Decision(Decision::ProposalClosed(closed))
-                    if closed.reason == CloseReason::Stale =>
-                {
-                    known.extend(bought.remove(&closed.iteration).unwrap_or_default());
-                }
-                _ => {}
-            }
-        }
+        wasted += journal.end().counters.wasted_rollouts;
     }
-    assert!(dropped > 0, "nothing speculative was ever dropped");
-    assert!(asked_again > 0, "nothing was asked for again");
-}
-
-#[test]
-fn children_whose_pareto_scores_are_paid_for_enter_the_archive() {
-    let mut finished_early = 0;
-    for journal in with_stale_children(StaleChildren::Drop, Speculation::Likely) {
-        let mut complete = Vec::new();
-        for entry in &journal.entries {
-            match entry {
-                EventBody::Decision(Decision::TrialFinished(finished))
-                    if finished.trial.index == 2 =>
-                {
-                    complete.push(finished.trial.iteration);
-                }
-                EventBody::Decision(Decision::GateDecided(gate))
-                    if complete.contains(&gate.iteration) =>
-                {
-                    finished_early += 1;
-                    let is_twin = |entry: &EventBody| matches!(entry, EventBody::Decision(Decision::ProposalClosed(c)) if c.iteration == gate.iteration && c.reason == CloseReason::Duplicate);
-                    let is_accepted = |entry: &EventBody| matches!(entry, EventBody::Decision(Decision::CandidateAccepted(a)) if a.iteration == gate.iteration);
-                    let is_stale = |entry: &EventBody| matches!(entry, EventBody::Decision(Decision::ProposalClosed(c)) if c.iteration == gate.iteration && c.reason == CloseReason::Stale);
-                    assert_eq!(journal.count(is_stale), 0);
-                    let ends_well = journal.count(is_accepted) + journal.count(is_twin) == 1;
-                    assert!(!gate.passed || ends_well);
-                }
-                _ => {}
-            }
-        }
-    }
-    assert!(finished_early > 0);
+    assert!(
+        dropped > 0 && wasted > 0,
+        "{dropped} dropped, {wasted} wasted"
+    );
 }
 
 #[test]
