@@ -55,6 +55,13 @@ impl TaskConfig {
         connected.map_err(|problems| self.document.locate_all(problems))
     }
 
+    /// Says where limits on the cost of a day are kept that are not shared through a server.
+    pub(crate) fn keep_limits(&self, models: &Models) {
+        if let Some(folder) = &self.raw.limits.folder {
+            models.keep_limits_in(self.directory.join(folder));
+        }
+    }
+
     async fn connect_parts(&self, services: &Services) -> Result<ConnectedTask, Vec<Problem>> {
         #[cfg(feature = "queue")]
         if let Some(address) = self.queue_address() {
@@ -64,6 +71,7 @@ impl TaskConfig {
     }
 
     async fn connect_parts_here(&self, services: &Services) -> Result<ConnectedTask, Vec<Problem>> {
+        self.keep_limits(&services.models);
         #[cfg(feature = "queue")]
         Box::pin(self.share_limits(&services.models)).await?;
         let models = &services.models.for_run();

@@ -153,6 +153,7 @@ impl TaskConfig {
         queue: Arc<Queue>,
         services: &Services,
     ) -> Result<ConnectedTask, Vec<Problem>> {
+        self.keep_limits(&services.models);
         self.share_limits(&services.models).await?;
         let models = &services.models.for_run();
         let described = self.described_evaluator(models)?;

@@ -43,6 +43,9 @@ pub(crate) fn restrict(raw: &RawConfig, environment: &Environment) -> Vec<Proble
             problems.push(Problem::new(key, message));
         }
     }
+    if raw.limits.folder.is_some() {
+        problems.push(Problem::new("limits.folder", LOCAL_FILE));
+    }
     if raw.search.start_from.is_some() {
         let message = "names a run of the store, which a submitted config may not, since the run may be another \
                        tenant's; send its texts as `seeds`, or use `gepa run`";

@@ -1,5 +1,7 @@
 //! `[workers]`: rollouts executed by workers on other machines.
 
+use std::path::PathBuf;
+
 use gepa_engine::Problem;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -72,6 +74,10 @@ pub struct LimitsSettings {
     /// `workers.queue`. Without it the limits hold in each process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared: Option<String>,
+    /// The folder in which the processes of one machine keep what keys with `providers.NAME.dollars_per_day` have
+    /// spent, where `shared` is not set. Default: `.gepa/limits` in the current directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
 }
 
 impl LimitsSettings {

@@ -21,7 +21,9 @@ mod terms;
 mod window;
 
 pub use limiter::{Limiter, Permit, RunQueue, Stay};
-pub use terms::{Allowance, CallKind, Left, LimiterSettings, Load, Outage, Report, Standing};
+pub use terms::{
+    Allowance, CallKind, Left, LimiterSettings, Load, Needs, Outage, Report, Standing, UsedUp,
+};
 
 #[cfg(test)]
 mod search_tests;

@@ -8,8 +8,10 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
-use super::state::{Admission, LimiterState, Ticket};
-use super::terms::{Allowance, CallKind, LimiterSettings, Load, Outage, Report, Standing};
+use super::state::{Admission, Cost, LimiterState, Ticket};
+use super::terms::{
+    Allowance, CallKind, LimiterSettings, Load, Needs, Outage, Report, Standing, UsedUp,
+};
 
 /// Admits calls one by one.
 #[derive(Debug)]
@@ -19,9 +21,10 @@ pub struct Limiter {
     turn: Semaphore,
     pub(super) state: Mutex<LimiterState>,
     pub(super) changed: Notify,
-    /// Calls that want to go out, and the tokens that the first of them reserves.
+    /// Calls that want to go out, and what the first of them reserves.
     pub(super) waiting: AtomicU64,
     pub(super) first: AtomicU64,
+    pub(super) first_cost: AtomicU64,
     /// Wakes the keeper of a shared limit.
     pub(super) share_wanted: Arc<Notify>,
     /// Why the shared limit is not reached.
@@ -61,6 +64,7 @@ impl Limiter {
             changed: Notify::new(),
             waiting: AtomicU64::new(0),
             first: AtomicU64::new(0),
+            first_cost: AtomicU64::new(0),
             share_wanted: Arc::default(),
             share_trouble: Mutex::default(),
         }
@@ -87,15 +91,17 @@ impl Limiter {
     }
 
     /// Waits for its turn and until all limits allow the call.
-    async fn admit(self: &Arc<Self>, tokens: u64, kind: CallKind) -> Result<Permit, Outage> {
+    async fn admit(self: &Arc<Self>, needs: Needs, kind: CallKind) -> Result<Permit, Outage> {
         let _turn = self
             .turn
             .acquire()
             .await
             .expect("the semaphore never closes");
-        self.first.store(tokens, Ordering::Relaxed);
+        self.first.store(needs.tokens, Ordering::Relaxed);
+        self.first_cost
+            .store(needs.micro_dollars, Ordering::Relaxed);
         loop {
-            let admission = self.state.lock().admit(tokens, kind, Instant::now());
+            let admission = self.state.lock().admit(needs, kind, Instant::now());
             match admission {
                 Admission::Admitted(ticket) => {
                     return Ok(Permit {
@@ -157,6 +163,11 @@ impl Limiter {
         self.state.lock().standing(Instant::now())
     }
 
+    /// The limit on the cost of a day that holds calls back, if it is used up.
+    pub fn used_up(&self) -> Option<UsedUp> {
+        self.state.lock().used_up(Instant::now())
+    }
+
     /// What it allows at this moment.
     pub fn load(&self) -> Load {
         self.state.lock().load(Instant::now())
@@ -171,36 +182,38 @@ impl Limiter {
 }
 
 impl RunQueue {
-    /// Waits for permission for one attempt of this kind that uses at most about `tokens` tokens.
+    /// Waits for permission for one attempt of this kind that uses at most `needs`; a number alone is one of
+    /// tokens.
     ///
     /// # Errors
-    /// The outage or the pause is longer than [`LimiterSettings::longest_outage`], or the run left.
-    pub async fn acquire(&self, tokens: u64, kind: CallKind) -> Result<Permit, Outage> {
+    /// The outage or the pause is longer than [`LimiterSettings::longest_outage`], the cost of the day is used
+    /// up, or the run left.
+    pub async fn acquire(&self, needs: impl Into<Needs>, kind: CallKind) -> Result<Permit, Outage> {
         let stay = self.stay();
-        self.acquire_within(&stay, tokens, kind).await
+        self.acquire_within(&stay, needs, kind).await
     }
 
     /// The same for a call that began earlier, with this stay.
     pub async fn acquire_within(
         &self,
         stay: &Stay,
-        tokens: u64,
+        needs: impl Into<Needs>,
         kind: CallKind,
     ) -> Result<Permit, Outage> {
         let _waiting = Waiting::begin(&self.limiter);
         tokio::select! {
-            permit = self.admitted(tokens, kind) => permit,
+            permit = self.admitted(needs.into(), kind) => permit,
             () = stay.ended() => Err(Outage::Left),
         }
     }
 
-    async fn admitted(&self, tokens: u64, kind: CallKind) -> Result<Permit, Outage> {
+    async fn admitted(&self, needs: Needs, kind: CallKind) -> Result<Permit, Outage> {
         let _head = self
             .head
             .acquire()
             .await
             .expect("the semaphore never closes");
-        self.limiter.admit(tokens, kind).await
+        self.limiter.admit(needs, kind).await
     }
 
     /// The stay of a call that begins now.
@@ -261,6 +274,17 @@ impl Permit {
     pub fn heard(&self, allowance: &Allowance) {
         let mut state = self.limiter.state.lock();
         state.heard(allowance, Instant::now());
+    }
+
+    /// Takes note of what the attempt cost, in millionths of a dollar; `None` if that is not known. Without this
+    /// word a completion, or an attempt that may have been paid for, costs what it reserved.
+    pub fn cost(&mut self, micro_dollars: Option<u64>) {
+        if let Some(ticket) = &mut self.ticket {
+            ticket.cost = match micro_dollars {
+                Some(cost) => Cost::Known(cost),
+                None => Cost::Reserved,
+            };
+        }
     }
 
     /// Returns the permit and reports how the attempt ended.

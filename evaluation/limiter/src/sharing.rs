@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::limiter::Limiter;
 use super::shares::{Closed, Grant, Keeper, SharedDocument};
+use super::terms::Needs;
 
 impl Limiter {
     /// Lets calls out only within grants of a shared limit from now on, in addition to its own limits. A
@@ -34,7 +35,10 @@ impl Limiter {
 
     pub(crate) fn close_share(&self) -> Closed {
         let waiting = self.waiting.load(Ordering::Relaxed);
-        let first = self.first.load(Ordering::Relaxed);
+        let first = Needs {
+            tokens: self.first.load(Ordering::Relaxed),
+            micro_dollars: self.first_cost.load(Ordering::Relaxed),
+        };
         self.state
             .lock()
             .close_share(waiting, first, Instant::now())

@@ -10,7 +10,9 @@ use super::concurrency::{Admitted, Availability, Concurrency};
 use super::latency::{Advice, LatencyMonitor, Observed};
 use super::quota::{RequestQuota, Reserved, TokenQuota};
 use super::shares::{Closed, Grant, SharedLimits, SharedQuota, Taken};
-use super::terms::{Allowance, CallKind, LimiterSettings, Load, Outage, Report, Standing};
+use super::terms::{
+    Allowance, CallKind, LimiterSettings, Load, Needs, Outage, Report, Standing, UsedUp,
+};
 
 /// How long a provider that never answered may take to be there.
 const LONGEST_ARRIVAL: Duration = Duration::from_secs(2);
@@ -42,6 +44,17 @@ pub(super) struct Ticket {
     observed: Observed,
     reserved: Option<Reserved>,
     taken: Option<Taken>,
+    pub(super) cost: Cost,
+}
+
+/// What is known of the cost of a call.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cost {
+    /// As its end says: what it reserved, or nothing.
+    AsItEnded,
+    /// What it reserved.
+    Reserved,
+    Known(u64),
 }
 
 /// The answer to a call that waits to go out.
@@ -84,6 +97,7 @@ impl LimiterState {
                 requests: settings.requests_per_minute,
                 tokens: settings.tokens_per_minute,
                 concurrent: Some(settings.max_concurrent as u64),
+                micro_dollars: settings.micro_dollars_per_day,
             },
             heard: Heard::default(),
             paused_until: None,
@@ -101,6 +115,7 @@ impl LimiterState {
             requests: stricter(self.limits.requests, settings.requests_per_minute),
             tokens: stricter(self.limits.tokens, settings.tokens_per_minute),
             concurrent: stricter(self.limits.concurrent, Some(settings.max_concurrent as u64)),
+            micro_dollars: stricter(self.limits.micro_dollars, settings.micro_dollars_per_day),
         };
         if let Some(shared) = &mut self.shared {
             shared.tighten(self.limits);
@@ -123,7 +138,7 @@ impl LimiterState {
         is_new
     }
 
-    pub(super) fn close_share(&mut self, waiting: u64, first: u64, now: Instant) -> Closed {
+    pub(super) fn close_share(&mut self, waiting: u64, first: Needs, now: Instant) -> Closed {
         let in_flight = self.in_flight as u64;
         let paused_until = self.paused_until.filter(|until| *until > now);
         let shared = self
@@ -141,7 +156,7 @@ impl LimiterState {
 
     pub(super) fn open_share(&mut self, number: u64, grant: &Grant, until: Instant, now: Instant) {
         if let Some(shared) = &mut self.shared {
-            shared.open(number, grant, until);
+            shared.open(number, grant, until, now);
         }
         self.pause(grant.pause, now);
         self.breaker.adopt(grant.outage, now);
@@ -210,13 +225,21 @@ impl LimiterState {
         }
     }
 
-    /// Admits a call that will use at most about `tokens` tokens, or says what it waits for.
-    pub(super) fn admit(&mut self, tokens: u64, kind: CallKind, now: Instant) -> Admission {
+    pub(super) fn used_up(&self, now: Instant) -> Option<UsedUp> {
+        self.shared.as_ref()?.used_up(now)
+    }
+
+    /// Admits a call that will use at most about `needs`, or says what it waits for.
+    pub(super) fn admit(&mut self, needs: Needs, kind: CallKind, now: Instant) -> Admission {
+        let used_up = self.used_up(now);
+        if let Some(day) = used_up.filter(|day| needs.micro_dollars > day.left) {
+            return Admission::Down(Outage::DayUsedUp(day));
+        }
         let passage = self.breaker.passage(now);
-        let obstacle = self.obstacle(passage, tokens, now);
+        let obstacle = self.obstacle(passage, needs, now);
         if obstacle == Obstacle::Nothing {
             let is_probe = passage == Passage::AsProbe;
-            return Admission::Admitted(self.start(is_probe, tokens, kind, now));
+            return Admission::Admitted(self.start(is_probe, needs, kind, now));
         }
         self.delay(obstacle, now)
     }
@@ -308,7 +331,8 @@ impl LimiterState {
         self.settle(&ticket, report, now);
     }
 
-    fn obstacle(&mut self, passage: Passage, tokens: u64, now: Instant) -> Obstacle {
+    fn obstacle(&mut self, passage: Passage, needs: Needs, now: Instant) -> Obstacle {
+        let tokens = needs.tokens;
         match passage {
             Passage::Blocked(Some(until)) => return Obstacle::Until(until),
             Passage::Blocked(None) => return Obstacle::OtherCalls,
@@ -339,14 +363,15 @@ impl LimiterState {
         }
         let in_flight = self.in_flight as u64;
         let shared = self.shared.as_ref();
-        if shared.is_none_or(|shared| shared.allows(tokens, in_flight, now)) {
+        if shared.is_none_or(|shared| shared.allows(needs, in_flight, now)) {
             Obstacle::Nothing
         } else {
             Obstacle::Share
         }
     }
 
-    fn start(&mut self, is_probe: bool, tokens: u64, kind: CallKind, now: Instant) -> Ticket {
+    fn start(&mut self, is_probe: bool, needs: Needs, kind: CallKind, now: Instant) -> Ticket {
+        let tokens = needs.tokens;
         if is_probe {
             self.breaker.probe_started();
         }
@@ -362,7 +387,8 @@ impl LimiterState {
             admitted,
             observed: self.latency.admit(kind, others, admitted.is_bound, now),
             reserved: self.tokens.as_mut().map(|quota| quota.take(tokens, now)),
-            taken: self.shared.as_mut().and_then(|shared| shared.take(tokens)),
+            taken: self.shared.as_mut().and_then(|shared| shared.take(needs)),
+            cost: Cost::AsItEnded,
         }
     }
 
@@ -393,6 +419,18 @@ impl LimiterState {
     }
 
     fn settle(&mut self, ticket: &Ticket, report: Report, now: Instant) {
+        let is_free = !matches!(
+            report,
+            Report::Completed { .. } | Report::Cancelled | Report::Interrupted { .. }
+        );
+        let cost = match ticket.cost {
+            Cost::Known(cost) => Some(cost),
+            Cost::AsItEnded if is_free => Some(0),
+            Cost::AsItEnded | Cost::Reserved => None,
+        };
+        if let (Some(shared), Some(taken), Some(cost)) = (&mut self.shared, ticket.taken, cost) {
+            shared.settle_cost(taken, cost);
+        }
         let used = match report {
             Report::Completed { tokens } => {
                 self.heard.used(tokens);

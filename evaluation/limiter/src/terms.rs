@@ -11,6 +11,9 @@ pub struct LimiterSettings {
     pub requests_per_minute: Option<u64>,
     /// Most tokens in any minute; no limit if absent.
     pub tokens_per_minute: Option<u64>,
+    /// The most that calls may cost in a day in UTC, in millionths of a dollar; no limit if absent. It holds where
+    /// the limiter is [shared](crate::Limiter::share_through), also by one process alone.
+    pub micro_dollars_per_day: Option<u64>,
     /// Calls fail when the breaker has been open for longer, or when the provider requests a longer
     /// pause.
     pub longest_outage: Duration,
@@ -23,6 +26,25 @@ pub struct LimiterSettings {
 /// Calls whose durations can be compared with each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallKind(pub(super) usize);
+
+/// What a call uses at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Prompt and completion tokens, about.
+    pub tokens: u64,
+    /// Millionths of a dollar, at most.
+    pub micro_dollars: u64,
+}
+
+/// Tokens of a call that costs nothing.
+impl From<u64> for Needs {
+    fn from(tokens: u64) -> Self {
+        Self {
+            tokens,
+            micro_dollars: 0,
+        }
+    }
+}
 
 /// How an attempt ended, in the cases that limits distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,4 +149,19 @@ pub enum Outage {
         /// The pause that the provider requested.
         wait: Duration,
     },
+    /// What calls may cost in a day has been spent.
+    DayUsedUp(UsedUp),
+}
+
+/// A limit on the cost of a day that is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsedUp {
+    /// The limit in millionths of a dollar.
+    pub limit: u64,
+    /// What is left of it, less than the call may cost.
+    pub left: u64,
+    /// The day in days since 1970-01-01, in UTC.
+    pub day: u64,
+    /// Time until the next day begins.
+    pub ends_in: Duration,
 }

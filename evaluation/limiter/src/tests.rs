@@ -24,6 +24,7 @@ fn settings(max_concurrent: usize) -> LimiterSettings {
         max_concurrent,
         requests_per_minute: None,
         tokens_per_minute: None,
+        micro_dollars_per_day: None,
         longest_outage: Duration::from_mins(10),
         first_probe_after: Duration::from_secs(1),
         probe_at_least_every: Duration::from_secs(8),
@@ -393,6 +394,7 @@ proptest! {
             let limiter = limiter(&LimiterSettings {
                 requests_per_minute: Some(20),
                 tokens_per_minute: Some(2_000),
+                micro_dollars_per_day: None,
                 longest_outage: Duration::from_hours(24),
                 ..settings(5)
             });

@@ -8,6 +8,7 @@ use tracing::Instrument;
 
 use super::attempt::attempt;
 use super::chat::ChatModel;
+use super::day_limit;
 use super::fault::{AttemptFault, Paid, Retry};
 use super::prices::Price;
 use super::repeating::Repeating;
@@ -17,7 +18,7 @@ use super::reply::{
 use super::settings::ASSUMED_COMPLETION_TOKENS;
 use super::spending::Spending;
 use gepa_evaluation::{Completion, ModelError, ModelErrorKind, Purpose, Usage};
-use gepa_limiter::{Allowance, Outage, Permit, Report, Stay};
+use gepa_limiter::{Allowance, Needs, Outage, Permit, Report, Stay};
 
 /// Attempts at most to reach a provider that has never answered.
 const MOST_UNREACHED: u32 = 4;
@@ -191,10 +192,10 @@ impl ChatModel {
             Err(reason) => return Err((ModelErrorKind::Permanent, reason)),
         };
         let prompt_tokens = estimated_prompt_tokens(body);
-        let expected_tokens = prompt_tokens + expected_completion_tokens(body);
+        let needs = self.needs(body, prompt_tokens, bytes.len());
         loop {
             let permit = self
-                .permit(expected_tokens, purpose, history)
+                .permit(needs, purpose, history)
                 .await
                 .map_err(|outage| self.gave_up(outage, history))?;
             let is_probe = permit.is_probe();
@@ -208,16 +209,28 @@ impl ChatModel {
         }
     }
 
+    /// What an attempt reserves. Every token of the prompt is at least one byte of the body.
+    pub(super) fn needs(&self, body: &Value, prompt_tokens: u64, bytes: usize) -> Needs {
+        let completion = expected_completion_tokens(body);
+        let choices = body.get("n").and_then(Value::as_u64).unwrap_or(1).max(1);
+        let most = completion.saturating_mul(choices);
+        let cost = self.price.map(|price| price.bound(bytes as u64, most));
+        Needs {
+            tokens: prompt_tokens + completion,
+            micro_dollars: cost.unwrap_or_default().0,
+        }
+    }
+
     pub(super) async fn permit(
         &self,
-        expected_tokens: u64,
+        needs: Needs,
         purpose: Purpose,
         history: &CallHistory<'_>,
     ) -> Result<Permit, Outage> {
         let asked = Instant::now();
         let permit = self
             .line
-            .acquire_within(&history.stay, expected_tokens, self.kinds.of(purpose))
+            .acquire_within(&history.stay, needs, self.kinds.of(purpose))
             .await;
         self.meter.waited(asked.elapsed());
         permit
@@ -227,7 +240,7 @@ impl ChatModel {
     async fn attempt(
         &self,
         bytes: Vec<u8>,
-        permit: Permit,
+        mut permit: Permit,
         prompt_tokens: u64,
         history: &mut CallHistory<'_>,
     ) -> Result<Reply, AttemptFault> {
@@ -244,13 +257,14 @@ impl ChatModel {
                 self.meter.tokens(&usage);
                 history.spending.attempt_ended(usage);
                 self.note_served();
+                permit.cost(known_cost(usage));
                 Report::Completed {
                     tokens: usage.total_tokens(),
                 }
             }
             Err(fault) => {
                 timer.ended(fault.outcome);
-                self.book(fault, prompt_tokens, history.spending)
+                self.book(fault, prompt_tokens, history.spending, &mut permit)
             }
         };
         permit.finish(report);
@@ -265,6 +279,7 @@ impl ChatModel {
         fault: &mut AttemptFault,
         prompt_tokens: u64,
         spending: &Spending,
+        permit: &mut Permit,
     ) -> Report {
         let estimate = |tokens| prompt_tokens.saturating_add(tokens);
         let usage = match fault.paid {
@@ -280,6 +295,7 @@ impl ChatModel {
             return fault.report;
         }
         self.meter.tokens(&usage);
+        permit.cost(known_cost(usage));
         fault.retry = Retry::Never;
         fault.message = format!(
             "{}; it was paid for all the same: {}",
@@ -364,6 +380,7 @@ impl ChatModel {
         let provider = &self.settings.provider;
         let address = &self.endpoint.base_url;
         let kind = match outage {
+            Outage::DayUsedUp(_) => ModelErrorKind::Account,
             Outage::NeverReached { .. } => ModelErrorKind::Unreachable,
             _ => ModelErrorKind::ProviderDown,
         };
@@ -376,6 +393,7 @@ impl ChatModel {
                 let message = format!("the run left before provider `{provider}` was called");
                 return (kind, message);
             }
+            Outage::DayUsedUp(day) => return (kind, day_limit::told(provider, &day)),
             Outage::Unreachable { lasted } => format!(
                 "provider `{provider}` at {address} has been down for {} s; resume when it is back",
                 lasted.as_secs()
@@ -441,6 +459,11 @@ impl ChatModel {
             None => usage,
         }
     }
+}
+
+/// What a call cost, where its price and its tokens are known.
+pub(super) fn known_cost(usage: Usage) -> Option<u64> {
+    (usage.unpriced_calls == 0 && usage.unknown_tokens == 0).then_some(usage.cost.0)
 }
 
 /// The cost of a reply, for people.

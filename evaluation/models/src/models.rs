@@ -1,15 +1,17 @@
 //! The models of a process, and what they share.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 use reqwest::Client;
 use reqwest::redirect::Policy;
 use ring::digest;
+use ring::rand::{SecureRandom, SystemRandom};
 use rustls::crypto::CryptoProvider;
 
 use super::api_key::ApiKey;
@@ -18,10 +20,12 @@ use super::backoff::{Backoff, RetryTiming};
 use super::certificates::named_certificates;
 use super::chat::{ChatModel, Kinds};
 use super::endpoint::{Endpoint, canonical_name};
+use super::limit_folder::LimitFolder;
 use super::prices::Price;
 use super::settings::{ModelSettings, PriceSettings, ProviderSettings};
 use super::telemetry::Meter;
 use super::{Environment, ModelSetupError};
+use gepa_evaluation::MicroUsd;
 use gepa_limiter::shares::SharedDocuments;
 use gepa_limiter::{Limiter, LimiterSettings, RunQueue};
 
@@ -30,6 +34,8 @@ const WHOLE_CALL_SECONDS: f64 = 300.0;
 const OUTAGE_SECONDS: f64 = 600.0;
 const MAX_ATTEMPTS: u32 = 8;
 const MAX_CONCURRENT: u32 = 64;
+/// Where the cost of days is kept unless limits are shared elsewhere.
+const LIMITS_FOLDER: &str = ".gepa/limits";
 
 /// Connects models. An application makes one and hands it to everything that talks to models: all
 /// runs then share connections, and one limiter per address and key. Each run takes a handle of its
@@ -48,6 +54,8 @@ struct Shared {
     clients: Mutex<BTreeMap<ClientKind, Client>>,
     limiters: Mutex<BTreeMap<LimiterKey, Weak<Limiter>>>,
     sharing: OnceLock<Sharing>,
+    /// Where limits on the cost of a day are kept that are not shared elsewhere.
+    folder: OnceLock<PathBuf>,
 }
 
 /// The limits that hold over several processes.
@@ -93,6 +101,7 @@ impl Models {
                 clients: Mutex::default(),
                 limiters: Mutex::default(),
                 sharing: OnceLock::new(),
+                folder: OnceLock::new(),
             }),
             lines: Mutex::default(),
         }
@@ -125,6 +134,13 @@ impl Models {
     /// The place where limits are shared, if they are.
     pub fn shared_in(&self) -> Option<&str> {
         Some(self.shared.sharing.get()?.documents.place())
+    }
+
+    /// Keeps what keys with a limit on the cost of a day have spent in this folder, which all processes of the
+    /// machine should name, unless the limits are shared elsewhere. The first folder stays; without this word it
+    /// is `.gepa/limits` in the current directory.
+    pub fn keep_limits_in(&self, folder: PathBuf) {
+        self.shared.folder.get_or_init(|| folder);
     }
 
     /// Where keys and addresses come from.
@@ -191,6 +207,12 @@ impl Models {
         for price in prices {
             price.check()?;
         }
+        if provider.dollars_per_day.is_some() && !Self::is_priced(settings, prices) {
+            return Err(ModelSetupError::Unpriced {
+                provider: settings.provider.clone(),
+                model: settings.model.clone(),
+            });
+        }
         let endpoint = Endpoint::resolve(settings, &provider, &self.shared.environment)?;
         Ok((endpoint, provider))
     }
@@ -236,14 +258,27 @@ impl Shared {
         limiters.retain(|_, limiter| limiter.strong_count() > 0);
         if let Some(limiter) = limiters.get(key).and_then(Weak::upgrade) {
             limiter.tighten(&settings);
+            self.share(key, &limiter, &settings);
             return limiter;
         }
         let limiter = Arc::new(Limiter::new(&settings));
-        if let Some(sharing) = self.sharing.get() {
-            sharing.share(key, &limiter);
-        }
+        self.share(key, &limiter, &settings);
         limiters.insert(key.clone(), Arc::downgrade(&limiter));
         limiter
+    }
+
+    /// Shares a limiter where all are shared, or keeps the cost of its days on this machine.
+    fn share(&self, key: &LimiterKey, limiter: &Arc<Limiter>, settings: &LimiterSettings) {
+        if let Some(sharing) = self.sharing.get() {
+            sharing.share(key, limiter);
+        } else if settings.micro_dollars_per_day.is_some() {
+            let folder = self.folder.get_or_init(|| PathBuf::from(LIMITS_FOLDER));
+            let sharing = Sharing {
+                documents: Arc::new(LimitFolder::new(folder.clone())),
+                holder: name_of_process(),
+            };
+            sharing.share(key, limiter);
+        }
     }
 
     fn limiter_settings(&self, provider: &ProviderSettings) -> LimiterSettings {
@@ -251,6 +286,9 @@ impl Shared {
             max_concurrent: provider.max_concurrent.unwrap_or(MAX_CONCURRENT) as usize,
             requests_per_minute: provider.requests_per_minute.map(u64::from),
             tokens_per_minute: provider.tokens_per_minute,
+            micro_dollars_per_day: provider
+                .dollars_per_day
+                .map(|dollars| MicroUsd::from_dollars(dollars).0),
             longest_outage: seconds(provider.outage_seconds, OUTAGE_SECONDS),
             first_probe_after: self.timing.first_probe_after,
             probe_at_least_every: self.timing.probe_at_least_every,
@@ -273,6 +311,20 @@ impl Sharing {
         let name = format!("{:032x}", u128::from_be_bytes(number));
         limiter.share_through(self.documents.document(&name), &self.holder);
     }
+}
+
+/// A name that no other process has.
+fn name_of_process() -> String {
+    let mut random = [0; 8];
+    // Without it the number of the process and the time tell processes apart.
+    let _ = SystemRandom::new().fill(&mut random);
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    format!(
+        "{}-{:x}-{:016x}",
+        std::process::id(),
+        now.as_nanos(),
+        u64::from_be_bytes(random)
+    )
 }
 
 /// The settings under the provider's name, or under another name of the same provider.

@@ -111,6 +111,11 @@ pub struct ProviderSettings {
     /// and corrected after it. Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens_per_minute: Option<u64>,
+    /// Most dollars that calls may cost on a day in UTC, above 0. Each call reserves the most that it can cost, and
+    /// what it did not cost goes back. When it is used up, runs pause, resumably, until midnight in UTC. Every model
+    /// of the provider needs a price. Default: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dollars_per_day: Option<f64>,
     /// Seconds the provider may be down before calls give up and the run pauses, resumably. Also
     /// the longest `Retry-After` that is waited for. Default: 600.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -206,6 +211,11 @@ impl ProviderSettings {
             self.requests_per_minute.map(u64::from),
         )?;
         check_positive("tokens_per_minute", self.tokens_per_minute)?;
+        let is_sane = |dollars: f64| (0.000_001..=1e9).contains(&dollars);
+        if !self.dollars_per_day.is_none_or(is_sane) {
+            let expected = "expected above 0 and at most 1000000000 dollars";
+            return Err(invalid("dollars_per_day", expected));
+        }
         check_seconds("outage_seconds", self.outage_seconds)
     }
 }

@@ -51,6 +51,17 @@ pub enum ModelSetupError {
         /// What is wrong with it; never the URL itself, which may hold a password.
         reason: &'static str,
     },
+    /// A limit on the cost of a day cannot hold for a model without a price: add its price.
+    #[error(
+        "`providers.{provider}.dollars_per_day` cannot hold for model `{model}`, whose price is not known: add it to \
+         `[[prices]]`"
+    )]
+    Unpriced {
+        /// The provider as configured.
+        provider: String,
+        /// The model as configured.
+        model: String,
+    },
     /// The HTTP client cannot be built, usually for want of root certificates.
     #[error("cannot set up HTTPS: {0}; check that the system's root certificates are installed")]
     HttpClient(String),

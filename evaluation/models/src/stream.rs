@@ -11,7 +11,7 @@ use super::assembly::{Assembly, BadLine, StreamEnd, Taken};
 use super::attempt::{LARGEST_REPLY, begin, innermost};
 use super::chat::ChatModel;
 use super::fault::AttemptFault;
-use super::forward::{CallHistory, ForwardError, expected_completion_tokens};
+use super::forward::{CallHistory, ForwardError, known_cost};
 use super::reply::estimated_prompt_tokens;
 use super::spending::Spending;
 use super::telemetry::AttemptTimer;
@@ -62,12 +62,12 @@ impl ChatModel {
         body["stream_options"] = json!({"include_usage": true});
         let bytes = body.to_string().into_bytes();
         let prompt_tokens = estimated_prompt_tokens(&body);
-        let expected_tokens = prompt_tokens + expected_completion_tokens(&body);
+        let needs = self.needs(&body, prompt_tokens, bytes.len());
         tracing::debug!(purpose = purpose.as_str(), "streamed call");
         let watched = Arc::clone(&spending);
         let mut history = CallHistory::new(&watched, self.line.stay());
         loop {
-            let permit = match self.permit(expected_tokens, purpose, &history).await {
+            let mut permit = match self.permit(needs, purpose, &history).await {
                 Ok(permit) => permit,
                 Err(outage) => {
                     let end = self.gave_up(outage, &history);
@@ -99,7 +99,8 @@ impl ChatModel {
                 }
                 Err(mut fault) => {
                     timer.ended(fault.outcome);
-                    permit.finish(self.book(&mut fault, prompt_tokens, &spending));
+                    let report = self.book(&mut fault, prompt_tokens, &spending, &mut permit);
+                    permit.finish(report);
                     self.meter.breaker(self.is_provider_down());
                     if let Err(end) = self.consider(fault, is_probe, &mut history).await {
                         return Err(history.into_error(end));
@@ -228,7 +229,7 @@ impl StreamedReply {
     }
 
     fn settle(&mut self) {
-        let Some((permit, timer)) = self.open.take() else {
+        let Some((mut permit, timer)) = self.open.take() else {
             return;
         };
         let estimate = self.prompt_tokens + self.assembly.estimated_tokens();
@@ -237,6 +238,7 @@ impl StreamedReply {
         self.model.meter.tokens(&usage);
         self.spending.attempt_ended(usage);
         self.model.note_served();
+        permit.cost(known_cost(usage));
         permit.finish(Report::Completed {
             tokens: usage.total_tokens(),
         });
@@ -246,8 +248,10 @@ impl StreamedReply {
     /// Ends the attempt; what had arrived by then stays an estimate.
     fn broke(&mut self, fault: AttemptFault) -> ModelError {
         self.is_over = true;
-        if let Some((permit, timer)) = self.open.take() {
+        if let Some((mut permit, timer)) = self.open.take() {
             timer.ended(fault.outcome);
+            // The provider has written a part of the reply.
+            permit.cost(None);
             permit.finish(fault.report);
         }
         ModelError {

@@ -141,6 +141,7 @@ async fn turns(url: &str, holders: usize) -> Result<(f64, f64), Box<dyn Error>> 
             max_concurrent: 100_000,
             requests_per_minute: Some(6_000_000),
             tokens_per_minute: None,
+            micro_dollars_per_day: None,
             longest_outage: Duration::from_mins(10),
             first_probe_after: Duration::from_secs(1),
             probe_at_least_every: Duration::from_secs(8),

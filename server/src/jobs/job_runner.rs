@@ -8,6 +8,7 @@ use gepa_engine::{
     RunControl, RunEnd, RunError, RunHandle, RunId, RunResult, SteeredBy, StopReason, StoreError,
     abandon,
 };
+use gepa_models::next_try_of_day;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -338,6 +339,14 @@ impl JobRunner {
 
     /// Waits during an outage, without a slot, for as long as the settings allow.
     async fn interrupted(&mut self, reason: &str) -> JobStep {
+        if let Some(pause) = next_try_of_day(reason) {
+            if !self.keeps_job().await {
+                return JobStep::Leave;
+            }
+            // No outage: it is known when it ends.
+            let why = format!("the next day in UTC ({reason})");
+            return JobStep::Wait { pause, why };
+        }
         let summary = self.shared.store.run(&self.job).await;
         let executed = summary.map_or(0, |run| {
             run.summary.counters.total_rollouts + run.summary.counters.reflection_calls
@@ -345,9 +354,7 @@ impl JobRunner {
         let settings = &self.shared.settings.outage;
         match self.outage.pause(executed, Instant::now(), settings) {
             Some(pause) => {
-                if let Some(fleet) = &self.shared.fleet
-                    && let Err(StoreError::Claimed { .. }) = fleet.keep(&self.job).await
-                {
+                if !self.keeps_job().await {
                     return JobStep::Leave;
                 }
                 let seconds = pause.as_secs();
@@ -360,6 +367,15 @@ impl JobRunner {
                 message: reason.to_owned(),
             }),
         }
+    }
+
+    /// Keeps the job for this engine while it waits; `false` if another engine has it.
+    async fn keeps_job(&self) -> bool {
+        let Some(fleet) = &self.shared.fleet else {
+            return true;
+        };
+        let kept = fleet.keep(&self.job).await;
+        !matches!(kept, Err(StoreError::Claimed { .. }))
     }
 
     async fn end(&mut self, reason: StopReason) -> JobStep {

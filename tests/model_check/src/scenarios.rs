@@ -26,6 +26,7 @@ impl World {
             max_concurrent: LIMIT,
             requests_per_minute: None,
             tokens_per_minute: None,
+            micro_dollars_per_day: None,
             longest_outage: minute,
             first_probe_after: minute,
             probe_at_least_every: minute,

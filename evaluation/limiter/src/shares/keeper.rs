@@ -123,6 +123,9 @@ impl Keeper {
                 used: self.report.used,
                 returned,
                 excess: self.report.excess,
+                returned_costs: self.report.returned_costs.clone(),
+                excess_cost: self.report.excess_cost,
+                knows_time: self.own.is_some_and(|(_, at)| at.elapsed() < 2 * VALID),
                 demand: self.report.demand,
                 pause: closed.pause,
                 limits: closed.limits,
@@ -164,13 +167,20 @@ impl Keeper {
     }
 
     fn has_nothing_to_say(&self) -> bool {
-        self.report.returned.is_empty() && self.report.excess == 0 && self.report.signs.is_silent()
+        let report = &self.report;
+        report.returned.is_empty()
+            && report.excess == 0
+            && report.returned_costs.is_empty()
+            && report.excess_cost == 0
+            && report.signs.is_silent()
     }
 
     /// Adds what the limiter says to what was not written yet.
     fn take_over(&mut self, report: Report) {
         self.report.returned.extend(report.returned);
         self.report.excess += report.excess;
+        self.report.returned_costs.extend(report.returned_costs);
+        self.report.excess_cost += report.excess_cost;
         self.report.demand = report.demand;
         self.report.signs = self.report.signs.then(report.signs);
         // While a change is uncertain the limiter has no grant to close.
@@ -185,14 +195,17 @@ impl Keeper {
             self.report.used = held.map(|number| (number, Amount::default()));
             self.report.returned.clear();
             self.report.excess = 0;
+            self.report.returned_costs.clear();
+            self.report.excess_cost = 0;
             self.report.signs = Signs::default();
             self.unsure = None;
             return;
         }
         let closes = self.report.used.map(|(number, _)| number);
         if held != closes && (held.is_some() || self.unsure.is_some()) {
-            // An earlier change may have said it already. Tokens are never taken back twice.
+            // An earlier change may have said it already. Nothing is ever taken back twice.
             self.report.returned.clear();
+            self.report.returned_costs.clear();
         }
     }
 

@@ -9,7 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::capacity::{Common, Learned, View};
 use super::health::{CommonOutage, Health, Signs};
 
+mod day;
 mod division;
+
+use day::Day;
+pub use day::DayView;
 
 /// How long a grant may be used.
 pub const VALID: Duration = Duration::from_secs(3);
@@ -19,24 +23,33 @@ pub const GRACE: Duration = Duration::from_millis(500);
 pub const GRAIN: Duration = Duration::from_millis(100);
 pub(super) const WINDOW_MILLIS: u64 = 60_000;
 
-/// Limits per minute; `None` for no limit.
+/// Limits per minute and day; `None` for no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharedLimits {
     /// Requests in any 60 s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<u64>,
     /// Tokens in any 60 s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
     /// Calls in flight at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrent: Option<u64>,
+    /// Millionths of a dollar on a day in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_dollars: Option<u64>,
 }
 
-/// Requests and tokens.
+/// Requests, tokens and cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amount {
     /// Requests.
     pub requests: u64,
     /// Tokens.
     pub tokens: u64,
+    /// Millionths of a dollar. Those of closed grants are counted for the day instead.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub micro_dollars: u64,
 }
 
 /// What a holder could use now.
@@ -50,6 +63,12 @@ pub struct Demand {
     pub first: u64,
     /// Calls in flight.
     pub in_flight: u64,
+    /// What the calls that wait or are about to can cost, in millionths of a dollar.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub micro_dollars: u64,
+    /// What the first of them can cost.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub first_cost: u64,
 }
 
 /// What a holder may do until its next turn.
@@ -65,13 +84,15 @@ pub struct Grant {
     pub view: View,
     /// The outage of the provider that holders know of.
     pub outage: Option<CommonOutage>,
+    /// The cost of the day.
+    pub day: DayView,
 }
 
 /// The units of a shared limit that are in use or were in the last minute.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Ledger {
-    /// The strictest limits that a holder has named.
+    /// The strictest limits that holders name.
     limits: SharedLimits,
     /// Closed units by the change that closed them, oldest first.
     closed: Vec<Entry>,
@@ -87,6 +108,7 @@ pub struct Ledger {
     /// The search for the number of calls at once.
     search: Option<Common>,
     health: Health,
+    day: Day,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,6 +124,8 @@ struct Entry {
 #[serde(default)]
 struct Holder {
     grant: Option<Open>,
+    /// The limits that it names.
+    limits: SharedLimits,
     demand: Demand,
     credit: Credit,
     /// Its part of the calls in flight.
@@ -139,6 +163,13 @@ pub struct Turn<'t> {
     pub returned: Vec<(u64, u64)>,
     /// Tokens used beyond reservations.
     pub excess: u64,
+    /// Reserved costs that calls did not cause, with the day for which they were reserved, in millionths of a
+    /// dollar.
+    pub returned_costs: Vec<(u64, u64)>,
+    /// Costs beyond reservations.
+    pub excess_cost: u64,
+    /// Whether the time of the turn is a few seconds old at most.
+    pub knows_time: bool,
     /// What it could use.
     pub demand: Demand,
     /// What is left of a pause that the provider requested of it.
@@ -172,8 +203,8 @@ impl Ledger {
         written_at: u64,
         now: u64,
     ) -> Grant {
-        self.tighten(turn.limits);
         self.date(revision, written_at, now);
+        self.settle_costs(turn, now);
         self.close_own(turn);
         self.close_lost(turn.holder, now);
         self.take_back(&turn.returned);
@@ -181,6 +212,8 @@ impl Ledger {
         self.closed.retain(|entry| entry.at + WINDOW_MILLIS > now);
         let own = self.holders.entry(turn.holder.to_owned()).or_default();
         own.demand = turn.demand;
+        own.limits = turn.limits;
+        self.agree();
         self.hand_out_rate(now);
         let pause = turn.pause.map(|pause| now + pause.as_millis() as u64);
         self.paused_until = self.paused_until.max(pause).filter(|until| *until > now);
@@ -213,6 +246,7 @@ impl Ledger {
                 in_flight_elsewhere,
             },
             outage,
+            day: self.day_view(turn, now),
             pause: self
                 .paused_until
                 .map(|until| Duration::from_millis(until - now)),
@@ -229,19 +263,23 @@ impl Ledger {
         self.holders.remove(turn.holder);
     }
 
-    fn tighten(&mut self, limits: SharedLimits) {
+    /// The strictest limits that holders name at the moment.
+    fn agree(&mut self) {
         let stricter = |own: Option<u64>, other: Option<u64>| match (own, other) {
             (Some(own), Some(other)) => Some(own.min(other)),
             (own, other) => own.or(other),
         };
-        // A ledger without holders takes up the limits of the first one.
-        if self.holders.is_empty() {
-            self.limits = limits;
-            return;
-        }
-        self.limits.requests = stricter(self.limits.requests, limits.requests);
-        self.limits.tokens = stricter(self.limits.tokens, limits.tokens);
-        self.limits.concurrent = stricter(self.limits.concurrent, limits.concurrent);
+        let named = self.holders.values().map(|holder| holder.limits);
+        let strictest = named.fold(SharedLimits::default(), |own, other| SharedLimits {
+            requests: stricter(own.requests, other.requests),
+            tokens: stricter(own.tokens, other.tokens),
+            concurrent: stricter(own.concurrent, other.concurrent),
+            micro_dollars: stricter(own.micro_dollars, other.micro_dollars),
+        });
+        self.limits = SharedLimits {
+            micro_dollars: self.day.agree(strictest.micro_dollars),
+            ..strictest
+        };
     }
 
     /// Gives what the last change wrote its time.
@@ -284,18 +322,22 @@ impl Ledger {
         let Some(grant) = own.grant.take() else {
             return;
         };
-        let used = match turn.used {
-            Some((number, used)) if number == grant.number => used.at_most(grant.amount),
-            _ => grant.amount,
+        let (used, cost) = match turn.used {
+            // Costs are counted without a limit as well: another holder may name one.
+            Some((number, used)) if number == grant.number => {
+                (used.at_most(grant.amount), used.micro_dollars)
+            }
+            _ => (grant.amount, grant.amount.micro_dollars),
         };
         own.credit.requests += (grant.amount.requests - used.requests) as f64;
         own.credit.tokens += (grant.amount.tokens - used.tokens) as f64;
-        self.fresh = self.fresh.plus(used);
+        self.fresh = self.fresh.plus(used.without_cost());
+        self.spend(cost);
     }
 
     fn close_lost(&mut self, taker: &str, now: u64) {
         let lost_after = (VALID + GRACE).as_millis() as u64;
-        let fresh = &mut self.fresh;
+        let (fresh, mut cost) = (&mut self.fresh, 0);
         self.holders.retain(|name, holder| {
             let Some(grant) = holder.grant else {
                 return name == taker;
@@ -303,10 +345,12 @@ impl Ledger {
             let is_lost =
                 name != taker && grant.since.is_some_and(|since| since + lost_after <= now);
             if is_lost {
-                *fresh = fresh.plus(grant.amount);
+                *fresh = fresh.plus(grant.amount.without_cost());
+                cost += grant.amount.micro_dollars;
             }
             !is_lost
         });
+        self.spend(cost);
     }
 
     fn take_back(&mut self, returned: &[(u64, u64)]) {
@@ -322,7 +366,9 @@ impl Ledger {
     }
 
     fn grant(&mut self, turn: &Turn<'_>, now: u64) -> Amount {
-        let counted = self.counted().plus(self.kept_for_others(turn.holder));
+        let counted = self.counted();
+        let cost = self.part_of_day(turn, counted);
+        let counted = counted.plus(self.kept_for_others(turn.holder));
         let limits = self.limits;
         let spare = self.spare;
         let Some(own) = self.holders.get_mut(turn.holder) else {
@@ -356,8 +402,9 @@ impl Ledger {
                 tokens_wanted,
                 own.credit.tokens + spare.tokens,
             ),
+            micro_dollars: cost.unwrap_or(0),
         };
-        if granted.requests == 0 || granted.tokens < first {
+        if granted.requests == 0 || granted.tokens < first || cost.is_none() {
             granted = Amount::default();
         }
         let pay = |limit: Option<u64>, amount: u64, credit: &mut f64, spare: &mut f64| {
@@ -408,6 +455,7 @@ impl Ledger {
             kept.plus(Amount {
                 requests: missing(demand.requests, held.requests, other.credit.requests),
                 tokens: missing(tokens, held.tokens, other.credit.tokens),
+                micro_dollars: 0,
             })
         })
     }
@@ -426,6 +474,14 @@ impl Amount {
         Self {
             requests: self.requests.saturating_add(other.requests),
             tokens: self.tokens.saturating_add(other.tokens),
+            micro_dollars: self.micro_dollars.saturating_add(other.micro_dollars),
+        }
+    }
+
+    fn without_cost(self) -> Self {
+        Self {
+            micro_dollars: 0,
+            ..self
         }
     }
 
@@ -433,6 +489,15 @@ impl Amount {
         Self {
             requests: self.requests.min(most.requests),
             tokens: self.tokens.min(most.tokens),
+            micro_dollars: 0,
         }
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(amount: &u64) -> bool {
+    *amount == 0
 }

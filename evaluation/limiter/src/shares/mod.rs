@@ -32,6 +32,13 @@
 //!    was issued at *i ≤ q*, and is counted until at least *u* + 60 s ≥ *x* + 60 s ≥ *q*. So at *q* all
 //!    units used in the window were counted together, and their sum was at most the limit. ∎
 //!
+//! **Costs.** What calls reserve of the limit on the cost of a day counts in the same way: with the open grant, and
+//! when the grant is closed it is added to what the day has cost, so the claim holds for every day in UTC. The count of a
+//! day begins up to a turn late, since now is never ahead of the server's time; what was used in that turn counts for the
+//! day on which the grant is closed, which is the new one or, for less than a turn, the one before. What a call did not
+//! cost is taken off while its day lasts. A holder that dies has spent what its grant held and what its calls in flight
+//! had reserved.
+//!
 //! Tokens that were reserved and not used are taken off the entry that counts them when the call ends. A
 //! call that used more than it had reserved is counted with the rest from then on, as the limiter of one
 //! process does.
@@ -53,6 +60,8 @@
 
 mod capacity;
 mod clock;
+#[cfg(test)]
+mod day_tests;
 mod health;
 mod keeper;
 mod ledger;
@@ -71,7 +80,7 @@ pub use clock::ServerClock;
 pub(crate) use health::FAILURES_TO_OPEN;
 pub use health::{CommonOutage, Signs};
 pub use keeper::{Keeper, TURN};
-pub use ledger::{Amount, Demand, GRACE, GRAIN, Grant, Ledger, SharedLimits, Turn, VALID};
+pub use ledger::{Amount, DayView, Demand, GRACE, GRAIN, Grant, Ledger, SharedLimits, Turn, VALID};
 pub(crate) use quota::{Closed, SharedQuota, Taken};
 
 /// A document that many processes change, one change after the other.

@@ -30,6 +30,7 @@ fn start(place: &Arc<Place>, name: u64, provider: &Arc<Provider>) -> Holder {
         max_concurrent: 64,
         requests_per_minute: None,
         tokens_per_minute: None,
+        micro_dollars_per_day: None,
         longest_outage: Duration::from_mins(10),
         first_probe_after: Duration::from_secs(1),
         probe_at_least_every: Duration::from_secs(8),

@@ -25,7 +25,7 @@ pub(crate) struct Place {
     /// Changes in a hundred that are made and not confirmed, and that are not made.
     faults: u64,
     /// What the server's clock is ahead by.
-    ahead: AtomicI64,
+    pub(crate) ahead: AtomicI64,
 }
 
 impl Place {
@@ -49,11 +49,11 @@ impl Place {
         if limit == 0 { 0 } else { (next >> 33) % limit }
     }
 
-    async fn delay(&self) {
+    pub(crate) async fn delay(&self) {
         sleep(Duration::from_millis(self.below(self.longest_delay + 1))).await;
     }
 
-    fn millis(&self) -> u64 {
+    pub(crate) fn millis(&self) -> u64 {
         let passed = self.begun.elapsed().as_millis() as i64;
         (passed + self.ahead.load(Ordering::Relaxed)) as u64
     }
@@ -124,6 +124,7 @@ impl Holder {
             max_concurrent: 1_000,
             requests_per_minute: Some(limits.0),
             tokens_per_minute: limits.1,
+            micro_dollars_per_day: None,
             longest_outage: Duration::from_mins(10),
             first_probe_after: Duration::from_secs(1),
             probe_at_least_every: Duration::from_secs(8),
@@ -301,6 +302,7 @@ async fn without_its_place_no_call_goes_out_and_the_reason_is_known() {
         max_concurrent: 4,
         requests_per_minute: None,
         tokens_per_minute: None,
+        micro_dollars_per_day: None,
         longest_outage: Duration::from_mins(10),
         first_probe_after: Duration::from_secs(1),
         probe_at_least_every: Duration::from_secs(8),
@@ -324,6 +326,7 @@ async fn calls_in_flight_stay_below_the_common_limit() {
         max_concurrent: 10,
         requests_per_minute: None,
         tokens_per_minute: None,
+        micro_dollars_per_day: None,
         longest_outage: Duration::from_mins(10),
         first_probe_after: Duration::from_secs(1),
         probe_at_least_every: Duration::from_secs(8),

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod accounts;
+mod days;
 mod dialects;
 mod faults;
 mod keys;

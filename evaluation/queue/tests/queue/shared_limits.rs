@@ -22,6 +22,7 @@ async fn hold(url: &str, name: &str, log: Arc<Mutex<Vec<Instant>>>) -> JoinSet<(
         max_concurrent: 100,
         requests_per_minute: Some(LIMIT),
         tokens_per_minute: None,
+        micro_dollars_per_day: None,
         longest_outage: Duration::from_mins(10),
         first_probe_after: Duration::from_secs(1),
         probe_at_least_every: Duration::from_secs(8),
