@@ -21,7 +21,7 @@ const ENVIRONMENT_FILE: &str = ".env";
 /// Ids that are counted when a text means several runs.
 const MOST_MATCHES: usize = 1_000;
 /// Runs that are read at once in the search for the latest one.
-const PAGE: usize = 32;
+const PAGE: usize = 64;
 
 /// The process environment, extended by `.env`. The process environment wins.
 pub(crate) fn environment() -> Result<Environment, CommandError> {
@@ -42,11 +42,11 @@ pub(crate) async fn show_warnings(
     environment: &Environment,
 ) {
     // What earlier runs know is looked up if there is a store; a check needs none.
-    let runs = match gepa_postgres::open_existing(&store_url(store, environment)).await {
-        Ok(store) => store.runs().await.unwrap_or_default(),
-        Err(_) => Vec::new(),
+    let earlier = match gepa_postgres::open_existing(&store_url(store, environment)).await {
+        Ok(store) => earlier_run(&task.config, &*store).await.unwrap_or_default(),
+        Err(_) => None,
     };
-    for warning in warnings(task, earlier_run(&task.config, &runs)) {
+    for warning in warnings(task, earlier.as_ref()) {
         let _ = writeln!(std::io::stderr(), "warning: {warning}");
     }
 }
@@ -166,6 +166,23 @@ async fn latest_run(store: &dyn Store) -> Result<Option<RunRow>, StoreError> {
         before = Some(last.run_id.clone());
         latest = latest.or_else(|| Some(page.swap_remove(0)));
     }
+}
+
+/// Up to `limit` of the newest runs that are wanted, newest first. Older ones are not read.
+pub(crate) async fn newest_runs(
+    store: &dyn Store,
+    limit: usize,
+    is_wanted: impl Fn(&RunRow) -> bool,
+) -> Result<Vec<RunRow>, StoreError> {
+    let (mut found, mut before) = (Vec::new(), None);
+    while found.len() < limit {
+        let page = store.runs_before(before.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { break };
+        before = Some(last.run_id.clone());
+        let missing = limit - found.len();
+        found.extend(page.into_iter().filter(&is_wanted).take(missing));
+    }
+    Ok(found)
 }
 
 async fn known_run(store: &dyn Store, id: &RunId) -> Result<Option<RunRow>, StoreError> {

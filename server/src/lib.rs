@@ -21,8 +21,8 @@ mod telemetry;
 
 pub use access::{AccessError, Role, TenantQuota};
 pub use dashboard::{
-    BestOfRuns, Birth, Blame, BlamedLine, Cause, Content, DeleteError, ExampleSet, Part,
-    ReportError, Resource, RunEntry, ViewError, Viewer, Views, delete_run, write_comparison,
+    BestOfRuns, Birth, Blame, BlamedLine, Cause, Content, DeleteError, ExampleSet, NewestRuns,
+    Part, ReportError, Resource, RunEntry, ViewError, Viewer, Views, delete_run, write_comparison,
     write_report,
 };
 pub use jobs::{Backlog, ConfiguredJobs, Fleet, JobSource, OutageSettings, PreparedJob};

@@ -10,7 +10,7 @@ use gepa_evaluation::Purpose;
 
 use crate::command::same_task::is_of_same_task;
 use crate::error::CommandError;
-use crate::surroundings::is_evaluation;
+use crate::surroundings::{is_evaluation, newest_runs};
 
 /// Earlier runs that count, the newest.
 const MOST_RUNS: usize = 5;
@@ -39,22 +39,19 @@ pub(crate) async fn measured(
     task: &TaskConfig,
     store: &Arc<dyn Store>,
 ) -> Result<Option<Measured>, CommandError> {
-    let runs = store.runs().await?;
-    let is_alike = |run: &&RunRow| {
+    let is_alike = |run: &RunRow| {
         !is_evaluation(run)
             && run.config["settings"]["reflection_model"]
                 == task.described["settings"]["reflection_model"]
             && run.summary.counters.total_rollouts >= FEWEST_ROLLOUTS
             && is_of_same_task(run, &task.described, task.config.prompt())
     };
-    let mut alike: Vec<&RunRow> = runs.iter().filter(is_alike).collect();
-    alike.sort_by_key(|run| std::cmp::Reverse(run.created_at));
-    alike.truncate(MOST_RUNS);
+    let alike = newest_runs(&**store, MOST_RUNS, is_alike).await?;
     Ok(Measured::of(&alike))
 }
 
 impl Measured {
-    fn of(runs: &[&RunRow]) -> Option<Self> {
+    fn of(runs: &[RunRow]) -> Option<Self> {
         let (mut rollout, mut reflection) = (Mean::default(), Mean::default());
         let (mut rollouts, mut reflections, mut unpriced) = (0, 0, 0);
         for run in runs {

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use gepa_configs::TaskConfig;
 use gepa_engine::record::RunRow;
 use gepa_engine::verdict::{ComparedSet, planned};
-use gepa_engine::{Config, Plan};
+use gepa_engine::{Config, Plan, Store, StoreError};
+
+use crate::surroundings::newest_runs;
 
 /// A baseline this near to the perfect score leaves little to show.
 const SATURATED: f64 = 0.97;
@@ -88,11 +90,15 @@ pub(crate) fn warnings(task: &TaskConfig, earlier: Option<&RunRow>) -> Vec<Strin
 }
 
 /// The latest run in which the same seed was scored on the same pareto examples.
-pub(crate) fn earlier_run<'a>(config: &Config, runs: &'a [RunRow]) -> Option<&'a RunRow> {
-    let is_same = |run: &&RunRow| {
+pub(crate) async fn earlier_run(
+    config: &Config,
+    store: &dyn Store,
+) -> Result<Option<RunRow>, StoreError> {
+    let is_same = |run: &RunRow| {
         run.summary.baseline_score.is_some()
             && run.pareto == config.sets().pareto
             && run.template == *config.prompt()
     };
-    runs.iter().rev().find(is_same)
+    let mut found = newest_runs(store, 1, is_same).await?;
+    Ok(found.pop())
 }

@@ -6,6 +6,11 @@ use gepa_engine::record::{RunRow, RunStatus};
 use gepa_engine::{RunId, RunLabels, Seq, Store, StoreError, Timestamp};
 use serde::{Serialize, Serializer};
 
+/// Runs that are read at once.
+const PAGE: usize = 256;
+/// More ids than a store has.
+const ALL_IDS: usize = u32::MAX as usize;
+
 /// The fewest characters of a short id.
 const SHORTEST: usize = 6;
 
@@ -74,6 +79,58 @@ pub struct RunEntry {
     pub seq: Seq,
 }
 
+/// The newest runs of a store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewestRuns {
+    /// The runs, newest first.
+    pub entries: Vec<RunEntry>,
+    /// All runs of the store.
+    pub of: usize,
+    /// Those that are archived.
+    pub archived: usize,
+}
+
+impl NewestRuns {
+    /// Up to `limit` runs that are wanted. Rows of older ones are not read.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn read(
+        store: &dyn Store,
+        limit: usize,
+        mut is_wanted: impl FnMut(&RunEntry) -> bool,
+    ) -> Result<Self, StoreError> {
+        let ids = store.run_ids("", ALL_IDS).await?;
+        let mut labels = store.labels().await?;
+        let archived = labels.values().filter(|one| one.archived_at.is_some());
+        let mut newest = Self {
+            entries: Vec::new(),
+            of: ids.len(),
+            archived: archived.count(),
+        };
+        let mut shorts = shorts(&ids);
+        let mut before = None;
+        while newest.entries.len() < limit {
+            let page = store
+                .runs_before(before.as_ref(), limit.clamp(1, PAGE))
+                .await?;
+            let Some(last) = page.last() else { break };
+            before = Some(last.run_id.clone());
+            for run in &page {
+                let is_claimed = is_worked_on(store, run).await?;
+                let labels = labels.remove(&run.run_id).unwrap_or_default();
+                let short = shorts.remove(run.run_id.as_str()).unwrap_or_default();
+                let entry = RunEntry::of(run, labels, short, is_claimed);
+                if newest.entries.len() < limit && is_wanted(&entry) {
+                    newest.entries.push(entry);
+                }
+            }
+        }
+        Ok(newest)
+    }
+}
+
 impl RunEntry {
     /// All runs of a store, newest first, archived ones included.
     ///
@@ -82,7 +139,8 @@ impl RunEntry {
     /// The store failed.
     pub async fn list(store: &dyn Store) -> Result<Vec<Self>, StoreError> {
         let (runs, mut labels) = (store.runs().await?, store.labels().await?);
-        let mut shorts = shorts(&runs);
+        let ids: Vec<RunId> = runs.iter().map(|run| run.run_id.clone()).collect();
+        let mut shorts = shorts(&ids);
         let mut entries = Vec::with_capacity(runs.len());
         for run in runs.iter().rev() {
             let is_claimed = is_worked_on(store, run).await?;
@@ -164,10 +222,10 @@ pub(super) async fn is_worked_on(store: &dyn Store, run: &RunRow) -> Result<bool
 
 /// For each run the end of its id that no other id ends with. Its beginning is the time, which runs
 /// of one day share.
-fn shorts(runs: &[RunRow]) -> BTreeMap<&str, String> {
+fn shorts(runs: &[RunId]) -> BTreeMap<&str, String> {
     let mut ids: Vec<(Vec<u8>, &str)> = runs
         .iter()
-        .map(|run| run.run_id.as_str())
+        .map(RunId::as_str)
         .map(|id| (id.bytes().rev().collect(), id))
         .collect();
     ids.sort();
@@ -199,15 +257,6 @@ fn as_text<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::
 mod tests {
     use super::*;
 
-    fn row(id: &str) -> RunRow {
-        serde_json::from_value(serde_json::json!({
-            "run_id": id, "name": "", "created_at": 0, "config": null, "policy_provider": "",
-            "policy_model": "", "template": gepa_engine::PromptTemplate::default(), "pareto": [],
-            "validation": [], "summary": {},
-        }))
-        .unwrap()
-    }
-
     #[test]
     fn a_short_id_is_the_end_of_one_run_only() {
         // Ids that share their ends, and one that is the end of another.
@@ -220,13 +269,12 @@ mod tests {
         ]);
         numbers.sort();
         numbers.dedup();
-        let runs: Vec<RunRow> = numbers.iter().map(|id| row(&format!("pl_{id}"))).collect();
+        let ids = numbers.iter().map(|id| format!("pl_{id}").parse());
+        let runs: Vec<RunId> = ids.map(|id| id.expect("a run id")).collect();
         let found = shorts(&runs);
         assert_eq!(found.len(), runs.len());
         for (id, short) in found {
-            let ends = runs
-                .iter()
-                .filter(|run| run.run_id.as_str().ends_with(&short));
+            let ends = runs.iter().filter(|run| run.as_str().ends_with(&short));
             assert_eq!(ends.count(), 1, "{id} {short}");
             assert!(id.ends_with(&short) && short.len() >= SHORTEST);
         }

@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use gepa_engine::RunId;
-use gepa_engine::record::RunRow;
 use gepa_jobs::views;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,6 +14,8 @@ use super::query::{PathParams, QueryParams};
 use crate::app::App;
 use crate::failure::Failure;
 
+/// Runs that are read at once.
+const PAGE: usize = 256;
 /// Prompts listed when the request names no `limit`.
 const DEFAULT_LIMIT: usize = 100;
 
@@ -32,18 +33,21 @@ pub(super) async fn list(
     State(app): State<Arc<App>>,
     QueryParams(query): QueryParams<ArtifactQuery>,
 ) -> Result<Json<Value>, Failure> {
-    let runs = app.store.runs().await?;
     let status = query.status.as_deref().unwrap_or("succeeded");
     let kind = query.r#type.as_deref().unwrap_or("all");
-    let wanted = matches!(kind, "all" | "prompt" | "prompts");
-    let matching = |run: &&RunRow| wanted && run.summary.status.as_str() == status;
-    let prompts: Vec<Value> = runs
-        .iter()
-        .rev()
-        .filter(matching)
-        .take(query.limit.unwrap_or(DEFAULT_LIMIT))
-        .map(views::prompt_entry)
-        .collect();
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    let mut prompts: Vec<Value> = Vec::new();
+    let mut before = None;
+    while matches!(kind, "all" | "prompt" | "prompts") && prompts.len() < limit {
+        let page = app.store.runs_before(before.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { break };
+        before = Some(last.run_id.clone());
+        let of_status = page
+            .iter()
+            .filter(|run| run.summary.status.as_str() == status);
+        let missing = limit - prompts.len();
+        prompts.extend(of_status.take(missing).map(views::prompt_entry));
+    }
     let summary = json!({"total_count": prompts.len(), "prompts_count": prompts.len()});
     Ok(Json(json!({
         "fine_tuned_models": [],

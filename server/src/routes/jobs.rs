@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use gepa_engine::record::{RunRow, RunStatus};
-use gepa_engine::{RunId, SteeredBy};
+use gepa_engine::{RunId, SteeredBy, Store, StoreError};
 use gepa_jobs::views::{JobContext, best_snapshot, job_detail, job_entry, snapshots};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -26,6 +26,8 @@ const MAX_BODY: usize = 4 << 20;
 const PRIORITIES: std::ops::RangeInclusive<i64> = -100..=100;
 /// A command is answered when the job's status shows it, and after this time at the latest.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// More ids than a store has.
+const ALL_IDS: usize = u32::MAX as usize;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 type Shared = State<Arc<App>>;
@@ -94,22 +96,35 @@ pub(super) async fn list(
     State(app): Shared,
     QueryParams(query): QueryParams<JobQuery>,
 ) -> Result<Json<Value>, Failure> {
-    let runs = app.store.runs().await?;
-    let wanted = |run: &&RunRow| {
-        let status = query.status.as_deref();
-        status.is_none_or(|status| run.summary.status.as_str() == status)
-    };
-    let matching: Vec<&RunRow> = runs.iter().rev().filter(wanted).collect();
-    let shown = matching.iter().take(query.limit.unwrap_or(usize::MAX));
+    let (shown, total) = newest(&*app.store, &query).await?;
     let elsewhere = app.supervisor.waiting_elsewhere().await;
     let jobs: Vec<Map<String, Value>> = shown
+        .iter()
         .map(|run| {
             let here = app.supervisor.waiting_for(&run.run_id);
             let waiting_for = here.or_else(|| elsewhere.get(&run.run_id).cloned());
             job_entry(run, waiting_for.as_deref())
         })
         .collect();
-    Ok(Json(json!({"jobs": jobs, "total_count": matching.len()})))
+    Ok(Json(json!({"jobs": jobs, "total_count": total})))
+}
+
+/// The runs to show, newest first, and how many there are with the requested status.
+async fn newest(store: &dyn Store, query: &JobQuery) -> Result<(Vec<RunRow>, usize), StoreError> {
+    let limit = query.limit.unwrap_or(usize::MAX);
+    if let (None, Some(limit)) = (&query.status, query.limit) {
+        let total = store.run_ids("", ALL_IDS).await?.len();
+        return Ok((store.runs_before(None, limit.min(total)).await?, total));
+    }
+    let mut runs = store.runs().await?;
+    runs.retain(|run| {
+        let status = query.status.as_deref();
+        status.is_none_or(|status| run.summary.status.as_str() == status)
+    });
+    runs.reverse();
+    let total = runs.len();
+    runs.truncate(limit);
+    Ok((runs, total))
 }
 
 pub(super) async fn detail(

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use gepa_server::RunEntry;
+use gepa_server::{NewestRuns, RunEntry};
 
 use crate::arguments::RunsArguments;
 use crate::error::CommandError;
@@ -13,11 +13,14 @@ use crate::surroundings::existing_store;
 
 pub(super) async fn list(arguments: &RunsArguments) -> Result<ExitCode, CommandError> {
     let store = existing_store(&arguments.store).await?;
-    let all = RunEntry::list(&*store).await?;
-    let is_shown = |run: &&RunEntry| arguments.all || run.archived_at.is_none();
-    let meant = all.iter().filter(|run| arguments.filter.takes(run));
-    let shown = meant.clone().filter(is_shown);
-    let listed: Vec<&RunEntry> = shown.take(arguments.last.unwrap_or(usize::MAX)).collect();
+    let mut meant = 0;
+    let newest = NewestRuns::read(&*store, arguments.last.unwrap_or(usize::MAX), |run| {
+        let takes = arguments.filter.takes(run);
+        meant += usize::from(takes);
+        takes && (arguments.all || run.archived_at.is_none())
+    });
+    let newest = newest.await?;
+    let listed = &newest.entries;
     if arguments.json {
         let mut out = stdout();
         for run in listed {
@@ -29,26 +32,23 @@ pub(super) async fn list(arguments: &RunsArguments) -> Result<ExitCode, CommandE
     }
     if !listed.is_empty() {
         let mut out = people();
-        write_table(&mut out, &listed)?;
+        write_table(&mut out, listed)?;
         out.flush()?;
     }
-    if let Some(note) = note(&all, meant.count(), listed.len(), arguments.all) {
+    if let Some(note) = note(&newest, meant, arguments.all) {
         let _ = writeln!(io::stderr(), "{note}");
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// What a list without a run, or without archived ones, does not say.
-fn note(all: &[RunEntry], meant: usize, listed: usize, with_archived: bool) -> Option<String> {
-    if all.is_empty() {
+fn note(newest: &NewestRuns, meant: usize, with_archived: bool) -> Option<String> {
+    let (all, archived) = (newest.of, newest.archived);
+    if all == 0 {
         return Some("the store has no runs yet; start one with `gepa run CONFIG`".to_owned());
     }
-    let archived = all.iter().filter(|run| run.archived_at.is_some()).count();
-    match (listed, meant) {
-        (0, 0) => Some(format!(
-            "none of the {} runs meets the conditions",
-            all.len()
-        )),
+    match (newest.entries.len(), meant) {
+        (0, 0) => Some(format!("none of the {all} runs meets the conditions")),
         (0, _) if !with_archived => {
             Some("only archived runs meet the conditions; `--all` lists them".to_owned())
         }
@@ -59,7 +59,7 @@ fn note(all: &[RunEntry], meant: usize, listed: usize, with_archived: bool) -> O
     }
 }
 
-fn write_table(out: &mut impl Write, runs: &[&RunEntry]) -> io::Result<()> {
+fn write_table(out: &mut impl Write, runs: &[RunEntry]) -> io::Result<()> {
     writeln!(
         out,
         "{:<27}  {:<8}  {:<23}  {:<11}  {:>15}  {:>11}  {:>9}  {:>9}  name",
