@@ -56,6 +56,7 @@ pub fn modes() -> Vec<Mode> {
         mode("growing, sequential", |settings| growing(settings, 1)),
         mode("growing, 2/2", |settings| growing(settings, 2)),
         mode("growing, 4/4", |settings| growing(settings, 4)),
+        mode("growing, 6/6", |settings| growing(settings, 6)),
         mode("growing, 8/8", |settings| growing(settings, 8)),
         mode("growing, 16/16", |settings| growing(settings, 16)),
         mode("growing, 4/4, 1 text", |settings| {

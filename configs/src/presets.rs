@@ -7,6 +7,9 @@ use crate::key_map::find;
 
 const EVALUATION: &str = "search.evaluation";
 const RULES: &str = "search.rules";
+const ORDER: &str = "search.growing.order";
+/// Splits whose sets have the mix of a group at every beginning.
+const STRATIFIED: [&str; 2] = ["dataset.split.stratify", "dataset.split.stratify_by"];
 const LAGS: [&str; 2] = ["run.gate_lag", "run.pareto_lag"];
 
 /// The lags of every version that did not store them.
@@ -27,17 +30,29 @@ pub(crate) fn fill(table: &mut Table) {
     if is_growing && !has_lag {
         put_lags(table, GROWING_LAG);
     }
+    // A drawn order would lose the mix that the split has arranged.
+    if is_growing && is_stratified(table) {
+        put(table, ORDER, Value::from("listed"));
+    }
+}
+
+fn is_stratified(table: &Table) -> bool {
+    let is_set = |key| find(table, key).is_some_and(|value| *value != Value::Boolean(false));
+    STRATIFIED.into_iter().any(is_set)
 }
 
 /// Fills in what a stored config without these keys meant when it was stored.
 pub(crate) fn fill_stored(table: &mut Table) {
     put(table, EVALUATION, Value::from("full"));
+    if is_stratified(table) {
+        put(table, ORDER, Value::from("drawn"));
+    }
     put_lags(table, EARLIER_LAG);
 }
 
 /// Fills in what the run that is resumed or branched from uses. `stored` is its config, filled.
 pub(crate) fn fill_from(table: &mut Table, stored: &Table) {
-    for key in LAGS.into_iter().chain([EVALUATION]) {
+    for key in LAGS.into_iter().chain([EVALUATION, ORDER]) {
         if let Some(value) = find(stored, key) {
             put(table, key, value.clone());
         }
@@ -53,20 +68,47 @@ fn put_lags(table: &mut Table, lag: i64) {
 /// Sets a key of a section unless it is set. A section that is no table is left for the reader to
 /// refuse.
 fn put(table: &mut Table, key: &str, value: Value) {
-    let Some((section, name)) = key.split_once('.') else {
+    let Some((section, rest)) = key.split_once('.') else {
+        table.entry(key).or_insert(value);
         return;
     };
     let section = table
         .entry(section)
         .or_insert_with(|| Value::Table(Table::new()));
     if let Value::Table(section) = section {
-        section.entry(name).or_insert(value);
+        put(section, rest, value);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_follow_a_stratified_split() {
+        let order = |text: &str| {
+            let mut filled = table(text);
+            fill(&mut filled);
+            find(&filled, ORDER)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        let listed = Some("listed".to_owned());
+        assert_eq!(order("dataset.split.stratify = true"), listed);
+        assert_eq!(order("dataset.split.stratify_by = \"group\""), listed);
+        assert_eq!(order("dataset.split.stratify = false"), None);
+        let whole = "search.evaluation = \"full\"\ndataset.split.stratify = true";
+        assert_eq!(order(whole), None);
+        let drawn = "search.growing.order = \"drawn\"\ndataset.split.stratify = true";
+        assert_eq!(order(drawn), Some("drawn".to_owned()));
+        let mut stored = table("dataset.split.stratify = true\nsearch.evaluation = \"growing\"");
+        fill_stored(&mut stored);
+        fill(&mut stored);
+        assert_eq!(find(&stored, ORDER).and_then(Value::as_str), Some("drawn"));
+        let mut resumed = table("dataset.split.stratify = true");
+        fill_from(&mut resumed, &table("search.growing.order = \"drawn\""));
+        assert_eq!(find(&resumed, ORDER).and_then(Value::as_str), Some("drawn"));
+    }
 
     fn table(text: &str) -> Table {
         toml::from_str(text).unwrap()

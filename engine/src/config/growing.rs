@@ -20,12 +20,26 @@ pub enum Evaluation {
     Growing,
 }
 
+/// The order in which rows take the pareto examples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RowOrder {
+    /// Drawn from the seed of the run.
+    #[default]
+    Drawn,
+    /// As the pareto set lists them.
+    Listed,
+}
+
 /// `[search.growing]`: how rows grow under `search.evaluation = "growing"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default)]
 #[non_exhaustive]
 pub struct GrowingSettings {
+    /// The order in which rows take the pareto examples.
+    pub order: RowOrder,
     /// Pareto examples of the seed's row, and of the first step of a child's row.
     pub n0: u32,
     /// How many times as long a child's row is after each further step, above 1.
@@ -47,6 +61,7 @@ pub struct GrowingSettings {
 impl Default for GrowingSettings {
     fn default() -> Self {
         Self {
+            order: RowOrder::Drawn,
             n0: 12,
             grow: 2.0,
             block: 8,

@@ -14,7 +14,7 @@ mod settings;
 mod texts;
 
 pub use ending::{FinalSettings, ValidationSettings};
-pub use growing::{Evaluation, GrowingSettings};
+pub use growing::{Evaluation, GrowingSettings, RowOrder};
 pub use problem::{InvalidConfig, Problem};
 pub use reflection::{CopiedExamples, ReflectionSettings, ReplyReading, RewriteMode};
 pub use resolved::Config;

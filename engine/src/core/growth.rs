@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gepa_archive::{CandidateIndex, InstanceIndex, InstanceScore, ScoreRow, shuffle};
 
-use crate::config::{Evaluation, GrowingSettings, SearchSettings};
+use crate::config::{Evaluation, GrowingSettings, RowOrder, SearchSettings};
 use crate::event::Leader;
 use crate::policy::{Field, Rivals, RowScore};
 use crate::posterior::{Ancestor, Ancestors, Estimate, Posterior, draw};
@@ -54,10 +54,12 @@ impl Growth {
         if search.evaluation == Evaluation::Full {
             return None;
         }
-        // By rank, so that the order does not depend on how the set is listed.
         let mut order: Vec<usize> = (0..instances.len()).collect();
-        order.sort_by_key(|position| instances[*position]);
-        shuffle(&mut *random.stream(DrawPurpose::ParetoOrder, 0), &mut order);
+        if search.growing.order == RowOrder::Drawn {
+            // By rank, so that the order does not depend on how the set is listed.
+            order.sort_by_key(|position| instances[*position]);
+            shuffle(&mut *random.stream(DrawPurpose::ParetoOrder, 0), &mut order);
+        }
         let mut places = vec![0; order.len()];
         for (place, position) in order.iter().enumerate() {
             places[*position] = place;

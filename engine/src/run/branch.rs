@@ -132,6 +132,10 @@ fn check_kept(before: &Config, after: &Config) -> Result<(), RunError> {
         (before.seed() == after.seed(), "the seed candidate"),
         (before.sets() == after.sets(), "an example set"),
         (old.evaluation == new.evaluation, "`search.evaluation`"),
+        (
+            old.growing.order == new.growing.order,
+            "`search.growing.order`",
+        ),
         (old.frontier == new.frontier, "`search.frontier`"),
         (
             old.archive_max_size == new.archive_max_size,

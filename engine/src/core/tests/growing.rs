@@ -7,7 +7,7 @@ use gepa_evaluation::{ExampleId, Stage};
 
 use super::super::{Core, Work};
 use super::world::{Journal, World, shuffler};
-use crate::config::{ComponentSelection, Duplicates, Evaluation, ScheduleKind};
+use crate::config::{ComponentSelection, Duplicates, Evaluation, RowOrder, ScheduleKind};
 use crate::event::{CloseReason, Decision, EventBody, Fact};
 use crate::posterior::{Ancestor, Ancestors, Estimate, Posterior};
 use crate::stop::StopReason;
@@ -141,6 +141,29 @@ fn rows_are_beginnings_of_one_order_and_grow_only() {
         }
     }
     assert!(grown.len() > 4, "{grown:?}");
+}
+
+#[test]
+fn rows_take_the_examples_as_listed_where_that_is_asked_for() {
+    let first_positions = |order| {
+        let mut world = growing((2, 2));
+        world.settings.search.growing.order = order;
+        let journal = world.run(shuffler(3));
+        let accepted = journal.entries.iter().find_map(|entry| match entry {
+            EventBody::Decision(Decision::CandidateAccepted(accepted)) => {
+                Some(accepted.scores.clone())
+            }
+            _ => None,
+        });
+        let scores = accepted.unwrap();
+        let known = scores
+            .iter()
+            .enumerate()
+            .filter(|(_, score)| score.is_some());
+        known.map(|(position, _)| position).collect::<Vec<_>>()
+    };
+    assert_eq!(first_positions(RowOrder::Listed), [0, 1, 2, 3, 4, 5]);
+    assert_ne!(first_positions(RowOrder::Drawn), [0, 1, 2, 3, 4, 5]);
 }
 
 /// Everything an estimate follows from.

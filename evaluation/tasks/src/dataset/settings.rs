@@ -131,8 +131,11 @@ pub enum TextEncoding {
 pub struct SplitSettings {
     /// Shuffles the rows; the same seed gives the same sets everywhere.
     pub seed: u64,
-    /// Gives every set the same share of each answer.
+    /// Gives every set the same share of each answer, and every beginning of a set nearly so.
     pub stratify: bool,
+    /// The same for the values of this column instead of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stratify_by: Option<String>,
     /// Minibatches for reflection are drawn from here.
     pub train: SetSettings,
     /// The instances over which the frontier is kept.

@@ -118,7 +118,7 @@ impl Dataset {
     }
 
     /// The ids ordered by the hash of seed and id, so that adding a row moves no other; when
-    /// stratified, ordered by the rank within the answer, so that every slice has the same mix.
+    /// stratified, ordered by the rank within the group, so that every slice has the same mix.
     fn shuffled(&self, settings: &SplitSettings) -> Vec<ExampleId> {
         let mut keyed: Vec<([u8; 32], &ExampleId)> = self
             .rows()
@@ -126,20 +126,25 @@ impl Dataset {
             .map(|id| (shuffle_key(settings.seed, id), id))
             .collect();
         keyed.sort_unstable();
-        if !settings.stratify {
+        let by = settings.stratify_by.as_deref();
+        if !settings.stratify && by.is_none() {
             return keyed.into_iter().map(|(_, id)| id.clone()).collect();
         }
-        let answer_of = |id: &ExampleId| self.row(id).and_then(|row| row.answer()).unwrap_or("");
+        let group_of = |id: &ExampleId| {
+            let row = self.row(id);
+            let group = row.and_then(|row| by.map_or_else(|| row.answer(), |by| row.text(by)));
+            group.unwrap_or("")
+        };
         let mut sizes: IndexMap<&str, usize> = IndexMap::new();
         for (_, id) in &keyed {
-            *sizes.entry(answer_of(id)).or_default() += 1;
+            *sizes.entry(group_of(id)).or_default() += 1;
         }
         let mut ranks: IndexMap<&str, usize> = IndexMap::new();
         let mut placed: Vec<(f64, usize, &ExampleId)> = Vec::new();
         for (order, (_, id)) in keyed.iter().enumerate() {
-            let answer = answer_of(id);
-            let rank = ranks.entry(answer).or_default();
-            let place = (*rank as f64 + 0.5) / sizes[answer] as f64;
+            let group = group_of(id);
+            let rank = ranks.entry(group).or_default();
+            let place = (*rank as f64 + 0.5) / sizes[group] as f64;
             *rank += 1;
             placed.push((place, order, id));
         }

@@ -264,6 +264,9 @@ impl Columns {
         if let Some(answer) = &settings.answer {
             check(answer, "answer")?;
         }
+        if let Some(column) = &settings.split.stratify_by {
+            check(column, "split.stratify_by")?;
+        }
         for column in settings.only.keys() {
             check(column, "only")?;
         }

@@ -1,6 +1,7 @@
 //! Sets are disjoint, repeatable, and refuse what cannot be.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use gepa_evaluation::ExampleId;
 use gepa_tasks::dataset::{
@@ -30,6 +31,7 @@ fn settings(train: SetSettings, pareto: SetSettings, validation: SetSettings) ->
     SplitSettings {
         seed: 1,
         stratify: false,
+        stratify_by: None,
         train,
         pareto,
         validation,
@@ -75,6 +77,39 @@ proptest! {
             prop_assert!(rare.abs_diff(set.len() / 3) <= 1, "{rare} of {}", set.len());
         }
     }
+}
+
+#[test]
+fn every_beginning_of_a_stratified_set_has_the_mix_of_the_column() {
+    let mut text = "id,group,answer\n".to_owned();
+    for row in 0..90 {
+        let group = ["large", "large", "large", "middle", "middle", "small"][row % 6];
+        writeln!(text, "{row},{group},same").unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rows.csv"), text).unwrap();
+    let split = SplitSettings {
+        stratify_by: Some("group".to_owned()),
+        ..settings(count(30), count(60), count(0))
+    };
+    let mut all = DatasetSettings::for_path("rows.csv");
+    all.split = split.clone();
+    let dataset = Dataset::load(&all, folder.path()).unwrap();
+    let sets = dataset.split(&split).unwrap();
+    for length in 1..=60 {
+        for (group, share) in [("large", 0.5), ("middle", 1.0 / 3.0), ("small", 1.0 / 6.0)] {
+            let first = sets.pareto[..length].iter();
+            let found = first.filter(|id| dataset.row(id).unwrap().text("group") == Some(group));
+            let off = found.count() as f64 - share * length as f64;
+            assert!(off.abs() < 1.5, "{group} after {length}: {off}");
+        }
+    }
+    all.split.stratify_by = Some("gruop".to_owned());
+    let error = Dataset::load(&all, folder.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("no column `gruop`, named by `split.stratify_by`"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn split(train: usize, pareto: usize, validation: usize) -> SplitSettings {
     SplitSettings {
         seed: 0,
         stratify: true,
+        stratify_by: None,
         train: set(train),
         pareto: set(pareto),
         validation: set(validation),
