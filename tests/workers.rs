@@ -5,12 +5,12 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use gepa_testing::{FaultPlan, NatsServer};
+use gepa_testing::{FaultPlan, Ledger, NatsServer};
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::crashes::books::{check_records, decisions, settled_calls};
-use crate::support::{Finished, Running, Server, Workspace, number};
+use crate::support::{Finished, Running, Server, Workspace, is_reflection, number};
 
 const ROLLOUTS: u64 = 180;
 const LATENCY: Duration = Duration::from_millis(60);
@@ -203,6 +203,56 @@ fn a_run_and_a_queue_that_are_killed_go_on_with_what_workers_answered() {
     assert_eq!(search(&events), expected);
     // Answers to the killed process are used; its reflections were made in the process and are lost.
     check_books(&server, &workspace, &events, 4 * 8 + 3 * 8);
+}
+
+#[test]
+fn reflections_whose_workers_are_killed_are_neither_lost_nor_doubled() {
+    let Some(queue) = NatsServer::start() else {
+        return;
+    };
+    let expected = search(&alone(1));
+    let server = Server::with_slow_reflections(Duration::from_millis(500));
+    let workspace = Workspace::with_model(&server.base_url(), ROLLOUTS);
+    let config = workspace.read("config.toml");
+    workspace.write(
+        "config.toml",
+        &format!("{config}\n[workers]\nreflections = true\n"),
+    );
+    let mut workers = Workers::start(&workspace, &queue.url(), 2);
+    let running = queued(&workspace, &queue.url());
+    let asked = |ledger: &Ledger| {
+        ledger
+            .recent
+            .iter()
+            .filter(|call| is_reflection(call))
+            .count()
+    };
+    for round in 1..=4 {
+        server.wait_until(|ledger| asked(ledger) >= 2 * round - 1 && ledger.in_flight > 0);
+        // One of them has the call in hand.
+        for _ in 0..2 {
+            workers.replace(0);
+        }
+    }
+    end(running, &workers);
+    let events = workspace.export("events");
+    assert_eq!(search(&events), expected);
+    check_records(&workspace, &events);
+    let settled = events
+        .iter()
+        .filter(|event| event["kind"] == "reflection_settled");
+    let settled = settled.count();
+    let asked = asked(&server.ledger());
+    println!("{settled} reflections, {asked} asked for");
+    assert!(
+        asked > settled,
+        "{asked} asked for, {settled} settled: no kill hit one"
+    );
+    // A killed worker may have had a call in each slot.
+    assert!(
+        asked <= settled + 4 * 2 * SLOTS,
+        "{asked} asked for, {settled} settled"
+    );
 }
 
 #[test]

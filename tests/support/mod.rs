@@ -5,5 +5,5 @@ mod model;
 mod workspace;
 
 pub(crate) use backend::{Backend, Job};
-pub(crate) use model::{Server, answer};
+pub(crate) use model::{Server, answer, is_reflection};
 pub(crate) use workspace::{Finished, Running, Workspace, number, sum};

@@ -30,6 +30,22 @@ impl Server {
         Self { server, runtime }
     }
 
+    /// A server whose reflections take this long, and rollouts no time.
+    pub(crate) fn with_slow_reflections(latency: Duration) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let server = ModelServer::answering(reply)
+            .latency_by(move |call| {
+                if is_reflection(call) {
+                    latency
+                } else {
+                    Duration::ZERO
+                }
+            })
+            .keeping(100_000);
+        let server = runtime.block_on(server.start()).unwrap();
+        Self { server, runtime }
+    }
+
     pub(crate) fn base_url(&self) -> String {
         self.server.base_url()
     }
@@ -48,8 +64,13 @@ impl Server {
     }
 }
 
+/// Whether a call asks for another text.
+pub(crate) fn is_reflection(call: &ModelCall) -> bool {
+    call.last_message().starts_with(REFLECTION)
+}
+
 fn reply(call: &ModelCall) -> ModelReply {
-    if call.last_message().starts_with(REFLECTION) {
+    if is_reflection(call) {
         let present = call
             .last_message()
             .split("```")
