@@ -7,7 +7,7 @@ use crate::read::{int, must_exist, of};
 use crate::value::{Parameter, escaped, unescaped};
 
 /// How long a claim holds without being renewed: an interval of SQL.
-pub(crate) const LEASE: &str = "interval '6 seconds'";
+pub(crate) const LEASE: &str = "interval '5 seconds'";
 
 /// The description of a claim of this process.
 pub(crate) fn owner() -> String {

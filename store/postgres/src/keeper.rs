@@ -18,8 +18,8 @@ use crate::listener::{Listener, channel};
 use crate::shared::Shared;
 use crate::value::Parameter;
 
-/// How often claims are renewed.
-const RENEWAL: Duration = Duration::from_secs(2);
+/// How often claims are renewed, all of them in one statement. Four renewals in a row must fail before a claim is lost.
+const RENEWAL: Duration = Duration::from_secs(1);
 
 /// The pause between messages to other processes about runs with new events, at least.
 const WAKING: Duration = Duration::from_millis(50);
