@@ -17,16 +17,17 @@ from dataclasses import dataclass
 PARTS = {
     "stored": (11_395, "evaluation/queue/examples/queue_cost: messages stored and confirmed, 256 at once"),
     "handed": (149_198, "evaluation/queue/examples/queue_cost: messages handed to 10 listeners each"),
-    "turns": (39, "evaluation/queue/examples/queue_cost: the most turns at the document, with 50 processes"),
     "looks": (60, "store/examples/fleet_cost: looks of 32 engines among 1 000 jobs that wait"),
     "renewals": (180, "store/examples/fleet_cost: claims renewed, one statement each"),
     "events": (1_664, "store/examples/writers: 16 writers, 32 events per append, through pgbouncer"),
 }
 
 # From the code: evaluation/queue/src/presence.rs, evaluation/limiter/src/shares, store/postgres/src, server/src/jobs.
-SAID_EVERY = 2.0
-TURN, FOR_EACH = 0.5, 0.025
-RENEWED_EVERY = 2.0
+SAID_EVERY, SAID_AT_LEAST_EVERY, FEW_LISTENERS = 2.0, 60.0, 20
+# The document of a shared limit: what it holds for each process, and for the last minute. NATS takes 1 MiB at once.
+BYTES_OF_A_PROCESS, BYTES_OF_A_MINUTE, LARGEST_DOCUMENT = 400, 40_000, 1 << 20
+# One statement renews all claims of an engine.
+RENEWED_EVERY = 1.0
 LOOK_EVERY = 1.0
 CONNECTIONS_OF_AN_ENGINE = 8 + 2
 MAX_CONNECTIONS = 300
@@ -56,23 +57,27 @@ def loads(engines: int, workers: int, jobs: int, slots: int, seconds: float, min
     running = engines * jobs
     rollouts = workers * slots / seconds
     ended = running / (minutes * 60)
-    # Each worker says what it offers to every job's desk, and each desk what it wants to every worker.
-    said = 2 * workers * running / SAID_EVERY
+    # Each worker says what it offers to every job's desk, and each desk what it wants to every worker, less often where
+    # many listen.
+    said = workers * running / pace(running) + running * workers / pace(workers)
     return [
         Load("NATS: processes that say they are there", said, value("handed"), "messages/s"),
         Load("NATS: work and answers stored", rollouts * MESSAGES_OF_A_ROLLOUT, value("stored"), "messages/s"),
         Load("PostgreSQL: events appended", rollouts * EVENTS_OF_A_ROLLOUT, value("events"), "events/s"),
-        Load("PostgreSQL: claims renewed", running / RENEWED_EVERY, value("renewals"), "statements/s"),
+        Load("PostgreSQL: claims renewed", engines / RENEWED_EVERY, value("renewals"), "statements/s"),
         Load("PostgreSQL: connections", engines * CONNECTIONS_OF_AN_ENGINE, MAX_CONNECTIONS, "connections"),
-        Load("shared limits: turns at the document", turns_wanted(engines + workers), value("turns"), "turns/s"),
+        Load("shared limits: size of the document", document(engines + workers), LARGEST_DOCUMENT, "bytes"),
         Load("the lock of the queue of jobs", looks_wanted(engines, ended), value("looks"), "looks/s"),
     ]
 
 
-def turns_wanted(processes: int) -> float:
-    """Each process takes a turn twice a second; of many, each at 25 ms times their number. A grant holds for 3 s, so
-    with less than a turn in 3 s a process stands still for a part of the time."""
-    return max(processes / 3.0, min(processes / TURN, 1.0 / FOR_EACH))
+def pace(listeners: int) -> float:
+    return min(SAID_EVERY * max(listeners // FEW_LISTENERS, 1), SAID_AT_LEAST_EVERY)
+
+
+def document(processes: int) -> float:
+    """One process changes the document for all, at most 50 times a second, so its size is what grows."""
+    return BYTES_OF_A_MINUTE + BYTES_OF_A_PROCESS * processes
 
 
 def looks_wanted(engines: int, ended: float) -> float:

@@ -176,12 +176,17 @@ async fn listen(shared: std::sync::Weak<Shared>, mut offered: async_nats::Subscr
 }
 
 async fn say(shared: std::sync::Weak<Shared>) {
+    let mut again = Instant::now();
     loop {
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        let subject = names::wanted(&shared.offer.name);
-        shared.queue.say(subject, &shared.presence()).await;
+        if again <= Instant::now() {
+            let subject = names::wanted(&shared.offer.name);
+            let presence = shared.presence();
+            shared.queue.say(subject, &presence).await;
+            again = presence.again_at();
+        }
         if shared.queue.lost_for().is_none() {
             shared.queue.depth(&shared.token).await;
         }

@@ -10,10 +10,11 @@ use tokio::time::Instant;
 
 use crate::{Offer, Queue, wire};
 
-/// Time between two messages of one process.
+/// Time between two messages of one process, where few listen.
 pub(crate) const SAID_EVERY: Duration = Duration::from_secs(2);
-/// A process counts as gone when it has said nothing for this long.
-const GONE_AFTER: Duration = Duration::from_secs(7);
+/// Where more listen, messages are rarer, so that what all are told grows with the number of workers plus that of jobs.
+const FEW: usize = 20;
+const SAID_AT_LEAST_EVERY: Duration = Duration::from_mins(1);
 
 /// What one process says about itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +24,25 @@ pub(crate) struct Presence {
     pub(crate) offer: Offer,
     /// Rollouts that a worker runs at once, or that an engine waits for.
     pub(crate) count: usize,
+    /// Milliseconds until it says so again.
+    #[serde(default = "usual")]
+    pub(crate) again_in: u64,
+}
+
+fn usual() -> u64 {
+    SAID_EVERY.as_millis() as u64
+}
+
+impl Presence {
+    /// When it says so again, if it says so now.
+    pub(crate) fn again_at(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.again_in)
+    }
+
+    /// A process counts as gone when it has said nothing for this long.
+    fn gone_after(&self) -> Duration {
+        Duration::from_millis(self.again_in.saturating_mul(7) / 2)
+    }
 }
 
 /// The processes of the other side that were heard of lately.
@@ -37,9 +57,17 @@ impl Heard {
         let presence: Presence = wire::read(payload).ok()?;
         let now = Instant::now();
         let mut by_id = self.by_id.lock();
-        by_id.retain(|_, (_, at)| now.saturating_duration_since(*at) < GONE_AFTER);
+        by_id.retain(|_, (one, at)| now.saturating_duration_since(*at) < one.gone_after());
         let before = by_id.insert(presence.id.clone(), (presence.clone(), now));
         Some((presence, before.is_none()))
+    }
+
+    /// The time until this side says again that it is there.
+    pub(crate) fn pace(&self) -> Duration {
+        let listeners = u32::try_from(self.by_id.lock().len() / FEW).unwrap_or(u32::MAX);
+        SAID_EVERY
+            .saturating_mul(listeners.max(1))
+            .min(SAID_AT_LEAST_EVERY)
     }
 
     /// Those that fit this offer, and the differences of those that do not.
@@ -47,7 +75,7 @@ impl Heard {
         let now = Instant::now();
         let by_id = self.by_id.lock();
         let fresh = by_id.values();
-        let fresh = fresh.filter(|(_, at)| now.saturating_duration_since(*at) < GONE_AFTER);
+        let fresh = fresh.filter(|(one, at)| now.saturating_duration_since(*at) < one.gone_after());
         let mut fitting = 0;
         let mut others = Vec::new();
         for (presence, _) in fresh {
@@ -68,5 +96,49 @@ impl Queue {
         if let Ok(payload) = wire::write(presence) {
             let _ = self.client.publish(subject, payload.into()).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn presence(number: usize, again_in: u64) -> Presence {
+        Presence {
+            id: format!("process-{number}"),
+            offer: Offer::new("test"),
+            count: 1,
+            again_in,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_all_are_told_grows_with_the_sum_of_both_sides() {
+        let heard = Heard::default();
+        assert_eq!(heard.pace(), SAID_EVERY);
+        for number in 0..400 {
+            let pace = heard.pace();
+            heard.hear(&wire::write(&presence(number, 60_000)).unwrap());
+            assert!(pace >= SAID_EVERY && pace <= SAID_AT_LEAST_EVERY);
+        }
+        // 400 listeners are told once in 40 s, which is 10 messages a second.
+        assert_eq!(heard.pace(), Duration::from_secs(40));
+        for number in 400..4_000 {
+            heard.hear(&wire::write(&presence(number, 60_000)).unwrap());
+        }
+        assert_eq!(heard.pace(), SAID_AT_LEAST_EVERY);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_is_gone_after_three_and_a_half_of_its_own_pauses() {
+        let heard = Heard::default();
+        heard.hear(&wire::write(&presence(1, 2_000)).unwrap());
+        heard.hear(&wire::write(&presence(2, 20_000)).unwrap());
+        let offer = Offer::new("test");
+        assert_eq!(heard.sorted(&offer).0, 2);
+        tokio::time::advance(Duration::from_secs(8)).await;
+        assert_eq!(heard.sorted(&offer).0, 1);
+        tokio::time::advance(Duration::from_secs(63)).await;
+        assert_eq!(heard.sorted(&offer).0, 0);
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use gepa_evaluation::{Evaluator, Proposer};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::presence::{Heard, Presence};
 use crate::{Offer, Queue, names};
@@ -56,14 +57,17 @@ impl Serving {
         Arc::clone(in_hand.entry(subject.to_owned()).or_default())
     }
 
-    pub(crate) async fn say(&self) {
+    /// Says what this worker offers, and returns when to say it again.
+    pub(crate) async fn say(&self) -> Instant {
         let presence = Presence {
             id: self.id.clone(),
             offer: self.offer.clone(),
             count: self.settings.slots.get(),
+            again_in: self.engines.pace().as_millis() as u64,
         };
         let subject = names::offered(&self.offer.name);
         self.queue.say(subject, &presence).await;
+        presence.again_at()
     }
 
     pub(crate) fn forget(&self, subject: &str) {

@@ -1,11 +1,15 @@
 //! The documents of shared limits in a key-value bucket of the queue.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_nats::jetstream::kv::{self, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::StorageType;
+use async_nats::{Client, Subscriber};
 use async_trait::async_trait;
-use gepa_limiter::shares::{SharedDocument, SharedDocuments, Version};
+use futures::StreamExt;
+use gepa_limiter::shares::{Question, Questions, SharedDocument, SharedDocuments, Version};
+use tokio::time::timeout;
 
 use crate::settings::without_password;
 use crate::{Address, Queue, QueueError};
@@ -13,16 +17,21 @@ use crate::{Address, Queue, QueueError};
 /// The bucket with one document for each key of a provider.
 const BUCKET: &str = "gepa-limits";
 
+/// How long an answer of the holder that takes the turns of all is waited for.
+const PATIENCE: Duration = Duration::from_millis(1_200);
+
 /// The documents of shared limits, in the bucket `gepa-limits`.
 #[derive(Debug)]
 pub struct LimitBucket {
     store: Store,
+    client: Client,
     url: String,
 }
 
 /// One document.
 struct Entry {
     store: Store,
+    client: Client,
     name: String,
     url: String,
 }
@@ -52,7 +61,8 @@ impl LimitBucket {
             what: format!("bucket {BUCKET}"),
             reason: error.to_string(),
         })?;
-        Ok(Self { store, url })
+        let client = queue.client.clone();
+        Ok(Self { store, client, url })
     }
 }
 
@@ -60,6 +70,7 @@ impl SharedDocuments for LimitBucket {
     fn document(&self, name: &str) -> Arc<dyn SharedDocument> {
         Arc::new(Entry {
             store: self.store.clone(),
+            client: self.client.clone(),
             name: name.to_owned(),
             url: self.url.clone(),
         })
@@ -97,5 +108,58 @@ impl SharedDocument for Entry {
             Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
             Err(error) => Err(format!("{}: {error}", self.url)),
         }
+    }
+
+    async fn ask(&self, holder: &str, question: Vec<u8>) -> Option<Vec<u8>> {
+        let asked = self.client.request(self.subject(holder), question.into());
+        let answer = timeout(PATIENCE, asked).await.ok()?.ok()?;
+        Some(answer.payload.to_vec())
+    }
+
+    async fn listen(&self, holder: &str) -> Result<Option<Box<dyn Questions>>, String> {
+        let questions = self.client.subscribe(self.subject(holder)).await;
+        let questions = questions.map_err(|error| format!("{}: {error}", self.url))?;
+        // The server knows of it before anybody asks.
+        let known = self.client.flush().await;
+        known.map_err(|error| format!("{}: {error}", self.url))?;
+        Ok(Some(Box::new(Asked {
+            client: self.client.clone(),
+            questions,
+        })))
+    }
+}
+
+impl Entry {
+    fn subject(&self, holder: &str) -> String {
+        format!("gepa.limits.{}.{holder}", self.name)
+    }
+}
+
+/// The questions to one holder.
+struct Asked {
+    client: Client,
+    questions: Subscriber,
+}
+
+#[async_trait]
+impl Questions for Asked {
+    async fn next(&mut self) -> Option<Question> {
+        loop {
+            let message = self.questions.next().await?;
+            if let Some(reply) = message.reply {
+                return Some(Question {
+                    id: reply.to_string(),
+                    content: message.payload.to_vec(),
+                });
+            }
+        }
+    }
+
+    async fn answer(&self, question: &str, answer: Vec<u8>) {
+        // An answer that is lost is asked for again.
+        let _ = self
+            .client
+            .publish(question.to_owned(), answer.into())
+            .await;
     }
 }

@@ -273,6 +273,7 @@ impl Shared {
             id: self.session.clone(),
             offer: self.offer.clone(),
             count: self.waiting.lock().by_key.len(),
+            again_in: self.workers.pace().as_millis() as u64,
         }
     }
 }

@@ -10,7 +10,7 @@ use gepa_evaluation::{Evaluator, Proposer};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::execution::Execution;
 use crate::names::new_id;
@@ -245,8 +245,11 @@ async fn hear(
 }
 
 async fn say(serving: Arc<Serving>, token: String) {
+    let mut again = Instant::now();
     loop {
-        serving.say().await;
+        if again <= Instant::now() {
+            again = serving.say().await;
+        }
         if serving.queue.lost_for().is_none() {
             serving.queue.depth(&token).await;
         }

@@ -35,7 +35,7 @@ pub struct Common {
 }
 
 /// What a holder learned since its last turn.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Learned {
     /// The state from which it went on; `None` before its first grant.
     pub from: Option<Common>,
@@ -44,7 +44,7 @@ pub struct Learned {
 }
 
 /// A holder's view of the common search.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct View {
     /// The search.
     pub common: Common,

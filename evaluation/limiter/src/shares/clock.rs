@@ -12,7 +12,7 @@ const CREDIBLE: Duration = Duration::from_secs(2);
 
 /// The server's time as one holder may rely on it: never ahead, also where the server's clock is set
 /// forward.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ServerClock {
     base: Option<(u64, Instant)>,
     /// Since when the server has been ahead of what was measured here.
@@ -20,6 +20,21 @@ pub struct ServerClock {
 }
 
 impl ServerClock {
+    /// Whether anything is known of the server's time.
+    pub fn is_set(&self) -> bool {
+        self.base.is_some()
+    }
+
+    /// Takes in a time that the server had reached before `now`, as another holder may rely on it.
+    pub fn hear(&mut self, time: u64, now: Instant) {
+        let (base, at) = *self.base.get_or_insert((time, now));
+        let passed = now.saturating_duration_since(at).as_millis() as u64;
+        if time.saturating_add(CREDIBLE.as_millis() as u64) < base.saturating_add(passed) {
+            // The clock was set back.
+            self.base = Some((time, now));
+        }
+    }
+
     /// The time of now, from a change that this holder made `ago` before now at least (`is_own`), or that
     /// another one made after it. The first change must be its own.
     pub fn read(&mut self, written_at: u64, ago: Duration, is_own: bool, now: Instant) -> u64 {

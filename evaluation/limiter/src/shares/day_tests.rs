@@ -27,7 +27,7 @@ struct Calls {
 }
 
 struct Holder {
-    tasks: JoinSet<()>,
+    _tasks: JoinSet<()>,
     ends: Arc<Mutex<Vec<UsedUp>>>,
 }
 
@@ -77,7 +77,10 @@ fn start(place: &Arc<Place>, name: &str, calls: Calls, log: &Log) -> Holder {
             }
         });
     }
-    Holder { tasks, ends }
+    Holder {
+        _tasks: tasks,
+        ends,
+    }
 }
 
 fn spent_on(log: &Log, day: u64) -> u64 {

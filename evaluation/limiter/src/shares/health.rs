@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) const FAILURES_TO_OPEN: u32 = 5;
 
 /// What the calls of one holder said about the provider since its last turn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signs {
     /// Whether a call was answered.
     pub answered: bool,
@@ -25,7 +25,7 @@ pub struct Signs {
 }
 
 /// An outage that all holders know of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommonOutage {
     /// Time since it was noticed.
     pub lasted: Duration,

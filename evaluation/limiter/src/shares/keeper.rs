@@ -4,25 +4,34 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::limiter::Limiter;
-use super::quota::Report;
-use super::{Amount, Ledger, ServerClock, SharedDocument, Signs, Turn, VALID};
+use super::divider::{Answer, CROWDED, Divider, Found, MOST_TRIES, Taken, Writer, pause};
+use super::quota::{Closed, Report};
+use super::{SharedDocument, Turn, VALID};
 
 /// Time between two turns of a holder with work, where few share the limit.
 pub const TURN: Duration = Duration::from_millis(500);
 /// Time of the place for one turn. The more holders there are, the less often each takes its turn, since changes that
 /// come at once are made again.
 const FOR_EACH: Duration = Duration::from_millis(25);
-/// Changes of others that may come first before a turn is given up.
-const MOST_TRIES: u32 = 12;
+/// The same where one holder makes the changes of all.
+const FOR_EACH_DIVIDED: Duration = Duration::from_millis(2);
+/// A holder whose divider does not answer this often in a row takes its next turns itself, where at most so many share
+/// the limit: their changes seldom meet.
+const UNANSWERED: u32 = 2;
+const FEW: u32 = 20;
+const TURNS_ALONE: u32 = 20;
+/// Longest time between two turns; grants are longer.
+const LONGEST_TURN: Duration = Duration::from_secs(2);
 /// The closing of a grant is remembered this long; no call takes tokens back later.
 const REMEMBERED: usize = 200;
 
 /// Keeps the share of one limiter.
 pub struct Keeper {
-    document: Arc<dyn SharedDocument>,
+    writer: Writer,
     limiter: Weak<Limiter>,
     holder: String,
     number: u64,
@@ -30,15 +39,40 @@ pub struct Keeper {
     is_idle: bool,
     /// Holders at the last turn.
     holders: u32,
-    clock: ServerClock,
-    /// The last change of this holder: its revision, and when it was confirmed.
-    own: Option<(u64, Instant)>,
+    /// Who takes the turns.
+    divider: Chosen,
+    /// Takes the turns of all, where this holder does.
+    dividing: Option<Dividing>,
+    /// Questions without an answer, in a row.
+    unanswered: u32,
+    /// Turns that it takes itself before it asks again.
+    turns_alone: u32,
     /// What was not written yet.
     report: Report,
     /// The grant of a change of which it is not known whether it was made.
     unsure: Option<u64>,
     /// The changes that closed grants, by grant.
     closed_by: BTreeMap<u64, u64>,
+}
+
+/// Who takes the turns of a holder.
+#[derive(Clone, Debug, PartialEq)]
+enum Chosen {
+    /// It is to be found out; not this one.
+    Unknown { gone: Option<String> },
+    /// This holder, perhaps itself.
+    Holder(String),
+    /// Each its own: the place carries no messages.
+    Nobody,
+}
+
+/// Ends with the keeper.
+struct Dividing(JoinHandle<()>);
+
+impl Drop for Dividing {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl std::fmt::Debug for Keeper {
@@ -56,14 +90,16 @@ impl Keeper {
         holder: impl Into<String>,
     ) -> Self {
         Self {
-            document,
+            writer: Writer::new(document),
             limiter: Arc::downgrade(limiter),
             holder: holder.into(),
             number: 0,
             is_idle: true,
             holders: 1,
-            clock: ServerClock::default(),
-            own: None,
+            divider: Chosen::Unknown { gone: None },
+            dividing: None,
+            unanswered: 0,
+            turns_alone: 0,
             report: Report::default(),
             unsure: None,
             closed_by: BTreeMap::new(),
@@ -85,8 +121,15 @@ impl Keeper {
                 // A call after a time without calls does not wait for the next turn.
                 let _ = timeout(TURN, wanted.notified()).await;
             } else {
-                sleep(TURN.max(FOR_EACH * self.holders)).await;
+                sleep(self.pace()).await;
             }
+        }
+    }
+
+    fn pace(&self) -> Duration {
+        match self.divider {
+            Chosen::Nobody => TURN.max(FOR_EACH * self.holders),
+            _ => TURN.max(FOR_EACH_DIVIDED * self.holders).min(LONGEST_TURN),
         }
     }
 
@@ -95,11 +138,11 @@ impl Keeper {
     /// # Errors
     /// The document is not reached or cannot be read.
     pub async fn turn(&mut self, limiter: &Arc<Limiter>) -> Result<(), String> {
-        let closed = limiter.close_share();
-        let is_idle = closed.report.demand.requests == 0 && closed.report.demand.in_flight == 0;
-        self.take_over(closed.report);
-        self.is_idle = is_idle;
-        if is_idle
+        let mut closed = limiter.close_share();
+        self.take_over(std::mem::take(&mut closed.report));
+        let demand = self.report.demand;
+        self.is_idle = demand.requests == 0 && demand.in_flight == 0;
+        if self.is_idle
             && self.report.used.is_none()
             && self.unsure.is_none()
             && self.has_nothing_to_say()
@@ -107,63 +150,127 @@ impl Keeper {
             return Ok(());
         }
         for attempt in 0..MOST_TRIES {
-            let version = self.document.read().await?;
-            let (mut ledger, revision, written_at) = match &version {
-                Some(version) => (read(&version.content)?, version.revision, version.at_millis),
-                None => (Ledger::default(), 0, 0),
-            };
-            self.find_out(&ledger);
-            let now = self.now(revision, written_at);
-            self.number += 1;
-            let number = self.number;
-            let returned = self.returned_by_change();
-            let turn = Turn {
-                holder: &self.holder,
-                number,
-                used: self.report.used,
-                returned,
-                excess: self.report.excess,
-                returned_costs: self.report.returned_costs.clone(),
-                excess_cost: self.report.excess_cost,
-                knows_time: self.own.is_some_and(|(_, at)| at.elapsed() < 2 * VALID),
-                demand: self.report.demand,
-                pause: closed.pause,
-                limits: closed.limits,
-                learned: closed.learned,
-                signs: self.report.signs,
-            };
-            let grant = if is_idle {
-                ledger.leave(&turn, revision, written_at, now);
-                None
-            } else {
-                Some(ledger.take_turn(&turn, revision, written_at, now))
-            };
-            self.holders = ledger.holders() as u32;
-            let content = serde_json::to_vec(&ledger).map_err(|error| error.to_string())?;
             // The grant's time begins before it can have been issued.
             let begun = Instant::now();
-            let before = self.unsure.replace(number);
-            let written = self.document.replace(revision, content).await?;
-            let Some(written) = written else {
+            let turn = self.next_turn(&closed);
+            let before = self.unsure;
+            let taken = match self.chosen().await? {
+                Chosen::Nobody => {
+                    let (mut ledger, at) = self.writer.read().await?;
+                    let grants = ledger.take_turns(std::slice::from_ref(&turn), at);
+                    self.unsure = Some(turn.number);
+                    let written = self.writer.write(&ledger, at).await?;
+                    written.map(|revision| Taken {
+                        revision,
+                        grant: grants.into_iter().flatten().next(),
+                        holders: ledger.holders() as u32,
+                        now: at.now,
+                    })
+                }
+                Chosen::Holder(divider) => {
+                    self.unsure = Some(turn.number);
+                    match self.ask(&divider, &turn).await? {
+                        Some(taken) => Some(taken),
+                        // It may have been taken all the same.
+                        None => continue,
+                    }
+                }
+                Chosen::Unknown { .. } => None,
+            };
+            let Some(taken) = taken else {
                 self.unsure = before;
-                sleep(pause_after(attempt, &self.holder)).await;
+                pause(attempt, &self.holder).await;
                 continue;
             };
             self.unsure = None;
-            self.own = Some((written, Instant::now()));
+            self.holders = taken.holders;
+            self.turns_alone = self.turns_alone.saturating_sub(1);
+            self.writer.clock.hear(taken.now, Instant::now());
             if let Some((closed, _)) = self.report.used {
-                self.closed_by.insert(closed, written);
+                self.closed_by.insert(closed, taken.revision);
                 while self.closed_by.len() > REMEMBERED {
                     self.closed_by.pop_first();
                 }
             }
             self.report = Report::default();
-            if let Some(grant) = grant {
-                limiter.open_share(number, &grant, begun + VALID);
+            if let Some(grant) = taken.grant {
+                limiter.open_share(turn.number, &grant, begun + VALID);
             }
             return Ok(());
         }
-        Err("other processes changed it first, again and again".to_owned())
+        Err(CROWDED.to_owned())
+    }
+
+    /// Finds out who takes the turns, and begins to take them where nobody does.
+    async fn chosen(&mut self) -> Result<Chosen, String> {
+        if self.unanswered >= UNANSWERED && self.holders <= FEW {
+            (self.unanswered, self.turns_alone) = (0, TURNS_ALONE);
+            self.dividing = None;
+        }
+        if self.turns_alone > 0 {
+            return Ok(Chosen::Nobody);
+        }
+        if let Chosen::Unknown { gone } = &self.divider {
+            let (document, clock) = (&self.writer.document, &self.writer.clock);
+            let found = Divider::find(document, clock, &self.holder, gone.as_deref());
+            let (found, holders) = found.await?;
+            self.holders = holders;
+            self.divider = match found {
+                Found::Other(name) => Chosen::Holder(name),
+                Found::Own(divider) => {
+                    self.dividing = Some(Dividing(tokio::spawn(divider.divide())));
+                    Chosen::Holder(self.holder.clone())
+                }
+                Found::Nobody => Chosen::Nobody,
+            };
+        }
+        Ok(self.divider.clone())
+    }
+
+    /// `None` if another holder is to be asked, or found.
+    async fn ask(&mut self, divider: &str, turn: &Turn) -> Result<Option<Taken>, String> {
+        let question = serde_json::to_vec(turn).map_err(|error| error.to_string())?;
+        let answer = self.writer.document.ask(divider, question).await;
+        let answer = answer.and_then(|answer: Vec<u8>| serde_json::from_slice(&answer).ok());
+        match answer.clone() {
+            Some(Answer::Taken(taken)) => {
+                self.unanswered = 0;
+                Ok(Some(taken))
+            }
+            Some(Answer::Failed(error)) => Err(error),
+            Some(Answer::Elsewhere(Some(name))) if name != divider => {
+                self.unsure = turn.unsure;
+                self.divider = Chosen::Holder(name);
+                Ok(None)
+            }
+            Some(Answer::Elsewhere(_)) | None => {
+                self.unanswered += u32::from(answer.is_none());
+                self.divider = Chosen::Unknown {
+                    gone: Some(divider.to_owned()),
+                };
+                Ok(None)
+            }
+        }
+    }
+
+    fn next_turn(&mut self, closed: &Closed) -> Turn {
+        self.number += 1;
+        Turn {
+            holder: self.holder.clone(),
+            number: self.number,
+            unsure: self.unsure,
+            used: self.report.used,
+            returned: self.returned_by_change(),
+            excess: self.report.excess,
+            returned_costs: self.report.returned_costs.clone(),
+            excess_cost: self.report.excess_cost,
+            demand: self.report.demand,
+            leaves: self.is_idle,
+            pause: closed.pause,
+            limits: closed.limits,
+            learned: closed.learned,
+            signs: self.report.signs,
+        }
     }
 
     fn has_nothing_to_say(&self) -> bool {
@@ -187,40 +294,6 @@ impl Keeper {
         self.report.used = report.used.or(self.report.used);
     }
 
-    /// Finds out whether a change was made whose confirmation was lost.
-    fn find_out(&mut self, ledger: &Ledger) {
-        let held = ledger.grant_of(&self.holder);
-        if held.is_some() && held == self.unsure {
-            // It was. Its grant was never used, and what it said is written.
-            self.report.used = held.map(|number| (number, Amount::default()));
-            self.report.returned.clear();
-            self.report.excess = 0;
-            self.report.returned_costs.clear();
-            self.report.excess_cost = 0;
-            self.report.signs = Signs::default();
-            self.unsure = None;
-            return;
-        }
-        let closes = self.report.used.map(|(number, _)| number);
-        if held != closes && (held.is_some() || self.unsure.is_some()) {
-            // An earlier change may have said it already. Nothing is ever taken back twice.
-            self.report.returned.clear();
-            self.report.returned_costs.clear();
-        }
-    }
-
-    /// The server's time, not later than it is.
-    fn now(&mut self, revision: u64, written_at: u64) -> u64 {
-        let now = Instant::now();
-        let Some((own, at)) = self.own else {
-            // Before its first change a holder knows only that it is not earlier than the last one.
-            return written_at;
-        };
-        let is_own = own == revision;
-        let ago = if is_own { now - at } else { Duration::ZERO };
-        self.clock.read(written_at, ago, is_own, now)
-    }
-
     fn returned_by_change(&self) -> Vec<(u64, u64)> {
         let returned = self.report.returned.iter();
         let returned = returned.filter_map(|(number, tokens)| {
@@ -229,16 +302,4 @@ impl Keeper {
         });
         returned.collect()
     }
-}
-
-fn read(content: &[u8]) -> Result<Ledger, String> {
-    serde_json::from_slice(content).map_err(|error| {
-        format!("its document cannot be read ({error}); use the same version of gepa everywhere")
-    })
-}
-
-/// A short pause that differs between holders.
-fn pause_after(attempt: u32, holder: &str) -> Duration {
-    let differs: u64 = holder.bytes().map(u64::from).sum();
-    Duration::from_millis(1 + (differs * 7 + u64::from(attempt) * 13) % (5 << attempt.min(3)))
 }

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::capacity::{Common, Learned, View};
-use super::health::{CommonOutage, Health, Signs};
+use super::capacity::{Common, View};
+use super::health::{Health, Signs};
 
 mod day;
 mod division;
+mod words;
 
 use day::Day;
 pub use day::DayView;
+pub use words::{Amount, Demand, Grant, Moment, SharedLimits, Turn};
 
 /// How long a grant may be used.
 pub const VALID: Duration = Duration::from_secs(3);
@@ -22,71 +24,6 @@ pub const GRACE: Duration = Duration::from_millis(500);
 /// Closed units are kept in one entry if their changes are not further apart.
 pub const GRAIN: Duration = Duration::from_millis(100);
 pub(super) const WINDOW_MILLIS: u64 = 60_000;
-
-/// Limits per minute and day; `None` for no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SharedLimits {
-    /// Requests in any 60 s.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requests: Option<u64>,
-    /// Tokens in any 60 s.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokens: Option<u64>,
-    /// Calls in flight at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub concurrent: Option<u64>,
-    /// Millionths of a dollar on a day in UTC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub micro_dollars: Option<u64>,
-}
-
-/// Requests, tokens and cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Amount {
-    /// Requests.
-    pub requests: u64,
-    /// Tokens.
-    pub tokens: u64,
-    /// Millionths of a dollar. Those of closed grants are counted for the day instead.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub micro_dollars: u64,
-}
-
-/// What a holder could use now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Demand {
-    /// Calls that wait or are about to.
-    pub requests: u64,
-    /// The tokens that they reserve.
-    pub tokens: u64,
-    /// The tokens that the first of them reserves; a call needs all of them.
-    pub first: u64,
-    /// Calls in flight.
-    pub in_flight: u64,
-    /// What the calls that wait or are about to can cost, in millionths of a dollar.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub micro_dollars: u64,
-    /// What the first of them can cost.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub first_cost: u64,
-}
-
-/// What a holder may do until its next turn.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Grant {
-    /// What it may use.
-    pub amount: Amount,
-    /// How many calls it may have in flight.
-    pub concurrent: u64,
-    /// What is left of a pause that the provider requested of any holder.
-    pub pause: Option<Duration>,
-    /// The search for the number of calls at once.
-    pub view: View,
-    /// The outage of the provider that holders know of.
-    pub outage: Option<CommonOutage>,
-    /// The cost of the day.
-    pub day: DayView,
-}
 
 /// The units of a shared limit that are in use or were in the last minute.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -109,6 +46,8 @@ pub struct Ledger {
     search: Option<Common>,
     health: Health,
     day: Day,
+    /// The holder that takes the turns of all.
+    divider: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -150,38 +89,6 @@ struct Credit {
     tokens: f64,
 }
 
-/// What a holder says when it changes the ledger.
-#[derive(Clone, Debug, Default)]
-pub struct Turn<'t> {
-    /// Its name.
-    pub holder: &'t str,
-    /// The number of the grant that it asks for; each one is higher than those before.
-    pub number: u64,
-    /// The number of its last grant and what it used of it.
-    pub used: Option<(u64, Amount)>,
-    /// Tokens that were not used after all, with the change that closed the grant they came from.
-    pub returned: Vec<(u64, u64)>,
-    /// Tokens used beyond reservations.
-    pub excess: u64,
-    /// Reserved costs that calls did not cause, with the day for which they were reserved, in millionths of a
-    /// dollar.
-    pub returned_costs: Vec<(u64, u64)>,
-    /// Costs beyond reservations.
-    pub excess_cost: u64,
-    /// Whether the time of the turn is a few seconds old at most.
-    pub knows_time: bool,
-    /// What it could use.
-    pub demand: Demand,
-    /// What is left of a pause that the provider requested of it.
-    pub pause: Option<Duration>,
-    /// The limits it knows.
-    pub limits: SharedLimits,
-    /// What it learned about the number of calls at once.
-    pub learned: Learned,
-    /// What its calls said about the provider's health.
-    pub signs: Signs,
-}
-
 impl Ledger {
     /// The number of a holder's grant.
     pub fn grant_of(&self, holder: &str) -> Option<u64> {
@@ -194,27 +101,91 @@ impl Ledger {
         self.holders.len()
     }
 
-    /// Takes a holder's turn and returns its new grant. The ledger is the version with `revision`, which
-    /// was written at `written_at`; `now` is not later than the server's time.
-    pub fn take_turn(
-        &mut self,
-        turn: &Turn<'_>,
-        revision: u64,
-        written_at: u64,
-        now: u64,
-    ) -> Grant {
-        self.date(revision, written_at, now);
+    /// The holder that takes the turns of all, if there is one.
+    pub fn divider(&self) -> Option<&str> {
+        self.divider.as_deref()
+    }
+
+    /// Lets this holder take the turns of all.
+    pub fn name_divider(&mut self, holder: &str, at: Moment) {
+        self.date(at.revision, at.written_at, at.now);
+        self.divider = Some(holder.to_owned());
+    }
+
+    /// Takes the turns of several holders in one change, and returns their new grants in the order of the turns;
+    /// `None` for one that leaves, and for a turn that was taken before.
+    pub fn take_turns(&mut self, turns: &[Turn], at: Moment) -> Vec<Option<Grant>> {
+        self.date(at.revision, at.written_at, at.now);
+        let turns: Vec<Option<Turn>> = turns.iter().map(|turn| self.to_take(turn)).collect();
+        let taken = || turns.iter().flatten();
+        for turn in taken() {
+            self.take_in(turn, at.now);
+        }
+        self.close_lost(|name| taken().any(|turn| turn.holder == name), at.now);
+        self.closed
+            .retain(|entry| entry.at + WINDOW_MILLIS > at.now);
+        self.agree();
+        self.hand_out_rate(at.now);
+        // Who leaves makes room, and who has waited longest comes first.
+        let since = |turn: &Turn| self.holders.get(&turn.holder).map(|one| one.granted_at);
+        let mut order: Vec<usize> = (0..turns.len()).collect();
+        order.sort_by_key(|place| {
+            let turn = turns.get(*place).and_then(Option::as_ref);
+            turn.map(|turn| (!turn.leaves, since(turn)))
+        });
+        let mut grants = vec![None; turns.len()];
+        for place in order {
+            let turn = turns.get(place).and_then(Option::as_ref);
+            if let (Some(turn), Some(grant)) = (turn, grants.get_mut(place)) {
+                *grant = self.grant_to(turn, at);
+            }
+        }
+        grants
+    }
+
+    /// A turn without what an earlier one, whose confirmation was lost, has said already; `None` if it was taken.
+    fn to_take(&self, turn: &Turn) -> Option<Turn> {
+        let held = self.grant_of(&turn.holder);
+        if held.is_some_and(|held| held >= turn.number) {
+            return None;
+        }
+        let mut turn = turn.clone();
+        if held.is_some() && held == turn.unsure {
+            // Its grant was never used.
+            turn.used = held.map(|number| (number, Amount::default()));
+            turn.returned.clear();
+            turn.excess = 0;
+            turn.returned_costs.clear();
+            turn.excess_cost = 0;
+            turn.signs = Signs::default();
+            return Some(turn);
+        }
+        let closes = turn.used.map(|(number, _)| number);
+        if held != closes && (held.is_some() || turn.unsure.is_some()) {
+            // Nothing is ever taken back twice.
+            turn.returned.clear();
+            turn.returned_costs.clear();
+        }
+        Some(turn)
+    }
+
+    /// Closes a holder's grant, and takes in what it says of its calls.
+    fn take_in(&mut self, turn: &Turn, now: u64) {
         self.settle_costs(turn, now);
         self.close_own(turn);
-        self.close_lost(turn.holder, now);
         self.take_back(&turn.returned);
         self.fresh.tokens = self.fresh.tokens.saturating_add(turn.excess);
-        self.closed.retain(|entry| entry.at + WINDOW_MILLIS > now);
-        let own = self.holders.entry(turn.holder.to_owned()).or_default();
-        own.demand = turn.demand;
+        let own = self.holders.entry(turn.holder.clone()).or_default();
+        own.demand = if turn.leaves {
+            Demand::default()
+        } else {
+            turn.demand
+        };
         own.limits = turn.limits;
-        self.agree();
-        self.hand_out_rate(now);
+    }
+
+    fn grant_to(&mut self, turn: &Turn, at: Moment) -> Option<Grant> {
+        let (holder, now) = (turn.holder.as_str(), at.now);
         let pause = turn.pause.map(|pause| now + pause.as_millis() as u64);
         self.paused_until = self.paused_until.max(pause).filter(|until| *until > now);
         let most = self.limits.concurrent.unwrap_or(u64::MAX);
@@ -222,22 +193,26 @@ impl Ledger {
         self.search = Some(search);
         let holders = &self.holders;
         let outage = self.health.hear(
-            turn.holder,
+            holder,
             &turn.signs,
-            turn.demand.requests > 0,
+            turn.demand.requests > 0 && !turn.leaves,
             |name| holders.contains_key(name),
             now,
         );
-        let part = self.part_of_concurrency(turn.holder, search.whole().min(most), now);
+        if turn.leaves {
+            self.holders.remove(holder);
+            return None;
+        }
+        let part = self.part_of_concurrency(holder, search.whole().min(most), now);
         let others = self.holders.iter();
-        let others = others.filter(|(name, _)| *name != turn.holder);
+        let others = others.filter(|(name, _)| *name != holder);
         let in_flight_elsewhere = others
             .map(|(_, one)| {
                 one.concurrent
                     .min(one.demand.in_flight + one.demand.requests)
             })
             .sum();
-        Grant {
+        Some(Grant {
             amount: self.grant(turn, now),
             concurrent: part,
             view: View {
@@ -246,21 +221,11 @@ impl Ledger {
                 in_flight_elsewhere,
             },
             outage,
-            day: self.day_view(turn, now),
+            day: self.day_view(turn, at),
             pause: self
                 .paused_until
                 .map(|until| Duration::from_millis(until - now)),
-        }
-    }
-
-    /// Ends a holder's part without another grant.
-    pub fn leave(&mut self, turn: &Turn<'_>, revision: u64, written_at: u64, now: u64) {
-        let gone = Turn {
-            demand: Demand::default(),
-            ..turn.clone()
-        };
-        self.take_turn(&gone, revision, written_at, now);
-        self.holders.remove(turn.holder);
+        })
     }
 
     /// The strictest limits that holders name at the moment.
@@ -314,8 +279,8 @@ impl Ledger {
         }
     }
 
-    fn close_own(&mut self, turn: &Turn<'_>) {
-        let Some(own) = self.holders.get_mut(turn.holder) else {
+    fn close_own(&mut self, turn: &Turn) {
+        let Some(own) = self.holders.get_mut(&turn.holder) else {
             // Others have closed it in full.
             return;
         };
@@ -335,15 +300,15 @@ impl Ledger {
         self.spend(cost);
     }
 
-    fn close_lost(&mut self, taker: &str, now: u64) {
+    fn close_lost(&mut self, takes_its_turn: impl Fn(&str) -> bool, now: u64) {
         let lost_after = (VALID + GRACE).as_millis() as u64;
         let (fresh, mut cost) = (&mut self.fresh, 0);
         self.holders.retain(|name, holder| {
             let Some(grant) = holder.grant else {
-                return name == taker;
+                return takes_its_turn(name);
             };
             let is_lost =
-                name != taker && grant.since.is_some_and(|since| since + lost_after <= now);
+                !takes_its_turn(name) && grant.since.is_some_and(|since| since + lost_after <= now);
             if is_lost {
                 *fresh = fresh.plus(grant.amount.without_cost());
                 cost += grant.amount.micro_dollars;
@@ -365,13 +330,13 @@ impl Ledger {
         }
     }
 
-    fn grant(&mut self, turn: &Turn<'_>, now: u64) -> Amount {
+    fn grant(&mut self, turn: &Turn, now: u64) -> Amount {
         let counted = self.counted();
         let cost = self.part_of_day(turn, counted);
-        let counted = counted.plus(self.kept_for_others(turn.holder));
+        let counted = counted.plus(self.kept_for_others(&turn.holder));
         let limits = self.limits;
         let spare = self.spare;
-        let Some(own) = self.holders.get_mut(turn.holder) else {
+        let Some(own) = self.holders.get_mut(&turn.holder) else {
             return Amount::default();
         };
         let part = |limit: Option<u64>, counted: u64, demand: u64, credit: f64| match limit {
@@ -467,37 +432,4 @@ impl Ledger {
         let open = open.filter_map(|holder| holder.grant.map(|grant| grant.amount));
         closed.chain(open).fold(self.fresh, Amount::plus)
     }
-}
-
-impl Amount {
-    fn plus(self, other: Self) -> Self {
-        Self {
-            requests: self.requests.saturating_add(other.requests),
-            tokens: self.tokens.saturating_add(other.tokens),
-            micro_dollars: self.micro_dollars.saturating_add(other.micro_dollars),
-        }
-    }
-
-    fn without_cost(self) -> Self {
-        Self {
-            micro_dollars: 0,
-            ..self
-        }
-    }
-
-    fn at_most(self, most: Self) -> Self {
-        Self {
-            requests: self.requests.min(most.requests),
-            tokens: self.tokens.min(most.tokens),
-            micro_dollars: 0,
-        }
-    }
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde calls it with a reference"
-)]
-fn is_zero(amount: &u64) -> bool {
-    *amount == 0
 }

@@ -1,6 +1,7 @@
 //! Shared limits under a clock that moves only while every task waits: holders that die, confirmations
 //! that are lost, changes that are late, a server whose clock is set.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use proptest::prelude::*;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -24,20 +26,32 @@ pub(crate) struct Place {
     longest_delay: u64,
     /// Changes in a hundred that are made and not confirmed, and that are not made.
     faults: u64,
+    /// Who listens; `None` for a place without messages.
+    listeners: Option<Mutex<BTreeMap<String, Listener>>>,
+    /// Changes that were made, and those that came second.
+    pub(crate) changes: AtomicU64,
+    pub(crate) conflicts: AtomicU64,
     /// What the server's clock is ahead by.
     pub(crate) ahead: AtomicI64,
 }
 
 impl Place {
     pub(crate) fn new(seed: u64, longest_delay: u64, faults: u64) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new(Self::with_messages(seed, longest_delay, faults, true))
+    }
+
+    fn with_messages(seed: u64, longest_delay: u64, faults: u64, messages: bool) -> Self {
+        Self {
             begun: Instant::now(),
             version: Mutex::default(),
             chance: AtomicU64::new(seed),
             longest_delay,
             faults,
+            listeners: messages.then(Mutex::default),
+            changes: AtomicU64::new(0),
+            conflicts: AtomicU64::new(0),
             ahead: AtomicI64::new(1_000_000),
-        })
+        }
     }
 
     fn below(&self, limit: u64) -> u64 {
@@ -83,8 +97,10 @@ impl SharedDocument for Place {
                     at_millis: self.millis(),
                     content,
                 });
+                self.changes.fetch_add(1, Ordering::Relaxed);
                 Some(newest + 1)
             } else {
+                self.conflicts.fetch_add(1, Ordering::Relaxed);
                 None
             }
         };
@@ -93,6 +109,61 @@ impl SharedDocument for Place {
             return Err("made, and not confirmed".to_owned());
         }
         Ok(written)
+    }
+
+    async fn ask(&self, holder: &str, content: Vec<u8>) -> Option<Vec<u8>> {
+        let listener = self.listeners.as_ref()?.lock().get(holder).cloned()?;
+        self.delay().await;
+        let fault = self.below(100);
+        let (answer, answered) = oneshot::channel();
+        if fault >= self.faults {
+            listener.send((content, answer)).ok()?;
+        }
+        let answered = tokio::time::timeout(Duration::from_secs(1), answered);
+        let answered = answered.await.ok()?.ok()?;
+        self.delay().await;
+        (fault >= 2 * self.faults).then_some(answered)
+    }
+
+    async fn listen(&self, holder: &str) -> Result<Option<Box<dyn Questions>>, String> {
+        let Some(listeners) = &self.listeners else {
+            return Ok(None);
+        };
+        let (listener, questions) = mpsc::unbounded_channel();
+        listeners.lock().insert(holder.to_owned(), listener);
+        Ok(Some(Box::new(Heard {
+            questions,
+            open: Mutex::default(),
+        })))
+    }
+}
+
+type Listener = mpsc::UnboundedSender<(Vec<u8>, oneshot::Sender<Vec<u8>>)>;
+
+/// The questions to one holder.
+struct Heard {
+    questions: mpsc::UnboundedReceiver<(Vec<u8>, oneshot::Sender<Vec<u8>>)>,
+    open: Mutex<Vec<Option<oneshot::Sender<Vec<u8>>>>>,
+}
+
+#[async_trait]
+impl Questions for Heard {
+    async fn next(&mut self) -> Option<Question> {
+        let (content, answer) = self.questions.recv().await?;
+        let mut open = self.open.lock();
+        open.push(Some(answer));
+        Some(Question {
+            id: format!("{}", open.len() - 1),
+            content,
+        })
+    }
+
+    async fn answer(&self, question: &str, answer: Vec<u8>) {
+        let number: usize = question.parse().unwrap();
+        if let Some(open) = self.open.lock()[number].take() {
+            // Who asked may have stopped waiting.
+            let _ = open.send(answer);
+        }
     }
 }
 
@@ -195,7 +266,7 @@ fn load(callers: usize) -> Load {
 
 #[tokio::test(start_paused = true)]
 async fn holders_under_load_use_nearly_all_of_a_limit_and_never_more() {
-    for (holders, limit) in [(1, 600), (4, 600), (8, 60), (40, 2_400)] {
+    for (holders, limit) in [(1, 600), (4, 600), (8, 60), (40, 2_400), (100, 6_000)] {
         let place = Place::new(7, 4, 0);
         let log = Log::default();
         let all: Vec<Holder> = (0..holders)
@@ -210,9 +281,15 @@ async fn holders_under_load_use_nearly_all_of_a_limit_and_never_more() {
         let share = used / limit as f64;
         assert!(share >= 0.95, "{holders} holders: {share} of {limit}");
         println!(
-            "{holders} holders, {limit} a minute: {share:.3} used, at most {}",
-            most.0
+            "{holders} holders, {limit} a minute: {share:.3} used, at most {}, {} changes, {} conflicts",
+            most.0,
+            place.changes.load(Ordering::Relaxed),
+            place.conflicts.load(Ordering::Relaxed)
         );
+        // One of them makes the changes of all, 20 a second at most.
+        let (changes, conflicts) = (&place.changes, &place.conflicts);
+        assert!(changes.load(Ordering::Relaxed) <= 5 * 60 * 2 * holders.min(25) as u64);
+        assert!(conflicts.load(Ordering::Relaxed) <= holders as u64);
         for holder in all {
             holder.die();
         }
@@ -371,6 +448,7 @@ struct Fate {
     limit: u64,
     longest_delay: u64,
     faults: u64,
+    messages: bool,
     /// After how many milliseconds which holder dies and another comes.
     deaths: Vec<(u64, usize)>,
     /// After how many milliseconds the server's clock is set, and by how much.
@@ -382,22 +460,26 @@ fn fates() -> impl Strategy<Value = Fate> {
         any::<u64>(),
         prop_oneof![Just(12), Just(60), Just(300)],
         prop_oneof![Just(3_u64), Just(200), Just(1_200)],
-        0_u64..25,
+        (0_u64..25, any::<bool>()),
         prop::collection::vec((200_u64..30_000, 0_usize..4), 0..6),
         prop::option::of((70_000_u64..90_000, -40_000_i64..40_000)),
     )
-        .prop_map(|(seed, limit, longest_delay, faults, deaths, set)| Fate {
-            seed,
-            limit,
-            longest_delay,
-            faults,
-            deaths,
-            set,
-        })
+        .prop_map(
+            |(seed, limit, longest_delay, (faults, messages), deaths, set)| Fate {
+                seed,
+                limit,
+                longest_delay,
+                faults,
+                messages,
+                deaths,
+                set,
+            },
+        )
 }
 
 async fn live(fate: Fate) -> Vec<(Instant, u64)> {
-    let place = Place::new(fate.seed, fate.longest_delay, fate.faults);
+    let place = Place::with_messages(fate.seed, fate.longest_delay, fate.faults, fate.messages);
+    let place = Arc::new(place);
     let log = Log::default();
     let start = |name| {
         Holder::start(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, Ledger, Turn};
+use super::{Amount, Ledger, Moment, Turn};
 
 pub(super) const DAY_MILLIS: u64 = 86_400_000;
 
@@ -23,7 +23,7 @@ pub(super) struct Day {
 }
 
 /// The cost of a day, as a holder sees it. Amounts are in millionths of a dollar.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayView {
     /// Days since 1970-01-01.
     pub number: u64,
@@ -68,7 +68,7 @@ impl Ledger {
     }
 
     /// Takes in what a holder says about costs, apart from that of its grant.
-    pub(super) fn settle_costs(&mut self, turn: &Turn<'_>, now: u64) {
+    pub(super) fn settle_costs(&mut self, turn: &Turn, now: u64) {
         self.day.begin(now);
         for (day, amount) in &turn.returned_costs {
             // What a call of yesterday did not cost is of no use today.
@@ -81,7 +81,7 @@ impl Ledger {
 
     /// The cost that a holder may cause until its next turn: what it wants, or an equal part of what is left.
     /// `None`: there is too little left for its first call.
-    pub(super) fn part_of_day(&self, turn: &Turn<'_>, open: Amount) -> Option<u64> {
+    pub(super) fn part_of_day(&self, turn: &Turn, open: Amount) -> Option<u64> {
         let Some(limit) = self.limits.micro_dollars else {
             return Some(0);
         };
@@ -96,7 +96,7 @@ impl Ledger {
     }
 
     /// The day as a holder sees it.
-    pub(super) fn day_view(&self, turn: &Turn<'_>, now: u64) -> DayView {
+    pub(super) fn day_view(&self, turn: &Turn, at: Moment) -> DayView {
         let limit = self.limits.micro_dollars;
         let left = limit.map_or(0, |limit| limit.saturating_sub(self.day.spent));
         // Calls in flight give back what they reserved and did not cost.
@@ -115,11 +115,11 @@ impl Ledger {
             limit,
             left,
             is_used_up: is_strictest
-                && turn.knows_time
+                && at.is_known
                 && wants
                 && nothing_comes_back
                 && turn.demand.first_cost > left,
-            ends_in: Duration::from_millis(next.saturating_sub(now)),
+            ends_in: Duration::from_millis(next.saturating_sub(at.now)),
         }
     }
 }
