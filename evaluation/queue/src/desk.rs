@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use futures::StreamExt;
+use gepa_evaluation::CallLimit;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
@@ -67,6 +68,11 @@ impl Desk {
     /// The reason why work waits, for people; `None` if none has to.
     pub fn obstacle(&self) -> Option<String> {
         self.shared.obstacle()
+    }
+
+    /// The limits on the model calls of the workers that fit.
+    pub(crate) fn call_limits(&self) -> Vec<CallLimit> {
+        self.shared.call_limits()
     }
 
     /// What the run wants.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gepa_evaluation::{
-    BatchAnswers, Evaluation, Evaluator, EvaluatorInfo, Failure, FailureKind, Outcome,
+    BatchAnswers, CallLimit, Evaluation, Evaluator, EvaluatorInfo, Failure, FailureKind, Outcome,
     RolloutRequest, ScoreRange, TrialBatch, UsageBound, evaluate_alone,
 };
 
@@ -129,6 +129,10 @@ impl Evaluator for QueueEvaluator {
 
     fn obstacle(&self) -> Option<String> {
         self.desk.obstacle()
+    }
+
+    fn call_limits(&self) -> Vec<CallLimit> {
+        self.desk.call_limits()
     }
 
     fn stop_waiting(&self) {

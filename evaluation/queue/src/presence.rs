@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gepa_evaluation::CallLimit;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -27,6 +28,9 @@ pub(crate) struct Presence {
     /// Milliseconds until it says so again.
     #[serde(default = "usual")]
     pub(crate) again_in: u64,
+    /// The limits on a worker's model calls. Workers of earlier versions say nothing about them.
+    #[serde(default)]
+    pub(crate) call_limits: Vec<CallLimit>,
 }
 
 fn usual() -> u64 {
@@ -49,15 +53,28 @@ impl Presence {
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     by_id: Mutex<BTreeMap<String, (Presence, Instant)>>,
+    /// The last words about limits of those that are gone.
+    gone: Mutex<BTreeMap<String, Vec<CallLimit>>>,
+    /// Calls that had been refused when a process was heard for the first time, by provider.
+    refused_before: Mutex<BTreeMap<String, BTreeMap<String, u64>>>,
 }
 
 impl Heard {
     /// Takes in what a process said, and whether it was heard for the first time.
     pub(crate) fn hear(&self, payload: &[u8]) -> Option<(Presence, bool)> {
-        let presence: Presence = wire::read(payload).ok()?;
+        let mut presence: Presence = wire::read(payload).ok()?;
+        self.count_from_now(&mut presence);
         let now = Instant::now();
         let mut by_id = self.by_id.lock();
-        by_id.retain(|_, (one, at)| now.saturating_duration_since(*at) < one.gone_after());
+        let mut gone = self.gone.lock();
+        by_id.retain(|id, (presence, at)| {
+            let is_here = now.saturating_duration_since(*at) < presence.gone_after();
+            if !is_here && !presence.call_limits.is_empty() {
+                gone.insert(id.clone(), std::mem::take(&mut presence.call_limits));
+            }
+            is_here
+        });
+        gone.remove(&presence.id);
         let before = by_id.insert(presence.id.clone(), (presence.clone(), now));
         Some((presence, before.is_none()))
     }
@@ -68,6 +85,18 @@ impl Heard {
         SAID_EVERY
             .saturating_mul(listeners.max(1))
             .min(SAID_AT_LEAST_EVERY)
+    }
+
+    /// Leaves out the refusals of the time before the process was heard for the first time.
+    fn count_from_now(&self, presence: &mut Presence) {
+        let mut all = self.refused_before.lock();
+        let before = all.entry(presence.id.clone()).or_default();
+        for limit in &mut presence.call_limits {
+            let before = before.entry(limit.provider.clone());
+            limit.refused = limit
+                .refused
+                .saturating_sub(*before.or_insert(limit.refused));
+        }
     }
 
     /// Those that fit this offer, and the differences of those that do not.
@@ -87,6 +116,39 @@ impl Heard {
             }
         }
         (fitting, others)
+    }
+
+    /// The limits on model calls of all processes that fit this offer, by provider. Calls that a process
+    /// refused before it went still count.
+    pub(crate) fn call_limits(&self, own: &Offer) -> Vec<CallLimit> {
+        let now = Instant::now();
+        let mut sums: BTreeMap<String, CallLimit> = BTreeMap::new();
+        let by_id = self.by_id.lock();
+        for (presence, at) in by_id.values() {
+            let is_here = now.saturating_duration_since(*at) < presence.gone_after();
+            if !is_here || !own.differences(&presence.offer).is_empty() {
+                continue;
+            }
+            for limit in &presence.call_limits {
+                match sums.get_mut(&limit.provider) {
+                    Some(sum) => {
+                        sum.allowed = sum.allowed.saturating_add(limit.allowed);
+                        sum.refused += limit.refused;
+                        sum.closed = sum.closed.or(limit.closed);
+                    }
+                    None => {
+                        sums.insert(limit.provider.clone(), limit.clone());
+                    }
+                }
+            }
+        }
+        let gone = self.gone.lock();
+        for limit in gone.values().flatten() {
+            if let Some(sum) = sums.get_mut(&limit.provider) {
+                sum.refused += limit.refused;
+            }
+        }
+        sums.into_values().collect()
     }
 }
 
@@ -109,6 +171,7 @@ mod tests {
             offer: Offer::new("test"),
             count: 1,
             again_in,
+            call_limits: Vec::new(),
         }
     }
 
@@ -140,5 +203,43 @@ mod tests {
         assert_eq!(heard.sorted(&offer).0, 1);
         tokio::time::advance(Duration::from_secs(63)).await;
         assert_eq!(heard.sorted(&offer).0, 0);
+    }
+
+    fn said(id: &str, name: &str, allowed: u32, refused: u64) -> Vec<u8> {
+        let presence = Presence {
+            id: id.to_owned(),
+            offer: Offer::new(name).with("rows", name),
+            count: 8,
+            again_in: usual(),
+            call_limits: vec![CallLimit {
+                provider: "p".to_owned(),
+                allowed,
+                refused,
+                closed: None,
+            }],
+        };
+        wire::write(&presence).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limits_of_all_workers_that_fit_add_up_and_refusals_are_counted_once() {
+        let heard = Heard::default();
+        let own = Offer::new("task").with("rows", "task");
+        heard.hear(&said("a", "task", 8, 100));
+        heard.hear(&said("b", "task", 4, 0));
+        heard.hear(&said("c", "other", 50, 0));
+        heard.hear(&said("a", "task", 6, 103));
+        let limits = heard.call_limits(&own);
+        assert_eq!((limits[0].allowed, limits[0].refused), (10, 3));
+        let gone_after = SAID_EVERY * 7 / 2;
+        tokio::time::advance(gone_after / 2).await;
+        heard.hear(&said("b", "task", 5, 2));
+        tokio::time::advance(gone_after * 3 / 4).await;
+        heard.hear(&said("b", "task", 5, 2));
+        let limits = heard.call_limits(&own);
+        assert_eq!((limits[0].allowed, limits[0].refused), (5, 5), "a is gone");
+        heard.hear(&said("a", "task", 8, 104));
+        let limits = heard.call_limits(&own);
+        assert_eq!((limits[0].allowed, limits[0].refused), (13, 6));
     }
 }

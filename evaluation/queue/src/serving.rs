@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use gepa_evaluation::{Evaluator, Proposer};
+use gepa_evaluation::{CallLimit, Evaluator, Proposer};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -59,11 +59,16 @@ impl Serving {
 
     /// Says what this worker offers, and returns when to say it again.
     pub(crate) async fn say(&self) -> Instant {
+        let proposer = self.proposer.as_ref();
         let presence = Presence {
             id: self.id.clone(),
             offer: self.offer.clone(),
             count: self.settings.slots.get(),
             again_in: self.engines.pace().as_millis() as u64,
+            call_limits: CallLimit::of_all([
+                self.evaluator.call_limits(),
+                proposer.map_or_else(Vec::new, |proposer| proposer.call_limits()),
+            ]),
         };
         let subject = names::offered(&self.offer.name);
         self.queue.say(subject, &presence).await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use gepa_evaluation::CallLimit;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
@@ -274,6 +275,12 @@ impl Shared {
             offer: self.offer.clone(),
             count: self.waiting.lock().by_key.len(),
             again_in: self.workers.pace().as_millis() as u64,
+            call_limits: Vec::new(),
         }
+    }
+
+    /// The limits on the model calls of the workers that fit.
+    pub(crate) fn call_limits(&self) -> Vec<CallLimit> {
+        self.workers.call_limits(&self.offer)
     }
 }
