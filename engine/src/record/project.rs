@@ -67,6 +67,11 @@ impl Projector {
         &self.summary
     }
 
+    /// Adds the next event to the state of the run alone.
+    pub fn note(&mut self, event: &Event) {
+        self.summary.take_in(event);
+    }
+
     /// Adds the next event and returns the changes of rows, in order.
     pub fn apply(&mut self, event: &Event) -> Vec<Change> {
         self.summary.take_in(event);

@@ -6,6 +6,11 @@ use gepa_engine::{RunId, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::progress::ProgressData;
+
+/// Most events are no longer.
+const USUAL_BYTES: usize = 1_024;
+
 /// An event before it has its number.
 #[derive(Clone, Debug)]
 pub struct Draft {
@@ -13,7 +18,16 @@ pub struct Draft {
     /// Never empty: a poller drops a whole page that has one event with an empty message.
     pub(super) message: String,
     pub(super) level: Level,
-    pub(super) data: Value,
+    pub(super) data: Data,
+}
+
+/// The data of an event. Most events of a run are about its progress, and a map of theirs would be most of
+/// the work on them.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Data {
+    Fields(Value),
+    Progress(Box<ProgressData>),
 }
 
 /// The severity of an event.
@@ -46,7 +60,7 @@ struct Envelope<'e> {
     job_id: &'e RunId,
     created_at: &'e str,
     timestamp: &'e str,
-    data: &'e Value,
+    data: &'e Data,
 }
 
 impl Draft {
@@ -56,7 +70,16 @@ impl Draft {
             kind,
             message: message.into(),
             level: Level::Info,
-            data: present(data),
+            data: Data::Fields(present(data)),
+        }
+    }
+
+    pub(super) fn of_progress(message: String, data: ProgressData) -> Self {
+        Self {
+            kind: "prompt.learning.progress",
+            message,
+            level: Level::Info,
+            data: Data::Progress(Box::new(data)),
         }
     }
 
@@ -86,7 +109,9 @@ impl Draft {
             timestamp: &time,
             data: &self.data,
         };
-        let text = serde_json::to_string(&envelope).expect("texts, numbers and JSON become JSON");
+        let mut text = Vec::with_capacity(USUAL_BYTES);
+        serde_json::to_writer(&mut text, &envelope).expect("texts, numbers and JSON become JSON");
+        let text = String::from_utf8(text).expect("JSON is written as UTF-8");
         ApiEvent {
             seq,
             kind: self.kind,

@@ -92,8 +92,14 @@ impl EventFold {
         if self.is_over {
             return Vec::new();
         }
-        for change in self.projector.apply(event) {
-            self.candidates.change(change);
+        match &event.body {
+            // Only decisions change candidates, and the row of a rollout is larger than its event.
+            EventBody::Fact(_) => self.projector.note(event),
+            EventBody::Decision(_) => {
+                for change in self.projector.apply(event) {
+                    self.candidates.change(change);
+                }
+            }
         }
         let drafts = self.drafts(event);
         let published = drafts.into_iter();
@@ -339,7 +345,7 @@ impl EventFold {
 
     fn progress_now(&mut self) -> Draft {
         let (message, data) = self.run_progress.describe(self.projector.summary());
-        Draft::new("prompt.learning.progress", message, data)
+        Draft::of_progress(message, data)
     }
 }
 

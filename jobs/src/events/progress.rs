@@ -2,7 +2,7 @@
 
 use gepa_engine::record::RunSummary;
 use gepa_evaluation::Phase;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 /// The totals that progress is measured against.
 #[derive(Debug, Default)]
@@ -20,9 +20,35 @@ pub(super) struct RunProgress {
     pub(super) total: u64,
 }
 
+/// What an event about progress says.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct ProgressData {
+    rollouts_completed: u64,
+    rollouts_total: u64,
+    rollout_budget_display: u64,
+    rollouts_remaining: u64,
+    percent_rollouts: f64,
+    percent_overall: f64,
+    transformations_tried: u64,
+    trials_tried: u64,
+    total_trials_evaluated: u64,
+    rollout_tokens_used: u64,
+    total_tokens: u64,
+    total_cost_usd: f64,
+    elapsed_seconds: u64,
+    eta_seconds: f64,
+    phase: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    best_score: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validation_candidate: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validation_total: Option<u64>,
+}
+
 impl RunProgress {
     /// Progress as a sentence and as data. Every number stays in the range that clients accept.
-    pub(super) fn describe(&mut self, summary: &RunSummary) -> (String, Value) {
+    pub(super) fn describe(&mut self, summary: &RunSummary) -> (String, ProgressData) {
         let counters = &summary.counters;
         let completed = counters.total_rollouts;
         let planned = self.planned.unwrap_or(self.ordered);
@@ -45,44 +71,35 @@ impl RunProgress {
         let rollout_tokens = counters.rollouts_prompt_tokens
             + counters.rollouts_completion_tokens
             + counters.rollouts_unknown_tokens;
-        let mut data = json!({
-            "rollouts_completed": completed,
-            "rollouts_total": total,
-            "rollout_budget_display": total,
-            "rollouts_remaining": total - completed,
-            "percent_rollouts": share,
-            "percent_overall": self.shown,
-            "transformations_tried": counters.trials_tried.saturating_sub(1),
-            "trials_tried": counters.trials_tried,
-            "total_trials_evaluated": counters.total_trials_evaluated,
-            "rollout_tokens_used": rollout_tokens,
-            "total_tokens": counters.total_tokens,
-            "total_cost_usd": counters.total_cost_usd(),
-            "elapsed_seconds": elapsed as u64,
-            "eta_seconds": eta,
-            "phase": self.phase().as_str(),
-        });
-        if let Value::Object(data) = &mut data {
-            self.add_optional(summary, data);
-        }
+        // Clients refuse a score outside 0..1, so such a score is left out.
+        let best_score = summary.best_score.filter(|s| (0.0..=1.0).contains(s));
+        let current = (self.validation_finished + 1).min(self.validation_begun);
+        let is_validating = self.validation_begun > 0;
+        let data = ProgressData {
+            rollouts_completed: completed,
+            rollouts_total: total,
+            rollout_budget_display: total,
+            rollouts_remaining: total - completed,
+            percent_rollouts: share,
+            percent_overall: self.shown,
+            transformations_tried: counters.trials_tried.saturating_sub(1),
+            trials_tried: counters.trials_tried,
+            total_trials_evaluated: counters.total_trials_evaluated,
+            rollout_tokens_used: rollout_tokens,
+            total_tokens: counters.total_tokens,
+            total_cost_usd: counters.total_cost_usd(),
+            elapsed_seconds: elapsed as u64,
+            eta_seconds: eta,
+            phase: self.phase().as_str(),
+            best_score,
+            validation_candidate: is_validating.then_some(current),
+            validation_total: is_validating.then_some(self.validation_begun),
+        };
         let message = format!(
             "Progress: rollouts={completed}/{total} ({:.0}%) elapsed={elapsed:.0}s eta={eta:.0}s",
             share * 100.0
         );
         (message, data)
-    }
-
-    fn add_optional(&self, summary: &RunSummary, data: &mut Map<String, Value>) {
-        // Clients refuse a score outside 0..1, so such a score is left out.
-        let best = summary.best_score.filter(|s| (0.0..=1.0).contains(s));
-        if let Some(best) = best {
-            data.insert("best_score".to_owned(), json!(best));
-        }
-        if self.validation_begun > 0 {
-            let current = (self.validation_finished + 1).min(self.validation_begun);
-            data.insert("validation_candidate".to_owned(), json!(current));
-            data.insert("validation_total".to_owned(), json!(self.validation_begun));
-        }
     }
 
     fn phase(&self) -> Phase {
