@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use gepa_ablation::AblationError;
 use gepa_configs::ConfigError;
 use gepa_engine::{RunError, StoreError};
 use gepa_models::EnvironmentError;
@@ -55,6 +56,21 @@ pub(crate) enum CommandError {
     /// The requested thing does not exist, or not yet.
     #[error("error: {0}")]
     Missing(String),
+}
+
+impl From<AblationError> for CommandError {
+    fn from(error: AblationError) -> Self {
+        match error {
+            AblationError::Run(error) => Self::Run(error),
+            AblationError::Store(error) => Self::Store(error),
+            AblationError::Interrupted { .. } => Self::Unreachable(error.to_string()),
+            AblationError::Config(error) => Self::Usage(error.to_string()),
+            AblationError::Settings(_)
+            | AblationError::OtherTask(_)
+            | AblationError::BudgetTooSmall { .. } => Self::Usage(error.to_string()),
+            error => Self::Missing(error.to_string()),
+        }
+    }
 }
 
 impl CommandError {

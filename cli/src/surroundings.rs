@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use gepa_ablation::is_evaluation;
 use gepa_configs::{ConfigError, ConfigSource, StoredSettings, TaskConfig};
 use gepa_engine::record::RunRow;
 use gepa_engine::{RunId, Store, StoreError};
@@ -113,11 +114,6 @@ pub(crate) async fn find(
     let store = existing_store(&reference.store).await?;
     let run = find_run(&*store, &reference.run).await?;
     Ok((store, run))
-}
-
-/// Whether the run only scored its seed, as `gepa eval` does.
-pub(crate) fn is_evaluation(run: &RunRow) -> bool {
-    run.config["budget"]["max_iterations"] == 0
 }
 
 /// The run with this id, or the only run whose id begins or ends with this text, or the latest.

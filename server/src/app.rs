@@ -7,7 +7,8 @@ use axum::extract::FromRef;
 use gepa_engine::{RunId, Store, StoreError};
 use serde_json::{Map, Value};
 
-use crate::access::Access;
+use crate::ablation::Ablations;
+use crate::access::{Access, TenantQuota};
 use crate::dashboard::{Helm, Source, Views};
 use crate::events::{Feeds, Streams};
 use crate::failure::Failure;
@@ -22,6 +23,7 @@ pub(crate) struct App {
     pub(crate) feeds: Feeds,
     pub(crate) streams: Streams,
     pub(crate) views: Arc<Views>,
+    pub(crate) ablations: Ablations,
 }
 
 impl FromRef<Arc<App>> for Source {
@@ -46,6 +48,14 @@ impl Helm for App {
         overrides: &Map<String, Value>,
     ) -> Result<RunId, Failure> {
         Ok(self.supervisor.branch(origin, iteration, overrides).await?)
+    }
+
+    fn ablations(&self) -> &Ablations {
+        &self.ablations
+    }
+
+    fn quotas(&self) -> Vec<TenantQuota> {
+        self.access.quotas()
     }
 
     async fn writable(&self) -> Result<Arc<dyn Store>, StoreError> {

@@ -5,6 +5,7 @@
 //! again on the same store resumes the unfinished jobs. The application binds a listener and passes
 //! it to [`Server::serve`].
 
+mod ablation;
 mod access;
 mod app;
 mod auth;

@@ -6,6 +6,7 @@ use axum::Router;
 use gepa_engine::{Store, StoreError};
 use tokio::net::TcpListener;
 
+use crate::ablation::Ablations;
 use crate::access::{Access, AccessError};
 use crate::app::App;
 use crate::dashboard::Views;
@@ -80,7 +81,7 @@ impl Server {
         }
         let starting = Supervisor::start(
             Arc::clone(&store),
-            source,
+            Arc::clone(&source),
             settings.clone(),
             access.clone(),
             fleet,
@@ -91,6 +92,7 @@ impl Server {
             feeds: Feeds::new(Arc::clone(&store)),
             streams: Streams::new(settings.max_streams),
             views: Arc::new(Views::new(Arc::clone(&store))),
+            ablations: Ablations::new(source),
             supervisor,
             store,
         };
@@ -113,6 +115,7 @@ impl Server {
 
     /// Interrupts every job and waits until all are stored. A server started later resumes them.
     pub async fn shut_down(&self) {
-        self.app.supervisor.shut_down().await;
+        let ablations = self.app.ablations.shut_down();
+        tokio::join!(self.app.supervisor.shut_down(), ablations);
     }
 }

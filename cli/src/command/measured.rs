@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
+use gepa_ablation::{is_evaluation, is_of_same_task};
 use gepa_configs::TaskConfig;
 use gepa_engine::record::RunRow;
 use gepa_engine::{Plan, PlanRow, Store};
 use gepa_evaluation::Purpose;
 
-use crate::command::same_task::is_of_same_task;
 use crate::error::CommandError;
-use crate::surroundings::{is_evaluation, newest_runs};
+use crate::surroundings::newest_runs;
 
 /// Earlier runs that count, the newest.
 const MOST_RUNS: usize = 5;

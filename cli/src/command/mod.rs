@@ -19,7 +19,6 @@ mod replay;
 mod report;
 mod run;
 mod runs;
-mod same_task;
 mod schema;
 mod serve;
 mod shell;

@@ -20,7 +20,6 @@ use tokio::runtime::Runtime;
 use crate::arguments::{LogForm, RunArguments, Watching};
 use crate::command::export::stats_of;
 use crate::command::plan::plan;
-use crate::command::same_task::evaluations_of;
 use crate::command::start::{paid_by, start_line};
 use crate::error::{CommandError, EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_PROVIDER_DOWN};
 use crate::feed::Feed;
@@ -34,6 +33,7 @@ use crate::surroundings::{
     environment, find_run, open_existing, show_notes, show_warnings, store_url, stored_settings,
     stored_task,
 };
+use gepa_ablation::evaluations_of;
 
 /// After this time a start is called long.
 const LONG_START: Duration = Duration::from_secs(3);

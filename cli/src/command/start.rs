@@ -3,9 +3,9 @@
 use gepa_configs::TaskConfig;
 use gepa_engine::{RunId, Store, WarmStart, warm_start};
 
-use crate::command::same_task::is_of_same_task;
 use crate::error::CommandError;
 use crate::surroundings::open_existing;
+use gepa_ablation::is_of_same_task;
 
 /// One line that says what is taken, and what is left out.
 pub(crate) fn start_line(start: &WarmStart) -> String {

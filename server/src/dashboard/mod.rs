@@ -2,6 +2,7 @@
 //! share both: a page asks for [`Resource`]s, a server answers them one at a time, and a report
 //! holds all that it needs.
 
+mod ablation_routes;
 mod assets;
 mod blame;
 mod candidate;

@@ -16,12 +16,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::ablation_routes;
 use super::assets;
 use super::content::ViewError;
 use super::deletion::{DeleteError, delete_run};
 use super::resource::{ExampleSet, Part, Resource};
 use super::views::Views;
-use crate::access::Caller;
+use crate::ablation::Ablations;
+use crate::access::{Caller, TenantQuota};
 use crate::auth::{check_role, check_tenant};
 use crate::failure::Failure;
 use crate::routes::query::{PathParams, QueryParams};
@@ -56,6 +58,14 @@ pub(crate) trait Helm: Send + Sync {
     /// The store, opened for writing.
     async fn writable(&self) -> Result<Arc<dyn Store>, StoreError>;
 
+    /// The ablations that this server began.
+    fn ablations(&self) -> &Ablations;
+
+    /// The quotas of all tenants.
+    fn quotas(&self) -> Vec<TenantQuota> {
+        Vec::new()
+    }
+
     /// Does what the request asks.
     async fn steer(&self, run: &RunId, request: SteerRequest) -> Result<Steered, SteerError>;
 }
@@ -85,6 +95,12 @@ where
         ("/api/runs/{run_id}/verdict", get(verdict)),
         ("/api/runs/{run_id}/steering", post(steer)),
         ("/api/runs/{run_id}/branch", post(branch)),
+        (
+            "/api/runs/{run_id}/ablation",
+            get(ablation_routes::state)
+                .post(ablation_routes::begin)
+                .delete(ablation_routes::cancel),
+        ),
         (
             "/api/runs/{run_id}/comparisons/{before}/{after}",
             get(comparison),
@@ -230,7 +246,7 @@ async fn verdict(
 }
 
 /// The run of a path, if it belongs to the caller's tenant and the caller's role suffices for the act.
-async fn of_caller(
+pub(super) async fn of_caller(
     source: &Source,
     caller: &Caller,
     act: &str,
@@ -323,7 +339,7 @@ async fn branch(
     Ok((StatusCode::CREATED, Json(json!({"run_id": begun}))))
 }
 
-async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Failure> {
+pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Failure> {
     let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| {
         let message = format!("the body could not be read; it may have {MAX_BODY} bytes");
         Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message)

@@ -11,24 +11,28 @@ use futures::future::BoxFuture;
 use gepa_configs::ConfigSource;
 use gepa_engine::{RunId, Store, StoreError};
 use gepa_models::Environment;
+use gepa_tasks::Services;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::routes::{Helm, Source, table};
 use super::views::Views;
+use crate::ablation::Ablations;
 use crate::access::Access;
 use crate::auth;
 use crate::failure::Failure;
+use crate::jobs::ConfiguredJobs;
 use crate::listener;
 use crate::steering::{SteerError, SteerRequest, Steered, steer_here};
 
-/// Serves the page and its data. It starts and resumes nothing.
+/// Serves the page and its data. It starts and resumes no run; it can ablate a prompt.
 pub struct Viewer {
     views: Arc<Views>,
     token: String,
     environment: Environment,
     writable: Open,
+    ablations: Arc<Ablations>,
 }
 
 /// Opens the store for writing, which only an act on a run at rest needs.
@@ -46,6 +50,7 @@ impl std::fmt::Debug for Viewer {
 struct AtHand {
     open: Open,
     environment: Environment,
+    ablations: Arc<Ablations>,
 }
 
 #[async_trait]
@@ -63,6 +68,10 @@ impl Helm for AtHand {
         let message =
             format!("this server runs nothing; begin the branch with `gepa branch {origin}`");
         Err(Failure::new(StatusCode::CONFLICT, message))
+    }
+
+    fn ablations(&self) -> &Ablations {
+        &self.ablations
     }
 
     async fn writable(&self) -> Result<Arc<dyn Store>, StoreError> {
@@ -104,9 +113,12 @@ impl Viewer {
             let digits = run.as_str();
             token.push_str(&digits[digits.len().saturating_sub(12)..]);
         }
+        let services = Arc::new(Services::new(environment.clone()));
+        let source = ConfiguredJobs::new(environment.clone(), services);
         Self {
             views: Arc::new(Views::new(store)),
             token,
+            ablations: Arc::new(Ablations::new(Arc::new(source))),
             environment,
             writable: Arc::new(writable),
         }
@@ -120,6 +132,7 @@ impl Viewer {
     /// Serves until `closing` becomes true.
     pub async fn serve(&self, listener: TcpListener, closing: watch::Receiver<bool>) {
         listener::serve(listener, self.router(), closing).await;
+        self.ablations.shut_down().await;
     }
 
     fn router(&self) -> Router {
@@ -128,6 +141,7 @@ impl Viewer {
             helm: Arc::new(AtHand {
                 open: Arc::clone(&self.writable),
                 environment: self.environment.clone(),
+                ablations: Arc::clone(&self.ablations),
             }),
         };
         table::<Source>()

@@ -20,5 +20,6 @@ pub(crate) const ACTS: &[(&str, Role)] = &[
     ("exclude", Role::Submit),
     ("branch", Role::Submit),
     ("label", Role::Submit),
+    ("ablate", Role::Submit),
     ("delete", Role::Administer),
 ];

@@ -1,12 +1,12 @@
 //! `gepa eval`
 
 mod report;
-mod scoring;
 mod side;
 
 use std::io::Write;
 use std::process::ExitCode;
 
+use gepa_ablation::in_order;
 use gepa_engine::ExampleId;
 use gepa_models::Environment;
 
@@ -15,8 +15,6 @@ use crate::command::run::runtime;
 use crate::error::{CommandError, EXIT_GATE};
 use crate::output::stdout;
 use crate::surroundings::{environment, show_notes, store_url};
-
-pub(crate) use scoring::{Named, Scoring, described_as_evaluation, width};
 
 use report::Report;
 use side::Side;
@@ -91,12 +89,4 @@ fn examples(arguments: &EvalArguments, sides: &[Side]) -> Result<Vec<ExampleId>,
         ));
     }
     Ok(in_order(chosen))
-}
-
-/// The examples of a set in the order in which they are run.
-pub(crate) fn in_order(set: &[ExampleId]) -> Vec<ExampleId> {
-    let mut ordered = set.to_vec();
-    // Sets may be sorted by answer. The order must not depend on the prompt, so it follows from ids.
-    ordered.sort_by_key(|example| *blake3::hash(example.to_string().as_bytes()).as_bytes());
-    ordered
 }

@@ -5,16 +5,18 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use gepa_ablation::{
+    Named, Scoring, as_evaluation, evaluations_of, has_same_frame, is_same_task, width,
+};
 use gepa_configs::{ConfigSource, TaskConfig};
 use gepa_engine::{Candidate, ExampleId, RunId, Store};
 use gepa_models::Environment;
 use gepa_tasks::Services;
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 
-use super::scoring::{Named, Scoring, described_as_evaluation, width};
 use crate::arguments::EvalArguments;
 use crate::candidates::best;
-use crate::command::same_task::{evaluations_of, has_same_frame, is_same_task};
 use crate::error::CommandError;
 use crate::surroundings::find_run;
 
@@ -131,7 +133,7 @@ impl Side {
                 names.join(", ")
             )));
         }
-        let described = described_as_evaluation(&task);
+        let described = as_evaluation(&task.described);
         Ok(Self {
             label,
             is_baseline: false,
@@ -176,19 +178,23 @@ impl Side {
             return Ok(());
         };
         let connected = self.task.connect(services).await?;
-        self.width = width(&connected);
+        self.width = width(&*connected.evaluator);
         let scoring = Scoring {
-            store,
-            task: &self.task,
-            described: &self.described,
-            connected: &connected,
+            store: Arc::clone(store),
+            config: self.task.config.clone(),
+            described: self.described.clone(),
+            evaluator: Arc::clone(&connected.evaluator),
+            proposer: Arc::clone(&connected.proposer),
         };
         let named = Named {
             label: &self.label,
             name: format!("eval of {}", self.label),
             candidate: &self.candidate,
+            labels: None,
         };
-        let scored = scoring.score(named, examples, &self.known).await?;
+        let (_cancel, cancelled) = watch::channel(false);
+        let scored = scoring.score(named, examples, &self.known, |_| {}, cancelled);
+        let scored = scored.await?;
         let _ = writeln!(
             std::io::stderr(),
             "{}  {}: {} examples, {} rollouts executed",

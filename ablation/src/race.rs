@@ -2,38 +2,88 @@
 //! of rollouts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::fmt;
 
 use gepa_engine::{Candidate, ContentId, ExampleId, LabelChange, RunId, Seq, Store, StoreError};
 use gepa_statistics::Estimate;
 
-use super::decision::{Finding, Rule};
-use crate::command::eval::{Named, Scoring};
-use crate::error::CommandError;
+use tokio::sync::watch;
+
+use crate::decision::{Finding, Rule};
+use crate::error::AblationError;
+use crate::scoring::{Named, Scoring};
 
 /// Examples of the first block.
-const FIRST_BLOCK: usize = 16;
+pub(crate) const FIRST_BLOCK: usize = 16;
 /// The tag of the runs that hold the outcomes.
-const TAG: &str = "ablation";
+pub const TAG: &str = "ablation";
 /// Rollouts read from the store in one go.
 const PAGE: usize = 4_096;
 
+/// What an ablation does.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum AblationStep<'a> {
+    /// A prompt is run on further examples.
+    Begun {
+        /// The prompt.
+        label: &'a str,
+        /// The run that holds its outcomes.
+        run: &'a RunId,
+        /// The number of examples.
+        examples: usize,
+    },
+    /// These examples were run.
+    Scored {
+        /// Rollouts executed since the ablation began.
+        executed: u64,
+    },
+    /// What a prompt without some parts showed.
+    Decided {
+        /// The prompt.
+        label: &'a str,
+        /// What it showed.
+        finding: Finding,
+        /// Examples run.
+        examples: usize,
+    },
+}
+
+/// Follows an ablation, and can end it.
+pub struct Follower {
+    /// Is told each step.
+    pub told: Box<dyn Fn(AblationStep<'_>) + Send + Sync>,
+    /// When it becomes true, calls in flight are finished and stored, and nothing further begins.
+    pub cancelled: watch::Receiver<bool>,
+}
+
+impl fmt::Debug for Follower {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Follower").finish_non_exhaustive()
+    }
+}
+
+/// What is written beside the runs that hold the outcomes of an ablation of this run.
+pub fn note_of(run: &RunId) -> String {
+    format!("ablation of {run}")
+}
+
 /// What was found about a prompt without some parts.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
-    pub(super) finding: Finding,
-    pub(super) difference: Option<Estimate>,
+pub(crate) struct Found {
+    pub(crate) finding: Finding,
+    pub(crate) difference: Option<Estimate>,
     /// Examples run.
-    pub(super) examples: usize,
+    pub(crate) examples: usize,
 }
 
 /// What runs have, by prompt: the runs, and the examples that are scored.
 #[derive(Debug, Default)]
-pub(super) struct Known(BTreeMap<ContentId, (Vec<RunId>, BTreeSet<ExampleId>)>);
+pub(crate) struct Known(BTreeMap<ContentId, (Vec<RunId>, BTreeSet<ExampleId>)>);
 
 impl Known {
     /// Takes in the rollouts of a run.
-    pub(super) async fn add(&mut self, store: &dyn Store, run: &RunId) -> Result<(), StoreError> {
+    pub(crate) async fn add(&mut self, store: &dyn Store, run: &RunId) -> Result<(), StoreError> {
         let mut last = Seq(0);
         loop {
             let page = store.rollouts(run, last, PAGE).await?;
@@ -53,28 +103,23 @@ impl Known {
 }
 
 /// Scores prompts and counts what that costs.
-pub(super) struct Bench<'a> {
-    pub(super) scoring: Scoring<'a>,
-    pub(super) rule: Rule,
-    pub(super) run: &'a RunId,
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) scoring: Scoring,
+    pub(crate) rule: Rule,
+    pub(crate) run: RunId,
     /// What earlier runs bought.
     known: Known,
     /// Scores bought or known, by prompt and example.
     scores: BTreeMap<ContentId, BTreeMap<ExampleId, f64>>,
     asked: BTreeMap<ContentId, BTreeSet<ExampleId>>,
-    pub(super) executed: u64,
+    pub(crate) executed: u64,
     /// The most rollouts that may be executed.
-    pub(super) budget: u64,
+    pub(crate) budget: u64,
 }
 
-impl<'a> Bench<'a> {
-    pub(super) fn new(
-        scoring: Scoring<'a>,
-        rule: Rule,
-        run: &'a RunId,
-        known: Known,
-        budget: u64,
-    ) -> Self {
+impl Bench {
+    pub(crate) fn new(scoring: Scoring, rule: Rule, run: RunId, known: Known, budget: u64) -> Self {
         Self {
             scoring,
             rule,
@@ -88,7 +133,7 @@ impl<'a> Bench<'a> {
     }
 
     /// The rollouts that a prompt needs on examples on which it has not been run here.
-    pub(super) fn cost(&self, candidate: &Candidate, examples: &[ExampleId]) -> usize {
+    pub(crate) fn cost(&self, candidate: &Candidate, examples: &[ExampleId]) -> usize {
         let known = self.known.0.get(&candidate.content_id());
         let is_known = |example: &ExampleId| known.is_some_and(|(_, all)| all.contains(example));
         examples.iter().filter(|example| !is_known(example)).count()
@@ -110,10 +155,11 @@ impl<'a> Bench<'a> {
     /// Buys the scores of a prompt on those of the examples on which it was not run yet.
     async fn score(
         &mut self,
+        follower: &Follower,
         label: &str,
         candidate: &Candidate,
         examples: &[ExampleId],
-    ) -> Result<(), CommandError> {
+    ) -> Result<(), AblationError> {
         let id = candidate.content_id();
         let asked = self.asked.entry(id).or_default();
         let new: Vec<ExampleId> = examples
@@ -125,20 +171,34 @@ impl<'a> Bench<'a> {
             return Ok(());
         }
         let known = self.known.0.entry(id).or_default().0.clone();
+        let note = note_of(&self.run);
         let named = Named {
             label,
-            name: format!("ablation of {}, {label}", self.run),
+            name: format!("{note}, {label}"),
             candidate,
+            labels: Some(LabelChange {
+                add_tags: BTreeSet::from([TAG.to_owned()]),
+                note: Some(note),
+                archived: Some(true),
+                ..LabelChange::default()
+            }),
         };
-        let scored = self.scoring.score(named, &new, &known).await?;
+        let begun = |run: &RunId| {
+            let examples = new.len();
+            (follower.told)(AblationStep::Begun {
+                label,
+                run,
+                examples,
+            });
+        };
+        let scoring = &self.scoring;
+        let scored = scoring
+            .score(named, &new, &known, begun, follower.cancelled.clone())
+            .await?;
         self.executed += scored.executed;
-        let labels = LabelChange {
-            add_tags: BTreeSet::from([TAG.to_owned()]),
-            archived: Some(true),
-            ..LabelChange::default()
-        };
-        let store = self.scoring.store;
-        store.set_labels(&scored.run, &labels).await?;
+        (follower.told)(AblationStep::Scored {
+            executed: self.executed,
+        });
         let bought = self.scores.entry(id).or_default();
         for (example, score) in new.iter().zip(scored.scores) {
             bought.extend(score.map(|score| (example.clone(), score)));
@@ -172,24 +232,24 @@ impl<'a> Bench<'a> {
     /// Runs prompts against the full one, each until it is decided, the examples are used up, or the
     /// budget does not suffice for another block. `reserve` rollouts are left over. The first ones are
     /// decided first, so that a small budget decides some and not none.
-    pub(super) async fn race(
+    pub(crate) async fn race(
         &mut self,
+        follower: &Follower,
         full: &Candidate,
         others: &[(String, Candidate)],
         examples: &[ExampleId],
         reserve: u64,
-    ) -> Result<Vec<Found>, CommandError> {
+    ) -> Result<Vec<Found>, AblationError> {
         let mut found = Vec::with_capacity(others.len());
         for (label, candidate) in others {
             let one = self
-                .race_one(full, label, candidate, examples, reserve)
+                .race_one(follower, full, label, candidate, examples, reserve)
                 .await?;
-            let _ = writeln!(
-                std::io::stderr(),
-                "{label}: {} after {} examples",
-                one.finding.as_str(),
-                one.examples
-            );
+            (follower.told)(AblationStep::Decided {
+                label,
+                finding: one.finding,
+                examples: one.examples,
+            });
             found.push(one);
         }
         Ok(found)
@@ -197,12 +257,13 @@ impl<'a> Bench<'a> {
 
     async fn race_one(
         &mut self,
+        follower: &Follower,
         full: &Candidate,
         label: &str,
         candidate: &Candidate,
         examples: &[ExampleId],
         reserve: u64,
-    ) -> Result<Found, CommandError> {
+    ) -> Result<Found, AblationError> {
         let mut found = Found {
             finding: Finding::Undecided,
             difference: None,
@@ -216,8 +277,8 @@ impl<'a> Bench<'a> {
             if !self.affords(cost, reserve) {
                 return Ok(found);
             }
-            self.score("the full prompt", full, block).await?;
-            self.score(label, candidate, block).await?;
+            self.score(follower, "the full prompt", full, block).await?;
+            self.score(follower, label, candidate, block).await?;
             let pairs = self.pairs_on(full, candidate, block);
             let (finding, difference) = self.rule.decide(&pairs, size == examples.len());
             found = Found {
@@ -234,18 +295,21 @@ impl<'a> Bench<'a> {
 
     /// The difference of a prompt to the full one on all of these examples, once; `None` if the budget
     /// does not suffice.
-    pub(super) async fn check(
+    pub(crate) async fn check(
         &mut self,
+        follower: &Follower,
         full: &Candidate,
         other: &Candidate,
         examples: &[ExampleId],
-    ) -> Result<Option<Found>, CommandError> {
+    ) -> Result<Option<Found>, AblationError> {
         let cost = self.open_cost(full, examples) + self.open_cost(other, examples);
         if !self.affords(cost, 0) {
             return Ok(None);
         }
-        self.score("the full prompt", full, examples).await?;
-        self.score("the shorter prompt", other, examples).await?;
+        self.score(follower, "the full prompt", full, examples)
+            .await?;
+        self.score(follower, "the shorter prompt", other, examples)
+            .await?;
         let pairs = self.pairs_on(full, other, examples);
         let difference = self.rule.compare(&pairs, self.rule.confidence);
         let finding = match difference {

@@ -2,24 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use gepa_configs::TaskConfig;
-use gepa_engine::{Candidate, ExampleId};
+use gepa_engine::{Candidate, ExampleId, ExampleSets};
 
-use super::race::Bench;
-use crate::command::eval::in_order;
-use crate::error::CommandError;
+use crate::error::AblationError;
+use crate::race::{Bench, FIRST_BLOCK};
+use crate::scoring::in_order;
 
 /// The examples of the race, and those of the check as a whole.
-pub(super) struct Sets {
-    pub(super) race: Vec<ExampleId>,
-    pub(super) check: Vec<ExampleId>,
+#[derive(Debug)]
+pub(crate) struct Sets {
+    pub(crate) race: Vec<ExampleId>,
+    pub(crate) check: Vec<ExampleId>,
     /// Whether the check has examples of its own.
-    pub(super) is_held_out: bool,
+    pub(crate) is_held_out: bool,
 }
 
 impl Sets {
-    pub(super) fn of(task: &TaskConfig) -> Self {
-        let sets = task.config.sets();
+    pub(crate) fn of(sets: &ExampleSets) -> Self {
         let is_held_out = !sets.validation.is_empty();
         let mut race = in_order(&sets.pareto);
         if is_held_out {
@@ -40,7 +39,7 @@ impl Sets {
     }
 
     /// Rollouts that are kept for the check as a whole.
-    pub(super) fn reserve(&self, bench: &Bench<'_>, full: &Candidate) -> u64 {
+    pub(crate) fn reserve(&self, bench: &Bench, full: &Candidate) -> u64 {
         if self.is_held_out {
             (self.check.len() + bench.cost(full, &self.check)) as u64
         } else {
@@ -48,20 +47,21 @@ impl Sets {
         }
     }
 
-    pub(super) fn check_budget(
+    /// Fails unless the budget suffices for one line and the check as a whole.
+    pub(crate) fn check_budget(
         &self,
-        bench: &Bench<'_>,
+        bench: &Bench,
         full: &Candidate,
-        budget: u64,
-    ) -> Result<(), CommandError> {
-        let block = &self.race[..16.min(self.race.len())];
+    ) -> Result<(), AblationError> {
+        let block = self.race.get(..FIRST_BLOCK).unwrap_or(&self.race);
         let least = self.reserve(bench, full) + (bench.cost(full, block) + block.len()) as u64;
-        if budget >= least {
+        if bench.budget >= least {
             return Ok(());
         }
-        Err(CommandError::Usage(format!(
-            "`--max-rollouts {budget}` is too small: one line on {} examples and the check as a whole need {least}",
-            block.len()
-        )))
+        Err(AblationError::BudgetTooSmall {
+            given: bench.budget,
+            examples: block.len(),
+            least,
+        })
     }
 }

@@ -5,30 +5,33 @@ use serde::Serialize;
 
 /// When a part is decided.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rule {
+pub(crate) struct Rule {
     /// The loss below which a part is not needed.
-    pub(super) margin: f64,
-    pub(super) confidence: f64,
+    pub(crate) margin: f64,
+    pub(crate) confidence: f64,
     /// The width of the range of scores.
-    pub(super) width: f64,
+    pub(crate) width: f64,
 }
 
+/// What a part of a prompt does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Finding {
+pub enum Finding {
     /// Without it the prompt is worse.
     Earns,
     /// Without it the prompt is worse by less than the margin, or not at all.
     NotNeeded,
     /// Without it the prompt is better.
     Harms,
+    /// The examples or the budget did not suffice.
     Undecided,
     /// It was not tried.
     Fixed,
 }
 
 impl Finding {
-    pub(super) fn as_str(self) -> &'static str {
+    /// The name in reports.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Earns => "earns",
             Self::NotNeeded => "not needed",
@@ -39,7 +42,7 @@ impl Finding {
     }
 
     /// Whether the prompt can do without it.
-    pub(super) fn is_removable(self) -> bool {
+    pub(crate) fn is_removable(self) -> bool {
         matches!(self, Self::NotNeeded | Self::Harms)
     }
 }
@@ -47,7 +50,7 @@ impl Finding {
 impl Rule {
     /// What the differences (without minus with) of the examples so far show. The risk is shared between
     /// the looks after each block and the one when all examples were run.
-    pub(super) fn decide(
+    pub(crate) fn decide(
         &self,
         pairs: &[(f64, f64)],
         is_last: bool,
@@ -83,7 +86,7 @@ impl Rule {
 
     /// The difference on a fixed number of examples. Scores that never differ are taken as bits: their
     /// own spread of 0 would say that no other example can differ.
-    pub(super) fn compare(&self, pairs: &[(f64, f64)], confidence: f64) -> Option<Estimate> {
+    pub(crate) fn compare(&self, pairs: &[(f64, f64)], confidence: f64) -> Option<Estimate> {
         if pairs.iter().any(|(with, without)| with != without) {
             return Comparison::of(pairs, confidence).map(|found| found.difference);
         }

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 
 use gepa_engine::record::RunRow;
-use gepa_engine::{PromptTemplate, RunId, Store};
+use gepa_engine::{PromptTemplate, RunId, Store, StoreError};
 use serde_json::{Map, Value};
-
-use crate::error::CommandError;
-use crate::surroundings::is_evaluation;
 
 /// What a run's scores rest on. Which examples are in which set is not part of it.
 const TASK: [&str; 6] = [
@@ -20,11 +17,15 @@ const TASK: [&str; 6] = [
 ];
 
 /// The runs in the store that only evaluated, whose outcomes a run of the same task knows.
-pub(crate) async fn evaluations_of(
+///
+/// # Errors
+///
+/// The store failed.
+pub async fn evaluations_of(
     store: &Arc<dyn Store>,
     described: &Value,
     template: &PromptTemplate,
-) -> Result<Vec<RunId>, CommandError> {
+) -> Result<Vec<RunId>, StoreError> {
     let runs = store.runs().await?;
     let known = runs
         .into_iter()
@@ -32,15 +33,20 @@ pub(crate) async fn evaluations_of(
     Ok(known.map(|run| run.run_id).collect())
 }
 
+/// Whether the run only scored its seed, as `gepa eval` does.
+pub fn is_evaluation(run: &RunRow) -> bool {
+    run.config["budget"]["max_iterations"] == 0
+}
+
 /// Whether a run is of the task that a config describes: the same evaluator, models and frame of the
 /// prompt. Its sets may be others.
-pub(crate) fn is_of_same_task(run: &RunRow, described: &Value, template: &PromptTemplate) -> bool {
+pub fn is_of_same_task(run: &RunRow, described: &Value, template: &PromptTemplate) -> bool {
     is_same_task(&run.config, described) && has_same_frame(&run.template, template)
 }
 
 /// Whether scores of both runs, as they are described in the store, can be compared: the same models, the
 /// same evaluator and scorer, and the same data. What is not known is not the same.
-pub(crate) fn is_same_task(left: &Value, right: &Value) -> bool {
+pub fn is_same_task(left: &Value, right: &Value) -> bool {
     let (Some(settings), Some(others)) = (left.get("settings"), right.get("settings")) else {
         return false;
     };
@@ -90,7 +96,7 @@ fn named_texts<'s>(settings: &'s Value, texts: &mut Vec<&'s str>) {
 }
 
 /// Whether both prompts differ in the texts of their components alone.
-pub(crate) fn has_same_frame(left: &PromptTemplate, right: &PromptTemplate) -> bool {
+pub fn has_same_frame(left: &PromptTemplate, right: &PromptTemplate) -> bool {
     left.messages.len() == right.messages.len()
         && left.messages.iter().zip(&right.messages).all(|(one, two)| {
             one.role == two.role

@@ -8,19 +8,19 @@ use gepa_evaluation::wildcards_in;
 
 /// A line or a sentence of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Part {
-    pub(super) component: String,
+pub(crate) struct Part {
+    pub(crate) component: String,
     /// Its place in the component's text, with the white space behind it.
     place: Range<usize>,
     /// Its text, without white space around it.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Whether it holds a wildcard, which a prompt cannot lose.
-    pub(super) is_fixed: bool,
+    pub(crate) is_fixed: bool,
 }
 
 /// The parts of all components, in order. A component that is a single part has none, because an
 /// empty text is no prompt.
-pub(super) fn parts(candidate: &Candidate) -> Vec<Part> {
+pub(crate) fn parts(candidate: &Candidate) -> Vec<Part> {
     let mut found = Vec::new();
     for (component, text) in candidate.components() {
         let lines = pieces(text, line_ends(text));
@@ -46,7 +46,7 @@ pub(super) fn parts(candidate: &Candidate) -> Vec<Part> {
 }
 
 /// The candidate without these parts; `None` if a component would be empty.
-pub(super) fn without(
+pub(crate) fn without(
     candidate: &Candidate,
     parts: &[Part],
     removed: &BTreeSet<usize>,

@@ -1,0 +1,203 @@
+//! Scores of a prompt on examples, bought in a run without proposals and stored for later runs.
+
+use std::sync::Arc;
+
+use gepa_engine::config::{BudgetSettings, Evaluation};
+use gepa_engine::policy::{Full, Policies};
+use gepa_engine::verdict::read_tables;
+use gepa_engine::{
+    Candidate, Config, Evaluator, ExampleId, ExampleSets, LabelChange, Proposer, Run, RunEnd,
+    RunId, Store,
+};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::error::AblationError;
+
+/// Where prompts are scored.
+#[derive(Clone)]
+pub struct Scoring {
+    /// Keeps the outcomes.
+    pub store: Arc<dyn Store>,
+    /// The config of the task.
+    pub config: Config,
+    /// The description that is stored with the runs, see [`as_evaluation`].
+    pub described: Value,
+    /// Runs prompts on examples.
+    pub evaluator: Arc<dyn Evaluator>,
+    /// A run has one; it is never called.
+    pub proposer: Arc<dyn Proposer>,
+}
+
+impl std::fmt::Debug for Scoring {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Scoring").finish_non_exhaustive()
+    }
+}
+
+/// A prompt, and what it is called.
+#[derive(Clone, Debug)]
+pub struct Named<'a> {
+    /// In messages.
+    pub label: &'a str,
+    /// In the list of runs.
+    pub name: String,
+    /// The prompt.
+    pub candidate: &'a Candidate,
+    /// What is written beside the run when it begins.
+    pub labels: Option<LabelChange>,
+}
+
+/// What an evaluation bought.
+#[derive(Clone, Debug)]
+pub struct ScoredRun {
+    /// The run that holds it.
+    pub run: RunId,
+    /// Rollouts executed; those that a known run has are not.
+    pub executed: u64,
+    /// In the order of the examples.
+    pub scores: Vec<Option<f64>>,
+}
+
+/// The description of a task with the mark of runs that only evaluate.
+pub fn as_evaluation(described: &Value) -> Value {
+    let mut described = described.clone();
+    if let Some(object) = described.as_object_mut() {
+        object.insert("budget".to_owned(), json!({"max_iterations": 0}));
+    }
+    described
+}
+
+/// The width of the range of scores, if it is known.
+pub fn width(evaluator: &dyn Evaluator) -> Option<f64> {
+    let range = evaluator.score_range()?;
+    Some(range.highest() - range.lowest())
+}
+
+/// The examples of a set in the order in which they are run.
+pub fn in_order(set: &[ExampleId]) -> Vec<ExampleId> {
+    let mut ordered = set.to_vec();
+    // Sets may be sorted by answer. The order must not depend on the prompt, so it follows from ids.
+    ordered.sort_by_key(|example| *blake3::hash(example.to_string().as_bytes()).as_bytes());
+    ordered
+}
+
+impl Scoring {
+    /// Scores a prompt on these examples. Outcomes of the `known` runs are not bought again. `begun` is
+    /// told the run. When `cancelled` becomes true, calls in flight are finished and stored, and nothing
+    /// further begins.
+    ///
+    /// # Errors
+    ///
+    /// Why there are no scores. What was bought is stored.
+    pub async fn score(
+        &self,
+        named: Named<'_>,
+        examples: &[ExampleId],
+        known: &[RunId],
+        begun: impl FnOnce(&RunId),
+        mut cancelled: watch::Receiver<bool>,
+    ) -> Result<ScoredRun, AblationError> {
+        let label = named.label.to_owned();
+        let run = Run::builder(self.config(&named, examples)?)
+            .described_as(self.described.clone())
+            .policies(Policies::new().evaluation(Full))
+            .knowing(known.iter().cloned())
+            .store(Arc::clone(&self.store))
+            .evaluator(Arc::clone(&self.evaluator))
+            .proposer(Arc::clone(&self.proposer))
+            .start()
+            .await?;
+        let id = run.run_id().clone();
+        begun(&id);
+        let control = run.control();
+        // Beside a run that is killed half way the labels stand as well.
+        if let Some(labels) = &named.labels {
+            self.store.set_labels(&id, labels).await?;
+        }
+        let finishing = run.finish();
+        tokio::pin!(finishing);
+        let result = tokio::select! {
+            result = &mut finishing => result?,
+            true = is_cancelled(&mut cancelled) => {
+                control.interrupt("the ablation was cancelled");
+                finishing.await?
+            }
+        };
+        if let RunEnd::Finished(reason) = &result.end
+            && reason.is_failure()
+        {
+            return Err(AblationError::Unscored {
+                label,
+                reason: reason.to_string(),
+                run: id,
+            });
+        }
+        if let RunEnd::Interrupted { reason, .. } = &result.end {
+            if *cancelled.borrow() {
+                return Err(AblationError::Cancelled);
+            }
+            return Err(AblationError::Interrupted {
+                label,
+                reason: reason.clone(),
+            });
+        }
+        let executed = result.run.summary.counters.total_rollouts;
+        let mut scores = read_tables(&*self.store, result.run).await?.seed_scores();
+        scores.resize(examples.len(), None);
+        Ok(ScoredRun {
+            run: id,
+            executed,
+            scores,
+        })
+    }
+
+    fn config(&self, named: &Named<'_>, examples: &[ExampleId]) -> Result<Config, AblationError> {
+        let base = &self.config;
+        let is_scored = |example: &ExampleId| examples.contains(example);
+        let train: Vec<ExampleId> = base.sets().train.clone();
+        let rest = train.into_iter().filter(|example| !is_scored(example));
+        let mut train: Vec<ExampleId> = rest.collect();
+        if train.is_empty() {
+            // No proposal is made, so the set that is left over is never used.
+            let others = [&base.sets().pareto, &base.sets().validation];
+            let others = others.into_iter().flatten();
+            train.extend(others.filter(|example| !is_scored(example)).cloned());
+        }
+        let sets = ExampleSets {
+            train,
+            pareto: examples.to_vec(),
+            validation: Vec::new(),
+        };
+        let mut settings = base.settings().clone();
+        settings.run.name.clone_from(&named.name);
+        // Every example of a block is run, also where the rows of a search would grow.
+        settings.search.evaluation = Evaluation::Full;
+        // A prompt is scored as it is.
+        settings.texts.clear();
+        settings.seeds.clear();
+        settings.search.start_from = None;
+        settings.search.start_best = None;
+        let limits = settings.budget.clone();
+        settings.budget = BudgetSettings::default();
+        settings.budget.max_iterations = Some(0);
+        settings.budget.max_tokens = limits.max_tokens;
+        settings.budget.max_cost_usd = limits.max_cost_usd;
+        settings.budget.max_seconds = limits.max_seconds;
+        let config = Config::new(
+            named.candidate.clone(),
+            base.prompt().clone(),
+            sets,
+            settings,
+        );
+        Ok(config?)
+    }
+}
+
+/// Waits until it is cancelled; forever if no process can cancel it any more.
+async fn is_cancelled(cancelled: &mut watch::Receiver<bool>) -> bool {
+    if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    true
+}
