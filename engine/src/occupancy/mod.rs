@@ -5,6 +5,7 @@
 //! its first attempt to the end of its last one, so pauses between attempts count.
 
 mod clock;
+mod missing;
 mod notes;
 mod read;
 mod steps;
@@ -20,8 +21,8 @@ use serde_json::json;
 use crate::ids::RunId;
 use crate::record::export::ExportColumn;
 
-/// The columns of an exported step. Lists of limits are JSON; they are empty where nothing was
-/// recorded.
+/// The columns of an exported step. Lists of limits are JSON. Where nothing was recorded they are empty,
+/// and `limits_missing` says why.
 pub const OCCUPANCY_EXPORT: &[ExportColumn<RunId, OccupancyStep>] = &[
     ("run_id", |run, _| json!(run)),
     ("from_seconds", |_, step| json!(step.from_seconds)),
@@ -36,4 +37,5 @@ pub const OCCUPANCY_EXPORT: &[ExportColumn<RunId, OccupancyStep>] = &[
     ("paused_seconds", |_, step| json!(step.paused_seconds)),
     ("stopped_seconds", |_, step| json!(step.stopped_seconds)),
     ("limits", |_, step| json!(step.limits)),
+    ("limits_missing", |_, step| json!(step.limits_missing)),
 ];

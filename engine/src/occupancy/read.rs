@@ -31,6 +31,6 @@ pub async fn read_occupancy(store: &dyn Store, run: &RunRow) -> Result<Occupancy
     }
     let mut notes = LimitNotes::default();
     notes.catch_up(store, run).await?;
-    occupancy.add_notes(&notes);
+    occupancy.add_notes(&notes, run);
     Ok(occupancy)
 }

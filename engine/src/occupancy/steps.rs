@@ -4,9 +4,10 @@ use gepa_evaluation::Phase;
 use serde::Serialize;
 
 use super::clock::WorkClock;
+use super::missing::why_no_limits;
 use super::notes::LimitNotes;
 use crate::ids::Timestamp;
-use crate::record::{ReflectionRow, RolloutRow, RunSummary};
+use crate::record::{ReflectionRow, RolloutRow, RunRow, RunSummary};
 
 /// Steps that the time of a run is divided into.
 const STEPS: i64 = 120;
@@ -67,6 +68,8 @@ pub struct OccupancyStep {
     pub stopped_seconds: Option<f64>,
     /// The limits on model calls; `None` if they were not recorded.
     pub limits: Option<Vec<StepLimit>>,
+    /// Why no limit was recorded; `None` if some were.
+    pub limits_missing: Option<&'static str>,
 }
 
 /// The limit on calls to one provider in one step.
@@ -171,6 +174,7 @@ impl Occupancy {
                 paused_seconds: has_rests.then_some(0.0),
                 stopped_seconds: has_rests.then_some(0.0),
                 limits: None,
+                limits_missing: None,
             }
         });
         let steps: Vec<_> = steps.collect();
@@ -205,7 +209,12 @@ impl Occupancy {
     }
 
     /// Adds what the limits on model calls were.
-    pub fn add_notes(&mut self, notes: &LimitNotes) {
+    /// Says why where the run has none.
+    pub fn add_notes(&mut self, notes: &LimitNotes, run: &RunRow) {
+        let missing = notes.iter().next().is_none().then(|| why_no_limits(run));
+        for step in &mut self.steps {
+            step.limits_missing = missing;
+        }
         let mut notes = notes
             .iter()
             .map(|(at, limits)| (self.clock.micros(at), limits))
@@ -393,13 +402,15 @@ mod tests {
             updated_at: Some(Timestamp(120_000_000)),
             ..RunSummary::default()
         };
-        let mut occupancy = Occupancy::new(&summary);
+        let mut run = run_of(summary);
+        let mut occupancy = Occupancy::new(&run.summary);
         let down = Some(gepa_evaluation::CallsClosed::Down);
-        occupancy.add_notes(&LimitNotes::from_iter([
+        let notes = LimitNotes::from_iter([
             (Timestamp(2_200_000), noted(8, 1, down)),
             (Timestamp(2_700_000), noted(4, 2, None)),
             (Timestamp(120_000_000), noted(5, 3, None)),
-        ]));
+        ]);
+        occupancy.add_notes(&notes, &run);
         let steps = occupancy.steps();
         let told = |place: usize| {
             let limits = steps[place].limits.as_ref()?;
@@ -410,5 +421,34 @@ mod tests {
         assert_eq!(told(2), Some((4, 3, true)));
         assert_eq!(told(3), Some((4, 0, false)));
         assert_eq!(told(119), Some((5, 3, false)));
+        assert_eq!(steps[0].limits_missing, None);
+
+        let why = |run: &RunRow| {
+            let mut occupancy = Occupancy::new(&run.summary);
+            occupancy.add_notes(&LimitNotes::default(), run);
+            occupancy.steps()[0].limits_missing.unwrap()
+        };
+        assert!(why(&run).contains("a version before 0.2"));
+        run.summary.rests = Some(Vec::new());
+        assert!(why(&run).contains("a program began the run"));
+        run.config = serde_json::json!({"settings": {"workers": {"queue": "nats://q"}}});
+        assert!(why(&run).contains("workers make the model calls"));
+        run.config = serde_json::json!({"settings": {}});
+        assert!(why(&run).contains("no model of the run has a limit"));
+    }
+
+    fn run_of(summary: RunSummary) -> RunRow {
+        RunRow {
+            run_id: "pl_0123456789abcdef".parse().unwrap(),
+            name: "a run".to_owned(),
+            created_at: Timestamp(0),
+            config: serde_json::json!({}),
+            policy_provider: "none".to_owned(),
+            policy_model: "none".to_owned(),
+            template: gepa_evaluation::PromptTemplate::default(),
+            pareto: Vec::new(),
+            validation: Vec::new(),
+            summary,
+        }
     }
 }

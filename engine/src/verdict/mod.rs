@@ -18,4 +18,4 @@ pub use evidence::{CONFIDENCE, ComparedSet, Evidence, Selection, compare, eviden
 pub use gate::{GateOutcome, GateReport, GateRules, NamedReport, SliceReport};
 pub use planned::{Planned, PlannedDifference, planned};
 pub use statement::{Verdict, VerdictKind, WithExcluded};
-pub use tables::{FeedbackSeen, RunTables, read_tables};
+pub use tables::{FeedbackSeen, RunTables, read_tables, tables_of};

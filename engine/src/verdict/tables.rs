@@ -1,6 +1,7 @@
 //! The facts of a run that a verdict rests on.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use gepa_archive::{CandidateIndex, ContentId};
 use gepa_evaluation::{ExampleId, FailureKind, Outcome, Stage};
@@ -23,11 +24,11 @@ pub struct RunTables {
     /// The run.
     pub run: RunRow,
     /// All candidates, in the order proposed.
-    pub candidates: Vec<CandidateRow>,
+    pub candidates: Arc<Vec<CandidateRow>>,
     /// All trials.
-    pub trials: Vec<TrialRow>,
+    pub trials: Arc<Vec<TrialRow>>,
     /// All calls of the reflection model.
-    pub reflections: Vec<ReflectionRow>,
+    pub reflections: Arc<Vec<ReflectionRow>>,
     /// What the evaluator said about examples that were not solved.
     pub feedback: FeedbackSeen,
     /// Examples on which a candidate failed by its own doing. They count as the lowest score.
@@ -131,9 +132,24 @@ impl RunTables {
 /// Reads what a verdict needs. Of the journal only the first events are read, for the feedback.
 pub async fn read_tables(store: &dyn Store, run: RunRow) -> Result<RunTables, StoreError> {
     let id = run.run_id.clone();
-    let candidates = store.candidates(&id).await?;
-    let trials = store.trials(&id).await?;
-    let reflections = store.reflections(&id).await?;
+    let candidates = Arc::new(store.candidates(&id).await?);
+    let trials = Arc::new(store.trials(&id).await?);
+    let reflections = Arc::new(store.reflections(&id).await?);
+    tables_of(store, run, candidates, trials, reflections).await
+}
+
+/// The same with rows that were read already.
+///
+/// # Errors
+///
+/// The store failed.
+pub async fn tables_of(
+    store: &dyn Store,
+    run: RunRow,
+    candidates: Arc<Vec<CandidateRow>>,
+    trials: Arc<Vec<TrialRow>>,
+    reflections: Arc<Vec<ReflectionRow>>,
+) -> Result<RunTables, StoreError> {
     let mut tables = RunTables {
         run,
         candidates,

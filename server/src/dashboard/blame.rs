@@ -270,8 +270,8 @@ async fn causes(
         };
         causes.push(Cause {
             seed: example.clone(),
-            score: shown.and_then(|entry| entry.score),
-            child_score: child.and_then(|entry| entry.score),
+            score: shown.and_then(|entry| entry.score()),
+            child_score: child.and_then(|entry| entry.score()),
             seq: shown.map(|entry| entry.seq),
             feedback,
             words,

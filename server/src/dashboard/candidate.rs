@@ -56,12 +56,12 @@ fn rollout(index: &RolloutIndex, entry: &Entry) -> Value {
         "iteration": entry.iteration,
         "stage": entry.stage.as_str(),
         "attempts": entry.attempts,
-        "score": entry.score,
-        "outcome": entry.failure.map_or("scored", |(kind, _)| kind.as_str()),
+        "score": entry.score(),
+        "outcome": entry.failure().map_or("scored", |(kind, _)| kind.as_str()),
         "prompt_tokens": entry.prompt_tokens,
         "completion_tokens": entry.completion_tokens,
         "tokens": entry.tokens,
-        "cost_usd": entry.cost_usd,
+        "cost_usd": entry.cost.dollars(),
         "seconds": (entry.finished - entry.started).max(0) as f64 / 1e6,
     })
 }

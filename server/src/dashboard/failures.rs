@@ -22,7 +22,7 @@ pub(super) fn failures(index: &RolloutIndex) -> Value {
     let mut by_example: BTreeMap<u32, u64> = BTreeMap::new();
     let mut total = 0_u64;
     for entry in index.entries() {
-        let Some((kind, message)) = entry.failure else {
+        let Some((kind, message)) = entry.failure() else {
             continue;
         };
         total += 1;

@@ -27,18 +27,14 @@ const STATES: [&str; 7] = [
     "failed",
 ];
 
-#[derive(Clone, Copy)]
-struct Cell {
-    score: f32,
-    seq: u32,
-    state: u8,
+/// The scores of candidates on examples, in the form that a page uses without parsing it. The cells are
+/// written where they are sent from: those of a large run would take more memory than all else.
+struct Cells {
+    bytes: Vec<u8>,
+    /// Where the cells begin.
+    first: usize,
+    count: usize,
 }
-
-const MISSING: Cell = Cell {
-    score: f32::NAN,
-    seq: 0,
-    state: 0,
-};
 
 pub(super) fn matrix(rows: &RunRows, set: ExampleSet, index: &RolloutIndex) -> Content {
     let RunRows {
@@ -48,53 +44,98 @@ pub(super) fn matrix(rows: &RunRows, set: ExampleSet, index: &RolloutIndex) -> C
         ExampleSet::Pareto => &run.pareto,
         ExampleSet::Validation => &run.validation,
     };
-    let bought = bought(set, examples, candidates, index);
-    let mut rows: Vec<(&CandidateRow, Vec<Cell>)> = Vec::new();
-    for (row, bought) in candidates.iter().zip(bought) {
+    let bought = Bought::of(set, examples, candidates, index);
+    let scores = |row: &CandidateRow| match set {
+        ExampleSet::Pareto => row.scores.is_some(),
+        ExampleSet::Validation => row.validation_scores.is_some(),
+    };
+    let mut row_of = vec![None; candidates.len()];
+    let mut iterations = Vec::new();
+    for (position, row) in candidates.iter().enumerate() {
+        if scores(row) || bought.is_any[position] {
+            row_of[position] = Some(iterations.len());
+            iterations.push(row.iteration);
+        }
+    }
+    let mut cells = Cells::new(set, examples, &iterations);
+    for (position, place, entry) in bought.entries(index) {
+        if let Some(row) = row_of.get(position).copied().flatten() {
+            cells.put(row * examples.len() + place, entry);
+        }
+    }
+    for (row, line) in candidates.iter().zip(&row_of) {
         let scores = match set {
             ExampleSet::Pareto => row.scores.as_deref(),
             ExampleSet::Validation => row.validation_scores.as_deref(),
         };
-        if scores.is_some() || bought.is_some() {
-            rows.push((row, cells(scores, bought, examples.len())));
+        if let (Some(scores), Some(line)) = (scores, line) {
+            for (place, score) in scores.iter().take(examples.len()).enumerate() {
+                if let Some(score) = score {
+                    cells.score(line * examples.len() + place, *score, 1);
+                }
+            }
         }
     }
-    encoded(set, examples, &rows)
+    Content {
+        media_type: "application/octet-stream",
+        bytes: cells.bytes,
+    }
 }
 
-/// What the rollouts say about each candidate; `None` where it has none on this set.
-fn bought(
+/// Which rollouts show whole candidates on a set.
+struct Bought {
     set: ExampleSet,
-    examples: &[ExampleId],
-    candidates: &[CandidateRow],
-    index: &RolloutIndex,
-) -> Vec<Option<Vec<Cell>>> {
-    let places: HashMap<&ExampleId, usize> = examples.iter().zip(0..).collect();
-    let mut at: HashMap<u32, usize> = HashMap::new();
-    for (position, row) in candidates.iter().enumerate() {
-        if let Some(number) = index.candidate(&row.candidate_id) {
-            // Of two proposals with the same content the first one was evaluated.
-            at.entry(number).or_insert(position);
+    /// The place in the set, by the number of the example.
+    places: Vec<Option<usize>>,
+    /// The position of the candidate, by its number.
+    positions: Vec<Option<usize>>,
+    /// Whether there are rollouts, by the position of the candidate.
+    is_any: Vec<bool>,
+}
+
+impl Bought {
+    fn of(
+        set: ExampleSet,
+        examples: &[ExampleId],
+        candidates: &[CandidateRow],
+        index: &RolloutIndex,
+    ) -> Self {
+        let places: HashMap<&ExampleId, usize> = examples.iter().zip(0..).collect();
+        let numbered = index.examples().iter();
+        let mut positions = Vec::new();
+        for (position, row) in candidates.iter().enumerate() {
+            if let Some(number) = index.candidate(&row.candidate_id) {
+                let number = number as usize;
+                positions.resize(positions.len().max(number + 1), None);
+                // Of two proposals with the same content the first one was evaluated.
+                positions[number] = positions[number].or(Some(position));
+            }
         }
-    }
-    let mut rows: Vec<Option<Vec<Cell>>> = vec![None; candidates.len()];
-    for entry in index.entries() {
-        let place = index.example(entry.example).and_then(|id| places.get(id));
-        let (Some(place), Some(position)) = (place, at.get(&entry.candidate)) else {
-            continue;
+        let mut bought = Self {
+            set,
+            places: numbered.map(|id| places.get(id).copied()).collect(),
+            positions,
+            is_any: Vec::new(),
         };
-        if !belongs(set, entry.stage) {
-            continue;
+        let mut is_any = vec![false; candidates.len()];
+        for (position, ..) in bought.entries(index) {
+            is_any[position] = true;
         }
-        let Some(row) = rows.get_mut(*position) else {
-            continue;
-        };
-        let row = row.get_or_insert_with(|| vec![MISSING; examples.len()]);
-        if let Some(cell) = row.get_mut(*place) {
-            *cell = of_entry(entry);
-        }
+        bought.is_any = is_any;
+        bought
     }
-    rows
+
+    /// The position of the candidate, the place of the example, the rollout.
+    fn entries<'i>(
+        &self,
+        index: &'i RolloutIndex,
+    ) -> impl Iterator<Item = (usize, usize, &'i Entry)> {
+        index.entries().iter().filter_map(|entry| {
+            let place = self.places.get(entry.example as usize).copied().flatten()?;
+            let position = self.positions.get(entry.candidate as usize).copied();
+            belongs(self.set, entry.stage).then_some((position.flatten()?, place, entry))
+        })
+    }
 }
 
 fn belongs(set: ExampleSet, stage: Stage) -> bool {
@@ -105,65 +146,59 @@ fn belongs(set: ExampleSet, stage: Stage) -> bool {
     }
 }
 
-fn of_entry(entry: &Entry) -> Cell {
-    let state = match (entry.score, entry.failure) {
+fn state_of(entry: &Entry) -> u8 {
+    match (entry.score(), entry.failure()) {
         (Some(_), _) => 1,
         (None, Some((FailureKind::Transient, _))) => 2,
         (None, Some((FailureKind::Permanent, _))) => 3,
         (None, Some((FailureKind::Timeout, _))) => 4,
         (None, Some((FailureKind::Refused, _))) => 5,
         (None, None) => 6,
-    };
-    Cell {
-        score: entry.score.map_or(f32::NAN, |score| score as f32),
-        // A page asks for nothing behind an event that does not fit.
-        seq: u32::try_from(entry.seq.0).unwrap_or(0),
-        state,
     }
 }
 
-/// The row's scores, which include those that were reused and not bought again.
-fn cells(scores: Option<&[Option<f64>]>, bought: Option<Vec<Cell>>, count: usize) -> Vec<Cell> {
-    let mut cells = bought.unwrap_or_else(|| vec![MISSING; count]);
-    let Some(scores) = scores else {
-        return cells;
-    };
-    for (cell, score) in cells.iter_mut().zip(scores) {
-        if let Some(score) = score {
-            cell.score = *score as f32;
-            cell.state = 1;
+impl Cells {
+    fn new(set: ExampleSet, examples: &[ExampleId], iterations: &[u64]) -> Self {
+        let header = json!({
+            "set": set.as_str(), "examples": examples, "iterations": iterations, "states": STATES,
+        });
+        let mut header = header.to_string();
+        while !header.len().is_multiple_of(4) {
+            header.push(' ');
+        }
+        let count = iterations.len() * examples.len();
+        let first = 4 + header.len();
+        let mut bytes = Vec::with_capacity(first + count * 9);
+        bytes.extend((header.len() as u32).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        for _ in 0..count {
+            bytes.extend(f32::NAN.to_le_bytes());
+        }
+        bytes.resize(first + count * 9, 0);
+        Self {
+            bytes,
+            first,
+            count,
         }
     }
-    cells
-}
 
-fn encoded(
-    set: ExampleSet,
-    examples: &[ExampleId],
-    rows: &[(&CandidateRow, Vec<Cell>)],
-) -> Content {
-    let iterations: Vec<u64> = rows.iter().map(|(row, _)| row.iteration).collect();
-    let header = json!({
-        "set": set.as_str(), "examples": examples, "iterations": iterations, "states": STATES,
-    });
-    let mut header = header.to_string();
-    while !header.len().is_multiple_of(4) {
-        header.push(' ');
+    fn put(&mut self, cell: usize, entry: &Entry) {
+        let score = entry.score().unwrap_or(f64::NAN);
+        self.score(cell, score, state_of(entry));
+        // A page asks for nothing behind an event that does not fit.
+        let seq = u32::try_from(entry.seq.0).unwrap_or(0);
+        self.write(self.first + 4 * (self.count + cell), &seq.to_le_bytes());
     }
-    let count = rows.len() * examples.len();
-    let mut bytes = Vec::with_capacity(4 + header.len() + count * 9);
-    bytes.extend((header.len() as u32).to_le_bytes());
-    bytes.extend(header.as_bytes());
-    let cells = || rows.iter().flat_map(|(_, cells)| cells);
-    for cell in cells() {
-        bytes.extend(cell.score.to_le_bytes());
+
+    /// The candidate's row includes scores that were reused and not bought again.
+    fn score(&mut self, cell: usize, score: f64, state: u8) {
+        self.write(self.first + 4 * cell, &(score as f32).to_le_bytes());
+        self.write(self.first + 8 * self.count + cell, &[state]);
     }
-    for cell in cells() {
-        bytes.extend(cell.seq.to_le_bytes());
-    }
-    bytes.extend(cells().map(|cell| cell.state));
-    Content {
-        media_type: "application/octet-stream",
-        bytes,
+
+    fn write(&mut self, at: usize, value: &[u8]) {
+        if let Some(place) = self.bytes.get_mut(at..at + value.len()) {
+            place.copy_from_slice(value);
+        }
     }
 }

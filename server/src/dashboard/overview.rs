@@ -3,28 +3,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gepa_archive::CandidateIndex;
+use gepa_archive::{CandidateIndex, Origin};
 use gepa_engine::record::{
-    CandidateRow, Endings, ReflectionRow, RunRow, SnapshotRow, TrialRow, statistics, token_estimate,
+    CandidateRow, CandidateStatus, Endings, ReflectionRow, RunRow, SnapshotRow, TrialRow,
+    statistics, token_estimate,
 };
-use gepa_engine::{Decision, EventBody, Seq, Store, StoreError};
+use gepa_engine::{
+    CloseReason, Decision, EventBody, ReflectionFailureKind, Seq, Store, StoreError,
+};
 use gepa_evaluation::{Stage, Usage};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
+use super::content::{Content, ViewError};
 use super::run_rows::RunRows;
 use super::runs::{entry, is_worked_on};
 
-pub(super) async fn overview(store: &dyn Store, rows: &RunRows) -> Result<Value, StoreError> {
-    let RunRows {
-        run,
-        candidates,
-        trials,
-        reflections,
-        snapshots,
-    } = rows;
-    let front = front(store, run, candidates).await?;
+/// The run's view as JSON. What follows from the rows alone is written once and added as it is.
+pub(super) async fn overview(store: &dyn Store, rows: &RunRows) -> Result<Content, ViewError> {
+    let run = &rows.run;
     let is_claimed = is_worked_on(store, run).await?;
-    Ok(json!({
+    let head = json!({
         "run": entry(store, run, is_claimed).await?,
         "stats": statistics(run),
         "usage": run.summary.counters.usage,
@@ -39,14 +38,138 @@ pub(super) async fn overview(store: &dyn Store, rows: &RunRows) -> Result<Value,
         "hint": run.summary.hint,
         "config": run.config,
         "sets": {"pareto": run.pareto, "validation": run.validation},
-        "front": front,
         "validated": validated(run),
-        "candidates": table(run, candidates),
-        "closed": closed(candidates, trials),
-        "stages": stages(trials),
-        "curve": curve(snapshots, candidates),
-        "reflections": reflections.iter().map(reflection).collect::<Vec<_>>(),
-    }))
+    });
+    let tables = rows.tables.get_or_try_init(|| tables(store, rows)).await?;
+    let mut text = serde_json::to_string(&head)?;
+    // Both are objects with fields.
+    text.pop();
+    text.push(',');
+    text.push_str(tables.get(1..).unwrap_or_default());
+    Ok(Content {
+        media_type: "application/json",
+        bytes: text.into_bytes(),
+    })
+}
+
+/// What follows from the rows alone.
+#[derive(Serialize)]
+struct Tables<'a> {
+    front: Vec<CandidateIndex>,
+    candidates: CandidateTable<'a>,
+    closed: Vec<Value>,
+    stages: Vec<Value>,
+    curve: Vec<Value>,
+    reflections: ReflectionTable<'a>,
+}
+
+/// The candidates by column, in the order proposed. Ten thousand objects would repeat every name
+/// ten thousand times.
+#[derive(Default, Serialize)]
+struct CandidateTable<'a> {
+    iteration: Vec<u64>,
+    candidate_id: Vec<String>,
+    index: Vec<Option<CandidateIndex>>,
+    origin: Vec<Origin>,
+    parents: Vec<&'a [CandidateIndex]>,
+    status: Vec<CandidateStatus>,
+    close_reason: Vec<Option<CloseReason>>,
+    gate: Vec<Option<(bool, u32, f64, f64)>>,
+    score: Vec<Option<f64>>,
+    mean_score: Vec<Option<f64>>,
+    scored: Vec<usize>,
+    validation_score: Vec<Option<f64>>,
+    tokens: Vec<u64>,
+    seconds: Vec<f64>,
+}
+
+/// The calls of the reflection model by column.
+#[derive(Default, Serialize)]
+struct ReflectionTable<'a> {
+    seq: Vec<Seq>,
+    iteration: Vec<u64>,
+    component: Vec<&'a str>,
+    attempt: Vec<u32>,
+    failure: Vec<Option<ReflectionFailureKind>>,
+    error: Vec<Option<&'a str>>,
+    prompt_tokens: Vec<u64>,
+    completion_tokens: Vec<u64>,
+    tokens: Vec<u64>,
+    cost_usd: Vec<f64>,
+    seconds: Vec<f64>,
+}
+
+async fn tables(store: &dyn Store, rows: &RunRows) -> Result<String, ViewError> {
+    let RunRows {
+        run,
+        candidates,
+        trials,
+        reflections,
+        snapshots,
+        ..
+    } = rows;
+    let tables = Tables {
+        front: front(store, run, candidates).await?,
+        candidates: CandidateTable::of(run, candidates),
+        closed: closed(candidates, trials),
+        stages: stages(trials),
+        curve: curve(snapshots, candidates),
+        reflections: ReflectionTable::of(reflections),
+    };
+    Ok(serde_json::to_string(&tables)?)
+}
+
+impl<'a> CandidateTable<'a> {
+    fn of(run: &RunRow, candidates: &'a [CandidateRow]) -> Self {
+        let first = candidates.first().map_or(0, |row| row.created_at.0);
+        let mut table = Self::default();
+        for row in candidates {
+            let gate = row.gate.as_ref();
+            let scored = row.scores.as_deref().unwrap_or_default();
+            table.iteration.push(row.iteration);
+            table.candidate_id.push(row.candidate_id.short());
+            table.index.push(row.index);
+            table.origin.push(row.origin);
+            table.parents.push(&row.parents);
+            table.status.push(row.status);
+            table.close_reason.push(row.close_reason);
+            table.gate.push(
+                gate.map(|gate| (gate.passed, gate.compared, gate.parent_sum, gate.child_sum)),
+            );
+            table.score.push(row.score());
+            table.mean_score.push(row.mean_score);
+            table.scored.push(scored.iter().flatten().count());
+            table.validation_score.push(row.validation_score);
+            table
+                .tokens
+                .push(token_estimate(&run.template.sections(&row.components)));
+            table.seconds.push((row.created_at.0 - first) as f64 / 1e6);
+        }
+        table
+    }
+}
+
+impl<'a> ReflectionTable<'a> {
+    fn of(reflections: &'a [ReflectionRow]) -> Self {
+        let mut table = Self::default();
+        for row in reflections {
+            let failure = row.failure.as_ref();
+            table.seq.push(row.seq);
+            table.iteration.push(row.iteration);
+            table.component.push(&row.component);
+            table.attempt.push(row.attempt);
+            table.failure.push(failure.map(|failure| failure.kind));
+            table.error.push(failure.map(|failure| &*failure.message));
+            table.prompt_tokens.push(row.usage.prompt_tokens);
+            table.completion_tokens.push(row.usage.completion_tokens);
+            table.tokens.push(row.usage.total_tokens());
+            table.cost_usd.push(row.usage.cost.dollars());
+            table
+                .seconds
+                .push(row.finished_at.seconds_since(row.started_at));
+        }
+        table
+    }
 }
 
 /// The members of the front, from the last decision that changed the archive.
@@ -81,47 +204,6 @@ fn validated(run: &RunRow) -> Vec<Value> {
             })
         })
         .collect()
-}
-
-/// The candidates by column, in the order proposed. Ten thousand objects would repeat every name
-/// ten thousand times.
-fn table(run: &RunRow, candidates: &[CandidateRow]) -> Value {
-    let column = |value: fn(&CandidateRow) -> Value| -> Vec<Value> {
-        candidates.iter().map(value).collect()
-    };
-    let tokens: Vec<u64> = candidates
-        .iter()
-        .map(|row| token_estimate(&run.template.sections(&row.components)))
-        .collect();
-    let first = candidates.first().map_or(0, |row| row.created_at.0);
-    let seconds: Vec<f64> = candidates
-        .iter()
-        .map(|row| (row.created_at.0 - first) as f64 / 1e6)
-        .collect();
-    json!({
-        "iteration": column(|row| json!(row.iteration)),
-        "candidate_id": column(|row| json!(row.candidate_id.short())),
-        "index": column(|row| json!(row.index)),
-        "origin": column(|row| json!(row.origin)),
-        "parents": column(|row| json!(row.parents)),
-        "status": column(|row| json!(row.status)),
-        "close_reason": column(|row| json!(row.close_reason)),
-        "gate": column(|row| match &row.gate {
-            Some(gate) => {
-                json!([gate.passed, gate.compared, gate.parent_sum, gate.child_sum])
-            }
-            None => Value::Null,
-        }),
-        "score": column(|row| json!(row.score())),
-        "mean_score": column(|row| json!(row.mean_score)),
-        "scored": column(|row| {
-            let scores = row.scores.as_deref().unwrap_or_default();
-            json!(scores.iter().filter(|score| score.is_some()).count())
-        }),
-        "validation_score": column(|row| json!(row.validation_score)),
-        "tokens": tokens,
-        "seconds": seconds,
-    })
 }
 
 /// Iterations that ended without a candidate of their own, with their parents.
@@ -213,29 +295,5 @@ fn curve(snapshots: &[SnapshotRow], candidates: &[CandidateRow]) -> Vec<Value> {
                 "token_count": snapshot.token_count,
             })
         })
-        .collect()
-}
-
-fn reflection(row: &ReflectionRow) -> Map<String, Value> {
-    let failure = row.failure.as_ref();
-    let fields = [
-        ("seq", json!(row.seq)),
-        ("iteration", json!(row.iteration)),
-        ("component", json!(row.component)),
-        ("attempt", json!(row.attempt)),
-        ("failure", json!(failure.map(|failure| failure.kind))),
-        ("error", json!(failure.map(|failure| &failure.message))),
-        ("prompt_tokens", json!(row.usage.prompt_tokens)),
-        ("completion_tokens", json!(row.usage.completion_tokens)),
-        ("tokens", json!(row.usage.total_tokens())),
-        ("cost_usd", json!(row.usage.cost.dollars())),
-        (
-            "seconds",
-            json!(row.finished_at.seconds_since(row.started_at)),
-        ),
-    ];
-    let named = fields.into_iter();
-    named
-        .map(|(name, value)| (name.to_owned(), value))
         .collect()
 }

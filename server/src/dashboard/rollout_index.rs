@@ -6,30 +6,33 @@ use gepa_archive::ContentId;
 use gepa_engine::occupancy::{Call, LimitNotes};
 use gepa_engine::record::{RolloutRow, RunRow};
 use gepa_engine::{RunId, Seq, Store, StoreError, Timestamp};
-use gepa_evaluation::{ExampleId, FailureKind, Stage};
+use gepa_evaluation::{ExampleId, FailureKind, MicroUsd, Stage};
 
 /// Rows read from the store in one go.
 const PAGE: usize = 10_000;
 /// Characters of a failure's message that distinguish it from others.
 const LONGEST_MESSAGE: usize = 200;
 
-/// One rollout.
+/// One rollout. There can be a million of them, so its size counts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     pub(super) seq: Seq,
+    pub(super) started: i64,
+    pub(super) finished: i64,
+    pub(super) cost: MicroUsd,
+    /// NaN without a score.
+    score: f64,
     pub(super) iteration: u32,
     pub(super) candidate: u32,
     pub(super) example: u32,
-    pub(super) stage: Stage,
     pub(super) attempts: u32,
-    pub(super) score: Option<f64>,
-    pub(super) failure: Option<(FailureKind, u32)>,
-    pub(super) prompt_tokens: u64,
-    pub(super) completion_tokens: u64,
-    pub(super) tokens: u64,
-    pub(super) cost_usd: f64,
-    pub(super) started: i64,
-    pub(super) finished: i64,
+    pub(super) prompt_tokens: u32,
+    pub(super) completion_tokens: u32,
+    /// All of them, those of unknown kind included.
+    pub(super) tokens: u32,
+    message: u32,
+    failure: Option<FailureKind>,
+    pub(super) stage: Stage,
 }
 
 /// The rollouts of one run, in the order in which they were first stored.
@@ -38,8 +41,9 @@ pub(super) struct RolloutIndex {
     run: RunId,
     last: Seq,
     entries: Vec<Entry>,
-    /// Where the rollout of a place in a trial stands: iteration, trial, position.
-    places: HashMap<(u64, u32, u32), usize>,
+    /// Where the failed rollout of a place in a trial stands: iteration, trial, position. Others are never
+    /// tried again.
+    failed: HashMap<(u64, u32, u32), usize>,
     candidates: Names<ContentId>,
     examples: Names<ExampleId>,
     messages: Names<String>,
@@ -47,6 +51,16 @@ pub(super) struct RolloutIndex {
 }
 
 impl Entry {
+    /// Its score; `None` for a failure.
+    pub(super) fn score(&self) -> Option<f64> {
+        (!self.score.is_nan()).then_some(self.score)
+    }
+
+    /// The kind of its failure, and the number of its message.
+    pub(super) fn failure(&self) -> Option<(FailureKind, u32)> {
+        self.failure.map(|kind| (kind, self.message))
+    }
+
     /// What took a slot.
     pub(super) fn call(&self) -> Call {
         Call {
@@ -91,7 +105,7 @@ impl RolloutIndex {
             run,
             last: Seq(0),
             entries: Vec::new(),
-            places: HashMap::new(),
+            failed: HashMap::new(),
             candidates: Names::new(),
             examples: Names::new(),
             messages: Names::new(),
@@ -140,6 +154,11 @@ impl RolloutIndex {
         entries.filter(move |entry| Some(entry.candidate) == number)
     }
 
+    /// The examples, by their numbers.
+    pub(super) fn examples(&self) -> &[ExampleId] {
+        &self.examples.values
+    }
+
     pub(super) fn example(&self, number: u32) -> Option<&ExampleId> {
         self.examples.values.get(number as usize)
     }
@@ -161,26 +180,39 @@ impl RolloutIndex {
             example: self.examples.number(&row.example),
             stage: row.stage,
             attempts: row.attempts,
-            score: row.score,
-            failure: row
-                .failure
-                .map(|kind| (kind, self.messages.number(&message.unwrap_or_default()))),
-            prompt_tokens: usage.prompt_tokens,
-            completion_tokens: usage.completion_tokens,
-            tokens: usage.total_tokens(),
-            cost_usd: usage.cost.dollars(),
+            score: row.score.unwrap_or(f64::NAN),
+            failure: row.failure,
+            message: match row.failure {
+                Some(_) => self.messages.number(&message.unwrap_or_default()),
+                None => 0,
+            },
+            prompt_tokens: narrow(usage.prompt_tokens),
+            completion_tokens: narrow(usage.completion_tokens),
+            tokens: narrow(usage.total_tokens()),
+            cost: usage.cost,
             started: row.started_at.0,
             finished: row.finished_at.0,
         };
         let place = (row.key.iteration, row.key.index, row.position);
-        let known = self.places.get(&place).copied();
-        if let Some(earlier) = known.and_then(|at| self.entries.get_mut(at)) {
-            *earlier = entry;
+        let known = if self.failed.is_empty() {
+            None
         } else {
-            self.places.insert(place, self.entries.len());
-            self.entries.push(entry);
+            self.failed.remove(&place)
+        };
+        let at = known.unwrap_or(self.entries.len());
+        match self.entries.get_mut(at) {
+            Some(earlier) => *earlier = entry,
+            None => self.entries.push(entry),
+        }
+        if row.failure.is_some() {
+            self.failed.insert(place, at);
         }
     }
+}
+
+/// A number of tokens; no model reads or writes four thousand million in one rollout.
+fn narrow(tokens: u64) -> u32 {
+    u32::try_from(tokens).unwrap_or(u32::MAX)
 }
 
 /// A message without the digits in which messages of one cause differ.

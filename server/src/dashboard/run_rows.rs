@@ -1,7 +1,11 @@
 //! The rows of one run, read once and used for several resources.
 
+use std::sync::Arc;
+
 use gepa_engine::record::{CandidateRow, ReflectionRow, RunRow, SnapshotRow, TrialRow};
 use gepa_engine::{RunId, Store, StoreError};
+use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use super::content::ViewError;
 
@@ -9,10 +13,14 @@ use super::content::ViewError;
 #[derive(Debug)]
 pub(super) struct RunRows {
     pub(super) run: RunRow,
-    pub(super) candidates: Vec<CandidateRow>,
-    pub(super) trials: Vec<TrialRow>,
-    pub(super) reflections: Vec<ReflectionRow>,
+    pub(super) candidates: Arc<Vec<CandidateRow>>,
+    pub(super) trials: Arc<Vec<TrialRow>>,
+    pub(super) reflections: Arc<Vec<ReflectionRow>>,
     pub(super) snapshots: Vec<SnapshotRow>,
+    /// The part of the run's view that follows from these rows alone, as a JSON object.
+    pub(super) tables: OnceCell<String>,
+    /// The verdict, which follows from these rows as well.
+    pub(super) verdict: OnceCell<Value>,
 }
 
 impl RunRows {
@@ -27,10 +35,12 @@ impl RunRows {
         )?;
         Ok(Self {
             run: row,
-            candidates,
-            trials,
-            reflections,
+            candidates: Arc::new(candidates),
+            trials: Arc::new(trials),
+            reflections: Arc::new(reflections),
             snapshots,
+            tables: OnceCell::new(),
+            verdict: OnceCell::new(),
         })
     }
 

@@ -16,10 +16,10 @@ pub(super) fn slots(rows: &RunRows, index: &RolloutIndex) -> Value {
     {
         occupancy.add(&call);
     }
-    for row in &rows.reflections {
+    for row in rows.reflections.iter() {
         occupancy.add(&Call::reflection(row));
     }
-    occupancy.add_notes(index.notes());
+    occupancy.add_notes(index.notes(), &rows.run);
     let steps = occupancy.steps();
     let setting = |section, key| rows.run.setting(section, key);
     json!({

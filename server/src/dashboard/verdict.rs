@@ -1,7 +1,9 @@
 //! What a run has shown, and what two candidates show against each other: in the words and figures
 //! of the command line.
 
-use gepa_engine::verdict::{CONFIDENCE, Verdict, read_tables};
+use std::sync::Arc;
+
+use gepa_engine::verdict::{CONFIDENCE, Verdict, tables_of};
 use gepa_engine::{RunId, Store, StoreError};
 use gepa_evaluation::ExampleId;
 use gepa_statistics::Comparison;
@@ -12,8 +14,17 @@ use super::content::ViewError;
 use super::run_rows::RunRows;
 
 /// The verdict on a run, with what else is known, one fact a line.
-pub(super) async fn verdict(store: &dyn Store, run: &RunId) -> Result<Value, StoreError> {
-    let tables = read_tables(store, store.run(run).await?).await?;
+pub(super) async fn verdict<'r>(
+    store: &dyn Store,
+    rows: &'r RunRows,
+) -> Result<&'r Value, StoreError> {
+    rows.verdict.get_or_try_init(|| decided(store, rows)).await
+}
+
+async fn decided(store: &dyn Store, rows: &RunRows) -> Result<Value, StoreError> {
+    let (candidates, trials) = (Arc::clone(&rows.candidates), Arc::clone(&rows.trials));
+    let reflections = Arc::clone(&rows.reflections);
+    let tables = tables_of(store, rows.run.clone(), candidates, trials, reflections).await?;
     let verdict = Verdict::of(&tables);
     Ok(json!({
         "word": verdict.verdict.as_str(),

@@ -1,6 +1,7 @@
 //! Reads resources from a store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gepa_engine::{RunId, Seq, Store, StoreError};
 use parking_lot::Mutex;
@@ -14,9 +15,14 @@ use super::runs::RunEntry;
 use super::verdict::{self, BestOfRuns};
 use super::{candidate, failures, matrix, overview, rollout, slots};
 
+/// Rollouts are read ahead when a page with the run's view has been painted, since reading takes the
+/// processor from the browser.
+const AFTER_PAINT: Duration = Duration::from_millis(500);
 /// Runs whose rows are kept in memory.
 const MOST_RUNS: usize = 4;
 
+/// `None` until they were read. Requests that arrive meanwhile wait and do not read them again.
+type SharedRows = Arc<tokio::sync::Mutex<Option<Arc<RunRows>>>>;
 type SharedIndex = Arc<tokio::sync::Mutex<RolloutIndex>>;
 
 /// The data of pages, read from one store. The rows of the runs that were requested last
@@ -25,7 +31,7 @@ pub struct Views {
     store: Arc<dyn Store>,
     /// In the order of requests; the latest is at the end. So are the rows.
     indexes: Mutex<Vec<(RunId, SharedIndex)>>,
-    rows: Mutex<Vec<Arc<RunRows>>>,
+    rows: Mutex<Vec<(RunId, SharedRows)>>,
 }
 
 impl std::fmt::Debug for Views {
@@ -63,9 +69,6 @@ impl Views {
             Resource::BestOfRuns(before, after) => {
                 Content::json(&BestOfRuns::read(&*self.store, before, after).await?)
             }
-            Resource::OfRun(run, Part::Verdict) => {
-                Content::json(&verdict::verdict(&*self.store, run).await?)
-            }
             Resource::OfRun(run, Part::Event(seq)) => self.event(run, *seq).await,
             Resource::OfRun(run, part) => {
                 let rows = self.rows(run).await?;
@@ -92,11 +95,12 @@ impl Views {
         // These need no index of rollouts.
         match part {
             Part::View => {
+                let content = overview::overview(store, rows).await;
                 self.read_ahead(run);
-                return Content::json(&overview::overview(store, rows).await?);
+                return content;
             }
             Part::Event(seq) => return self.event(run, seq).await,
-            Part::Verdict => return Content::json(&verdict::verdict(store, run).await?),
+            Part::Verdict => return Content::json(&verdict::verdict(store, rows).await?),
             Part::Comparison(before, after) => {
                 return Content::json(&verdict::of_candidates(rows, before, after)?);
             }
@@ -127,26 +131,20 @@ impl Views {
     /// The rows of a run. Those of the last requests are kept, and read again only when the run has
     /// new events or another name.
     async fn rows(&self, run: &RunId) -> Result<Arc<RunRows>, StoreError> {
+        let shared = latest(&mut self.rows.lock(), run, SharedRows::default);
+        let mut rows = shared.lock().await;
         let stored = self.store.run(run).await?;
-        let known = {
-            let rows = self.rows.lock();
-            let mut of_run = rows.iter().filter(|rows| rows.run.run_id == *run);
-            of_run.next().map(Arc::clone)
-        };
         // A run can be renamed without an event.
-        let is_fresh = |known: &Arc<RunRows>| {
+        let is_fresh = |known: &&Arc<RunRows>| {
             known.run.summary.seq == stored.summary.seq && known.run.name == stored.name
         };
-        if let Some(known) = known.filter(is_fresh) {
-            return Ok(known);
+        if let Some(known) = rows.as_ref().filter(is_fresh) {
+            return Ok(Arc::clone(known));
         }
+        // The memory of the old rows is free for the new ones, unless another request still reads them.
+        *rows = None;
         let read = Arc::new(RunRows::read(&*self.store, run).await?);
-        let mut rows = self.rows.lock();
-        rows.retain(|rows| rows.run.run_id != *run);
-        if rows.len() >= MOST_RUNS {
-            rows.remove(0);
-        }
-        rows.push(Arc::clone(&read));
+        *rows = Some(Arc::clone(&read));
         Ok(read)
     }
 
@@ -155,6 +153,7 @@ impl Views {
     fn read_ahead(&self, run: &RunId) {
         let (index, store) = (self.known(run), Arc::clone(&self.store));
         tokio::spawn(async move {
+            tokio::time::sleep(AFTER_PAINT).await;
             if let Ok(mut index) = index.try_lock() {
                 let _ = index.catch_up(&*store).await;
             }
@@ -168,16 +167,18 @@ impl Views {
     }
 
     fn known(&self, run: &RunId) -> SharedIndex {
-        let mut indexes = self.indexes.lock();
-        let position = indexes.iter().position(|(known, _)| known == run);
-        let index = position.map_or_else(
-            || Arc::new(tokio::sync::Mutex::new(RolloutIndex::new(run.clone()))),
-            |position| indexes.remove(position).1,
-        );
-        if indexes.len() >= MOST_RUNS {
-            indexes.remove(0);
-        }
-        indexes.push((run.clone(), Arc::clone(&index)));
-        index
+        let new = || Arc::new(tokio::sync::Mutex::new(RolloutIndex::new(run.clone())));
+        latest(&mut self.indexes.lock(), run, new)
     }
+}
+
+/// What is kept for a run, which becomes the last one of the list. The first one of a full list is dropped.
+fn latest<T: Clone>(kept: &mut Vec<(RunId, T)>, run: &RunId, new: impl FnOnce() -> T) -> T {
+    let position = kept.iter().position(|(known, _)| known == run);
+    let found = position.map_or_else(new, |position| kept.remove(position).1);
+    if kept.len() >= MOST_RUNS {
+        kept.remove(0);
+    }
+    kept.push((run.clone(), found.clone()));
+    found
 }

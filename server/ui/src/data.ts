@@ -249,6 +249,20 @@ export interface AblationEvent {
   ablation: { candidate: string; index?: number; report: Ablation; by?: { who?: string } };
 }
 
+/** How an ablation of a run stands. */
+export interface AblationState {
+  state: string;
+  iteration?: number;
+  max_rollouts?: number;
+  executed?: number;
+  now?: { label: string; run_id: string; examples: number } | null;
+  decided?: { label: string; finding: string; examples: number }[];
+  note?: string | null;
+  began_at?: string | null;
+  error?: string | null;
+  seq?: number | null;
+}
+
 /** One step of a run's time of work, as `gepa export --what slots` has it. */
 export interface SlotStep {
   from_seconds: number;
@@ -263,6 +277,8 @@ export interface SlotStep {
   paused_seconds: number | null;
   stopped_seconds: number | null;
   limits: { provider: string; allowed: number; refused: number; closed: boolean }[] | null;
+  /** Why no limit was recorded. */
+  limits_missing: string | null;
 }
 
 export interface Slots {

@@ -1,6 +1,6 @@
 // Where resources come from: a server, or the data inside a report.
 
-import type { Matrix } from "./data";
+import type { Matrix, ReflectionRow, View } from "./data";
 
 export interface Source {
   /** Whether runs can change while they are shown. */
@@ -121,6 +121,15 @@ export async function findSource(): Promise<Source> {
     if (path.endsWith("/view")) runs.push(path.split("/")[1] ?? "");
   }
   return runs.length === 1 ? new Report(bodies, runs[0] ?? null, []) : new Report(bodies, null, runs);
+}
+
+/** A run's view. Its reflections come by column, since ten thousand objects would repeat every name. */
+export async function readView(source: Source, run: string): Promise<View> {
+  type Columns = { [K in keyof ReflectionRow]: ReflectionRow[K][] };
+  const { reflections, ...rest } = await source.json<Omit<View, "reflections"> & { reflections: Columns }>(`runs/${run}/view`);
+  const names = Object.keys(reflections) as (keyof ReflectionRow)[];
+  const rows = reflections.seq.map((_, row) => Object.fromEntries(names.map((name) => [name, reflections[name][row]])) as unknown as ReflectionRow);
+  return { ...rest, reflections: rows };
 }
 
 export async function readMatrix(source: Source, run: string, set: string): Promise<Matrix> {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { start } from "./browser.mjs";
 import { gepa, healthy, hostile, serve } from "./stores.mjs";
+import { ablations } from "./ablations.mjs";
 import { acts } from "./acts.mjs";
 import { tests } from "./tests.mjs";
 
@@ -24,7 +25,7 @@ try {
   stops.push(opened.stop, openedBad.stop);
   const world = { browser, folder, well, bad, run, evil, opened: opened.url, openedBad: openedBad.url };
   const wanted = process.argv[2];
-  for (const [name, test] of Object.entries({ ...tests, ...acts })) {
+  for (const [name, test] of Object.entries({ ...tests, ...acts, ...ablations })) {
     if (wanted !== undefined && !name.includes(wanted)) continue;
     try {
       await test(world);

@@ -14,8 +14,8 @@ use super::value::{Columns, Parameter, RowError, RunNumber, int, select_sql};
 static RUN: LazyLock<String> =
     LazyLock::new(|| format!("SELECT format, {} FROM runs", RunRow::COLUMNS.join(", ")));
 static CANDIDATES: LazyLock<String> = LazyLock::new(|| {
-    let select = select_sql::<CandidateRow>();
-    format!("{select} LEFT JOIN texts USING (candidate_id) WHERE run_id = ?1 ORDER BY id")
+    let select = numbered_sql::<CandidateRow>("id");
+    format!("{select} LEFT JOIN texts USING (candidate_id) WHERE run_id = ?1")
 });
 static TRIALS: LazyLock<String> = LazyLock::new(|| of_run_sql::<TrialRow>("id"));
 static REFLECTIONS: LazyLock<String> = LazyLock::new(|| of_run_sql::<ReflectionRow>("seq"));
@@ -33,8 +33,17 @@ static FAILED_ROLLOUT: LazyLock<String> = LazyLock::new(|| {
 });
 
 fn of_run_sql<R: Stored>(order: &str) -> String {
-    let select = select_sql::<R>();
-    format!("{select} WHERE run_id = ?1 ORDER BY {order}")
+    let select = numbered_sql::<R>(order);
+    format!("{select} WHERE run_id = ?1")
+}
+
+/// The SELECT of a row type, with the column of its order before the others.
+fn numbered_sql<R: Stored>(order: &str) -> String {
+    format!(
+        "SELECT {order}, {} FROM {}",
+        R::COLUMNS.join(", "),
+        R::TABLE
+    )
 }
 
 /// All runs.
@@ -267,9 +276,12 @@ fn of_run<R: Stored>(
     sql: &str,
 ) -> Result<Vec<R>, StoreError> {
     let what = format!("the {kind} of run `{run}`");
-    rows(connection, place, &what, sql, [run.as_str()], |columns| {
-        columns.row()
-    })
+    let mut found = rows(connection, place, &what, sql, [run.as_str()], |columns| {
+        Ok((columns.integer()?, columns.row()?))
+    })?;
+    // SQLite would copy all rows to sort them, with their texts.
+    found.sort_by_key(|(number, _)| *number);
+    Ok(found.into_iter().map(|(_, row)| row).collect())
 }
 
 /// The problems that SQLite finds in the database, one line each.

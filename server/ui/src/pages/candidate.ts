@@ -47,7 +47,7 @@ export async function candidatePage(context: Context, iteration: number): Promis
     })),
     compared,
     await blameCard(context, iteration),
-    await ablationCard(context, candidate.candidate_id, candidate.index === null ? candidate.candidate_id.slice(0, 12) : candidate.index === 0 ? "baseline" : String(candidate.index)),
+    await ablationCard(context, iteration, candidate.candidate_id, candidate.index === null ? candidate.candidate_id.slice(0, 12) : candidate.index === 0 ? "baseline" : String(candidate.index)),
     rollouts(context, found.rollouts),
   );
 }

@@ -5,14 +5,14 @@ import { h } from "../dom";
 import { count, dollars, duration, score } from "../format";
 import type { Page } from "../main";
 import { href, setParams } from "../route";
-import type { Source } from "../source";
+import { readView, type Source } from "../source";
 import { AXES, curves, type Axis } from "./chart";
 import { sentence } from "./verdict";
 
 export async function comparePage(source: Source, params: URLSearchParams): Promise<Page> {
   const wanted = (params.get("runs") ?? "").split(",").filter((name) => name !== "");
   const names = wanted.length === 0 ? source.several : wanted;
-  const views = await Promise.all(names.map((name) => source.json<View>(`runs/${name}/view`)));
+  const views = await Promise.all(names.map((name) => readView(source, name)));
   const body = h("div", { class: "stack" }, h("h1", {}, `${views.length} runs`), figures(views), chart(views, params), await heldOut(source, views), settings(views));
   return { title: "Comparison", body };
 }

@@ -5,7 +5,7 @@ import { h } from "../dom";
 import { duration } from "../format";
 import type { Page } from "../main";
 import { href } from "../route";
-import type { Source } from "../source";
+import { readView, type Source } from "../source";
 import { candidatePage } from "./candidate";
 import { candidatesTab } from "./candidates";
 import { configTab } from "./config";
@@ -50,7 +50,7 @@ const PATIENCE = 200;
 let about: { runs_jobs: boolean } | undefined;
 
 export async function runPage(source: Source, run: string, rest: string[], params: URLSearchParams): Promise<Page> {
-  const view = await source.json<View>(`runs/${run}/view`);
+  const view = await readView(source, run);
   about ??= source.isLive ? await source.json<{ runs_jobs: boolean }>("dashboard") : { runs_jobs: false };
   source.canBranch = source.isLive && about.runs_jobs;
   const context: Context = { source, run, view, params };
@@ -146,7 +146,7 @@ function follow(context: Context, update: () => Promise<void>): () => void {
         const { seq } = await source.json<{ seq: number }>(`runs/${run}/changes?after=${context.view.run.seq}`);
         if (isLeft) return;
         if (seq > context.view.run.seq) {
-          context.view = await source.json<View>(`runs/${run}/view`);
+          context.view = await readView(source, run);
           if (!isLeft) await update();
         }
         await rest(REST);

@@ -135,7 +135,8 @@ function figures({ steps, has_rests, slots }: Slots): HTMLElement {
     const values = steps.map((step) => allowed(step, provider)).filter((value) => value !== null);
     entries.push([`allowed_${provider}`, `Calls to ${provider} allowed at once`, `${Math.min(...values)} to ${Math.max(...values)}, at the end ${values[values.length - 1]}`]);
   }
-  const why = hasLimits ? null : h("p", { class: "dim" }, "The limits on model calls are recorded once a second while a process works on the run and they change. This run has no such entry: no model of it has a limit, it took less than a second, or an earlier version began it.");
+  const reason = steps.find((step) => step.limits_missing !== null)?.limits_missing;
+  const why = reason ? h("p", { class: "dim" }, `The limits on model calls were not recorded, because ${reason}.`) : null;
   return h("div", {}, h("dl", { class: "figures" }, entries.map(([name, title, value]) => [h("dt", {}, title), h("dd", { "data-slots": name }, value)])), why);
 }
 
