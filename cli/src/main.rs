@@ -10,6 +10,7 @@ mod feed;
 mod fleet;
 mod format;
 mod logging;
+mod newest_runs;
 mod output;
 mod progress;
 mod report;

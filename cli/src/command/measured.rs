@@ -10,7 +10,7 @@ use gepa_engine::{Plan, PlanRow, Store};
 use gepa_evaluation::Purpose;
 
 use crate::error::CommandError;
-use crate::surroundings::newest_runs;
+use crate::newest_runs::newest_runs;
 
 /// Earlier runs that count, the newest.
 const MOST_RUNS: usize = 5;

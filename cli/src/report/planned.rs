@@ -7,7 +7,7 @@ use gepa_engine::record::RunRow;
 use gepa_engine::verdict::{ComparedSet, planned};
 use gepa_engine::{Config, Plan, Store, StoreError};
 
-use crate::surroundings::newest_runs;
+use crate::newest_runs::newest_runs;
 
 /// A baseline this near to the perfect score leaves little to show.
 const SATURATED: f64 = 0.97;

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::shares::tests::Place;
+use super::shares::place::Place;
 use super::*;
 use gepa_testing::{Capacity, CapacityPlan, Demand, Overload, Period, Verdict, oracle};
 

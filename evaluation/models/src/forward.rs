@@ -16,7 +16,7 @@ use super::reply::{
     Counted, MOST_TOKENS, Reply, Reported, ReportedTokens, completion_of, estimated_prompt_tokens,
 };
 use super::settings::ASSUMED_COMPLETION_TOKENS;
-use super::spending::Spending;
+use super::spending::{Spending, known_cost};
 use gepa_evaluation::{Completion, ModelError, ModelErrorKind, Purpose, Usage};
 use gepa_limiter::{Allowance, Needs, Outage, Permit, Report, Stay};
 
@@ -459,11 +459,6 @@ impl ChatModel {
             None => usage,
         }
     }
-}
-
-/// What a call cost, where its price and its tokens are known.
-pub(super) fn known_cost(usage: Usage) -> Option<u64> {
-    (usage.unpriced_calls == 0 && usage.unknown_tokens == 0).then_some(usage.cost.0)
 }
 
 /// The cost of a reply, for people.

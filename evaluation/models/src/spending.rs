@@ -51,3 +51,8 @@ impl Spending {
         state.usage += usage;
     }
 }
+
+/// What a call cost, where its price and its tokens are known.
+pub(super) fn known_cost(usage: Usage) -> Option<u64> {
+    (usage.unpriced_calls == 0 && usage.unknown_tokens == 0).then_some(usage.cost.0)
+}

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::tests::Place;
+use super::place::Place;
 use super::*;
 use crate::{Limiter, LimiterSettings, Needs, Outage, Report, UsedUp};
 

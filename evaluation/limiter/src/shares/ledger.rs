@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::capacity::{Common, View};
 use super::health::{Health, Signs};
 
+mod calendar;
 mod day;
 mod division;
 mod words;
 
-use day::Day;
-pub use day::DayView;
+use calendar::Day;
+pub use calendar::DayView;
 pub use words::{Amount, Demand, Grant, Moment, SharedLimits, Turn};
 
 /// How long a grant may be used.

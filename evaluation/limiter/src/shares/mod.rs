@@ -75,6 +75,8 @@ mod keeper;
 mod ledger;
 #[cfg(test)]
 mod outage_tests;
+#[cfg(test)]
+pub(crate) mod place;
 mod quota;
 #[cfg(test)]
 pub(crate) mod tests;

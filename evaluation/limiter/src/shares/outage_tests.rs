@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::tests::Place;
+use super::place::Place;
 use super::*;
 use crate::{Limiter, LimiterSettings, Report};
 

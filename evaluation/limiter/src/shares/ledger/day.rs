@@ -5,56 +5,9 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::{Amount, Ledger, Moment, Turn};
-
-pub(super) const DAY_MILLIS: u64 = 86_400_000;
-
-/// What closed grants have cost on a day, in millionths of a dollar.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Day {
-    /// Days since 1970-01-01.
-    number: u64,
-    spent: u64,
-    /// The limit that was named last on this day. It holds for holders that name none, also when the holder that
-    /// named it has gone.
-    limit: Option<u64>,
-}
-
-/// The cost of a day, as a holder sees it. Amounts are in millionths of a dollar.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DayView {
-    /// Days since 1970-01-01.
-    pub number: u64,
-    /// What all holders may spend on it.
-    pub limit: Option<u64>,
-    /// What is not spent yet. A part of it may be in use.
-    pub left: u64,
-    /// Whether it is too little for the holder's first call, and nothing will come back.
-    pub is_used_up: bool,
-    /// Time until the next day begins.
-    pub ends_in: Duration,
-}
-
-impl Day {
-    /// Goes on to the day of `now`, and never back.
-    fn begin(&mut self, now: u64) {
-        let today = now / DAY_MILLIS;
-        if today > self.number {
-            *self = Self {
-                number: today,
-                ..Self::default()
-            };
-        }
-    }
-
-    /// The limit in force, where holders that are present name this one.
-    pub(super) fn agree(&mut self, named: Option<u64>) -> Option<u64> {
-        self.limit = named.or(self.limit);
-        self.limit
-    }
-}
+use super::Ledger;
+use super::calendar::DayView;
+use super::words::{Amount, Moment, Turn};
 
 impl Ledger {
     /// What all holders have spent on the newest day, without grants that are open, in millionths of a dollar.
@@ -109,7 +62,6 @@ impl Ledger {
         let named = turn.limits.micro_dollars;
         let is_strictest = limit.is_some_and(|limit| named.is_none_or(|named| named <= limit));
         let number = self.day.number;
-        let next = number.saturating_add(1).saturating_mul(DAY_MILLIS);
         DayView {
             number,
             limit,
@@ -119,7 +71,7 @@ impl Ledger {
                 && wants
                 && nothing_comes_back
                 && turn.demand.first_cost > left,
-            ends_in: Duration::from_millis(next.saturating_sub(at.now)),
+            ends_in: Duration::from_millis(self.day.left(at.now)),
         }
     }
 }

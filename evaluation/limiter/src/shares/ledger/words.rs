@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::capacity::{Learned, View};
 use super::super::health::{CommonOutage, Signs};
-use super::day::DayView;
+use super::calendar::DayView;
 
 /// Limits per minute and day; `None` for no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
