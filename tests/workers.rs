@@ -243,15 +243,15 @@ fn reflections_whose_workers_are_killed_are_neither_lost_nor_doubled() {
         .filter(|event| event["kind"] == "reflection_settled");
     let settled = settled.count();
     let asked = asked(&server.ledger());
-    println!("{settled} reflections, {asked} asked for");
+    println!("{settled} reflections, {asked} requested");
     assert!(
         asked > settled,
-        "{asked} asked for, {settled} settled: no kill hit one"
+        "{asked} requested, {settled} settled: no kill hit one"
     );
     // A killed worker may have had a call in each slot.
     assert!(
         asked <= settled + 4 * 2 * SLOTS,
-        "{asked} asked for, {settled} settled"
+        "{asked} requested, {settled} settled"
     );
 }
 

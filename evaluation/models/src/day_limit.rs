@@ -23,7 +23,7 @@ pub fn next_try_of_day(message: &str) -> Option<Duration> {
     })
 }
 
-/// What a call is told that finds the day used up.
+/// The message for a call that finds the day used up.
 pub(super) fn told(provider: &str, day: &UsedUp) -> String {
     let next = (day.day + 1).saturating_mul(DAY_SECONDS);
     let date = Timestamp::from_second(i64::try_from(next).unwrap_or(i64::MAX));

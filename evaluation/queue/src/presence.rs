@@ -13,7 +13,7 @@ use crate::{Offer, Queue, wire};
 
 /// Time between two messages of one process, where few listen.
 pub(crate) const SAID_EVERY: Duration = Duration::from_secs(2);
-/// Where more listen, messages are rarer, so that what all are told grows with the number of workers plus that of jobs.
+/// Where more listen, messages are rarer, so that the messages grow with the number of workers plus that of jobs.
 const FEW: usize = 20;
 const SAID_AT_LEAST_EVERY: Duration = Duration::from_mins(1);
 
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_all_are_told_grows_with_the_sum_of_both_sides() {
+    async fn messages_grow_with_the_sum_of_both_sides() {
         let heard = Heard::default();
         assert_eq!(heard.pace(), SAID_EVERY);
         for number in 0..400 {
@@ -184,7 +184,7 @@ mod tests {
             heard.hear(&wire::write(&presence(number, 60_000)).unwrap());
             assert!(pace >= SAID_EVERY && pace <= SAID_AT_LEAST_EVERY);
         }
-        // 400 listeners are told once in 40 s, which is 10 messages a second.
+        // One message to 400 listeners in 40 s is 10 deliveries a second.
         assert_eq!(heard.pace(), Duration::from_secs(40));
         for number in 400..4_000 {
             heard.hear(&wire::write(&presence(number, 60_000)).unwrap());

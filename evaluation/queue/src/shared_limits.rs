@@ -156,7 +156,7 @@ impl Questions for Asked {
     }
 
     async fn answer(&self, question: &str, answer: Vec<u8>) {
-        // An answer that is lost is asked for again.
+        // After a lost answer the question comes again.
         let _ = self
             .client
             .publish(question.to_owned(), answer.into())

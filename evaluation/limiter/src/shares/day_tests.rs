@@ -116,7 +116,7 @@ async fn several_holders_spend_a_day_up_and_go_on_at_midnight() {
     for holder in &holders {
         let ends = holder.ends.lock().clone();
         let first = ends.first().copied();
-        let first = first.expect("each holder is told");
+        let first = first.expect("each holder hears of it");
         assert_eq!((first.limit, first.day), (1_000_000, 19_999));
         assert!(first.left < CALLS.reserved);
         let wakes = place.millis() / DAY;

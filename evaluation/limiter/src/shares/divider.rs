@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::ledger::{Grant, Ledger, Moment, Turn};
 use super::{Question, Questions, ServerClock, SharedDocument, VALID, Version};
 
-/// A divider that nobody asks for this long gives up.
+/// A divider without a question for this long gives up.
 const IDLE: Duration = Duration::from_secs(10);
 /// Time between two changes for each holder, and at most: turns that arrive meanwhile share a change.
 const GAP_FOR_EACH: Duration = Duration::from_micros(500);
@@ -118,10 +118,10 @@ pub(super) struct Divider {
 pub(super) enum Found {
     /// This holder.
     Other(String),
-    /// Nobody did before: the one that looked does.
+    /// No holder did before: the one that looked does.
     Own(Divider),
-    /// Nobody can: the place carries no messages.
-    Nobody,
+    /// Each holder its own: the place carries no messages.
+    Each,
 }
 
 impl Divider {
@@ -148,7 +148,7 @@ impl Divider {
                 questions = document.listen(name).await?;
             }
             if questions.is_none() {
-                return Ok((Found::Nobody, holders));
+                return Ok((Found::Each, holders));
             }
             ledger.name_divider(name, at);
             if writer.write(&ledger, at).await?.is_some()
@@ -167,7 +167,7 @@ impl Divider {
         Err(CROWDED.to_owned())
     }
 
-    /// Takes turns until nobody asks any more, or another holder is named.
+    /// Takes turns until no more questions come, or another holder is named.
     pub(super) async fn divide(mut self) {
         let mut gap_ends = Instant::now();
         while let Ok(Some(first)) = timeout(IDLE, self.questions.next()).await {

@@ -19,7 +19,7 @@ pub const TURN: Duration = Duration::from_millis(500);
 const FOR_EACH: Duration = Duration::from_millis(25);
 /// The same where one holder makes the changes of all.
 const FOR_EACH_DIVIDED: Duration = Duration::from_millis(2);
-/// A holder whose divider does not answer this often in a row takes its next turns itself, where at most so many share
+/// A holder whose divider does not answer this often in a row takes its next turns itself, where at most [`FEW`] share
 /// the limit: their changes seldom meet.
 const UNANSWERED: u32 = 2;
 const FEW: u32 = 20;
@@ -63,7 +63,7 @@ enum Chosen {
     /// This holder, perhaps itself.
     Holder(String),
     /// Each its own: the place carries no messages.
-    Nobody,
+    Each,
 }
 
 /// Ends with the keeper.
@@ -128,7 +128,7 @@ impl Keeper {
 
     fn pace(&self) -> Duration {
         match self.divider {
-            Chosen::Nobody => TURN.max(FOR_EACH * self.holders),
+            Chosen::Each => TURN.max(FOR_EACH * self.holders),
             _ => TURN.max(FOR_EACH_DIVIDED * self.holders).min(LONGEST_TURN),
         }
     }
@@ -155,7 +155,7 @@ impl Keeper {
             let turn = self.next_turn(&closed);
             let before = self.unsure;
             let taken = match self.chosen().await? {
-                Chosen::Nobody => {
+                Chosen::Each => {
                     let (mut ledger, at) = self.writer.read().await?;
                     let grants = ledger.take_turns(std::slice::from_ref(&turn), at);
                     self.unsure = Some(turn.number);
@@ -201,14 +201,14 @@ impl Keeper {
         Err(CROWDED.to_owned())
     }
 
-    /// Finds out who takes the turns, and begins to take them where nobody does.
+    /// Finds out who takes the turns, and begins to take them where no holder does.
     async fn chosen(&mut self) -> Result<Chosen, String> {
         if self.unanswered >= UNANSWERED && self.holders <= FEW {
             (self.unanswered, self.turns_alone) = (0, TURNS_ALONE);
             self.dividing = None;
         }
         if self.turns_alone > 0 {
-            return Ok(Chosen::Nobody);
+            return Ok(Chosen::Each);
         }
         if let Chosen::Unknown { gone } = &self.divider {
             let (document, clock) = (&self.writer.document, &self.writer.clock);
@@ -221,7 +221,7 @@ impl Keeper {
                     self.dividing = Some(Dividing(tokio::spawn(divider.divide())));
                     Chosen::Holder(self.holder.clone())
                 }
-                Found::Nobody => Chosen::Nobody,
+                Found::Each => Chosen::Each,
             };
         }
         Ok(self.divider.clone())

@@ -7,7 +7,7 @@
 //! used.
 //!
 //! Where the place carries messages, one holder, the *divider*, takes the turns of all: they send it what they would write,
-//! it makes one change for all turns that have arrived, and answers. The document names it. A holder that finds nobody
+//! it makes one change for all turns that have arrived, and answers. The document names it. A holder that finds no holder
 //! listening under that name names itself by compare-and-set, and a divider that finds another one named gives up. So
 //! the number of changes does not grow with that of holders. It decides nothing: a divider that dies, hangs or is one
 //! of two costs time, and the bound rests on compare-and-set and on the times at which holders ask, as without it.
@@ -112,7 +112,7 @@ pub trait SharedDocument: Send + Sync {
     async fn replace(&self, revision: u64, content: Vec<u8>) -> Result<Option<u64>, String>;
 
     /// Sends a question to the holder that listens under this name, and waits about a second for the answer. `None`
-    /// if nobody listens, no answer came, or the place carries no messages; the question may have arrived all the
+    /// if no holder listens, no answer came, or the place carries no messages; the question may have arrived all the
     /// same.
     async fn ask(&self, _holder: &str, _question: Vec<u8>) -> Option<Vec<u8>> {
         None

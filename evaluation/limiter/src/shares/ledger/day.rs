@@ -24,7 +24,7 @@ impl Ledger {
     pub(super) fn settle_costs(&mut self, turn: &Turn, now: u64) {
         self.day.begin(now);
         for (day, amount) in &turn.returned_costs {
-            // What a call of yesterday did not cost is of no use today.
+            // What a call of yesterday did not cost cannot be spent today.
             if *day == self.day.number {
                 self.day.spent = self.day.spent.saturating_sub(*amount);
             }
