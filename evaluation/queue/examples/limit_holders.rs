@@ -159,7 +159,7 @@ async fn measure(
         let [before, after] = [&before, &after].map(|counts| counts.get(place).copied());
         (after.unwrap_or(0) - before.unwrap_or(0)) as f64 / seconds as f64
     };
-    let log = log.lock();
+    let log = std::mem::take(&mut *log.lock());
     let within = log.iter().filter(|(at, _)| (begun..ended).contains(at));
     let used = within.clone().count() as f64 / (limit as f64 / 60.0 * seconds as f64);
     let mut waits: Vec<f64> = (0..holders)
