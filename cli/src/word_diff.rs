@@ -1,12 +1,17 @@
 //! The differences between two texts, word by word, marked so that they are visible without colour.
 
-use similar::{ChangeTag, TextDiff};
+use similar::algorithms::{Capture, Compact, Replace, myers};
+use similar::{ChangeTag, DiffOp, DiffableStr};
 
 /// The new text with `[-removed-]` and `{+added+}` words marked.
 pub(crate) fn word_diff(before: &str, after: &str, has_colour: bool) -> String {
-    let diff = TextDiff::from_words(before, after);
+    let (before, after) = (before.tokenize_words(), after.tokenize_words());
+    let operations = operations(&before, &after);
+    let changes = operations
+        .iter()
+        .flat_map(|operation| operation.iter_changes(&before, &after));
     let mut runs: Vec<(ChangeTag, String)> = Vec::new();
-    for change in diff.iter_all_changes() {
+    for change in changes {
         match runs.last_mut() {
             Some((tag, text)) if *tag == change.tag() => text.push_str(change.value()),
             _ => runs.push((change.tag(), change.value().to_owned())),
@@ -20,6 +25,15 @@ pub(crate) fn word_diff(before: &str, after: &str, has_colour: bool) -> String {
             ChangeTag::Insert => marked("{+", &text, "+}", "32", has_colour),
         })
         .collect()
+}
+
+/// What makes one list of words the other. `TextDiff` does the same, but brings the code of every algorithm.
+fn operations(before: &[&str], after: &[&str]) -> Vec<DiffOp> {
+    let mut hook = Compact::new(Replace::new(Capture::new()), before, after);
+    match myers::diff(&mut hook, before, 0..before.len(), after, 0..after.len()) {
+        Ok(()) => hook.into_inner().into_inner().into_ops(),
+        Err(never) => match never {},
+    }
 }
 
 /// Marks a text. White space at its edges stays outside of the markers, so that line breaks stay
