@@ -50,7 +50,7 @@ pub use raw::{
     ModelProposerSettings, PromptSettings, ProposerSettings, RawConfig,
 };
 pub use resume::StoredSettings;
-pub use schema::config_schema;
+pub use schema::{CONFIG_SCHEMA, derive_config_schema};
 pub use stored_text::stored_as_toml;
 pub use submitted::SubmittedConfig;
 pub use task::{ConnectedTask, TaskConfig};

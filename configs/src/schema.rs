@@ -4,15 +4,22 @@ use serde_json::Value;
 
 use crate::raw::RawConfig;
 
-/// The JSON schema of a config file.
-pub fn config_schema() -> Value {
+/// The JSON schema of a config file, as a text. The binary holds the file instead of the code that derives
+/// it from the types, which is a 40th of its size.
+pub const CONFIG_SCHEMA: &str = include_str!("../gepa.schema.json");
+
+/// The JSON schema of a config file, derived from the types of the settings.
+///
+/// # Errors
+/// None are known; a schema is plain JSON.
+pub fn derive_config_schema() -> serde_json::Result<String> {
     let schema = schemars::schema_for!(RawConfig);
-    serde_json::to_value(schema).unwrap_or_default()
+    Ok(serde_json::to_string_pretty(&schema)? + "\n")
 }
 
 /// The keys that are allowed in the table at a dotted path; empty if any key is allowed.
 pub(crate) fn keys_at(path: &str) -> Vec<String> {
-    let schema = config_schema();
+    let schema = serde_json::from_str(CONFIG_SCHEMA).unwrap_or_default();
     let mut nodes = vec![&schema];
     for part in path.split(['.', '[', ']']).filter(|part| !part.is_empty()) {
         nodes = nodes
@@ -84,6 +91,15 @@ fn variants<'a>(schema: &'a Value, node: &'a Value) -> Vec<&'a Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_checked_in_schema_is_that_of_the_types() {
+        assert_eq!(
+            CONFIG_SCHEMA,
+            derive_config_schema().unwrap(),
+            "write it anew with `cargo run -p gepa-configs --example schema > configs/gepa.schema.json`"
+        );
+    }
 
     #[test]
     fn keys_are_found_through_references_alternatives_and_maps() {

@@ -3,15 +3,14 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use gepa_configs::config_schema;
+use gepa_configs::CONFIG_SCHEMA;
 
 use crate::error::CommandError;
 use crate::output::stdout;
 
 pub(crate) fn schema() -> Result<ExitCode, CommandError> {
     let mut out = stdout();
-    serde_json::to_writer_pretty(&mut out, &config_schema())?;
-    writeln!(out)?;
+    out.write_all(CONFIG_SCHEMA.as_bytes())?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }

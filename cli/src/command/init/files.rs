@@ -1,9 +1,8 @@
 //! The files of each kind of task, in each language.
 
-use gepa_configs::config_schema;
+use gepa_configs::CONFIG_SCHEMA;
 
 use crate::arguments::{Language, TaskKind};
-use crate::error::CommandError;
 
 /// A file to write.
 pub(super) struct File {
@@ -45,7 +44,7 @@ const PROGRAM: &[Program] = &[
 const TEXT: &[Program] = &[program!("text", "evaluator"), program!("text", "proposer")];
 
 /// The files, the config first.
-pub(super) fn files(task: TaskKind, language: Language) -> Result<Vec<File>, CommandError> {
+pub(super) fn files(task: TaskKind, language: Language) -> Vec<File> {
     let (config, programs, rows) = match task {
         TaskKind::Classify => (
             include_str!("../../../templates/classify/config.toml"),
@@ -87,12 +86,12 @@ pub(super) fn files(task: TaskKind, language: Language) -> Result<Vec<File>, Com
     });
     let schema = File {
         name: "gepa.schema.json",
-        text: serde_json::to_string_pretty(&config_schema())? + "\n",
+        text: CONFIG_SCHEMA.to_owned(),
     };
     let config = File {
         name: "config.toml",
         text: config,
     };
     files.insert(0, config);
-    Ok(files.into_iter().chain(rows).chain([schema]).collect())
+    files.into_iter().chain(rows).chain([schema]).collect()
 }

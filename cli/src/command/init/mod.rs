@@ -19,7 +19,7 @@ pub(crate) fn init(arguments: &InitArguments) -> Result<ExitCode, CommandError> 
     let folder = &arguments.folder;
     let task = choose("What is to be improved?", "--task", arguments.task)?;
     let language = choose("Which language?", "--language", arguments.language)?;
-    let files = files(task, language)?;
+    let files = files(task, language);
     refuse_to_overwrite(folder, &files)?;
     fs::create_dir_all(folder).map_err(|error| cannot("create the folder", folder, &error))?;
     let mut out = stdout();
