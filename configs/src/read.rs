@@ -1,6 +1,7 @@
 //! Reads a [`RawConfig`] from a table of our own format, and reports every unknown key.
 
 use gepa_engine::Problem;
+use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::document::ConfigDocument;
@@ -19,7 +20,11 @@ pub(crate) fn read_raw(table: Table, document: &ConfigDocument) -> Result<RawCon
     let value = Value::Table(table);
     let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
     let mut collect = |path: serde_ignored::Path<'_>| unknown.push(plain_path(&path.to_string()));
-    let raw = serde_ignored::deserialize::<_, _, RawConfig>(tracked, &mut collect);
+    let ignored = serde_ignored::Deserializer::new(tracked, &mut collect);
+    // Otherwise every type of a setting would be compiled once more for every wrapper.
+    let mut erased = <dyn erased_serde::Deserializer>::erase(ignored);
+    let raw = RawConfig::deserialize(&mut erased as &mut dyn erased_serde::Deserializer);
+    drop(erased);
     let mut problems: Vec<Problem> = unknown.iter().map(|key| unknown_key(key)).collect();
     match raw {
         Ok(raw) if problems.is_empty() => return Ok(raw),
@@ -54,8 +59,10 @@ fn unknown_key(path: &str) -> Problem {
     Problem::new(path, message)
 }
 
-fn wrong_value(path: &str, error: &toml::de::Error) -> Problem {
-    let message = error.message().trim_end();
+fn wrong_value(path: &str, error: &erased_serde::Error) -> Problem {
+    let text = error.to_string();
+    // The library adds a line with the key for each table around the value.
+    let message = text.split("\nin `").next().unwrap_or(&text).trim_end();
     // Tagged tables refuse unknown keys themselves, with this message.
     let unknown = message
         .strip_prefix("unknown field `")
