@@ -6,6 +6,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::api_key::ApiKey;
 use super::dialect::{Dialect, anthropic};
+use super::http_address::is_loopback;
 use super::settings::{MaxTokensField, ModelSettings, ProviderSettings};
 use super::signing::AwsKeys;
 use super::{Environment, ModelSetupError};
@@ -466,16 +467,6 @@ fn normalised(text: &str, origin: &str, dialect: Dialect) -> Result<Url, ModelSe
 fn is_version(segment: &str) -> bool {
     let mut characters = segment.chars();
     characters.next() == Some('v') && characters.next().is_some_and(|c| c.is_ascii_digit())
-}
-
-/// Whether an address is on this machine.
-pub fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || address
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

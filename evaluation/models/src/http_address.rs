@@ -45,12 +45,7 @@ impl HttpAddress {
 
     /// Whether the host is this machine: `localhost`, or a loopback address.
     pub fn is_loopback(&self) -> bool {
-        let host = self.url.host_str().unwrap_or_default();
-        let address = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost"
-            || address
-                .parse()
-                .is_ok_and(|address: IpAddr| address.is_loopback())
+        is_loopback(&self.url)
     }
 
     /// Whether the host is written as a link-local address or is one that serves a cloud's metadata.
@@ -74,6 +69,16 @@ impl HttpAddress {
             Err(_) => false,
         }
     }
+}
+
+/// Whether the host is this machine: `localhost`, or a loopback address.
+pub fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || address
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 fn is_link_local(address: Ipv6Addr) -> bool {
