@@ -14,9 +14,8 @@ pub struct ParentQuestion<'a> {
 
 /// Chooses parents.
 ///
-/// The core asks once for each parent of a generation, and once more if a stale child is tried
-/// against another parent. `draw` is a separate stream for each question, so a policy may draw any
-/// number of times. If the answer is not a live candidate, the core takes the best one.
+/// The core asks once for each parent of a generation. `draw` is a separate stream for each question,
+/// so a policy may draw any number of times. If the answer is not a live candidate, the core takes the best one.
 ///
 /// The policy names a live candidate; `None` only where there is none. All its randomness comes
 /// from `draw`.
