@@ -25,7 +25,7 @@ PARTS = {
 # From the code: evaluation/queue/src/presence.rs, evaluation/limiter/src/shares, store/postgres/src, server/src/jobs.
 SAID_EVERY, SAID_AT_LEAST_EVERY, FEW_LISTENERS = 2.0, 60.0, 20
 # The document of a shared limit: what it holds for each process, and for the last minute. NATS takes 1 MiB at once.
-BYTES_OF_A_PROCESS, BYTES_OF_A_MINUTE, LARGEST_DOCUMENT = 400, 40_000, 1 << 20
+BYTES_OF_A_PROCESS, BYTES_OF_A_MINUTE, LARGEST_DOCUMENT = 500, 15_000, 1 << 20
 # One statement renews all claims of an engine.
 RENEWED_EVERY = 1.0
 LOOK_EVERY = 1.0
