@@ -108,7 +108,7 @@ export const ablations = {
       await says(shown.page, "is done", 120_000);
       const events = rows(place, run, "events").filter((event) => event.kind === "ablation_noted");
       assert.equal(events.length, 1);
-      const { report } = events[0];
+      const { report } = events[0].body ?? events[0].data ?? events[0];
       // What was stored before the kill is not paid for again.
       assert.equal(stored(), paid + report.executed);
       assert.ok(report.executed + paid <= 600);

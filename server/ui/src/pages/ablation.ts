@@ -38,7 +38,7 @@ async function begin(context: Context, iteration: number, name: string, isFolded
   const { source, run } = context;
   const path = `runs/${run}/ablation`;
   const stand = h("div", { id: "ablating", role: "status" });
-  const told = h("p", { class: "warn", role: "alert" });
+  const told = h("div");
   const budget = h("input", { id: "ablation_rollouts", type: "number", min: 1, step: 1, value: 1000, required: true });
   const margin = h("input", { id: "ablation_margin", type: "number", min: 0.001, step: "any", value: 0.05, required: true });
   const start = h("button", { type: "submit" }, "Begin the ablation");
@@ -70,11 +70,11 @@ async function begin(context: Context, iteration: number, name: string, isFolded
     await said(async () => show(await source.remove<AblationState>(path)));
   }
   async function said(does: () => Promise<void>): Promise<void> {
-    told.textContent = "";
+    told.replaceChildren();
     try {
       await does();
     } catch (error) {
-      told.textContent = error instanceof Error ? error.message : String(error);
+      told.replaceChildren(h("p", { class: "warn", role: "alert" }, error instanceof Error ? error.message : String(error)));
       start.disabled = false;
     }
   }

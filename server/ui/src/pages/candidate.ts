@@ -52,6 +52,12 @@ export async function candidatePage(context: Context, iteration: number): Promis
   );
 }
 
+/** On how many examples a mean rests that is not over all of them. */
+function overFew(scores: (number | null)[] | null): string {
+  const known = (scores ?? []).filter((one) => one !== null).length;
+  return scores === null || known === scores.length ? "" : ` over ${count(known)} of ${count(scores.length)} examples`;
+}
+
 function head(context: Context, { candidate, children, minibatch }: Candidate, rowOf: (index: number) => number): HTMLElement {
   const { run, view } = context;
   const title = candidate.index === null ? `Candidate of iteration ${candidate.iteration}` : `Candidate ${candidate.index}`;
@@ -67,11 +73,11 @@ function head(context: Context, { candidate, children, minibatch }: Candidate, r
       ["Origin", [candidate.origin, candidate.parents.length > 0 ? " of " : "", links(candidate.parents.map(rowOf))]],
       ["Iteration", count(candidate.iteration)],
       ["Gate", candidate.gate === null ? "\u2013" : `parent ${trimmed(candidate.gate.parent_sum)}, child ${trimmed(candidate.gate.child_sum)} on ${candidate.gate.compared} examples`],
-      ["Pareto mean", h("span", { "data-figure": "mean_score" }, score(candidate.mean_score))],
+      ["Pareto mean", [h("span", { "data-figure": "mean_score" }, score(candidate.mean_score)), overFew(candidate.scores)]],
       ["Held-out mean", h("span", { "data-figure": "validation_score" }, score(candidate.validation_score))],
       ...Object.entries(candidate.objectives).map(([name, value]): [string, Child] => [name, score(value)]),
-      ["Minibatch", minibatch === null ? "\u2013" : minibatch.join(", ")],
-      ["Reflection", call === undefined ? "\u2013" : h("a", { href: href(["run", run, "event", call.seq]) }, "prompt and reply")],
+      ...(minibatch === null ? [] : [["Minibatch", minibatch.join(", ")] as [string, Child]]),
+      ...(call === undefined ? [] : [["Reflection", h("a", { href: href(["run", run, "event", call.seq]) }, "prompt and reply")] as [string, Child]]),
       ["Children", children.length === 0 ? "none" : links(children)],
       ["Id", h("code", {}, candidate.candidate_id)],
     ]),

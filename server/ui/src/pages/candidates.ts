@@ -29,6 +29,8 @@ export function candidatesTab(context: Context): HTMLElement {
     key: (row) => values[row],
     cell: (row) => shown(values[row]),
   });
+  // Means over few examples are not to be compared as if they were over all.
+  const areRowsShort = all.scored.some((scored) => scored > 0 && scored < view.sets.pareto.length);
   const columns: Column[] = [
     figure("iteration", "Iteration", all.iteration, count),
     {
@@ -42,6 +44,7 @@ export function candidatesTab(context: Context): HTMLElement {
     { name: "origin", title: "Origin", isFigure: false, key: (row) => all.origin[row], cell: (row) => [all.origin[row], " ", (all.parents[row] ?? []).map((parent) => [h("a", { href: href(["run", run, "candidate", iterationOf.get(parent) ?? 0]) }, String(parent)), " "])] },
     { name: "gate", title: "Gate", isFigure: true, key: (row) => gateGain(all.gate[row]), cell: (row) => gateText(all.gate[row]) },
     figure("pareto", "Pareto", all.mean_score, score),
+    ...(areRowsShort ? [figure("scored", "Examples", all.scored, (value) => (value === 0 ? "\u2013" : count(value ?? 0)))] : []),
     figure("held", "Held out", all.validation_score, score),
     figure("tokens", "Tokens", all.tokens, count),
   ];

@@ -44,15 +44,19 @@ export function curves(all: Curve[], axis: Axis, hasPoints: boolean): SVGElement
   }
   const low = Math.min(...scores);
   const high = Math.max(...scores);
-  const pad = (high - low || Math.abs(high) || 1) * 0.08;
+  const step = even((high - low || Math.abs(high) || 1) / 4);
+  // Points on the edge of the picture stay whole.
+  const bottom = Math.floor(low / step - 0.05) * step;
+  const top = Math.ceil(high / step + 0.05) * step;
   const most = Math.max(...all.flatMap(({ points }) => points.map(of)), 1e-9);
   const x = (value: number): number => LEFT + (value / most) * (width - LEFT - RIGHT);
-  const y = (value: number): number => TOP + ((high + pad - value) / (high - low + 2 * pad)) * (HEIGHT - TOP - BOTTOM);
+  const y = (value: number): number => TOP + ((top - value) / (top - bottom)) * (HEIGHT - TOP - BOTTOM);
   const lines: SVGElement[] = [];
-  for (let step = 0; step <= 4; step++) {
-    const value = low - pad + ((high - low + 2 * pad) * step) / 4;
+  for (let value = bottom; value < top + step / 2; value += step) {
     lines.push(s("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }));
-    lines.push(s("text", { class: "tick", x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(2)));
+    lines.push(s("text", { class: "tick", x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(Math.max(0, Math.ceil(-Math.log10(step) - 1e-9) + (isHalf(step) ? 1 : 0)))));
+  }
+  for (let step = 0; step <= 4; step++) {
     if (isNarrow && step % 2 === 1) continue;
     const along = (most * step) / 4;
     const anchor = step === 4 ? "end" : "middle";
@@ -77,6 +81,17 @@ export function curves(all: Curve[], axis: Axis, hasPoints: boolean): SVGElement
     }
   });
   return s("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": `Score over ${title}, from ${score(low)} to ${score(high)}` }, lines);
+}
+
+/** The next larger of 1, 2, 2.5, 5 times a power of ten. */
+function even(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return ([1, 2, 2.5, 5].find((factor) => factor * power >= value * (1 - 1e-9)) ?? 10) * power;
+}
+
+/** Whether the step needs one digit more than its first one. */
+function isHalf(step: number): boolean {
+  return Math.abs(step / 10 ** Math.floor(Math.log10(step) + 1e-9) - 2.5) < 1e-6;
 }
 
 function rounded(value: number, axis: Axis): number {

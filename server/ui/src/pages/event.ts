@@ -103,6 +103,9 @@ function inputs(trace: unknown): HTMLElement | null {
   const given = isObject(trace) ? trace["Inputs"] : undefined;
   if (given === undefined) return null;
   const texts = isObject(given) ? Object.entries(given) : [["", given] as [string, unknown]];
+  // A row of a table of figures would fill the screen with boxes of one line.
+  const isShort = ([name, value]: [string, unknown]): boolean => name !== "" && written(value).length <= 80 && !written(value).includes("\n");
+  if (texts.every(isShort)) return h("section", { class: "card" }, h("h2", {}, "Inputs"), list(texts.map(([name, value]): [string, Child] => [name, written(value)])));
   return h("section", { class: "card" }, h("h2", {}, "Inputs"), texts.map(([name, value]) => [name !== "" && h("h3", {}, name), block(written(value), name || "Inputs")]));
 }
 

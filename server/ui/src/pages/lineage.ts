@@ -39,7 +39,7 @@ function describe({ view }: Context, row: number): string {
   const all = view.candidates;
   const name = all.index[row] === null ? (all.candidate_id[row] ?? "") : `candidate ${all.index[row]}`;
   const reason = all.close_reason[row];
-  return `${name}, iteration ${all.iteration[row]}, ${all.status[row]}${reason ? ` (${words(reason)})` : ""}, pareto ${score(all.mean_score[row])}, gate ${gateText(all.gate[row])}`;
+  return `${name}, iteration ${all.iteration[row]}, ${all.status[row]}${reason ? ` (${words(reason)})` : ""}, pareto ${score(all.mean_score[row])}${all.mean_score[row] === null ? "" : ` over ${count(all.scored[row] ?? 0)} examples`}, gate ${gateText(all.gate[row])}`;
 }
 
 /** The best candidate and its ancestors, newest first. */
@@ -72,10 +72,11 @@ function ancestryTable({ view, run }: Context, rows: number[]): HTMLElement {
       h("td", {}, all.origin[row], (all.parents[row] ?? []).length > 0 ? ` of ${(all.parents[row] ?? []).join(" and ")}` : ""),
       h("td", { class: "figure" }, gateText(all.gate[row])),
       h("td", { class: "figure" }, score(mean)),
+      h("td", { class: "figure" }, count(all.scored[row] ?? 0)),
       h("td", { class: "figure" }, gain),
     );
   });
-  return h("div", { class: "wide" }, h("table", { id: "ancestry" }, h("thead", {}, h("tr", {}, ["Iteration", "Candidate", "Origin", "Gate", "Pareto mean", "Against its parent"].map((name, at) => h("th", { class: at === 1 || at === 2 ? "" : "figure" }, name)))), h("tbody", {}, lines)));
+  return h("div", { class: "wide" }, h("table", { id: "ancestry" }, h("thead", {}, h("tr", {}, ["Iteration", "Candidate", "Origin", "Gate", "Pareto mean", "Over examples", "Against its parent"].map((name, at) => h("th", { class: at === 1 || at === 2 ? "" : "figure" }, name)))), h("tbody", {}, lines)));
 }
 
 class Plot {

@@ -1,6 +1,6 @@
 // The first view of a run: what came of it, how it went, what it cost.
 
-import type { Point } from "../data";
+import type { Point, View } from "../data";
 import { h } from "../dom";
 import { count, dollars, score, signed, words } from "../format";
 import { href, setParams } from "../route";
@@ -50,7 +50,18 @@ function progressChart(context: Context): HTMLElement {
     draw();
   });
   draw();
-  return h("div", {}, h("div", { class: "tools" }, h("label", { for: "axis" }, "Against"), choice), place, steps(context));
+  return h("div", {}, h("div", { class: "tools" }, h("label", { for: "axis" }, "Against"), choice), place, falls(view) && h("p", { class: "dim" }, "Each score is the mean over the examples that the candidate was run on in the end. The line falls where the search took a candidate for the best one by an estimate from few examples, and further examples lowered its mean."), steps(context));
+}
+
+/** Whether the best candidate has a lower mean than one before it. */
+function falls(view: View): boolean {
+  let highest = -Infinity;
+  for (const { best_score } of view.curve) {
+    if (best_score === null) continue;
+    if (best_score < highest) return true;
+    highest = best_score;
+  }
+  return false;
 }
 
 /** The same as the chart, for those who cannot see it. */

@@ -124,8 +124,8 @@ function figures({ steps, has_rests, slots }: Slots): HTMLElement {
   const missing = "not recorded";
   const entries: [string, string, string][] = KINDS.map(([kind, title]) => [kind, `${title}, on average`, mean(kind)]);
   entries.push(
-    ["slots", "Slots for rollouts", slots.rollouts === null ? "the default" : count(slots.rollouts)],
-    ["reflection_slots", "Slots for reflections", slots.reflections === null ? "the default" : count(slots.reflections)],
+    ["slots", "Slots for rollouts", slots.rollouts === null ? "not set: the default" : count(slots.rollouts)],
+    ["reflection_slots", "Slots for reflections", slots.reflections === null ? "not set: the default" : count(slots.reflections)],
     ["retries", "Further attempts at rollouts", count(sum((step) => step.retries))],
     ["refused", "Calls that providers refused", hasLimits ? count(sum((step) => (step.limits ?? []).reduce((all, limit) => all + limit.refused, 0))) : missing],
     ["paused", "Paused", has_rests ? duration(sum((step) => step.paused_seconds ?? 0)) : missing],
