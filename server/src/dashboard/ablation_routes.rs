@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde_json::Value;
 
-use super::routes::{Source, of_caller, read};
+use super::source::{Source, of_caller, read};
 use crate::ablation::{AblateError, AblateRequest};
 use crate::access::Caller;
 use crate::failure::Failure;

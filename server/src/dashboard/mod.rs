@@ -19,6 +19,7 @@ mod routes;
 mod run_rows;
 mod runs;
 mod slots;
+mod source;
 mod verdict;
 mod viewer;
 mod views;
@@ -34,4 +35,5 @@ pub use viewer::Viewer;
 pub use views::Views;
 
 pub(crate) use assets::is_shell;
-pub(crate) use routes::{Helm, Source, table};
+pub(crate) use routes::table;
+pub(crate) use source::{Helm, Source};

@@ -1,19 +1,16 @@
 //! The routes of the page and of its data. They are the same under every server; what a request is
 //! answered from comes out of the server's state.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::{FromRef, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Extension, Json};
-use gepa_engine::{LabelChange, RunError, RunId, RunLabels, Seq, Store, StoreError};
+use gepa_engine::{LabelChange, RunError, RunId, RunLabels, Seq};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::ablation_routes;
@@ -21,54 +18,15 @@ use super::assets;
 use super::content::ViewError;
 use super::deletion::{DeleteError, delete_run};
 use super::resource::{ExampleSet, Part, Resource};
-use super::views::Views;
-use crate::ablation::Ablations;
-use crate::access::{Caller, TenantQuota};
-use crate::auth::{check_role, check_tenant};
+use super::source::{Source, of_caller, read};
+use crate::access::Caller;
 use crate::failure::Failure;
 use crate::routes::query::{PathParams, QueryParams};
-use crate::steering::{ACTS, SteerError, SteerRequest, Steered, role_of};
+use crate::steering::{ACTS, SteerError, SteerRequest};
 
 /// How long a request for changes waits for one.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-
-/// What the routes of the page read from.
-#[derive(Clone)]
-pub(crate) struct Source {
-    pub(crate) views: Arc<Views>,
-    /// Does what people want of runs.
-    pub(crate) helm: Arc<dyn Helm>,
-}
-
-/// Does what a person wants of a run.
-#[async_trait]
-pub(crate) trait Helm: Send + Sync {
-    /// Whether jobs can be cancelled, and runs that go on are taken up again.
-    fn runs_jobs(&self) -> bool;
-
-    /// Begins a run from an iteration of another one; the answer is its id.
-    async fn branch(
-        &self,
-        origin: &RunId,
-        iteration: Option<u64>,
-        overrides: &Map<String, Value>,
-    ) -> Result<RunId, Failure>;
-
-    /// The store, opened for writing.
-    async fn writable(&self) -> Result<Arc<dyn Store>, StoreError>;
-
-    /// The ablations that this server began.
-    fn ablations(&self) -> &Ablations;
-
-    /// The quotas of all tenants.
-    fn quotas(&self) -> Vec<TenantQuota> {
-        Vec::new()
-    }
-
-    /// Does what the request asks.
-    async fn steer(&self, run: &RunId, request: SteerRequest) -> Result<Steered, SteerError>;
-}
 
 /// The path of each route, and its handler.
 pub(crate) fn table<S>() -> Vec<(&'static str, MethodRouter<S>)>
@@ -108,9 +66,6 @@ where
         ("/api/runs/{run_id}/against/{other_id}", get(best_of_runs)),
     ]
 }
-
-/// Largest request for an act, in bytes.
-const MAX_BODY: usize = 4 << 20;
 
 impl From<SteerError> for Failure {
     fn from(error: SteerError) -> Self {
@@ -245,22 +200,6 @@ async fn verdict(
     answer(&source, Resource::OfRun(run.parse()?, Part::Verdict)).await
 }
 
-/// The run of a path, if it belongs to the caller's tenant and the caller's role suffices for the act.
-pub(super) async fn of_caller(
-    source: &Source,
-    caller: &Caller,
-    act: &str,
-    run: &str,
-) -> Result<RunId, Failure> {
-    if let Some(role) = role_of(act) {
-        check_role(caller, role)?;
-    }
-    let run: RunId = run.parse()?;
-    let stored = source.views.store().run(&run).await;
-    check_tenant(caller, &stored.map_err(ViewError::from)?)?;
-    Ok(run)
-}
-
 /// Does what a person wants of the run.
 async fn steer(
     State(source): State<Source>,
@@ -337,17 +276,6 @@ async fn branch(
         .branch(&run, request.iteration, &request.overrides)
         .await?;
     Ok((StatusCode::CREATED, Json(json!({"run_id": begun}))))
-}
-
-pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Failure> {
-    let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| {
-        let message = format!("the body could not be read; it may have {MAX_BODY} bytes");
-        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message)
-    })?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let message = format!("the body cannot be used: {error}");
-        Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message)
-    })
 }
 
 async fn comparison(

@@ -16,7 +16,8 @@ use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::routes::{Helm, Source, table};
+use super::routes::table;
+use super::source::{Helm, Source};
 use super::views::Views;
 use crate::ablation::Ablations;
 use crate::access::Access;
