@@ -105,9 +105,10 @@ impl Plan {
             .max_rollouts
             .is_none_or(|limit| limit >= config.floor_rollouts());
         // A limit has to cover what is set aside. Within the limit, what is bought counts.
-        let validation = match covers_rollouts {
-            false => set_aside,
-            true => validation(config, config.generation_reflections()),
+        let validation = if covers_rollouts {
+            validation(config, config.generation_reflections())
+        } else {
+            set_aside
         };
         let least = Count {
             rollouts: Some(config.floor_rollouts() - set_aside + validation),
@@ -231,7 +232,7 @@ fn likely_row(config: &Config) -> f64 {
     }
 }
 
-/// Rollouts of the final scoring: the seed's, and those of the best of so many accepted candidates.
+/// Rollouts of the final scoring: the seed's, and those of the best of `accepted` candidates.
 fn validation(config: &Config, accepted: u64) -> u64 {
     let best = accepted
         .max(1)

@@ -62,8 +62,8 @@ pub struct Message {
     pub role: String,
     /// The text.
     pub content: String,
-    /// Bytes at the beginning of the text with which later calls begin as well; a provider that caches what it
-    /// is told to is told. Not stored.
+    /// Bytes at the beginning of the text with which later calls begin as well. Requests to providers that cache
+    /// marked texts mark them. Not stored.
     #[serde(skip)]
     pub shared_prefix: usize,
 }

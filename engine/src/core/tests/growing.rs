@@ -144,7 +144,7 @@ fn rows_are_beginnings_of_one_order_and_grow_only() {
 }
 
 #[test]
-fn rows_take_the_examples_as_listed_where_that_is_asked_for() {
+fn rows_take_the_examples_as_listed_where_the_settings_say_so() {
     let first_positions = |order| {
         let mut world = growing((2, 2));
         world.settings.search.growing.order = order;
