@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::super::terms::{Needs, UsedUp};
 use super::{Amount, DayView, Demand, Grant, Learned, SharedLimits, Signs};
-use crate::terms::{Needs, UsedUp};
 
 /// How fast the typical reservation of a call follows those of now.
 const NEWS: f64 = 0.1;
