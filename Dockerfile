@@ -10,9 +10,9 @@ WORKDIR /source
 COPY . .
 ARG GEPA_COMMIT
 ARG GEPA_COMMIT_DATE
-RUN cargo build --release --locked --package gepa-cli --features parquet,otel \
+RUN cargo build --profile dist --locked --package gepa-cli --features parquet,otel \
     && mkdir -p /image/work /image/tmp /image/etc/ssl/certs \
-    && cp target/release/gepa /image/gepa \
+    && cp target/dist/gepa /image/gepa \
     && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
     && echo 'gepa:x:65532:65532::/work:/gepa' >/image/etc/passwd \
     && chown -R 65532:65532 /image/work /image/tmp

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # How long do `gepa --version` and `gepa check` take, from nothing to gone, beside a program that does
-# nothing? Build first: cargo build --release -p gepa-cli
+# nothing? Build first: cargo build --profile dist -p gepa-cli
 #
-# bench/startup.sh [REPETITIONS]
+# bench/startup.sh [REPETITIONS]   GEPA=path/to/gepa for another binary
 set -euo pipefail
 cd "$(dirname "$0")/.."
-gepa=${CARGO_TARGET_DIR:-target}/release/gepa
+gepa=${GEPA:-${CARGO_TARGET_DIR:-target}/dist/gepa}
 repetitions=${1:-200}
 
 # Milliseconds of a command, the median and the most of many.

@@ -4,7 +4,7 @@
 set -euo pipefail
 target=$1
 folder=$(mkdir -p "$2" && cd "$2" && pwd)
-profile=${3:-release}
+profile=${3:-dist}
 cd "$(dirname "$0")/../.."
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 name=gepa-$version-$target
