@@ -1,5 +1,5 @@
 //! What batches (protocol 2) gain over single rollouts (protocol 1) for an evaluator in Python that
-//! needs 5 ms for a call and 0.1 ms for each example of it.
+//! needs 5 ms for a call and 0.1 ms for each example of it. One example of 64 fails.
 //!
 //! Whole runs of one trial, engine and store included, in turn. The bound is what the evaluator's own
 //! times allow.
@@ -29,11 +29,17 @@ import json, sys, time
 protocol, batch = int(sys.argv[1]), int(sys.argv[2])
 call, example = float(sys.argv[3]), float(sys.argv[4])
 print(json.dumps({'protocol': protocol, 'batch': batch}), flush=True)
+answered = 0
+def answer(row):
+    global answered
+    answered += 1
+    failed = {'error': 'it cannot be judged'}
+    return json.dumps({'id': row['id'], **(failed if answered % 64 == 0 else {'score': 1})})
 for line in sys.stdin:
     ask = json.loads(line)
     rows = ask.get('examples', [ask])
     time.sleep(call + example * len(rows))
-    print('\\n'.join(json.dumps({'id': row['id'], 'score': 1}) for row in rows), flush=True)
+    print('\\n'.join(answer(row) for row in rows), flush=True)
 ";
 
 #[tokio::main]
@@ -99,6 +105,11 @@ async fn rollouts_per_second(
     let begun = Instant::now();
     let result = run.start().await?.finish().await?;
     let seconds = begun.elapsed().as_secs_f64();
-    let done = result.run.summary.counters.total_rollouts;
-    Ok(done as f64 / seconds)
+    let counters = &result.run.summary.counters;
+    let expected = rollouts / u64::from(BATCH);
+    if counters.failed_rollouts.abs_diff(expected) > processes as u64 {
+        let failed = counters.failed_rollouts;
+        return Err(format!("{failed} rollouts failed instead of {expected}").into());
+    }
+    Ok(counters.total_rollouts as f64 / seconds)
 }
