@@ -37,7 +37,7 @@ pub struct Ablation {
 }
 
 impl AblationSettings {
-    /// The loss that is taken for none unless the user says otherwise.
+    /// The loss that counts as none unless the user says otherwise.
     pub const MARGIN: f64 = 0.05;
     /// One minus the risk that is taken unless the user says otherwise.
     pub const CONFIDENCE: f64 = 0.95;

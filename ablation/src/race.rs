@@ -51,7 +51,7 @@ pub enum AblationStep<'a> {
 
 /// Follows an ablation, and can end it.
 pub struct Follower {
-    /// Is told each step.
+    /// Receives each step.
     pub told: Box<dyn Fn(AblationStep<'_>) + Send + Sync>,
     /// When it becomes true, calls in flight are finished and stored, and nothing further begins.
     pub cancelled: watch::Receiver<bool>,

@@ -83,8 +83,8 @@ pub fn in_order(set: &[ExampleId]) -> Vec<ExampleId> {
 }
 
 impl Scoring {
-    /// Scores a prompt on these examples. Outcomes of the `known` runs are not bought again. `begun` is
-    /// told the run. When `cancelled` becomes true, calls in flight are finished and stored, and nothing
+    /// Scores a prompt on these examples. Outcomes of the `known` runs are not bought again. `begun` gets
+    /// the run. When `cancelled` becomes true, calls in flight are finished and stored, and nothing
     /// further begins.
     ///
     /// # Errors

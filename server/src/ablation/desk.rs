@@ -27,7 +27,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 pub(crate) struct Ablations {
     source: Arc<dyn JobSource>,
     begun: Mutex<BTreeMap<RunId, Arc<Begun>>>,
-    /// Rollouts that tenants asked for, by day.
+    /// Rollouts that tenants requested, by day.
     asked: Mutex<BTreeMap<(i64, String), u64>>,
     tasks: Mutex<JoinSet<()>>,
     closing: watch::Sender<bool>,

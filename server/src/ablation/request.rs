@@ -64,7 +64,7 @@ pub(crate) enum AblateError {
     #[error("run {0} has no such candidate; name the iteration that proposed it")]
     NoCandidate(RunId),
     #[error(
-        "the quota of tenant `{tenant}` is {quota} rollouts a day, of which ablations have asked for {asked}; give a \
+        "the quota of tenant `{tenant}` is {quota} rollouts a day, of which ablations have taken {asked}; give a \
          budget of at most {}",
         quota.saturating_sub(*asked)
     )]

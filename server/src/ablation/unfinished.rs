@@ -45,7 +45,7 @@ impl Unfinished {
         Ok(false)
     }
 
-    /// What the page is told.
+    /// What a client gets.
     pub(super) async fn described(&self, store: &dyn Store) -> Result<Value, StoreError> {
         if self.runs.is_empty() {
             return Ok(json!({"state": "none"}));

@@ -42,7 +42,7 @@ async function begin(context: Context, iteration: number, name: string, isFolded
   const budget = h("input", { id: "ablation_rollouts", type: "number", min: 1, step: 1, value: 1000, required: true });
   const margin = h("input", { id: "ablation_margin", type: "number", min: 0.001, step: "any", value: 0.05, required: true });
   const start = h("button", { type: "submit" }, "Begin the ablation");
-  const form = h("form", { class: "tools" }, h("label", { for: "ablation_rollouts" }, "Most rollouts"), budget, h("label", { for: "ablation_margin" }, "Loss that is taken for none"), margin, start);
+  const form = h("form", { class: "tools" }, h("label", { for: "ablation_rollouts" }, "Most rollouts"), budget, h("label", { for: "ablation_margin" }, "Loss that counts as none"), margin, start);
   let isWatching = false;
 
   function show(state: AblationState): void {
