@@ -389,7 +389,7 @@ mod tests {
 
     #[test]
     fn limits_hold_until_the_next_note_and_refusals_are_counted_once() {
-        let noted = |allowed, refused, closed| {
+        let one_limit = |allowed, refused, closed| {
             vec![crate::event::NotedLimit {
                 provider: "p".to_owned(),
                 allowed,
@@ -406,9 +406,9 @@ mod tests {
         let mut occupancy = Occupancy::new(&run.summary);
         let down = Some(gepa_evaluation::CallsClosed::Down);
         let notes = LimitNotes::from_iter([
-            (Timestamp(2_200_000), noted(8, 1, down)),
-            (Timestamp(2_700_000), noted(4, 2, None)),
-            (Timestamp(120_000_000), noted(5, 3, None)),
+            (Timestamp(2_200_000), one_limit(8, 1, down)),
+            (Timestamp(2_700_000), one_limit(4, 2, None)),
+            (Timestamp(120_000_000), one_limit(5, 3, None)),
         ]);
         occupancy.add_notes(&notes, &run);
         let steps = occupancy.steps();
