@@ -22,15 +22,22 @@ use crate::jobs::JobSource;
 const MOST: usize = 4;
 /// Time between two looks at a run on which a process works.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+const DAY_MICROSECONDS: i64 = 86_400_000_000;
 
 /// The ablations that this server began, in memory. What they bought is in the store.
 pub(crate) struct Ablations {
     source: Arc<dyn JobSource>,
     begun: Mutex<BTreeMap<RunId, Arc<Begun>>>,
-    /// Rollouts that tenants requested, by day.
-    asked: Mutex<BTreeMap<(i64, String), u64>>,
+    requested: Mutex<RequestedToday>,
     tasks: Mutex<JoinSet<()>>,
     closing: watch::Sender<bool>,
+}
+
+/// Rollouts that tenants requested on a day in UTC.
+#[derive(Default)]
+struct RequestedToday {
+    day: i64,
+    by_tenant: BTreeMap<String, u64>,
 }
 
 struct Begun {
@@ -45,7 +52,7 @@ impl Ablations {
         Self {
             source,
             begun: Mutex::default(),
-            asked: Mutex::default(),
+            requested: Mutex::default(),
             tasks: Mutex::default(),
             closing: watch::Sender::new(false),
         }
@@ -193,18 +200,30 @@ impl Ablations {
         let Some(quota) = quota.and_then(|quota| quota.rollouts_per_day) else {
             return Ok(());
         };
-        let day = gepa_engine::Timestamp::now().0.div_euclid(86_400_000_000);
-        let mut all = self.asked.lock();
-        all.retain(|(of, _), _| *of == day);
-        let asked = all.entry((day, caller.tenant.clone())).or_default();
-        if asked.saturating_add(rollouts) > quota {
-            return Err(AblateError::OverQuota {
+        let day = gepa_engine::Timestamp::now().0.div_euclid(DAY_MICROSECONDS);
+        let mut requested = self.requested.lock();
+        requested
+            .add(day, &caller.tenant, rollouts, quota)
+            .map_err(|asked| AblateError::OverQuota {
                 tenant: caller.tenant.clone(),
                 quota,
-                asked: *asked,
-            });
+                asked,
+            })
+    }
+}
+
+impl RequestedToday {
+    /// Adds the rollouts of a budget, unless the quota does not hold them. The error is what was added before.
+    fn add(&mut self, day: i64, tenant: &str, rollouts: u64, quota: u64) -> Result<(), u64> {
+        if self.day != day {
+            self.day = day;
+            self.by_tenant.clear();
         }
-        *asked += rollouts;
+        let sum = self.by_tenant.entry(tenant.to_owned()).or_default();
+        if sum.saturating_add(rollouts) > quota {
+            return Err(*sum);
+        }
+        *sum += rollouts;
         Ok(())
     }
 }
@@ -282,5 +301,21 @@ async fn keep(
             () = tokio::time::sleep(LOOK_AGAIN) => {}
             _ = cancelled.wait_for(|cancelled| *cancelled) => return Err(AblationError::Cancelled),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_of_a_day_add_up_to_the_quota_of_the_tenant() {
+        let mut requested = RequestedToday::default();
+        assert_eq!(requested.add(1, "a", 300, 500), Ok(()));
+        assert_eq!(requested.add(1, "a", 201, 500), Err(300));
+        assert_eq!(requested.add(1, "b", 500, 500), Ok(()));
+        assert_eq!(requested.add(1, "a", 200, 500), Ok(()));
+        assert_eq!(requested.add(1, "a", 1, 500), Err(500));
+        assert_eq!(requested.add(2, "a", 500, 500), Ok(()));
     }
 }

@@ -86,4 +86,5 @@ async fn labels_need_the_role_submit_and_deletion_the_role_administer() {
     assert_eq!(with("root", "DELETE", &path, None).await.status, 200);
 }
 
-const READ: &str = "3316348dbadfb7b11c7c2ea235949419e23f9fa898ad2c198f999617912a9925";
+/// The SHA-256 of `read`.
+pub(crate) const READ: &str = "3316348dbadfb7b11c7c2ea235949419e23f9fa898ad2c198f999617912a9925";

@@ -6,6 +6,7 @@
     reason = "scripts are written where they are used"
 )]
 
+mod ablations;
 mod access;
 mod client;
 mod envelope;

@@ -104,13 +104,19 @@ impl Scripted {
         };
         let config = Config::new(seed, prompt, sets, settings)
             .map_err(|invalid| problem(&invalid.problems[0].key, &invalid.problems[0].message))?;
-        let model = ScriptedModel::answering(|request| {
+        let more_lines = if script["lines"] == true {
+            "\nBe brief.\nBe kind."
+        } else {
+            ""
+        };
+        let model = ScriptedModel::answering(move |request| {
             let noise = hash(&request.messages[0].content);
             let length = (noise % 9) as usize;
-            format!("```\n{}{:x}\n```", "x".repeat(length), noise % 4_096)
+            let line = "x".repeat(length);
+            format!("```\n{line}{:x}{more_lines}\n```", noise % 4_096)
         });
         Ok(PreparedJob {
-            described: json!({"script": script}),
+            described: json!({"script": script, "settings": {}, "data": {}}),
             config_body: script.clone(),
             notes: vec!["`crossover_rate` is not used".to_owned()],
             other_app: None,
