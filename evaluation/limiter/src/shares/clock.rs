@@ -25,8 +25,12 @@ impl ServerClock {
         self.base.is_some()
     }
 
-    /// Takes in a time that the server had reached before `now`, as another holder may rely on it.
+    /// Takes in a time that the server had reached before `now`, as another holder may rely on it. A turn in a
+    /// document that is not there yet knows no time and names 0, which says nothing.
     pub fn hear(&mut self, time: u64, now: Instant) {
+        if time == 0 {
+            return;
+        }
         let (base, at) = *self.base.get_or_insert((time, now));
         let passed = now.saturating_duration_since(at).as_millis() as u64;
         if time.saturating_add(CREDIBLE.as_millis() as u64) < base.saturating_add(passed) {
