@@ -60,8 +60,8 @@ async fn an_ablation_needs_the_role_submit_and_its_findings_name_who_began_it() 
     assert_eq!(with("read", "GET", &path, None).await.status, 200);
     assert_eq!(with("read", "POST", &path, begin(300)).await.status, 403);
     assert_eq!(with("read", "DELETE", &path, None).await.status, 403);
-    let begun = with("abc", "POST", &path, begin(300)).await;
-    assert_eq!(begun.status, 202, "{}", begun.text);
+    let answer = with("abc", "POST", &path, begin(300)).await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
     let mut state = with("abc", "GET", &path, None).await.json();
     while ["running", "waiting"].contains(&state["state"].as_str().unwrap()) {
         tokio::time::sleep(Duration::from_millis(10)).await;
