@@ -177,6 +177,22 @@ impl StopReason {
         !is_for_good && !self.is_failure()
     }
 
+    /// How many rollouts a limit lacks for another proposal, as the end of a sentence. Empty for other reasons.
+    pub(crate) fn lacking(&self) -> String {
+        let Self::RolloutBudget {
+            limit,
+            used,
+            needed,
+        } = self
+        else {
+            return String::new();
+        };
+        let lacks = used.saturating_add(*needed).saturating_sub(*limit);
+        format!(
+            "; with what final scorings have used and may need, `budget.max_rollouts` is {lacks} too low"
+        )
+    }
+
     /// Whether the run failed; false if it finished.
     pub fn is_failure(&self) -> bool {
         matches!(
@@ -199,7 +215,7 @@ impl fmt::Display for StopReason {
                 needed,
             } => write!(
                 formatter,
-                "rollout budget: {used} of {limit} rollouts used, another proposal could need {needed}"
+                "rollout budget: {used} of the search's {limit} rollouts used, another proposal could need {needed}"
             ),
             Self::ReflectionBudget { limit, used } => {
                 write!(formatter, "reflection budget: {used} of {limit} calls made")

@@ -335,7 +335,8 @@ impl SteeringRefused {
                 "the run is over and other limits cannot make it go on; it ended by: {reason}; begin a new run from it with `gepa branch`"
             ),
             LimitsRefused::StillOver(reason) => format!(
-                "the run is over and would end again at once under these limits: {reason}; raise the limit that this names"
+                "the run is over and would end again at once under these limits: {reason}{}; raise the limit that this names",
+                reason.lacking()
             ),
         })
     }

@@ -70,7 +70,8 @@ pub enum RunError {
     Over(StopReason),
     /// The run is over, and the wanted limits would not change that.
     #[error(
-        "the run is over and would end again at once under these limits: {0}; raise the limit that this names, for example `gepa run --resume RUN --set budget.max_rollouts=5000`"
+        "the run is over and would end again at once under these limits: {0}{lacking}; raise the limit that this names, for example `gepa run --resume RUN --set budget.max_rollouts=5000`",
+        lacking = .0.lacking()
     )]
     StillOver(StopReason),
     /// A person's act was refused.
@@ -78,7 +79,7 @@ pub enum RunError {
     Refused(#[from] SteeringRefused),
     /// The seed or an example set differs from the one the run was started with.
     #[error(
-        "{what} differs from the one the run began with, and earlier decisions rest on it; begin a new run,          or go on with the stored config: `gepa run --resume RUN`"
+        "{what} differs from the one the run began with, and earlier decisions rest on it; begin a new run, or go on with the stored config: `gepa run --resume RUN`"
     )]
     OtherTask {
         /// What differs.

@@ -246,6 +246,20 @@ async fn a_run_that_would_end_again_at_once_is_not_extended() {
         matches!(error, RunError::StillOver(StopReason::RolloutBudget { .. })),
         "{error}"
     );
+    let text = error.to_string();
+    let (_, lacks) = text.split_once("`budget.max_rollouts` is ").unwrap();
+    let lacks: u64 = lacks.split(' ').next().unwrap().parse().unwrap();
+    let before = world.settings.budget.max_rollouts.unwrap();
+    let short = extended(World::new(), |budget| {
+        budget.max_rollouts = Some(before + lacks - 1)
+    });
+    refusal(&short, &first.store, &run).await;
+    let enough = extended(World::new(), |budget| {
+        budget.max_rollouts = Some(before + lacks)
+    });
+    let second = resume(&enough, &first.store, &run, Probe::new().shared()).await;
+    let iterations = |result: &RunResult| result.run.summary.counters.iterations;
+    assert!(iterations(&second) > iterations(&first.result));
 }
 
 #[tokio::test]
