@@ -85,7 +85,7 @@ async function begin(context: Context, iteration: number, name: string, isFolded
     void said(async () => show(await source.send<AblationState>(path, { iteration, max_rollouts: Number(budget.value), margin: Number(margin.value), who })));
   });
   await said(async () => show(await source.json<AblationState>(path)));
-  const inner = [form, h("p", { class: "dim" }, "It pays for rollouts, at most so many, in the process of this server. The same from the command line:"), block(`gepa ablate ${run} ${name} --max-rollouts 1000`, "Command")];
+  const inner = [form, h("p", { class: "dim" }, "The process of this server executes the rollouts. The same from the command line:"), block(`gepa ablate ${run} ${name} --max-rollouts 1000`, "Command")];
   return h("div", {}, stand, told, isFolded ? h("details", {}, h("summary", {}, "Ablate it again"), inner) : inner);
 }
 
