@@ -346,6 +346,34 @@ fn a_plan_rests_on_earlier_runs_of_the_task() {
 }
 
 #[test]
+fn runs_are_compared_by_figures_settings_and_held_out_examples() {
+    let (workspace, _server) = finished_run();
+    let ids = || -> Vec<String> {
+        let runs = workspace.succeed(&["runs"]);
+        let first = |line: &str| line.split(' ').next().map(str::to_owned);
+        runs.lines().skip(1).filter_map(first).collect()
+    };
+    workspace.succeed(&["run", "config.toml", "--set", "search.minibatch_size=4"]);
+    let both = ids();
+    let found = workspace.succeed(&["compare", &both[1], &both[0]]);
+    for part in [
+        "run 1  ",
+        "run 2  ",
+        "search.minibatch_size",
+        "held-out examples",
+    ] {
+        assert!(found.contains(part), "`{part}` is not in: {found}");
+    }
+    let twice = workspace.gepa(&["compare", "latest", &both[0]]);
+    assert_eq!(twice.code, Some(2), "{}", twice.stderr);
+    let named = format!(
+        "`{}` names run {} again; name each run once",
+        both[0], both[0]
+    );
+    assert!(twice.stderr.contains(&named), "{}", twice.stderr);
+}
+
+#[test]
 fn show_lists_candidates_their_lineage_a_rollout_and_a_reflection() {
     let (workspace, _server) = finished_run();
     let candidates = workspace.export("candidates");

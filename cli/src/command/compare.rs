@@ -49,9 +49,16 @@ const FIGURES: &[Figure] = &[
 pub(crate) fn compare(arguments: &CompareArguments) -> Result<ExitCode, CommandError> {
     block_on(async {
         let store = existing_store(&arguments.store).await?;
-        let mut runs = Vec::new();
+        let mut runs: Vec<RunRow> = Vec::new();
         for name in &arguments.runs {
-            runs.push(find_run(&*store, name).await?);
+            let run = find_run(&*store, name).await?;
+            if runs.iter().any(|other| other.run_id == run.run_id) {
+                return Err(CommandError::Usage(format!(
+                    "`{name}` names run {} again; name each run once",
+                    run.run_id
+                )));
+            }
+            runs.push(run);
         }
         let mut out = stdout();
         write_figures(&mut out, &runs)?;
