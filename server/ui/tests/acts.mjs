@@ -137,7 +137,7 @@ export const acts = {
       };
       await post("pause");
       await until(() => events("run_paused").length === 1);
-      await new Promise((done) => setTimeout(done, 1200));
+      await new Promise((done) => setTimeout(done, 3000));
       await post("resume");
       await until(() => events("run_continued").length === 1);
       const noted = events("call_limits_noted").length;
