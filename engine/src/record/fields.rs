@@ -77,7 +77,7 @@ macro_rules! json {
 
 json! {
     serde_json::Value, PromptTemplate, RunSummary, Counters, Candidate, IndexMap<String, f64>,
-    Vec<ExampleId>, Vec<CandidateIndex>, Vec<ValidationResult>,
+    Vec<ExampleId>, Vec<CandidateIndex>, Vec<Option<f64>>, Vec<ValidationResult>,
 }
 
 impl Column for f64 {

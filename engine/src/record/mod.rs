@@ -9,7 +9,6 @@ pub mod export;
 mod fields;
 mod project;
 mod rows;
-mod score_list;
 mod scores_seen;
 mod statistics;
 mod tables;

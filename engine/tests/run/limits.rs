@@ -251,11 +251,11 @@ async fn a_run_that_would_end_again_at_once_is_not_extended() {
     let lacks: u64 = lacks.split(' ').next().unwrap().parse().unwrap();
     let before = world.settings.budget.max_rollouts.unwrap();
     let short = extended(World::new(), |budget| {
-        budget.max_rollouts = Some(before + lacks - 1)
+        budget.max_rollouts = Some(before + lacks - 1);
     });
     refusal(&short, &first.store, &run).await;
     let enough = extended(World::new(), |budget| {
-        budget.max_rollouts = Some(before + lacks)
+        budget.max_rollouts = Some(before + lacks);
     });
     let second = resume(&enough, &first.store, &run, Probe::new().shared()).await;
     let iterations = |result: &RunResult| result.run.summary.counters.iterations;
