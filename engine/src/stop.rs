@@ -215,7 +215,7 @@ impl fmt::Display for StopReason {
                 needed,
             } => write!(
                 formatter,
-                "rollout budget: {used} of the search's {limit} rollouts used, another proposal could need {needed}"
+                "rollout budget: {used} of {limit} rollouts used, another proposal could need {needed}"
             ),
             Self::ReflectionBudget { limit, used } => {
                 write!(formatter, "reflection budget: {used} of {limit} calls made")
