@@ -355,16 +355,16 @@ fn check_shared(plan: &CapacityPlan, least: f64, most_refused: f64) -> Outcome {
 
 #[test]
 fn processes_that_share_a_key_find_its_capacity_together() {
-    for capacity in [12, 25, 30, 35, 40, 50, 60, 80, 150] {
-        check_shared(
-            &refusing(vec![
-                Period::concurrent(30.0, capacity),
-                Period::concurrent(60.0, capacity),
-            ]),
-            0.85,
-            0.035,
-        );
-    }
+    let capacities = [12, 25, 30, 35, 40, 50, 60, 80, 150];
+    let refused = capacities.map(|capacity| {
+        let plan = refusing(vec![
+            Period::concurrent(30.0, capacity),
+            Period::concurrent(60.0, capacity),
+        ]);
+        check_shared(&plan, 0.85, 0.03).refused_share
+    });
+    let mean = refused.iter().sum::<f64>() / refused.len() as f64;
+    assert!(mean <= 0.02, "refused {mean:.4} in the mean");
 }
 
 #[test]
