@@ -1,12 +1,10 @@
 //! Labels and deletion of runs over HTTP, and the roles that they need.
 
-use std::sync::Arc;
+use serde_json::json;
 
-use gepa_server::ServerSettings;
-use serde_json::{Value, json};
-
-use crate::client::{Answer, ask, get, post, until};
-use crate::world::{Ledger, alone, listen, memory, quick};
+use crate::client::{ask, get, post, until};
+use crate::keys::Keyed;
+use crate::world::alone;
 
 #[tokio::test]
 async fn a_run_is_labelled_while_it_runs_and_deleted_when_it_is_over() {
@@ -49,42 +47,20 @@ async fn a_run_is_labelled_while_it_runs_and_deleted_when_it_is_over() {
 
 #[tokio::test]
 async fn labels_need_the_role_submit_and_deletion_the_role_administer() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let keys = folder.path().join("keys.toml");
-    // The SHA-256 of `abc` and of `read`.
-    let text = "[[keys]]\nname = \"ci\"\nrole = \"submit\"\n\
-         sha256 = \"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"\n\
-         [[keys]]\nname = \"eye\"\nrole = \"read\"\n\
-         sha256 = \"READ\"\n"
-        .replace("READ", READ);
-    std::fs::write(&keys, text).unwrap();
-    let settings = ServerSettings {
-        api_key: Some("root".to_owned()),
-        keys_file: Some(keys),
-        ..quick()
-    };
-    let server = listen(memory(), &Arc::<Ledger>::default(), settings).await;
-    let with = async |key: &str, method: &str, path: &str, body: Option<Value>| -> Answer {
-        let header = format!("Authorization: Bearer {key}\r\n");
-        let body = body.map(|body| body.to_string());
-        ask(server.address, method, path, &header, body.as_deref()).await
-    };
-    let submission = crate::world::submission(json!({"budget": 60}));
-    let job = with("abc", "POST", crate::client::JOBS, Some(submission)).await;
-    let job = job.json()["job_id"].as_str().unwrap().to_owned();
-    let detail = format!("{}/{job}", crate::client::JOBS);
-    while with("root", "GET", &detail, None).await.json()["status"] != "succeeded" {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    let server = Keyed::start().await;
+    let job = server.finished_job(json!({"budget": 60})).await;
     let path = format!("/api/runs/{job}");
     let labels = format!("{path}/labels");
     let change = || Some(json!({"add_tags": ["x"]}));
-    assert_eq!(with("read", "POST", &labels, change()).await.status, 403);
-    assert_eq!(with("abc", "POST", &labels, change()).await.status, 200);
-    assert_eq!(with("read", "DELETE", &path, None).await.status, 403);
-    assert_eq!(with("abc", "DELETE", &path, None).await.status, 403);
-    assert_eq!(with("root", "DELETE", &path, None).await.status, 200);
+    assert_eq!(
+        server.ask("read", "POST", &labels, change()).await.status,
+        403
+    );
+    assert_eq!(
+        server.ask("abc", "POST", &labels, change()).await.status,
+        200
+    );
+    assert_eq!(server.ask("read", "DELETE", &path, None).await.status, 403);
+    assert_eq!(server.ask("abc", "DELETE", &path, None).await.status, 403);
+    assert_eq!(server.ask("root", "DELETE", &path, None).await.status, 200);
 }
-
-/// The SHA-256 of `read`.
-pub(crate) const READ: &str = "3316348dbadfb7b11c7c2ea235949419e23f9fa898ad2c198f999617912a9925";

@@ -10,6 +10,7 @@ mod ablations;
 mod access;
 mod client;
 mod envelope;
+mod keys;
 mod labels;
 mod restarts;
 mod results;
