@@ -9,7 +9,8 @@ import { KeyNeeded, Missing, findSource, setKey, type Source } from "./source";
 
 /** What a page returns: its elements, and what to end when it is left. */
 export interface Page {
-  title: string;
+  /** Promised where the page is shown before its name is known. */
+  title: string | Promise<string>;
   body: HTMLElement;
   leave?: () => void;
 }
@@ -33,12 +34,23 @@ async function show(app: HTMLElement, source: Source): Promise<void> {
   leave?.();
   leave = page.leave;
   clear(app);
-  document.title = `${page.title} \u00b7 gepa`;
+  const crumb = h("span", { class: "crumb" });
+  name(page.title, (title) => {
+    if (mine !== turn) return;
+    crumb.textContent = title;
+    document.title = `${title} \u00b7 gepa`;
+  });
   app.append(
     h("a", { class: "skip", href: "#main", onclick: toMain }, "Skip to the content"),
-    h("header", { class: "top" }, h("a", { class: "brand", href: source.only === null ? "#/" : href(["run", source.only]) }, "gepa"), h("span", { class: "crumb" }, page.title)),
+    h("header", { class: "top" }, h("a", { class: "brand", href: source.only === null ? "#/" : href(["run", source.only]) }, "gepa"), crumb),
     h("main", { id: "main", tabindex: -1 }, page.body),
   );
+}
+
+/** Tells the name of a page when it is known. A page that could not be read says so itself. */
+function name(title: string | Promise<string>, tell: (title: string) => void): void {
+  if (typeof title === "string") tell(title);
+  else title.then(tell, () => tell("Not shown"));
 }
 
 function toMain(event: Event): void {

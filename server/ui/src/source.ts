@@ -19,7 +19,11 @@ export interface Source {
 }
 
 /** The server asks for a key, or refused the one it was given. */
-export class KeyNeeded extends Error {}
+export class KeyNeeded extends Error {
+  constructor() {
+    super("The server needs a key. Load this page again to type it.");
+  }
+}
 
 /** The resource is not there. */
 export class Missing extends Error {}

@@ -29,7 +29,7 @@ export async function open(browser, url, options = {}) {
     }
   });
   await page.goto(url);
-  await page.waitForSelector("main");
+  await page.waitForSelector("main:not(:has([data-reading]))");
   return { page, wrong, close: () => context.close() };
 }
 

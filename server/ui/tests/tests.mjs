@@ -21,6 +21,27 @@ export const tests = {
     }
   },
 
+  async "the tabs are there while a run is read, and a failure is said in their place"({ browser, opened, run }) {
+    for (const ends of ["continue", "abort"]) {
+      const { page, close } = await open(browser, opened);
+      let release;
+      const held = new Promise((done) => (release = done));
+      await page.route(`**/api/runs/${run}/view`, async (route) => {
+        await held;
+        await route[ends]();
+      });
+      await page.evaluate((hash) => (location.hash = hash), `#/run/${run}`);
+      await page.waitForSelector("nav.tabs");
+      assert.equal(await page.locator("h1").innerText(), run);
+      assert.equal(await page.locator("[data-reading]").count(), 1);
+      release();
+      await page.waitForSelector("main:not(:has([data-reading]))");
+      assert.equal(await page.locator("[role=alert]").count(), ends === "abort" ? 1 : 0);
+      assert.equal(await page.locator(".status").count(), ends === "abort" ? 0 : 1);
+      await close();
+    }
+  },
+
   async "figures are those of the export"({ browser, opened, run, well }) {
     const [stats] = rows(well, run, "stats");
     const candidates = rows(well, run, "candidates");

@@ -44,35 +44,53 @@ const TABS: [name: string, title: string, tab: Tab][] = [
 /** Least time between two readings of a run that goes on. */
 const REST = 1_500;
 
-/** How long a page waits for a view before it is shown without it. */
+/** Milliseconds that a page waits for what it reads before it is shown without it. */
 const PATIENCE = 200;
 
 let about: { runs_jobs: boolean } | undefined;
 
 export async function runPage(source: Source, run: string, rest: string[], params: URLSearchParams): Promise<Page> {
-  const view = await readView(source, run);
-  about ??= source.isLive ? await source.json<{ runs_jobs: boolean }>("dashboard") : { runs_jobs: false };
-  source.canBranch = source.isLive && about.runs_jobs;
-  const context: Context = { source, run, view, params };
   const [name = "", argument] = rest;
+  const headed = h("div", {}, h("div", { class: "runhead" }, h("h1", {}, run)));
   const content = h("div", { class: "content" });
-  const headed = h("div", {}, head(context));
-  await fill(content, inside(context, name, argument));
   const tabs = TABS.map(([tab, title]) => {
     const isHere = tab === name || (tab === "candidates" && name === "candidate");
     return h("a", { href: href(["run", run, ...(tab === "" ? [] : [tab])]), "aria-current": isHere ? "page" : null }, title);
   });
   const body = h("div", {}, headed, h("nav", { class: "tabs", "aria-label": "Views of the run" }, tabs), content);
-  content.addEventListener("labelled", () => headed.replaceChildren(head(context)));
-  const leave = follow(context, async () => {
+  let isLeft = false;
+  let unfollow: (() => void) | undefined;
+  const opened = open(source, run, params).then((context) => {
     headed.replaceChildren(head(context));
-    // A page with a detail or with forms stays as it is; lists and charts show what is new.
-    if (argument === undefined && name !== "steer") content.replaceChildren(await inside(context, name, argument));
+    content.addEventListener("labelled", () => headed.replaceChildren(head(context)));
+    if (isLeft) return context;
+    unfollow = follow(context, async () => {
+      headed.replaceChildren(head(context));
+      // A page with a detail or with forms stays as it is; lists and charts show what is new.
+      if (argument === undefined && name !== "steer") content.replaceChildren(await inside(context, name, argument));
+    });
+    return context;
   });
-  return { title: view.run.name, body, leave };
+  await fill(content, opened.then((context) => inside(context, name, argument)));
+  const leave = (): void => {
+    isLeft = true;
+    unfollow?.();
+  };
+  return { title: opened.then(({ view }) => view.run.name), body, leave };
 }
 
-/** Shows what takes longer to read as soon as it is there; the head and the tabs do not wait for it. */
+async function open(source: Source, run: string, params: URLSearchParams): Promise<Context> {
+  const [view, found] = await Promise.all([readView(source, run), about ?? whatServerDoes(source)]);
+  about = found;
+  source.canBranch = source.isLive && found.runs_jobs;
+  return { source, run, view, params };
+}
+
+async function whatServerDoes(source: Source): Promise<{ runs_jobs: boolean }> {
+  return source.isLive ? source.json("dashboard") : { runs_jobs: false };
+}
+
+/** Shows what takes longer to read as soon as it is there; the tabs do not wait for it. */
 async function fill(content: HTMLElement, reading: Promise<HTMLElement>): Promise<void> {
   const isThere = await Promise.race([reading.then(() => true), new Promise((done) => setTimeout(done, PATIENCE))]);
   if (isThere === true) {
