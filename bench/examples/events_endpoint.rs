@@ -263,14 +263,8 @@ fn journal(rollouts: usize) -> Result<Vec<Event>, Box<dyn std::error::Error>> {
     ];
     bodies.extend((0..rollouts as u32).map(|position| {
         let at = Timestamp((i64::from(position) + 2) * STEP_SECONDS * 1_000_000);
+        let (example, outcome) = (ExampleId::Seed(u64::from(position)), Outcome::score(1.0));
         EventBody::Fact(Fact::RolloutSettled(Box::new(RolloutSettled {
-            trial,
-            stage: Stage::Seed,
-            candidate,
-            position,
-            example: ExampleId::Seed(u64::from(position)),
-            attempts: 1,
-            again: false,
             started_at: at,
             finished_at: at,
             usage: Usage {
@@ -279,8 +273,7 @@ fn journal(rollouts: usize) -> Result<Vec<Event>, Box<dyn std::error::Error>> {
                 completion_tokens: 50,
                 ..Usage::default()
             },
-            judge_usage: Usage::default(),
-            outcome: Arc::new(Outcome::score(1.0)),
+            ..RolloutSettled::new(trial, Stage::Seed, candidate, position, example, outcome)
         })))
     }));
     let numbered = (1_u64..).zip(bodies).map(|(seq, body)| Event {

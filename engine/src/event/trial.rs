@@ -72,6 +72,31 @@ pub struct RolloutSettled {
 }
 
 impl RolloutSettled {
+    /// A rollout whose only attempt cost nothing and took place at the epoch.
+    pub fn new(
+        trial: TrialKey,
+        stage: Stage,
+        candidate: ContentId,
+        position: u32,
+        example: ExampleId,
+        outcome: Outcome,
+    ) -> Self {
+        Self {
+            trial,
+            stage,
+            candidate,
+            position,
+            example,
+            attempts: 1,
+            again: false,
+            started_at: Timestamp(0),
+            finished_at: Timestamp(0),
+            usage: Usage::default(),
+            judge_usage: Usage::default(),
+            outcome: Arc::new(outcome),
+        }
+    }
+
     /// The same outcome for another run, which did not pay for it.
     pub(crate) fn for_free(self) -> Self {
         Self {

@@ -22,6 +22,19 @@ pub enum Cell<'a> {
     Text(Cow<'a, str>),
 }
 
+/// The type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// Integers.
+    Integer,
+    /// Floating-point numbers.
+    Real,
+    /// Texts, or JSON as text.
+    Text,
+    /// Integers and texts.
+    IntegerOrText,
+}
+
 /// Why a stored row cannot be read: the problem with the value that was read last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnError(pub String);
@@ -41,8 +54,8 @@ pub trait CellReader {
 
 /// A field that is stored in one column or in several neighbouring ones.
 pub trait Column: Sized {
-    /// The number of columns.
-    const WIDTH: usize = 1;
+    /// The type of each column.
+    const KINDS: &'static [ColumnKind];
 
     /// Appends one value per column.
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>);
@@ -63,6 +76,14 @@ pub trait Stored: Sized {
     /// The names of the columns, in the order of [`write`](Self::write) and [`read`](Self::read).
     const COLUMNS: &'static [&'static str];
 
+    /// The types of the columns, by field.
+    const KINDS: &'static [&'static [ColumnKind]];
+
+    /// The types of the columns, in the order of [`COLUMNS`](Self::COLUMNS).
+    fn kinds() -> impl Iterator<Item = ColumnKind> {
+        Self::KINDS.iter().copied().flatten().copied()
+    }
+
     /// Appends one value per column.
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>);
 
@@ -77,19 +98,27 @@ pub trait Stored: Sized {
 /// Implements [`Stored`] for a row type. One line per field:
 ///
 /// - `field: ["column", ...];` for a field whose type is a [`Column`];
-/// - `field: ["column", ...] write WRITE, read READ;` where `WRITE` is a function from the row to its
-///   cells, and `READ` a function from a [`Column`] to the field. `READ` may use the fields listed
-///   above it;
+/// - `field: ["column", ...] of COLUMN write WRITE, read READ;` where `COLUMN` is a type that is a
+///   [`Column`], `WRITE` is a function from the row to its cells, and `READ` a function from a `COLUMN`
+///   to the field. `READ` may use the fields listed above it;
 /// - `field = { EXPRESSION };` for a field that has no column and follows from the fields above it.
+///
+/// A column that is added to a released row type is null in the rows of older stores, so its field must
+/// be an `Option`. Stores add the column to their tables by themselves (see [`stored_columns`]).
+///
+/// [`stored_columns`]: crate::record::stored_columns
 macro_rules! columns {
     ($row:ident in $table:literal {
         $(
-            $field:ident $(= $derived:block)? $(: [$($name:literal),+])? $(write $write:path, read $read:expr)?;
+            $field:ident $(= $derived:block)? $(: [$($name:literal),+])? $(of $column:ident write $write:path, read $read:expr)?;
         )*
     }) => {
         impl $crate::record::column::Stored for $row {
             const TABLE: &'static str = $table;
             const COLUMNS: &'static [&'static str] = &[$($($($name,)+)?)*];
+            const KINDS: &'static [&'static [$crate::record::column::ColumnKind]] = &[$(
+                columns!(@kinds $row $field $([$($name)+])? $(of $column)? $(= $derived)?),
+            )*];
 
             fn write<'a>(&'a self, cells: &mut Vec<$crate::record::column::Cell<'a>>) {
                 $( columns!(@write self cells $field $([$($name)+])? $(by $write)? $(= $derived)?); )*
@@ -103,6 +132,13 @@ macro_rules! columns {
             }
         }
     };
+    (@kinds $row:ident $field:ident [$($name:literal)+]) => {
+        $crate::record::column::kinds_of(|row: &$row| &row.$field)
+    };
+    (@kinds $row:ident $field:ident [$($name:literal)+] of $column:ident) => {
+        <$column as $crate::record::column::Column>::KINDS
+    };
+    (@kinds $row:ident $field:ident = $derived:block) => { &[] };
     (@write $row:ident $cells:ident $field:ident [$($name:literal)+]) => {
         $crate::record::column::Column::write(&$row.$field, $cells)
     };
@@ -120,6 +156,11 @@ macro_rules! columns {
 }
 
 pub(crate) use columns;
+
+/// The types of the columns of the field that a function gives.
+pub(super) const fn kinds_of<R, C: Column>(_: fn(&R) -> &C) -> &'static [ColumnKind] {
+    C::KINDS
+}
 
 impl ColumnError {
     pub(super) fn new(error: impl Display) -> Self {
@@ -178,12 +219,12 @@ impl<'a> Cell<'a> {
 
 /// A missing field is null in all its columns. A field that exists is not null in its first column.
 impl<T: Column> Column for Option<T> {
-    const WIDTH: usize = T::WIDTH;
+    const KINDS: &'static [ColumnKind] = T::KINDS;
 
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         match self {
             Some(value) => value.write(cells),
-            None => cells.extend((0..T::WIDTH).map(|_| Cell::Null)),
+            None => cells.extend(T::KINDS.iter().map(|_| Cell::Null)),
         }
     }
 
@@ -191,7 +232,7 @@ impl<T: Column> Column for Option<T> {
         if !cells.is_null() {
             return T::read(cells).map(Some);
         }
-        for _ in 0..T::WIDTH {
+        for _ in T::KINDS {
             cells.next()?;
         }
         Ok(None)

@@ -6,7 +6,7 @@ use gepa_archive::{Candidate, CandidateIndex, ContentId, Origin};
 use gepa_evaluation::{ExampleId, MicroUsd, Phase, PromptTemplate, Stage, Usage};
 use indexmap::IndexMap;
 
-use super::column::{Cell, CellReader, Column, ColumnError, usage_cells};
+use super::column::{Cell, CellReader, Column, ColumnError, ColumnKind, usage_cells};
 use super::rows::{CandidateStatus, RunSummary};
 use crate::counters::Counters;
 use crate::event::{
@@ -17,6 +17,8 @@ use crate::ids::{RunId, Seq, Timestamp, TrialKey};
 macro_rules! integers {
     ($($type:ty: $get:expr, $make:expr;)*) => { $(
         impl Column for $type {
+            const KINDS: &'static [ColumnKind] = &[ColumnKind::Integer];
+
             fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
                 cells.push(Cell::count(u64::from(($get)(self))));
             }
@@ -41,6 +43,8 @@ integers! {
 macro_rules! words {
     ($($type:ty: $name:expr;)*) => { $(
         impl Column for $type {
+            const KINDS: &'static [ColumnKind] = &[ColumnKind::Text];
+
             fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
                 cells.push(($name)(*self));
             }
@@ -64,6 +68,8 @@ words! {
 macro_rules! json {
     ($($type:ty),* $(,)?) => { $(
         impl Column for $type {
+            const KINDS: &'static [ColumnKind] = &[ColumnKind::Text];
+
             fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
                 cells.push(Cell::json(self));
             }
@@ -81,6 +87,8 @@ json! {
 }
 
 impl Column for f64 {
+    const KINDS: &'static [ColumnKind] = &[ColumnKind::Real];
+
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::Real(*self));
     }
@@ -95,6 +103,8 @@ impl Column for f64 {
 }
 
 impl Column for bool {
+    const KINDS: &'static [ColumnKind] = &[ColumnKind::Integer];
+
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::Integer((*self).into()));
     }
@@ -105,6 +115,8 @@ impl Column for bool {
 }
 
 impl Column for String {
+    const KINDS: &'static [ColumnKind] = &[ColumnKind::Text];
+
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::text(self));
     }
@@ -115,6 +127,8 @@ impl Column for String {
 }
 
 impl Column for Timestamp {
+    const KINDS: &'static [ColumnKind] = &[ColumnKind::Integer];
+
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::Integer(self.0));
     }
@@ -125,6 +139,8 @@ impl Column for Timestamp {
 }
 
 impl Column for RunId {
+    const KINDS: &'static [ColumnKind] = &[ColumnKind::Text];
+
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::text(self.as_str()));
     }
@@ -135,6 +151,8 @@ impl Column for RunId {
 }
 
 impl Column for ContentId {
+    const KINDS: &'static [ColumnKind] = &[ColumnKind::Text];
+
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::Text(Cow::Owned(self.to_string())));
     }
@@ -146,6 +164,8 @@ impl Column for ContentId {
 
 /// An integer or a name. An integer too large for a database is stored as a negative one.
 impl Column for ExampleId {
+    const KINDS: &'static [ColumnKind] = &[ColumnKind::IntegerOrText];
+
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(match self {
             Self::Seed(seed) => Cell::Integer(*seed as i64),
@@ -164,6 +184,8 @@ impl Column for ExampleId {
 
 /// The tag's name in exports, which differs from the one in the journal.
 impl Column for SnapshotTag {
+    const KINDS: &'static [ColumnKind] = &[ColumnKind::Text];
+
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::text(self.as_str()));
     }
@@ -178,7 +200,7 @@ impl Column for SnapshotTag {
 
 /// Iteration and index.
 impl Column for TrialKey {
-    const WIDTH: usize = 2;
+    const KINDS: &'static [ColumnKind] = &[ColumnKind::Integer; 2];
 
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         self.iteration.write(cells);
@@ -195,7 +217,7 @@ impl Column for TrialKey {
 
 /// Kind and message.
 impl Column for ReflectionFailure {
-    const WIDTH: usize = 2;
+    const KINDS: &'static [ColumnKind] = &[ColumnKind::Text; 2];
 
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         self.kind.write(cells);
@@ -212,7 +234,7 @@ impl Column for ReflectionFailure {
 
 /// Calls, prompt, completion, cached and unknown tokens, micro-dollars, unpriced calls.
 impl Column for Usage {
-    const WIDTH: usize = 7;
+    const KINDS: &'static [ColumnKind] = &[ColumnKind::Integer; 7];
 
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.extend(usage_cells(*self));

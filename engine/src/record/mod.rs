@@ -11,10 +11,11 @@ mod project;
 mod rows;
 mod scores_seen;
 mod statistics;
+mod stored_columns;
 mod tables;
 mod tokens;
 
-pub use column::{Cell, CellReader, Column, ColumnError, Stored, usage_cells};
+pub use column::{Cell, CellReader, Column, ColumnError, ColumnKind, Stored, usage_cells};
 pub use endings::Endings;
 pub use project::{Change, Misfit, Projector};
 pub use rows::{
@@ -24,5 +25,6 @@ pub use rows::{
 };
 pub use scores_seen::ScoresSeen;
 pub use statistics::statistics;
+pub use stored_columns::{StoredColumn, lacking_columns, stored_columns};
 pub use tables::{CandidateTable, Tables, TrialTable};
 pub use tokens::token_estimate;

@@ -213,19 +213,13 @@ impl SteppedRun {
         let Some(open) = self.open.take(trial, position) else {
             return false;
         };
+        let (stage, candidate, outcome) = (open.stage, open.candidate, outcome.checked());
         self.take_in(Fact::RolloutSettled(Box::new(RolloutSettled {
-            trial,
-            stage: open.stage,
-            candidate: open.candidate,
-            position,
-            example: open.example,
-            attempts: 1,
             again: open.again,
             started_at: open.since,
             finished_at: Timestamp::now(),
             usage,
-            judge_usage: Usage::default(),
-            outcome: Arc::new(outcome.checked()),
+            ..RolloutSettled::new(trial, stage, candidate, position, open.example, outcome)
         })));
         true
     }

@@ -1,7 +1,6 @@
 //! A journal of rollouts, as a run with small trials writes it.
 
 use std::error::Error;
-use std::sync::Arc;
 
 use gepa_archive::Candidate;
 use gepa_engine::record::{RunRow, RunSummary};
@@ -78,13 +77,6 @@ fn trial(key: TrialKey, candidate: &Candidate) -> Vec<EventBody> {
     for position in 0..TRIAL {
         bodies.push(EventBody::Fact(Fact::RolloutSettled(Box::new(
             RolloutSettled {
-                trial: key,
-                stage: Stage::MinibatchChild,
-                candidate: candidate.content_id(),
-                position: position as u32,
-                example: ExampleId::Seed(position),
-                attempts: 1,
-                again: false,
                 started_at: Timestamp(1_700_000_000_000_000),
                 finished_at: Timestamp(1_700_000_002_000_000),
                 usage: Usage {
@@ -94,13 +86,19 @@ fn trial(key: TrialKey, candidate: &Candidate) -> Vec<EventBody> {
                     cost: MicroUsd(77),
                     ..Usage::default()
                 },
-                judge_usage: Usage::default(),
-                outcome: Arc::new(Outcome::Scored(Scored {
-                    score: 0.731,
-                    feedback: Some("expected `card_arrival`, got `lost_card`".to_owned()),
-                    output: Some("lost_card".to_owned()),
-                    ..Scored::default()
-                })),
+                ..RolloutSettled::new(
+                    key,
+                    Stage::MinibatchChild,
+                    candidate.content_id(),
+                    position as u32,
+                    ExampleId::Seed(position),
+                    Outcome::Scored(Scored {
+                        score: 0.731,
+                        feedback: Some("expected `card_arrival`, got `lost_card`".to_owned()),
+                        output: Some("lost_card".to_owned()),
+                        ..Scored::default()
+                    }),
+                )
             },
         ))));
     }

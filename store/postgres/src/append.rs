@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gepa_engine::record::{Cell, Misfit, Projector, RunRow, Stored, Tables};
+use gepa_engine::record::{Cell, Misfit, Projector, RunRow, Tables};
 use gepa_engine::{ClaimToken, Event, RunId, Seq, StoreError};
 use gepa_store::{check_numbering, misfit};
 use parking_lot::Mutex;
@@ -124,7 +124,7 @@ impl Attempt<'_> {
                 .sql("SELECT max(seq) FROM {s}.events WHERE run_id = $1"),
             vec![of(run)],
         );
-        let columns = RunRow::COLUMNS.join(", ");
+        let columns = self.database.columns::<RunRow>();
         let sql = format!("SELECT format, {columns} FROM {{s}}.runs WHERE run_id = $1");
         pipeline.push(self.database.sql(&sql), vec![of(run)]);
         let found = pipeline.flush().await?;
@@ -137,7 +137,7 @@ impl Attempt<'_> {
         if claim.is_empty() {
             return Err(Failure::Refused("the claim is lost".to_owned()));
         }
-        let row = run_row(self.database, &format!("run `{run}`"), row)?;
+        let row = run_row(&format!("run `{run}`"), row)?;
         let last: Option<i64> = last.first().and_then(|row| row.try_get(0).ok().flatten());
         let last = Seq(last.unwrap_or_default().unsigned_abs());
         if self.in_doubt && self.is_written(pipeline, last).await? {

@@ -14,7 +14,7 @@ use crate::database::{Database, decoded};
 use crate::failure::Failure;
 use crate::inserts::Inserts;
 use crate::pipeline::Pipeline;
-use crate::value::{Kind, Parameter};
+use crate::value::Parameter;
 
 /// The changes of one batch, within its transaction.
 pub(crate) struct Changes<'d> {
@@ -38,7 +38,7 @@ struct Executed {
 impl<'d> Changes<'d> {
     pub(crate) fn new(database: &'d Database, run: &'d RunId, pipeline: Pipeline<'d>) -> Self {
         Self {
-            inserts: Inserts::new(database),
+            inserts: Inserts::new(),
             database,
             run,
             pipeline,
@@ -238,8 +238,7 @@ impl<'d> Changes<'d> {
         );
         let values = self.with_run(place);
         let found = self.read(sql, values).await?;
-        let kinds: Vec<Option<Kind>> = self.database.kinds.of_row::<RolloutRow>();
-        let mut found: Vec<RolloutRow> = decoded(&kinds, "a rollout", &found)?;
+        let mut found: Vec<RolloutRow> = decoded("a rollout", &found)?;
         let Some(earlier) = found.pop() else {
             return Err(Failure::Refused(
                 "the rollout has no failure to replace".to_owned(),
@@ -295,7 +294,7 @@ impl<'d> Changes<'d> {
 
     /// One statement for all trials of the batch.
     fn add_to_trials(&mut self) {
-        const WIDTH: usize = 2 + 1 + Usage::WIDTH;
+        const WIDTH: usize = 2 + 1 + Usage::KINDS.len();
         if self.executed.is_empty() {
             return;
         }

@@ -7,14 +7,14 @@ use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
 };
 use gepa_engine::StoreError;
-use gepa_engine::record::Stored;
+use gepa_engine::record::{ColumnKind, Stored, StoredColumn};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::address::{Address, Causes, Tls};
 use crate::failure::Failure;
 use crate::tls::Encryption;
-use crate::value::{Columns, Kind, Kinds, Parameter};
+use crate::value::{Columns, Parameter, sql_type};
 
 /// How long a task waits for a free connection, and for a new one.
 const WAIT: Duration = Duration::from_secs(30);
@@ -24,8 +24,8 @@ const WAIT: Duration = Duration::from_secs(30);
 pub(crate) struct Database {
     pub(crate) address: Address,
     pool: Pool,
-    /// The types of all columns, once the schema is known.
-    pub(crate) kinds: Kinds,
+    /// The columns that the tables lacked when the schema was opened for reading only.
+    pub(crate) lacking: Vec<StoredColumn>,
 }
 
 impl Database {
@@ -51,7 +51,7 @@ impl Database {
         Ok(Self {
             address,
             pool,
-            kinds: Kinds::default(),
+            lacking: Vec::new(),
         })
     }
 
@@ -119,11 +119,26 @@ impl Database {
             .await
     }
 
+    /// The columns of a row type for a SELECT, with null for a column that the table lacks.
+    pub(crate) fn columns<R: Stored>(&self) -> String {
+        let is_lacking = |name: &str| {
+            let mut lacking = self.lacking.iter();
+            lacking.any(|column| (column.table, column.name) == (R::TABLE, name))
+        };
+        let columns = R::COLUMNS.iter().zip(R::kinds()).map(|(name, kind)| {
+            if is_lacking(name) {
+                return format!("NULL::{} AS {name}", sql_type(kind));
+            }
+            (*name).to_owned()
+        });
+        columns.collect::<Vec<_>>().join(", ")
+    }
+
     /// The SELECT of a row type, without a WHERE.
     pub(crate) fn select<R: Stored>(&self) -> String {
         format!(
             "SELECT {} FROM {}.{}",
-            R::COLUMNS.join(", "),
+            self.columns::<R>(),
             self.address.schema,
             R::TABLE
         )
@@ -137,7 +152,7 @@ impl Database {
         parameters: &[Parameter],
     ) -> Result<Vec<R>, StoreError> {
         let found = self.rows(sql, parameters).await?;
-        decoded(&self.kinds.of_row::<R>(), what, &found)
+        decoded(what, &found)
     }
 }
 
@@ -153,11 +168,11 @@ pub(crate) fn as_value(parameter: &Parameter) -> &(dyn ToSql + Sync) {
 
 /// Rows of one table from what a statement found.
 pub(crate) fn decoded<R: Stored>(
-    kinds: &[Option<Kind>],
     what: impl fmt::Display,
     found: &[Row],
 ) -> Result<Vec<R>, StoreError> {
-    let rows = found.iter().map(|row| Columns::new(row, kinds).row());
+    let kinds: Vec<ColumnKind> = R::kinds().collect();
+    let rows = found.iter().map(|row| Columns::new(row, &kinds).row());
     rows.collect::<Result<_, String>>()
         .map_err(|detail| damaged(what, detail))
 }

@@ -1,13 +1,14 @@
 //! New rows of a batch: one statement per table, whose parameters are the columns.
 
 use gepa_engine::record::{
-    CandidateRow, Cell, ColumnError, ReflectionRow, RolloutRow, SnapshotRow, Stored, TrialRow,
+    CandidateRow, Cell, ColumnError, ColumnKind, ReflectionRow, RolloutRow, SnapshotRow, Stored,
+    TrialRow,
 };
 use gepa_engine::{Event, RunId};
 
 use crate::database::Database;
 use crate::pipeline::Pipeline;
-use crate::value::{Kind, Parameter};
+use crate::value::{Parameter, sql_type};
 
 /// The rows that wait for their table.
 pub(crate) struct Inserts {
@@ -26,21 +27,21 @@ pub(crate) struct Inserts {
 struct TableRows {
     table: &'static str,
     names: Vec<&'static str>,
-    kinds: Vec<Kind>,
+    kinds: Vec<ColumnKind>,
     columns: Vec<Parameter>,
     rows: usize,
     suffix: &'static str,
 }
 
 impl TableRows {
-    fn new(database: &Database, table: &'static str, names: &[&'static str]) -> Self {
-        let kinds: Vec<Kind> = names
-            .iter()
-            .map(|name| database.kinds.of(table, name).unwrap_or(Kind::Text))
-            .collect();
+    fn new(
+        table: &'static str,
+        columns: impl IntoIterator<Item = (&'static str, ColumnKind)>,
+    ) -> Self {
+        let (names, kinds): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
         Self {
             table,
-            names: names.to_vec(),
+            names,
             columns: kinds.iter().map(|kind| Parameter::list_of(*kind)).collect(),
             kinds,
             rows: 0,
@@ -48,8 +49,16 @@ impl TableRows {
         }
     }
 
-    fn of<R: Stored>(database: &Database) -> Self {
-        Self::new(database, R::TABLE, R::COLUMNS)
+    fn of<R: Stored>() -> Self {
+        Self::new(R::TABLE, R::COLUMNS.iter().copied().zip(R::kinds()))
+    }
+
+    fn of_candidates() -> Self {
+        let columns = CandidateRow::COLUMNS.iter().copied();
+        let mut columns: Vec<_> = columns.zip(CandidateRow::kinds()).collect();
+        // The texts have their own table.
+        columns.pop();
+        Self::new(CandidateRow::TABLE, columns)
     }
 
     fn push<'a>(&mut self, cells: impl IntoIterator<Item = Cell<'a>>) -> Result<(), ColumnError> {
@@ -71,14 +80,8 @@ impl TableRows {
         if self.rows == 0 {
             return;
         }
-        let types = self.kinds.iter().enumerate().map(|(place, kind)| {
-            let name = match kind {
-                Kind::Integer => "bigint",
-                Kind::Real => "double precision",
-                Kind::Text | Kind::IntegerOrName => "text",
-            };
-            format!("${}::{name}[]", place + 1)
-        });
+        let kinds = self.kinds.iter().enumerate();
+        let types = kinds.map(|(place, kind)| format!("${}::{}[]", place + 1, sql_type(*kind)));
         let (names, schema) = (self.names.join(", "), &database.address.schema);
         let sql = format!(
             "INSERT INTO {schema}.{table} ({names}) SELECT {names} FROM unnest({lists}) \
@@ -98,20 +101,29 @@ impl TableRows {
 }
 
 impl Inserts {
-    pub(crate) fn new(database: &Database) -> Self {
-        let without_texts = &CandidateRow::COLUMNS[..CandidateRow::COLUMNS.len() - 1];
-        let mut texts = TableRows::new(database, "texts", &["candidate_id", "components"]);
+    pub(crate) fn new() -> Self {
+        let (integer, text) = (ColumnKind::Integer, ColumnKind::Text);
+        let mut texts = TableRows::new("texts", [("candidate_id", text), ("components", text)]);
         texts.suffix = "ON CONFLICT (candidate_id) DO UPDATE SET components = excluded.components \
                         WHERE texts.components <> excluded.components";
         Self {
-            events: TableRows::new(database, "events", &["run_id", "seq", "at", "kind", "body"]),
+            events: TableRows::new(
+                "events",
+                [
+                    ("run_id", text),
+                    ("seq", integer),
+                    ("at", integer),
+                    ("kind", text),
+                    ("body", text),
+                ],
+            ),
             texts,
             known_texts: std::collections::BTreeSet::new(),
-            candidates: TableRows::new(database, CandidateRow::TABLE, without_texts),
-            trials: TableRows::of::<TrialRow>(database),
-            rollouts: TableRows::of::<RolloutRow>(database),
-            reflections: TableRows::of::<ReflectionRow>(database),
-            snapshots: TableRows::of::<SnapshotRow>(database),
+            candidates: TableRows::of_candidates(),
+            trials: TableRows::of::<TrialRow>(),
+            rollouts: TableRows::of::<RolloutRow>(),
+            reflections: TableRows::of::<ReflectionRow>(),
+            snapshots: TableRows::of::<SnapshotRow>(),
         }
     }
 

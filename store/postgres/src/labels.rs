@@ -58,7 +58,7 @@ async fn try_set(
     let (Some(labels), Some(row)) = (labels.first(), row.first()) else {
         return Err(StoreError::UnknownRun(run.to_string()).into());
     };
-    let mut row = run_row(database, &format!("run `{run}`"), row)?;
+    let mut row = run_row(&format!("run `{run}`"), row)?;
     let mut labels = decoded(run.as_str(), labels)?;
     let before = row.name.clone();
     change

@@ -1,17 +1,17 @@
 //! Queries.
 
-use gepa_engine::record::{RunRow, Stored};
+use gepa_engine::record::{ColumnKind, RunRow, Stored};
 use gepa_engine::{Event, EventBody, JOURNAL_FORMAT, RunId, Seq, StoreError};
 use tokio_postgres::Row;
 
 use crate::database::{Database, damaged};
-use crate::value::{Columns, Kind, Parameter, escaped};
+use crate::value::{Columns, Parameter, escaped};
 
-const JOURNAL: [Option<Kind>; 3] = [Some(Kind::Integer), Some(Kind::Integer), Some(Kind::Text)];
+const JOURNAL: [ColumnKind; 3] = [ColumnKind::Integer, ColumnKind::Integer, ColumnKind::Text];
 
 /// The SELECT of the run $1, or of all runs, each with its format in front.
 pub(crate) fn runs_sql(database: &Database, condition: &str) -> String {
-    let columns = RunRow::COLUMNS.join(", ");
+    let columns = database.columns::<RunRow>();
     database.sql(&format!(
         "SELECT format, {columns} FROM {{s}}.runs {condition} ORDER BY id"
     ))
@@ -20,10 +20,7 @@ pub(crate) fn runs_sql(database: &Database, condition: &str) -> String {
 /// All runs.
 pub(crate) async fn runs(database: &Database) -> Result<Vec<RunRow>, StoreError> {
     let found = database.rows(&runs_sql(database, ""), &[]).await?;
-    found
-        .iter()
-        .map(|row| run_row(database, "the runs", row))
-        .collect()
+    found.iter().map(|row| run_row("the runs", row)).collect()
 }
 
 /// The newest runs before one of them.
@@ -32,7 +29,7 @@ pub(crate) async fn runs_before(
     before: Option<&RunId>,
     limit: usize,
 ) -> Result<Vec<RunRow>, StoreError> {
-    let columns = RunRow::COLUMNS.join(", ");
+    let columns = database.columns::<RunRow>();
     let condition = if before.is_some() {
         "WHERE id < (SELECT id FROM {s}.runs WHERE run_id = $2)"
     } else {
@@ -44,10 +41,7 @@ pub(crate) async fn runs_before(
     let mut values = vec![Parameter::Integer(limit as i64)];
     values.extend(before.map(of));
     let found = database.rows(&sql, &values).await?;
-    found
-        .iter()
-        .map(|row| run_row(database, "the runs", row))
-        .collect()
+    found.iter().map(|row| run_row("the runs", row)).collect()
 }
 
 /// The ids that begin or, if none does, end with a text.
@@ -90,13 +84,13 @@ pub(crate) async fn run(database: &Database, run: &RunId) -> Result<RunRow, Stor
     let row = found
         .first()
         .ok_or_else(|| StoreError::UnknownRun(run.to_string()))?;
-    run_row(database, &format!("run `{run}`"), row)
+    run_row(&format!("run `{run}`"), row)
 }
 
 /// The row of a run, from its columns after the format.
-pub(crate) fn run_row(database: &Database, what: &str, row: &Row) -> Result<RunRow, StoreError> {
-    let mut kinds = vec![Some(Kind::Integer)];
-    kinds.extend(database.kinds.of_row::<RunRow>());
+pub(crate) fn run_row(what: &str, row: &Row) -> Result<RunRow, StoreError> {
+    let mut kinds = vec![ColumnKind::Integer];
+    kinds.extend(RunRow::kinds());
     let mut columns = Columns::new(row, &kinds);
     let format = columns.get().map_err(|detail| damaged(what, detail))?;
     check_format(format)?;

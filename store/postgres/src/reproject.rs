@@ -45,7 +45,7 @@ async fn write(database: &Database, run: &RunId, tables: &Tables) -> Result<(), 
         let sql = format!("DELETE FROM {{s}}.{table} WHERE run_id = $1");
         pipeline.push(database.sql(&sql), vec![of(run)]);
     }
-    let mut inserts = Inserts::new(database);
+    let mut inserts = Inserts::new();
     let refused = |error: ColumnError| Failure::Refused(error.0);
     for row in tables.candidates() {
         inserts.candidate(row).map_err(refused)?;

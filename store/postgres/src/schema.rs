@@ -1,10 +1,15 @@
-//! Migrations: the format of a schema, and the steps to the newest format.
+//! Migrations: the format of a schema, and the steps to the newest format. A column that a row type has
+//! gained is no step: it is added to a schema of any format that lacks it, and a program that does not
+//! know the column leaves it null.
 
 use gepa_engine::StoreError;
+use gepa_engine::record::{ColumnKind, StoredColumn, lacking_columns};
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
 
 use crate::database::Database;
 use crate::failure::Failure;
-use crate::value::{Kind, Kinds, Parameter};
+use crate::value::{Parameter, sql_type};
 
 /// The migrations in order; the first makes format 1. A released migration never changes.
 const MIGRATIONS: [&str; 3] = [
@@ -15,6 +20,11 @@ const MIGRATIONS: [&str; 3] = [
 
 /// The newest format that this code knows.
 const SCHEMA_FORMAT: u32 = MIGRATIONS.len() as u32;
+
+/// The tables of the schema $1 and their columns.
+const COLUMNS: &str = "SELECT c.relname::text, a.attname::text FROM pg_attribute a \
+    JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+    WHERE n.nspname = $1 AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped";
 
 /// Held for the length of a transaction by the process that migrates.
 const LOCK: i64 = 0x4745_5041;
@@ -61,13 +71,16 @@ pub(crate) async fn check(database: &Database) -> Result<u32, StoreError> {
     Ok(found)
 }
 
-/// Brings a schema to the newest format and creates it if there is none.
+/// Brings a schema to the newest format, adds the columns that its tables lack, and creates it if
+/// there is none.
 pub(crate) async fn migrate(database: &Database) -> Result<(), StoreError> {
-    if check(database).await? == SCHEMA_FORMAT {
+    if check(database).await? == SCHEMA_FORMAT && lacking(database).await?.is_empty() {
         return Ok(());
     }
     let applied = apply(database).await;
-    applied.map_err(|failure| failure.into_error(&database.address))
+    applied.map_err(|failure| failure.into_error(&database.address))?;
+    // A newer program may have migrated first.
+    check(database).await.map(drop)
 }
 
 /// One transaction, under a lock: of several engines that start at once, one migrates.
@@ -91,11 +104,24 @@ async fn apply(database: &Database) -> Result<(), Failure> {
     let found: i64 = rows
         .first()
         .map_or(0, |row| row.try_get(0).unwrap_or_default());
-    let found = usize::try_from(found).unwrap_or_default();
-    for migration in MIGRATIONS.iter().skip(found) {
+    let applied = usize::try_from(found).unwrap_or_default();
+    for migration in MIGRATIONS.iter().skip(applied) {
         transaction.batch_execute(migration).await.map_err(failed)?;
     }
-    let end = format!("DELETE FROM format; INSERT INTO format VALUES ({SCHEMA_FORMAT})");
+    let columns = transaction
+        .query_typed(COLUMNS, &[(schema, Type::TEXT)])
+        .await
+        .map_err(failed)?;
+    for StoredColumn { table, name, kind } in without(&columns) {
+        let column_type = match kind {
+            ColumnKind::IntegerOrText => "integer_or_name",
+            kind => sql_type(kind),
+        };
+        let add = format!("ALTER TABLE {table} ADD COLUMN {name} {column_type}");
+        transaction.batch_execute(&add).await.map_err(failed)?;
+    }
+    let newest = found.max(SCHEMA_FORMAT.into());
+    let end = format!("DELETE FROM format; INSERT INTO format VALUES ({newest})");
     transaction.batch_execute(&end).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)
 }
@@ -119,28 +145,18 @@ pub(crate) async fn check_existing(database: &Database) -> Result<(), StoreError
     Ok(())
 }
 
-/// The types of all columns.
-pub(crate) async fn kinds(database: &Database) -> Result<Kinds, StoreError> {
-    let rows = database
-        .rows(
-            "SELECT c.relname::text, a.attname::text, t.typname::text FROM pg_attribute a \
-             JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-             JOIN pg_type t ON t.oid = a.atttypid \
-             WHERE n.nspname = $1 AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped",
-            &[Parameter::Text(database.address.schema.clone())],
-        )
-        .await?;
-    let mut kinds = Kinds::default();
-    for row in rows {
-        let text = |column: usize| row.try_get::<_, String>(column).unwrap_or_default();
-        let kind = match text(2).as_str() {
-            "int8" => Kind::Integer,
-            "float8" => Kind::Real,
-            "text" => Kind::Text,
-            "integer_or_name" => Kind::IntegerOrName,
-            _ => continue,
-        };
-        kinds.add(&text(0), &text(1), kind);
-    }
-    Ok(kinds)
+/// The columns that the tables lack.
+pub(crate) async fn lacking(database: &Database) -> Result<Vec<StoredColumn>, StoreError> {
+    let schema = Parameter::Text(database.address.schema.clone());
+    database
+        .rows(COLUMNS, &[schema])
+        .await
+        .map(|rows| without(&rows))
+}
+
+/// The columns that are not among those that [`COLUMNS`] found.
+fn without(rows: &[Row]) -> Vec<StoredColumn> {
+    let text = |row: &Row, column: usize| row.try_get(column).unwrap_or_default();
+    let present = rows.iter().map(|row| (text(row, 0), text(row, 1)));
+    lacking_columns(&present.collect())
 }

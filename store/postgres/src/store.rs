@@ -47,25 +47,25 @@ impl PostgresStore {
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let database = Database::new(Address::parse(url)?)?;
         schema::migrate(&database).await?;
-        Self::of(database, true).await
+        Ok(Self::of(database, true))
     }
 
     /// Opens a schema for reading only. It must exist.
     pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
-        let database = Database::new(Address::parse(url)?)?;
+        let mut database = Database::new(Address::parse(url)?)?;
         schema::check_existing(&database).await?;
-        Self::of(database, false).await
+        database.lacking = schema::lacking(&database).await?;
+        Ok(Self::of(database, false))
     }
 
-    async fn of(mut database: Database, can_write: bool) -> Result<Self, StoreError> {
-        database.kinds = schema::kinds(&database).await?;
-        Ok(Self {
+    fn of(database: Database, can_write: bool) -> Self {
+        Self {
             database,
             projectors: Projectors::default(),
             keeper: Mutex::default(),
             can_write,
             reserved: Mutex::default(),
-        })
+        }
     }
 
     /// Rebuilds all rows of a run from its journal, in one transaction. Claim the run before.
@@ -90,8 +90,7 @@ impl PostgresStore {
             return Ok(Arc::clone(keeper));
         }
         // The connections of a pool belong to the runtime that made them.
-        let mut database = Database::new(self.database.address.clone())?;
-        database.kinds = self.database.kinds.clone();
+        let database = Database::new(self.database.address.clone())?;
         let started = Keeper::start(database)?;
         *keeper = Some(Arc::clone(&started));
         Ok(started)

@@ -1,47 +1,18 @@
 //! Values of rows as parameters of statements, and back.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use bytes::BytesMut;
-use gepa_engine::record::{Cell, CellReader, Column, ColumnError, Stored};
+use gepa_engine::record::{Cell, CellReader, Column, ColumnError, ColumnKind, Stored};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-/// The type of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Integer,
-    Real,
-    Text,
-    /// An integer, or a name as a JSON string.
-    IntegerOrName,
-}
-
-/// The types of all columns, by table and column. They are read from the database, whose migrations
-/// are the only place that states them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Kinds(BTreeMap<(String, String), Kind>);
-
-impl Kinds {
-    pub(crate) fn add(&mut self, table: &str, column: &str, kind: Kind) {
-        self.0.insert((table.to_owned(), column.to_owned()), kind);
-    }
-
-    /// The type of a column; the texts of candidates stand in a table of their own.
-    pub(crate) fn of(&self, table: &str, column: &str) -> Option<Kind> {
-        let key = |table: &str| (table.to_owned(), column.to_owned());
-        let kind = self
-            .0
-            .get(&key(table))
-            .or_else(|| self.0.get(&key("texts")));
-        kind.copied()
-    }
-
-    /// The types of a row's columns.
-    pub(crate) fn of_row<R: Stored>(&self) -> Vec<Option<Kind>> {
-        let kinds = R::COLUMNS.iter();
-        kinds.map(|column| self.of(R::TABLE, column)).collect()
+/// The type with which values of a column are sent.
+pub(crate) fn sql_type(kind: ColumnKind) -> &'static str {
+    match kind {
+        ColumnKind::Integer => "bigint",
+        ColumnKind::Real => "double precision",
+        ColumnKind::Text | ColumnKind::IntegerOrText => "text",
     }
 }
 
@@ -72,16 +43,16 @@ impl Parameter {
     }
 
     /// An empty list of values of a column.
-    pub(crate) fn list_of(kind: Kind) -> Self {
+    pub(crate) fn list_of(kind: ColumnKind) -> Self {
         match kind {
-            Kind::Integer => Self::Integers(Vec::new()),
-            Kind::Real => Self::Reals(Vec::new()),
-            Kind::Text | Kind::IntegerOrName => Self::Texts(Vec::new()),
+            ColumnKind::Integer => Self::Integers(Vec::new()),
+            ColumnKind::Real => Self::Reals(Vec::new()),
+            ColumnKind::Text | ColumnKind::IntegerOrText => Self::Texts(Vec::new()),
         }
     }
 
     /// Appends a cell to a list.
-    pub(crate) fn push(&mut self, kind: Kind, cell: Cell<'_>) -> Result<(), ColumnError> {
+    pub(crate) fn push(&mut self, kind: ColumnKind, cell: Cell<'_>) -> Result<(), ColumnError> {
         match (self, cell) {
             (Self::Integers(list), Cell::Integer(value)) => list.push(Some(value)),
             (Self::Integers(list), Cell::Null) => list.push(None),
@@ -130,13 +101,14 @@ impl ToSql for Parameter {
     to_sql_checked!();
 }
 
-fn text_of(kind: Kind, cell: Cell<'_>) -> Result<String, ColumnError> {
+/// A column of integers and texts holds the texts as JSON strings.
+fn text_of(kind: ColumnKind, cell: Cell<'_>) -> Result<String, ColumnError> {
     match (kind, cell) {
-        (Kind::IntegerOrName, Cell::Integer(number)) => Ok(number.to_string()),
-        (Kind::IntegerOrName, Cell::Text(name)) => {
+        (ColumnKind::IntegerOrText, Cell::Integer(number)) => Ok(number.to_string()),
+        (ColumnKind::IntegerOrText, Cell::Text(name)) => {
             serde_json::to_string(&name).map_err(|error| ColumnError(error.to_string()))
         }
-        (Kind::Text, Cell::Text(text)) => Ok(escaped(text).into_owned()),
+        (ColumnKind::Text, Cell::Text(text)) => Ok(escaped(text).into_owned()),
         (_, cell) => Err(ColumnError(format!("{cell:?} is of another type"))),
     }
 }
@@ -188,13 +160,13 @@ pub(crate) fn unescaped(stored: &str) -> Result<Cow<'_, str>, ColumnError> {
 /// Reads the columns of a row from left to right.
 pub(crate) struct Columns<'r> {
     row: &'r Row,
-    kinds: &'r [Option<Kind>],
+    kinds: &'r [ColumnKind],
     next: usize,
 }
 
 impl<'r> Columns<'r> {
     /// A reader of `row` from the column `first`; `kinds` are the types of the columns from there.
-    pub(crate) fn new(row: &'r Row, kinds: &'r [Option<Kind>]) -> Self {
+    pub(crate) fn new(row: &'r Row, kinds: &'r [ColumnKind]) -> Self {
         Self {
             row,
             kinds,
@@ -229,17 +201,17 @@ impl CellReader for Columns<'_> {
     fn next(&mut self) -> Result<Cell<'_>, ColumnError> {
         let column = self.next;
         self.next += 1;
-        let Some(kind) = self.kinds.get(column).copied().flatten() else {
+        let Some(kind) = self.kinds.get(column).copied() else {
             return Err(ColumnError("there is no such column".to_owned()));
         };
         Ok(match kind {
-            Kind::Integer => self.value(column)?.map_or(Cell::Null, Cell::Integer),
-            Kind::Real => self.value(column)?.map_or(Cell::Null, Cell::Real),
-            Kind::Text => match self.value::<&str>(column)? {
+            ColumnKind::Integer => self.value(column)?.map_or(Cell::Null, Cell::Integer),
+            ColumnKind::Real => self.value(column)?.map_or(Cell::Null, Cell::Real),
+            ColumnKind::Text => match self.value::<&str>(column)? {
                 Some(text) => Cell::Text(unescaped(text)?),
                 None => Cell::Null,
             },
-            Kind::IntegerOrName => match self.value::<&str>(column)? {
+            ColumnKind::IntegerOrText => match self.value::<&str>(column)? {
                 None => Cell::Null,
                 Some(stored) => match stored.parse() {
                     Ok(number) => Cell::Integer(number),
@@ -254,9 +226,9 @@ impl CellReader for Columns<'_> {
     fn is_null(&mut self) -> bool {
         // A value of another type is an error of `next`, not a null.
         let column = self.next;
-        match self.kinds.get(column).copied().flatten() {
-            Some(Kind::Integer) => matches!(self.value::<i64>(column), Ok(None)),
-            Some(Kind::Real) => matches!(self.value::<f64>(column), Ok(None)),
+        match self.kinds.get(column).copied() {
+            Some(ColumnKind::Integer) => matches!(self.value::<i64>(column), Ok(None)),
+            Some(ColumnKind::Real) => matches!(self.value::<f64>(column), Ok(None)),
             Some(_) => matches!(self.value::<&str>(column), Ok(None)),
             None => false,
         }

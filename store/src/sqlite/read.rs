@@ -9,6 +9,7 @@ use gepa_engine::{Event, JOURNAL_FORMAT, RunId, Seq, StoreError};
 use rusqlite::{Connection, Params, params, params_from_iter};
 
 use super::place::Place;
+use super::schema;
 use super::value::{Columns, Parameter, RowError, RunNumber, int, select_sql};
 
 static RUN: LazyLock<String> =
@@ -334,7 +335,13 @@ fn read_rows<T>(
     values: impl Params,
     row: impl Fn(&mut Columns<'_, '_>) -> Result<T, RowError>,
 ) -> Result<Vec<T>, RowError> {
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = match connection.prepare_cached(sql) {
+        Ok(statement) => statement,
+        Err(error) => match schema::with_nulls(connection, sql)? {
+            Some(sql) => connection.prepare_cached(&sql)?,
+            None => return Err(error.into()),
+        },
+    };
     let mut found = statement.query(values)?;
     let mut read = Vec::new();
     while let Some(next) = found.next()? {

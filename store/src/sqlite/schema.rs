@@ -1,6 +1,11 @@
-//! Migrations: the format of a database, and the steps to the newest format.
+//! Migrations: the format of a database, and the steps to the newest format. A column that a row type
+//! has gained is no step: it is added to a database of any format that lacks it, and a program that
+//! does not know the column leaves it null.
+
+use std::collections::BTreeSet;
 
 use gepa_engine::StoreError;
+use gepa_engine::record::{ColumnKind, StoredColumn, lacking_columns};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::place::Place;
@@ -46,12 +51,40 @@ pub(super) fn check(connection: &Connection, place: &Place) -> Result<u32, Store
     Ok(marks.format)
 }
 
-/// Migrates a database to the newest format.
+/// Migrates a database to the newest format, and adds the columns that its tables lack.
 pub(super) fn migrate(connection: &mut Connection, place: &Place) -> Result<(), StoreError> {
-    if check(connection, place)? == SCHEMA_FORMAT {
+    let explain = |error| place.explain(&error);
+    let is_newest = check(connection, place)? == SCHEMA_FORMAT;
+    if is_newest && lacking(connection).map_err(explain)?.is_empty() {
         return Ok(());
     }
-    apply(connection).map_err(|error| place.explain(&error))
+    apply(connection).map_err(explain)?;
+    // A newer program may have migrated first.
+    check(connection, place).map(drop)
+}
+
+/// The SELECT of a row type with null for the columns that the table lacks: nothing has opened the
+/// database for writing since they were added. `None` if the table has them all.
+pub(super) fn with_nulls(connection: &Connection, sql: &str) -> rusqlite::Result<Option<String>> {
+    let Some((names, rest)) = sql
+        .strip_prefix("SELECT ")
+        .and_then(|list| list.split_once(" FROM "))
+    else {
+        return Ok(None);
+    };
+    let mut lacking = lacking(connection)?;
+    lacking.retain(|column| rest.split_whitespace().next() == Some(column.table));
+    if lacking.is_empty() {
+        return Ok(None);
+    }
+    let names = names.split(", ").map(|name| {
+        if lacking.iter().any(|column| column.name == name) {
+            return format!("NULL AS {name}");
+        }
+        name.to_owned()
+    });
+    let names = names.collect::<Vec<_>>().join(", ");
+    Ok(Some(format!("SELECT {names} FROM {rest}")))
 }
 
 fn apply(connection: &mut Connection) -> rusqlite::Result<()> {
@@ -61,9 +94,28 @@ fn apply(connection: &mut Connection) -> rusqlite::Result<()> {
     for migration in MIGRATIONS.iter().skip(found as usize) {
         transaction.execute_batch(migration)?;
     }
+    for StoredColumn { table, name, kind } in lacking(&transaction)? {
+        let sql_type = match kind {
+            ColumnKind::Integer => "INTEGER",
+            ColumnKind::Real => "REAL",
+            ColumnKind::Text => "TEXT",
+            ColumnKind::IntegerOrText => "ANY",
+        };
+        transaction.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {name} {sql_type}"))?;
+    }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", SCHEMA_FORMAT)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_FORMAT.max(found))?;
     transaction.commit()
+}
+
+fn lacking(connection: &Connection) -> rusqlite::Result<Vec<StoredColumn>> {
+    let mut columns = connection.prepare_cached(
+        "SELECT t.name, c.name FROM sqlite_schema AS t JOIN pragma_table_xinfo(t.name) AS c \
+         WHERE t.type = 'table'",
+    )?;
+    let present = columns.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let present: BTreeSet<(String, String)> = present.collect::<Result<_, _>>()?;
+    Ok(lacking_columns(&present))
 }
 
 /// Both are read in one transaction, because another process may be migrating.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod claims;
+mod columns;
 mod conformance;
 mod copy;
 mod doctor;

@@ -56,18 +56,12 @@ prop_compose! {
         outcome in outcome(),
     ) -> RolloutSettled {
         RolloutSettled {
-            trial: KEY,
-            stage: Stage::Pareto,
-            candidate: text("a").content_id(),
-            position: 0,
-            example,
             attempts,
-            again: false,
             started_at: Timestamp(started_at),
             finished_at: Timestamp(finished_at),
             usage,
             judge_usage,
-            outcome: Arc::new(outcome),
+            ..RolloutSettled::new(KEY, Stage::Pareto, text("a").content_id(), 0, example, outcome)
         }
     }
 }

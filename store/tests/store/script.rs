@@ -370,14 +370,9 @@ pub(crate) fn rollout(
     outcome: Outcome,
 ) -> EventBody {
     let salt = trial.iteration * 100 + u64::from(trial.index * 10 + position);
+    let example = examples()[position as usize % 3].clone();
     EventBody::Fact(Fact::RolloutSettled(Box::new(RolloutSettled {
-        trial,
-        stage,
-        candidate: candidate.content_id(),
-        position,
-        example: examples()[position as usize % 3].clone(),
         attempts: 1 + position,
-        again: false,
         started_at: Timestamp(1_700_000_000_000_000 + salt as i64),
         finished_at: Timestamp(1_700_000_000_900_000 + salt as i64),
         usage: usage(90 + salt),
@@ -386,7 +381,14 @@ pub(crate) fn rollout(
         } else {
             Usage::default()
         },
-        outcome: Arc::new(outcome),
+        ..RolloutSettled::new(
+            trial,
+            stage,
+            candidate.content_id(),
+            position,
+            example,
+            outcome,
+        )
     })))
 }
 

@@ -124,22 +124,20 @@ impl World {
                     }
                 };
                 Fact::RolloutSettled(Box::new(RolloutSettled {
-                    trial: work.trial,
-                    stage: work.stage,
-                    candidate: work.candidate.content_id(),
-                    position: work.position as u32,
-                    example: work.example.clone(),
-                    attempts: 1,
                     again: work.again,
-                    started_at: Timestamp(0),
-                    finished_at: Timestamp(0),
                     usage: Usage {
                         calls: 1,
                         prompt_tokens: 7,
                         ..Usage::default()
                     },
-                    judge_usage: Usage::default(),
-                    outcome: Arc::new(outcome),
+                    ..RolloutSettled::new(
+                        work.trial,
+                        work.stage,
+                        work.candidate.content_id(),
+                        work.position as u32,
+                        work.example.clone(),
+                        outcome,
+                    )
                 }))
             }
             Work::Reflection(work) => {

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::super::column::{Cell, CellReader, Column, ColumnError, columns};
+use super::super::column::{Cell, CellReader, Column, ColumnError, ColumnKind, columns};
 use super::super::export::ExportColumn;
 use super::run::RunRow;
 use crate::event::CloseReason;
@@ -132,7 +132,12 @@ columns! {
 }
 
 impl Column for GateRow {
-    const WIDTH: usize = 4;
+    const KINDS: &'static [ColumnKind] = &[
+        ColumnKind::Integer,
+        ColumnKind::Integer,
+        ColumnKind::Real,
+        ColumnKind::Real,
+    ];
 
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         self.passed.write(cells);

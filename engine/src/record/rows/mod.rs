@@ -1,6 +1,5 @@
 //! The rows: the content of each table, how a row follows from an event, and its columns in a
-//! database and in exports. To add a column, change the file of the row and add a migration of the
-//! store.
+//! database and in exports. To add a column, change the file of the row.
 
 mod act;
 mod candidate;

@@ -5,7 +5,9 @@ use gepa_evaluation::{ExampleId, FailureKind, MicroUsd, Outcome, Phase, Stage, U
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::super::column::{Cell, CellReader, Column, ColumnError, columns, usage_cells};
+use super::super::column::{
+    Cell, CellReader, Column, ColumnError, ColumnKind, columns, usage_cells,
+};
 use super::super::export::ExportColumn;
 use crate::event::RolloutSettled;
 use crate::ids::{RunId, Seq, Timestamp, TrialKey};
@@ -70,7 +72,7 @@ columns! {
         stage: ["stage"];
         example: ["seed"];
         attempts: ["attempts"];
-        failure: ["outcome"] write outcome_cell, read |word: OutcomeWord| word.0;
+        failure: ["outcome"] of OutcomeWord write outcome_cell, read |word: OutcomeWord| word.0;
         score: ["score"];
         error: ["error"];
         started_at: ["started_at"];
@@ -83,7 +85,7 @@ columns! {
         usage: [
             "calls", "prompt_tokens", "completion_tokens",
             "cached_tokens", "unknown_tokens", "cost_micro_usd", "unpriced_calls"
-        ] write whole_usage_cells, read |whole| without(whole, judge_usage);
+        ] of Usage write whole_usage_cells, read |whole| without(whole, judge_usage);
     }
 }
 
@@ -196,6 +198,8 @@ pub const ROLLOUT_EXPORT: &[ExportColumn<(), RolloutRow>] = &[
 struct OutcomeWord(Option<FailureKind>);
 
 impl Column for OutcomeWord {
+    const KINDS: &'static [ColumnKind] = &[ColumnKind::Text];
+
     fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::text(self.0.map_or("scored", FailureKind::as_str)));
     }
