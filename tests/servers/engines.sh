@@ -10,6 +10,7 @@ python3 troubles.py "$gepa"
 python3 engines_die.py "$gepa" "$@"
 if [ -n "${GEPA_NATS_SERVER:-}" ]; then
     python3 engines_die.py "$gepa" --jobs 12 --workers 6 --kill-queue
+    python3 divider_dies.py "$gepa"
 else
-    echo "SKIPPED: no NATS server, so no engines hand rollouts to workers"
+    echo "SKIPPED: no NATS server, so no engines hand rollouts to workers, and none share limits"
 fi
