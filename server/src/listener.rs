@@ -1,89 +1,13 @@
-//! Accepts a bounded number of connections and serves each within limits of size and time.
-
-use std::pin::pin;
-use std::sync::Arc;
-use std::time::Duration;
+//! Serves a router on a listener.
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use gepa_tasks::http_listener;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
-
-/// Connections served at once; further connections wait to be accepted.
-const MOST_CONNECTIONS: usize = 1_024;
-/// Time limit for the head of a request, including the idle time before it.
-const HEAD_TIME: Duration = Duration::from_mins(1);
-/// Largest head of a request, in bytes.
-const LARGEST_HEAD: usize = 64 << 10;
-/// Pause after a failed accept. The usual cause is that file descriptors have run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Time that started answers get when the server ends.
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// Serves connections of `listener` until `closing`, and then until the started answers have been
 /// sent.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    mut closing: watch::Receiver<bool>,
-) {
-    let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            () = closed(&mut closing) => break,
-            accepted = async {
-                let slot = Arc::clone(&slots).acquire_owned().await;
-                (slot, listener.accept().await)
-            } => accepted,
-        };
-        match accepted {
-            (slot, Ok((stream, _))) => {
-                let (router, closing) = (router.clone(), closing.clone());
-                connections.spawn(async move {
-                    connection(stream, router, closing).await;
-                    drop(slot);
-                });
-            }
-            (_, Err(error)) => {
-                tracing::warn!("cannot accept a connection: {error}");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-        while connections.try_join_next().is_some() {}
-    }
-    let last = async { while connections.join_next().await.is_some() {} };
-    // Answers that take longer are cut off.
-    let _ = tokio::time::timeout(LAST_ANSWERS, last).await;
-}
-
-async fn connection(stream: TcpStream, router: Router, mut closing: watch::Receiver<bool>) {
-    // Events are small and must not wait for further data.
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let mut served = pin!(served);
-    let result = tokio::select! {
-        result = served.as_mut() => result,
-        () = closed(&mut closing) => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
-    };
-    if let Err(error) = result {
-        tracing::debug!("a connection ended: {error}");
-    }
-}
-
-async fn closed(closing: &mut watch::Receiver<bool>) {
-    // A dropped sender means that the server has been dropped: that counts as closing too.
-    let _ = closing.wait_for(|closing| *closing).await;
+pub(crate) async fn serve(listener: TcpListener, router: Router, closing: watch::Receiver<bool>) {
+    http_listener::serve(listener, TowerToHyperService::new(router), closing).await;
 }

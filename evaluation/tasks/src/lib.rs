@@ -3,6 +3,7 @@
 
 pub mod dataset;
 pub mod decoding;
+pub mod http_listener;
 pub mod interceptor;
 pub mod process;
 pub mod scorer;
