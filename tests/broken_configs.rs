@@ -103,7 +103,7 @@ fn a_base_url_that_is_none_is_refused() {
     check(
         "provider = \"rulebook\"",
         "provider = \"local\"\nbase_url = \"not a url\"",
-        "config.toml:30: `policy` does not work: the base URL from `base_url` of the model cannot be used: it is not a URL such as https://host/v1",
+        "config.toml:30: `policy` does not work: the base URL from `base_url` of the model cannot be used: it must be an address such as http://127.0.0.1:8114 or https://host",
     );
 }
 

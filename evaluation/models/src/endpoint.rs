@@ -6,7 +6,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::api_key::ApiKey;
 use super::dialect::{Dialect, anthropic};
-use super::http_address::is_loopback;
+use super::http_address::{HttpAddress, is_loopback};
 use super::settings::{MaxTokensField, ModelSettings, ProviderSettings};
 use super::signing::AwsKeys;
 use super::{Environment, ModelSetupError};
@@ -132,11 +132,6 @@ const KNOWN_PROVIDERS: [KnownProvider; 9] = [
 /// The name under which a provider's facts are kept: `gemini` for `google`, itself otherwise.
 pub(super) fn canonical_name(provider: &str) -> &str {
     known(provider).map_or(provider, |known| known.name)
-}
-
-/// The providers whose address is built in, under the names they are kept by.
-pub fn known_providers() -> impl Iterator<Item = &'static str> {
-    KNOWN_PROVIDERS.iter().map(|known| known.name)
 }
 
 /// The built-in address of a provider; `None` for one that is not known.
@@ -409,23 +404,10 @@ fn regional_url(environment: &Environment) -> Option<String> {
 
 /// A base URL as the paths below it need it: one version segment, no trailing slash.
 fn normalised(text: &str, origin: &str, dialect: Dialect) -> Result<Url, ModelSetupError> {
-    let refuse = |reason| ModelSetupError::BadBaseUrl {
+    let mut url = HttpAddress::parse_base(text).map_err(|reason| ModelSetupError::BadBaseUrl {
         origin: origin.to_owned(),
         reason,
-    };
-    let mut url =
-        Url::parse(text.trim()).map_err(|_| refuse("it is not a URL such as https://host/v1"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(refuse("it must start with http:// or https://"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(refuse(
-            "it must not contain a user name or password; keys come from the environment",
-        ));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(refuse("it must not contain `?` or `#`"));
-    }
+    })?;
     let host = url.host_str().unwrap_or_default().to_owned();
     let path = url.path().trim_end_matches('/');
     let calls = ["/chat/completions", "/responses", "/messages"];

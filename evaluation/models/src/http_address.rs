@@ -20,6 +20,9 @@ pub enum AddressError {
     /// Contains a user name or password.
     #[error("must not contain a user name or password; keys come from the environment")]
     Credentials,
+    /// Paths are appended to it, but it has a query or a fragment.
+    #[error("must not contain `?` or `#`")]
+    Query,
 }
 
 /// Hosts at which clouds give credentials to any program that runs inside.
@@ -36,6 +39,15 @@ impl HttpAddress {
             return Err(AddressError::Credentials);
         }
         Ok(Self { url })
+    }
+
+    /// Reads an address to which paths are appended.
+    pub fn parse_base(text: &str) -> Result<Url, AddressError> {
+        let url = Self::parse(text)?.url;
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(AddressError::Query);
+        }
+        Ok(url)
     }
 
     /// Scheme, host and port.
@@ -113,6 +125,14 @@ mod tests {
             HttpAddress::parse("http://me:pw@host"),
             Err(AddressError::Credentials)
         );
+    }
+
+    #[test]
+    fn paths_are_appended_to_addresses_without_query_and_fragment() {
+        assert!(HttpAddress::parse_base("https://host/path/").is_ok());
+        for wrong in ["https://host/?key=1", "https://host/path#top"] {
+            assert_eq!(HttpAddress::parse_base(wrong), Err(AddressError::Query));
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub use backoff::RetryTiming;
 pub use chat::ChatModel;
 pub use day_limit::next_try_of_day;
 pub use dialect::Dialect;
-pub use endpoint::{known_providers, public_base_url};
+pub use endpoint::public_base_url;
 pub use environment::{Environment, EnvironmentError};
 pub use forward::{ForwardError, RawReply};
 pub use http_address::{AddressError, HttpAddress, is_loopback};

@@ -1,5 +1,7 @@
 //! Why a model cannot be connected.
 
+use super::http_address::AddressError;
+
 /// A model that cannot be connected; found before anything is sent or spent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -44,12 +46,12 @@ pub enum ModelSetupError {
         variable: String,
     },
     /// The base URL cannot be used: correct it where it was set.
-    #[error("the base URL from {origin} cannot be used: {reason}")]
+    #[error("the base URL from {origin} cannot be used: it {reason}")]
     BadBaseUrl {
         /// Where it was set.
         origin: String,
         /// What is wrong with it; never the URL itself, which may hold a password.
-        reason: &'static str,
+        reason: AddressError,
     },
     /// A limit on the cost of a day cannot hold for a model without a price: add its price.
     #[error(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gepa_models::{ApiKey, Environment, HttpAddress};
+use gepa_models::{ApiKey, Environment, HttpAddress, innermost};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, RequestBuilder};
 use rustls::crypto::{CryptoProvider, ring};
@@ -88,7 +88,7 @@ impl Backend {
             let message = format!(
                 "the backend {} does not answer: {}",
                 self.base,
-                root_cause(&error)
+                innermost(&error)
             );
             CommandError::Unreachable(message)
         };
@@ -128,12 +128,4 @@ fn authorization(key: &ApiKey) -> Result<HeaderValue, CommandError> {
     })?;
     header.set_sensitive(true);
     Ok(header)
-}
-
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

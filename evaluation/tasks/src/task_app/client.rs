@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
-use reqwest::{Client, RequestBuilder, Url};
+use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::error::TaskAppError;
 use super::settings::TaskAppSettings;
-use gepa_models::{ApiKey, Environment};
-use gepa_models::{ClientKind, build_client, innermost, is_loopback};
+use gepa_models::{
+    ApiKey, ClientKind, Environment, HttpAddress, build_client, innermost, is_loopback,
+};
 
 /// Largest answer that is read.
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
@@ -55,7 +56,7 @@ impl AppClient {
         key: Option<ApiKey>,
         environment: &Environment,
     ) -> Result<Self, TaskAppError> {
-        let url = parsed(&settings.url)?;
+        let url = HttpAddress::parse_base(&settings.url).map_err(TaskAppError::BadUrl)?;
         let key_variable = settings.api_key_env.clone();
         let key = key.or_else(|| environment.get(&key_variable).map(ApiKey::new));
         let headers = match &key {
@@ -204,22 +205,4 @@ fn key_headers(key: &ApiKey) -> Option<HeaderMap> {
     headers.insert("x-api-keys", key.plain()?);
     headers.insert(AUTHORIZATION, key.bearer()?);
     Some(headers)
-}
-
-fn parsed(text: &str) -> Result<Url, TaskAppError> {
-    let url = Url::parse(text.trim())
-        .map_err(|_| TaskAppError::BadUrl("`url` is not a URL such as http://127.0.0.1:8114"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        let reason = "`url` must start with http:// or https://";
-        return Err(TaskAppError::BadUrl(reason));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(TaskAppError::BadUrl(
-            "`url` must not contain a user name or password; the key comes from the environment",
-        ));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(TaskAppError::BadUrl("`url` must not contain `?` or `#`"));
-    }
-    Ok(url)
 }

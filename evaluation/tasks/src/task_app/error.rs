@@ -1,12 +1,14 @@
 //! Why a task app cannot be used.
 
+use gepa_models::AddressError;
+
 /// A task app that cannot be used, or not yet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskAppError {
     /// The address cannot be used: correct `evaluator.url`.
-    #[error("the address of the task app cannot be used: {0}")]
-    BadUrl(&'static str),
+    #[error("the address of the task app cannot be used: `url` {0}")]
+    BadUrl(AddressError),
     /// A setting is out of range: change it to what is expected.
     #[error("`{setting}`: {expected}")]
     Setting {
