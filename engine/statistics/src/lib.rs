@@ -27,6 +27,6 @@ mod sequential;
 pub use decomposition::TwoWay;
 pub use interval::{Estimate, Method, gap, interval_of_means, mean_interval};
 pub use paired::Comparison;
-pub use power::{detectable_difference, examples_needed, power_of_comparison};
+pub use power::{detectable_difference, power_of_comparison};
 pub use selection::{Corrected, corrected_mean};
 pub use sequential::{Direction, Sequential};

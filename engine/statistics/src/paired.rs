@@ -6,7 +6,7 @@ use crate::distribution::{at_least, beta_share, student_below};
 use crate::interval::{Estimate, Method, is_bit, mean, standard_error, student, two_sided};
 
 /// The share of cases in which a difference that is called detectable is found.
-pub(crate) const POWER: f64 = 0.8;
+const POWER: f64 = 0.8;
 
 /// What paired scores show about the difference of two candidates.
 ///

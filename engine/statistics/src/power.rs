@@ -2,7 +2,7 @@
 
 use crate::distribution::{at_least, normal_quantile};
 use crate::interval::two_sided;
-use crate::paired::{POWER, bits_show_a_gain};
+use crate::paired::bits_show_a_gain;
 
 /// A plan aims a little higher, because the candidates of a run differ from the seed on another share of
 /// examples than the plan assumes.
@@ -53,17 +53,6 @@ pub fn detectable_difference(examples: usize, discordance: f64, confidence: f64)
         }
     }
     Some(high)
-}
-
-/// The number of examples on which a true difference is shown in 80 of 100 cases, if the two sides
-/// differ on `discordance` of them.
-pub fn examples_needed(difference: f64, discordance: f64, confidence: f64) -> Option<u64> {
-    if difference.abs() < 1e-9 {
-        return None;
-    }
-    let variance = (discordance.max(difference.abs()) - difference.powi(2)).max(0.0);
-    let z = two_sided(confidence) + normal_quantile(POWER);
-    Some(((z / difference).powi(2) * variance).ceil() as u64)
 }
 
 /// For each number of examples that differ, the fewest wins that show a gain.
@@ -134,18 +123,6 @@ mod tests {
                 let power = power_of_comparison(examples, discordance, 0.0, 0.95);
                 assert!(power <= 0.025, "{examples} {discordance}: {power}");
             }
-        }
-    }
-
-    #[test]
-    fn the_examples_needed_and_the_difference_detected_agree() {
-        for difference in [0.05, 0.1, 0.2] {
-            let examples = examples_needed(difference, 0.3, 0.95).unwrap();
-            let found = detectable_difference(examples as usize, 0.3, 0.95).unwrap();
-            assert!(
-                (found / difference - 1.0).abs() < 0.2,
-                "{difference} {examples} {found}"
-            );
         }
     }
 }

@@ -61,11 +61,6 @@ pub fn row_conflicts(dataset: &Dataset, sets: &[&[ExampleId]]) -> RowConflicts {
     conflicts
 }
 
-/// The rows that occur in two sets; see [`RowConflicts::duplicates`].
-pub fn duplicate_contents(dataset: &Dataset, sets: &[&[ExampleId]]) -> Vec<DuplicateContent> {
-    row_conflicts(dataset, sets).duplicates
-}
-
 fn content_key(row: &Row) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     for (name, text) in row.inputs() {

@@ -18,7 +18,7 @@ mod table;
 mod value;
 
 pub use answers::check_answers;
-pub use duplicates::{DuplicateContent, RowConflicts, duplicate_contents, row_conflicts};
+pub use duplicates::{DuplicateContent, RowConflicts, row_conflicts};
 pub use error::DatasetError;
 pub use evaluator::DatasetEvaluator;
 pub use near::{NearDuplicates, near_duplicates};

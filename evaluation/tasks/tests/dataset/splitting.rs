@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use gepa_evaluation::ExampleId;
-use gepa_tasks::dataset::{
-    Dataset, DatasetSettings, SetSettings, SplitSettings, duplicate_contents,
-};
+use gepa_tasks::dataset::{Dataset, DatasetSettings, SetSettings, SplitSettings, row_conflicts};
 use proptest::prelude::*;
 
 /// `rows` rows, every third one with the answer `rare`.
@@ -198,7 +196,7 @@ fn the_same_content_in_two_sets_is_found() {
     let all = Dataset::load(&with_ids, folder.path()).unwrap();
     let train: Vec<ExampleId> = vec!["a".into(), "c".into(), "d".into()];
     let validation: Vec<ExampleId> = vec!["b".into()];
-    let found = duplicate_contents(&all, &[&train, &validation]);
+    let found = row_conflicts(&all, &[&train, &validation]).duplicates;
     assert_eq!(found.len(), 1, "the pair inside one set is no leak");
     assert_eq!(
         (&found[0].first, &found[0].second),

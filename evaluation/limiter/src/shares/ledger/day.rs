@@ -10,11 +10,6 @@ use super::calendar::DayView;
 use super::words::{Amount, Moment, Turn};
 
 impl Ledger {
-    /// What all holders have spent on the newest day, without grants that are open, in millionths of a dollar.
-    pub fn spent_today(&self) -> u64 {
-        self.day.spent
-    }
-
     /// Counts what a closed grant has cost.
     pub(super) fn spend(&mut self, micro_dollars: u64) {
         self.day.spent = self.day.spent.saturating_add(micro_dollars);
