@@ -24,9 +24,10 @@ struct Former {
     expected: Value,
 }
 
-/// The folders of the stores of format 1 and 3.
+/// The folders of the stores of format 1, 3 and 4; the last has runs of the free schedule.
 const FIRST: &str = "v1_eac876d";
 const THIRD: &str = "v3_971114e";
+const FREE: &str = "v4_free";
 
 impl Former {
     fn open(version: &str, name: &str) -> Self {
@@ -38,6 +39,10 @@ impl Former {
         std::fs::create_dir(workspace.path().join("data")).unwrap();
         let configs = root().join("configs");
         std::fs::copy(configs.join(rows), workspace.path().join(rows)).unwrap();
+        let own_rows = fixtures.join("patients.csv");
+        if own_rows.exists() {
+            std::fs::copy(own_rows, workspace.path().join("patients.csv")).unwrap();
+        }
         workspace.set_variable("GEPA_STORE", &format!("sqlite://{store}"));
         let expected = std::fs::read(fixtures.join(format!("{name}.json"))).unwrap();
         Self {
@@ -135,6 +140,25 @@ fn former_stores_give_the_answers_they_gave() {
     for name in ["finished", "killed"] {
         let former = Former::open(THIRD, name);
         former.check(&former.expected);
+    }
+}
+
+#[test]
+fn runs_of_the_free_schedule_are_decided_again_in_the_order_in_which_results_arrived() {
+    for name in ["kept", "dropped"] {
+        let former = Former::open(FREE, name);
+        former.check(&former.expected);
+        let mut ended = former.workspace.export("events");
+        ended.retain(|event| {
+            ["candidate_accepted", "proposal_closed"].contains(&event["kind"].as_str().unwrap())
+        });
+        let ended = ended
+            .iter()
+            .map(|event| event["body"]["iteration"].as_u64().unwrap());
+        assert!(
+            !ended.is_sorted(),
+            "{name}: the run shows nothing of arrival"
+        );
     }
 }
 
