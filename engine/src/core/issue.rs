@@ -217,18 +217,46 @@ impl Core {
         parent: CandidateIndex,
         chunk: u64,
     ) {
-        let batch = self.sample_minibatch(MinibatchQuestion {
+        let batch = self.minibatch(iteration, chunk, parent);
+        let candidate = self.candidate_of(parent);
+        let (components, turn) = self.take_components(iteration, parent, &candidate);
+        let mut proposal = self.proposal(iteration, Origin::Reflection);
+        proposal.siblings = siblings.clone();
+        proposal.turn = turn;
+        proposal.earlier = self.rejected.of(parent);
+        proposal.hint.clone_from(&self.steered.hint);
+        proposal.rewrites = components.iter().cloned().map(Rewrite::new).collect();
+        self.open_with_parent(proposal, parent, batch, self.reflections_per_proposal());
+        self.issue_companions(iteration, &components);
+    }
+
+    /// The examples on which a parent and its child are compared.
+    pub(super) fn minibatch(
+        &mut self,
+        iteration: u64,
+        chunk: u64,
+        parent: CandidateIndex,
+    ) -> Vec<ExampleId> {
+        self.sample_minibatch(MinibatchQuestion {
             iteration,
             generation: self.next_generation,
             chunk,
             parent,
             examples: self.config.sets().train.len(),
             size: self.config.settings().search.minibatch_size as usize,
-        });
+        })
+    }
+
+    /// Opens a proposal with the trial of its parent on the minibatch.
+    pub(super) fn open_with_parent(
+        &mut self,
+        mut proposal: Proposal,
+        parent: CandidateIndex,
+        batch: Vec<ExampleId>,
+        reflections: u64,
+    ) {
         let candidate = self.candidate_of(parent);
-        let (components, turn) = self.take_components(iteration, parent, &candidate);
         let content = candidate.content_id();
-        let mut proposal = self.proposal(iteration, Origin::Reflection);
         let trial = Trial::new(
             proposal.key(PARENT_TRIAL),
             Stage::MinibatchParent,
@@ -236,32 +264,24 @@ impl Core {
             batch.clone(),
             |example| self.memory.of_parent(content, example),
         );
-
         let trial = trial.with_priority(Priority::gate(&proposal));
-        proposal.siblings = siblings.clone();
         proposal.parent_survived = self.archive.survives(parent);
-        proposal.turn = turn;
         proposal.parents = vec![parent];
-        proposal.earlier = self.rejected.of(parent);
-        proposal.hint.clone_from(&self.steered.hint);
-        proposal.rewrites = components.iter().cloned().map(Rewrite::new).collect();
         proposal.reserved = Reservation {
             rollouts: trial.open() + batch.len() as u64 + self.reserved_at_issue(),
-            reflections: self.reflections_per_proposal(),
+            reflections,
         };
         proposal.batch = batch;
         self.ledger.reserve(proposal.reserved);
-        self.announce(
-            &proposal,
-            components.iter().map(ToString::to_string).collect(),
-        );
+        let components = proposal.rewrites.iter();
+        let components = components.map(|rewrite| rewrite.component.to_string());
+        self.announce(&proposal, components.collect());
         self.order_trial(&trial);
         if trial.is_complete() {
             self.finish_trial(Some(&trial));
         }
         proposal.parent_trial = Some(trial);
-        self.open.insert(iteration, proposal);
-        self.issue_companions(iteration, &components);
+        self.open.insert(proposal.iteration, proposal);
     }
 
     pub(super) fn proposal(&self, iteration: u64, origin: Origin) -> Proposal {
@@ -306,7 +326,7 @@ impl Core {
             .unwrap_or_default()
     }
 
-    pub(super) fn sample_minibatch(&mut self, question: MinibatchQuestion) -> Vec<ExampleId> {
+    fn sample_minibatch(&mut self, question: MinibatchQuestion) -> Vec<ExampleId> {
         let PolicySet {
             minibatch, answers, ..
         } = &mut self.policies;

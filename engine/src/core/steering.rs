@@ -5,11 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use gepa_archive::{Candidate, CandidateIndex, Extension, InstanceScore, Origin};
-use gepa_evaluation::Stage;
 
-use super::ledger::Reservation;
-use super::priority::Priority;
-use super::proposal::{PARENT_TRIAL, Proposal, Verdict};
+use super::proposal::{Proposal, Verdict};
 use super::row::Row;
 use super::state::{Core, Part};
 use super::trial::Trial;
@@ -18,7 +15,7 @@ use crate::event::{
     ArchiveRevised, CandidateVetoed, CloseReason, Decision, ExampleExcluded, HintGiven,
     RevisedMean, SnapshotTag,
 };
-use crate::policy::{MinibatchQuestion, RowScore};
+use crate::policy::RowScore;
 
 impl Core {
     pub(super) fn take_hint(&mut self, given: &HintGiven) {
@@ -175,48 +172,16 @@ impl Core {
         child: Arc<Candidate>,
         parent: Option<CandidateIndex>,
     ) {
-        let iteration = proposal.iteration;
         let is_live = |index: &CandidateIndex| {
             let entry = self.archive.get(*index);
             entry.is_some_and(|entry| !entry.evicted)
         };
         let parent = parent.filter(is_live).or_else(|| self.archive.best());
         let parent = parent.unwrap_or_default();
-        let batch = self.sample_minibatch(MinibatchQuestion {
-            iteration,
-            generation: self.next_generation,
-            chunk: 0,
-            parent,
-            examples: self.config.sets().train.len(),
-            size: self.config.settings().search.minibatch_size as usize,
-        });
-        let candidate = self.candidate_of(parent);
-        let content = candidate.content_id();
-        let trial = Trial::new(
-            proposal.key(PARENT_TRIAL),
-            Stage::MinibatchParent,
-            candidate,
-            batch.clone(),
-            |example| self.memory.of_parent(content, example),
-        );
-        let trial = trial.with_priority(Priority::gate(&proposal));
+        let batch = self.minibatch(proposal.iteration, 0, parent);
         proposal.injected = Some(child);
-        proposal.parent_survived = self.archive.survives(parent);
-        proposal.parents = vec![parent];
-        proposal.reserved = Reservation {
-            rollouts: trial.open() + batch.len() as u64 + self.reserved_at_issue(),
-            reflections: 0,
-        };
-        proposal.batch = batch;
-        self.ledger.reserve(proposal.reserved);
-        self.announce(&proposal, Vec::new());
-        self.order_trial(&trial);
-        if trial.is_complete() {
-            self.finish_trial(Some(&trial));
-        }
-        proposal.parent_trial = Some(trial);
         let siblings = proposal.siblings.clone();
-        self.open.insert(iteration, proposal);
+        self.open_with_parent(proposal, parent, batch, 0);
         self.judge_parents(siblings);
     }
 
