@@ -160,7 +160,8 @@ pub struct SentPrompt {
 }
 
 /// The kinds of failure to propose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ProposerErrorKind {
     /// The reply holds no new text.

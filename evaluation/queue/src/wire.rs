@@ -83,24 +83,12 @@ pub(crate) struct Texts {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Refusal {
-    kind: RefusalKind,
+    kind: ProposerErrorKind,
     message: String,
     usage: Usage,
     reply: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     sent: Vec<Message>,
-}
-
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum RefusalKind {
-    NoText,
-    Truncated,
-    Refused,
-    NotApplicable,
-    KeyRejected,
-    ProviderDown,
-    Failed,
 }
 
 /// A message's bytes.
@@ -176,15 +164,7 @@ impl From<Result<ProposedTexts, ProposerError>> for Body {
                 sent: proposed.sent,
             }),
             Err(error) => Self::NotProposed(Refusal {
-                kind: match error.kind {
-                    ProposerErrorKind::NoText => RefusalKind::NoText,
-                    ProposerErrorKind::Truncated => RefusalKind::Truncated,
-                    ProposerErrorKind::Refused => RefusalKind::Refused,
-                    ProposerErrorKind::NotApplicable => RefusalKind::NotApplicable,
-                    ProposerErrorKind::KeyRejected => RefusalKind::KeyRejected,
-                    ProposerErrorKind::ProviderDown => RefusalKind::ProviderDown,
-                    _ => RefusalKind::Failed,
-                },
+                kind: error.kind,
                 message: error.message,
                 usage: error.usage,
                 reply: error.reply,
@@ -222,15 +202,7 @@ impl Body {
                 sent: texts.sent,
             }),
             Self::NotProposed(refusal) => Err(ProposerError {
-                kind: match refusal.kind {
-                    RefusalKind::NoText => ProposerErrorKind::NoText,
-                    RefusalKind::Truncated => ProposerErrorKind::Truncated,
-                    RefusalKind::Refused => ProposerErrorKind::Refused,
-                    RefusalKind::NotApplicable => ProposerErrorKind::NotApplicable,
-                    RefusalKind::KeyRejected => ProposerErrorKind::KeyRejected,
-                    RefusalKind::ProviderDown => ProposerErrorKind::ProviderDown,
-                    RefusalKind::Failed => ProposerErrorKind::Failed,
-                },
+                kind: refusal.kind,
                 message: refusal.message,
                 usage: refusal.usage,
                 reply: refusal.reply,
