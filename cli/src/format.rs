@@ -19,15 +19,7 @@ pub(crate) fn estimate(found: Estimate) -> String {
         let (mean, count) = (found.mean, found.count);
         return format!("{mean:.3}  all {count} scores are equal, which gives no interval");
     }
-    format!(
-        "{:.3}  [{:.3}, {:.3}] {} % ({}, n = {})",
-        found.mean,
-        found.low,
-        found.high,
-        percent(found.confidence),
-        found.method.as_str(),
-        found.count
-    )
+    with_interval(found, |value| format!("{value:.3}"))
 }
 
 /// Equal values say nothing about the spread of others.
@@ -42,11 +34,15 @@ pub(crate) fn difference(found: Estimate) -> String {
         let (mean, count) = (found.mean, found.count);
         return format!("{mean:+.3}  equal on all {count} examples, which gives no interval");
     }
+    with_interval(found, |value| format!("{value:+.3}"))
+}
+
+fn with_interval(found: Estimate, figure: impl Fn(f64) -> String) -> String {
     format!(
-        "{:+.3}  [{:+.3}, {:+.3}] {} % ({}, n = {})",
-        found.mean,
-        found.low,
-        found.high,
+        "{}  [{}, {}] {} % ({}, n = {})",
+        figure(found.mean),
+        figure(found.low),
+        figure(found.high),
         percent(found.confidence),
         found.method.as_str(),
         found.count

@@ -10,7 +10,6 @@ mod feed;
 mod fleet;
 mod format;
 mod logging;
-mod newest_runs;
 mod output;
 mod progress;
 mod report;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use gepa_ablation::is_evaluation;
 use gepa_configs::{ConfigError, ConfigSource, StoredSettings, TaskConfig};
 use gepa_engine::record::RunRow;
-use gepa_engine::{RunId, Store, StoreError};
+use gepa_engine::{RunId, Store, StoreError, newest_runs};
 use gepa_models::Environment;
 use tokio::runtime::{Builder, Runtime};
 
@@ -21,8 +21,6 @@ const STORE_VARIABLE: &str = "GEPA_STORE";
 const ENVIRONMENT_FILE: &str = ".env";
 /// Ids that are counted when a text means several runs.
 const MOST_MATCHES: usize = 1_000;
-/// Runs that are read at once in the search for the latest one.
-const PAGE: usize = 64;
 
 /// The process environment, extended by `.env`. The process environment wins.
 pub(crate) fn environment() -> Result<Environment, CommandError> {
@@ -148,20 +146,11 @@ pub(crate) async fn find_run(store: &dyn Store, text: &str) -> Result<RunRow, Co
 
 /// The latest search; the latest evaluation where there is none.
 async fn latest_run(store: &dyn Store) -> Result<Option<RunRow>, StoreError> {
-    let mut latest = None;
-    let mut before = None;
-    loop {
-        let mut page = store.runs_before(before.as_ref(), PAGE).await?;
-        // Evaluations come between searches.
-        if let Some(place) = page.iter().position(|run| !is_evaluation(run)) {
-            return Ok(Some(page.swap_remove(place)));
-        }
-        let Some(last) = page.last() else {
-            return Ok(latest);
-        };
-        before = Some(last.run_id.clone());
-        latest = latest.or_else(|| Some(page.swap_remove(0)));
+    let mut found = newest_runs(store, 1, |run| !is_evaluation(run)).await?;
+    if found.is_empty() {
+        found = newest_runs(store, 1, |_| true).await?;
     }
+    Ok(found.pop())
 }
 
 async fn known_run(store: &dyn Store, id: &RunId) -> Result<Option<RunRow>, StoreError> {

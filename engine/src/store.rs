@@ -97,9 +97,16 @@ pub trait Store: Send + Sync {
     /// One run.
     async fn run(&self, run: &RunId) -> Result<RunRow, StoreError>;
 
-    /// Up to `limit` events after `after`.
+    /// The first `limit` events after `after`; fewer only where the journal ends.
     async fn events(&self, run: &RunId, after: Seq, limit: usize)
     -> Result<Vec<Event>, StoreError>;
+
+    /// One event; `None` if the journal has none of this number.
+    async fn event(&self, run: &RunId, seq: Seq) -> Result<Option<Event>, StoreError> {
+        let before = Seq(seq.0.saturating_sub(1));
+        let found = self.events(run, before, 1).await?;
+        Ok(found.into_iter().next().filter(|event| event.seq == seq))
+    }
 
     /// Waits until the run's journal may have events after `after`, and at most for `patience`. A
     /// store that cannot be woken waits for 0.2 s.
@@ -113,7 +120,7 @@ pub trait Store: Send + Sync {
     /// All trials, in the order started, with their sums so far.
     async fn trials(&self, run: &RunId) -> Result<Vec<TrialRow>, StoreError>;
 
-    /// Up to `limit` rollouts whose events come after `after`, by event.
+    /// The first `limit` rollouts whose events come after `after`, by event; fewer only at the end.
     async fn rollouts(
         &self,
         run: &RunId,

@@ -4,16 +4,13 @@ use std::sync::Arc;
 
 use gepa_engine::record::export::{EVENT_EXPORT, ExportColumn};
 use gepa_engine::record::{CANDIDATE_EXPORT, ROLLOUT_EXPORT, TRIAL_EXPORT, statistics};
-use gepa_engine::{RunId, Seq, Store, StoreError};
+use gepa_engine::{EventPages, RolloutPages, RunId, Store, StoreError};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList};
 use serde_json::{Map, Value};
 
 use crate::session::runtime_of;
-
-/// Rows read from the store in one go.
-const PAGE: usize = 1_000;
 
 /// The ids of all runs in a store, oldest first.
 #[pyfunction]
@@ -65,16 +62,11 @@ pub(crate) fn read(url: &str, run: &str, table: &str) -> Result<Columns, String>
             "trials" => columns(TRIAL_EXPORT, &(), &store.trials(run).await?),
             "rollouts" => {
                 let mut rows = Vec::new();
-                loop {
-                    let last = rows
-                        .last()
-                        .map_or(Seq(0), |row: &gepa_engine::record::RolloutRow| row.seq);
-                    let page = store.rollouts(run, last, PAGE).await?;
-                    if page.is_empty() {
-                        break columns(ROLLOUT_EXPORT, &(), &rows);
-                    }
+                let mut pages = RolloutPages::of(&*store, run);
+                while let Some(page) = pages.next().await? {
                     rows.extend(page);
                 }
+                columns(ROLLOUT_EXPORT, &(), &rows)
             }
             "events" => columns(EVENT_EXPORT, run, &all_events(&store, run).await?),
             _ => Vec::new(),
@@ -93,15 +85,12 @@ async fn all_events(
     store: &Arc<dyn Store>,
     run: &RunId,
 ) -> Result<Vec<gepa_engine::Event>, StoreError> {
-    let mut events: Vec<gepa_engine::Event> = Vec::new();
-    loop {
-        let last = events.last().map_or(Seq(0), |event| event.seq);
-        let page = store.events(run, last, PAGE).await?;
-        if page.is_empty() {
-            return Ok(events);
-        }
+    let mut events = Vec::new();
+    let mut pages = EventPages::of(&**store, run);
+    while let Some(page) = pages.next().await? {
         events.extend(page);
     }
+    Ok(events)
 }
 
 fn single(object: Map<String, Value>) -> Columns {

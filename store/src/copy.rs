@@ -1,11 +1,8 @@
 //! Copies runs from one store to another.
 
 use gepa_engine::record::RunRow;
-use gepa_engine::{Event, RunId, Seq, Store, StoreError};
+use gepa_engine::{EventPages, RolloutPages, RunId, Seq, Store, StoreError};
 use serde::Serialize;
-
-/// The number of events that are appended at a time, and of rows read at a time.
-const PAGE: usize = 1_000;
 
 /// What became of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,13 +50,10 @@ pub async fn copy_run(from: &dyn Store, to: &dyn Store, run: &RunId) -> Result<C
     let begun = begin(from, to, &row).await?;
     let claim = to.claim(run).await?;
     let mut last = begun;
-    loop {
-        let page = from.events(run, last, PAGE).await?;
-        let Some(end) = page.last().map(|event| event.seq) else {
-            break;
-        };
+    let mut pages = EventPages::after(from, run, begun);
+    while let Some(page) = pages.next().await? {
         to.append(claim.token(), last, page.into()).await?;
-        last = end;
+        last = pages.last();
     }
     drop(claim);
     if let Some(labels) = from.labels().await?.get(run) {
@@ -111,18 +105,12 @@ async fn begin(from: &dyn Store, to: &dyn Store, row: &RunRow) -> Result<Seq, Co
 /// The digest of a journal up to an event: numbers, times and bodies as they are stored.
 async fn journal(store: &dyn Store, run: &RunId, end: Seq) -> Result<String, StoreError> {
     let mut hasher = blake3::Hasher::new();
-    let mut last = Seq(0);
-    loop {
-        let page: Vec<Event> = store.events(run, last, PAGE).await?;
-        let Some(newest) = page.last().map(|event| event.seq) else {
-            break;
-        };
+    let mut pages = EventPages::of(store, run);
+    while pages.last() < end
+        && let Some(page) = pages.next().await?
+    {
         for event in page.iter().filter(|event| event.seq <= end) {
             feed(&mut hasher, event);
-        }
-        last = newest;
-        if last >= end {
-            break;
         }
     }
     Ok(hasher.finalize().to_hex().to_string())
@@ -144,16 +132,11 @@ async fn rows(store: &dyn Store, run: &RunId) -> Result<blake3::Hash, StoreError
     for row in store.snapshots(run).await? {
         feed(&mut hasher, &row);
     }
-    let mut last = Seq(0);
-    loop {
-        let page = store.rollouts(run, last, PAGE).await?;
-        let Some(newest) = page.last().map(|row| row.seq) else {
-            break;
-        };
+    let mut pages = RolloutPages::of(store, run);
+    while let Some(page) = pages.next().await? {
         for row in &page {
             feed(&mut hasher, row);
         }
-        last = newest;
     }
     Ok(hasher.finalize())
 }

@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use gepa_engine::record::{RolloutRow, RunRow, Tables};
-use gepa_engine::{RunId, Seq, Store, StoreError};
+use gepa_engine::{EventPages, RunId, Seq, Store, StoreError};
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::numbering::{check_numbering, misfit};
+use crate::numbering::take_in;
 
-/// The number of events or rollouts held in memory at a time.
+/// The number of rollouts compared at a time.
 const PAGE: usize = 4_096;
 
 /// A place where a table differs from the journal.
@@ -99,22 +99,19 @@ fn borrowed<T>(rows: &[Arc<T>]) -> Vec<&T> {
     rows.iter().map(|row| &**row).collect()
 }
 
-/// The tables that follow from the journal.
-async fn replayed(store: &dyn Store, row: RunRow) -> Result<Tables, StoreError> {
+/// The tables of a run that follow from its journal.
+///
+/// # Errors
+///
+/// The journal cannot be read or is inconsistent.
+pub async fn replayed(store: &dyn Store, row: RunRow) -> Result<Tables, StoreError> {
     let run = row.run_id.clone();
     let mut tables = Tables::new(row);
-    loop {
-        let last = tables.summary().seq;
-        let page = store.events(&run, last, PAGE).await?;
-        if page.is_empty() {
-            return Ok(tables);
-        }
-        check_numbering(&run, last, last, &page)?;
-        for event in &page {
-            let taken = tables.take_in(event);
-            taken.map_err(|detail| misfit(&run, event, detail))?;
-        }
+    let mut pages = EventPages::of(store, &run);
+    while let Some(page) = pages.next().await? {
+        take_in(&mut tables, &page)?;
     }
+    Ok(tables)
 }
 
 /// A run has many rollouts, so they are compared by ranges of events and not all at once.

@@ -8,7 +8,7 @@ mod numbering;
 mod sqlite;
 
 pub use copy::{Copied, CopyError, copy_run};
-pub use doctor::{Difference, rebuild};
+pub use doctor::{Difference, rebuild, replayed};
 pub use location::{open, open_existing, repair, without_password};
 pub use memory::MemoryStore;
 pub use numbering::{check_numbering, misfit};

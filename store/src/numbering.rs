@@ -1,7 +1,7 @@
 //! The check that every store makes of a batch of events, and the errors for a batch that does not
 //! fit.
 
-use gepa_engine::record::Misfit;
+use gepa_engine::record::{Misfit, Tables};
 use gepa_engine::{Event, RunId, Seq, StoreError};
 
 /// Checks that a batch continues the journal that ends at `found`.
@@ -23,6 +23,17 @@ pub fn check_numbering(
             let detail = format!("its number should be {expected}");
             return Err(misfit(run, event, Misfit(detail)));
         }
+    }
+    Ok(())
+}
+
+/// Changes tables as the next events of their run say.
+pub(crate) fn take_in(tables: &mut Tables, events: &[Event]) -> Result<(), StoreError> {
+    let (run, last) = (tables.run_id().clone(), tables.summary().seq);
+    check_numbering(&run, last, last, events)?;
+    for event in events {
+        let taken = tables.take_in(event);
+        taken.map_err(|detail| misfit(&run, event, detail))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use gepa_archive::ContentId;
 use gepa_engine::record::{CandidateRow, RunRow};
-use gepa_engine::{EventBody, Fact, Seq, Store};
+use gepa_engine::{EventBody, Fact, RolloutPages, Seq, Store};
 use gepa_evaluation::ExampleId;
 use gepa_statistics::Comparison;
 use serde_json::json;
@@ -20,8 +20,6 @@ use crate::screen::shown;
 use crate::surroundings::{block_on, environment, find, stored_task};
 use crate::word_diff::word_diff;
 
-/// Rows read from the store in one go.
-const PAGE: usize = 1_000;
 /// Longest quoted output, in characters.
 const QUOTED: usize = 160;
 
@@ -260,11 +258,10 @@ async fn outputs(
     changed: &[Changed],
 ) -> Result<Outputs, CommandError> {
     let mut events: BTreeMap<(ContentId, ExampleId), Seq> = BTreeMap::new();
-    let mut last = Seq(0);
-    while !changed.is_empty() {
-        let page = store.rollouts(&run.run_id, last, PAGE).await?;
-        let Some(row) = page.last() else { break };
-        last = row.seq;
+    let mut pages = RolloutPages::of(store, &run.run_id);
+    while !changed.is_empty()
+        && let Some(page) = pages.next().await?
+    {
         for row in page {
             let is_side = sides
                 .iter()
@@ -281,8 +278,7 @@ async fn outputs(
         .and_then(|environment| stored_task(run, &environment, &[]).ok());
     let mut outputs = Outputs::new();
     for (key, seq) in events {
-        let before = Seq(seq.0.saturating_sub(1));
-        let event = store.events(&run.run_id, before, 1).await?.pop();
+        let event = store.event(&run.run_id, seq).await?;
         let Some(EventBody::Fact(Fact::RolloutSettled(rollout))) = event.map(|event| event.body)
         else {
             continue;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use gepa_engine::record::RunRow;
-use gepa_engine::{Counters, Seq, Store};
+use gepa_engine::{Counters, RolloutPages, Store};
 use gepa_evaluation::{Purpose, Usage};
 use gepa_models::Environment;
 
@@ -13,9 +13,6 @@ use crate::arguments::DoctorArguments;
 use crate::error::CommandError;
 use crate::output::stdout;
 use crate::surroundings::{block_on, environment, find_run, open_existing, store_url};
-
-/// Rows read from the store in one go.
-const PAGE: usize = 1_000;
 
 /// Prints the differences found. The exit code is 0 only if there were none, repaired or not.
 pub(crate) fn doctor(arguments: &DoctorArguments) -> Result<ExitCode, CommandError> {
@@ -99,11 +96,8 @@ async fn check_run(
 /// Compares the counters with the sums of the rows that they count.
 async fn check_sums(store: &dyn Store, run: &RunRow) -> Result<Vec<String>, CommandError> {
     let mut sums = Sums::default();
-    let mut last = Seq(0);
-    loop {
-        let page = store.rollouts(&run.run_id, last, PAGE).await?;
-        let Some(row) = page.last() else { break };
-        last = row.seq;
+    let mut pages = RolloutPages::of(store, &run.run_id);
+    while let Some(page) = pages.next().await? {
         for row in &page {
             sums.rollouts += 1;
             sums.failed += u64::from(row.score.is_none());

@@ -10,7 +10,7 @@ use gepa_engine::occupancy::{OCCUPANCY_EXPORT, read_occupancy};
 use gepa_engine::record::export::{EVENT_EXPORT, names, values};
 use gepa_engine::record::{CANDIDATE_EXPORT, CandidateRow, RunRow, TRIAL_EXPORT, statistics};
 use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
-use gepa_engine::{Seq, Store};
+use gepa_engine::{EventPages, Store};
 use gepa_jobs::render_snapshot;
 use serde_json::{Map, Value};
 
@@ -19,9 +19,6 @@ use crate::error::CommandError;
 use crate::export::RowWriter;
 use crate::output::stdout;
 use crate::surroundings::{block_on, find};
-
-/// Rows read from the store in one go.
-const PAGE: usize = 1_000;
 
 const SNAPSHOT_COLUMNS: &[&str] = &[
     "snapshot_id",
@@ -117,22 +114,18 @@ fn put_in_order(candidates: &mut [CandidateRow], order: CandidateOrder) {
     }
 }
 
-async fn write_events<W: Write>(
+pub(super) async fn write_events<W: Write>(
     store: &dyn Store,
     run: &RunRow,
     writer: &mut RowWriter<W>,
 ) -> Result<(), CommandError> {
-    let mut last = Seq(0);
-    loop {
-        let page = store.events(&run.run_id, last, PAGE).await?;
-        let Some(one) = page.last() else {
-            return Ok(());
-        };
-        last = one.seq;
+    let mut pages = EventPages::of(store, &run.run_id);
+    while let Some(page) = pages.next().await? {
         for one in &page {
             writer.write(values(EVENT_EXPORT, &run.run_id, one))?;
         }
     }
+    Ok(())
 }
 
 async fn write_snapshots<W: Write>(

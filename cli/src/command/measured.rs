@@ -6,11 +6,10 @@ use std::sync::Arc;
 use gepa_ablation::{is_evaluation, is_of_same_task};
 use gepa_configs::TaskConfig;
 use gepa_engine::record::RunRow;
-use gepa_engine::{Plan, PlanRow, Store};
+use gepa_engine::{Plan, PlanRow, Store, newest_runs};
 use gepa_evaluation::Purpose;
 
 use crate::error::CommandError;
-use crate::newest_runs::newest_runs;
 
 /// Earlier runs that count, the newest.
 const MOST_RUNS: usize = 5;

@@ -5,9 +5,7 @@ use std::io::{self, Write};
 use gepa_configs::TaskConfig;
 use gepa_engine::record::RunRow;
 use gepa_engine::verdict::{ComparedSet, planned};
-use gepa_engine::{Config, Plan, Store, StoreError};
-
-use crate::newest_runs::newest_runs;
+use gepa_engine::{Config, Plan, Store, StoreError, newest_runs};
 
 /// A baseline this near to the perfect score leaves little to show.
 const SATURATED: f64 = 0.97;

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use gepa_engine::{Candidate, ContentId, ExampleId, LabelChange, RunId, Seq, Store, StoreError};
+use gepa_engine::{
+    Candidate, ContentId, ExampleId, LabelChange, RolloutPages, RunId, Store, StoreError,
+};
 use gepa_statistics::Estimate;
 
 use tokio::sync::watch;
@@ -17,9 +19,6 @@ use crate::scoring::{Named, Scoring};
 pub(crate) const FIRST_BLOCK: usize = 16;
 /// The tag of the runs that hold the outcomes.
 pub const TAG: &str = "ablation";
-/// Rollouts read from the store in one go.
-const PAGE: usize = 4_096;
-
 /// What an ablation does.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -84,13 +83,8 @@ pub(crate) struct Known(BTreeMap<ContentId, (Vec<RunId>, BTreeSet<ExampleId>)>);
 impl Known {
     /// Takes in the rollouts of a run.
     pub(crate) async fn add(&mut self, store: &dyn Store, run: &RunId) -> Result<(), StoreError> {
-        let mut last = Seq(0);
-        loop {
-            let page = store.rollouts(run, last, PAGE).await?;
-            let Some(end) = page.last() else {
-                return Ok(());
-            };
-            last = end.seq;
+        let mut pages = RolloutPages::of(store, run);
+        while let Some(page) = pages.next().await? {
             for row in page.iter().filter(|row| row.score.is_some()) {
                 let (runs, examples) = self.0.entry(row.candidate_id).or_default();
                 if runs.last() != Some(run) {
@@ -99,6 +93,7 @@ impl Known {
                 examples.insert(row.example.clone());
             }
         }
+        Ok(())
     }
 }
 

@@ -22,13 +22,11 @@ impl LimitNotes {
         let mut newer = Vec::new();
         let mut next = run.summary.limits_seq;
         while let Some(seq) = next.filter(|seq| Some(*seq) > known) {
-            let before = Seq(seq.0.saturating_sub(1));
-            let found = store.events(&run.run_id, before, 1).await?;
             let Some(Event {
                 at,
                 body: EventBody::Fact(Fact::CallLimitsNoted(noted)),
                 ..
-            }) = found.into_iter().next()
+            }) = store.event(&run.run_id, seq).await?
             else {
                 break;
             };

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::core::Core;
 use crate::event::Event;
-use crate::ids::{RunId, Seq};
+use crate::ids::RunId;
+use crate::pages::EventPages;
 use crate::policy::Policies;
 use crate::random::source_of;
 use crate::run::{Replay, RunError};
 use crate::store::Store;
-
-/// The number of events read from the store at once.
-const PAGE: usize = 10_000;
 
 /// The figures of a verification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,13 +69,10 @@ pub(crate) fn follow_with(
 }
 
 pub(crate) async fn read_all(store: &dyn Store, run: &RunId) -> Result<Vec<Event>, RunError> {
-    let mut events: Vec<Event> = Vec::new();
-    loop {
-        let last = events.last().map_or(Seq(0), |event| event.seq);
-        let page = store.events(run, last, PAGE).await?;
-        if page.is_empty() {
-            return Ok(events);
-        }
+    let mut events = Vec::new();
+    let mut pages = EventPages::of(store, run);
+    while let Some(page) = pages.next().await? {
         events.extend(page);
     }
+    Ok(events)
 }

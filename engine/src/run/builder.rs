@@ -26,6 +26,7 @@ use crate::config::{BudgetSettings, Config};
 use crate::core::{Core, Work};
 use crate::event::{Decision, Event, EventBody, Fact, RunResumed, SteeredBy};
 use crate::ids::{RunId, Seq, Timestamp};
+use crate::pages::EventPages;
 use crate::policy::Policies;
 use crate::random::{RandomSource, source_of};
 use crate::record::{RunRow, RunSummary};
@@ -35,9 +36,6 @@ use crate::store::{Claim, Store};
 
 /// The number of batches a subscriber may fall behind before it loses the oldest.
 const SUBSCRIBER_BACKLOG: usize = 1_024;
-/// The number of events read from the store at once while resuming.
-const REPLAY_PAGE: usize = 10_000;
-
 /// Assembles a run from a [`Config`], a store, an evaluator, and a proposer.
 #[must_use = "a builder does nothing until it is started"]
 pub struct RunBuilder {
@@ -215,12 +213,9 @@ impl RunBuilder {
         }
         let mut began_with = core.limits().clone();
         let mut replay = Replay::new(core);
-        let mut last = Seq(0);
+        let mut pages = EventPages::of(&*parts.store, &run_id);
         let mut origin = None;
-        loop {
-            let page = parts.store.events(&run_id, last, REPLAY_PAGE).await?;
-            let Some(event) = page.last() else { break };
-            last = event.seq;
+        while let Some(page) = pages.next().await? {
             for event in &page {
                 if let EventBody::Decision(Decision::RunStarted(started)) = &event.body {
                     check_start(started, &parts.config)?;
@@ -232,6 +227,7 @@ impl RunBuilder {
                 replay.take_in(event)?;
             }
         }
+        let last = pages.last();
         let (mut core, mut pending) = replay.finish();
         if last == Seq(0) {
             let starts = first_facts(&*parts.store, &parts.config).await?;

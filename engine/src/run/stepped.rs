@@ -29,14 +29,12 @@ use crate::event::{
     RunInterrupted, RunResumed, SteeredBy, StopRequested,
 };
 use crate::ids::{RunId, Seq, Timestamp, TrialKey};
+use crate::pages::EventPages;
 use crate::policy::Policies;
 use crate::random::source_of;
 use crate::reflection::TextRules;
 use crate::stop::StopReason;
 use crate::store::{Claim, Store};
-
-/// The number of events read from the store at once while resuming.
-const REPLAY_PAGE: usize = 10_000;
 
 /// What a stepped run consists of.
 pub struct Steps {
@@ -123,12 +121,8 @@ impl SteppedRun {
         let mut began_with = core.limits().clone();
         let mut replay = Replay::new(core);
         let mut history: Vec<Event> = Vec::new();
-        loop {
-            let last = history.last().map_or(Seq(0), |event| event.seq);
-            let page = store.events(&run_id, last, REPLAY_PAGE).await?;
-            if page.is_empty() {
-                break;
-            }
+        let mut pages = EventPages::of(&*store, &run_id);
+        while let Some(page) = pages.next().await? {
             for event in &page {
                 if let EventBody::Decision(Decision::RunStarted(started)) = &event.body {
                     check_start(started, &config)?;
@@ -139,7 +133,7 @@ impl SteppedRun {
             history.extend(page);
         }
         let (core, pending) = replay.finish();
-        let last = history.last().map_or(Seq(0), |event| event.seq);
+        let last = pages.last();
         let journal = Journal::new(Arc::clone(&store), claim.token().clone(), last);
         let mut run = Self::new(core, journal, claim, run_id);
         if paced {

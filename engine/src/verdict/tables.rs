@@ -7,12 +7,10 @@ use gepa_archive::{CandidateIndex, ContentId};
 use gepa_evaluation::{ExampleId, FailureKind, Outcome, Stage};
 
 use crate::event::{EventBody, Fact};
-use crate::ids::Seq;
+use crate::pages::{EventPages, RolloutPages};
 use crate::record::{CandidateRow, ReflectionRow, RunRow, TrialRow};
 use crate::store::{Store, StoreError};
 
-/// Rows read from the store in one go.
-const PAGE: usize = 1_000;
 /// Events that are looked at for feedback.
 const LOOKED_AT: u64 = 5_000;
 /// Imperfect examples after which feedback has been seen often enough.
@@ -168,11 +166,11 @@ pub async fn tables_of(
 async fn feedback(store: &dyn Store, tables: &RunTables) -> Result<FeedbackSeen, StoreError> {
     let perfect = tables.perfect_score();
     let mut seen = FeedbackSeen::default();
-    let mut last = Seq(0);
-    while last.0 < LOOKED_AT && seen.looked_at < ENOUGH {
-        let page = store.events(&tables.run.run_id, last, PAGE).await?;
-        let Some(end) = page.last() else { break };
-        last = end.seq;
+    let mut pages = EventPages::of(store, &tables.run.run_id);
+    while pages.last().0 < LOOKED_AT && seen.looked_at < ENOUGH {
+        let Some(page) = pages.next().await? else {
+            break;
+        };
         for event in &page {
             let EventBody::Fact(Fact::RolloutSettled(settled)) = &event.body else {
                 continue;
@@ -210,13 +208,8 @@ async fn own_failures(
 ) -> Result<BTreeSet<(ContentId, ExampleId)>, StoreError> {
     let compared = [tables.seed(), tables.best()].map(|row| row.map(|row| row.candidate_id));
     let mut found = BTreeSet::new();
-    let mut last = Seq(0);
-    loop {
-        let page = store.rollouts(&tables.run.run_id, last, PAGE).await?;
-        let Some(end) = page.last() else {
-            return Ok(found);
-        };
-        last = end.seq;
+    let mut pages = RolloutPages::of(store, &tables.run.run_id);
+    while let Some(page) = pages.next().await? {
         for row in page {
             let is_own = matches!(
                 row.failure,
@@ -227,4 +220,5 @@ async fn own_failures(
             }
         }
     }
+    Ok(found)
 }

@@ -183,10 +183,8 @@ async fn front(
     let Some(seq) = last else {
         return Ok(Vec::new());
     };
-    let before = Seq(seq.0.saturating_sub(1));
-    let event = store.events(&run.run_id, before, 1).await?;
-    let body = event.into_iter().next().map(|event| event.body);
-    Ok(match body {
+    let event = store.event(&run.run_id, seq).await?;
+    Ok(match event.map(|event| event.body) {
         Some(EventBody::Decision(Decision::CandidateAccepted(accepted))) => accepted.front,
         Some(EventBody::Decision(Decision::ArchiveRevised(revised))) => revised.front,
         _ => Vec::new(),

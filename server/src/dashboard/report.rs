@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use gepa_engine::record::CandidateRow;
-use gepa_engine::{RunId, Seq, StoreError};
+use gepa_engine::{RolloutPages, RunId, StoreError};
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
@@ -140,11 +140,8 @@ async fn rollouts(
     named: &[&CandidateRow],
 ) -> Result<Vec<Part>, ReportError> {
     let (mut shown, mut failed) = (Vec::new(), Vec::new());
-    let mut last = Seq(0);
-    loop {
-        let page = views.store().rollouts(&rows.run.run_id, last, PAGE).await?;
-        let Some(end) = page.last() else { break };
-        last = end.seq;
+    let mut pages = RolloutPages::of(&**views.store(), &rows.run.run_id);
+    while let Some(page) = pages.next().await? {
         for row in &page {
             let is_named = named
                 .iter()
@@ -159,9 +156,6 @@ async fn rollouts(
     shown.extend(failed);
     Ok(shown)
 }
-
-/// Rollouts read from the store in one go.
-const PAGE: usize = 10_000;
 
 /// Resources one after the other, and a directory of them.
 #[derive(Default)]

@@ -40,11 +40,8 @@ pub(super) async fn event(store: &dyn Store, run: &RunId, seq: Seq) -> Result<Va
 
 /// One event of a journal.
 pub(super) async fn read(store: &dyn Store, run: &RunId, seq: Seq) -> Result<Event, ViewError> {
-    let before = Seq(seq.0.saturating_sub(1));
-    let found = store.events(run, before, 1).await?.pop();
-    found
-        .filter(|event| event.seq == seq)
-        .ok_or_else(|| ViewError::Missing(format!("the journal has no event {seq}")))
+    let found = store.event(run, seq).await?;
+    found.ok_or_else(|| ViewError::Missing(format!("the journal has no event {seq}")))
 }
 
 fn rollout(run: &RunId, seq: Seq, settled: &RolloutSettled) -> Value {

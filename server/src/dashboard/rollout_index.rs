@@ -5,11 +5,9 @@ use std::collections::HashMap;
 use gepa_archive::ContentId;
 use gepa_engine::occupancy::{Call, LimitNotes};
 use gepa_engine::record::{RolloutRow, RunRow};
-use gepa_engine::{RunId, Seq, Store, StoreError, Timestamp};
+use gepa_engine::{RolloutPages, RunId, Seq, Store, StoreError, Timestamp};
 use gepa_evaluation::{ExampleId, FailureKind, MicroUsd, Stage};
 
-/// Rows read from the store in one go.
-const PAGE: usize = 10_000;
 /// Characters of a failure's message that distinguish it from others.
 const LONGEST_MESSAGE: usize = 200;
 
@@ -115,15 +113,14 @@ impl RolloutIndex {
 
     /// Reads the rollouts that were stored since.
     pub(super) async fn catch_up(&mut self, store: &dyn Store) -> Result<(), StoreError> {
-        loop {
-            let page = store.rollouts(&self.run, self.last, PAGE).await?;
+        let run = self.run.clone();
+        let mut pages = RolloutPages::after(store, &run, self.last);
+        while let Some(page) = pages.next().await? {
             for row in &page {
                 self.take_in(row);
             }
-            if page.len() < PAGE {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     /// Reads what was noted since about the limits on model calls.

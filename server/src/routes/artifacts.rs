@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use gepa_engine::RunId;
+use gepa_engine::record::RunRow;
+use gepa_engine::{RunId, newest_runs};
 use gepa_jobs::views;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,8 +15,6 @@ use super::query::{PathParams, QueryParams};
 use crate::app::App;
 use crate::failure::Failure;
 
-/// Runs that are read at once.
-const PAGE: usize = 256;
 /// Prompts listed when the request names no `limit`.
 const DEFAULT_LIMIT: usize = 100;
 
@@ -37,16 +36,10 @@ pub(super) async fn list(
     let kind = query.r#type.as_deref().unwrap_or("all");
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     let mut prompts: Vec<Value> = Vec::new();
-    let mut before = None;
-    while matches!(kind, "all" | "prompt" | "prompts") && prompts.len() < limit {
-        let page = app.store.runs_before(before.as_ref(), PAGE).await?;
-        let Some(last) = page.last() else { break };
-        before = Some(last.run_id.clone());
-        let of_status = page
-            .iter()
-            .filter(|run| run.summary.status.as_str() == status);
-        let missing = limit - prompts.len();
-        prompts.extend(of_status.take(missing).map(views::prompt_entry));
+    if matches!(kind, "all" | "prompt" | "prompts") {
+        let has_status = |run: &RunRow| run.summary.status.as_str() == status;
+        let runs = newest_runs(&*app.store, limit, has_status).await?;
+        prompts.extend(runs.iter().map(views::prompt_entry));
     }
     let summary = json!({"total_count": prompts.len(), "prompts_count": prompts.len()});
     Ok(Json(json!({

@@ -8,8 +8,8 @@ use deadpool_postgres::{
 };
 use gepa_engine::StoreError;
 use gepa_engine::record::{ColumnKind, Stored, StoredColumn};
-use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, Statement};
 
 use crate::address::{Address, Causes, Tls};
 use crate::failure::Failure;
@@ -105,18 +105,12 @@ impl Database {
         sql: &str,
         parameters: &[Parameter],
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let mut statement = None;
         if self.address.prepare {
             let types: Vec<Type> = parameters.iter().map(Parameter::sql_type).collect();
-            let statement = connection.prepare_typed_cached(sql, &types).await?;
-            let values: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(as_value).collect();
-            return connection.query(&statement, &values).await;
+            statement = Some(connection.prepare_typed_cached(sql, &types).await?);
         }
-        let typed = parameters
-            .iter()
-            .map(|value| (as_value(value), value.sql_type()));
-        connection
-            .query_typed(sql, &typed.collect::<Vec<_>>())
-            .await
+        one(connection, sql, parameters, statement.as_ref()).await
     }
 
     /// The columns of a row type for a SELECT, with null for a column that the table lacks.
@@ -162,7 +156,26 @@ impl fmt::Debug for Database {
     }
 }
 
-pub(crate) fn as_value(parameter: &Parameter) -> &(dyn ToSql + Sync) {
+/// The rows of one statement, which may be prepared.
+pub(crate) async fn one(
+    connection: &Object,
+    sql: &str,
+    parameters: &[Parameter],
+    prepared: Option<&Statement>,
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    if let Some(statement) = prepared {
+        let values: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(as_value).collect();
+        return connection.query(statement, &values).await;
+    }
+    let typed = parameters
+        .iter()
+        .map(|value| (as_value(value), value.sql_type()));
+    connection
+        .query_typed(sql, &typed.collect::<Vec<_>>())
+        .await
+}
+
+fn as_value(parameter: &Parameter) -> &(dyn ToSql + Sync) {
     parameter
 }
 

@@ -5,10 +5,10 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use deadpool_postgres::Object;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Statement};
 
-use crate::database::{Database, as_value};
+use crate::database::{Database, one};
 use crate::failure::Failure;
 use crate::value::Parameter;
 
@@ -117,24 +117,6 @@ impl Drop for Pipeline<'_> {
 async fn simple(connection: &Object, sql: &str) -> Answer {
     connection.batch_execute(sql).await?;
     Ok(Vec::new())
-}
-
-async fn one(
-    connection: &Object,
-    sql: &str,
-    parameters: &[Parameter],
-    prepared: Option<&Statement>,
-) -> Answer {
-    if let Some(statement) = prepared {
-        let values: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(as_value).collect();
-        return connection.query(statement, &values).await;
-    }
-    let typed = parameters
-        .iter()
-        .map(|value| (as_value(value), value.sql_type()));
-    connection
-        .query_typed(sql, &typed.collect::<Vec<_>>())
-        .await
 }
 
 /// Polls the futures from first to last, so that the statements are sent in this order, until all

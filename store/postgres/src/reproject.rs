@@ -1,34 +1,26 @@
 //! Rebuilds the rows of a run from its journal.
 
 use gepa_engine::record::{Cell, ColumnError, Tables};
-use gepa_engine::{RunId, StoreError};
-use gepa_store::{check_numbering, misfit};
+use gepa_engine::{RunId, Store, StoreError};
+use gepa_store::replayed;
 
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::inserts::Inserts;
 use crate::pipeline::Pipeline;
-use crate::read::{self, of};
+use crate::read::of;
 use crate::value::Parameter;
 
-/// The number of events read at a time, and of rows written at a time.
+/// The number of rows written at a time.
 const PAGE: usize = 4_096;
 
-pub(crate) async fn reproject(database: &Database, run: &RunId) -> Result<(), StoreError> {
-    let row = read::run(database, run).await?;
-    let mut tables = Tables::new(row);
-    loop {
-        let last = tables.summary().seq;
-        let page = read::events(database, run, last, PAGE).await?;
-        if page.is_empty() {
-            break;
-        }
-        check_numbering(run, last, last, &page)?;
-        for event in &page {
-            let taken = tables.take_in(event);
-            taken.map_err(|detail| misfit(run, event, detail))?;
-        }
-    }
+/// `store` is the store in `database`.
+pub(crate) async fn reproject(
+    store: &dyn Store,
+    database: &Database,
+    run: &RunId,
+) -> Result<(), StoreError> {
+    let tables = replayed(store, store.run(run).await?).await?;
     let written = write(database, run, &tables).await;
     written.map_err(|failure| failure.into_error(&database.address))
 }

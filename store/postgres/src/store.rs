@@ -71,7 +71,7 @@ impl PostgresStore {
     /// Rebuilds all rows of a run from its journal, in one transaction. Claim the run before.
     pub async fn reproject(&self, run: &RunId) -> Result<(), StoreError> {
         self.writable()?;
-        reproject(&self.database, run).await
+        reproject(self, &self.database, run).await
     }
 
     fn writable(&self) -> Result<(), StoreError> {

@@ -21,7 +21,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gepa_engine::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
+use gepa_engine::record::{
+    CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, Stored, TrialRow,
+};
 use gepa_engine::{
     Claim, ClaimToken, Event, LabelChange, RunId, RunLabels, Seq, Store, StoreError,
 };
@@ -98,6 +100,18 @@ impl SqliteStore {
             read(connection, place, run)
         };
         self.of_numbered_run(run, numbered).await
+    }
+
+    /// All rows of a table that belong to a run.
+    async fn rows<R: Stored + Send + 'static>(
+        &self,
+        run: &RunId,
+        sql: &'static str,
+    ) -> Result<Vec<R>, StoreError> {
+        let read = |connection: &Connection, place: &Place, run: &RunId| {
+            read::of_run(connection, place, run, sql)
+        };
+        self.of_run(run, read).await
     }
 
     async fn of_numbered_run<T: Send + 'static>(
@@ -226,11 +240,11 @@ impl Store for SqliteStore {
     }
 
     async fn candidates(&self, run: &RunId) -> Result<Vec<CandidateRow>, StoreError> {
-        self.of_run(run, read::candidates).await
+        self.rows(run, &read::CANDIDATES).await
     }
 
     async fn trials(&self, run: &RunId) -> Result<Vec<TrialRow>, StoreError> {
-        self.of_run(run, read::trials).await
+        self.rows(run, &read::TRIALS).await
     }
 
     async fn rollouts(
@@ -246,11 +260,11 @@ impl Store for SqliteStore {
     }
 
     async fn reflections(&self, run: &RunId) -> Result<Vec<ReflectionRow>, StoreError> {
-        self.of_run(run, read::reflections).await
+        self.rows(run, &read::REFLECTIONS).await
     }
 
     async fn snapshots(&self, run: &RunId) -> Result<Vec<SnapshotRow>, StoreError> {
-        self.of_run(run, read::snapshots).await
+        self.rows(run, &read::SNAPSHOTS).await
     }
 
     async fn labels(&self) -> Result<BTreeMap<RunId, RunLabels>, StoreError> {

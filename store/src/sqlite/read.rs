@@ -14,13 +14,14 @@ use super::value::{Columns, Parameter, RowError, RunNumber, int, select_sql};
 
 static RUN: LazyLock<String> =
     LazyLock::new(|| format!("SELECT format, {} FROM runs", RunRow::COLUMNS.join(", ")));
-static CANDIDATES: LazyLock<String> = LazyLock::new(|| {
+pub(super) static CANDIDATES: LazyLock<String> = LazyLock::new(|| {
     let select = numbered_sql::<CandidateRow>("id");
     format!("{select} LEFT JOIN texts USING (candidate_id) WHERE run_id = ?1")
 });
-static TRIALS: LazyLock<String> = LazyLock::new(|| of_run_sql::<TrialRow>("id"));
-static REFLECTIONS: LazyLock<String> = LazyLock::new(|| of_run_sql::<ReflectionRow>("seq"));
-static SNAPSHOTS: LazyLock<String> = LazyLock::new(|| of_run_sql::<SnapshotRow>("id"));
+pub(super) static TRIALS: LazyLock<String> = LazyLock::new(|| of_run_sql::<TrialRow>("id"));
+pub(super) static REFLECTIONS: LazyLock<String> =
+    LazyLock::new(|| of_run_sql::<ReflectionRow>("seq"));
+pub(super) static SNAPSHOTS: LazyLock<String> = LazyLock::new(|| of_run_sql::<SnapshotRow>("id"));
 static ROLLOUTS: LazyLock<String> = LazyLock::new(|| {
     let select = select_sql::<RolloutRow>();
     format!("{select} WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3")
@@ -197,42 +198,6 @@ pub(super) fn events(
     )
 }
 
-/// All candidates of a run.
-pub(super) fn candidates(
-    connection: &Connection,
-    place: &Place,
-    run: &RunId,
-) -> Result<Vec<CandidateRow>, StoreError> {
-    of_run(connection, place, run, "candidates", &CANDIDATES)
-}
-
-/// All trials of a run.
-pub(super) fn trials(
-    connection: &Connection,
-    place: &Place,
-    run: &RunId,
-) -> Result<Vec<TrialRow>, StoreError> {
-    of_run(connection, place, run, "trials", &TRIALS)
-}
-
-/// All reflections of a run.
-pub(super) fn reflections(
-    connection: &Connection,
-    place: &Place,
-    run: &RunId,
-) -> Result<Vec<ReflectionRow>, StoreError> {
-    of_run(connection, place, run, "reflections", &REFLECTIONS)
-}
-
-/// All snapshots of a run.
-pub(super) fn snapshots(
-    connection: &Connection,
-    place: &Place,
-    run: &RunId,
-) -> Result<Vec<SnapshotRow>, StoreError> {
-    of_run(connection, place, run, "snapshots", &SNAPSHOTS)
-}
-
 /// A page of a run's rollouts.
 pub(super) fn rollouts(
     connection: &Connection,
@@ -269,14 +234,14 @@ fn whole_row<R: Stored>(columns: &mut Columns<'_, '_>) -> Result<R, RowError> {
     columns.row()
 }
 
-fn of_run<R: Stored>(
+/// All rows of a table that belong to a run, in their order.
+pub(super) fn of_run<R: Stored>(
     connection: &Connection,
     place: &Place,
     run: &RunId,
-    kind: &str,
     sql: &str,
 ) -> Result<Vec<R>, StoreError> {
-    let what = format!("the {kind} of run `{run}`");
+    let what = format!("the {} of run `{run}`", R::TABLE);
     let mut found = rows(connection, place, &what, sql, [run.as_str()], |columns| {
         Ok((columns.integer()?, columns.row()?))
     })?;

@@ -14,7 +14,7 @@ use super::place::Place;
 use super::read;
 use super::tables::{ChangeError, RunTables};
 use super::value::{Parameter, RunNumber};
-use crate::numbering::{check_numbering, misfit};
+use crate::numbering::{check_numbering, misfit, take_in};
 
 /// The number of runs whose state is kept between appends. If more runs are kept, all are read
 /// again.
@@ -268,11 +268,7 @@ impl AppendTransaction<'_> {
             if page.is_empty() {
                 break;
             }
-            check_numbering(run, last, last, &page)?;
-            for event in &page {
-                let taken = tables.take_in(event);
-                taken.map_err(|detail| misfit(run, event, detail))?;
-            }
+            take_in(&mut tables, &page)?;
         }
         self.clear(run)?;
         self.write(number, &tables)

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use gepa_configs::TaskConfig;
 use gepa_engine::record::export::{names, values};
 use gepa_engine::record::{ROLLOUT_EXPORT, RunRow};
-use gepa_engine::{Event, EventBody, Fact, Seq, Store};
+use gepa_engine::{Event, EventBody, Fact, RolloutPages, Seq, Store};
 use gepa_evaluation::{Outcome, Scored};
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::error::CommandError;
 use crate::export::RowWriter;
 use crate::surroundings::{self, environment};
 
-/// Rows and events read from the store in one go.
+/// Events read from the store in one go.
 const PAGE: usize = 1_000;
 
 /// The columns besides those of the row.
@@ -31,13 +31,8 @@ pub(super) async fn write<W: Write>(
 ) -> Result<(), CommandError> {
     let task = stored_task(run);
     let mut outcomes = Outcomes::new(store, run);
-    let mut last = Seq(0);
-    loop {
-        let page = store.rollouts(&run.run_id, last, PAGE).await?;
-        let Some(row) = page.last() else {
-            return Ok(());
-        };
-        last = row.seq;
+    let mut pages = RolloutPages::of(store, &run.run_id);
+    while let Some(page) = pages.next().await? {
         for row in &page {
             let outcome = outcomes.of(row.seq).await?;
             let example = task.as_ref().and_then(|task| task.row_of(&row.example));
@@ -52,6 +47,7 @@ pub(super) async fn write<W: Write>(
             writer.write(cells)?;
         }
     }
+    Ok(())
 }
 
 /// The run's task, for the inputs of its examples. Without its files the columns stay empty.

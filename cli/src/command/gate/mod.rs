@@ -10,20 +10,18 @@ use std::process::ExitCode;
 
 use gepa_configs::ConfigSource;
 use gepa_engine::record::RunRow;
-use gepa_engine::record::export::{EVENT_EXPORT, names, values};
+use gepa_engine::record::export::{EVENT_EXPORT, names};
 use gepa_engine::verdict::{GateReport, GateRules, read_tables};
-use gepa_engine::{ExampleId, Seq, Store};
+use gepa_engine::{ExampleId, Store};
 use gepa_tasks::dataset::Dataset;
 use indexmap::IndexMap;
 
+use super::export::write_events;
 use crate::arguments::{ExportForm, GateArguments};
 use crate::error::{CommandError, EXIT_GATE};
 use crate::export::RowWriter;
 use crate::output::stdout;
 use crate::surroundings::{block_on, environment, find};
-
-/// Events read from the store in one go.
-const PAGE: usize = 1_000;
 
 pub(crate) fn gate(arguments: &GateArguments) -> Result<ExitCode, CommandError> {
     block_on(async {
@@ -178,15 +176,7 @@ async fn journal_hash(store: &dyn Store, run: &RunRow) -> Result<String, Command
     let columns = names(EVENT_EXPORT);
     let columns = columns.iter().map(|&name| name.to_owned()).collect();
     let mut writer = RowWriter::new(ExportForm::Jsonl, columns, &mut hasher)?;
-    let mut last = Seq(0);
-    loop {
-        let page = store.events(&run.run_id, last, PAGE).await?;
-        let Some(one) = page.last() else { break };
-        last = one.seq;
-        for one in &page {
-            writer.write(values(EVENT_EXPORT, &run.run_id, one))?;
-        }
-    }
+    write_events(store, run, &mut writer).await?;
     writer.finish()?;
     Ok(hasher.finalize().to_hex().to_string())
 }

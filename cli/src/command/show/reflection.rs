@@ -6,9 +6,8 @@ use gepa_engine::record::RunRow;
 use gepa_engine::{EventBody, Fact, ReflectionSettled, Seq, Store};
 
 use super::candidates::state;
-use super::rollout::write_text;
+use super::rollout::{write_cost, write_text};
 use crate::error::CommandError;
-use crate::format::time;
 use crate::screen::shown;
 
 pub(super) async fn write(
@@ -20,8 +19,7 @@ pub(super) async fn write(
     let rows = store.reflections(&run.run_id).await?;
     let mut found = false;
     for row in rows.iter().filter(|row| row.iteration == iteration) {
-        let before = Seq(row.seq.0.saturating_sub(1));
-        let event = store.events(&run.run_id, before, 1).await?.pop();
+        let event = store.event(&run.run_id, row.seq).await?;
         let Some(EventBody::Fact(Fact::ReflectionSettled(settled))) = event.map(|event| event.body)
         else {
             continue;
@@ -83,17 +81,8 @@ fn write_settled(
         shown(&settled.component),
         settled.attempt
     )?;
-    writeln!(
-        out,
-        "time       {}, {:.3} s",
-        time(settled.started_at),
-        settled.finished_at.seconds_since(settled.started_at)
-    )?;
-    writeln!(
-        out,
-        "tokens     {} in, {} out",
-        settled.usage.prompt_tokens, settled.usage.completion_tokens
-    )?;
+    let times = [settled.started_at, settled.finished_at];
+    write_cost(out, times, settled.usage)?;
     if let Some(failure) = &settled.failure {
         writeln!(
             out,

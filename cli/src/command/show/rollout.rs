@@ -3,15 +3,12 @@
 use std::io::Write;
 
 use gepa_engine::record::RunRow;
-use gepa_engine::{EventBody, Fact, RolloutSettled, Seq, Store};
-use gepa_evaluation::Outcome;
+use gepa_engine::{EventBody, Fact, RolloutPages, RolloutSettled, Seq, Store, Timestamp};
+use gepa_evaluation::{Outcome, Usage};
 
 use crate::error::CommandError;
 use crate::format::{score, time};
 use crate::screen::shown;
-
-/// Rows read from the store in one go.
-const PAGE: usize = 10_000;
 
 pub(super) async fn write(
     out: &mut dyn Write,
@@ -39,8 +36,7 @@ async fn find(
             run.run_id
         )));
     };
-    let before = Seq(seq.0.saturating_sub(1));
-    let event = store.events(&run.run_id, before, 1).await?.pop();
+    let event = store.event(&run.run_id, seq).await?;
     match event.map(|event| event.body) {
         Some(EventBody::Fact(Fact::RolloutSettled(settled) | Fact::RolloutRecalled(settled))) => {
             Ok((seq, *settled))
@@ -58,13 +54,8 @@ async fn find(
 }
 
 async fn by_trial(store: &dyn Store, run: &RunRow, id: &str) -> Result<Option<Seq>, CommandError> {
-    let mut last = Seq(0);
-    loop {
-        let page = store.rollouts(&run.run_id, last, PAGE).await?;
-        let Some(end) = page.last() else {
-            return Ok(None);
-        };
-        last = end.seq;
+    let mut pages = RolloutPages::of(store, &run.run_id);
+    while let Some(page) = pages.next().await? {
         let found = page
             .iter()
             .find(|row| format!("{}:{}", row.trial_id(), row.example) == id);
@@ -72,6 +63,22 @@ async fn by_trial(store: &dyn Store, run: &RunRow, id: &str) -> Result<Option<Se
             return Ok(Some(found.seq));
         }
     }
+    Ok(None)
+}
+
+/// The time from start to end, and the tokens.
+pub(super) fn write_cost(
+    out: &mut dyn Write,
+    [started, finished]: [Timestamp; 2],
+    usage: Usage,
+) -> std::io::Result<()> {
+    let seconds = finished.seconds_since(started);
+    writeln!(out, "time       {}, {seconds:.3} s", time(started))?;
+    writeln!(
+        out,
+        "tokens     {} in, {} out",
+        usage.prompt_tokens, usage.completion_tokens
+    )
 }
 
 fn write_settled(out: &mut dyn Write, seq: Seq, settled: &RolloutSettled) -> std::io::Result<()> {
@@ -86,18 +93,8 @@ fn write_settled(out: &mut dyn Write, seq: Seq, settled: &RolloutSettled) -> std
         settled.stage.as_str()
     )?;
     writeln!(out, "attempts   {}", settled.attempts)?;
-    writeln!(
-        out,
-        "time       {}, {:.3} s",
-        time(settled.started_at),
-        settled.finished_at.seconds_since(settled.started_at)
-    )?;
-    let usage = settled.usage;
-    writeln!(
-        out,
-        "tokens     {} in, {} out",
-        usage.prompt_tokens, usage.completion_tokens
-    )?;
+    let times = [settled.started_at, settled.finished_at];
+    write_cost(out, times, settled.usage)?;
     match &*settled.outcome {
         Outcome::Scored(scored) => {
             writeln!(out, "score      {}", score(scored.score))?;
