@@ -370,7 +370,10 @@ pub(crate) fn rollout(
     outcome: Outcome,
 ) -> EventBody {
     let salt = trial.iteration * 100 + u64::from(trial.index * 10 + position);
-    let example = examples()[position as usize % 3].clone();
+    let (id, example) = (
+        candidate.content_id(),
+        examples()[position as usize % 3].clone(),
+    );
     EventBody::Fact(Fact::RolloutSettled(Box::new(RolloutSettled {
         attempts: 1 + position,
         started_at: Timestamp(1_700_000_000_000_000 + salt as i64),
@@ -381,14 +384,7 @@ pub(crate) fn rollout(
         } else {
             Usage::default()
         },
-        ..RolloutSettled::new(
-            trial,
-            stage,
-            candidate.content_id(),
-            position,
-            example,
-            outcome,
-        )
+        ..RolloutSettled::new(trial, stage, id, position, example, outcome)
     })))
 }
 
