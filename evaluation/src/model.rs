@@ -147,6 +147,7 @@ impl ModelError {
     pub fn into_failure(self) -> Failure {
         Failure {
             fatal: self.kind == ModelErrorKind::KeyRejected,
+            goes_on_at: self.kind.goes_on_at(),
             ..Failure::new(self.kind.failure_kind(), self.message)
         }
     }
@@ -170,6 +171,11 @@ pub enum ModelErrorKind {
     /// The account needs a correction: no money is left, a quota is used up, or a key that worked
     /// is no longer valid. Pause the run.
     Account,
+    /// The limit on the cost of a day is used up. Pause the run until the day is over.
+    DayUsedUp {
+        /// When calls go on, in seconds since the Unix epoch.
+        goes_on_at: u64,
+    },
     /// The provider has never answered: no server listens, the name is unknown, or the certificate
     /// is not trusted. Pause the run until the address is right.
     Unreachable,
@@ -179,15 +185,32 @@ impl ModelErrorKind {
     /// Whether the provider or the account failed and not the call. Such a failure does not settle
     /// the rollout: the run pauses and repeats it later.
     pub fn is_outage(self) -> bool {
-        matches!(self, Self::ProviderDown | Self::Account | Self::Unreachable)
+        match self {
+            Self::ProviderDown | Self::Account | Self::Unreachable | Self::DayUsedUp { .. } => true,
+            Self::Transient
+            | Self::Permanent
+            | Self::KeyRejected
+            | Self::Timeout
+            | Self::Refused => false,
+        }
+    }
+
+    /// When calls go on, in seconds since the Unix epoch, where that is known.
+    pub fn goes_on_at(self) -> Option<u64> {
+        match self {
+            Self::DayUsedUp { goes_on_at } => Some(goes_on_at),
+            _ => None,
+        }
     }
 
     /// The failure kind of a rollout that ended on this error.
     pub fn failure_kind(self) -> FailureKind {
         match self {
-            Self::Transient | Self::ProviderDown | Self::Account | Self::Unreachable => {
-                FailureKind::Transient
-            }
+            Self::Transient
+            | Self::ProviderDown
+            | Self::Account
+            | Self::DayUsedUp { .. }
+            | Self::Unreachable => FailureKind::Transient,
             Self::Permanent | Self::KeyRejected => FailureKind::Permanent,
             Self::Timeout => FailureKind::Timeout,
             Self::Refused => FailureKind::Refused,

@@ -138,6 +138,9 @@ pub struct Failure {
     /// Every other rollout of the run would fail for the same cause, so the run ends at once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fatal: bool,
+    /// When calls of the model go on, in seconds since the Unix epoch, where the failure says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goes_on_at: Option<u64>,
 }
 
 impl Failure {
@@ -147,6 +150,7 @@ impl Failure {
             kind,
             message: message.into(),
             fatal: false,
+            goes_on_at: None,
         }
     }
 }

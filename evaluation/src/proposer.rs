@@ -150,6 +150,8 @@ pub struct ProposerError {
     pub reply: Option<String>,
     /// What a model was sent, where it is to be journaled.
     pub sent: Option<Box<SentPrompt>>,
+    /// When calls of the model go on, in seconds since the Unix epoch, where the provider is down and that is known.
+    pub goes_on_at: Option<u64>,
 }
 
 /// The messages of one call of a model.
@@ -189,6 +191,7 @@ impl ProposerError {
             usage: Usage::default(),
             reply: None,
             sent: None,
+            goes_on_at: None,
         }
     }
 }
@@ -200,6 +203,7 @@ impl From<ModelError> for ProposerError {
             ModelErrorKind::KeyRejected => ProposerErrorKind::KeyRejected,
             ModelErrorKind::ProviderDown
             | ModelErrorKind::Account
+            | ModelErrorKind::DayUsedUp { .. }
             | ModelErrorKind::Unreachable => ProposerErrorKind::ProviderDown,
             ModelErrorKind::Transient | ModelErrorKind::Permanent | ModelErrorKind::Timeout => {
                 ProposerErrorKind::Failed
@@ -207,6 +211,7 @@ impl From<ModelError> for ProposerError {
         };
         Self {
             usage: error.usage,
+            goes_on_at: error.kind.goes_on_at(),
             ..Self::new(kind, error.message)
         }
     }

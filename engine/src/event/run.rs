@@ -89,6 +89,9 @@ pub struct RunInterrupted {
     pub reason: String,
     /// Whether the provider was down. If false, the run was interrupted from outside.
     pub provider_down: bool,
+    /// When calls of the provider go on, in seconds since the Unix epoch, where it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goes_on_at: Option<u64>,
 }
 
 /// A request from outside the schedule to end the run.

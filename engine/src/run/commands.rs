@@ -4,7 +4,7 @@ use super::driver::{Driver, Ending};
 use super::handle::Command;
 use super::steering::Awaited;
 use crate::core::{Steering, SteeringRefused};
-use crate::event::{CandidateInjected, Fact, SteeredBy};
+use crate::event::{CandidateInjected, Fact, RunInterrupted, SteeredBy};
 use crate::stop::StopReason;
 
 impl Driver {
@@ -22,17 +22,11 @@ impl Driver {
                 self.end_soon(Ending::Stop(StopReason::Cancelled));
             }
             Command::Interrupt(reason) => {
-                self.end_soon(Ending::Interrupt {
-                    reason,
-                    provider_down: false,
-                });
+                self.end_soon(Ending::Interrupt(from_outside(reason)));
             }
             Command::Abort(reason) => {
                 self.dispatcher.abort();
-                self.end_soon(Ending::Interrupt {
-                    reason,
-                    provider_down: false,
-                });
+                self.end_soon(Ending::Interrupt(from_outside(reason)));
             }
             Command::Inject(candidate) => {
                 let same_shape = candidate.components().keys().eq(self
@@ -105,5 +99,13 @@ impl Driver {
         self.clock.go_on();
         self.dispatcher.open();
         self.journal.push(Fact::RunContinued(by));
+    }
+}
+
+fn from_outside(reason: String) -> RunInterrupted {
+    RunInterrupted {
+        reason,
+        provider_down: false,
+        goes_on_at: None,
     }
 }

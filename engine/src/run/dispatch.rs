@@ -348,9 +348,9 @@ impl Dispatcher {
         let (usage, judge_usage) = spent;
         let outcome = evaluation.outcome.checked();
         if evaluation.provider_down {
-            let reason = match outcome {
-                Outcome::Failed(failure) => failure.message,
-                Outcome::Scored(_) => "the provider is down".to_owned(),
+            let (reason, goes_on_at) = match outcome {
+                Outcome::Failed(failure) => (failure.message, failure.goes_on_at),
+                Outcome::Scored(_) => ("the provider is down".to_owned(), None),
             };
             // The cost of the attempts is journaled. A rollout that cost nothing stays open.
             let is_free = usage.is_zero() && judge_usage.is_zero();
@@ -363,6 +363,7 @@ impl Dispatcher {
             });
             return DispatchOutcome::ProviderDown {
                 reason,
+                goes_on_at,
                 attempts: job.suspended(now),
             };
         }

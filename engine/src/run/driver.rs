@@ -77,9 +77,9 @@ pub(super) enum Ending {
     /// The request is being journaled.
     Stopping,
     /// Journal the interruption, then leave.
-    Interrupt { reason: String, provider_down: bool },
+    Interrupt(RunInterrupted),
     /// The interruption is being journaled.
-    Leaving { reason: String, provider_down: bool },
+    Leaving(RunInterrupted),
 }
 
 impl Clock {
@@ -163,6 +163,7 @@ impl Driver {
         RunEnd::Interrupted {
             reason: loss.to_string(),
             provider_down: false,
+            goes_on_at: None,
         }
     }
 
@@ -194,14 +195,19 @@ impl Driver {
                     self.journal.push(fact);
                 }
             }
-            DispatchOutcome::ProviderDown { reason, attempts } => {
+            DispatchOutcome::ProviderDown {
+                reason,
+                goes_on_at,
+                attempts,
+            } => {
                 if let Some(fact) = attempts {
                     self.journal.push(fact);
                 }
-                self.end_soon(Ending::Interrupt {
+                self.end_soon(Ending::Interrupt(RunInterrupted {
                     reason,
                     provider_down: true,
-                });
+                    goes_on_at,
+                }));
             }
             DispatchOutcome::Nothing => {}
         }
@@ -287,12 +293,12 @@ impl Driver {
     /// each kind the first counts.
     pub(super) fn end_soon(&mut self, ending: Ending) {
         let cancels = matches!(&ending, Ending::Stop(StopReason::Cancelled));
-        let interrupts = matches!(&ending, Ending::Interrupt { .. });
+        let interrupts = matches!(&ending, Ending::Interrupt(_));
         let replaces = match &self.ending {
             None => true,
-            Some(Ending::Stop(StopReason::Cancelled) | Ending::Leaving { .. }) => false,
+            Some(Ending::Stop(StopReason::Cancelled) | Ending::Leaving(_)) => false,
             Some(Ending::Stop(_) | Ending::Stopping) => cancels || interrupts,
-            Some(Ending::Interrupt { .. }) => cancels,
+            Some(Ending::Interrupt(_)) => cancels,
         };
         let is_over = self.core.is_finished() && !self.changing_limits;
         if is_over || !replaces {
@@ -318,19 +324,9 @@ impl Driver {
                     .push(Fact::StopRequested(StopRequested { reason, by }));
                 self.ending = Some(Ending::Stopping);
             }
-            Some(Ending::Interrupt {
-                reason,
-                provider_down,
-            }) => {
-                let interrupted = RunInterrupted {
-                    reason: reason.clone(),
-                    provider_down,
-                };
-                self.journal.push(Fact::RunInterrupted(interrupted));
-                self.ending = Some(Ending::Leaving {
-                    reason,
-                    provider_down,
-                });
+            Some(Ending::Interrupt(interrupted)) => {
+                self.journal.push(Fact::RunInterrupted(interrupted.clone()));
+                self.ending = Some(Ending::Leaving(interrupted));
             }
             other => self.ending = other,
         }
@@ -349,12 +345,10 @@ impl Driver {
             return Some(RunEnd::Finished(summary));
         }
         match self.ending.take() {
-            Some(Ending::Leaving {
-                reason,
-                provider_down,
-            }) => Some(RunEnd::Interrupted {
-                reason,
-                provider_down,
+            Some(Ending::Leaving(interrupted)) => Some(RunEnd::Interrupted {
+                reason: interrupted.reason,
+                provider_down: interrupted.provider_down,
+                goes_on_at: interrupted.goes_on_at,
             }),
             other => {
                 self.ending = other;

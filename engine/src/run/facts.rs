@@ -38,6 +38,8 @@ pub(super) enum DispatchOutcome {
     ProviderDown {
         /// The error that showed it.
         reason: String,
+        /// When calls go on, in seconds since the Unix epoch, where that is known.
+        goes_on_at: Option<u64>,
         /// A fact to journal as well, if attempts have cost anything.
         attempts: Option<Fact>,
     },

@@ -95,6 +95,7 @@ impl ReflectionCall {
             Err(error) if error.kind == ProposerErrorKind::ProviderDown => {
                 return DispatchOutcome::ProviderDown {
                     reason: error.message,
+                    goes_on_at: error.goes_on_at,
                     attempts: None,
                 };
             }

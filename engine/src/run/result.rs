@@ -34,6 +34,8 @@ pub enum RunEnd {
         reason: String,
         /// Whether the provider was down. If false, the run was interrupted from outside.
         provider_down: bool,
+        /// When calls of the provider go on, in seconds since the Unix epoch, where it said so.
+        goes_on_at: Option<u64>,
     },
 }
 

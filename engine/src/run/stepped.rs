@@ -298,6 +298,7 @@ impl SteppedRun {
         self.take_in(Fact::RunInterrupted(RunInterrupted {
             reason,
             provider_down: false,
+            goes_on_at: None,
         }));
     }
 

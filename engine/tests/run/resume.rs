@@ -208,7 +208,8 @@ async fn a_provider_that_is_down_pauses_the_run_and_settles_nothing() {
         result.end,
         RunEnd::Interrupted {
             reason,
-            provider_down: true
+            provider_down: true,
+            goes_on_at: None,
         }
     );
     assert_eq!(result.run.summary.counters.total_rollouts, 40);

@@ -9,24 +9,25 @@ use jiff::Timestamp;
 /// In every message that says so.
 const MARK: &str = "`dollars_per_day` is used up";
 const DAY_SECONDS: u64 = 86_400;
-/// The clock of the place where limits are shared may be this far behind.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
-const LOOK_EVERY: Duration = Duration::from_mins(10);
 
-/// When to try again what failed with this message, perhaps in a worker, because a limit on the cost of a day is used
-/// up: at midnight in UTC, and earlier in case the limit is raised. `None` for other messages.
-pub fn next_try_of_day(message: &str) -> Option<Duration> {
+/// When calls go on, in seconds since the Unix epoch, where this message says that a limit on the cost of a day is used
+/// up: at midnight in UTC. `None` for other messages. It is for workers of versions that send no more than the message;
+/// others send the time ([`gepa_evaluation::Failure::goes_on_at`]).
+pub fn end_of_day_in(message: &str) -> Option<u64> {
     message.contains(MARK).then(|| {
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let left = DAY_SECONDS - now.as_secs() % DAY_SECONDS;
-        (Duration::from_secs(left) + CLOCKS_DIFFER).min(LOOK_EVERY)
+        (now.as_secs() / DAY_SECONDS + 1) * DAY_SECONDS
     })
+}
+
+/// When the day is over, in seconds since the Unix epoch.
+pub(super) fn end_of(day: &UsedUp) -> u64 {
+    (day.day + 1).saturating_mul(DAY_SECONDS)
 }
 
 /// The message for a call that finds the day used up.
 pub(super) fn told(provider: &str, day: &UsedUp) -> String {
-    let next = (day.day + 1).saturating_mul(DAY_SECONDS);
-    let date = Timestamp::from_second(i64::try_from(next).unwrap_or(i64::MAX));
+    let date = Timestamp::from_second(i64::try_from(end_of(day)).unwrap_or(i64::MAX));
     let date = date.map_or_else(
         |_| "midnight".to_owned(),
         |date| date.strftime("%Y-%m-%d 00:00").to_string(),
@@ -71,8 +72,9 @@ mod tests {
             "{said}"
         );
         assert!(said.contains("$0.0012 of $40.0000"), "{said}");
-        let next = next_try_of_day(&said).expect("it says that the day is used up");
-        assert!(next <= LOOK_EVERY);
-        assert_eq!(next_try_of_day("the provider is down"), None);
+        assert_eq!(end_of(&day), 20_785 * DAY_SECONDS);
+        let next = end_of_day_in(&said).expect("it says that the day is used up");
+        assert_eq!(next % DAY_SECONDS, 0);
+        assert_eq!(end_of_day_in("the provider is down"), None);
     }
 }

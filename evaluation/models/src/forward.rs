@@ -380,7 +380,9 @@ impl ChatModel {
         let provider = &self.settings.provider;
         let address = &self.endpoint.base_url;
         let kind = match outage {
-            Outage::DayUsedUp(_) => ModelErrorKind::Account,
+            Outage::DayUsedUp(day) => ModelErrorKind::DayUsedUp {
+                goes_on_at: day_limit::end_of(&day),
+            },
             Outage::NeverReached { .. } => ModelErrorKind::Unreachable,
             _ => ModelErrorKind::ProviderDown,
         };
@@ -484,6 +486,7 @@ pub(super) fn error_label((kind, _): &(ModelErrorKind, String)) -> &'static str 
         ModelErrorKind::Refused => "refused",
         ModelErrorKind::ProviderDown => "provider_down",
         ModelErrorKind::Account => "account",
+        ModelErrorKind::DayUsedUp { .. } => "day_used_up",
         ModelErrorKind::Unreachable => "unreachable",
     }
 }

@@ -39,7 +39,7 @@ pub use assembly::StreamEnd;
 pub use attempt::innermost;
 pub use backoff::RetryTiming;
 pub use chat::ChatModel;
-pub use day_limit::next_try_of_day;
+pub use day_limit::end_of_day_in;
 pub use dialect::Dialect;
 pub use endpoint::public_base_url;
 pub use environment::{Environment, EnvironmentError};

@@ -89,6 +89,8 @@ pub(crate) struct Refusal {
     reply: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     sent: Vec<Message>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    goes_on_at: Option<u64>,
 }
 
 /// A message's bytes.
@@ -169,6 +171,7 @@ impl From<Result<ProposedTexts, ProposerError>> for Body {
                 usage: error.usage,
                 reply: error.reply,
                 sent: error.sent.map(|sent| sent.messages).unwrap_or_default(),
+                goes_on_at: error.goes_on_at,
             }),
         }
     }
@@ -206,6 +209,7 @@ impl Body {
                 message: refusal.message,
                 usage: refusal.usage,
                 reply: refusal.reply,
+                goes_on_at: refusal.goes_on_at,
                 sent: (!refusal.sent.is_empty()).then(|| {
                     Box::new(SentPrompt {
                         messages: refusal.sent,
@@ -217,5 +221,57 @@ impl Body {
                 "a worker answered a reflection with the outcome of a rollout",
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gepa_evaluation::{Failure, FailureKind};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn day_used_up(goes_on_at: Option<u64>) -> Evaluation {
+        let failure = Failure {
+            goes_on_at,
+            ..Failure::new(FailureKind::Transient, "used up")
+        };
+        Evaluation {
+            provider_down: true,
+            ..Evaluation::free(Outcome::Failed(failure))
+        }
+    }
+
+    fn as_sent(body: Body) -> Value {
+        serde_json::to_value(body).expect("it has texts and numbers only")
+    }
+
+    #[test]
+    fn the_time_at_which_calls_go_on_arrives_with_rollouts_and_reflections() {
+        let evaluation = day_used_up(Some(1_700_000_000));
+        let sent = as_sent(Body::Rollout(evaluation.clone().into()));
+        let Body::Rollout(arrived) = serde_json::from_value(sent).expect("as it was sent") else {
+            panic!("another answer arrived");
+        };
+        assert_eq!(Evaluation::from(arrived), evaluation);
+        let refusal = ProposerError {
+            goes_on_at: Some(1_700_000_000),
+            ..ProposerError::new(ProposerErrorKind::ProviderDown, "used up")
+        };
+        let sent = as_sent(Body::from(Err(refusal.clone())));
+        let arrived: Body = serde_json::from_value(sent).expect("as it was sent");
+        assert_eq!(arrived.into_proposed(), Err(refusal));
+    }
+
+    #[test]
+    fn an_answer_without_a_time_is_that_of_earlier_versions() {
+        let sent = as_sent(Body::Rollout(day_used_up(None).into()));
+        let failure = json!({"outcome": "failed", "kind": "transient", "message": "used up"});
+        assert_eq!(sent["rollout"]["outcome"], failure, "{sent}");
+        let refusal = ProposerError::new(ProposerErrorKind::ProviderDown, "used up");
+        let sent = as_sent(Body::from(Err(refusal.clone())));
+        assert!(sent["not_proposed"].get("goes_on_at").is_none(), "{sent}");
+        let arrived: Body = serde_json::from_value(sent).expect("as it was sent");
+        assert_eq!(arrived.into_proposed(), Err(refusal));
     }
 }

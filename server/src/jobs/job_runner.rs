@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use gepa_engine::{
     RunControl, RunEnd, RunError, RunHandle, RunId, RunResult, SteeredBy, StopReason, StoreError,
-    abandon,
+    Timestamp, abandon,
 };
-use gepa_models::next_try_of_day;
+use gepa_models::end_of_day_in;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -182,7 +182,9 @@ impl JobRunner {
                     why,
                 };
             }
-            Err(error @ RunError::Store(_)) => return self.interrupted(&error.to_string()).await,
+            Err(error @ RunError::Store(_)) => {
+                return self.interrupted(&error.to_string(), None).await;
+            }
             Err(error) => return unusable(&error),
         };
         let handle = match started {
@@ -209,7 +211,8 @@ impl JobRunner {
                 RunEnd::Interrupted {
                     reason,
                     provider_down: true,
-                } => self.interrupted(&reason).await,
+                    goes_on_at,
+                } => self.interrupted(&reason, goes_on_at).await,
                 RunEnd::Interrupted { .. } if self.shared.fleet.is_some() => JobStep::Leave,
                 // Another process took the run. It is ours again if that process ends before the run.
                 RunEnd::Interrupted { reason, .. } if !*self.closing.borrow() => JobStep::Wait {
@@ -220,7 +223,7 @@ impl JobRunner {
                 _ => JobStep::Leave,
             },
             Err(error @ RunError::Diverged { .. }) => unusable(&error),
-            Err(error) => self.interrupted(&error.to_string()).await,
+            Err(error) => self.interrupted(&error.to_string(), None).await,
         }
     }
 
@@ -337,14 +340,18 @@ impl JobRunner {
         }
     }
 
-    /// Waits during an outage, without a slot, for as long as the settings allow.
-    async fn interrupted(&mut self, reason: &str) -> JobStep {
-        if let Some(pause) = next_try_of_day(reason) {
+    /// Waits, without a slot, until calls go on; during an outage for as long as the settings allow.
+    async fn interrupted(&mut self, reason: &str, goes_on_at: Option<u64>) -> JobStep {
+        // A worker of an earlier version says it in words.
+        if let Some(goes_on_at) = goes_on_at.or_else(|| end_of_day_in(reason)) {
             if !self.keeps_job().await {
                 return JobStep::Leave;
             }
             // No outage: it is known when it ends.
-            let why = format!("the next day in UTC ({reason})");
+            let pause = self.shared.settings.outage.pause_until(goes_on_at);
+            let micros = i64::try_from(goes_on_at.saturating_mul(1_000_000));
+            let at = Timestamp(micros.unwrap_or(i64::MAX));
+            let why = format!("{at}, when calls go on ({reason})");
             return JobStep::Wait { pause, why };
         }
         let summary = self.shared.store.run(&self.job).await;

@@ -1,6 +1,6 @@
 //! Pauses between tries of a job during an outage: they double, and end after a time limit.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -13,6 +13,11 @@ pub struct OutageSettings {
     pub longest_pause: Duration,
     /// How long a job may make no progress before it fails.
     pub allowed: Duration,
+    /// How long a job waits at most where the provider says when calls go on, such as at the end of a day. It tries
+    /// earlier than that, in case a limit was raised.
+    pub look_every: Duration,
+    /// How far the clock by which calls go on may be behind this machine's.
+    pub clocks_differ: Duration,
 }
 
 impl Default for OutageSettings {
@@ -21,7 +26,18 @@ impl Default for OutageSettings {
             first_pause: Duration::from_secs(5),
             longest_pause: Duration::from_mins(1),
             allowed: Duration::from_mins(30),
+            look_every: Duration::from_mins(10),
+            clocks_differ: Duration::from_secs(5),
         }
+    }
+}
+
+impl OutageSettings {
+    /// The pause of a job whose calls go on at this time, in seconds since the Unix epoch.
+    pub(super) fn pause_until(&self, goes_on_at: u64) -> Duration {
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let left = Duration::from_secs(goes_on_at).saturating_sub(now);
+        (left + self.clocks_differ).min(self.look_every)
     }
 }
 

@@ -9,6 +9,7 @@
 mod ablations;
 mod access;
 mod client;
+mod days;
 mod envelope;
 mod keys;
 mod labels;

@@ -101,6 +101,7 @@ async fn an_outage_that_lasts_too_long_fails_the_job_with_the_last_error() {
             first_pause: Duration::from_millis(30),
             longest_pause: Duration::from_millis(30),
             allowed: Duration::from_millis(300),
+            ..quick().outage
         },
         ..quick()
     };

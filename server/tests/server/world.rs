@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use gepa_engine::record::RunRow;
 use gepa_engine::reflection::ModelProposer;
 use gepa_engine::{Config, ExampleSets, Settings, Store};
 use gepa_evaluation::{
-    Evaluation, Evaluator, EvaluatorInfo, ExampleId, FailureKind, Outcome, PromptMessage,
+    Evaluation, Evaluator, EvaluatorInfo, ExampleId, Failure, FailureKind, Outcome, PromptMessage,
     PromptTemplate, RolloutRequest, Usage,
 };
 use gepa_server::{JobSource, OutageSettings, PreparedJob, Server, ServerSettings};
@@ -36,6 +36,12 @@ pub(crate) struct Ledger {
     pub(crate) begun: Mutex<Vec<String>>,
     /// While this is above zero, rollouts fail because their provider is down.
     pub(crate) outages: AtomicUsize,
+    /// Rollouts before this time, in seconds since the Unix epoch, find the limit of a day used up.
+    pub(crate) goes_on_at: AtomicU64,
+    /// Whether the time is said in words alone, as workers of earlier versions do.
+    pub(crate) says_words: AtomicBool,
+    /// Rollouts that found the limit used up.
+    pub(crate) refused: AtomicUsize,
 }
 
 /// Makes jobs of configs that consist of a few numbers.
@@ -173,6 +179,11 @@ impl Evaluator for Player {
             evaluation.provider_down = true;
             return evaluation;
         }
+        let goes_on_at = self.ledger.goes_on_at.load(Ordering::SeqCst);
+        if seconds_now() < goes_on_at {
+            self.ledger.refused.fetch_add(1, Ordering::SeqCst);
+            return self.day_is_used_up(goes_on_at);
+        }
         let running = self.ledger.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.ledger
             .most_running
@@ -209,6 +220,26 @@ impl Evaluator for Player {
             policy_model: "llama".to_owned(),
         }
     }
+}
+
+impl Player {
+    fn day_is_used_up(&self, goes_on_at: u64) -> Evaluation {
+        let message = "`dollars_per_day` is used up for the key of provider `groq`";
+        let is_said = !self.ledger.says_words.load(Ordering::SeqCst);
+        let failure = Failure {
+            goes_on_at: is_said.then_some(goes_on_at),
+            ..Failure::new(FailureKind::Transient, message)
+        };
+        Evaluation {
+            provider_down: true,
+            ..Evaluation::free(Outcome::Failed(failure))
+        }
+    }
+}
+
+pub(crate) fn seconds_now() -> u64 {
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed();
+    now.unwrap().as_secs()
 }
 
 fn hash(text: &str) -> u64 {
@@ -265,6 +296,8 @@ pub(crate) fn quick() -> ServerSettings {
             first_pause: Duration::from_millis(5),
             longest_pause: Duration::from_millis(20),
             allowed: Duration::from_mins(30),
+            look_every: Duration::from_mins(10),
+            clocks_differ: Duration::from_millis(10),
         },
         ..ServerSettings::default()
     }

@@ -9,7 +9,12 @@ pub(super) enum CallTrouble {
     /// This rollout failed.
     Failed(Failure),
     /// The provider is down; `is_certain` where it has been for as long as the user wants to wait.
-    ProviderDown { message: String, is_certain: bool },
+    ProviderDown {
+        message: String,
+        is_certain: bool,
+        /// When calls go on, in seconds since the Unix epoch, where that is known.
+        goes_on_at: Option<u64>,
+    },
 }
 
 /// The sum over all calls.
@@ -25,6 +30,7 @@ pub(super) fn trouble(calls: &[CallRecord]) -> Option<CallTrouble> {
             Some(CallTrouble::ProviderDown {
                 message: message.clone(),
                 is_certain: true,
+                goes_on_at: kind.goes_on_at(),
             })
         }
         CallOutcome::TimedOut {
@@ -33,6 +39,7 @@ pub(super) fn trouble(calls: &[CallRecord]) -> Option<CallTrouble> {
         } => Some(CallTrouble::ProviderDown {
             message: format!("{message}; the provider is down"),
             is_certain: false,
+            goes_on_at: None,
         }),
         CallOutcome::TimedOut { message, .. } => {
             let failure = Failure::new(FailureKind::Timeout, message);

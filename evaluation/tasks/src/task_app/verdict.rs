@@ -33,10 +33,17 @@ pub(super) fn judge(
         Err(CallTrouble::ProviderDown {
             message,
             is_certain,
-        }) => Evaluation {
-            provider_down: is_certain || circumstances.is_last_attempt,
-            ..Evaluation::with_usage(Outcome::failed(FailureKind::Transient, message), usage)
-        },
+            goes_on_at,
+        }) => {
+            let failure = Failure {
+                goes_on_at,
+                ..Failure::new(FailureKind::Transient, message)
+            };
+            Evaluation {
+                provider_down: is_certain || circumstances.is_last_attempt,
+                ..Evaluation::with_usage(Outcome::Failed(failure), usage)
+            }
+        }
     }
 }
 
@@ -96,6 +103,7 @@ fn app_trouble(client: &AppClient, fault: AppFault) -> CallTrouble {
         AppFault::Unreachable(reason) => CallTrouble::ProviderDown {
             message: format!("the task app at {url} cannot be reached: {reason}"),
             is_certain: false,
+            goes_on_at: None,
         },
         AppFault::Broken(reason) => failed(
             FailureKind::Transient,
