@@ -5,7 +5,7 @@ run.
     cargo build --release -p gepa-cli
     bash tests/servers/postgres.sh with python3 bench/large_stores.py target/release/gepa [RUNS] [ROLLOUTS] [BEFORE]
 
-BEFORE is another build of the program, whose list of runs is measured beside.
+BEFORE is another build of the program, which is measured beside. With 0 rollouts the long run is left out.
 
 One small run is made by `gepa run`. Then the database copies its rows, 10 000 times by default, each with an id of
 its own; and one more copy gets 1 000 000 rollouts, whose rows and events are copies of those of the small run. The
@@ -21,7 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator
 
 SCHEMA = "large"
 TABLES = ["runs", "claims", "events", "candidates", "trials", "rollouts", "reflections", "snapshots"]
@@ -97,6 +100,21 @@ class Gepa:
             sys.exit(f"{' '.join(map(str, command))}:\n{done.stderr[-2000:]}")
         return done.stdout
 
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        """The address of `gepa serve` on the store."""
+        command = [self._program, "serve", "--listen", "127.0.0.1:0", "--store", self._store]
+        process = subprocess.Popen(command, cwd=self._folder, stderr=subprocess.PIPE, text=True)
+        try:
+            assert process.stderr
+            line = process.stderr.readline()
+            if "listening on " not in line:
+                sys.exit(f"the server did not start: {line}")
+            yield line.split("listening on ")[1].strip()
+        finally:
+            process.terminate()
+            process.wait()
+
     def measure(self, *arguments: str) -> str:
         """The fastest of three times, the bytes printed, and the memory of the process."""
         command = [str(self._program), *arguments, "--store", self._store]
@@ -116,6 +134,44 @@ class Gepa:
             if last > 10.0:
                 break
         return f"{best:.2f} s, {printed / 1e6:.1f} MB out, {memory / 1024:.0f} MB of memory"
+
+
+SWEEP = """
+config = "CONFIG"
+seeds = [1, 2]
+[budget]
+max_rollouts = 4000
+[[list]]
+"dataset.split.train.count" = 11
+"""
+
+
+def among_all(gepa: Gepa, config: Path, folder: str) -> None:
+    """What looks for a few runs among all, from commands and over HTTP."""
+    sweep = Path(folder) / "sweep.toml"
+    sweep.write_text(SWEEP.replace("CONFIG", str(config)))
+    rows = [
+        ("`gepa runs prune --older 520w --dry-run`", gepa.measure("runs", "prune", "--older", "520w", "--dry-run")),
+        ("`gepa runs --status failed`", gepa.measure("runs", "--status", "failed")),
+        ("`gepa runs --search nothing`", gepa.measure("runs", "--search", "nothing")),
+        ("`gepa sweep --plan`, of which no run is there", gepa.measure("sweep", str(sweep), "--plan")),
+    ]
+    with gepa.serving() as address:
+        for name, path in [
+            ("`GET /jobs?status=failed&limit=20`", "/api/prompt-learning/online/jobs?status=failed&limit=20"),
+            ("`GET /jobs?status=succeeded&limit=20`", "/api/prompt-learning/online/jobs?status=succeeded&limit=20"),
+            ("`GET /api/runs?limit=500`, as the page asks", "/api/runs?archived=false&limit=500"),
+            ("`GET /api/runs?q=nothing&limit=500`", "/api/runs?q=nothing&limit=500"),
+        ]:
+            best, size = float("inf"), 0
+            for _ in range(3):
+                begun = time.monotonic()
+                with urllib.request.urlopen(address + path) as reply:
+                    size = len(reply.read())
+                best = min(best, time.monotonic() - begun)
+            rows.append((name, f"{best:.2f} s, {size / 1e6:.2f} MB out"))
+    for name, figures in rows:
+        print(f"| {name} | {figures} |", flush=True)
 
 
 def main() -> None:
@@ -146,6 +202,13 @@ def main() -> None:
                 f"| {gepa.measure('show', source[:-4])} | {gepa.measure('show', 'latest')} |",
                 flush=True,
             )
+        for name, build in [("before", before), ("now", program)]:
+            if build is None:
+                continue
+            print(f"\n{name}, among {there} runs, load {os.getloadavg()[0]:.1f}\n\n| looked for | time |\n|---|---|")
+            among_all(Gepa(build, f"{server}?schema={SCHEMA}", folder), config, folder)
+        if rollouts == 0:
+            return
         print("\n| rollouts of the run | database | `gepa show ID` | `export --what rollouts` | `export --what events` | `export --what stats` |")
         print("|---|---|---|---|---|---|")
         for step, count in enumerate([rollouts // 100, rollouts // 10, rollouts]):

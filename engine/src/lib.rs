@@ -48,6 +48,7 @@ pub mod record;
 pub mod reflection;
 pub mod replay;
 mod run;
+mod run_query;
 mod stop;
 mod store;
 mod telemetry;
@@ -68,6 +69,7 @@ pub use run::{
     RunHandle, RunResult, SteppedRun, Steps, TrialOrder, Trouble, TroubleWatch, WarmStart, abandon,
     note_ablation, steer_at_rest, warm_start,
 };
+pub use run_query::{RunQuery, RunTexts};
 pub use stop::StopReason;
 pub use store::{Claim, ClaimNotice, ClaimToken, Store, StoreError};
 

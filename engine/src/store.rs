@@ -13,9 +13,12 @@ use crate::event::Event;
 use crate::ids::{RunId, Seq};
 use crate::labels::{BadLabel, LabelChange, RunLabels};
 use crate::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
+use crate::run_query::RunQuery;
 
 /// The pause between looks at a journal whose store cannot wake its readers.
 const POLL: Duration = Duration::from_millis(200);
+/// Runs that are read at once where the store itself has no search.
+const PAGE: usize = 256;
 
 /// Stores runs.
 ///
@@ -77,6 +80,28 @@ pub trait Store: Send + Sync {
         runs.reverse();
         runs.truncate(limit);
         Ok(runs)
+    }
+
+    /// Up to `limit` runs that meet the conditions, newest first. A store with many runs reads the rows of
+    /// no others, except where only the config of a run can tell.
+    async fn find_runs(&self, query: &RunQuery, limit: usize) -> Result<Vec<RunRow>, StoreError> {
+        let labels = self.labels().await?;
+        let none = RunLabels::default();
+        let (mut found, mut before) = (Vec::new(), query.before.clone());
+        while found.len() < limit {
+            let mut page = self.runs_before(before.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else { break };
+            before = Some(last.run_id.clone());
+            page.retain(|run| query.takes(run, labels.get(&run.run_id).unwrap_or(&none)));
+            found.append(&mut page);
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// How many runs meet the conditions.
+    async fn count_runs(&self, query: &RunQuery) -> Result<usize, StoreError> {
+        Ok(self.find_runs(query, usize::MAX).await?.len())
     }
 
     /// Up to `limit` ids that begin with `text`, or with `text` after `pl_`; where there are none, those

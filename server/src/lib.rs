@@ -23,8 +23,8 @@ mod telemetry;
 pub use access::{AccessError, Role, TenantQuota};
 pub use dashboard::{
     BestOfRuns, Birth, Blame, BlamedLine, Cause, Content, DeleteError, ExampleSet, NewestRuns,
-    Part, ReportError, Resource, RunEntry, ViewError, Viewer, Views, delete_run, write_comparison,
-    write_report,
+    Part, ReportError, Resource, RunEntry, RunSelection, ViewError, Viewer, Views, delete_run,
+    write_comparison, write_report,
 };
 pub use jobs::{Backlog, ConfiguredJobs, Fleet, JobSource, OutageSettings, PreparedJob};
 pub use routes::{MAX_EVENTS, OPENAPI, route_paths};

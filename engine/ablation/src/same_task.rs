@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use gepa_engine::record::RunRow;
-use gepa_engine::{PromptTemplate, RunId, Store, StoreError};
-use serde_json::{Map, Value};
+use gepa_engine::{PromptTemplate, RunId, RunQuery, Store, StoreError};
+use serde_json::{Map, Value, json};
 
 /// What a run's scores rest on. Which examples are in which set is not part of it.
 const TASK: [&str; 6] = [
@@ -16,6 +16,9 @@ const TASK: [&str; 6] = [
     "providers",
 ];
 
+/// The most settings by which a store leaves out runs of other tasks. It searches the text of a config for each.
+const MOST_CONDITIONS: usize = 32;
+
 /// The runs in the store that only evaluated, whose outcomes a run of the same task knows.
 ///
 /// # Errors
@@ -26,11 +29,40 @@ pub async fn evaluations_of(
     described: &Value,
     template: &PromptTemplate,
 ) -> Result<Vec<RunId>, StoreError> {
-    let runs = store.runs().await?;
+    let mut query = RunQuery {
+        config: single_settings(described, |table| TASK.contains(&table)),
+        ..RunQuery::default()
+    };
+    let marked = ("/budget/max_iterations".to_owned(), json!(0));
+    query.config.insert(0, marked);
+    let runs = store.find_runs(&query, usize::MAX).await?;
     let known = runs
         .into_iter()
+        .rev()
         .filter(|run| is_evaluation(run) && is_of_same_task(run, described, template));
     Ok(known.map(|run| run.run_id).collect())
+}
+
+/// Some settings of a described task in these tables, as conditions on the configs of runs: those that are one
+/// text, number or truth value, the longest texts first. A run with the same settings meets them all.
+pub fn single_settings(
+    described: &Value,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Vec<(String, Value)> {
+    let is_plain = |name: &str| !name.contains(['/', '~']);
+    let mut found = Vec::new();
+    let tables = described["settings"].as_object().into_iter().flatten();
+    for (table, keys) in tables.filter(|(table, _)| is_wanted(table) && is_plain(table)) {
+        let keys = keys.as_object().into_iter().flatten();
+        let single = keys.filter(|(key, value)| {
+            is_plain(key) && (value.is_string() || value.is_number() || value.is_boolean())
+        });
+        found
+            .extend(single.map(|(key, value)| (format!("/settings/{table}/{key}"), value.clone())));
+    }
+    found.sort_by_key(|(_, value)| std::cmp::Reverse(value.to_string().len()));
+    found.truncate(MOST_CONDITIONS);
+    found
 }
 
 /// Whether the run only scored its seed, as `gepa eval` does.

@@ -8,8 +8,6 @@ use gepa_engine::{RunId, Seq};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Resource {
-    /// All runs of the store.
-    Runs,
     /// The best candidates of two runs on the held-out examples of both.
     BestOfRuns(RunId, RunId),
     /// A part of one run.
@@ -63,7 +61,6 @@ impl fmt::Display for Resource {
     /// The path below `/api/`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (run, part) = match self {
-            Self::Runs => return formatter.write_str("runs"),
             Self::BestOfRuns(before, after) => {
                 return write!(formatter, "runs/{after}/against/{before}");
             }

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Extension, Json};
-use gepa_engine::{LabelChange, RunError, RunId, RunLabels, Seq};
+use gepa_engine::{LabelChange, RunError, RunId, RunLabels, RunQuery, Seq};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -18,6 +18,7 @@ use super::assets;
 use super::content::ViewError;
 use super::deletion::{DeleteError, delete_run};
 use super::resource::{ExampleSet, Part, Resource};
+use super::runs::{NewestRuns, RunSelection};
 use super::source::{Source, of_caller, read};
 use crate::access::Caller;
 use crate::failure::Failure;
@@ -120,8 +121,43 @@ async fn about(State(source): State<Source>) -> Json<Value> {
     }))
 }
 
-async fn runs(State(source): State<Source>) -> Result<Response, Failure> {
-    answer(&source, Resource::Runs).await
+/// Which runs to list. Without a limit all that meet the conditions are listed.
+#[derive(Debug, Deserialize)]
+struct ListQuery {
+    q: Option<String>,
+    status: Option<String>,
+    tag: Option<String>,
+    name: Option<String>,
+    archived: Option<bool>,
+    before: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn runs(
+    State(source): State<Source>,
+    QueryParams(asked): QueryParams<ListQuery>,
+) -> Result<Json<Value>, Failure> {
+    let mut selection = RunSelection {
+        query: RunQuery {
+            before: asked.before.map(|run| run.parse()).transpose()?,
+            word: asked.q,
+            name: asked.name,
+            tags: asked.tag.into_iter().collect(),
+            archived: asked.archived,
+            ..RunQuery::default()
+        },
+        is_claimed: None,
+    };
+    if let Some(state) = asked.status.filter(|state| !selection.stands(state)) {
+        let message = format!("there is no status `{state}`; `gepa runs --help` lists them");
+        return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message));
+    }
+    let store = &**source.views.store();
+    let newest = NewestRuns::read(store, &selection, asked.limit.unwrap_or(usize::MAX)).await?;
+    let meant = selection.count(store).await?;
+    Ok(Json(json!({
+        "runs": newest.entries, "meant": meant, "of": newest.of, "tags": newest.tags,
+    })))
 }
 
 async fn view(

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gepa_engine::record::{RunRow, RunStatus};
-use gepa_engine::{RunId, RunLabels, Seq, Store, StoreError, Timestamp};
+use gepa_engine::{RunId, RunLabels, RunQuery, Seq, Store, StoreError, Timestamp};
 use serde::{Serialize, Serializer};
 
 /// Runs that are read at once.
@@ -79,6 +79,69 @@ pub struct RunEntry {
     pub seq: Seq,
 }
 
+/// Which runs a list shows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunSelection {
+    /// What the store can tell.
+    pub query: RunQuery,
+    /// Only runs that a process works on, or only others.
+    pub is_claimed: Option<bool>,
+}
+
+impl RunSelection {
+    /// Selects the runs that stand so for people; see [`RunEntry::state`]. Returns whether there is such a state.
+    pub fn stands(&mut self, state: &str) -> bool {
+        let (status, is_claimed) = match state {
+            "killed" => (Some(RunStatus::Running), Some(false)),
+            "running" => (Some(RunStatus::Running), Some(true)),
+            other => (serde_json::from_value(other.into()).ok(), None),
+        };
+        self.query.statuses = status.into_iter().collect();
+        self.is_claimed = is_claimed;
+        status.is_some()
+    }
+
+    /// How many runs of the store are meant, with those that [`RunQuery::before`] leaves out.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn count(&self, store: &dyn Store) -> Result<usize, StoreError> {
+        let mut all = self.clone();
+        all.query.before = None;
+        if all.is_claimed.is_none() {
+            return store.count_runs(&all.query).await;
+        }
+        let mut count = 0;
+        while let Some(page) = all.next(store, PAGE).await? {
+            count += page.len();
+        }
+        Ok(count)
+    }
+
+    /// Of the next `size` runs that the store finds, those that are meant, each with whether a process works on
+    /// it. `None` after the last one.
+    async fn next(
+        &mut self,
+        store: &dyn Store,
+        size: usize,
+    ) -> Result<Option<Vec<(RunRow, bool)>>, StoreError> {
+        let page = store.find_runs(&self.query, size).await?;
+        let Some(last) = page.last() else {
+            return Ok(None);
+        };
+        self.query.before = Some(last.run_id.clone());
+        let mut meant = Vec::with_capacity(page.len());
+        for run in page {
+            let is_claimed = is_worked_on(store, &run).await?;
+            if self.is_claimed.is_none_or(|wanted| wanted == is_claimed) {
+                meant.push((run, is_claimed));
+            }
+        }
+        Ok(Some(meant))
+    }
+}
+
 /// The newest runs of a store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewestRuns {
@@ -88,18 +151,20 @@ pub struct NewestRuns {
     pub of: usize,
     /// Those that are archived.
     pub archived: usize,
+    /// All tags of the store's runs.
+    pub tags: BTreeSet<String>,
 }
 
 impl NewestRuns {
-    /// Up to `limit` runs that are wanted. Rows of older ones are not read.
+    /// Up to `limit` runs that are meant. The store reads the rows of no others.
     ///
     /// # Errors
     ///
     /// The store failed.
     pub async fn read(
         store: &dyn Store,
+        selection: &RunSelection,
         limit: usize,
-        mut is_wanted: impl FnMut(&RunEntry) -> bool,
     ) -> Result<Self, StoreError> {
         let ids = store.run_ids("", ALL_IDS).await?;
         let mut labels = store.labels().await?;
@@ -108,23 +173,21 @@ impl NewestRuns {
             entries: Vec::new(),
             of: ids.len(),
             archived: archived.count(),
+            tags: labels.values().flat_map(|one| one.tags.clone()).collect(),
         };
         let mut shorts = shorts(&ids);
-        let mut before = None;
+        let mut rest = selection.clone();
         while newest.entries.len() < limit {
-            let page = store
-                .runs_before(before.as_ref(), limit.clamp(1, PAGE))
-                .await?;
-            let Some(last) = page.last() else { break };
-            before = Some(last.run_id.clone());
-            for run in &page {
-                let is_claimed = is_worked_on(store, run).await?;
+            let size = (limit - newest.entries.len()).min(PAGE);
+            let Some(page) = rest.next(store, size).await? else {
+                break;
+            };
+            for (run, is_claimed) in page {
                 let labels = labels.remove(&run.run_id).unwrap_or_default();
                 let short = shorts.remove(run.run_id.as_str()).unwrap_or_default();
-                let entry = RunEntry::of(run, labels, short, is_claimed);
-                if newest.entries.len() < limit && is_wanted(&entry) {
-                    newest.entries.push(entry);
-                }
+                newest
+                    .entries
+                    .push(RunEntry::of(&run, labels, short, is_claimed));
             }
         }
         Ok(newest)
@@ -132,25 +195,6 @@ impl NewestRuns {
 }
 
 impl RunEntry {
-    /// All runs of a store, newest first, archived ones included.
-    ///
-    /// # Errors
-    ///
-    /// The store failed.
-    pub async fn list(store: &dyn Store) -> Result<Vec<Self>, StoreError> {
-        let (runs, mut labels) = (store.runs().await?, store.labels().await?);
-        let ids: Vec<RunId> = runs.iter().map(|run| run.run_id.clone()).collect();
-        let mut shorts = shorts(&ids);
-        let mut entries = Vec::with_capacity(runs.len());
-        for run in runs.iter().rev() {
-            let is_claimed = is_worked_on(store, run).await?;
-            let labels = labels.remove(&run.run_id).unwrap_or_default();
-            let short = shorts.remove(run.run_id.as_str()).unwrap_or_default();
-            entries.push(Self::of(run, labels, short, is_claimed));
-        }
-        Ok(entries)
-    }
-
     fn of(run: &RunRow, labels: RunLabels, short: String, is_claimed: bool) -> Self {
         let (summary, counters) = (&run.summary, &run.summary.counters);
         Self {

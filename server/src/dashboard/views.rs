@@ -11,7 +11,6 @@ use super::content::{Content, ViewError};
 use super::resource::{Part, Resource};
 use super::rollout_index::RolloutIndex;
 use super::run_rows::RunRows;
-use super::runs::RunEntry;
 use super::verdict::{self, BestOfRuns};
 use super::{candidate, failures, matrix, overview, rollout, slots};
 
@@ -62,10 +61,6 @@ impl Views {
     /// The store failed, or there is no such run, candidate or event.
     pub async fn read(&self, resource: &Resource) -> Result<Content, ViewError> {
         match resource {
-            Resource::Runs => {
-                let runs = RunEntry::list(&*self.store).await?;
-                Content::json(&serde_json::json!({ "runs": runs }))
-            }
             Resource::BestOfRuns(before, after) => {
                 Content::json(&BestOfRuns::read(&*self.store, before, after).await?)
             }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use gepa_engine::{Store, StoreError};
+use gepa_engine::record::RunStatus;
+use gepa_engine::{RunQuery, Store, StoreError};
 use gepa_jobs::JobMark;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -45,10 +46,24 @@ impl Supervisor {
             supervisor.join(&fleet);
             return Ok(supervisor);
         }
-        let runs = supervisor.shared.store.runs().await?;
+        let query = RunQuery {
+            statuses: vec![
+                RunStatus::Queued,
+                RunStatus::Running,
+                RunStatus::Paused,
+                RunStatus::Interrupted,
+            ],
+            ..RunQuery::default()
+        };
+        let runs = supervisor
+            .shared
+            .store
+            .find_runs(&query, usize::MAX)
+            .await?;
         let open = runs
             .into_iter()
-            .filter(|run| !run.summary.status.is_terminal() && JobMark::of(run).is_some());
+            .rev()
+            .filter(|run| JobMark::of(run).is_some());
         for run in open {
             supervisor.start_job(&run, None);
         }

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use gepa_engine::record::{RunRow, RunStatus};
-use gepa_engine::{RunId, SteeredBy, Store, StoreError};
+use gepa_engine::{RunId, RunQuery, SteeredBy, Store, StoreError};
 use gepa_jobs::views::{JobContext, best_snapshot, job_detail, job_entry, snapshots};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -26,8 +26,6 @@ const MAX_BODY: usize = 4 << 20;
 const PRIORITIES: std::ops::RangeInclusive<i64> = -100..=100;
 /// A command is answered when the job's status shows it, and after this time at the latest.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// More ids than a store has.
-const ALL_IDS: usize = u32::MAX as usize;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 type Shared = State<Arc<App>>;
@@ -112,19 +110,22 @@ pub(super) async fn list(
 /// The runs to show, newest first, and how many there are with the requested status.
 async fn newest(store: &dyn Store, query: &JobQuery) -> Result<(Vec<RunRow>, usize), StoreError> {
     let limit = query.limit.unwrap_or(usize::MAX);
-    if let (None, Some(limit)) = (&query.status, query.limit) {
-        let total = store.run_ids("", ALL_IDS).await?.len();
-        return Ok((store.runs_before(None, limit.min(total)).await?, total));
+    let mut wanted = RunQuery::default();
+    if let Some(status) = &query.status {
+        // No run has a status that there is not.
+        let Ok(status) = serde_json::from_value(json!(status)) else {
+            return Ok((Vec::new(), 0));
+        };
+        wanted.statuses.push(status);
     }
-    let mut runs = store.runs().await?;
-    runs.retain(|run| {
-        let status = query.status.as_deref();
-        status.is_none_or(|status| run.summary.status.as_str() == status)
-    });
-    runs.reverse();
-    let total = runs.len();
-    runs.truncate(limit);
-    Ok((runs, total))
+    let shown = store.find_runs(&wanted, limit).await?;
+    let is_all = shown.len() < limit;
+    let total = if is_all {
+        shown.len()
+    } else {
+        store.count_runs(&wanted).await?
+    };
+    Ok((shown, total))
 }
 
 pub(super) async fn detail(

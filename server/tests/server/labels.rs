@@ -64,3 +64,65 @@ async fn labels_need_the_role_submit_and_deletion_the_role_administer() {
     assert_eq!(server.ask("abc", "DELETE", &path, None).await.status, 403);
     assert_eq!(server.ask("root", "DELETE", &path, None).await.status, 200);
 }
+
+#[tokio::test]
+async fn the_list_of_runs_comes_in_pages_and_says_how_many_there_are() {
+    let server = alone().await;
+    let mut jobs = Vec::new();
+    for name in ["one", "two", "three", "four", "five"] {
+        let job = server.submit(json!({"budget": 60, "name": name})).await;
+        until(server.address, &job, &["succeeded"]).await;
+        jobs.insert(0, job);
+    }
+    let change = json!({"add_tags": ["kept"], "archived": true});
+    let labels = format!("/api/runs/{}/labels", jobs[1]);
+    post(server.address, &labels, change).await;
+    let listed = async |query: &str| {
+        let listed = get(server.address, &format!("/api/runs?{query}")).await;
+        assert_eq!(listed["of"], 5);
+        assert_eq!(listed["tags"], json!(["kept"]));
+        let runs = listed["runs"].as_array().unwrap().clone();
+        let ids: Vec<String> = runs
+            .iter()
+            .map(|run| run["run_id"].as_str().unwrap().to_owned())
+            .collect();
+        (ids, listed["meant"].as_u64().unwrap())
+    };
+    assert_eq!(listed("").await, (jobs.clone(), 5));
+    let (mut found, mut before) = (Vec::new(), String::new());
+    loop {
+        let (page, meant) = listed(&format!("archived=false&limit=2{before}")).await;
+        assert_eq!(meant, 4);
+        let Some(last) = page.last() else { break };
+        before = format!("&before={last}");
+        found.extend(page);
+    }
+    let shown = [&jobs[..1], &jobs[2..]].concat();
+    assert_eq!(found, shown);
+    assert_eq!(listed("tag=kept").await, (vec![jobs[1].clone()], 1));
+    assert_eq!(listed("name=two").await, (vec![jobs[3].clone()], 1));
+    assert_eq!(listed("q=TWO&limit=0").await, (vec![], 1));
+    assert_eq!(listed("status=succeeded&limit=1").await.1, 5);
+    for status in ["running", "killed", "failed"] {
+        assert_eq!(listed(&format!("status={status}")).await, (vec![], 0));
+    }
+    for query in ["status=lost", "before=x", "limit=-1"] {
+        let path = format!("/api/runs?{query}");
+        let refused = ask(server.address, "GET", &path, "", None).await;
+        assert!(
+            (400..500).contains(&refused.status),
+            "{query}: {}",
+            refused.text
+        );
+    }
+    let path = format!("{}?status=succeeded&limit=2", crate::client::JOBS);
+    let listed = get(server.address, &path).await;
+    assert_eq!(listed["total_count"], 5);
+    assert_eq!(listed["jobs"].as_array().unwrap().len(), 2);
+    let none = get(
+        server.address,
+        &format!("{}?status=lost", crate::client::JOBS),
+    )
+    .await;
+    assert_eq!(none, json!({"jobs": [], "total_count": 0}));
+}

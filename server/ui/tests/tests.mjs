@@ -262,7 +262,7 @@ export const tests = {
     await page.waitForFunction(() => document.querySelectorAll(".vbody .vrow").length === 0);
     assert.ok(entry().archived_at);
     await page.locator("#archived").check();
-    assert.equal(await page.locator(".vbody .vrow").count(), 1);
+    await page.waitForFunction(() => document.querySelectorAll(".vbody .vrow").length === 1);
     assert.ok(page.url().includes("archived=1"));
     await accessible(page, "runs");
     await visit(page, `#/run/${mine}/steer`);

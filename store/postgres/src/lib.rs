@@ -23,6 +23,7 @@ mod pipeline;
 mod queue;
 mod read;
 mod reproject;
+mod runs;
 mod schema;
 mod shared;
 mod store;

@@ -44,6 +44,20 @@ pub(crate) async fn runs_before(
     found.iter().map(|row| run_row("the runs", row)).collect()
 }
 
+/// The runs of these numbers, newest first.
+pub(crate) async fn runs_of(
+    database: &Database,
+    numbers: &[i64],
+) -> Result<Vec<RunRow>, StoreError> {
+    let sql = format!("{} DESC", runs_sql(database, "WHERE id = ANY($1)"));
+    let numbers = numbers.iter().copied().map(Some).collect();
+    let found = database.rows(&sql, &[Parameter::Integers(numbers)]).await?;
+    found
+        .iter()
+        .map(|row| run_row(database, "the runs", row))
+        .collect()
+}
+
 /// The ids that begin or, if none does, end with a text.
 pub(crate) async fn run_ids(
     database: &Database,

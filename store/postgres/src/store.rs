@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use gepa_engine::record::{CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, TrialRow};
 use gepa_engine::{
-    Claim, ClaimToken, Event, LabelChange, RunId, RunLabels, Seq, Store, StoreError,
+    Claim, ClaimToken, Event, LabelChange, RunId, RunLabels, RunQuery, Seq, Store, StoreError,
 };
 use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
@@ -24,6 +24,7 @@ use crate::keeper::Keeper;
 use crate::labels;
 use crate::read;
 use crate::reproject::reproject;
+use crate::runs;
 use crate::schema;
 
 /// The pause between looks at a journal of which no wake-up would arrive.
@@ -191,6 +192,14 @@ impl Store for PostgresStore {
         limit: usize,
     ) -> Result<Vec<RunRow>, StoreError> {
         read::runs_before(&self.database, before, limit).await
+    }
+
+    async fn find_runs(&self, query: &RunQuery, limit: usize) -> Result<Vec<RunRow>, StoreError> {
+        runs::find(&self.database, query, limit).await
+    }
+
+    async fn count_runs(&self, query: &RunQuery) -> Result<usize, StoreError> {
+        runs::count(&self.database, query).await
     }
 
     async fn run_ids(&self, text: &str, limit: usize) -> Result<Vec<RunId>, StoreError> {

@@ -67,10 +67,15 @@ pub(super) fn write(
     Ok(())
 }
 
-fn read_all(connection: &Connection) -> rusqlite::Result<Vec<(String, Columns)>> {
+/// Whether the database has a table of labels. One of an earlier format has none.
+pub(super) fn exist(connection: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'labels'";
     let tables: i64 = connection.query_row(sql, [], |row| row.get(0))?;
-    if tables == 0 {
+    Ok(tables > 0)
+}
+
+fn read_all(connection: &Connection) -> rusqlite::Result<Vec<(String, Columns)>> {
+    if !exist(connection)? {
         return Ok(Vec::new());
     }
     let sql = "SELECT run_id, tags, note, archived_at FROM labels";

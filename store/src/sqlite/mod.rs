@@ -9,6 +9,7 @@ mod labels;
 mod place;
 mod read;
 mod readers;
+mod runs;
 mod schema;
 mod tables;
 mod transaction;
@@ -25,7 +26,7 @@ use gepa_engine::record::{
     CandidateRow, ReflectionRow, RolloutRow, RunRow, SnapshotRow, Stored, TrialRow,
 };
 use gepa_engine::{
-    Claim, ClaimToken, Event, LabelChange, RunId, RunLabels, Seq, Store, StoreError,
+    Claim, ClaimToken, Event, LabelChange, RunId, RunLabels, RunQuery, Seq, Store, StoreError,
 };
 use rusqlite::Connection;
 use tokio::task;
@@ -212,6 +213,22 @@ impl Store for SqliteStore {
         let reading = self.readers.read(move |connection, place| {
             read::runs_before(connection, place, before.as_ref(), limit)
         });
+        reading.await
+    }
+
+    async fn find_runs(&self, query: &RunQuery, limit: usize) -> Result<Vec<RunRow>, StoreError> {
+        let query = query.clone();
+        let reading = self
+            .readers
+            .read(move |connection, place| runs::find(connection, place, &query, limit));
+        reading.await
+    }
+
+    async fn count_runs(&self, query: &RunQuery) -> Result<usize, StoreError> {
+        let query = query.clone();
+        let reading = self
+            .readers
+            .read(move |connection, place| runs::count(connection, place, &query));
         reading.await
     }
 

@@ -73,6 +73,22 @@ pub(super) fn runs_before(
         .collect()
 }
 
+/// The runs of these numbers, newest first.
+pub(super) fn runs_of(
+    connection: &Connection,
+    place: &Place,
+    numbers: &[i64],
+) -> Result<Vec<RunRow>, StoreError> {
+    let sql = format!(
+        "{} WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY id DESC",
+        *RUN
+    );
+    let numbers = serde_json::json!(numbers).to_string();
+    rows(connection, place, "the runs", &sql, [numbers], run_row)?
+        .into_iter()
+        .collect()
+}
+
 /// The ids that begin or, if none does, end with a text.
 pub(super) fn run_ids(
     connection: &Connection,

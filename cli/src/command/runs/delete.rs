@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gepa_engine::record::RunRow;
 use gepa_engine::{RunId, Store, StoreError, Timestamp};
-use gepa_server::{DeleteError, RunEntry, delete_run};
+use gepa_server::{DeleteError, NewestRuns, RunEntry, delete_run};
 
 use super::selection::writable;
 use crate::arguments::{Deletion, RunFilter, StoreArguments};
@@ -29,7 +29,7 @@ pub(super) async fn delete(
             runs.push(run);
         }
     }
-    if !deletion.yes && !is_wanted(&runs)? {
+    if !deletion.yes && !is_wanted(runs.iter().map(described))? {
         return Ok(ExitCode::SUCCESS);
     }
     let runs: Vec<RunId> = runs.into_iter().map(|run| run.run_id).collect();
@@ -60,19 +60,14 @@ pub(super) async fn prune(
             .0
             .saturating_sub_unsigned(older.saturating_mul(1_000_000)),
     );
-    let is_old = |run: &RunEntry| {
-        run.updated_at
-            .or(run.created_at)
-            .is_some_and(|at| at <= before)
-    };
-    let all = RunEntry::list(&*store).await?;
-    let old = all.iter().filter(|run| is_old(run) && filter.takes(run));
+    let mut selection = filter.selection();
+    selection.query.idle_since = Some(before);
+    let old = NewestRuns::read(&*store, &selection, usize::MAX)
+        .await?
+        .entries;
     let is_spared = |run: &&RunEntry| !run.tags.is_empty() && filter.tags.is_empty();
-    let spared = old.clone().filter(is_spared).count();
-    let mut runs = Vec::new();
-    for run in old.filter(|run| !is_spared(run)) {
-        runs.push(store.run(&run.run_id).await?);
-    }
+    let spared = old.iter().filter(is_spared).count();
+    let runs: Vec<&RunEntry> = old.iter().filter(|run| !is_spared(run)).collect();
     if spared > 0 {
         let _ = writeln!(io::stderr(), "{spared} old runs have a tag and are kept");
     }
@@ -88,7 +83,7 @@ pub(super) async fn prune(
             writeln!(
                 out,
                 "would delete {}  about {}",
-                described(run),
+                described_entry(run),
                 bytes(size)
             )?;
             whole += size;
@@ -104,10 +99,10 @@ pub(super) async fn prune(
         out.flush()?;
         return Ok(ExitCode::SUCCESS);
     }
-    if !deletion.yes && !is_wanted(&runs)? {
+    if !deletion.yes && !is_wanted(runs.iter().map(|run| described_entry(run)))? {
         return Ok(ExitCode::SUCCESS);
     }
-    let runs = runs.into_iter().map(|run| run.run_id).collect();
+    let runs = runs.iter().map(|run| run.run_id.clone()).collect();
     for (_, error) in delete_all(&store, &url, runs).await? {
         let _ = writeln!(io::stderr(), "kept: {error}");
     }
@@ -166,7 +161,7 @@ async fn delete_all(
 }
 
 /// Asks on the terminal; without one the command is refused.
-fn is_wanted(runs: &[RunRow]) -> Result<bool, CommandError> {
+fn is_wanted(runs: impl ExactSizeIterator<Item = String>) -> Result<bool, CommandError> {
     if !io::stdin().is_terminal() {
         return Err(CommandError::Usage(
             "nothing is deleted without a confirmation, and the input is no terminal; add `--yes`"
@@ -174,10 +169,11 @@ fn is_wanted(runs: &[RunRow]) -> Result<bool, CommandError> {
         ));
     }
     let mut err = io::stderr();
+    let many = runs.len();
     for run in runs {
-        writeln!(err, "{}", described(run))?;
+        writeln!(err, "{run}")?;
     }
-    write!(err, "Delete {} for good? [y/N] ", plural(runs.len()))?;
+    write!(err, "Delete {} for good? [y/N] ", plural(many))?;
     err.flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
@@ -189,12 +185,20 @@ fn is_wanted(runs: &[RunRow]) -> Result<bool, CommandError> {
 }
 
 fn described(run: &RunRow) -> String {
+    let summary = &run.summary;
+    let rollouts = summary.counters.total_rollouts;
+    line(&run.run_id, &run.name, summary.status.as_str(), rollouts)
+}
+
+fn described_entry(run: &RunEntry) -> String {
+    line(&run.run_id, &run.name, run.status, run.total_rollouts)
+}
+
+fn line(run: &RunId, name: &str, status: &str, rollouts: u64) -> String {
     format!(
-        "{}  {}  {}  {} rollouts",
-        run.run_id,
-        one_line(&run.name, 60),
-        run.summary.status.as_str(),
-        count(run.summary.counters.total_rollouts)
+        "{run}  {}  {status}  {} rollouts",
+        one_line(name, 60),
+        count(rollouts)
     )
 }
 

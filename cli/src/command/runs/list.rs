@@ -13,13 +13,13 @@ use crate::surroundings::existing_store;
 
 pub(super) async fn list(arguments: &RunsArguments) -> Result<ExitCode, CommandError> {
     let store = existing_store(&arguments.store).await?;
-    let mut meant = 0;
-    let newest = NewestRuns::read(&*store, arguments.last.unwrap_or(usize::MAX), |run| {
-        let takes = arguments.filter.takes(run);
-        meant += usize::from(takes);
-        takes && (arguments.all || run.archived_at.is_none())
-    });
-    let newest = newest.await?;
+    let mut selection = arguments.filter.selection();
+    let archived_too = selection.clone();
+    if !arguments.all {
+        selection.query.archived = Some(false);
+    }
+    let limit = arguments.last.unwrap_or(usize::MAX);
+    let newest = NewestRuns::read(&*store, &selection, limit).await?;
     let listed = &newest.entries;
     if arguments.json {
         let mut out = stdout();
@@ -35,6 +35,10 @@ pub(super) async fn list(arguments: &RunsArguments) -> Result<ExitCode, CommandE
         write_table(&mut out, listed)?;
         out.flush()?;
     }
+    let meant = match listed.len() {
+        0 if limit > 0 => archived_too.count(&*store).await?,
+        some => some,
+    };
     if let Some(note) = note(&newest, meant, arguments.all) {
         let _ = writeln!(io::stderr(), "{note}");
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gepa_engine::Store;
-use gepa_server::RunEntry;
+use gepa_server::RunSelection;
 
 use crate::arguments::{RunFilter, StoreArguments};
 use crate::error::CommandError;
@@ -20,20 +20,16 @@ pub(super) async fn writable(
 }
 
 impl RunFilter {
-    /// Whether a run meets all conditions.
-    pub(super) fn takes(&self, run: &RunEntry) -> bool {
-        let has_word = |word: &str| {
-            let word = word.to_lowercase();
-            let texts = [run.run_id.as_str(), &run.name, &run.note, &run.policy];
-            let mut texts = texts.into_iter().chain(run.tags.iter().map(String::as_str));
-            texts.any(|text| text.to_lowercase().contains(&word))
-        };
-        self.search.as_deref().is_none_or(has_word)
-            && self.name.as_deref().is_none_or(|name| run.name == name)
-            && self
-                .status
-                .as_deref()
-                .is_none_or(|state| run.state() == state)
-            && self.tags.iter().all(|tag| run.tags.contains(tag))
+    /// The conditions.
+    pub(super) fn selection(&self) -> RunSelection {
+        let mut selection = RunSelection::default();
+        if let Some(state) = &self.status {
+            // The parser of arguments knows all states.
+            selection.stands(state);
+        }
+        selection.query.word.clone_from(&self.search);
+        selection.query.name.clone_from(&self.name);
+        selection.query.tags = self.tags.iter().cloned().collect();
+        selection
     }
 }

@@ -1,8 +1,9 @@
 //! One run of a sweep: its config, and what the store has of it.
 
+use gepa_ablation::single_settings;
 use gepa_configs::{ConfigSource, TaskConfig};
 use gepa_engine::record::RunRow;
-use gepa_engine::{Store, StoreError};
+use gepa_engine::{RunQuery, Store, StoreError};
 use gepa_models::Environment;
 use serde_json::Value;
 
@@ -142,9 +143,14 @@ pub(super) async fn stands(
     store: &dyn Store,
     cells: &[(Cell, TaskConfig)],
 ) -> Result<Vec<Stand>, StoreError> {
-    let runs = store.runs().await?;
+    let query = RunQuery {
+        config: common_settings(cells),
+        ..RunQuery::default()
+    };
+    let mut runs = store.find_runs(&query, usize::MAX).await?;
+    runs.reverse();
     let stands = cells.iter().map(|(_, task)| {
-        // Of equals the last one is taken, and the store lists the oldest first.
+        // Of equals the last one is taken, and the oldest is the first.
         let same = runs
             .iter()
             .filter(|run| is_same(&run.config, &task.described));
@@ -156,6 +162,19 @@ pub(super) async fn stands(
         }
     });
     Ok(stands.collect())
+}
+
+/// Settings that all runs of the sweep have. A store leaves out runs without them.
+fn common_settings(cells: &[(Cell, TaskConfig)]) -> Vec<(String, Value)> {
+    let Some((_, first)) = cells.first() else {
+        return Vec::new();
+    };
+    let mut common = single_settings(&first.described, |_| true);
+    common.retain(|(path, value)| {
+        let mut tasks = cells.iter().map(|(_, task)| task);
+        tasks.all(|task| task.described.pointer(path) == Some(value))
+    });
+    common
 }
 
 fn is_same(stored: &Value, described: &Value) -> bool {

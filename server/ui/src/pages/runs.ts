@@ -9,9 +9,36 @@ import type { Source } from "../source";
 import { setLabels, tagList } from "./labels";
 import { table, type Column } from "./table";
 
+/** Runs that the page requests at once. */
+const PAGE = 500;
+/** How long the page waits for another key before it asks the server. */
+const TYPING = 200;
+const STATES = ["queued", "running", "paused", "interrupted", "killed", "succeeded", "failed", "cancelled"];
+
+/** What the server knows of the runs that are meant. */
+interface Listed {
+  runs: RunEntry[];
+  /** All runs that meet the conditions. */
+  meant: number;
+  /** All runs of the store. */
+  of: number;
+  /** All tags of the store. */
+  tags: string[];
+}
+
 export async function runsPage(source: Source, params: URLSearchParams): Promise<Page> {
-  let { runs } = await source.json<{ runs: RunEntry[] }>("runs");
-  if (runs.length === 0) {
+  const given = (name: string): string => params.get(name) ?? "";
+  let conditions = { q: given("q").trim(), status: given("status"), tag: given("tag"), name: given("name"), archived: params.get("archived") !== null };
+  async function read(limit: number | null, before: string | null): Promise<Listed> {
+    const query = new URLSearchParams();
+    for (const name of ["q", "status", "tag", "name"] as const) if (conditions[name] !== "") query.set(name, conditions[name]);
+    if (!conditions.archived) query.set("archived", "false");
+    if (limit !== null) query.set("limit", String(limit));
+    if (before !== null) query.set("before", before);
+    return source.json<Listed>(`runs?${query}`);
+  }
+  let { runs, meant, of, tags } = await read(PAGE, null);
+  if (of === 0) {
     const text = "The store has no runs yet. `gepa run CONFIG` starts one.";
     return { title: "Runs", body: h("div", { class: "card narrow" }, h("h1", {}, "Runs"), h("p", {}, text)) };
   }
@@ -63,51 +90,79 @@ export async function runsPage(source: Source, params: URLSearchParams): Promise
     figure("cost", "Cost", (run) => run.total_cost_usd, dollars),
     figure("seconds", "Time", (run) => run.total_time_seconds, duration),
   ];
-  const search = h("input", { type: "search", id: "search", value: params.get("q") ?? "", placeholder: "name, id, tag, note, model" });
+  const search = h("input", { type: "search", id: "search", value: given("q"), placeholder: "name, id, tag, note, model" });
   const choice = (id: string, all: string, values: string[]): HTMLSelectElement => {
-    const wanted = params.get(id) ?? "";
+    const wanted = given(id);
     const options = [...new Set([...values, ...(wanted === "" ? [] : [wanted])])].sort();
     return h("select", { id }, h("option", { value: "" }, all), options.map((value) => h("option", { value, selected: value === wanted }, value)));
   };
-  const status = choice("status", "any status", runs.map(state));
-  const tag = choice("tag", "any tag", runs.flatMap((run) => run.tags));
+  const status = choice("status", "any status", STATES);
+  const tag = choice("tag", "any tag", tags);
   const name = choice("name", "any name", runs.map((run) => run.name));
-  const archived = h("input", { type: "checkbox", id: "archived", checked: params.get("archived") !== null });
+  const archived = h("input", { type: "checkbox", id: "archived", checked: conditions.archived });
   const shown = h("span", { class: "dim", role: "status" });
+  const more = h("button", { type: "button", id: "more", onclick: () => void follow(PAGE) });
+  const rest = h("button", { type: "button", id: "rest", onclick: () => void follow(null) });
+  const older = h("div", { class: "tools", id: "older" }, more, rest);
 
-  function matching(): number[] {
-    const wanted = search.value.trim().toLowerCase();
-    const rows = runs.map((_, row) => row).filter((row) => {
-      const run = at(row);
-      const texts = [run.name, run.run_id, state(run), run.policy, run.note, ...run.tags].join("\n").toLowerCase();
-      const isMeant = (status.value === "" || state(run) === status.value) && (tag.value === "" || run.tags.includes(tag.value)) && (name.value === "" || run.name === name.value);
-      return isMeant && (archived.checked || run.archived_at === null) && texts.includes(wanted);
-    });
-    shown.textContent = `${rows.length} of ${runs.length} runs`;
-    return rows;
+  /** Says how many runs there are, and offers those that are not here yet. */
+  function rows(): number[] {
+    const missing = Math.max(0, meant - runs.length);
+    const isPart = missing > 0 ? `the newest ${count(runs.length)} of ` : "";
+    const others = meant === of ? "" : `; the store has ${count(of)}`;
+    shown.textContent = `${isPart}${count(meant)} run${meant === 1 ? "" : "s"}${others}`;
+    more.textContent = `Show ${count(Math.min(PAGE, missing))} older`;
+    rest.textContent = `Show all ${count(meant)}`;
+    older.hidden = missing === 0;
+    rest.hidden = missing <= PAGE;
+    const names = new Set([...name.options].map((option) => option.value));
+    for (const run of runs) {
+      if (names.has(run.name)) continue;
+      names.add(run.name);
+      name.append(h("option", { value: run.name }, run.name));
+    }
+    return runs.map((_, row) => row);
   }
   const list = table({
     label: "Runs",
     columns,
-    rows: matching(),
+    rows: rows(),
     sort: params.get("sort") ?? "created",
     isDescending: params.get("order") !== "up",
     onSort: (sort, isDescending) => setParams({ sort, order: isDescending ? null : "up" }),
     onOpen: (row) => (location.hash = href(["run", at(row).run_id])),
   });
+  let asked = 0;
+
+  /** Shows the answer, unless other runs are wanted by then. */
+  async function show(answer: Promise<Listed>, before: RunEntry[]): Promise<void> {
+    const mine = ++asked;
+    try {
+      const next = await answer;
+      if (mine !== asked) return;
+      ({ meant, of, tags } = next);
+      runs = [...before, ...next.runs];
+      list.show(rows());
+    } catch (error) {
+      if (mine === asked) shown.textContent = (error as Error).message;
+    }
+  }
+  const follow = (limit: number | null): Promise<void> => show(read(limit, runs.at(-1)?.run_id ?? null), runs);
+  let typed = 0;
   function filter(): void {
     setParams({ q: search.value || null, status: status.value || null, tag: tag.value || null, name: name.value || null, archived: archived.checked ? "1" : null });
-    list.show(matching());
+    conditions = { q: search.value.trim(), status: status.value, tag: tag.value, name: name.value, archived: archived.checked };
+    clearTimeout(typed);
+    typed = window.setTimeout(() => void show(read(PAGE, null), []), TYPING);
   }
   for (const control of [search, status, tag, name, archived]) control.addEventListener("input", filter);
 
   /** Archives the chosen runs, or lists them again. */
   async function archive(isArchived: boolean): Promise<void> {
     for (const run of chosen) await setLabels(source, run, { archived: isArchived });
-    ({ runs } = await source.json<{ runs: RunEntry[] }>("runs"));
     chosen.clear();
     choose("", false);
-    list.show(matching());
+    await show(read(Math.max(PAGE, runs.length), null), []);
   }
   const archiving = (title: string, isArchived: boolean): HTMLElement =>
     h("button", { type: "button", onclick: () => void archive(isArchived).catch((error: Error) => (shown.textContent = error.message)) }, title);
@@ -120,6 +175,7 @@ export async function runsPage(source: Source, params: URLSearchParams): Promise
     h("div", { class: "tools" }, pair(label("search", "Search"), search), pair(label("status", "Status"), status), pair(label("tag", "Tag"), tag), pair(label("name", "Name"), name), pair(archived, label("archived", "Archived too")), shown),
     h("div", { class: "tools" }, compare, archiving("Archive the chosen", true), archiving("List the chosen again", false)),
     list.element,
+    older,
   );
   return { title: "Runs", body };
 }
