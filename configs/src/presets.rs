@@ -10,6 +10,7 @@ const RULES: &str = "search.rules";
 const ORDER: &str = "search.growing.order";
 /// Splits whose sets have the mix of a group at every beginning.
 const STRATIFIED: [&str; 2] = ["dataset.split.stratify", "dataset.split.stratify_by"];
+const REPEATS: &str = "search.growing.repeats";
 const LAGS: [&str; 2] = ["run.gate_lag", "run.pareto_lag"];
 
 /// The lags of every version that did not store them.
@@ -30,10 +31,17 @@ pub(crate) fn fill(table: &mut Table) {
     if is_growing && !has_lag {
         put_lags(table, GROWING_LAG);
     }
+    if is_growing {
+        put(table, REPEATS, Value::from(true));
+    }
     // A drawn order would lose the mix that the split has arranged.
     if is_growing && is_stratified(table) {
         put(table, ORDER, Value::from("listed"));
     }
+}
+
+fn is_growing(table: &Table) -> bool {
+    find(table, EVALUATION).and_then(Value::as_str) == Some("growing")
 }
 
 fn is_stratified(table: &Table) -> bool {
@@ -47,12 +55,15 @@ pub(crate) fn fill_stored(table: &mut Table) {
     if is_stratified(table) {
         put(table, ORDER, Value::from("drawn"));
     }
+    if is_growing(table) {
+        put(table, REPEATS, Value::from(false));
+    }
     put_lags(table, EARLIER_LAG);
 }
 
 /// Fills in what the run that is resumed or branched from uses. `stored` is its config, filled.
 pub(crate) fn fill_from(table: &mut Table, stored: &Table) {
-    for key in LAGS.into_iter().chain([EVALUATION, ORDER]) {
+    for key in LAGS.into_iter().chain([EVALUATION, ORDER, REPEATS]) {
         if let Some(value) = find(stored, key) {
             put(table, key, value.clone());
         }
@@ -158,13 +169,27 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_began_without_repeats_goes_on_without_them() {
+        let mut stored = table("search.evaluation = \"growing\"");
+        fill_stored(&mut stored);
+        let mut resumed = table("");
+        fill_from(&mut resumed, &stored);
+        fill(&mut resumed);
+        assert_eq!(find(&resumed, REPEATS), Some(&Value::from(false)));
+        let mut new = table("");
+        fill(&mut new);
+        assert_eq!(find(&new, REPEATS), Some(&Value::from(true)));
+    }
+
+    #[test]
     fn a_config_that_resumes_a_run_takes_over_what_it_leaves_out() {
         let mut stored = table("run.max_concurrent = 8");
         fill(&mut stored);
         let mut wider = table("run = { max_concurrent = 64, gate_lag = 1 }");
         fill_from(&mut wider, &stored);
         let expected = table(
-            "run = { max_concurrent = 64, gate_lag = 1, pareto_lag = 4 }\nsearch.evaluation = \"growing\"",
+            "run = { max_concurrent = 64, gate_lag = 1, pareto_lag = 4 }\nsearch = { evaluation = \"growing\", \
+             growing.repeats = true }",
         );
         assert_eq!(wider, expected);
     }

@@ -54,6 +54,11 @@ pub struct GrowingSettings {
     /// How much a child is expected to differ from its parent: a standard deviation, as a share of
     /// the range of scores, above 0 and at most 1.
     pub tau: f64,
+    /// Whether a whole row may get further outcomes of its examples, if the same candidate may get another
+    /// outcome on the same example. Not where known outcomes are reused. Off in settings that were stored
+    /// without it.
+    #[serde(default)]
+    pub repeats: bool,
     /// How often the estimate fits candidates and examples in turn, from 1 to 20.
     pub sweeps: u32,
 }
@@ -68,6 +73,7 @@ impl Default for GrowingSettings {
             refine: 0.12,
             alpha: 0.2,
             tau: 0.1,
+            repeats: true,
             sweeps: 3,
         }
     }

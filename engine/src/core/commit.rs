@@ -297,10 +297,11 @@ impl Core {
     ) -> Option<Insertion> {
         let obtained = self.obtained_by(scored);
         let counted = self.counting(scored.counted(&self.scale));
+        let shown = self.counting(scored.known_scores());
         let row = ScoreRow::new(obtained.clone()).ok()?;
         let content_id = candidate.content_id();
         let insertion = if let Some(growth) = &mut self.growth {
-            growth.add(&parents, &counted, obtained);
+            growth.add(&parents, &counted, &shown, obtained);
             let ranked = growth.ranked();
             let archive = &mut self.archive;
             let insertion =

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gepa_archive::{CandidateIndex, InstanceIndex, InstanceScore, ScoreRow, shuffle};
 
+use super::member::{Member, by_place};
 use crate::config::{Evaluation, GrowingSettings, RowOrder, SearchSettings};
 use crate::event::Leader;
 use crate::policy::{Field, Rivals, RowScore};
@@ -25,30 +26,23 @@ pub(crate) struct Growth {
     posterior: Arc<Posterior>,
     /// By candidate.
     members: Vec<Member>,
+    /// By place: whether the example was taken out of all rows.
+    excluded: Vec<bool>,
+    /// Whether a whole row may get further outcomes of its examples.
+    repeats: bool,
+    /// Whether the outcomes of the same candidate on the same example differ.
+    varies: bool,
     /// Rollouts ordered so far to refine rows.
     refined: u64,
 }
 
-/// One candidate's row.
-#[derive(Debug)]
-struct Member {
-    /// The newest estimate; final once the candidate has left the archive.
-    estimate: Estimate,
-    /// The number of positions run.
-    length: usize,
-    /// By place: whether the position was run or is being run. Empty once the candidate has left.
-    taken: Vec<bool>,
-    /// The number of places taken.
-    taken_count: usize,
-    /// The scores, in the order in which they were obtained.
-    scores: Vec<InstanceScore>,
-}
-
 impl Growth {
-    /// `None` where every candidate is run on the whole set. `instances` names the positions.
+    /// `None` where every candidate is run on the whole set. `instances` names the positions; `varies` says
+    /// whether the same candidate may get another outcome on the same example.
     pub(crate) fn new(
         search: &SearchSettings,
         instances: &[InstanceIndex],
+        varies: bool,
         random: &mut dyn RandomSource,
     ) -> Option<Self> {
         if search.evaluation == Evaluation::Full {
@@ -67,9 +61,12 @@ impl Growth {
         let growing = &search.growing;
         Some(Self {
             posterior: Arc::new(Posterior::new(order.len(), growing.tau, growing.sweeps)),
+            excluded: vec![false; order.len()],
             order: order.into(),
             places,
             members: Vec::new(),
+            repeats: varies && growing.repeats,
+            varies,
             refined: 0,
         })
     }
@@ -77,6 +74,7 @@ impl Growth {
     /// Other settings for the estimates to come.
     pub(crate) fn tune(&mut self, growing: &GrowingSettings) {
         Arc::make_mut(&mut self.posterior).tune(growing.tau, growing.sweeps);
+        self.repeats = self.varies && growing.repeats;
     }
 
     /// What a child of `parents` is compared with from now on; `leader` is the best candidate.
@@ -88,7 +86,7 @@ impl Growth {
         let rivals = leader.map(|leader| Rivals {
             members: Arc::clone(&self.posterior),
             leader,
-            length: self.members[leader.position()].length,
+            length: self.members[leader.position()].length(),
             ancestors: self.ancestors(parents),
         });
         Field {
@@ -97,11 +95,13 @@ impl Growth {
         }
     }
 
-    /// Adds the next candidate with the outcomes of its row, failed ones included.
+    /// Adds the next candidate with the outcomes of its row, failed ones included: what each counts as
+    /// (`known`), and its score where it has one (`shown`).
     pub(crate) fn add(
         &mut self,
         parents: &[CandidateIndex],
         known: &[RowScore],
+        shown: &[RowScore],
         scores: Vec<InstanceScore>,
     ) {
         let index = CandidateIndex(self.members.len() as u32);
@@ -110,30 +110,25 @@ impl Growth {
         let posterior = Arc::make_mut(&mut self.posterior);
         posterior.add(index, ancestors, outcomes);
         posterior.fit();
-        let mut member = Member {
-            estimate: Estimate::default(),
-            length: 0,
-            taken: vec![false; self.order.len()],
-            taken_count: 0,
-            scores: Vec::new(),
-        };
+        let mut member = Member::new(self.order.len());
         member.take(known.iter().map(|one| self.places[one.position]));
-        member.append(known.len(), scores);
+        member.add(by_place(&self.places, shown), scores);
         self.members.push(member);
         self.read_estimates();
     }
 
-    /// Adds the outcomes that a refinement bought.
+    /// Adds the outcomes that a refinement bought, as in [`add`](Self::add).
     pub(crate) fn extend(
         &mut self,
         index: CandidateIndex,
         known: &[RowScore],
+        shown: &[RowScore],
         scores: Vec<InstanceScore>,
     ) {
         let posterior = Arc::make_mut(&mut self.posterior);
         posterior.extend(index, scored(&self.places, known));
         posterior.fit();
-        self.members[index.position()].append(known.len(), scores);
+        self.members[index.position()].add(by_place(&self.places, shown), scores);
         self.read_estimates();
     }
 
@@ -142,8 +137,9 @@ impl Growth {
         let posterior = Arc::make_mut(&mut self.posterior);
         posterior.exclude(self.places[position]);
         posterior.fit();
+        self.excluded[self.places[position]] = true;
         for member in &mut self.members {
-            member.scores.retain(|score| score.instance != instance);
+            member.exclude(instance);
         }
         self.read_estimates();
     }
@@ -151,9 +147,7 @@ impl Growth {
     /// The candidate has left the archive.
     pub(crate) fn freeze(&mut self, index: CandidateIndex) {
         Arc::make_mut(&mut self.posterior).freeze(index);
-        let member = &mut self.members[index.position()];
-        member.taken = Vec::new();
-        member.scores = Vec::new();
+        self.members[index.position()].freeze();
     }
 
     /// The whole row of a member, with the outcomes that a refinement bought.
@@ -162,8 +156,12 @@ impl Growth {
         index: CandidateIndex,
         further: &[InstanceScore],
     ) -> Option<ScoreRow> {
-        let known = &self.members[index.position()].scores;
-        ScoreRow::new(known.iter().chain(further).cloned().collect()).ok()
+        self.members[index.position()].row_with(further).ok()
+    }
+
+    /// The mean score of a member at a position, and the number of outcomes with a score behind it.
+    pub(crate) fn shown(&self, index: CandidateIndex, position: usize) -> (Option<f64>, u32) {
+        self.members[index.position()].shown(self.places[position])
     }
 
     /// The estimates by which the live candidates are ranked, ascending by index.
@@ -178,7 +176,7 @@ impl Growth {
 
     /// The number of positions in a candidate's row.
     pub(crate) fn length(&self, index: CandidateIndex) -> usize {
-        self.members[index.position()].length
+        self.members[index.position()].length()
     }
 
     pub(crate) fn leader(&self, index: CandidateIndex, mean_score: f64) -> Leader {
@@ -196,7 +194,7 @@ impl Growth {
     }
 
     /// Chooses whose row to refine: the leader's half of the time, otherwise the row whose candidate
-    /// may be the best. `None` if every row is whole.
+    /// may be the best. `None` if every row is whole and no example may be run again.
     pub(crate) fn choose(
         &self,
         leader: CandidateIndex,
@@ -204,10 +202,8 @@ impl Growth {
         random: &mut dyn RandomSource,
     ) -> Option<CandidateIndex> {
         let mut words = random.stream(DrawPurpose::Refine, iteration);
-        let is_short = |index: CandidateIndex| {
-            let member = &self.members[index.position()];
-            member.taken_count < self.order.len()
-        };
+        let is_short =
+            |index: CandidateIndex| self.repeats || !self.members[index.position()].is_whole();
         if words.unit() < 0.5 && is_short(leader) {
             return Some(leader);
         }
@@ -221,11 +217,14 @@ impl Growth {
         best.map(|(index, _)| index)
     }
 
-    /// Takes up to `count` further positions of a row, in the order of the set.
+    /// Takes up to `count` further positions of a row, in the order of the set. Of a row that is whole it
+    /// takes those again that were run the fewest times, if they may be run again.
     pub(crate) fn take(&mut self, index: CandidateIndex, count: usize) -> Vec<usize> {
         let member = &mut self.members[index.position()];
-        let free = (0..member.taken.len()).filter(|place| !member.taken[*place]);
-        let places: Vec<usize> = free.take(count).collect();
+        let mut places = member.free(count);
+        if places.is_empty() && self.repeats {
+            places = member.rarest(count, |place| !self.excluded[place]);
+        }
         member.take(places.iter().copied());
         self.refined += places.len() as u64;
         places.into_iter().map(|place| self.order[place]).collect()
@@ -243,20 +242,6 @@ impl Growth {
         for (index, estimate) in self.posterior.estimates() {
             self.members[index.position()].estimate = estimate;
         }
-    }
-}
-
-impl Member {
-    fn take(&mut self, places: impl Iterator<Item = usize>) {
-        for place in places {
-            let was_taken = std::mem::replace(&mut self.taken[place], true);
-            self.taken_count += usize::from(!was_taken);
-        }
-    }
-
-    fn append(&mut self, positions: usize, scores: Vec<InstanceScore>) {
-        self.length += positions;
-        self.scores.extend(scores);
     }
 }
 

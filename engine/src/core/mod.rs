@@ -17,6 +17,7 @@ mod intake;
 mod issue;
 mod ledger;
 mod limits;
+mod member;
 mod memory;
 mod order;
 mod pace;

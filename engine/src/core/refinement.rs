@@ -50,6 +50,9 @@ impl Core {
             return false;
         };
         let positions = growth.take(member, count);
+        if positions.is_empty() {
+            return false;
+        }
         // The archive's origin has no meaning here; a merge would count among the merges in flight.
         let mut proposal = self.proposal(iteration, Origin::Reflection);
         proposal.refines = Some(member);
@@ -96,16 +99,26 @@ impl Core {
         let is_live = self.archive.get(member).is_some_and(|one| !one.evicted);
         let further = self.obtained_by(row);
         let counted = self.counting(row.counted(&self.scale));
+        let shown = self.counting(row.known_scores());
         let growth = self.growth.as_mut().filter(|_| is_live)?;
         let longer: ScoreRow = growth.longer_row(member, &further)?;
         let from = growth.length(member) as u32;
         let known = row.known_scores();
-        growth.extend(member, &counted, further);
+        growth.extend(member, &counted, &shown, further);
         let extension = self
             .archive
             .extend(member, &longer, &growth.ranked())
             .ok()?;
         let (length, estimate) = (growth.length(member), growth.estimate(member));
+        let means = known.iter().map(|one| {
+            let (mean, outcomes) = growth.shown(member, one.position);
+            // An example that was taken out meanwhile does not count, and its outcome is shown.
+            (mean.or(one.score), outcomes)
+        });
+        let (scores, mut outcomes): (Vec<_>, Vec<u32>) = means.unzip();
+        if outcomes.iter().all(|count| *count <= 1) {
+            outcomes.clear();
+        }
         let leader = self.leader();
         if extension.best_changed {
             self.since_best = 0;
@@ -116,7 +129,8 @@ impl Core {
             from,
             to: length as u32,
             positions: known.iter().map(|one| one.position as u32).collect(),
-            scores: known.iter().map(|one| one.score).collect(),
+            scores,
+            outcomes,
             mean_score: longer.mean(),
             objectives: super::commit::named_means(&longer),
             estimate,

@@ -169,7 +169,7 @@ impl Core {
     ) -> Self {
         let settings = config.settings();
         let instances = ranks(&config.sets().pareto);
-        let growth = Growth::new(&settings.search, &instances, &mut *random);
+        let growth = Growth::new(&settings.search, &instances, !reuse, &mut *random);
         let mut core = Self {
             random,
             policies: PolicySet::new(&config, policies),

@@ -36,7 +36,7 @@ pub struct RefinementIssued {
     pub count: u32,
 }
 
-/// The row of an accepted candidate became longer.
+/// The row of an accepted candidate became longer, or its examples were run once more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RowExtended {
     /// The iteration.
@@ -47,10 +47,14 @@ pub struct RowExtended {
     pub from: u32,
     /// The length of its row now.
     pub to: u32,
-    /// The new positions of the pareto set.
+    /// The positions of the pareto set that were run.
     pub positions: Vec<u32>,
-    /// The scores at these positions; `None` where the rollout failed.
+    /// The scores at these positions: the mean where there are several outcomes, `None` where no rollout
+    /// gave a score.
     pub scores: Vec<Option<f64>>,
+    /// The number of outcomes behind each of these scores; empty if no position has more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<u32>,
     /// Mean over all its scored pareto examples.
     pub mean_score: f64,
     /// Means of its further objectives.

@@ -6,7 +6,7 @@ use super::{Ancestor, Estimate, Member, Posterior};
 /// runs have about 0.13 to 0.10.
 const SHRINKAGE: f64 = 1.3;
 /// The variance of the noise before anything is known, for scores with a range of 1.
-const EXPECTED_NOISE: f64 = 0.13;
+pub(super) const EXPECTED_NOISE: f64 = 0.13;
 /// The number of outcomes that this expectation is worth.
 const EXPECTATION_WEIGHT: f64 = 20.0;
 /// The least and the greatest variance of the noise, for scores with a range of 1.
@@ -50,14 +50,19 @@ impl Posterior {
         }
     }
 
-    /// The variance of what levels and effects leave unexplained.
+    /// The variance of what levels and effects leave unexplained of a single score.
     fn noise(&self, effects: &[f64]) -> f64 {
+        let within = self.repeats.variance(self.spread.range());
         let mut squares = 0.0;
         let mut known = 0;
         for member in &self.members {
             for (place, outcome) in member.known() {
                 let rest = outcome - member.level - effects[place];
                 squares += rest * rest;
+                let outcomes = member.outcomes_at(place);
+                if outcomes > 1 {
+                    squares += within * (1.0 - 1.0 / f64::from(outcomes));
+                }
                 known += 1;
             }
         }
@@ -75,11 +80,13 @@ impl Posterior {
     fn apply_priors(&mut self, noise: f64) {
         let range = self.spread.range();
         let prior_variance = self.prior_sd * range * self.prior_sd * range;
+        let within = self.repeats.variance(range).min(noise);
         for at in 0..self.members.len() {
             let (before, rest) = self.members.split_at_mut(at);
             let member = &mut rest[0];
             let prior = member.prior(before);
             let scored = f64::from(member.scored);
+            let noise = member.noise_of_means(noise, within);
             let (mean, variance) = match (prior, member.scored) {
                 // The seed, or a candidate from outside: only its own outcomes count.
                 (None, 0) => (member.level, MOST_NOISE * range * range),
@@ -114,6 +121,18 @@ impl Member {
         if self.scored > 0 {
             self.level = sum / f64::from(self.scored);
         }
+    }
+
+    /// The variance of what levels and effects leave unexplained of the mean at a place, over the places.
+    fn noise_of_means(&self, noise: f64, within: f64) -> f64 {
+        if self.outcomes.is_empty() {
+            return noise;
+        }
+        let spared = self.known().map(|(place, _)| {
+            let outcomes = self.outcomes_at(place);
+            1.0 - 1.0 / f64::from(outcomes)
+        });
+        noise - within * spared.sum::<f64>() / f64::from(self.scored.max(1))
     }
 
     /// The estimate of the parent; of the better one for a merge. `None` without a parent.

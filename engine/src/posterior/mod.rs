@@ -11,6 +11,7 @@
 
 mod fit;
 mod normal;
+mod repeats;
 mod spread;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use gepa_archive::CandidateIndex;
 use serde::{Deserialize, Serialize};
 
+use repeats::Repeats;
 use spread::Spread;
 
 pub(crate) use normal::{below, draw};
@@ -44,6 +46,7 @@ pub(crate) struct Posterior {
     members: Vec<Member>,
     frozen: Arc<Frozen>,
     spread: Spread,
+    repeats: Repeats,
 }
 
 /// A candidate whose estimate changes with every new outcome.
@@ -51,8 +54,10 @@ pub(crate) struct Posterior {
 struct Member {
     index: CandidateIndex,
     ancestors: Ancestors,
-    /// By place in the order of examples. NaN where there is no score.
+    /// By place in the order of examples: the mean score. NaN where there is none.
     row: Arc<Vec<f64>>,
+    /// By place: how many scores the mean is of. Empty while there is one at most.
+    outcomes: Arc<Vec<u32>>,
     scored: u32,
     /// The level found by the last fit.
     level: f64,
@@ -121,6 +126,7 @@ impl Posterior {
                 counts: vec![0; examples],
             }),
             spread: Spread::default(),
+            repeats: Repeats::default(),
         }
     }
 
@@ -141,6 +147,7 @@ impl Posterior {
             index,
             ancestors,
             row: Arc::default(),
+            outcomes: Arc::default(),
             scored: 0,
             level: 0.0,
             estimate: Estimate {
@@ -149,7 +156,7 @@ impl Posterior {
                 scored: 0,
             },
         };
-        member.extend(row, &mut self.spread);
+        member.extend(row, &mut self.spread, &mut self.repeats);
         self.members.push(member);
     }
 
@@ -160,7 +167,7 @@ impl Posterior {
         row: impl Iterator<Item = (usize, f64)>,
     ) {
         if let Some(at) = self.position(index) {
-            self.members[at].extend(row, &mut self.spread);
+            self.members[at].extend(row, &mut self.spread, &mut self.repeats);
         }
     }
 
@@ -215,19 +222,39 @@ impl Posterior {
 }
 
 impl Member {
-    fn extend(&mut self, row: impl Iterator<Item = (usize, f64)>, spread: &mut Spread) {
+    /// A second score at a place makes the place hold the mean.
+    fn extend(
+        &mut self,
+        row: impl Iterator<Item = (usize, f64)>,
+        spread: &mut Spread,
+        repeats: &mut Repeats,
+    ) {
         let known = Arc::make_mut(&mut self.row);
         for (place, score) in row {
             spread.add(score);
-            self.scored += 1;
             if known.len() <= place {
                 known.resize(place + 1, f64::NAN);
             }
-            known[place] = score;
+            if known[place].is_nan() {
+                self.scored += 1;
+                known[place] = score;
+                continue;
+            }
+            let outcomes = Arc::make_mut(&mut self.outcomes);
+            if outcomes.len() <= place {
+                outcomes.resize(place + 1, 1);
+            }
+            known[place] = repeats.add(known[place], outcomes[place], score);
+            outcomes[place] += 1;
         }
     }
 
-    /// The outcomes with their places.
+    /// The number of scores that the mean at a place is of.
+    fn outcomes_at(&self, place: usize) -> u32 {
+        self.outcomes.get(place).copied().unwrap_or(1)
+    }
+
+    /// The means with their places.
     fn known(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
         let row = self.row.iter().copied().enumerate();
         row.filter(|(_, outcome)| !outcome.is_nan())

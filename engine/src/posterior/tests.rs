@@ -350,3 +350,47 @@ fn the_normal_distribution_is_the_one_in_the_tables() {
     let within = draws.iter().filter(|one| one.abs() < 1.0).count() as f64 / draws.len() as f64;
     assert!(mean.abs() < 0.03 && (square - 1.0).abs() < 0.05 && (within - 0.683).abs() < 0.02);
 }
+
+#[test]
+fn repeated_scores_make_a_row_surer_than_one_score_and_less_sure_than_further_examples() {
+    let variance_after = |rounds: usize, examples: usize| {
+        let mut posterior = Posterior::new(40, PRIOR_SD, SWEEPS);
+        posterior.add(id(0), Ancestors::default(), std::iter::empty());
+        for round in 0..rounds {
+            let scores = (0..examples).map(|at| {
+                let noise = (at * 7 + round * 5 + at * round) % 3;
+                (at, f64::from(u8::from(noise > 0)))
+            });
+            posterior.extend(id(0), scores);
+        }
+        posterior.fit();
+        let (_, estimate) = posterior.estimates().next().unwrap();
+        assert_eq!(estimate.scored as usize, examples);
+        estimate.variance
+    };
+    let (once, often, wide) = (
+        variance_after(1, 10),
+        variance_after(4, 10),
+        variance_after(1, 40),
+    );
+    assert!(wide < often && often < once, "{wide} {often} {once}");
+}
+
+#[test]
+fn the_mean_of_repeated_scores_counts() {
+    let row = |scores: &[f64]| {
+        let mut posterior = Posterior::new(2, PRIOR_SD, SWEEPS);
+        posterior.add(
+            id(0),
+            Ancestors::default(),
+            [(0, 1.0), (1, 0.0)].into_iter(),
+        );
+        for score in scores {
+            posterior.extend(id(0), [(1, *score)].into_iter());
+        }
+        posterior.fit();
+        posterior.estimate(id(0)).unwrap().mean
+    };
+    assert_near(row(&[]), 0.5, 1e-12, "one score each");
+    assert_near(row(&[1.0, 0.5]), 0.75, 1e-12, "three scores of one example");
+}

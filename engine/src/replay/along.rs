@@ -130,7 +130,8 @@ impl<'a> Pool<'a> {
         random: &mut dyn RandomSource,
     ) -> Self {
         let instances = ranks(pareto);
-        let growth = Growth::new(search, &instances, random);
+        // What was run again is in the journal; nothing is ordered here.
+        let growth = Growth::new(search, &instances, false, random);
         let archive = Archive::new(archive_settings(search));
         let places = pareto.iter().enumerate();
         Self {
@@ -164,7 +165,7 @@ impl<'a> Pool<'a> {
             let _ = self.archive.insert(candidate, parents, origin, &row);
             return;
         };
-        growth.add(&parents, &known, scores);
+        growth.add(&parents, &known, &known, scores);
         let ranked = growth.ranked();
         let archive = &mut self.archive;
         if let Ok(inserted) = archive.insert_ranked(candidate, parents, origin, &row, &ranked) {
@@ -204,10 +205,18 @@ impl<'a> Pool<'a> {
             return;
         };
         let places = extended.positions.iter().zip(&extended.scores);
+        let counts = extended.outcomes.iter().copied();
+        let counts = counts.chain(std::iter::repeat(1));
+        let before = |position| {
+            let growth = self.growth.as_ref();
+            growth.map_or((None, 0), |growth| growth.shown(member, position))
+        };
         let known: Vec<RowScore> = places
-            .map(|(position, score)| RowScore {
-                position: *position as usize,
-                score: *score,
+            .zip(counts)
+            .map(|((position, mean), outcomes)| {
+                let position = *position as usize;
+                let score = newest((*mean, outcomes), before(position));
+                RowScore { position, score }
             })
             .collect();
         let score_at = |position: usize| {
@@ -220,7 +229,7 @@ impl<'a> Pool<'a> {
             return;
         };
         if let Some(row) = growth.longer_row(member, &further) {
-            growth.extend(member, &known, further);
+            growth.extend(member, &known, &known, further);
             let _ = self.archive.extend(member, &row, &growth.ranked());
         }
     }
@@ -268,4 +277,13 @@ impl<'a> Pool<'a> {
         });
         scores.collect()
     }
+}
+
+/// The score that made `before` into `now`; each is a mean with the number of outcomes behind it.
+fn newest(now: (Option<f64>, u32), before: (Option<f64>, u32)) -> Option<f64> {
+    let (Some(mean), Some(earlier)) = (now.0, before.0) else {
+        return now.0;
+    };
+    let sum = mean * f64::from(now.1) - earlier * f64::from(before.1);
+    (now.1 > before.1).then_some(sum)
 }

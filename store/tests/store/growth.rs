@@ -37,6 +37,7 @@ pub(crate) fn refined(index: u32, position: u32, score: f64) -> Vec<EventBody> {
         to: 3,
         positions: vec![position],
         scores: vec![Some(score)],
+        outcomes: vec![],
         mean_score: 0.361,
         objectives: IndexMap::from([("z".to_owned(), 0.2)]),
         estimate,

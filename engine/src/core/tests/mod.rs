@@ -5,6 +5,7 @@ mod guarantees;
 mod hypotheses;
 mod interleaving;
 mod priorities;
+mod repeats;
 mod rows;
 mod schedules;
 mod steering;

@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(crate) growing: bool,
     /// Scores are any numbers, with two further objectives.
     pub(crate) graded: bool,
+    /// The same candidate gets another outcome when an example is run again, and nothing is reused.
+    pub(crate) varying: bool,
     /// Examples in the pareto set.
     pub(crate) pareto: u64,
     pub(crate) seed: u64,
@@ -73,6 +75,7 @@ impl World {
             overlapping: false,
             growing: false,
             graded: false,
+            varying: false,
             pareto: 12,
             seed: 3,
         }
@@ -85,7 +88,7 @@ impl World {
             Policies::new()
         };
         let random = Box::new(ChaChaStreams::new(self.seed));
-        let mut core = Core::new(Arc::new(self.config()), true, random, policies);
+        let mut core = Core::new(Arc::new(self.config()), !self.varying, random, policies);
         core.begin();
         core
     }
@@ -104,10 +107,12 @@ impl World {
     pub(crate) fn answer(&self, work: &Work) -> Fact {
         match work {
             Work::Rollout(work) => {
+                let call = self.varying.then_some(work.trial);
                 let noise = hash(&format!(
-                    "{:?}{}",
+                    "{:?}{}{}",
                     work.candidate.content_id(),
-                    work.example
+                    work.example,
+                    call.map_or(String::new(), |call| format!("{call:?}"))
                 ));
                 let outcome = if self.failing && noise.is_multiple_of(11) {
                     Outcome::failed(FailureKind::Transient, "overloaded")
