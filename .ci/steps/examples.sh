@@ -2,7 +2,8 @@
 # Runs every example of the engine to its end: each is an example of one idea, offline.
 set -euo pipefail
 
-cargo build --quiet -p gepa-engine --examples
+# With the options that the tests are built with, so that nothing is compiled again.
+cargo build --quiet --workspace --all-features --examples
 for source in engine/examples/*.rs; do
     lines=$(wc -l <"$source")
     if [ "$lines" -gt 60 ]; then

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the Python wheel, installs it into an empty virtual environment and uses it: tests, the programs
 # of python/README.md, type checkers, ruff, and upstream's own tests. Needs PyPI for the tools.
+# Usage: python.sh [GEPA], the binary that the wheel takes; without it one is built.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD
@@ -11,7 +12,7 @@ python3 -m venv "$work/tools"
     pandas polars pyarrow scikit-learn wandb opentelemetry-sdk \
     || { echo "SKIPPED: the Python tools could not be installed"; exit 0; }
 (cd python && cargo clippy --quiet -- -D warnings && cargo fmt --check)
-bash python/build_wheel.sh "$work/wheels" dev "$work/tools/bin/maturin"
+bash python/build_wheel.sh "$work/wheels" dev "$work/tools/bin/maturin" "${1:-}"
 python3 -m venv "$work/empty"
 "$work/empty/bin/pip" install --quiet --no-index "$work"/wheels/*.whl
 "$work/empty/bin/python" -c 'import gepa_engine; print("gepa_engine", gepa_engine.__version__)'
