@@ -1,12 +1,11 @@
 //! The fit: levels of candidates and effects of examples in turn, then the priors.
 
+use super::repeats::EXPECTED_NOISE;
 use super::{Ancestor, Estimate, Member, Posterior};
 
 /// The ratio of noise to the variance of example effects, by which effects are shrunk. Recorded
 /// runs have about 0.13 to 0.10.
 const SHRINKAGE: f64 = 1.3;
-/// The variance of the noise before anything is known, for scores with a range of 1.
-pub(super) const EXPECTED_NOISE: f64 = 0.13;
 /// The number of outcomes that this expectation is worth.
 const EXPECTATION_WEIGHT: f64 = 20.0;
 /// The least and the greatest variance of the noise, for scores with a range of 1.

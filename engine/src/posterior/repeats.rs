@@ -1,7 +1,7 @@
 //! How much the outcomes of the same candidate on the same example differ.
 
-use super::fit::EXPECTED_NOISE;
-
+/// The variance of the noise before anything is known, for scores with a range of 1.
+pub(super) const EXPECTED_NOISE: f64 = 0.13;
 /// The share of the noise that is expected to lie within an example before an example was run twice.
 const EXPECTED_SHARE: f64 = 0.5;
 /// The number of repeated outcomes that this expectation is worth.
