@@ -237,6 +237,9 @@ async fn conditions_find_the_runs_that_meet_them_and_no_others(store: Arc<dyn St
     assert!(some > 20, "only {some} queries find a run");
 }
 
+/// Whether the run of this number is found.
+type Expected = fn(i64) -> bool;
+
 async fn each_condition_finds_what_its_name_says(store: Arc<dyn Store>) {
     varied(&*store).await;
     let numbers: BTreeMap<RunId, i64> = (0..24).map(|number| (id(number), number)).collect();
@@ -248,7 +251,6 @@ async fn each_condition_finds_what_its_name_says(store: Arc<dyn Store>) {
         word: Some(word.to_owned()),
         ..RunQuery::default()
     };
-    type Expected = fn(i64) -> bool;
     let expectations: Vec<(RunQuery, Expected)> = vec![
         (
             RunQuery {
