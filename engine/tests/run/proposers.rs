@@ -250,7 +250,7 @@ async fn a_key_that_is_refused_fails_the_run_and_a_provider_that_is_down_pauses_
     });
     let finished = end(&world, &down).await;
     assert!(
-        matches!(&finished.result.end, RunEnd::Interrupted { provider_down: true, reason }
+        matches!(&finished.result.end, RunEnd::Interrupted { provider_down: true, reason, .. }
             if reason == "nobody answers"),
         "{:?}",
         finished.result.end
