@@ -1,126 +1,154 @@
 #!/usr/bin/env python3
-"""What breaks first when engines and workers become many: each shared part's load beside what it can carry.
+"""What breaks first when engines and workers become many, event by event; and the simulation beside measured runs.
 
     python3 bench/scale/simulate.py [--engines N] [--workers N] [--seconds-per-rollout S] [--job-minutes M]
+    python3 bench/scale/simulate.py --check MEASURED.json
 
-What a part carries was measured one part at a time by the commands in PARTS, with debug builds on two cores that
-about 20 other processes wanted as well. So the sizes at which parts are full are low; their order is what counts.
-What a part has to carry follows from the periods and sizes in the code, named beside them.
+The first form lets engines and workers grow in their proportion until the workers cannot be kept busy, or a part is
+overloaded, late or at a limit of its own. It names the part, makes it a thousand times as fast, and goes on with the
+next one. `fleet.py` has the model, and the service times that were measured with one part alone.
+
+The second form simulates the runs of `bench/workers/measure.py`, whose JSON has the service times of that machine
+(processor time of engine, worker and NATS server for a rollout, and what a message takes), and prints both rates. It
+fails if they differ by more than 15 %.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
 
-# Measured: what a part carries in a second, and the command that shows it.
-PARTS = {
-    "stored": (11_395, "evaluation/queue/examples/queue_cost: messages stored and confirmed, 256 at once"),
-    "handed": (149_198, "evaluation/queue/examples/queue_cost: messages handed to 10 listeners each"),
-    "looks": (60, "store/examples/fleet_cost: looks of 32 engines among 1 000 jobs that wait"),
-    "renewals": (180, "store/examples/fleet_cost: claims renewed, one statement each"),
-    "events": (1_664, "store/examples/writers: 16 writers, 32 events per append, through pgbouncer"),
-}
+from fleet import Costs, Fleet, Size
 
-# From the code: evaluation/queue/src/presence.rs, evaluation/limiter/src/shares, store/postgres/src, server/src/jobs.
-SAID_EVERY, SAID_AT_LEAST_EVERY, FEW_LISTENERS = 2.0, 60.0, 20
-# The document of a shared limit: what it holds for each process, and for the last minute. NATS takes 1 MiB at once.
-BYTES_OF_A_PROCESS, BYTES_OF_A_MINUTE, LARGEST_DOCUMENT = 500, 15_000, 1 << 20
-# One statement renews all claims of an engine.
-RENEWED_EVERY = 1.0
-LOOK_EVERY = 1.0
-CONNECTIONS_OF_AN_ENGINE = 8 + 2
-MAX_CONNECTIONS = 300
-# A rollout writes its own event; trials, proposals and snapshots add about a third.
-EVENTS_OF_A_ROLLOUT = 1.33
-# Work out, work taken, answer in, answer taken.
-MESSAGES_OF_A_ROLLOUT = 2.0
+# Rollouts that are done, against those that the slots could do.
+ENOUGH = 0.95
+FULL = 0.95
+# Turns of holders of a shared limit that come too late, so that a holder loses its share.
+LATE_TURNS = 0.01
+LARGEST_DIFFERENCE = 0.15
 
 
-@dataclass
-class Load:
-    part: str
-    wanted: float
-    carries: float
-    unit: str
-
-    @property
-    def share(self) -> float:
-        return self.wanted / self.carries
-
-
-def value(part: str) -> float:
-    return PARTS[part][0]
+def broken(fleet: Fleet, rate: float, possible: float) -> tuple[str, str] | None:
+    """The part that breaks, and how it shows."""
+    if fleet.limits:
+        return fleet.limits[0], "it takes no more"
+    if fleet.turns and fleet.late_turns > LATE_TURNS * fleet.turns:
+        return fleet.divider.name, f"{100 * fleet.late_turns / fleet.turns:.0f} % of turns come too late"
+    engines = max((engine.part for engine in fleet.engines), key=lambda part: part.load())
+    part = max([*fleet.parts, engines], key=lambda part: part.load())
+    if part.load() > FULL or rate < ENOUGH * possible:
+        used = f"workers are busy for {100 * min(1.0, rate / possible):.0f} % of their time"
+        return part.name, f"load {part.load():.2f}, longest wait {part.longest_wait:.1f} s; {used}"
+    return None
 
 
-def loads(engines: int, workers: int, jobs: int, slots: int, seconds: float, minutes: float) -> list[Load]:
-    running = engines * jobs
-    rollouts = workers * slots / seconds
-    ended = running / (minutes * 60)
-    # Each worker says what it offers to every job's desk, and each desk what it wants to every worker, less often where
-    # many listen.
-    said = workers * running / pace(running) + running * workers / pace(workers)
-    return [
-        Load("NATS: processes that say they are there", said, value("handed"), "messages/s"),
-        Load("NATS: work and answers stored", rollouts * MESSAGES_OF_A_ROLLOUT, value("stored"), "messages/s"),
-        Load("PostgreSQL: events appended", rollouts * EVENTS_OF_A_ROLLOUT, value("events"), "events/s"),
-        Load("PostgreSQL: claims renewed", engines / RENEWED_EVERY, value("renewals"), "statements/s"),
-        Load("PostgreSQL: connections", engines * CONNECTIONS_OF_AN_ENGINE, MAX_CONNECTIONS, "connections"),
-        Load("shared limits: size of the document", document(engines + workers), LARGEST_DOCUMENT, "bytes"),
-        Load("the lock of the queue of jobs", looks_wanted(engines, ended), value("looks"), "looks/s"),
-    ]
+def simulate(size: Size, lifted: frozenset[str], seconds: float) -> tuple[Fleet, float, float]:
+    fleet = Fleet(size, Costs(), lifted)
+    rate = fleet.run(warm_up=1.5 * size.seconds, seconds=seconds)
+    # A slot waits for its next rollout while the answer to the last one is stored, which belongs to the model.
+    return fleet, rate, size.workers * size.slots / (size.seconds + 0.2)
 
 
-def pace(listeners: int) -> float:
-    return min(SAID_EVERY * max(listeners // FEW_LISTENERS, 1), SAID_AT_LEAST_EVERY)
+def grow(base: Size, seconds: float) -> None:
+    ratio = base.workers / base.engines
+    lifted: frozenset[str] = frozenset()
+    keys = {"PostgreSQL: connections": "connections", "shared limits: size of the document": "document"}
+
+    def at(engines: int):
+        size = replace(base, engines=engines, workers=round(engines * ratio))
+        fleet, rate, possible = simulate(size, lifted, seconds)
+        return fleet, rate, broken(fleet, rate, possible)
+
+    print("| breaks | at | rollouts/s there | how it shows |\n|---|---|---|---|")
+    smallest = 1
+    while True:
+        low, high, last = smallest, base.engines, None
+        while low < high:
+            middle = (low + high) // 2
+            fleet, rate, why = at(middle)
+            low, high, last = (low, middle, (fleet, rate, why)) if why else (middle + 1, high, last)
+        fleet, rate, why = at(low)
+        if why is None:
+            print(f"\nwith these parts lifted: {low} engines, {round(low * ratio)} workers, {rate:,.0f} rollouts/s")
+            break
+        part, how = why
+        workers = f"{low} engine{'s' if low > 1 else ''}, {round(low * ratio):,} workers"
+        print(f"| {part} | {workers} | {rate:,.0f} | {how} |", flush=True)
+        lifted |= {keys.get(part, part)}
+        smallest = low
+    if fleet.takeovers:
+        times = sorted(fleet.takeovers)
+        print(f"{len(times)} jobs of dead engines taken up after {times[len(times) // 2]:.1f} s (median), {times[-1]:.1f} s at most; {fleet.redelivered} rollouts of dead workers handed out again")
 
 
-def document(processes: int) -> float:
-    """One process changes the document for all, at most 50 times a second, so its size is what grows."""
-    return BYTES_OF_A_MINUTE + BYTES_OF_A_PROCESS * processes
-
-
-def looks_wanted(engines: int, ended: float) -> float:
-    """Looks a second: each engine once a second, and all of them when a job ends, is submitted or commanded."""
-    return engines / LOOK_EVERY + engines * 2 * ended
-
-
-def first_over(grow, most: int) -> int | None:
-    """The smallest size at which `grow` is above 1, if there is one."""
-    low, high = 1, most
-    if grow(high) <= 1:
-        return None
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if grow(middle) > 1 else (middle + 1, high)
-    return low
+def check(path: Path) -> None:
+    measured = json.loads(path.read_text())
+    cpu = measured["cpu_seconds"]
+    share = measured["share_of_processor"]
+    costs = Costs(
+        send=cpu["engine"] / 2,
+        take=cpu["engine"] / 2,
+        store=cpu["nats"] / 2,
+        work=cpu["worker"],
+        # The engine's processor time has that of its appends to SQLite.
+        append=0.0,
+        event=0.0,
+        wire=measured["wire_seconds"],
+    )
+    print(f"{measured['machine']}; {share:.2f} of the processor was free")
+    print("| workers | measured | simulated | difference |\n|---|---|---|---|")
+    worst = 0.0
+    for workers, rate in measured["rates"].items():
+        size = Size(
+            engines=1,
+            workers=int(workers),
+            jobs=1,
+            slots=measured["slots"],
+            seconds=measured["rollout_seconds"],
+            is_constant=True,
+            share=share,
+            worker_life=0,
+            engine_life=0,
+        )
+        simulated = Fleet(size, costs).run(warm_up=1.0, seconds=20.0)
+        difference = simulated / rate - 1
+        worst = max(worst, abs(difference))
+        print(f"| {workers} | {rate:.1f}/s | {simulated:.1f}/s | {100 * difference:+.1f} % |")
+    if worst > LARGEST_DIFFERENCE:
+        sys.exit(f"the simulation differs by {100 * worst:.0f} %")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--engines", type=int, default=100)
-    parser.add_argument("--workers", type=int, default=10_000)
-    parser.add_argument("--jobs", type=int, default=4, help="that an engine runs at once")
-    parser.add_argument("--slots", type=int, default=8, help="of a worker")
-    parser.add_argument("--seconds-per-rollout", type=float, default=10.0)
-    parser.add_argument("--job-minutes", type=float, default=30.0)
+    size = Size()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engines", type=int, default=size.engines)
+    parser.add_argument("--workers", type=int, default=size.workers)
+    parser.add_argument("--jobs", type=int, default=size.jobs, help="that an engine runs at once")
+    parser.add_argument("--slots", type=int, default=size.slots, help="of a worker")
+    parser.add_argument("--seconds-per-rollout", type=float, default=size.seconds)
+    parser.add_argument("--job-minutes", type=float, default=size.job_minutes)
+    parser.add_argument("--worker-life-hours", type=float, default=size.worker_life / 3600)
+    parser.add_argument("--engine-life-hours", type=float, default=size.engine_life / 3600)
+    parser.add_argument("--seconds", type=float, default=30.0, help="that are simulated of each size")
+    parser.add_argument("--check", type=Path, help="the JSON of bench/workers/measure.py")
     given = parser.parse_args()
-    ratio = given.workers / given.engines
-
-    def at(engines: int) -> list[Load]:
-        workers = max(1, round(engines * ratio))
-        return loads(engines, workers, given.jobs, given.slots, given.seconds_per_rollout, given.job_minutes)
-
-    print(f"{given.engines} engines with {given.jobs} jobs each, {given.workers} workers with {given.slots} slots, ")
-    print(f"{given.seconds_per_rollout:.0f} s a rollout, {given.job_minutes:.0f} minutes a job:\n")
-    print("| part | has to carry | can carry | load | full at |\n|---|---|---|---|---|")
-    rows = []
-    for place, load in enumerate(at(given.engines)):
-        full = first_over(lambda engines: at(engines)[place].share, 4 * given.engines)
-        rows.append((full or 1e9, load, full))
-    for _, load, full in sorted(rows, key=lambda row: row[0]):
-        where = f"{full} engine{'s' if full > 1 else ''}, {round(full * ratio)} workers" if full else f"above {4 * given.engines} engines"
-        print(f"| {load.part} | {load.wanted:,.0f} {load.unit} | {load.carries:,.0f} | {load.share:,.2f} | {where} |")
+    if given.check:
+        check(given.check)
+        return
+    size = Size(
+        engines=given.engines,
+        workers=given.workers,
+        jobs=given.jobs,
+        slots=given.slots,
+        seconds=given.seconds_per_rollout,
+        job_minutes=given.job_minutes,
+        worker_life=given.worker_life_hours * 3600,
+        engine_life=given.engine_life_hours * 3600,
+    )
+    grow(size, given.seconds)
 
 
 if __name__ == "__main__":

@@ -3,16 +3,22 @@
 for an evaluator that takes 100 ms, what the queue costs per rollout, and the largest rate of one run.
 
     cargo build --release -p gepa-cli
-    GEPA_NATS_SERVER=$(bash tests/servers/nats.sh) python3 bench/workers/measure.py target/release/gepa
+    GEPA_NATS_SERVER=$(bash tests/servers/nats.sh) python3 bench/workers/measure.py target/release/gepa [JSON]
+
+With JSON the rates are written to that file, with the service times from which bench/scale/simulate.py computes them
+again: the processor time of engine, worker and NATS server for a rollout, the share of the processor that other
+programs left free, and the time of one rollout alone.
 """
 
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 LATENCY_SECONDS = 0.1
@@ -76,6 +82,17 @@ class Bench:
         stats = json.loads(done.stdout.splitlines()[-1])
         return stats["total_time_seconds"], stats["total_rollouts"]
 
+    def steady(self) -> tuple[float, float]:
+        """Of the newest run: the rate from a tenth to nine tenths of its rollouts, and the longest time of one."""
+        command = [self.gepa, "export", "latest", "--what", "rollouts"]
+        printed = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True).stdout
+        rows = [json.loads(line) for line in printed.splitlines()]
+        time_of = lambda row, name: datetime.fromisoformat(row[name]).timestamp()
+        ended = sorted(time_of(row, "finished_at") for row in rows)
+        first, last = len(ended) // 10, len(ended) * 9 // 10
+        longest = max(time_of(row, "finished_at") - time_of(row, "started_at") for row in rows)
+        return (last - first) / (ended[last] - ended[first]), longest
+
     def workers(self, config: str, number: int, slots: int, *settings: str) -> list[subprocess.Popen]:
         command = [self.gepa, "worker", "--evaluator", config, "--queue", self.queue]
         command += ["--slots", str(slots)]
@@ -108,10 +125,29 @@ def end(workers: list[subprocess.Popen]) -> None:
         worker.wait()
 
 
-def speed_up(bench: Bench) -> None:
+def of_children() -> float:
+    """Processor time of all child processes that have ended, with their children."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def of_process(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def free_share() -> float:
+    """The part of the processor that other programs leave to as many busy processes as there are cores."""
+    spin = "import time; end = time.time() + 2\nwhile time.time() < end: pass\nprint(time.process_time())"
+    cores = range(os.cpu_count() or 1)
+    busy = [subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE, text=True) for _ in cores]
+    return min(1.0, sum(float(one.communicate()[0]) for one in busy) / (2 * len(busy)))
+
+
+def speed_up(bench: Bench, measured: dict) -> None:
     print(f"{LATENCY_SECONDS * 1000:.0f} ms a rollout, {SLOTS_PER_WORKER} slots a worker")
-    print("| workers | over the queue | in one process | queue / process | speed-up |")
-    print("|---|---|---|---|---|")
+    print("| workers | over the queue | in one process | queue / process | speed-up | middle 80 % | longest rollout |")
+    print("|---|---|---|---|---|---|---|")
     first = None
     for number in [1, 2, 4, 8]:
         slots = number * SLOTS_PER_WORKER
@@ -120,19 +156,45 @@ def speed_up(bench: Bench) -> None:
         (bench.folder / "sleep.toml").write_text(text)
         alone, rollouts = bench.run("sleep.toml", False)
         processes = f"evaluator.processes={SLOTS_PER_WORKER}"
+        shares = [free_share()]
         workers = bench.workers("sleep.toml", number, SLOTS_PER_WORKER, processes)
+        times = [(of_children(), of_process(bench.server.pid))]
         queued, _ = bench.run("sleep.toml", True)
+        times.append((of_children(), of_process(bench.server.pid)))
         end(workers)
+        ended = of_children()
+        shares.append(free_share())
         rate = rollouts / queued
+        steady, longest = bench.steady()
+        measured["rates"][str(number)] = steady
+        # The largest number of workers counts: the start of a process is the smallest part of it.
+        measured["share_of_processor"] = sum(shares) / 2
+        measured["cpu_seconds"] = {
+            "engine": (times[1][0] - times[0][0]) / rollouts,
+            "nats": (times[1][1] - times[0][1]) / rollouts,
+            "worker": (ended - times[1][0]) / rollouts,
+        }
         first = first or rate
         print(
             f"| {number} | {rate:.1f}/s | {rollouts / alone:.1f}/s | {alone / queued:.2f} "
-            f"| {rate / first:.2f} |",
+            f"| {rate / first:.2f} | {steady:.1f}/s | {longest:.1f} s |",
             flush=True,
         )
 
 
-def overhead(bench: Bench, config: str) -> None:
+def keep(measured: dict) -> None:
+    if len(sys.argv) > 2:
+        Path(sys.argv[2]).write_text(json.dumps(measured, indent=1) + "\n")
+
+
+def one_alone(bench: Bench) -> float:
+    """Seconds of a rollout where nothing else runs."""
+    (bench.folder / "one.toml").write_text(CONFIG.format(slots=1, end=160, processes=1))
+    bench.run("one.toml", False)
+    return 1 / bench.steady()[0]
+
+
+def overhead(bench: Bench, config: str, measured: dict) -> None:
     print("\nthe rulebook, which takes microseconds: what is left is the queue")
     print("| slots | in one process | over the queue, 1 worker | added per rollout | 2 workers |")
     print("|---|---|---|---|---|")
@@ -145,6 +207,9 @@ def overhead(bench: Bench, config: str) -> None:
         two, rollouts_of_two = bench.run(config, True, *settings)
         end(workers)
         added = (queued - alone) / rollouts * 1e6
+        if "wire_seconds" not in measured:
+            measured["wire_seconds"] = max(added, 0.0) / 1e6
+            keep(measured)
         print(
             f"| {slots} | {rollouts / alone:.0f}/s | {rollouts / queued:.0f}/s | {added:.0f} us "
             f"| {rollouts_of_two / two:.0f}/s |",
@@ -163,8 +228,17 @@ def main() -> None:
         (folder / "evaluator.py").write_text(EVALUATOR % LATENCY_SECONDS)
         bench = Bench(gepa, folder, server)
         try:
-            speed_up(bench)
-            overhead(bench, str(root / "configs" / "heart_disease.toml"))
+            load = os.getloadavg()[0]
+            measured = {
+                "machine": f"{os.cpu_count()} cores at a load of {load:.1f} at the beginning",
+                "cores": os.cpu_count(),
+                "slots": SLOTS_PER_WORKER,
+                "rates": {},
+                "rollout_seconds": one_alone(bench),
+            }
+            print(f"load {load:.1f}; one rollout alone takes {measured['rollout_seconds'] * 1000:.1f} ms")
+            speed_up(bench, measured)
+            overhead(bench, str(root / "configs" / "heart_disease.toml"), measured)
         finally:
             bench.server.kill()
             bench.server.wait()
