@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use gepa_evaluation::MicroUsd;
+use gepa_evaluation::{MicroUsd, ModelErrorKind};
 use gepa_limiter::UsedUp;
 use jiff::Timestamp;
 
@@ -20,8 +20,15 @@ pub fn end_of_day_in(message: &str) -> Option<u64> {
     })
 }
 
+/// The kind of failure of a call that finds the day used up.
+pub(super) fn kind(day: &UsedUp) -> ModelErrorKind {
+    ModelErrorKind::DayUsedUp {
+        goes_on_at: end_of(day),
+    }
+}
+
 /// When the day is over, in seconds since the Unix epoch.
-pub(super) fn end_of(day: &UsedUp) -> u64 {
+fn end_of(day: &UsedUp) -> u64 {
     (day.day + 1).saturating_mul(DAY_SECONDS)
 }
 

@@ -380,9 +380,7 @@ impl ChatModel {
         let provider = &self.settings.provider;
         let address = &self.endpoint.base_url;
         let kind = match outage {
-            Outage::DayUsedUp(day) => ModelErrorKind::DayUsedUp {
-                goes_on_at: day_limit::end_of(&day),
-            },
+            Outage::DayUsedUp(day) => day_limit::kind(&day),
             Outage::NeverReached { .. } => ModelErrorKind::Unreachable,
             _ => ModelErrorKind::ProviderDown,
         };

@@ -201,15 +201,14 @@ fn interrupted() -> Vec<EventBody> {
     if let EventBody::Fact(Fact::RolloutSettled(settled)) = &mut again {
         settled.again = true;
     }
+    let engine_version = "0.1.1".to_owned();
     vec![
         EventBody::Fact(Fact::RunInterrupted(RunInterrupted {
             reason: "the provider is down".to_owned(),
             provider_down: true,
             goes_on_at: Some(1_700_000_100),
         })),
-        EventBody::Fact(Fact::RunResumed(RunResumed {
-            engine_version: "0.1.1".to_owned(),
-        })),
+        EventBody::Fact(Fact::RunResumed(RunResumed { engine_version })),
         again,
     ]
 }
