@@ -28,6 +28,21 @@ export function healthy(folder, ...settings) {
   return gepa(folder, "run", join(REPOSITORY, "configs/heart_disease.toml"), ...settings).split("\n")[0];
 }
 
+/** Adds rows of runs that are copies of this one, without their journals, to the list. */
+export function copies(folder, run, number) {
+  const script = `
+import sqlite3, sys
+store = sqlite3.connect(sys.argv[1])
+names = [row[1] for row in store.execute("PRAGMA table_info(runs)") if row[1] not in ("id", "run_id")]
+columns = ", ".join(names)
+for number in range(int(sys.argv[3])):
+    values = ("pl_" + format(number, "024x"), sys.argv[2])
+    store.execute(f"INSERT INTO runs (run_id, {columns}) SELECT ?, {columns} FROM runs WHERE run_id = ?", values)
+store.commit()
+`;
+  execFileSync("python3", ["-c", script, join(folder, "gepa.db"), run, String(number)]);
+}
+
 /** A run whose name, prompt, examples, outputs, feedback and failures hold `HOSTILE`. */
 export function hostile(folder) {
   mkdirSync(folder, { recursive: true });

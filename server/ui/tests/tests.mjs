@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { open, visit } from "./browser.mjs";
 import { accessible, figure, sameSlots, three, views } from "./checks.mjs";
-import { gepa, healthy, rows, serve } from "./stores.mjs";
+import { copies, gepa, healthy, rows, serve } from "./stores.mjs";
 
 export const tests = {
   async "every view is shown without an error, live and in a report"({ browser, opened, run, well }) {
@@ -273,6 +273,35 @@ export const tests = {
     assert.equal(entry(), undefined);
     assert.deepEqual(wrong.filter((line) => !line.includes("422")), []);
     await close();
+  },
+
+  async "the list shows the newest runs, says how many there are, and shows older ones on request"({ browser, folder }) {
+    const place = join(folder, "many");
+    mkdirSync(place);
+    const oldest = healthy(place, "--set", "budget.max_rollouts=1200");
+    copies(place, oldest, 1199);
+    const { url, stop } = await serve(place, {}, "open", "--no-browser");
+    const { page, wrong, close } = await open(browser, url);
+    const says = (words) => page.waitForFunction((words) => document.querySelector(".tools [role=status]")?.textContent.replace(/\u202f/g, "") === words, words);
+    await visit(page, "#/");
+    await says("the newest 500 of 1200 runs");
+    assert.equal(await page.locator(".vtable").getAttribute("aria-rowcount"), "501");
+    await accessible(page, "runs");
+    await page.locator("#more").click();
+    await says("the newest 1000 of 1200 runs");
+    await page.locator("#more").click();
+    await says("1200 runs");
+    assert.ok(await page.locator("#older").isHidden());
+    await page.locator("#search").fill(oldest);
+    await says("1 run; the store has 1200");
+    await page.locator("#search").fill("");
+    await says("the newest 500 of 1200 runs");
+    await page.locator("#rest").click();
+    await says("1200 runs");
+    assert.equal(await page.locator(".vtable").getAttribute("aria-rowcount"), "1201");
+    assert.deepEqual(wrong, []);
+    await close();
+    stop();
   },
 
   async "an ablation is kept with its run and shown on the page and in a report"({ browser, folder }) {
