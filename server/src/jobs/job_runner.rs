@@ -169,7 +169,7 @@ impl JobRunner {
     }
 
     async fn begin(&mut self, slot: Slot) -> JobStep {
-        let started = match self.resumed().await {
+        let started = match Box::pin(self.resumed()).await {
             Ok(started) => started,
             // Another engine has taken the job, and works on it.
             Err(RunError::Store(StoreError::Claimed { .. })) if self.shared.fleet.is_some() => {

@@ -52,10 +52,7 @@ pub(crate) async fn runs_of(
     let sql = format!("{} DESC", runs_sql(database, "WHERE id = ANY($1)"));
     let numbers = numbers.iter().copied().map(Some).collect();
     let found = database.rows(&sql, &[Parameter::Integers(numbers)]).await?;
-    found
-        .iter()
-        .map(|row| run_row(database, "the runs", row))
-        .collect()
+    found.iter().map(|row| run_row("the runs", row)).collect()
 }
 
 /// The ids that begin or, if none does, end with a text.
