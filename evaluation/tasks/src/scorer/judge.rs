@@ -6,10 +6,10 @@ use std::sync::Arc;
 use gepa_archive::Candidate;
 
 use super::ScorerError;
-use super::input::{Judgement, ScorerInput, failure, quoted};
+use super::input::{Judgement, ScorerInput, Verdict, failure, quoted};
 use super::judge_reply::ReplyReader;
 use gepa_evaluation::{
-    ChatRequest, Failure, FailureKind, FinishReason, LanguageModel, Message, MicroUsd,
+    ChatRequest, Completion, Failure, FailureKind, FinishReason, LanguageModel, Message, MicroUsd,
     PromptMessage, PromptTemplate, Purpose, Usage, UsageBound, wildcards_in,
 };
 
@@ -99,7 +99,7 @@ impl JudgeScorer {
         let mut usage = Usage::default();
         let mut messages = self.messages(input.input, input.output, input.expected);
         let first = messages.len();
-        let mut reply = String::new();
+        let mut last = (Unscored::NoScore, String::new());
         for _ in 0..MOST_ASKS {
             let request = ChatRequest {
                 messages: messages.clone(),
@@ -109,46 +109,53 @@ impl JudgeScorer {
                 Ok(completion) => completion,
                 Err(error) => {
                     usage += error.usage;
-                    let provider_down = error.kind.is_outage();
-                    let failure = error.into_failure();
                     return Judgement {
-                        verdict: Err(Failure {
-                            message: format!("the judge failed: {}", failure.message),
-                            ..failure
-                        }),
+                        provider_down: error.kind.is_outage(),
+                        verdict: Err(failure_of_call(error.into_failure())),
                         usage,
-                        provider_down,
                     };
                 }
             };
             usage += completion.usage;
-            let verdict = if completion.finish_reason == FinishReason::Refusal {
-                Some(Err(failure(
-                    FailureKind::Refused,
-                    "the judge refused to judge",
-                )))
-            } else {
-                self.reader.read(&completion.text).map(Ok)
+            let verdict = match self.read(&completion) {
+                Ok(verdict) => Ok(verdict),
+                Err(Unscored::Refused) => {
+                    Err(failure(FailureKind::Refused, "the judge refused to judge"))
+                }
+                Err(unscored) => {
+                    let reply = quoted(&completion.text);
+                    messages.truncate(first);
+                    messages.push(unscored.complaint(&reply));
+                    last = (unscored, reply);
+                    continue;
+                }
             };
-            if let Some(verdict) = verdict {
-                return Judgement {
-                    verdict,
-                    usage,
-                    provider_down: false,
-                };
-            }
-            reply = quoted(&completion.text);
-            messages.truncate(first);
-            messages.push(complaint(&reply));
+            return Judgement {
+                verdict,
+                usage,
+                provider_down: false,
+            };
         }
-        let message = format!(
-            "the judge's reply has no score from 0 to 1, in JSON or as `Score: 0.5`, and had none \
-             when it was asked again: {reply}"
-        );
+        let (unscored, reply) = last;
+        let why = unscored.reason();
+        let message =
+            format!("the judge gave no score in {MOST_ASKS} replies; the last one {why}: {reply}");
         Judgement {
-            verdict: Err(failure(FailureKind::Permanent, message)),
+            verdict: Err(failure(FailureKind::Transient, message)),
             usage,
             provider_down: false,
+        }
+    }
+
+    /// The verdict in a reply that ended normally. Of any other reply nobody knows how it would have
+    /// gone on.
+    fn read(&self, completion: &Completion) -> Result<Verdict, Unscored> {
+        match &completion.finish_reason {
+            FinishReason::Stop => self.reader.read(&completion.text).ok_or(Unscored::NoScore),
+            FinishReason::Refusal => Err(Unscored::Refused),
+            FinishReason::Length => Err(Unscored::CutOff),
+            FinishReason::ToolCalls => Err(Unscored::CallsTools),
+            FinishReason::Other(end) => Err(Unscored::EndedOtherwise(end.clone())),
         }
     }
 
@@ -162,10 +169,67 @@ impl JudgeScorer {
     }
 }
 
-fn complaint(reply: &str) -> Message {
-    let text = format!(
-        "Your reply to this had no score from 0 to 1: {reply}\n\
-         Judge again, and end with one line: `Score: ` and a number from 0 to 1."
-    );
-    Message::new("user", text)
+/// Why a reply of the judge is no verdict.
+enum Unscored {
+    NoScore,
+    CutOff,
+    CallsTools,
+    EndedOtherwise(String),
+    Refused,
+}
+
+impl Unscored {
+    /// The reason as the end of a sentence about the reply.
+    fn reason(&self) -> String {
+        match self {
+            Self::NoScore => {
+                "has no score from 0 to 1, in JSON or as `Score: 0.5`, or several".to_owned()
+            }
+            Self::CutOff => "was cut off at the token limit (raise `judge.max_tokens`)".to_owned(),
+            Self::CallsTools => "calls tools instead of judging".to_owned(),
+            Self::EndedOtherwise(end) => {
+                format!("did not end normally (finish reason `{end}`), so it may be incomplete")
+            }
+            Self::Refused => "is a refusal".to_owned(),
+        }
+    }
+
+    fn complaint(&self, reply: &str) -> Message {
+        let (fault, demand) = match self {
+            Self::NoScore => (
+                "had no score from 0 to 1, or several without a total",
+                "Judge again",
+            ),
+            Self::CutOff => (
+                "was cut off at the token limit, so it was not read",
+                "Judge again in fewer words",
+            ),
+            Self::CallsTools => (
+                "called tools instead of judging",
+                "Judge again without tools",
+            ),
+            Self::EndedOtherwise(_) | Self::Refused => {
+                ("did not end normally, so it was not read", "Judge again")
+            }
+        };
+        let text = format!(
+            "Your reply to this {fault}: {reply}\n\
+             {demand}, and end with one line: `Score: ` and a number from 0 to 1."
+        );
+        Message::new("user", text)
+    }
+}
+
+/// The failure of a call to the judge. What keeps a judge from judging is no failure of the candidate,
+/// so it is transient, unless the judge declined what it was to read or the whole run has to end.
+fn failure_of_call(failed: Failure) -> Failure {
+    let kind = match failed.kind {
+        FailureKind::Permanent | FailureKind::Timeout if !failed.fatal => FailureKind::Transient,
+        kind => kind,
+    };
+    Failure {
+        kind,
+        message: format!("the judge failed: {}", failed.message),
+        ..failed
+    }
 }

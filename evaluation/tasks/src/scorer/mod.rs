@@ -10,6 +10,7 @@ mod json_field;
 mod json_repair;
 mod judge;
 mod judge_reply;
+mod judge_words;
 mod lasting;
 mod list_items;
 mod numbers;

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gepa_evaluation::{
-    ChatRequest, ExampleId, FailureKind, ModelError, ModelErrorKind, Purpose, Usage,
+    ChatRequest, Completion, ExampleId, FailureKind, FinishReason, ModelError, ModelErrorKind,
+    Purpose, Usage,
 };
 use gepa_tasks::scorer::{Judgement, Scorer, ScorerInput, ScorerSettings};
 use gepa_testing::ScriptedModel;
@@ -75,7 +76,7 @@ async fn a_score_line_will_do_and_anything_else_is_a_failure() {
         "",
     ] {
         let bad = judge(ScriptedModel::answering(move |_| reply.to_owned()));
-        check_failure(&bad, FailureKind::Permanent, "no score from 0 to 1").await;
+        check_failure(&bad, FailureKind::Transient, "no score from 0 to 1").await;
         assert_eq!(
             score(&bad).await.usage.calls,
             3,
@@ -98,6 +99,68 @@ async fn only_the_judge_is_asked_again_and_told_what_was_missing() {
     let judgement = score(&unsure).await;
     assert_eq!(judgement.verdict.unwrap().score, 0.75);
     assert_eq!(judgement.usage.calls, 2);
+}
+
+fn ended(text: &str, finish_reason: FinishReason) -> Completion {
+    Completion {
+        text: text.to_owned(),
+        reasoning: None,
+        finish_reason,
+        tool_calls: Vec::new(),
+        usage: Usage::default(),
+    }
+}
+
+#[tokio::test]
+async fn a_reply_of_the_judge_that_did_not_end_normally_is_not_scored_but_asked_again() {
+    for (text, end, said) in [
+        (
+            "Good answer.\nScore: 0.",
+            FinishReason::Length,
+            "token limit",
+        ),
+        (
+            "{\"feedback\": \"fine\", \"score\": 0",
+            FinishReason::Length,
+            "raise `judge.max_tokens`",
+        ),
+        ("Score: 0.1", FinishReason::ToolCalls, "calls tools"),
+        (
+            "Score: 0.1",
+            FinishReason::Other("missing".to_owned()),
+            "(finish reason `missing`)",
+        ),
+    ] {
+        let cut = end.clone();
+        let always = judge(ScriptedModel::new(move |_| Ok(ended(text, cut.clone()))));
+        check_failure(&always, FailureKind::Transient, said).await;
+        let once = judge(ScriptedModel::new(move |request| {
+            Ok(match request.messages.len() {
+                1 => ended(text, end.clone()),
+                _ => ended("Score: 0.85", FinishReason::Stop),
+            })
+        }));
+        assert_eq!(score(&once).await.verdict.unwrap().score, 0.85, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_judge_whose_calls_fail_is_no_fault_of_the_candidate() {
+    for (kind, failure) in [
+        (ModelErrorKind::Permanent, FailureKind::Transient),
+        (ModelErrorKind::Timeout, FailureKind::Transient),
+        (ModelErrorKind::KeyRejected, FailureKind::Permanent),
+        (ModelErrorKind::Refused, FailureKind::Refused),
+    ] {
+        let failing = judge(ScriptedModel::new(move |_| {
+            Err(ModelError {
+                kind,
+                message: "no".to_owned(),
+                usage: Usage::default(),
+            })
+        }));
+        check_failure(&failing, failure, "the judge failed: no").await;
+    }
 }
 
 fn python(expression: &str) -> Scorer {
