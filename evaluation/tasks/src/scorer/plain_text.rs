@@ -101,22 +101,44 @@ pub(super) fn final_part(text: &str) -> &str {
     }
 }
 
-/// What follows `Answer:` in the last line that begins with it and goes on.
+/// What follows `Answer:` in the last line that begins with it and goes on, or the next line where that is
+/// short and has a digit.
 pub(super) fn answer_line(text: &str) -> Option<&str> {
-    text.lines().rev().find_map(|line| {
-        let line = line.trim_start_matches(|c: char| !c.is_alphanumeric());
-        let rest = ["the final answer", "final answer", "the answer", "answer"]
-            .into_iter()
-            .find_map(|name| {
-                let head = line.get(..name.len())?;
-                head.eq_ignore_ascii_case(name).then(|| &line[name.len()..])
-            })?;
-        let rest = rest.trim_start_matches([' ', '*', '_']);
-        let rest = rest.strip_prefix("is").unwrap_or(rest);
-        let rest = rest.trim_start_matches([' ', '*', '_']);
-        let rest = rest.strip_prefix([':', '\u{ff1a}'])?;
-        (!rest.trim_matches(|c: char| !c.is_alphanumeric()).is_empty()).then_some(rest)
-    })
+    let is_blank = |line: &str| !line.contains(char::is_alphanumeric);
+    let mut below = None;
+    for line in text.lines().rev() {
+        if let Some(rest) = after_answer(line) {
+            let found = Some(rest).filter(|rest| !is_blank(rest)).or(below);
+            if found.is_some() {
+                return found;
+            }
+        }
+        if !is_blank(line) {
+            below = Some(line).filter(|line| is_short_number(line));
+        }
+    }
+    None
+}
+
+/// Whether a line below `Answer:` is no more than a number and what it is measured in.
+fn is_short_number(line: &str) -> bool {
+    const MOST_WORDS: usize = 3;
+    line.contains(|c: char| c.is_ascii_digit()) && line.split_whitespace().count() <= MOST_WORDS
+}
+
+/// What stands behind `Answer:` at the beginning of a line.
+fn after_answer(line: &str) -> Option<&str> {
+    let line = line.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let rest = ["the final answer", "final answer", "the answer", "answer"]
+        .into_iter()
+        .find_map(|name| {
+            let head = line.get(..name.len())?;
+            head.eq_ignore_ascii_case(name).then(|| &line[name.len()..])
+        })?;
+    let rest = rest.trim_start_matches([' ', '*', '_']);
+    let rest = rest.strip_prefix("is").unwrap_or(rest);
+    let rest = rest.trim_start_matches([' ', '*', '_']);
+    rest.strip_prefix([':', '\u{ff1a}'])
 }
 
 fn last_box(text: &str) -> Option<&str> {

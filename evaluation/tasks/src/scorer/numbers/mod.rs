@@ -1,14 +1,18 @@
 //! Numbers in texts, as people and models write them.
 
 mod constants;
+mod digits;
 mod number;
 mod prepare;
 mod scan;
+mod suffixes;
 mod words;
+
+use std::borrow::Cow;
 
 pub(super) use number::Number;
 use prepare::Preparation;
-use scan::{Mention, mentions_in};
+use scan::{Mention, Reading, mentions_in};
 use words::number_in_words;
 
 use super::plain_text::{answer_line, final_part};
@@ -22,28 +26,37 @@ impl Numbers {
         Self(Preparation::new())
     }
 
-    /// The number a text answers with: of its final part the last one.
+    /// The number a text answers with: of its final part the last one. A number of which only a part can
+    /// be read is none, and no other takes its place.
     pub(super) fn last(&self, text: &str) -> Option<Number> {
         let part = final_part(text);
+        let is_marked = part.len() < text.len();
         answer_line(part)
-            .and_then(|line| self.last_in(line))
-            .or_else(|| self.last_in(part))
+            .and_then(|line| self.last_in(line, true))
+            .or_else(|| self.last_in(part, is_marked))
+            .flatten()
     }
 
-    fn last_in(&self, text: &str) -> Option<Number> {
-        let prepared = self.0.apply(text);
+    /// The last number; `Some(None)` where it cannot be read as a whole.
+    fn last_in(&self, text: &str, is_marked: bool) -> Option<Option<Number>> {
+        let prepared = self.0.apply(&with_minus(text, is_marked));
         let mentions = mentions_in(&prepared);
         let last = |with_glued: bool| {
-            let numbers = mentions.iter().filter(|one| with_glued || !one.is_glued);
-            numbers.filter_map(|one| one.number.clone()).next_back()
+            let mentions = mentions.iter().rev();
+            let mut numbers = mentions.filter(|one| with_glued || !one.is_glued);
+            numbers.find_map(|one| match &one.reading {
+                Reading::Number(number) => Some(Some(number.clone())),
+                Reading::NoNumber => None,
+                Reading::Unreadable => Some(None),
+            })
         };
         let in_digits = last(false).or_else(|| last(true));
-        in_digits.or_else(|| in_words(&prepared, &mentions))
+        in_digits.or_else(|| in_words(&prepared, &mentions).map(Some))
     }
 
     /// The one number a text consists of, with its unit or currency, else what it has instead.
     pub(super) fn single(&self, text: &str) -> Result<Number, &'static str> {
-        let prepared = self.0.apply(final_part(text));
+        let prepared = self.0.apply(&with_minus(final_part(text), false));
         let all = mentions_in(&prepared);
         let mut alone: Vec<&Mention> = all.iter().filter(|one| !one.is_glued).collect();
         if alone.is_empty() {
@@ -51,21 +64,43 @@ impl Numbers {
         }
         match alone.as_slice() {
             [] => in_words(&prepared, &all).ok_or("which has no number"),
-            [one] => {
-                let number = one.number.clone();
-                number.ok_or("which is a date, a time or a version and not a number")
-            }
+            [one] => match &one.reading {
+                Reading::Number(number) => Ok(number.clone()),
+                Reading::NoNumber => Err("which is a date, a time or a version and not a number"),
+                Reading::Unreadable => Err("of which only a part can be read as a number"),
+            },
             _ => Err("which has several numbers"),
         }
     }
 }
 
+/// The text with a minus that a space parts from its number, where that is no dash of a list: in front of
+/// a marked answer, or of a text that is nothing but the number.
+fn with_minus(text: &str, is_marked: bool) -> Cow<'_, str> {
+    let trimmed = text.trim().trim_matches('$').trim();
+    let number = trimmed
+        .strip_prefix(['-', '\u{2212}', '\u{2013}'])
+        .filter(|rest| rest.starts_with([' ', '\u{a0}']))
+        .map(str::trim_start);
+    let belongs = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '/');
+    match number {
+        Some(number)
+            if number.starts_with(|c: char| c.is_ascii_digit())
+                && !number.contains('\n')
+                && (is_marked || number.chars().all(belongs)) =>
+        {
+            Cow::Owned(format!("-{number}"))
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
 /// The number in words of a text without one in digits.
 fn in_words(text: &str, mentions: &[Mention]) -> Option<Number> {
-    let value = mentions.is_empty().then(|| number_in_words(text))??;
+    let (value, is_percent) = mentions.is_empty().then(|| number_in_words(text))??;
     Some(Number {
         value,
-        is_percent: false,
+        is_percent,
         digits: None,
     })
 }
@@ -112,6 +147,16 @@ mod tests {
             ("minus 5", -5.0),
             ("The result is negative 5 degrees", -5.0),
             ("3 minus 5", 5.0),
+            ("- 5", -5.0),
+            ("\u{2212} 5", -5.0),
+            ("Answer: - 5", -5.0),
+            (r"\boxed{- 5}", -5.0),
+            ("#### - 5", -5.0),
+            ("- 3\n- 5", 5.0),
+            ("It is 42 [1, 2].", 42.0),
+            ("Answer:\n42\nnote 3", 42.0),
+            ("**Answer:**\n\n**42 apples**\nnote 3", 42.0),
+            ("The answer is 5 \u{b1} 0.2", 5.0),
             ("x = - 5", -5.0),
             ("In 2020 it was US$42", 42.0),
             ("In 2020 it was USD42", 42.0),
@@ -177,6 +222,29 @@ mod tests {
             (r"\boxed{\frac{\pi}{4}}", std::f64::consts::FRAC_PI_4),
             ("5 in terms of \u{3c0}", 5.0),
             ("50 pct", 50.0),
+            (r"\frac{1}{-2}", -0.5),
+            (r"-\frac{1}{-2}", 0.5),
+            (r"-\frac{-1}{2}", 0.5),
+            ("1/-2", -0.5),
+            ("(-2)^2", 4.0),
+            ("(\u{2212}2)\u{b2}", 4.0),
+            ("(1/2)^2", 0.25),
+            ("-2^2", -4.0),
+            (r"\sqrt[3]{8}", 2.0),
+            (r"2\sqrt[3]{27}", 6.0),
+            ("\u{221b}8", 2.0),
+            ("sqrt(16)", 4.0),
+            (r"\frac{\sqrt[3]{8}}{4}", 0.5),
+            ("0b101", 5.0),
+            ("0o17", 15.0),
+            ("2 and 3/4", 2.75),
+            ("5 and a half", 5.5),
+            ("two thirds", 2.0 / 3.0),
+            ("one half", 0.5),
+            ("one point five", 1.5),
+            (r"\frac{a}{2} = 3", 3.0),
+            ("x^2 = 9", 9.0),
+            ("(1, 2), so 3", 3.0),
             ("1.5e3", 1500.0),
             (r"1.5 \times 10^{3}", 1500.0),
             ("1.5 \u{d7} 10\u{b3}", 1500.0),
@@ -208,6 +276,45 @@ mod tests {
         }
         assert!(NUMBERS.single("x").unwrap_err().contains("no number"));
         assert_eq!(NUMBERS.single("72 m2").unwrap().value, 72.0);
+    }
+
+    #[test]
+    fn what_cannot_be_read_as_a_whole_is_no_number() {
+        for text in [
+            "12,345,67",
+            "In 2020 it was 12,345,67",
+            "1'00'0",
+            r"\boxed{(1, 2)}",
+            "(1, 2)",
+            "[1, 2]",
+            r"\boxed{\{1, 2\}}",
+            "(1,2)",
+            "(3+4)^2",
+            "2^{1/2}",
+            "2^0.5",
+            "2^x",
+            "3/(4)",
+            "2^10/2",
+            r"\frac{x}{2}",
+            r"\frac{1+1}{2}",
+            r"\sqrt{-4}",
+            r"\sqrt{x+1}/2",
+            "\u{221a}(16+9)",
+            "\u{221a}-4",
+            r"\log_{2} 8",
+            "log(8)",
+            r"\binom{5}{2}",
+            "\u{b1}5",
+            "0b102",
+            "0xZZ9",
+            "1/0",
+        ] {
+            assert_eq!(last(text), None, "{text}");
+            assert!(NUMBERS.single(text).is_err(), "{text}");
+        }
+        assert!(NUMBERS.single("12,345,67").unwrap_err().contains("part"));
+        assert_eq!(last("(1,234)"), Some(1234.0));
+        assert_eq!(NUMBERS.single("- 5").unwrap().value, -5.0);
     }
 
     #[test]

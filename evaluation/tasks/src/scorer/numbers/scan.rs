@@ -1,10 +1,12 @@
 //! The numbers of a prepared text, from left to right.
 
+use super::digits::{Core, core_run, interpret, of_other_base, parts_of};
 use super::number::Number;
-use super::prepare::THIN_SPACE;
-
-/// Largest power that is worked out.
-const LARGEST_EXPONENT: i32 = 400;
+use super::prepare::UNREADABLE;
+use super::suffixes::{
+    divisor, exponent_length, magnitude, mixed_fraction, percent_length, power, power_of_ten,
+    starts_with_digit,
+};
 
 /// Above this neighbouring whole numbers share a value.
 const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
@@ -12,10 +14,25 @@ const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 /// Something made of digits.
 #[derive(Clone, Debug)]
 pub(super) struct Mention {
-    /// `None` for a date, a time, a version.
-    pub(super) number: Option<Number>,
+    pub(super) reading: Reading,
     /// Part of a name, such as `m2` and `covid-19`.
     pub(super) is_glued: bool,
+}
+
+/// The meaning of something made of digits.
+#[derive(Clone, Debug)]
+pub(super) enum Reading {
+    Number(Number),
+    /// A date, a time, a version.
+    NoNumber,
+    /// A number of which only a part can be read, such as `12,345,67`.
+    Unreadable,
+}
+
+impl From<Option<Number>> for Reading {
+    fn from(number: Option<Number>) -> Self {
+        number.map_or(Self::Unreadable, Self::Number)
+    }
 }
 
 pub(super) fn mentions_in(text: &str) -> Vec<Mention> {
@@ -32,20 +49,15 @@ struct Scan<'t> {
     at: usize,
 }
 
-/// Digits with what stands between them, read as one value.
-struct Core {
-    digits: String,
-    is_whole: bool,
-}
-
 impl<'t> Scan<'t> {
     fn rest(&self) -> &'t str {
         &self.text[self.at..]
     }
 
-    /// The next digit, or the point in front of it.
+    /// The next digit, the point in front of it, or what cannot be read.
     fn next_start(&mut self) -> Option<usize> {
-        let digit = self.at + self.rest().find(|c: char| c.is_ascii_digit())?;
+        let begins = |c: char| c.is_ascii_digit() || c == UNREADABLE;
+        let digit = self.at + self.rest().find(begins)?;
         let before = &self.text[self.at..digit];
         let is_point = before.ends_with('.')
             && !before[..before.len() - 1].ends_with(|c: char| c.is_alphanumeric());
@@ -55,35 +67,96 @@ impl<'t> Scan<'t> {
     }
 
     fn read(&mut self, start: usize, mentions: &mut Vec<Mention>) {
+        let mut push = |reading, is_glued| mentions.push(Mention { reading, is_glued });
+        if self.rest().starts_with(UNREADABLE) {
+            self.skip_expression();
+            return push(Reading::Unreadable, false);
+        }
         let (is_negative, before) = sign_before(&self.text[..start]);
-        if before.ends_with('^') {
+        if let Some(base) = before.strip_suffix('^') {
             self.skip_digits();
+            if closes_numbers(base) {
+                push(Reading::Unreadable, false);
+            }
             return;
         }
         let is_money = has_currency(&self.text[..start], before);
         let is_glued = !is_money && is_part_of_name(before) || self.is_source(start);
-        if let Some((value, length)) = hexadecimal(self.rest()) {
+        if let Some((value, length)) = of_other_base(self.rest()) {
             self.at += length;
-            let number = Some(derived(if is_negative { -value } else { value }));
-            mentions.push(Mention { number, is_glued });
-            return;
+            let number = value.map(|value| derived(if is_negative { -value } else { value }));
+            return push(number.into(), is_glued);
         }
         let run = core_run(self.rest());
         self.at += run.len();
         let Some(core) = interpret(run) else {
-            Self::split_run(run, is_glued, mentions);
+            let is_version = run
+                .bytes()
+                .all(|byte| byte == b'.' || byte.is_ascii_digit());
+            match parts_of(run) {
+                _ if is_version => push(Reading::NoNumber, is_glued),
+                None => push(Reading::Unreadable, is_glued),
+                Some(parts) => {
+                    for part in parts {
+                        push(value_of(&part.digits, false).into(), is_glued);
+                    }
+                }
+            }
             return;
         };
         let core = self.with_spaced_groups(run, core);
         if self.skip_date_or_time(core.is_whole) {
-            mentions.push(Mention {
-                number: None,
-                is_glued,
-            });
-            return;
+            return push(Reading::NoNumber, is_glued);
         }
         let number = self.finish(core, is_negative, is_money);
-        mentions.push(Mention { number, is_glued });
+        let number = if self.goes_on() {
+            self.skip_expression();
+            None
+        } else {
+            number
+        };
+        push(number.into(), is_glued);
+    }
+
+    /// Whether what follows belongs to the number and cannot be read with it: `2^{1/2}`, `3/(4)`.
+    fn goes_on(&self) -> bool {
+        let mut rest = self.rest().chars();
+        let begins = |c: Option<char>| {
+            c.is_some_and(|c| c.is_ascii_digit() || matches!(c, '(' | UNREADABLE))
+        };
+        match rest.next() {
+            Some('^' | UNREADABLE) => true,
+            Some('/') => {
+                let next = rest.next();
+                begins(next) || (next == Some('-') && begins(rest.next()))
+            }
+            Some('.' | ',') => rest.next().is_some_and(|c| c.is_ascii_digit()),
+            _ => false,
+        }
+    }
+
+    /// Skips what cannot be read, and what is worked out with it.
+    fn skip_expression(&mut self) {
+        let rest = self.rest();
+        let mut end = 0;
+        let mut is_joined = true;
+        for (at, c) in rest.char_indices() {
+            let is_mark = matches!(c, '^' | '/' | '*' | '+' | '\u{d7}' | '(' | '{');
+            if is_mark || (is_joined && c == '-') {
+                is_joined = true;
+            } else if c.is_ascii_digit() || matches!(c, UNREADABLE | ')' | '}') {
+                if !is_joined && rest[..at].ends_with(' ') {
+                    break;
+                }
+                is_joined = false;
+                end = at + c.len_utf8();
+            } else if !(c == ' ' || (matches!(c, '.' | ',') && starts_with_digit(&rest[at + 1..])))
+            {
+                break;
+            }
+        }
+        let first = rest.chars().next().map_or(0, char::len_utf8);
+        self.at += end.max(first).min(rest.len());
     }
 
     /// Whether the number is the mark of a source, such as `[1]` behind a statement.
@@ -91,12 +164,18 @@ impl<'t> Scan<'t> {
         const ANNOUNCING: [&str; 8] = [
             "is", "are", "be", "was", "answer", "result", "equals", "output",
         ];
+        // Longest list of sources that is looked through, in bytes.
+        const LONGEST_LIST: usize = 40;
         let digits = self.rest().bytes().take_while(u8::is_ascii_digit).count();
-        let is_bracketed = (1..=3).contains(&digits) && self.rest()[digits..].starts_with(']');
-        let Some(before) = self.text[..start]
-            .strip_suffix('[')
-            .filter(|_| is_bracketed)
-        else {
+        let belongs = |c: char| c.is_ascii_digit() || matches!(c, ',' | ' ' | '-');
+        let is_bracketed =
+            (1..=3).contains(&digits) && self.rest().trim_start_matches(belongs).starts_with(']');
+        if !is_bracketed {
+            return false;
+        }
+        let inner = self.text[..start].bytes().rev().take(LONGEST_LIST);
+        let inner = inner.take_while(|byte| belongs(char::from(*byte))).count();
+        let Some(before) = self.text[..start - inner].strip_suffix('[') else {
             return false;
         };
         let before = before.trim_end();
@@ -110,14 +189,6 @@ impl<'t> Scan<'t> {
     fn skip_digits(&mut self) {
         let length = self.rest().find(|c: char| !c.is_ascii_digit() && c != '.');
         self.at += length.unwrap_or(self.rest().len()).max(1);
-    }
-
-    /// `1,2,3` are three numbers; `1.2.3` is a version.
-    fn split_run(run: &str, is_glued: bool, mentions: &mut Vec<Mention>) {
-        for part in run.split([',', '\'', '_', THIN_SPACE]) {
-            let number = interpret(part).and_then(|core| value_of(&core.digits, false));
-            mentions.push(Mention { number, is_glued });
-        }
     }
 
     /// `1 000 000`: groups of three behind ordinary spaces.
@@ -204,6 +275,15 @@ impl<'t> Scan<'t> {
     }
 }
 
+/// Whether a bracket with a number inside ends here: the `(3+4)` of `(3+4)^2`.
+fn closes_numbers(text: &str) -> bool {
+    let Some(inner) = text.trim_end().strip_suffix([')', ']', '}']) else {
+        return false;
+    };
+    let start = inner.rfind(['(', '[', '{']).unwrap_or(inner.len());
+    inner[start..].contains(|c: char| c.is_ascii_digit())
+}
+
 /// Whether a minus stands in front, and what stands in front of sign and currency.
 fn sign_before(text: &str) -> (bool, &str) {
     let money = text.trim_end_matches(is_currency);
@@ -281,94 +361,8 @@ fn has_no_spaces(c: char) -> bool {
         | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{2ffff}')
 }
 
-/// `0x1F`.
-fn hexadecimal(text: &str) -> Option<(f64, usize)> {
-    let digits = text
-        .strip_prefix("0x")
-        .or_else(|| text.strip_prefix("0X"))?;
-    let length = digits.bytes().take_while(u8::is_ascii_hexdigit).count();
-    let ends = !digits[length..].starts_with(char::is_alphanumeric);
-    let value = u64::from_str_radix(&digits[..length], 16).ok()?;
-    ends.then_some((value as f64, 2 + length))
-}
-
 fn is_currency(c: char) -> bool {
     matches!(c, '$' | '\u{a2}'..='\u{a5}' | '\u{20a0}'..='\u{20cf}')
-}
-
-/// Digits with single separators between digits.
-fn core_run(text: &str) -> &str {
-    let mut end = 0;
-    let mut pending = None;
-    for (at, c) in text.char_indices() {
-        if c.is_ascii_digit() {
-            end = at + 1;
-            pending = None;
-        } else if pending.is_none() && matches!(c, ',' | '.' | '\'' | '_' | THIN_SPACE) {
-            pending = Some(c);
-        } else {
-            break;
-        }
-    }
-    &text[..end]
-}
-
-/// The digits of a run with a point for its decimals; `None` where it is not one number.
-fn interpret(run: &str) -> Option<Core> {
-    let marks: Vec<char> = run.chars().filter(|c| !c.is_ascii_digit()).collect();
-    let whole = |digits: String| Core {
-        digits,
-        is_whole: true,
-    };
-    let decimal = |digits: String| Core {
-        digits,
-        is_whole: false,
-    };
-    let Some((last, others)) = marks.split_last() else {
-        return (!run.is_empty()).then(|| whole(run.to_owned()));
-    };
-    if others.is_empty() && *last == '.' {
-        return Some(decimal(run.to_owned()));
-    }
-    // A single group behind a point is decimals.
-    if (*last != '.' || !others.is_empty())
-        && is_grouped(run, *last)
-        && marks.iter().all(|mark| mark == last)
-    {
-        return Some(whole(run.replace(*last, "")));
-    }
-    let (front, decimals) = run.rsplit_once(*last)?;
-    if !matches!(last, '.' | ',') {
-        return None;
-    }
-    let joins = match others.first() {
-        None => *last == ',',
-        Some(mark) => {
-            mark != last && others.iter().all(|one| one == mark) && is_grouped(front, *mark)
-        }
-    };
-    let front = others
-        .first()
-        .map_or_else(|| front.to_owned(), |mark| front.replace(*mark, ""));
-    joins.then(|| decimal(format!("{front}.{decimals}")))
-}
-
-/// Groups of three behind a first one of at most three; with commas also those of India. What stands
-/// behind `0,` is decimals.
-fn is_grouped(run: &str, mark: char) -> bool {
-    let groups: Vec<&str> = run.split(mark).collect();
-    let Some((first, rest)) = groups.split_first() else {
-        return false;
-    };
-    let Some((last, middle)) = rest.split_last() else {
-        return false;
-    };
-    if first.is_empty() || first.len() > 3 || first.starts_with('0') || last.len() != 3 {
-        return false;
-    }
-    let thousands = middle.iter().all(|group| group.len() == 3);
-    let indian = mark == ',' && first.len() <= 2 && middle.iter().all(|group| group.len() == 2);
-    thousands || indian
 }
 
 fn value_of(digits: &str, is_percent: bool) -> Option<Number> {
@@ -391,98 +385,4 @@ fn derived(value: f64) -> Number {
         is_percent: false,
         digits: None,
     }
-}
-
-fn starts_with_digit(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_digit())
-}
-
-/// `e5`, `E-5`.
-fn exponent_length(text: &str) -> Option<usize> {
-    let after = text.strip_prefix(['e', 'E'])?;
-    let signed = after.strip_prefix(['-', '+']).unwrap_or(after);
-    let length = signed.bytes().take_while(u8::is_ascii_digit).count();
-    let ends = !signed[length..].starts_with(|c: char| c.is_alphanumeric());
-    (length > 0 && ends).then(|| text.len() - signed.len() + length)
-}
-
-/// ` 3/4` behind a whole number.
-fn mixed_fraction(text: &str) -> Option<(f64, usize)> {
-    let after = text.strip_prefix(' ')?;
-    let length = after.bytes().take_while(u8::is_ascii_digit).count();
-    let above: f64 = after[..length].parse().ok()?;
-    let (below, below_length) = divisor(&after[length..])?;
-    (above < below).then(|| (above / below, 1 + length + below_length))
-}
-
-/// `/4`, ` / 4`, and no third part.
-fn divisor(text: &str) -> Option<(f64, usize)> {
-    let slash = text.trim_start_matches(' ').strip_prefix('/')?;
-    let below = slash.trim_start_matches(' ');
-    let run = core_run(below);
-    let core = interpret(run)?;
-    let is_longer = below[run.len()..]
-        .strip_prefix('/')
-        .is_some_and(starts_with_digit);
-    let value: f64 = core.digits.parse().ok()?;
-    (!is_longer).then(|| (value, text.len() - below.len() + run.len()))
-}
-
-/// `× 10^3`.
-fn power_of_ten(text: &str) -> Option<(i32, usize)> {
-    let times = text
-        .trim_start_matches([' ', THIN_SPACE])
-        .strip_prefix(['\u{d7}', 'x', '*'])?;
-    let ten = times
-        .trim_start_matches([' ', THIN_SPACE])
-        .strip_prefix("10")?;
-    let (power, length) = power(ten)?;
-    Some((power, text.len() - ten.len() + length))
-}
-
-/// `^3`, `^-3`.
-fn power(text: &str) -> Option<(i32, usize)> {
-    let after = text.strip_prefix('^')?;
-    let unsigned = after.strip_prefix(['-', '+']).unwrap_or(after);
-    let length = unsigned.bytes().take_while(u8::is_ascii_digit).count();
-    let end = after.len() - unsigned.len() + length;
-    let power: i32 = after[..end].parse().ok()?;
-    (power.abs() <= LARGEST_EXPONENT && length > 0).then_some((power, 1 + end))
-}
-
-/// ` million`, `k`.
-fn magnitude(text: &str, is_money: bool) -> Option<(f64, usize)> {
-    let word = text.trim_start_matches([' ', THIN_SPACE]);
-    let space = text.len() - word.len();
-    let length = word.bytes().take_while(u8::is_ascii_alphabetic).count();
-    let glued = word[length..].starts_with(|c: char| c.is_alphanumeric());
-    let factor = match &word[..length] {
-        "k" | "K" if (space == 0 || is_money) && !glued => 1e3,
-        "M" if (space == 0 || is_money) && !glued => 1e6,
-        "B" if (space == 0 || is_money) && !glued => 1e9,
-        "m" if is_money && !glued => 1e6,
-        "mn" if !glued => 1e6,
-        "bn" if !glued => 1e9,
-        name => match name.to_ascii_lowercase().as_str() {
-            "dozen" => 12.0,
-            "hundred" => 1e2,
-            "lakh" | "lakhs" => 1e5,
-            "crore" | "crores" => 1e7,
-            "thousand" => 1e3,
-            "million" | "millions" => 1e6,
-            "billion" | "billions" => 1e9,
-            "trillion" | "trillions" => 1e12,
-            _ => return None,
-        },
-    };
-    Some((factor, space + length))
-}
-
-fn percent_length(text: &str) -> Option<usize> {
-    let after = text.trim_start_matches([' ', THIN_SPACE]);
-    let length = ["%", "percent", "per cent", "pct"]
-        .into_iter()
-        .find(|sign| after.starts_with(sign))?
-        .len();
-    Some(text.len() - after.len() + length)
 }
