@@ -56,6 +56,43 @@ fn outcomes_are_stored_and_known_to_later_evaluations_and_runs() {
 }
 
 #[test]
+fn an_evaluation_is_decided_again_and_says_that_it_is_no_search() {
+    let (workspace, _server) = workspace();
+    workspace.succeed(&["eval", "config.toml", "--prompt", "good.txt", "--all"]);
+    let evaluations: Vec<String> = workspace
+        .succeed(&["runs", "--json"])
+        .lines()
+        .map(|line| {
+            let run: Value = serde_json::from_str(line).unwrap();
+            run["run_id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert!(evaluations.len() >= 2, "one for each side");
+    for run in &evaluations {
+        let replayed = workspace.succeed(&["replay", run]);
+        assert!(replayed.contains("decisions again"), "{replayed}");
+        for refused in [
+            vec!["run", "--resume", run],
+            vec!["run", "--resume", run, "--set", "budget.max_rollouts=500"],
+            vec!["branch", run],
+            vec!["steer", run, "hint", "be brief"],
+            vec!["replay", run, "--set", "search.epsilon=0.5"],
+        ] {
+            let finished = workspace.gepa(&refused);
+            assert_eq!(finished.code, Some(2), "{refused:?}: {}", finished.stderr);
+            assert!(
+                finished.stderr.contains("is an evaluation"),
+                "{refused:?}: {}",
+                finished.stderr
+            );
+        }
+    }
+    let checked = workspace.succeed(&["doctor"]);
+    assert!(checked.contains("nothing wrong"), "{checked}");
+    assert!(!checked.contains("note:"), "{checked}");
+}
+
+#[test]
 fn outcomes_of_another_model_or_of_other_rows_are_not_taken_for_those_of_this_task() {
     let (workspace, _server) = workspace();
     let first = ["eval", "config.toml", "--all", "--json", "eval.json"];

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gepa_ablation::is_evaluation;
+use gepa_ablation::{is_evaluation, refusal_of_evaluation};
 use gepa_configs::{ConfigError, ConfigSource, StoredSettings, TaskConfig};
 use gepa_engine::record::RunRow;
 use gepa_engine::{RunId, Store, StoreError, newest_runs};
@@ -142,6 +142,11 @@ pub(crate) async fn find_run(store: &dyn Store, text: &str) -> Result<RunRow, Co
             "no run is called `{text}`; `gepa runs` lists all runs"
         ))),
     }
+}
+
+/// Refuses a run that is no search, for a command that goes on with one. `act` reads as in "cannot be resumed".
+pub(crate) fn check_is_search(run: &RunRow, act: &str) -> Result<(), CommandError> {
+    refusal_of_evaluation(run, act).map_or(Ok(()), |refusal| Err(CommandError::Usage(refusal)))
 }
 
 /// The latest search; the latest evaluation where there is none.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gepa_engine::Problem;
+use gepa_engine::config::ScoredPrompt;
 use gepa_models::Environment;
 use toml::{Table, Value};
 
@@ -64,8 +65,19 @@ impl ConfigSource<'_> {
         self.resolve(document, directory, fill)
     }
 
-    /// Like [`load`](Self::load), from the config that was stored with a run.
+    /// Like [`load`](Self::load), from the config that was stored with a run. That of a run that only scored a
+    /// prompt has this prompt and its examples.
     pub fn load_stored(&self, stored: &serde_json::Value) -> Result<TaskConfig, ConfigError> {
+        let mut task = self.load_stored_task(stored)?;
+        if let Some(scored) = ScoredPrompt::in_description(stored) {
+            let unusable =
+                |error| whole_file("stored config", format!("cannot be used again: {error}"));
+            task.config = task.config.to_score(&scored).map_err(unusable)?;
+        }
+        Ok(task)
+    }
+
+    fn load_stored_task(&self, stored: &serde_json::Value) -> Result<TaskConfig, ConfigError> {
         let settings = stored.get("settings").cloned().unwrap_or_default();
         if SubmittedConfig::marks(stored) {
             let overrides = self.overrides_as_json()?;

@@ -126,7 +126,9 @@ impl From<SubmitError> for Failure {
             SubmitError::QueueFull(_) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string())
             }
-            SubmitError::OtherApp(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            SubmitError::OtherApp(_) | SubmitError::Evaluation(_) => {
+                Self::new(StatusCode::CONFLICT, error.to_string())
+            }
             SubmitError::Closing => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
         }
     }

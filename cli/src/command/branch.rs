@@ -16,7 +16,8 @@ use crate::error::CommandError;
 use crate::progress::Limits;
 use crate::signals::Signals;
 use crate::surroundings::{
-    environment, find_run, open_existing, show_notes, store_url, stored_settings, stored_task,
+    check_is_search, environment, find_run, open_existing, show_notes, store_url, stored_settings,
+    stored_task,
 };
 
 /// Tables and keys on which the scores of the shared part rest.
@@ -48,6 +49,7 @@ async fn begin(
 ) -> Result<ExitCode, CommandError> {
     let url = store_url(&arguments.run.store, environment);
     let origin = find_run(&*open_existing(&url).await?, &arguments.run.run).await?;
+    check_is_search(&origin, "branched")?;
     let store = gepa_postgres::open(&url).await?;
     let stored = stored_settings(&origin, environment)?;
     let overrides = overrides(&stored, &origin, &arguments.overrides);

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use gepa_ablation::{can_be_decided_again, is_evaluation};
 use gepa_engine::record::RunRow;
 use gepa_engine::{Counters, RolloutPages, Store};
 use gepa_evaluation::{Purpose, Usage};
@@ -188,17 +189,24 @@ impl Sums {
     }
 }
 
-/// Notes what a resumption would lack. These are no differences of the store, so the exit code does
+/// Notes what a resumption or a replay would lack. These are no differences of the store, so the exit code does
 /// not change.
 fn write_notes(
     out: &mut dyn Write,
     run: &RunRow,
     environment: &Environment,
 ) -> Result<(), CommandError> {
-    if run.summary.finished_at.is_some() {
+    let id = &run.run_id;
+    if !can_be_decided_again(run) {
+        writeln!(
+            out,
+            "{id}: note: an evaluation that an earlier version stored without what it scored, so it cannot be replayed"
+        )?;
+    }
+    // Evaluations are begun again, not resumed.
+    if run.summary.finished_at.is_some() || is_evaluation(run) {
         return Ok(());
     }
-    let id = &run.run_id;
     let directory = run.config.get("directory").and_then(|path| path.as_str());
     if let Some(directory) = directory.filter(|path| !Path::new(path).is_dir()) {
         writeln!(

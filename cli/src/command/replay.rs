@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use gepa_ablation::{can_be_decided_again, is_evaluation};
 use gepa_archive::CandidateIndex;
 use gepa_engine::RunId;
 use gepa_engine::record::RunRow;
@@ -23,6 +24,7 @@ const LISTED: usize = 10;
 pub(crate) fn replay(arguments: &ReplayArguments) -> Result<ExitCode, CommandError> {
     block_on(async {
         let (store, run) = find(&arguments.run).await?;
+        check_evaluation(&run, arguments)?;
         let environment = environment()?;
         let recorded = stored_task(&run, &environment, &[])?;
         let mut out = stdout();
@@ -37,6 +39,29 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> Result<ExitCode, CommandErr
         out.flush()?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Refuses what cannot be done with a run that only scored a prompt.
+fn check_evaluation(run: &RunRow, arguments: &ReplayArguments) -> Result<(), CommandError> {
+    if !is_evaluation(run) {
+        return Ok(());
+    }
+    if !can_be_decided_again(run) {
+        return Err(CommandError::Usage(format!(
+            "run {} is an evaluation that an earlier version stored without the prompt and the examples that it \
+             scored, so it cannot be decided again; the same `gepa eval` stores one that can, and buys no known \
+             outcome again",
+            run.run_id
+        )));
+    }
+    if arguments.overrides.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::Usage(format!(
+        "run {} is an evaluation: it scores one prompt and chooses nothing, so other settings would change nothing; \
+         leave `--set` out, or replay a search",
+        run.run_id
+    )))
 }
 
 fn write_verified(out: &mut dyn Write, run: &RunId, verified: Verified) -> io::Result<()> {

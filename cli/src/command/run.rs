@@ -30,8 +30,8 @@ use crate::run_log;
 use crate::screen::Screen;
 use crate::signals::Signals;
 use crate::surroundings::{
-    environment, find_run, open_existing, show_notes, show_warnings, store_url, stored_settings,
-    stored_task,
+    check_is_search, environment, find_run, open_existing, show_notes, show_warnings, store_url,
+    stored_settings, stored_task,
 };
 use gepa_ablation::evaluations_of;
 
@@ -115,6 +115,7 @@ async fn resume(
     let reference = arguments.resume.as_deref().unwrap_or_default();
     // A missing store is not created, since it could hold no run.
     let run = find_run(&*open_existing(&url).await?, reference).await?;
+    check_is_search(&run, "resumed")?;
     let stored = stored_settings(&run, environment)?;
     let task = match &arguments.config {
         Some(file) => source(file, environment, arguments).load_to_go_on(&run.config)?,

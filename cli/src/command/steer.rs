@@ -15,7 +15,9 @@ use super::train::backend::Backend;
 use crate::arguments::{Act, EditArguments, ExtendArguments, InjectArguments, SteerArguments};
 use crate::error::CommandError;
 use crate::output::stdout;
-use crate::surroundings::{block_on, environment, find_run, open_existing, store_url, stored_task};
+use crate::surroundings::{
+    block_on, check_is_search, environment, find_run, open_existing, store_url, stored_task,
+};
 
 /// Largest text that is read, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
@@ -40,6 +42,8 @@ async fn on_this_machine(
 ) -> Result<Steered, CommandError> {
     let url = store_url(&arguments.run.store, environment);
     let run = find_run(&*open_existing(&url).await?, &arguments.run.run).await?;
+    // A refusal comes before an editor is opened for the text.
+    check_is_search(&run, "steered")?;
     let store = gepa_postgres::open(&url).await?;
     let request = request(arguments, environment, Texts::Stored(&*store, &run)).await?;
     let config = async { Ok(stored_task(&run, environment, &[])?.config) };

@@ -20,6 +20,7 @@ pub use error::AblationError;
 pub use race::{AblationStep, Follower, TAG, note_of};
 pub use report::{AblationReport, PartReport, Shorter};
 pub use same_task::{
-    evaluations_of, has_same_frame, is_evaluation, is_of_same_task, is_same_task, single_settings,
+    can_be_decided_again, evaluations_of, has_same_frame, is_evaluation, is_of_same_task,
+    is_same_task, refusal_of_evaluation, single_settings,
 };
 pub use scoring::{Named, ScoredRun, Scoring, as_evaluation, in_order, width};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gepa_engine::config::ScoredPrompt;
 use gepa_engine::record::RunRow;
 use gepa_engine::{PromptTemplate, RunId, RunQuery, Store, StoreError};
 use serde_json::{Map, Value, json};
@@ -68,6 +69,25 @@ pub fn single_settings(
 /// Whether the run only scored its seed, as `gepa eval` does.
 pub fn is_evaluation(run: &RunRow) -> bool {
     run.config["budget"]["max_iterations"] == 0
+}
+
+/// Whether what the run stored suffices to decide it again. Versions before 0.2 stored evaluations without what
+/// they scored.
+pub fn can_be_decided_again(run: &RunRow) -> bool {
+    !is_evaluation(run) || ScoredPrompt::in_description(&run.config).is_some()
+}
+
+/// Why a run that only scored its seed cannot go on as a search (`act` says how: "resumed"), and what to do
+/// instead; `None` for a search.
+pub fn refusal_of_evaluation(run: &RunRow, act: &str) -> Option<String> {
+    is_evaluation(run).then(|| {
+        format!(
+            "run {} is an evaluation, as `gepa eval` and `gepa ablate` store them: it scores one prompt and proposes \
+             nothing, so it cannot be {act}. Give the command that began it again to go on with it, which buys no \
+             known outcome again; `gepa run CONFIG` begins a search",
+            run.run_id
+        )
+    })
 }
 
 /// Whether a run is of the task that a config describes: the same evaluator, models and frame of the

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use gepa_engine::config::{BudgetSettings, Evaluation};
+use gepa_engine::config::ScoredPrompt;
 use gepa_engine::policy::{Full, Policies};
 use gepa_engine::verdict::read_tables;
 use gepa_engine::{
-    Candidate, Config, Evaluator, ExampleId, ExampleSets, LabelChange, Proposer, Run, RunEnd,
-    RunId, Store,
+    Candidate, Config, Evaluator, ExampleId, LabelChange, Proposer, Run, RunEnd, RunId, Store,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -99,8 +98,13 @@ impl Scoring {
         mut cancelled: watch::Receiver<bool>,
     ) -> Result<ScoredRun, AblationError> {
         let label = named.label.to_owned();
-        let run = Run::builder(self.config(&named, examples)?)
-            .described_as(self.described.clone())
+        let scored = ScoredPrompt {
+            name: named.name.clone(),
+            candidate: named.candidate.clone(),
+            examples: examples.to_vec(),
+        };
+        let run = Run::builder(self.config.to_score(&scored)?)
+            .described_as(with_prompt(&self.described, &scored)?)
             .policies(Policies::new().evaluation(Full))
             .knowing(known.iter().cloned())
             .store(Arc::clone(&self.store))
@@ -151,47 +155,15 @@ impl Scoring {
             scores,
         })
     }
+}
 
-    fn config(&self, named: &Named<'_>, examples: &[ExampleId]) -> Result<Config, AblationError> {
-        let base = &self.config;
-        let is_scored = |example: &ExampleId| examples.contains(example);
-        let train: Vec<ExampleId> = base.sets().train.clone();
-        let rest = train.into_iter().filter(|example| !is_scored(example));
-        let mut train: Vec<ExampleId> = rest.collect();
-        if train.is_empty() {
-            // No proposal is made, so the set that is left over is never used.
-            let others = [&base.sets().pareto, &base.sets().validation];
-            let others = others.into_iter().flatten();
-            train.extend(others.filter(|example| !is_scored(example)).cloned());
-        }
-        let sets = ExampleSets {
-            train,
-            pareto: examples.to_vec(),
-            validation: Vec::new(),
-        };
-        let mut settings = base.settings().clone();
-        settings.run.name.clone_from(&named.name);
-        // Every example of a block is run, also where the rows of a search would grow.
-        settings.search.evaluation = Evaluation::Full;
-        // A prompt is scored as it is.
-        settings.texts.clear();
-        settings.seeds.clear();
-        settings.search.start_from = None;
-        settings.search.start_best = None;
-        let limits = settings.budget.clone();
-        settings.budget = BudgetSettings::default();
-        settings.budget.max_iterations = Some(0);
-        settings.budget.max_tokens = limits.max_tokens;
-        settings.budget.max_cost_usd = limits.max_cost_usd;
-        settings.budget.max_seconds = limits.max_seconds;
-        let config = Config::new(
-            named.candidate.clone(),
-            base.prompt().clone(),
-            sets,
-            settings,
-        );
-        Ok(config?)
+/// The description of an evaluation, with what it scores, so that its configuration can be made again.
+fn with_prompt(described: &Value, scored: &ScoredPrompt) -> Result<Value, serde_json::Error> {
+    let mut described = described.clone();
+    if let Some(object) = described.as_object_mut() {
+        object.insert(ScoredPrompt::KEY.to_owned(), serde_json::to_value(scored)?);
     }
+    Ok(described)
 }
 
 /// Waits until it is cancelled; forever if no process can cancel it any more.

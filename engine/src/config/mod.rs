@@ -8,6 +8,7 @@ mod reflection;
 mod removed;
 mod resolved;
 mod rules;
+mod scored;
 mod seeds;
 mod sets;
 mod settings;
@@ -19,6 +20,7 @@ pub use problem::{InvalidConfig, Problem};
 pub use reflection::{CopiedExamples, ReflectionSettings, ReplyReading, RewriteMode};
 pub use resolved::Config;
 pub use rules::SearchRules;
+pub use scored::ScoredPrompt;
 pub use sets::ExampleSets;
 pub use settings::{
     Acceptance, BudgetSettings, ComponentSelection, Duplicates, MergeSettings, Overlap,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gepa_ablation::refusal_of_evaluation;
 use gepa_engine::record::RunRow;
 use gepa_engine::{BranchPoint, RunError, RunId, Seq, StoreError};
 use gepa_jobs::JobMark;
@@ -91,6 +92,9 @@ impl Supervisor {
             .run(origin)
             .await
             .map_err(RunError::from)?;
+        if let Some(refusal) = refusal_of_evaluation(&stored, "branched") {
+            return Err(SubmitError::Evaluation(refusal));
+        }
         let config = self.shared().source.config(&stored).await?;
         let prepared = self.shared().source.branched(&stored, overrides).await?;
         if let Some(changed) = &prepared.other_app {

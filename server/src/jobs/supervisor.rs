@@ -47,6 +47,9 @@ pub(crate) enum SubmitError {
     Closing,
     #[error("{0}; the scores that the branch shares with its origin rest on it. Begin a new job")]
     OtherApp(String),
+    /// The run is no search, so nothing can branch from it.
+    #[error("{0}")]
+    Evaluation(String),
 }
 
 /// Why a command was refused.

@@ -1,6 +1,7 @@
 //! Acts on runs of a store on this machine: through the process that works on the run, or into its
 //! journal if none does.
 
+use gepa_ablation::refusal_of_evaluation;
 use gepa_configs::ConfigError;
 use gepa_engine::record::RunRow;
 use gepa_engine::{
@@ -33,7 +34,7 @@ pub enum SteerError {
     /// The run or the store refuses it.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The process that works on the run refuses it.
+    /// The run is no search, or the process that works on it refuses it.
     #[error("{0}")]
     Refused(String),
     /// No way leads to the process that works on the run.
@@ -66,6 +67,9 @@ pub async fn steer_here(
     request: SteerRequest,
     config: impl Future<Output = Result<Config, ConfigError>>,
 ) -> Result<Steered, SteerError> {
+    if let Some(refusal) = refusal_of_evaluation(run, "steered") {
+        return Err(SteerError::Refused(refusal));
+    }
     let (steering, by): (Steering, SteeredBy) = request.clone().read()?;
     if store.is_claimed(&run.run_id).await? {
         return through_its_process(&run.run_id, &request).await;
