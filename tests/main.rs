@@ -15,6 +15,7 @@ mod former_stores;
 mod gates;
 mod getting_started;
 mod hostile_http;
+mod hostile_texts;
 mod interruptions;
 mod jobs;
 mod outputs;

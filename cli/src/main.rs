@@ -30,6 +30,7 @@ use clap::Parser;
 use crate::arguments::{Arguments, Command, StoreCommand};
 use crate::error::{CommandError, EXIT_USAGE};
 use crate::logging::Wanted;
+use crate::output::err;
 
 const HOW_TO_START: &str = "\
 gepa evolves prompts against an evaluator.
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let Some(command) = arguments.command else {
         // If stderr is closed, the exit code says that nothing was done.
-        let _ = writeln!(std::io::stderr(), "{HOW_TO_START}");
+        let _ = writeln!(err(), "{HOW_TO_START}");
         return ExitCode::from(EXIT_USAGE);
     };
     let wanted = match &command {
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             // If stderr is closed as well, only the exit code tells the caller.
-            let _ = writeln!(std::io::stderr(), "{error}");
+            let _ = writeln!(err(), "{error}");
             error.exit_code()
         }
     }

@@ -1,6 +1,6 @@
 //! Standard output, buffered, and whether it shows colour.
 
-use std::io::{self, BufWriter, IsTerminal, StdoutLock};
+use std::io::{self, BufWriter, IsTerminal, Stderr, StdoutLock};
 
 use crate::screen::Screen;
 
@@ -12,6 +12,11 @@ pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
 /// Buffered standard output for people: what models and evaluators wrote moves no cursor.
 pub(crate) fn people() -> Screen<BufWriter<StdoutLock<'static>>> {
     Screen(stdout())
+}
+
+/// Standard error, which is for people.
+pub(crate) fn err() -> Screen<Stderr> {
+    Screen(io::stderr())
 }
 
 /// Whether standard output shows colour: it is a terminal and `NO_COLOR` is not set.

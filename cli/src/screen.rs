@@ -1,6 +1,7 @@
 //! Text of models and evaluators, made harmless for a terminal.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::{self, Write};
 
 /// Escapes everything that a terminal obeys instead of showing: control characters other than line ends
@@ -34,10 +35,15 @@ pub(crate) struct Screen<W>(pub(crate) W);
 
 impl<W: Write> Write for Screen<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Formatting hands over whole texts, so no character is cut in two.
+        // Buffers hand over whole texts, so no character is cut in two.
         let text = String::from_utf8_lossy(bytes);
         self.0.write_all(shown(&text).as_bytes())?;
         Ok(bytes.len())
+    }
+
+    /// Formats the whole text before it is written, so that lines of two writers do not mix.
+    fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        self.0.write_all(shown(&fmt::format(text)).as_bytes())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -4,6 +4,8 @@ use std::io::Write;
 
 use gepa_engine::RunControl;
 
+use crate::output::err;
+
 impl Signals {
     /// After the first signal the run waits for the calls in flight. The second signal drops them.
     pub(crate) async fn steer(mut self, control: RunControl) {
@@ -19,7 +21,7 @@ impl Signals {
 }
 
 fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "\n{text}");
+    let _ = writeln!(err(), "\n{text}");
 }
 
 #[cfg(unix)]

@@ -14,6 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::arguments::{RunReference, StoreArguments};
 use crate::error::CommandError;
+use crate::output::err;
 use crate::report::{earlier_run, warnings};
 
 const DEFAULT_STORE: &str = "sqlite://.gepa/gepa.db";
@@ -30,7 +31,7 @@ pub(crate) fn environment() -> Result<Environment, CommandError> {
 /// Writes the config's notes for its author to stderr, one a line.
 pub(crate) fn show_notes(task: &TaskConfig) {
     for note in task.notes() {
-        let _ = writeln!(std::io::stderr(), "note: {note}");
+        let _ = writeln!(err(), "note: {note}");
     }
 }
 
@@ -46,7 +47,7 @@ pub(crate) async fn show_warnings(
         Err(_) => None,
     };
     for warning in warnings(task, earlier.as_ref()) {
-        let _ = writeln!(std::io::stderr(), "warning: {warning}");
+        let _ = writeln!(err(), "warning: {warning}");
     }
 }
 
@@ -65,7 +66,7 @@ pub(crate) async fn existing_store(
     let process = Environment::of_process();
     let overlaid = process.overlaid_with(Path::new(ENVIRONMENT_FILE));
     let environment = overlaid.unwrap_or_else(|error| {
-        let _ = writeln!(std::io::stderr(), "note: {error}; it is not read");
+        let _ = writeln!(err(), "note: {error}; it is not read");
         Environment::of_process()
     });
     let url = store_url(arguments, &environment);

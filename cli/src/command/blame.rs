@@ -10,7 +10,7 @@ use crate::arguments::{BlameArguments, PromptForm};
 use crate::candidates::find_candidate;
 use crate::error::CommandError;
 use crate::format::{one_line, score};
-use crate::output::stdout;
+use crate::output::{people, stdout};
 use crate::surroundings::{block_on, find};
 
 /// Characters of a feedback that are printed.
@@ -26,15 +26,19 @@ pub(crate) fn blame(arguments: &BlameArguments) -> Result<ExitCode, CommandError
             .blame(&run.run_id, row.iteration)
             .await
             .map_err(unreadable)?;
-        let mut out = stdout();
         match arguments.format {
             PromptForm::Json => {
+                let mut out = stdout();
                 serde_json::to_writer(&mut out, &blame).map_err(io::Error::from)?;
                 writeln!(out)?;
+                out.flush()?;
             }
-            PromptForm::Text => write_text(&mut out, &blame)?,
+            PromptForm::Text => {
+                let mut out = people();
+                write_text(&mut out, &blame)?;
+                out.flush()?;
+            }
         }
-        out.flush()?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -53,20 +57,12 @@ fn write_text(out: &mut dyn Write, blame: &Blame) -> io::Result<()> {
             component = &line.component;
             writeln!(out, "[{component}]")?;
         }
-        writeln!(out, "{:>5}  {}", origin(line), plain(&line.text))?;
+        writeln!(out, "{:>5}  {}", origin(line), line.text)?;
     }
     for (iteration, birth) in &blame.births {
         write_birth(out, *iteration, birth, blame)?;
     }
     Ok(())
-}
-
-/// The text without what a terminal would obey.
-fn plain(text: &str) -> String {
-    let kept = text
-        .chars()
-        .filter(|symbol| !symbol.is_control() || symbol.is_whitespace());
-    kept.collect()
 }
 
 fn origin(line: &BlamedLine) -> String {
@@ -118,13 +114,13 @@ fn write_birth(
             cause.seed,
             shown(cause.score),
             shown(cause.child_score),
-            one_line(&plain(feedback), QUOTED)
+            one_line(feedback, QUOTED)
         )?;
     }
     for line in blame.lines.iter().filter(|line| line.birth == iteration) {
-        writeln!(out, "  line      {}", one_line(&plain(&line.text), QUOTED))?;
+        writeln!(out, "  line      {}", one_line(&line.text, QUOTED))?;
         if let Some(replaced) = &line.replaced {
-            writeln!(out, "    before  {}", one_line(&plain(replaced), QUOTED))?;
+            writeln!(out, "    before  {}", one_line(replaced, QUOTED))?;
         }
         if !line.examples.is_empty() {
             let named: Vec<String> = line.examples.iter().map(ExampleId::to_string).collect();

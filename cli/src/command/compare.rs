@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::arguments::CompareArguments;
 use crate::error::CommandError;
 use crate::format::{count, difference, dollars, duration, estimate, one_line, score};
-use crate::output::stdout;
+use crate::output::people;
 use crate::surroundings::{block_on, existing_store, find_run};
 
 /// Settings that say nothing about how a run searches.
@@ -60,7 +60,7 @@ pub(crate) fn compare(arguments: &CompareArguments) -> Result<ExitCode, CommandE
             }
             runs.push(run);
         }
-        let mut out = stdout();
+        let mut out = people();
         write_figures(&mut out, &runs)?;
         write_settings(&mut out, &runs)?;
         write_repetitions(&mut out, &runs)?;

@@ -123,7 +123,7 @@ fn write_texts(
             unchanged.push(old.name.as_str());
             continue;
         }
-        writeln!(out, "\n[{}: {}]", new.role, new.name)?;
+        writeln!(out, "\n[{}: {}]", shown(&new.role), shown(&new.name))?;
         writeln!(
             out,
             "{}",
@@ -131,7 +131,7 @@ fn write_texts(
         )?;
     }
     if !unchanged.is_empty() {
-        writeln!(out, "\nunchanged: {}", unchanged.join(", "))?;
+        writeln!(out, "\nunchanged: {}", shown(&unchanged.join(", ")))?;
     }
     Ok(())
 }

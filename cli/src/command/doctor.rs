@@ -12,7 +12,7 @@ use gepa_models::Environment;
 
 use crate::arguments::DoctorArguments;
 use crate::error::CommandError;
-use crate::output::stdout;
+use crate::output::people;
 use crate::surroundings::{block_on, environment, find_run, open_existing, store_url};
 
 /// Prints the differences found. The exit code is 0 only if there were none, repaired or not.
@@ -21,7 +21,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> Result<ExitCode, CommandErr
         let environment = environment()?;
         let url = store_url(&arguments.store, &environment);
         let store = open_existing(&url).await?;
-        let mut out = stdout();
+        let mut out = people();
         let mut wrong = 0;
         for problem in store.integrity().await? {
             writeln!(out, "store: {problem}")?;

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::arguments::OpenArguments;
 use crate::error::CommandError;
-use crate::output::stdout;
+use crate::output::{err, people};
 use crate::signals::Signals;
 use crate::surroundings::{environment, existing_store, find_run, store_url};
 
@@ -50,7 +50,7 @@ async fn show(arguments: &OpenArguments) -> Result<ExitCode, CommandError> {
     });
     // What follows `#` is not sent to any server and stands in no log.
     let url = format!("http://{address}/#{page}?token={}", viewer.token());
-    let mut out = stdout();
+    let mut out = people();
     writeln!(out, "{url}")?;
     out.flush()?;
     if !arguments.no_browser {
@@ -82,7 +82,7 @@ fn start_browser(url: &str) {
     if let Err(error) = started {
         // The address is on stdout, so the user can go on without it.
         let _ = writeln!(
-            io::stderr(),
+            err(),
             "no browser was started (`{BROWSER}`: {error}); open the address above in one"
         );
     }

@@ -13,7 +13,7 @@ use crate::command::measured::measured;
 use crate::command::start::{look_at_start, start_line};
 use crate::error::{CommandError, EXIT_BUDGET};
 use crate::format::{count, dollars};
-use crate::output::stdout;
+use crate::output::{err, people};
 use crate::report::write_planned;
 
 /// Prints what a run can cost; of a run that began already, what it can still cost. Creates nothing and spends
@@ -28,7 +28,7 @@ pub(crate) async fn plan(
     // refused.
     let connected = task.connect(services).await;
     if let Err(error) = &connected {
-        let _ = writeln!(io::stderr(), "{error}\nthe plan has no tokens and no cost");
+        let _ = writeln!(err(), "{error}\nthe plan has no tokens and no cost");
     }
     let mut plan = Plan::of(
         &task.config,
@@ -47,7 +47,7 @@ pub(crate) async fn plan(
         earlier.apply(&mut plan, budget.max_tokens, budget.max_cost_usd);
     }
     let start = look_at_start(store_url, task).await?;
-    let mut out = stdout();
+    let mut out = people();
     match run {
         None => write_plan(&mut out, &plan)?,
         Some(run) => write_rest(&mut out, &plan, run)?,
@@ -75,8 +75,8 @@ pub(crate) async fn plan(
 /// Says why the budget does not cover one proposal.
 pub(crate) fn say_refusal(plan: &Plan, config: &Config) {
     let _ = match &plan.refusal {
-        Some(refusal) => writeln!(io::stderr(), "error: {refusal}"),
-        None => writeln!(io::stderr(), "error: {}", refusal(config)),
+        Some(refusal) => writeln!(err(), "error: {refusal}"),
+        None => writeln!(err(), "error: {}", refusal(config)),
     };
 }
 

@@ -15,7 +15,7 @@ use gepa_engine::replay::{
 use crate::arguments::ReplayArguments;
 use crate::error::CommandError;
 use crate::format::{count, score};
-use crate::output::stdout;
+use crate::output::people;
 use crate::surroundings::{block_on, environment, find, stored_task};
 
 /// Most other choices that are listed.
@@ -27,7 +27,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> Result<ExitCode, CommandErr
         check_evaluation(&run, arguments)?;
         let environment = environment()?;
         let recorded = stored_task(&run, &environment, &[])?;
-        let mut out = stdout();
+        let mut out = people();
         if arguments.overrides.is_empty() {
             let verified = verify(&*store, &run.run_id, &recorded.config).await?;
             write_verified(&mut out, &run.run_id, verified)?;

@@ -9,7 +9,7 @@ use gepa_server::{ReportError, Views, write_report};
 
 use crate::arguments::ReportArguments;
 use crate::error::CommandError;
-use crate::output::stdout;
+use crate::output::{err, stdout};
 use crate::surroundings::{block_on, find};
 
 pub(crate) fn report(arguments: &ReportArguments) -> Result<ExitCode, CommandError> {
@@ -29,7 +29,7 @@ pub(crate) fn report(arguments: &ReportArguments) -> Result<ExitCode, CommandErr
         }
         if left_out > 0 {
             let _ = writeln!(
-                io::stderr(),
+                err(),
                 "note: {left_out} candidates and rollouts had no room in the report; `gepa open {}` shows them",
                 run.run_id
             );

@@ -23,7 +23,7 @@ use crate::command::plan::plan;
 use crate::command::start::{paid_by, start_line};
 use crate::error::{CommandError, EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_PROVIDER_DOWN};
 use crate::feed::Feed;
-use crate::output::stdout;
+use crate::output::{err, stdout};
 use crate::progress::{Limits, Standing, Troubles, follow};
 use crate::report::write_summary;
 use crate::run_log;
@@ -90,7 +90,7 @@ async fn begin(
     let mut known = evaluations_of(&store, &task.described, task.config.prompt()).await?;
     let start = warm_start(&*store, &task.config).await?;
     if let Some(start) = &start {
-        let _ = writeln!(io::stderr(), "{}", start_line(start));
+        let _ = writeln!(err(), "{}", start_line(start));
         known.extend(paid_by(&*store, start, &task).await?);
     }
     let connected = connect(&task, services).await?;
@@ -164,8 +164,8 @@ fn keep_log(arguments: &RunArguments, environment: &Environment, run: &RunId) {
     let url = store_url(&arguments.store, environment);
     let _ = match run_log::open(&url, run) {
         Ok(None) => Ok(()),
-        Ok(Some(path)) => writeln!(io::stderr(), "log       {}", path.display()),
-        Err(reason) => writeln!(io::stderr(), "note: {reason}"),
+        Ok(Some(path)) => writeln!(err(), "log       {}", path.display()),
+        Err(reason) => writeln!(err(), "note: {reason}"),
     };
 }
 
@@ -190,10 +190,7 @@ fn check_settings(
     }
     if !differences.free.is_empty() {
         let listed = listed(&differences.free);
-        let _ = writeln!(
-            io::stderr(),
-            "note: {listed}; this process uses the new value"
-        );
+        let _ = writeln!(err(), "note: {listed}; this process uses the new value");
     }
     Ok(())
 }
@@ -231,7 +228,7 @@ fn say_that_it_is_over(run: &RunRow) {
         format!("Other limits cannot make it go on; `gepa branch {id}` begins a new run from it.")
     };
     let _ = writeln!(
-        io::stderr(),
+        err(),
         "run {id} is over, and nothing is done.{reason} {advice}"
     );
 }
@@ -282,7 +279,7 @@ async fn say_if_long(
         ""
     };
     let _ = writeln!(
-        io::stderr(),
+        err(),
         "still connecting after {} s{hint}",
         LONG_START.as_secs()
     );
@@ -356,7 +353,7 @@ pub(super) async fn watch(
         let mut text = Vec::new();
         write_summary(&mut Screen(&mut text), &result.run, &candidates, &verdict)?;
         write_next_steps(&mut text, &result, watching)?;
-        let _ = io::stderr().write_all(&text);
+        let _ = err().write_all(&text);
     }
     Ok(exit_code(&result.end))
 }

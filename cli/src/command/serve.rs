@@ -18,6 +18,7 @@ use crate::arguments::ServeArguments;
 use crate::command::worker::refused;
 use crate::error::CommandError;
 use crate::fleet::PostgresFleet;
+use crate::output::err;
 use crate::signals::Signals;
 use crate::surroundings::{environment, store_url};
 
@@ -133,5 +134,5 @@ async fn start(
 
 fn say(text: &str) {
     // The server continues if stderr is closed.
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(err(), "{text}");
 }

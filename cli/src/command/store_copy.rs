@@ -9,7 +9,7 @@ use gepa_store::{Copied, CopyError, copy_run};
 use crate::arguments::CopyArguments;
 use crate::error::CommandError;
 use crate::format::count;
-use crate::output::stdout;
+use crate::output::people;
 use crate::surroundings::{block_on, find_run};
 
 /// Copies the runs one after the other. Runs that are refused do not stop the others; the exit code
@@ -30,7 +30,7 @@ pub(crate) fn store_copy(arguments: &CopyArguments) -> Result<ExitCode, CommandE
             wanted.extend(from.runs().await?.into_iter().map(|run| run.run_id));
         }
         let to = gepa_postgres::open(&arguments.to).await?;
-        let mut out = stdout();
+        let mut out = people();
         let mut refused = 0;
         for run in &wanted {
             match copy_run(&*from, &*to, run).await {

@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 
 use crate::arguments::TrainArguments;
 use crate::error::{CommandError, EXIT_FAILURES};
+use crate::output::err;
 use crate::surroundings::{environment, show_notes};
 use announce::announce_end;
 
@@ -65,10 +66,7 @@ fn with_named_files(
 
 fn note_ignored(arguments: &TrainArguments) {
     for flag in arguments.ignored.given() {
-        let _ = writeln!(
-            std::io::stderr(),
-            "note: {flag} has no effect on a prompt-learning job"
-        );
+        let _ = writeln!(err(), "note: {flag} has no effect on a prompt-learning job");
     }
 }
 
@@ -88,7 +86,7 @@ fn cannot_write(folder: &Path, error: &std::io::Error) -> CommandError {
 /// 0 if the job succeeded and executed rollouts.
 fn exit_code(outcome: &Outcome) -> ExitCode {
     if let Some(reason) = outcome.failure() {
-        let _ = writeln!(std::io::stderr(), "error: {reason}");
+        let _ = writeln!(err(), "error: {reason}");
         return ExitCode::from(outcome.failure_code.unwrap_or(EXIT_FAILURES));
     }
     ExitCode::SUCCESS

@@ -1,6 +1,6 @@
 //! `gepa worker`
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::arguments::WorkerArguments;
 use crate::command::run::{connect_here, runtime};
 use crate::error::CommandError;
+use crate::output::err;
 use crate::signals::Signals;
 use crate::surroundings::{environment, show_notes};
 
@@ -124,5 +125,5 @@ pub(super) fn refused(error: &QueueError) -> CommandError {
 }
 
 fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(err(), "{text}");
 }

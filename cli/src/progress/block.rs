@@ -10,8 +10,11 @@ use gepa_engine::{Counters, Event};
 use super::Standing;
 use super::view::View;
 use crate::format::{count, dollars, duration, one_line, score};
+use crate::screen::shown;
 
 const BAR: usize = 24;
+/// Characters of a run's name that are shown.
+const LONGEST_NAME: usize = 48;
 /// How long a trouble stays in the block.
 const TROUBLE_SHOWN: Duration = Duration::from_mins(1);
 
@@ -41,7 +44,7 @@ impl View for Block {
         // Without wrapping, a line longer than the terminal is wide is cut instead of breaking the block.
         text.push_str("\x1b[?7l");
         for line in &lines {
-            let _ = writeln!(text, "\r{line}\x1b[K");
+            let _ = writeln!(text, "\r{}\x1b[K", shown(line));
         }
         text.push_str("\x1b[?7h");
         self.lines_drawn = lines.len();
@@ -67,7 +70,7 @@ fn lines(standing: &Standing) -> Vec<String> {
     let mut lines = vec![
         format!(
             "{}  {phase}, {}",
-            standing.name,
+            one_line(&standing.name, LONGEST_NAME),
             duration(standing.seconds())
         ),
         format!(

@@ -8,6 +8,7 @@ use gepa_engine::{CandidateAccepted, Decision, Event, EventBody, Fact, Validatio
 use super::Standing;
 use super::view::View;
 use crate::format::{count, duration, one_line, score};
+use crate::output::err;
 
 /// Longest text quoted from a failure.
 const QUOTED: usize = 160;
@@ -21,7 +22,7 @@ pub(super) struct Lines {
 impl View for Lines {
     fn trouble(&mut self, line: &str, standing: &Standing) {
         let at = duration(standing.seconds());
-        let _ = writeln!(std::io::stderr(), "[{at:>9}] {line}");
+        let _ = writeln!(err(), "[{at:>9}] {line}");
     }
 
     fn events(&mut self, events: &[Event], standing: &Standing) {
@@ -44,7 +45,7 @@ impl View for Lines {
                 let _ = writeln!(text, "[{at:>9}] {warning}");
             }
         }
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        let _ = err().write_all(text.as_bytes());
     }
 }
 

@@ -10,6 +10,8 @@ use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider,
 };
 
+use crate::output::err;
+
 /// Any of them turns the export on.
 const ADDRESSES: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
@@ -93,7 +95,7 @@ impl Exporter {
 
 fn say(error: &str) {
     let _ = writeln!(
-        std::io::stderr(),
+        err(),
         "note: spans cannot be sent: {error}; the run goes on without them"
     );
 }

@@ -19,6 +19,7 @@ use crate::candidates::find_candidate;
 use crate::command::run::{check_app, runtime};
 use crate::command::steer::person;
 use crate::error::CommandError;
+use crate::output::err;
 use crate::surroundings::{
     environment, find_run, open_existing, store_url, stored_settings, stored_task,
 };
@@ -105,5 +106,5 @@ async fn keep(
 }
 
 fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(err(), "{line}");
 }

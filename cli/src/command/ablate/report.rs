@@ -9,7 +9,7 @@ use crate::arguments::AblateArguments;
 use crate::command::gate::put;
 use crate::error::CommandError;
 use crate::format::{count, difference, one_line};
-use crate::output::{people, stdout};
+use crate::output::{err, people, stdout};
 
 /// Characters of a part that are printed.
 const QUOTED: usize = 72;
@@ -19,7 +19,7 @@ pub(super) fn write(
     report: &AblationReport,
     arguments: &AblateArguments,
 ) -> Result<(), CommandError> {
-    let mut err = crate::screen::Screen(std::io::stderr());
+    let mut err = err();
     let _ = err.write_all(text(report).as_bytes());
     let is_json_on_stdout = arguments
         .json

@@ -13,7 +13,7 @@ use gepa_models::Environment;
 use crate::arguments::EvalArguments;
 use crate::command::run::runtime;
 use crate::error::{CommandError, EXIT_GATE};
-use crate::output::stdout;
+use crate::output::people;
 use crate::surroundings::{environment, show_notes, store_url};
 
 use report::Report;
@@ -58,7 +58,7 @@ async fn evaluate(
         count = (2 * count).min(examples.len());
     };
     report.write_files(arguments)?;
-    let mut out = stdout();
+    let mut out = people();
     for line in report.lines() {
         writeln!(out, "{line}")?;
     }

@@ -1,6 +1,6 @@
 //! The export of rollouts: their rows, and what each was given and gave.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use gepa_configs::TaskConfig;
 use gepa_engine::record::export::{names, values};
@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::error::CommandError;
 use crate::export::RowWriter;
+use crate::output::err;
 use crate::surroundings::{self, environment};
 
 /// Events read from the store in one go.
@@ -57,7 +58,7 @@ fn stored_task(run: &RunRow) -> Option<TaskConfig> {
         Ok(task) => Some(task),
         Err(error) => {
             let _ = writeln!(
-                io::stderr(),
+                err(),
                 "note: the columns `inputs` and `expected` are empty, since the run's data cannot be read: {error}"
             );
             None

@@ -13,7 +13,7 @@ use crate::arguments::{InitArguments, Language};
 use crate::command::init::files::{File, files};
 use crate::command::init::questions::choose;
 use crate::error::CommandError;
-use crate::output::stdout;
+use crate::output::{err, stdout};
 
 pub(crate) fn init(arguments: &InitArguments) -> Result<ExitCode, CommandError> {
     let folder = &arguments.folder;
@@ -80,7 +80,7 @@ fn say_what_is_next(folder: &Path, language: Language) {
         Language::Shell => "sh and sed",
     };
     let _ = writeln!(
-        io::stderr(),
+        err(),
         "\nThe programs need {needed}. Next:\n{lines}\n\
          For a language model see the comments in config.toml; its key goes into OPENAI_API_KEY or `.env`."
     );

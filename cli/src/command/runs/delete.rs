@@ -12,7 +12,7 @@ use super::selection::writable;
 use crate::arguments::{Deletion, RunFilter, StoreArguments};
 use crate::error::CommandError;
 use crate::format::{bytes, count, one_line};
-use crate::output::people;
+use crate::output::{err, people};
 use crate::run_log;
 use crate::surroundings::find_run;
 
@@ -35,7 +35,7 @@ pub(super) async fn delete(
     let runs: Vec<RunId> = runs.into_iter().map(|run| run.run_id).collect();
     let kept = delete_all(&store, &url, runs).await?;
     for (_, error) in &kept {
-        let _ = writeln!(io::stderr(), "error: {error}");
+        let _ = writeln!(err(), "error: {error}");
     }
     if deletion.compact {
         compact_now(&*store).await?;
@@ -69,10 +69,10 @@ pub(super) async fn prune(
     let spared = old.iter().filter(is_spared).count();
     let runs: Vec<&RunEntry> = old.iter().filter(|run| !is_spared(run)).collect();
     if spared > 0 {
-        let _ = writeln!(io::stderr(), "{spared} old runs have a tag and are kept");
+        let _ = writeln!(err(), "{spared} old runs have a tag and are kept");
     }
     if runs.is_empty() {
-        let _ = writeln!(io::stderr(), "no run is to be deleted");
+        let _ = writeln!(err(), "no run is to be deleted");
         return Ok(ExitCode::SUCCESS);
     }
     if dry_run {
@@ -104,7 +104,7 @@ pub(super) async fn prune(
     }
     let runs = runs.iter().map(|run| run.run_id.clone()).collect();
     for (_, error) in delete_all(&store, &url, runs).await? {
-        let _ = writeln!(io::stderr(), "kept: {error}");
+        let _ = writeln!(err(), "kept: {error}");
     }
     if deletion.compact {
         compact_now(&*store).await?;
@@ -168,7 +168,7 @@ fn is_wanted(runs: impl ExactSizeIterator<Item = String>) -> Result<bool, Comman
                 .to_owned(),
         ));
     }
-    let mut err = io::stderr();
+    let mut err = err();
     let many = runs.len();
     for run in runs {
         writeln!(err, "{run}")?;

@@ -8,7 +8,7 @@ use gepa_engine::{LabelChange, Store, StoreError};
 use super::selection::writable;
 use crate::arguments::RunsAct;
 use crate::error::CommandError;
-use crate::output::people;
+use crate::output::{err, people};
 use crate::surroundings::{existing_store, find_run};
 
 pub(super) async fn label(act: &RunsAct) -> Result<ExitCode, CommandError> {
@@ -94,7 +94,7 @@ async fn print_note(store: &dyn Store, run: &str) -> Result<ExitCode, CommandErr
     let run = find_run(store, run).await?.run_id;
     let labels = store.labels().await?.remove(&run).unwrap_or_default();
     if labels.note.is_empty() {
-        let _ = writeln!(std::io::stderr(), "run {run} has no note");
+        let _ = writeln!(err(), "run {run} has no note");
         return Ok(ExitCode::SUCCESS);
     }
     let mut out = people();

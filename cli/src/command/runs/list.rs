@@ -8,7 +8,7 @@ use gepa_server::{NewestRuns, RunEntry};
 use crate::arguments::RunsArguments;
 use crate::error::CommandError;
 use crate::format::{count, dollars, one_line, score, time};
-use crate::output::{people, stdout};
+use crate::output::{err, people, stdout};
 use crate::surroundings::existing_store;
 
 pub(super) async fn list(arguments: &RunsArguments) -> Result<ExitCode, CommandError> {
@@ -40,7 +40,7 @@ pub(super) async fn list(arguments: &RunsArguments) -> Result<ExitCode, CommandE
         some => some,
     };
     if let Some(note) = note(&newest, meant, arguments.all) {
-        let _ = writeln!(io::stderr(), "{note}");
+        let _ = writeln!(err(), "{note}");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ mod file;
 mod running;
 mod table;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::command::gate::put;
 use crate::command::report::{unwritten, write_file};
 use crate::command::run::runtime;
 use crate::error::CommandError;
-use crate::output::people;
+use crate::output::{err, people};
 use crate::surroundings::{environment, store_url};
 
 use cell::{Cell, Stand, cells, stands};
@@ -74,11 +74,7 @@ async fn go(
         .filter(|(_, stand)| matches!(stand, Stand::Over(_)))
         .count();
     if over > 0 {
-        let _ = writeln!(
-            io::stderr(),
-            "{over} of {} runs are over already",
-            begun.len()
-        );
+        let _ = writeln!(err(), "{over} of {} runs are over already", begun.len());
     }
     let surroundings = Arc::new(Surroundings {
         store: Arc::clone(&store),
@@ -118,7 +114,7 @@ async fn go(
     if code.is_some() {
         let file = arguments.file.display();
         let _ = writeln!(
-            io::stderr(),
+            err(),
             "not all runs are over; go on with: gepa sweep {file}"
         );
     }

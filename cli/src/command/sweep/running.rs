@@ -16,6 +16,7 @@ use super::cell::{Cell, Stand};
 use crate::command::run::{builder_of, check_app, failure_code};
 use crate::error::{CommandError, EXIT_INTERRUPTED, EXIT_PROVIDER_DOWN};
 use crate::format::score;
+use crate::output::err;
 use crate::signals::Signals;
 use crate::surroundings::{stored_settings, stored_task};
 
@@ -86,7 +87,7 @@ pub(super) async fn run_all(
             }
             Err(error) => (error.to_string(), Some(1)),
         };
-        let _ = writeln!(std::io::stderr(), "{number}  {}  {text}", cell.label);
+        let _ = writeln!(err(), "{number}  {}  {text}", cell.label);
         // A run that failed says nothing about the others; a provider that is down does.
         if let Some(failure @ (EXIT_INTERRUPTED | EXIT_PROVIDER_DOWN | 1)) = failure {
             code = Some(code.map_or(failure, |before: u8| before.max(failure)));
@@ -102,7 +103,7 @@ pub(super) async fn run_all(
 async fn listen(mut signals: Signals, wish: watch::Sender<Wish>) {
     signals.next().await;
     let _ = writeln!(
-        std::io::stderr(),
+        err(),
         "\nwaiting for the calls in flight; press Ctrl-C again to drop them. The sweep can be repeated in either case"
     );
     wish.send_replace(Wish::Interrupt);
@@ -122,7 +123,7 @@ async fn one(
         Stand::New | Stand::Over(_) => Box::pin(begin(surroundings, cell)).await?,
     };
     let run_id: RunId = handle.run_id().clone();
-    let _ = writeln!(std::io::stderr(), "{number}  {}  {run_id}", cell.label);
+    let _ = writeln!(err(), "{number}  {}  {run_id}", cell.label);
     let control = handle.control();
     // Without a socket the run goes on; it can be steered when it is at rest.
     let reachable = ControlSocket::open(&run_id, handle.control());

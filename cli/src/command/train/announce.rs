@@ -8,7 +8,7 @@ use gepa_jobs::train::{Outcome, Written};
 use serde_json::json;
 
 use crate::error::CommandError;
-use crate::output::stdout;
+use crate::output::people;
 
 /// Shortest time between two lines of progress.
 const PACE: Duration = Duration::from_secs(1);
@@ -115,7 +115,7 @@ pub(super) fn announce_end(outcome: &Outcome, written: &Written) -> Result<(), C
 
 /// Writes to stdout. If the reader has closed it, the job continues.
 fn say(text: &str) -> io::Result<()> {
-    let mut out = stdout();
+    let mut out = people();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
