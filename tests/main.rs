@@ -5,6 +5,7 @@
 mod ablations;
 mod accounting;
 mod broken_configs;
+mod check_finds;
 mod config_reference;
 mod crashes;
 mod evaluations;

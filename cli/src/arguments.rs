@@ -6,6 +6,7 @@ mod eval;
 mod export;
 mod gate;
 mod init;
+mod number;
 mod pages;
 mod run;
 mod runs;

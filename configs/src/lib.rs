@@ -17,6 +17,7 @@ mod patterns;
 mod presets;
 mod prices;
 mod problem;
+mod programs;
 mod prompt;
 mod prompt_check;
 #[cfg(feature = "queue")]
@@ -43,6 +44,7 @@ pub use key_map::{KeyMap, begins_with, find};
 pub use load::ConfigSource;
 pub use look::{Looked, Seen, Unseen};
 pub use problem::{ConfigError, LocatedProblem, Origin};
+pub use programs::Started;
 #[cfg(feature = "queue")]
 pub use queued::share_limits;
 pub use raw::{

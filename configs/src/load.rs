@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gepa_engine::Problem;
 use gepa_engine::config::ScoredPrompt;
-use gepa_models::Environment;
+use gepa_models::{Environment, read_text};
 use toml::{Table, Value};
 
 use crate::dialect::Dialects;
@@ -17,6 +17,8 @@ use crate::resume::StoredSettings;
 use crate::submitted::SubmittedConfig;
 use crate::task::TaskConfig;
 
+/// Largest config file, in bytes.
+const LARGEST_CONFIG: u64 = 16 << 20;
 /// Prefix of environment variables that override keys: `GEPA__BUDGET__MAX_ROLLOUTS=100`.
 const ENVIRONMENT_PREFIX: &str = "GEPA__";
 
@@ -56,7 +58,7 @@ impl ConfigSource<'_> {
 
     fn load_with(&self, fill: impl Fn(&mut Table)) -> Result<TaskConfig, ConfigError> {
         let name = self.file.display().to_string();
-        let text = std::fs::read_to_string(self.file).map_err(|error| {
+        let text = read_text(self.file, LARGEST_CONFIG).map_err(|error| {
             let message = format!("cannot be read ({error}); give the path of a config file");
             whole_file(&name, message)
         })?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use gepa_archive::Candidate;
 use gepa_engine::Problem;
 use gepa_evaluation::{PromptMessage, PromptTemplate};
+use gepa_models::read_bounded;
 
 use crate::raw::{MessageSettings, RawConfig};
 
@@ -99,13 +100,7 @@ pub(crate) fn read_text(
     problems: &mut Vec<Problem>,
 ) -> Option<String> {
     let path = directory.join(file);
-    let size = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
-    let text = if size > MAX_TEXT_FILE {
-        Err(format!("it has {size} bytes, {MAX_TEXT_FILE} are allowed"))
-    } else {
-        read_plain(&path)
-    };
-    match text {
+    match read_plain(&path) {
         Ok(text) => Some(text),
         Err(error) => {
             let message = format!("names {}, which cannot be read: {error}", path.display());
@@ -118,7 +113,7 @@ pub(crate) fn read_text(
 /// A file's text as editors show it: without a byte order mark, with line feeds alone at the ends of
 /// lines. The model would see both.
 fn read_plain(path: &Path) -> Result<String, String> {
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let bytes = read_bounded(path, MAX_TEXT_FILE).map_err(|error| error.to_string())?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.split(|byte| *byte == b'\n').count();

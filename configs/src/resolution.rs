@@ -71,7 +71,7 @@ impl<'a> Resolution<'a> {
     fn resolve_own(self, document: ConfigDocument) -> Result<TaskConfig, ConfigError> {
         let raw = read_raw(document.table.clone(), &document)?;
         self.check(&raw, &document)?;
-        let described = self.described(&document.table);
+        let described = self.described(&document)?;
         let context = LoadContext {
             environment: self.environment.clone(),
             notes: Vec::new(),
@@ -128,7 +128,7 @@ impl<'a> Resolution<'a> {
         let results_folder = results_folder
             .filter(|_| !self.is_submitted)
             .map(|folder| self.directory.join(folder));
-        let described = self.described(&document.table);
+        let described = self.described(&document)?;
         let context = LoadContext {
             notes: notes
                 .into_iter()
@@ -161,11 +161,16 @@ impl<'a> Resolution<'a> {
             return Ok(environment);
         }
         let path = self.directory.join(Path::new(&file));
-        if !path.exists() {
+        if !path.is_file() {
+            let what = if path.exists() {
+                "no file"
+            } else {
+                "not there"
+            };
             notes.push(Problem::new(
                 key,
                 format!(
-                    "names {file}, which is not there; its variables are taken from the environment"
+                    "names {file}, which is {what}; its variables are taken from the environment"
                 ),
             ));
             return Ok(environment);
@@ -188,14 +193,24 @@ impl<'a> Resolution<'a> {
     }
 
     /// The part of the config that is stored with a run.
-    fn described(&self, table: &Table) -> serde_json::Value {
+    fn described(&self, document: &ConfigDocument) -> Result<serde_json::Value, ConfigError> {
+        let table = &document.table;
         if self.is_submitted {
-            return json!({"submitted": true, "settings": table});
+            return Ok(json!({"submitted": true, "settings": table}));
         }
         // The folder of `gepa run config.toml` is the empty path, which has no absolute form.
         let directory = Path::new(".").join(&self.directory);
         let directory = std::path::absolute(&directory).unwrap_or(directory);
-        json!({"directory": directory, "settings": table})
+        // A store holds texts, and a run that is resumed must find its folder again.
+        let Some(directory) = directory.to_str() else {
+            let text = format!(
+                "the folder of the config, {}, has a name that is not UTF-8, so a run could not store it; \
+                 rename the folder, or move the config to another one",
+                directory.display()
+            );
+            return Err(document.locate_all(vec![Problem::new("", text)]));
+        };
+        Ok(json!({"directory": directory, "settings": table}))
     }
 }
 

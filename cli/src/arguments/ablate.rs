@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::number::finite;
 use super::store::RunReference;
 
 pub(super) const ABLATE_NOTES: &str = "\
@@ -34,7 +35,7 @@ pub(crate) struct AblateArguments {
     #[arg(long, value_name = "N")]
     pub(crate) max_rollouts: u64,
     /// The loss of mean score below which a line is not needed
-    #[arg(long, value_name = "X", default_value = "0.05")]
+    #[arg(long, value_name = "X", default_value = "0.05", value_parser = finite)]
     pub(crate) margin: f64,
     /// One minus the risk of a wrong claim about one line
     #[arg(long, value_name = "C", default_value = "0.95")]

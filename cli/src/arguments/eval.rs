@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::number::finite;
 use super::store::StoreArguments;
 
 pub(super) const EVAL_NOTES: &str = "\
@@ -43,7 +44,7 @@ pub(crate) struct EvalArguments {
     #[arg(long, value_name = "SET", default_value = "validation")]
     pub(crate) examples: EvalSet,
     /// Exit with 7 if a mean score is below this
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = finite)]
     pub(crate) fail_below: Option<f64>,
     /// Exit with 7 if a side is shown to be worse than the baseline
     #[arg(long)]

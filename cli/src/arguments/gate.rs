@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::number::finite;
 use super::store::RunReference;
 
 pub(super) const GATE_NOTES: &str = "\
@@ -22,7 +23,8 @@ pub(crate) struct GateArguments {
         long,
         value_name = "X",
         default_value = "0",
-        allow_negative_numbers = true
+        allow_negative_numbers = true,
+        value_parser = finite
     )]
     pub(crate) min_gain: f64,
     /// One minus the risk of passing a prompt that does not have this gain

@@ -117,6 +117,9 @@ pub(crate) struct CheckArguments {
     /// Set a key of the configuration, for example `--set budget.max_rollouts=500`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
+    /// Do not start the programs of the config. Otherwise each is started, must say hello, and is ended
+    #[arg(long)]
+    pub(crate) no_programs: bool,
     /// Run one example of the seed for real, and show its score, output and feedback
     #[arg(long = "try")]
     pub(crate) tries_one: bool,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::number::finite;
 use super::store::RunReference;
 
 pub(super) const STEER_NOTES: &str = "\
@@ -108,10 +109,10 @@ pub(crate) struct ExtendArguments {
     #[arg(long, value_name = "N")]
     pub(crate) max_tokens: Option<u64>,
     /// Known cost, in US dollars
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", value_parser = finite)]
     pub(crate) max_cost_usd: Option<f64>,
     /// Seconds of work
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = finite)]
     pub(crate) max_seconds: Option<f64>,
     /// Iterations
     #[arg(long, value_name = "N")]

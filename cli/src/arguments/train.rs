@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::number::finite;
 use super::store::StoreArguments;
 use crate::error::CommandError;
 
@@ -36,7 +37,7 @@ pub(crate) struct TrainArguments {
     #[arg(long, requires = "backend")]
     no_poll: bool,
     /// Seconds between two polls of a submitted job
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = finite)]
     poll_interval: f64,
     /// Set a key, for example `--set prompt_learning.gepa.rollout.budget=100`
     #[arg(long = "set", value_name = "KEY=VALUE")]

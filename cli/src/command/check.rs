@@ -5,8 +5,9 @@ mod trial;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use gepa_configs::{ConfigSource, TaskConfig};
+use gepa_configs::{ConfigSource, Started, TaskConfig};
 use gepa_engine::Plan;
 use gepa_models::Models;
 use gepa_tasks::Services;
@@ -15,9 +16,12 @@ use crate::arguments::CheckArguments;
 use crate::command::plan::say_refusal;
 use crate::command::start::{look_at_start, start_line};
 use crate::error::{CommandError, EXIT_BUDGET};
-use crate::output::stdout;
+use crate::output::{err, people};
 use crate::report::write_planned;
 use crate::surroundings::{block_on, environment, show_notes, show_warnings, store_url};
+
+/// How long a program may take to say hello before a check goes on without it.
+const LONGEST_START: Duration = Duration::from_secs(5);
 
 pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, CommandError> {
     let environment = environment()?;
@@ -34,9 +38,10 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, CommandError
         show_warnings(&task, &arguments.store, &environment).await;
         look_at_start(&store_url(&arguments.store, &environment), &task).await
     })?;
-    let mut out = stdout();
+    let started = start_programs(&task, arguments)?;
+    let mut out = people();
     let plan = plan_of(&task)?;
-    write_summary(&mut out, &task, arguments)?;
+    write_summary(&mut out, &task, arguments, &started)?;
     if let Some(start) = &start {
         writeln!(out, "{}", start_line(start))?;
     }
@@ -55,6 +60,18 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, CommandError
     }
     say_refusal(&plan, &task.config);
     Ok(ExitCode::from(EXIT_BUDGET))
+}
+
+/// Starts the programs of the config and ends them again, unless one example is run with them later.
+fn start_programs(task: &TaskConfig, arguments: &CheckArguments) -> Result<Started, CommandError> {
+    if arguments.no_programs || arguments.tries_one {
+        return Ok(Started::default());
+    }
+    let started = block_on(async { Ok(task.try_programs(LONGEST_START).await?) })?;
+    for note in &started.slow {
+        let _ = writeln!(err(), "note: {note}");
+    }
+    Ok(started)
 }
 
 /// The plan, with tokens and cost where a limit on them is set and no program has to be started.
@@ -78,6 +95,7 @@ fn write_summary(
     out: &mut dyn Write,
     task: &TaskConfig,
     arguments: &CheckArguments,
+    started: &Started,
 ) -> std::io::Result<()> {
     let config = &task.config;
     let sets = config.sets();
@@ -94,10 +112,17 @@ fn write_summary(
         if arguments.tries_one || arguments.online {
             ""
         } else {
-            "; nothing was called (`--online` asks whether models and app are there, `--try` runs one \
+            "; no model was called (`--online` asks whether models and app are there, `--try` runs one \
              example)"
         }
     )?;
+    if !started.ready.is_empty() {
+        writeln!(
+            out,
+            "programs  said hello and were ended: {}",
+            started.ready.join(", ")
+        )?;
+    }
     writeln!(out, "evolves   {}", components.join(", "))?;
     writeln!(
         out,

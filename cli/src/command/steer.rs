@@ -7,14 +7,14 @@ use std::process::{Command, ExitCode};
 
 use gepa_engine::record::{CandidateRow, RunRow};
 use gepa_engine::{ExampleId, RunError, Store};
-use gepa_models::Environment;
+use gepa_models::{Environment, open_named};
 use gepa_server::{SteerError, SteerRequest, Steered, steer_here};
 use serde_json::{Map, Value, json};
 
 use super::train::backend::Backend;
 use crate::arguments::{Act, EditArguments, ExtendArguments, InjectArguments, SteerArguments};
 use crate::error::CommandError;
-use crate::output::stdout;
+use crate::output::people;
 use crate::surroundings::{
     block_on, check_is_search, environment, find_run, open_existing, store_url, stored_task,
 };
@@ -29,7 +29,7 @@ pub(crate) fn steer(arguments: &SteerArguments) -> Result<ExitCode, CommandError
             Some(url) => through_server(arguments, url, &environment).await?,
             None => on_this_machine(arguments, &environment).await?,
         };
-        let mut out = stdout();
+        let mut out = people();
         writeln!(out, "{}", said(&steered, arguments))?;
         out.flush()?;
         Ok(ExitCode::SUCCESS)
@@ -237,8 +237,7 @@ fn read_text(file: &Path) -> Result<String, CommandError> {
             .take(MOST_BYTES + 1)
             .read_to_string(&mut text)
     } else {
-        std::fs::File::open(file)
-            .and_then(|opened| opened.take(MOST_BYTES + 1).read_to_string(&mut text))
+        open_named(file).and_then(|opened| opened.take(MOST_BYTES + 1).read_to_string(&mut text))
     };
     read.map_err(|error| unreadable(&error))?;
     if text.len() as u64 > MOST_BYTES {

@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::text_file::read_text;
+
+/// Largest `.env` file, in bytes.
+const LARGEST_FILE: u64 = 1 << 20;
+
 /// Named values, fixed when it was made; the process environment itself is never changed.
 #[derive(Clone, Default)]
 pub struct Environment {
@@ -54,20 +59,22 @@ impl Environment {
     }
 
     /// Adds the values of a `.env` file for names that are not set yet; a missing file adds none, and
-    /// neither does a folder of that name, such as a virtual environment of Python.
+    /// neither does anything else of that name that is no file, such as a folder with a virtual environment of
+    /// Python, or a named pipe.
     ///
     /// Understands `KEY=VALUE`, `export KEY=VALUE`, comments, single quotes (literal) and double
     /// quotes (with `\n`, `\r`, `\t`, `\"`, `\\`, `\$`), both of which may span lines.
     pub fn overlaid_with(mut self, file: &Path) -> Result<Self, EnvironmentError> {
-        let text = match std::fs::read_to_string(file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(self),
-            Err(_) if file.is_dir() => return Ok(self),
-            Err(source) => {
-                let path = file.to_owned();
-                return Err(EnvironmentError::Read { path, source });
-            }
+        let unreadable = |source| EnvironmentError::Read {
+            path: file.to_owned(),
+            source,
         };
+        match std::fs::metadata(file) {
+            Ok(found) if !found.is_file() => return Ok(self),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(self),
+            _ => {}
+        }
+        let text = read_text(file, LARGEST_FILE).map_err(unreadable)?;
         let pairs = parse(&text).map_err(|(line, expected)| EnvironmentError::Syntax {
             path: file.to_owned(),
             line,

@@ -32,6 +32,7 @@ mod signing;
 mod spending;
 mod stream;
 mod telemetry;
+mod text_file;
 mod unreached;
 
 pub use api_key::ApiKey;
@@ -52,3 +53,4 @@ pub use settings::{MaxTokensField, ModelSettings, PriceSettings, ProviderSetting
 pub use setup_error::ModelSetupError;
 pub use spending::Spending;
 pub use stream::StreamedReply;
+pub use text_file::{open_named, read_bounded, read_text};

@@ -104,11 +104,5 @@ fn read_text(directory: &Path, path: &str) -> Result<String, String> {
     } else {
         Path::new(path).to_owned()
     };
-    let size = std::fs::metadata(&file)
-        .map_err(|error| error.to_string())?
-        .len();
-    if size > MAX_SPEC_FILE {
-        return Err(format!("it has {size} bytes, {MAX_SPEC_FILE} are allowed"));
-    }
-    std::fs::read_to_string(&file).map_err(|error| error.to_string())
+    gepa_models::read_text(&file, MAX_SPEC_FILE).map_err(|error| error.to_string())
 }

@@ -1,6 +1,6 @@
 //! `gepa check --online`: whether providers and the task app are there and take the keys.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use gepa_configs::{Looked, Seen, TaskConfig};
@@ -8,7 +8,7 @@ use gepa_models::{Models, Sight};
 
 use crate::error::{CommandError, EXIT_FAILURES, EXIT_PROVIDER_DOWN};
 use crate::format::one_line;
-use crate::output::people;
+use crate::output::{err, people};
 use crate::surroundings::block_on;
 
 /// Longest text quoted from an error.
@@ -31,12 +31,6 @@ pub(super) fn look(task: &TaskConfig) -> Result<Option<ExitCode>, CommandError> 
             )?;
         }
     }
-    if task.starts_programs() && looked.iter().all(|one| one.section != "evaluator") {
-        writeln!(
-            out,
-            "online    the programs of the config were not started (`--try` runs one example)"
-        )?;
-    }
     if looked.is_empty() {
         writeln!(
             out,
@@ -57,7 +51,7 @@ fn exit_code(looked: &[Looked]) -> Option<ExitCode> {
     for one in looked {
         let Err(unseen) = &one.result else { continue };
         let _ = writeln!(
-            io::stderr(),
+            err(),
             "error: {}: {}; asked with {}",
             one.section,
             one_line(&unseen.message, QUOTED),

@@ -12,7 +12,7 @@ use gepa_tasks::Services;
 use crate::command::run::connect;
 use crate::error::{CommandError, EXIT_FAILURES, EXIT_PROVIDER_DOWN};
 use crate::format::{count, dollars, duration, one_line, score};
-use crate::output::people;
+use crate::output::{err, people};
 use crate::surroundings::block_on;
 
 /// Longest text quoted from an output or a feedback.
@@ -48,7 +48,7 @@ pub(super) fn try_one(task: &TaskConfig) -> Result<ExitCode, CommandError> {
         let taken = duration(began.elapsed().as_secs_f64());
         let Ok(evaluation) = evaluated else {
             let _ = writeln!(
-                io::stderr(),
+                err(),
                 "error: example {example} had no outcome within {taken}; `rollouts.timeout_seconds` sets the limit"
             );
             return Ok(ExitCode::from(EXIT_FAILURES));
@@ -75,7 +75,7 @@ fn say(evaluation: &Evaluation, example: &str, taken: &str) -> Result<ExitCode, 
         }
         Outcome::Failed(failure) => {
             let _ = writeln!(
-                io::stderr(),
+                err(),
                 "error: example {example} failed after {taken} ({}): {}",
                 failure.kind.as_str(),
                 one_line(&failure.message, QUOTED_FAILURE)

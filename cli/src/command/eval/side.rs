@@ -1,6 +1,5 @@
 //! One side of an evaluation: a prompt with a model, and its scores.
 
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use gepa_ablation::{
 };
 use gepa_configs::{ConfigSource, TaskConfig};
 use gepa_engine::{Candidate, ExampleId, RunId, Store};
-use gepa_models::Environment;
+use gepa_models::{Environment, read_text};
 use gepa_tasks::Services;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -18,7 +17,11 @@ use tokio::sync::watch;
 use crate::arguments::EvalArguments;
 use crate::candidates::best;
 use crate::error::CommandError;
+use crate::output::err;
 use crate::surroundings::find_run;
+
+/// Largest file with a prompt, in bytes.
+const LARGEST_PROMPT: u64 = 16 << 20;
 
 /// A prompt with a model.
 pub(super) struct Side {
@@ -196,7 +199,7 @@ impl Side {
         let scored = scoring.score(named, examples, &self.known, |_| {}, cancelled);
         let scored = scored.await?;
         let _ = writeln!(
-            std::io::stderr(),
+            err(),
             "{}  {}: {} examples, {} rollouts executed",
             scored.run,
             self.label,
@@ -214,7 +217,7 @@ impl Side {
 
 /// A prompt in a file: the text of the only component, or a JSON object of components.
 fn read_prompt(file: &Path, seed: &Candidate) -> Result<Candidate, CommandError> {
-    let text = fs::read_to_string(file).map_err(|error| {
+    let text = read_text(file, LARGEST_PROMPT).map_err(|error| {
         CommandError::Usage(format!(
             "cannot read `{}`: {error}; name a file with a prompt, or a run",
             file.display()

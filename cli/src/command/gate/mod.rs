@@ -20,7 +20,7 @@ use super::export::write_events;
 use crate::arguments::{ExportForm, GateArguments};
 use crate::error::{CommandError, EXIT_GATE};
 use crate::export::RowWriter;
-use crate::output::stdout;
+use crate::output::people;
 use crate::surroundings::{block_on, environment, find};
 
 pub(crate) fn gate(arguments: &GateArguments) -> Result<ExitCode, CommandError> {
@@ -31,7 +31,7 @@ pub(crate) fn gate(arguments: &GateArguments) -> Result<ExitCode, CommandError> 
         let tables = read_tables(&*store, run).await?;
         let report = GateReport::of(&tables, &rules);
         files::write(arguments, &tables.run, &report, &journal)?;
-        let mut out = stdout();
+        let mut out = people();
         writeln!(out, "{}", report.sentence)?;
         for slice in &report.slices {
             writeln!(out, "  {}", files::slice_line(slice))?;
@@ -59,11 +59,6 @@ fn rules(arguments: &GateArguments, run: &RunRow) -> Result<GateRules, CommandEr
             "`--confidence {}` is not a confidence; give a number from 0.5 to below 1, for example 0.95",
             rules.confidence
         )));
-    }
-    if !rules.min_gain.is_finite() {
-        return Err(CommandError::Usage(
-            "`--min-gain` must be a finite number".to_owned(),
-        ));
     }
     let examples: Vec<&ExampleId> = run.validation.iter().chain(&run.pareto).collect();
     let mut wanted: Vec<&str> = Vec::new();

@@ -1,11 +1,14 @@
 //! A sweep file, and the runs that it describes.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use gepa_models::read_text;
 use serde::Deserialize;
 use toml::{Table, Value};
+
+/// Largest sweep file, in bytes.
+const LARGEST_FILE: u64 = 16 << 20;
 
 /// The most runs of a sweep.
 const MOST_RUNS: usize = 1_000;
@@ -78,7 +81,7 @@ impl Sweep {
     /// Every problem of the file, one a line.
     pub(super) fn read(file: &Path) -> Result<Self, Vec<String>> {
         let shown = file.display();
-        let text = fs::read_to_string(file).map_err(|error| {
+        let text = read_text(file, LARGEST_FILE).map_err(|error| {
             vec![format!(
                 "{shown}: cannot be read ({error}); give the path of a sweep file"
             )]

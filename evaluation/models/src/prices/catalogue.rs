@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::ModelSetupError;
 use crate::endpoint::canonical_name;
 use crate::settings::PriceSettings;
+use crate::text_file::read_text;
 
 /// Largest catalogue that is read from a file, in bytes.
 const LARGEST_FILE: u64 = 16 << 20;
@@ -78,7 +79,7 @@ impl PriceCatalogue {
             let path = path.to_owned();
             return Err(PriceCatalogueError::TooLarge { path });
         }
-        let text = std::fs::read_to_string(path).map_err(read)?;
+        let text = read_text(path, LARGEST_FILE).map_err(read)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let catalogue: Self =
             serde_json::from_str(text).map_err(|source| PriceCatalogueError::Syntax {

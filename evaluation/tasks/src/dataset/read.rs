@@ -1,6 +1,5 @@
 //! Bytes of a file to records of named values.
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use super::columns::read_columns;
 use super::json::read_json;
 use super::record::Record;
 use super::{DatasetError, DatasetFormat, DatasetSettings, TextEncoding};
+use gepa_models::open_named;
 
 /// Endings of compressed files. The name before the ending gives the format.
 const GZIP: &str = ".gz";
@@ -101,7 +101,7 @@ fn read_bounded(path: &Path, max_megabytes: u64) -> Result<Vec<u8>, DatasetError
     };
     let limit = max_megabytes.saturating_mul(1_000_000);
     let mut bytes = Vec::new();
-    let file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let file = BufReader::new(open_named(path).map_err(unreadable)?);
     let name = path.to_string_lossy().to_lowercase();
     let content: Box<dyn Read> = if name.ends_with(GZIP) {
         Box::new(flate2::bufread::MultiGzDecoder::new(file))
