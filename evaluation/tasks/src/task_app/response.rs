@@ -28,10 +28,17 @@ const REWARDS: [&str; 7] = [
 ];
 
 impl RolloutResponse {
-    /// Reads a body; the error says what is missing.
+    /// Reads a body; the error says what is missing. Only an object can have a reward.
     pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
         let json: Value = serde_json::from_slice(body)
             .map_err(|error| format!("the app's response is not valid JSON: {error}"))?;
+        if !json.is_object() {
+            return Err(
+                "the app's response is no JSON object, and a reward is a field of one: expected \
+                 `metrics.outcome_reward`, `metrics.outcome_score` or `metrics.mean_return`"
+                    .to_owned(),
+            );
+        }
         let reward = reward_of(&json).ok_or_else(|| {
             "the app's response has no reward: expected `metrics.outcome_reward`, \
              `metrics.outcome_score` or `metrics.mean_return`"
@@ -63,7 +70,8 @@ fn reward_of(json: &Value) -> Option<f64> {
             .filter_map(|container| container.pointer(pointer))
             .find_map(number)
     });
-    of_field.or_else(|| containers.iter().flatten().find_map(|value| number(value)))
+    // `{"metrics": 0.75}`; what else stands in place of the fields is none.
+    of_field.or_else(|| containers.iter().flatten().find_map(|value| value.as_f64()))
 }
 
 /// A number, or the mean of a list of numbers.
@@ -71,6 +79,11 @@ fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => number.as_f64(),
         Value::Bool(holds) => Some(f64::from(u8::from(*holds))),
+        Value::String(text) => text
+            .trim()
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite()),
         Value::Array(items) if !items.is_empty() => {
             let numbers: Option<Vec<f64>> = items.iter().map(Value::as_f64).collect();
             let numbers = numbers?;
@@ -154,6 +167,8 @@ mod tests {
         check_reward(r#"{"metrics":{"episode_returns":0.25}}"#, Some(0.25));
         check_reward(r#"{"metrics":{"episode_rewards":[0.5]}}"#, Some(0.5));
         check_reward(r#"{"metrics":0.75}"#, Some(0.75));
+        check_reward(r#"{"metrics":{"outcome_reward":"0.5"}}"#, Some(0.5));
+        check_reward(r#"{"outcome_reward":true}"#, Some(1.0));
     }
 
     #[test]
@@ -166,6 +181,18 @@ mod tests {
             r#"{"metrics":{"outcome_score":null,"episode_returns":[]}}"#,
             r#"{"metrics":{"outcome_score":NaN}}"#,
             r#"{"metrics":{"outcome_score":1e999}}"#,
+            "[1]",
+            "[0.5, 1]",
+            "[{\"outcome_reward\": 1}]",
+            "0.3",
+            "true",
+            "\"1\"",
+            "null",
+            r#"{"metrics":[1]}"#,
+            r#"{"metrics":true}"#,
+            r#"{"metrics":{"outcome_score":[true]}}"#,
+            r#"{"metrics":{"outcome_score":"high"}}"#,
+            r#"{"metrics":{"outcome_score":"inf"}}"#,
         ] {
             check_reward(body, None);
         }
