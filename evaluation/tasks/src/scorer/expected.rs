@@ -1,7 +1,7 @@
 //! The expected answers of rows: one answer, or any of a list.
 
 use super::input::{ScorerInput, Verdict};
-use super::json_documents::scalar_list;
+use super::json_documents::{compact_list, documents_in, scalar_list};
 use super::plain_text::trimmed;
 use gepa_evaluation::Failure;
 
@@ -32,6 +32,25 @@ pub(super) fn fault_of(expected: Option<&str>) -> Option<&'static str> {
     None
 }
 
+/// The text with its JSON lists without spaces: how a list is written does not count.
+fn with_compact_lists(text: &str) -> String {
+    let mut compact = String::with_capacity(text.len());
+    let mut at = 0;
+    for document in documents_in(text) {
+        let end = document.start + document.length;
+        // Documents inside of a string that is JSON itself have their places in that string.
+        let written = text.get(document.start..end);
+        let is_here = written.is_some_and(|list| list.starts_with('[') && list.ends_with(']'));
+        if let Some(list) = compact_list(&document.json).filter(|_| is_here) {
+            compact.push_str(&text[at..document.start]);
+            compact.push_str(&list);
+            at = end;
+        }
+    }
+    compact.push_str(&text[at..]);
+    compact
+}
+
 /// The best verdict over all answers that are right. The list itself counts as one of them, for
 /// responses that are to be such a list.
 pub(super) fn best_of(
@@ -52,8 +71,17 @@ pub(super) fn best_of(
         }
     }
     let is_right = best.as_ref().is_some_and(|verdict| verdict.score >= 1.0);
+    let (output, list) = (
+        with_compact_lists(input.output),
+        input.expected.map(with_compact_lists),
+    );
+    let whole = ScorerInput {
+        output: &output,
+        expected: list.as_deref(),
+        ..*input
+    };
     if !is_right
-        && let Ok(whole) = score(input)
+        && let Ok(whole) = score(&whole)
         && best.as_ref().is_none_or(|best| whole.score > best.score)
     {
         best = Some(whole);

@@ -42,9 +42,17 @@ pub(super) fn documents_in(text: &str) -> Vec<Document> {
     documents
 }
 
-/// A field's text in a document, by names and list positions joined by dots: a string as it is,
-/// anything else as its JSON.
+/// A field's text in a document: a string as it is, anything else as its JSON.
 pub(super) fn field_text(json: &str, path: &str) -> Option<String> {
+    let field = field_in(json, path)?;
+    if field.starts_with('"') {
+        return serde_json::from_str(field).ok();
+    }
+    Some(field.to_owned())
+}
+
+/// The JSON of a field in a document, by names and list positions joined by dots.
+pub(super) fn field_in<'j>(json: &'j str, path: &str) -> Option<&'j str> {
     let mut json = json;
     for step in path.split('.') {
         json = match json.trim_start().as_bytes().first()? {
@@ -59,10 +67,7 @@ pub(super) fn field_text(json: &str, path: &str) -> Option<String> {
             _ => return None,
         };
     }
-    if json.starts_with('"') {
-        return serde_json::from_str(json).ok();
-    }
-    Some(json.to_owned())
+    Some(json)
 }
 
 /// The texts of a JSON array of strings, numbers and booleans; `None` for anything else, and for an
@@ -81,6 +86,21 @@ pub(super) fn scalar_list(json: &str) -> Option<Vec<String>> {
         });
     let texts: Option<Vec<String>> = texts.collect();
     texts.filter(|texts| !texts.is_empty())
+}
+
+/// A JSON array of texts, numbers and truth values without spaces; `None` for anything else.
+pub(super) fn compact_list(json: &str) -> Option<String> {
+    scalar_list(json)?;
+    let items: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+    let items = items.iter().map(|item| {
+        let text: Option<String> = serde_json::from_str(item.get()).ok();
+        text.map_or_else(
+            || Some(item.get().to_owned()),
+            |text| serde_json::to_string(&text).ok(),
+        )
+    });
+    let items: Option<Vec<String>> = items.collect();
+    Some(format!("[{}]", items?.join(",")))
 }
 
 /// The document a text begins with and its length.

@@ -1,7 +1,7 @@
 //! Comparing one field of the JSON in the response.
 
 use super::input::{ScorerInput, Verdict, expected_of, pass_or_fail, quoted};
-use super::json_documents::{documents_in, field_text};
+use super::json_documents::{documents_in, field_in, field_text};
 use super::numbers::Numbers;
 use super::numeric::{Tolerance, expected_number};
 use super::plain_text::{comparable, trimmed};
@@ -53,9 +53,11 @@ impl JsonFieldScorer {
         if documents.is_empty() {
             return Ok(missing(expected, "the response is not JSON", input.output));
         }
-        let fields = documents.iter().rev();
-        let found = fields.filter_map(|document| field_text(&document.json, &self.path));
-        let Some(answered) = found.into_iter().next() else {
+        let found = documents.iter().rev().find_map(|document| {
+            let text = field_text(&document.json, &self.path)?;
+            Some((field_in(&document.json, &self.path)?, text))
+        });
+        let Some((json, answered)) = found else {
             let reason = format!("the JSON of the response has no field `{}`", self.path);
             return Ok(missing(expected, &reason, input.output));
         };
@@ -63,11 +65,15 @@ impl JsonFieldScorer {
             Comparison::Exact => Ok(compared(is_same(&answered, expected), expected, &answered)),
             Comparison::Numeric(tolerance, numbers) => {
                 let wanted = expected_number(numbers, input, expected)?;
-                let Some(number) = numbers.last(&answered) else {
-                    let reason = format!("the field `{}` has no number", self.path);
-                    return Ok(missing(expected, &reason, input.output));
-                };
-                Ok(tolerance.verdict(expected, &wanted, &number))
+                // A number inside of a list or an object is not the field.
+                let is_scalar = !json.starts_with(['{', '[']);
+                match numbers.single(&answered) {
+                    Ok(number) if is_scalar => Ok(tolerance.verdict(expected, &wanted, &number)),
+                    _ => {
+                        let reason = format!("the field `{}` is not one number", self.path);
+                        Ok(missing(expected, &reason, input.output))
+                    }
+                }
             }
         }
     }

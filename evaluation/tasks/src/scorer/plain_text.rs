@@ -45,6 +45,14 @@ pub(super) fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
 }
 
+/// The text without what does not count at its ends: with [`UnicodeForm::None`] white space alone.
+pub(super) fn trimmed_in(text: &str, form: UnicodeForm) -> &str {
+    match form {
+        UnicodeForm::None => text.trim(),
+        _ => trimmed(text),
+    }
+}
+
 fn is_space_variant(c: char) -> bool {
     matches!(
         c,

@@ -3,7 +3,7 @@
 use regex::{Regex, RegexBuilder};
 
 use super::input::{ScorerInput, Verdict, expected_of, pass_or_fail, quoted};
-use super::plain_text::{comparable, trimmed};
+use super::plain_text::{comparable, trimmed_in};
 use super::{Occurrence, ScorerError, UnicodeForm};
 use gepa_evaluation::Failure;
 
@@ -45,7 +45,13 @@ impl TextScorer {
         occurrence: Occurrence,
         unicode: UnicodeForm,
     ) -> Result<Self, ScorerError> {
-        let regex = RegexBuilder::new(pattern)
+        // A letter of the pattern is compared with that of the response in one form. A form that also joins
+        // wide signs could make operators of them.
+        let form = match unicode {
+            UnicodeForm::None => UnicodeForm::None,
+            UnicodeForm::Nfc | UnicodeForm::Nfkc => UnicodeForm::Nfc,
+        };
+        let regex = RegexBuilder::new(&comparable(pattern, form, false))
             .case_insensitive(ignore_case)
             .build()
             .map_err(|source| ScorerError::BadPattern {
@@ -83,14 +89,14 @@ impl TextScorer {
                 let expected = expected_of(input)?;
                 let found = self
                     .folded(input.output)
-                    .contains(&self.folded(trimmed(expected)));
+                    .contains(&self.folded(trimmed_in(expected, self.unicode)));
                 Ok(pass_or_fail(
                     found,
                     contains_feedback(found, expected, input.output),
                 ))
             }
             Test::Matches(regex) => {
-                let found = regex.is_match(input.output);
+                let found = regex.is_match(&self.searched(input.output));
                 Ok(pass_or_fail(found, match_feedback(found, regex, input)))
             }
             Test::Captures(regex, occurrence) => self.compare_capture(regex, *occurrence, input),
@@ -104,7 +110,8 @@ impl TextScorer {
         input: &ScorerInput<'_>,
     ) -> Result<Verdict, Failure> {
         let expected = expected_of(input)?;
-        let all = regex.captures_iter(input.output);
+        let output = self.searched(input.output);
+        let all = regex.captures_iter(&output);
         let mut captured = all.filter_map(|found| found.get(1));
         let answered = match occurrence {
             Occurrence::First => captured.next(),
@@ -123,8 +130,13 @@ impl TextScorer {
         Ok(compared(same, expected, answered.as_str()))
     }
 
+    /// The text in which a pattern is looked for.
+    fn searched(&self, text: &str) -> String {
+        comparable(text, self.unicode, false)
+    }
+
     fn is_same(&self, one: &str, other: &str) -> bool {
-        self.folded(trimmed(one)) == self.folded(trimmed(other))
+        self.folded(trimmed_in(one, self.unicode)) == self.folded(trimmed_in(other, self.unicode))
     }
 
     fn folded(&self, text: &str) -> String {

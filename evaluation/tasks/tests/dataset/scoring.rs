@@ -139,7 +139,21 @@ async fn json_fields_are_found_in_prose_and_fences() {
     let numeric =
         "kind = \"json_field\"\npath = \"n\"\ncompare = { kind = \"numeric\", absolute = 0.1 }";
     assert_eq!(verdict(numeric, "{\"n\": 1.05}", "1").await.score, 1.0);
-    assert_eq!(verdict(numeric, "{\"n\": \"none\"}", "1").await.score, 0.0);
+    for (field, score) in [
+        ("1", 1.0),
+        ("\"1\"", 1.0),
+        ("\"about 1 kg\"", 1.0),
+        ("\"none\"", 0.0),
+        ("{\"x\": 1}", 0.0),
+        ("[1]", 0.0),
+        ("[0, 1]", 0.0),
+        ("\"0 or 1\"", 0.0),
+        ("true", 0.0),
+        ("null", 0.0),
+    ] {
+        let output = format!("[{{\"other\": 1}}, 2] {{\"n\": {field}}}");
+        assert_eq!(verdict(numeric, &output, "1").await.score, score, "{field}");
+    }
 }
 
 #[tokio::test]

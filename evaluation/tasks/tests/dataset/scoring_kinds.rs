@@ -106,6 +106,21 @@ async fn any_answer_of_a_list_is_right_and_the_list_itself() {
     let cities = r#"["Paris", "Paris city"]"#;
     check("kind = 'exact'", "Paris city", cities, 1.0).await;
     check("kind = 'exact'", cities, cities, 1.0).await;
+    for list in [
+        r#"["Paris","Paris city"]"#,
+        "['Paris', 'Paris city']",
+        "[\n  \"Paris\",\n  \"Paris city\"\n]\n",
+    ] {
+        let compact = r#"["Paris","Paris city"]"#;
+        check("kind = 'exact'", list, compact, 1.0).await;
+        let any_case = "kind = 'exact'\nignore_case = true";
+        check(any_case, &list.to_uppercase(), compact, 1.0).await;
+        let inside = format!("They are {list}.");
+        let other = r#"["Paris X","X"]"#;
+        check("kind = 'exact'", &inside, compact, 0.0).await;
+        check("kind = 'contains'", &inside, compact, 1.0).await;
+        check("kind = 'exact'", list, other, 0.0).await;
+    }
     check("kind = 'contains'", "It is Paris.", cities, 1.0).await;
     let wrong = verdict("kind = 'exact'", "Rome", cities).await;
     assert_eq!(wrong.score, 0.0);
@@ -123,6 +138,56 @@ async fn the_last_match_counts_where_it_is_asked_for() {
 pattern = 'Answer: (\w+)'";
     check(first, output, "B", 0.0).await;
     check(&format!("{first}\noccurrence = 'last'"), output, "B", 1.0).await;
+}
+
+#[tokio::test]
+async fn a_pattern_is_looked_for_in_the_response_in_its_one_form() {
+    let line = "kind = 'regex'\npattern = '(?m)^Answer: (\\w+)$'";
+    let form = "kind = 'regex'\npattern = '(?m)^Answer: \\w+$'";
+    for output in [
+        "Answer:\u{a0}A",
+        "Answer: A\r\nbye",
+        "\u{200b}Answer: A",
+        "\u{feff}Answer: \u{2060}A\u{ad}",
+    ] {
+        check(line, output, "A", 1.0).await;
+        check(form, output, "A", 1.0).await;
+        check(&format!("{line}\nunicode = 'none'"), output, "A", 0.0).await;
+    }
+    check(
+        "kind = 'regex'\npattern = 'caf\u{e9}'",
+        "cafe\u{301}",
+        "",
+        1.0,
+    )
+    .await;
+    check(
+        "kind = 'regex'\npattern = 'cafe\u{301}$'",
+        "caf\u{e9}",
+        "",
+        1.0,
+    )
+    .await;
+    let wide = "kind = 'regex'\npattern = 'Answer: A'";
+    check(wide, "Answer: \u{ff21}", "", 0.0).await;
+    check(
+        &format!("{wide}\nunicode = 'nfkc'"),
+        "Answer: \u{ff21}",
+        "",
+        1.0,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn without_a_form_what_stands_there_is_compared() {
+    let raw = |kind: &str| format!("kind = '{kind}'\nunicode = 'none'");
+    for output in ["x\u{200b}", "\u{feff}x", "x\u{ad}"] {
+        check(&raw("exact"), output, "x", 0.0).await;
+        check("kind = 'exact'", output, "x", 1.0).await;
+        check(&raw("contains"), "x", output, 0.0).await;
+    }
+    check(&raw("exact"), " x\n", "x", 1.0).await;
 }
 
 #[tokio::test]
