@@ -17,6 +17,7 @@ mod proposer;
 mod reasoning;
 mod requirements;
 mod rollout;
+mod rollout_clock;
 mod score_range;
 mod stage;
 mod usage;
@@ -42,6 +43,7 @@ pub use requirements::{
     PatternSyntax, PlainPatterns, TextPattern, TextRequirements, estimated_tokens,
 };
 pub use rollout::{Evaluation, RolloutRequest};
+pub use rollout_clock::{CallPart, RolloutClock};
 pub use score_range::ScoreRange;
 pub use stage::{Phase, Stage};
 pub use usage::{MicroUsd, Purpose, Usage, UsageBound};

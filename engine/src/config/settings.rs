@@ -396,7 +396,7 @@ impl Default for MergeSettings {
 pub struct RolloutSettings {
     /// Attempts per rollout; only transient failures and timeouts are tried again.
     pub max_attempts: u32,
-    /// Seconds an attempt may take.
+    /// Seconds an attempt may take; the time in which its model calls only wait does not count.
     pub timeout_seconds: f64,
     /// Seconds before the second attempt; doubles with each further one. The slot is free
     /// meanwhile.

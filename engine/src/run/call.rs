@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use gepa_evaluation::{
     BatchAnswers, Evaluation, Evaluator, Failure, FailureKind, Outcome, ProposedTexts,
-    ProposerError, TrialBatch,
+    ProposerError, RolloutClock, TrialBatch,
 };
 use tokio::sync::mpsc;
 use tokio::task;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tracing::Span;
 
 use super::facts::RolloutJob;
@@ -62,8 +62,8 @@ pub(super) struct BatchCall {
     running: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     answers: Arc<BatchAnswers>,
     span: Span,
-    /// When the call was first polled.
-    begun: Option<Instant>,
+    /// Since the call was first polled.
+    begun: Option<(Instant, RolloutClock)>,
     /// `None` for an evaluator that keeps the time itself.
     limit: Option<Duration>,
 }
@@ -104,12 +104,12 @@ impl BatchCall {
     /// Runs the call to its end or to its time limit. Answers that arrive at the same moment are
     /// reported together. The last ones are returned.
     pub(super) async fn finish(mut self, reports: mpsc::UnboundedSender<Report>) -> Answered {
-        let begun = *self.begun.get_or_insert_with(Instant::now);
+        let (_, clock) = self.begun.get_or_insert_with(now).clone();
         let limit = self.limit;
         let mut deadline = pin!(async move {
             match limit {
                 Some(limit) => {
-                    sleep_until(begun + limit).await;
+                    clock.ran_for(limit).await;
                     limit
                 }
                 None => std::future::pending().await,
@@ -138,13 +138,13 @@ impl BatchCall {
 
     /// Polls the call and returns whether it is over. Rollouts without an answer have then failed.
     fn advance(&mut self, context: &mut Context<'_>) -> bool {
-        self.begun.get_or_insert_with(Instant::now);
+        let (_, clock) = self.begun.get_or_insert_with(now);
         let Some(mut running) = self.running.take() else {
             return true;
         };
         let attempt = || {
             let _entered = self.span.enter();
-            match running.as_mut().poll(context) {
+            match clock.enter(|| running.as_mut().poll(context)) {
                 Poll::Ready(()) => None,
                 Poll::Pending => Some(running),
             }
@@ -172,7 +172,8 @@ impl BatchCall {
         if given.is_empty() {
             return Vec::new();
         }
-        let elapsed = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+        let elapsed = self.begun.as_ref();
+        let elapsed = elapsed.map_or(Duration::ZERO, |(begun, _)| begun.elapsed());
         let seconds = elapsed.as_secs_f64();
         let answers = given.into_iter().map(|(place, evaluation)| {
             let answer = Answer::Rollout {
@@ -183,6 +184,10 @@ impl BatchCall {
         });
         answers.collect()
     }
+}
+
+fn now() -> (Instant, RolloutClock) {
+    (Instant::now(), RolloutClock::start())
 }
 
 fn evaluator_panicked() -> Failure {

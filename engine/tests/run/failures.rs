@@ -101,6 +101,18 @@ async fn a_resting_rollout_holds_no_slot() {
     assert!(retried.unwrap() > 2, "{order:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_time_limit_stands_still_while_a_call_waits_for_its_provider() {
+    let mut world = World::new();
+    world.settings.rollouts.timeout_seconds = 3.0;
+    world.settings.budget.max_iterations = Some(0);
+    let outage = Probe::new().waiting(|_| Duration::from_mins(1));
+    let finished = world.finish(outage.while_a_call_waits().shared()).await;
+    let summary = &finished.result.run.summary;
+    assert_eq!(summary.status, RunStatus::Succeeded);
+    assert_eq!(summary.counters.failed_rollouts, 0);
+}
+
 async fn failures_of(probe: Probe) -> Vec<(FailureKind, String, u32)> {
     let mut world = World::new();
     world.settings.rollouts.timeout_seconds = 0.02;

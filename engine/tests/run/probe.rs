@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gepa_evaluation::{Evaluation, Evaluator, EvaluatorInfo, RolloutRequest, Usage, UsageBound};
+use gepa_evaluation::{
+    Evaluation, Evaluator, EvaluatorInfo, RolloutClock, RolloutRequest, Usage, UsageBound,
+};
 
 use crate::world::judge;
 
@@ -17,6 +19,8 @@ type Delay = dyn Fn(&RolloutRequest) -> Duration + Send + Sync;
 pub(crate) struct Probe {
     answer: Box<Answer>,
     delay: Box<Delay>,
+    /// Whether the delay is that of a model call which waits for its provider.
+    is_call_waiting: bool,
     bound: Option<UsageBound>,
     in_flight: AtomicUsize,
     peak: AtomicUsize,
@@ -30,6 +34,7 @@ impl Probe {
         Self {
             answer: Box::new(|request| Evaluation::with_usage(judge(request), seven_tokens())),
             delay: Box::new(|_| Duration::ZERO),
+            is_call_waiting: false,
             bound: None,
             in_flight: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
@@ -51,6 +56,11 @@ impl Probe {
         delay: impl Fn(&RolloutRequest) -> Duration + Send + Sync + 'static,
     ) -> Self {
         self.delay = Box::new(delay);
+        self
+    }
+
+    pub(crate) fn while_a_call_waits(mut self) -> Self {
+        self.is_call_waiting = true;
         self
     }
 
@@ -112,6 +122,7 @@ impl Evaluator for Probe {
         self.peak.fetch_max(now, Ordering::SeqCst);
         let _leaving = Leaving(&self.in_flight);
         let delay = (self.delay)(&request);
+        let _waits = self.is_call_waiting.then(RolloutClock::call_waits);
         if delay.is_zero() {
             tokio::task::yield_now().await;
         } else {

@@ -17,7 +17,7 @@ use super::reply::{
 };
 use super::settings::ASSUMED_COMPLETION_TOKENS;
 use super::spending::{Spending, known_cost};
-use gepa_evaluation::{Completion, ModelError, ModelErrorKind, Purpose, Usage};
+use gepa_evaluation::{Completion, ModelError, ModelErrorKind, Purpose, RolloutClock, Usage};
 use gepa_limiter::{Allowance, Needs, Outage, Permit, Report, Stay};
 
 /// Attempts at most to reach a provider that has never answered.
@@ -167,6 +167,7 @@ impl ChatModel {
     /// lasts longer than `outage_seconds`.
     pub async fn until_available(&self) -> Result<(), ModelError> {
         let spending = Spending::default();
+        let _waits = RolloutClock::call_waits();
         let outage = self.line.limiter().opened().await;
         outage.map_err(|outage| {
             let history = CallHistory::new(&spending, self.line.stay());
@@ -228,6 +229,7 @@ impl ChatModel {
         history: &CallHistory<'_>,
     ) -> Result<Permit, Outage> {
         let asked = Instant::now();
+        let _waits = RolloutClock::call_waits();
         let permit = self
             .line
             .acquire_within(&history.stay, needs, self.kinds.of(purpose))
@@ -245,6 +247,7 @@ impl ChatModel {
         history: &mut CallHistory<'_>,
     ) -> Result<Reply, AttemptFault> {
         let timer = self.meter.attempt();
+        let _in_flight = RolloutClock::call_in_flight();
         history.spending.attempt_started(prompt_tokens);
         let mut allowance = Allowance::default();
         let to = self.addressee();
@@ -354,6 +357,7 @@ impl ChatModel {
         }
         if counts {
             let wait = self.backoff.wait(failed_attempts);
+            let _waits = RolloutClock::call_waits();
             tokio::select! {
                 () = sleep(wait) => {}
                 () = history.stay.ended() => return Err(self.gave_up(Outage::Left, history)),

@@ -15,7 +15,7 @@ use super::forward::{CallHistory, ForwardError};
 use super::reply::estimated_prompt_tokens;
 use super::spending::{Spending, known_cost};
 use super::telemetry::AttemptTimer;
-use gepa_evaluation::{ModelError, ModelErrorKind, Purpose};
+use gepa_evaluation::{CallPart, ModelError, ModelErrorKind, Purpose, RolloutClock};
 use gepa_limiter::{Allowance, Permit, Report};
 
 /// Longest line of a stream, in bytes.
@@ -27,7 +27,7 @@ pub struct StreamedReply {
     model: Arc<ChatModel>,
     response: Response,
     /// Until the reply has ended.
-    open: Option<(Permit, AttemptTimer)>,
+    open: Option<(Permit, AttemptTimer, CallPart)>,
     spending: Arc<Spending>,
     prompt_tokens: u64,
     must_end_at: Instant,
@@ -76,6 +76,7 @@ impl ChatModel {
             };
             let is_probe = permit.is_probe();
             let timer = self.meter.attempt();
+            let in_flight = RolloutClock::call_in_flight();
             spending.attempt_started(prompt_tokens);
             let mut allowance = Allowance::default();
             let begun = self.begin_stream(bytes.clone(), &mut allowance).await;
@@ -85,7 +86,7 @@ impl ChatModel {
                     let mut reply = StreamedReply {
                         model: Arc::clone(self),
                         response,
-                        open: Some((permit, timer)),
+                        open: Some((permit, timer, in_flight)),
                         spending,
                         prompt_tokens,
                         must_end_at: Instant::now() + self.timeouts.whole,
@@ -99,6 +100,7 @@ impl ChatModel {
                 }
                 Err(mut fault) => {
                     timer.ended(fault.outcome);
+                    drop(in_flight);
                     let report = self.book(&mut fault, prompt_tokens, &spending, &mut permit);
                     permit.finish(report);
                     self.meter.breaker(self.is_provider_down());
@@ -229,7 +231,7 @@ impl StreamedReply {
     }
 
     fn settle(&mut self) {
-        let Some((mut permit, timer)) = self.open.take() else {
+        let Some((mut permit, timer, _in_flight)) = self.open.take() else {
             return;
         };
         let estimate = self.prompt_tokens + self.assembly.estimated_tokens();
@@ -248,7 +250,7 @@ impl StreamedReply {
     /// Ends the attempt; what had arrived by then stays an estimate.
     fn broke(&mut self, fault: AttemptFault) -> ModelError {
         self.is_over = true;
-        if let Some((mut permit, timer)) = self.open.take() {
+        if let Some((mut permit, timer, _in_flight)) = self.open.take() {
             timer.ended(fault.outcome);
             // The provider has written a part of the reply.
             permit.cost(None);

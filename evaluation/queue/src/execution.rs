@@ -12,10 +12,10 @@ use futures::FutureExt;
 use futures::future::join_all;
 use gepa_evaluation::{
     BatchAnswers, Evaluation, ExampleId, Failure, FailureKind, Outcome, ProposalRequest,
-    ProposedTexts, ProposerError, ProposerErrorKind, TrialBatch,
+    ProposedTexts, ProposerError, ProposerErrorKind, RolloutClock, TrialBatch,
 };
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::large::content_name;
 use crate::serving::Serving;
@@ -189,8 +189,10 @@ impl Execution {
     ) {
         let evaluator = Arc::clone(&self.serving.evaluator);
         let answers = BatchAnswers::new(batch.examples.len());
-        let deadline = Instant::now() + limit;
+        let clock = RolloutClock::start();
+        let mut limited = pin!(clock.ran_for(limit));
         let running = AssertUnwindSafe(evaluator.evaluate_batch(batch, &answers)).catch_unwind();
+        let running = clock.clone().scope(running);
         let mut running = pin!(running);
         let mut over = false;
         let mut storing = JoinSet::new();
@@ -200,18 +202,23 @@ impl Execution {
                 Poll::Pending if answers.has_news() => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             });
-            match tokio::time::timeout_at(deadline, step).await {
-                Ok(None) => {}
-                Ok(Some(Ok(()))) => {
+            let step = tokio::select! {
+                biased;
+                step = step => Some(step),
+                () = &mut limited => None,
+            };
+            match step {
+                Some(None) => {}
+                Some(Some(Ok(()))) => {
                     over = true;
                     answers.fail_rest(&TrialBatch::no_answer());
                 }
-                Ok(Some(Err(_))) => {
+                Some(Some(Err(_))) => {
                     over = true;
                     let message = "the evaluator panicked";
                     answers.fail_rest(&Failure::new(FailureKind::Permanent, message));
                 }
-                Err(_) => {
+                None => {
                     over = true;
                     let message = format!("no result within {} s", limit.as_secs_f64());
                     answers.fail_rest(&Failure::new(FailureKind::Timeout, message));

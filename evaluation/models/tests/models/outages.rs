@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gepa_evaluation::{LanguageModel, ModelErrorKind};
+use gepa_evaluation::{LanguageModel, ModelErrorKind, RolloutClock};
 use gepa_models::{ModelSettings, Models, ProviderSettings};
 use gepa_testing::{Fault, FaultPlan, ModelServer};
 use indexmap::IndexMap;
@@ -203,11 +203,17 @@ async fn a_provider_that_answers_500_from_the_first_call_on_is_an_obstacle_at_on
 async fn calls_that_wait_end_at_once_when_the_run_leaves() {
     let server = echoing(FaultPlan::none().from(0, Fault::status(500))).await;
     let model = connect(&server, 600.0);
+    let clock = RolloutClock::start();
     let waiting = {
-        let model = Arc::clone(&model);
-        tokio::spawn(async move { model.complete(request("hello?")).await })
+        let (model, clock) = (Arc::clone(&model), clock.clone());
+        let call = async move { model.complete(request("hello?")).await };
+        tokio::spawn(clock.scope(call))
     };
     while model.obstacle().is_none() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // The limit of the rollout is not for the time of an outage.
+    while clock.is_running() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     model.stop_waiting();

@@ -61,6 +61,7 @@ pub(super) async fn handle(
     );
     let correlation_id = route.correlation_id.map(str::to_owned);
     let answered = answer(Arc::clone(&lease), correlation_id, bytes, started);
+    let answered = lease.within_rollout(answered);
     let result = tokio::select! {
         answered = answered.instrument(span) => answered,
         () = lease.ended() => ended(),

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::record::{CallOutcome, CallRecord};
 use super::substitution::SubstitutionPlan;
+use gepa_evaluation::RolloutClock;
 use gepa_models::{ChatModel, Spending};
 
 /// Calls one rollout may make; an app that makes more runs in circles.
@@ -41,6 +42,8 @@ pub struct LeaseTerms {
 #[derive(Debug)]
 pub(super) struct LeaseState {
     pub(super) terms: LeaseTerms,
+    /// The clock of the rollout that opened the lease.
+    clock: Option<RolloutClock>,
     ended: watch::Sender<bool>,
     calls: Mutex<Calls>,
 }
@@ -82,6 +85,7 @@ impl LeaseState {
     pub(super) fn new(terms: LeaseTerms) -> Self {
         Self {
             terms,
+            clock: RolloutClock::current(),
             ended: watch::Sender::new(false),
             calls: Mutex::default(),
         }
@@ -92,6 +96,14 @@ impl LeaseState {
         let mut receiver = self.ended.subscribe();
         // The sender lives as long as this state, so waiting cannot fail.
         let _ = receiver.wait_for(|ended| *ended).await;
+    }
+
+    /// Does the work of a call as a part of the rollout.
+    pub(super) async fn within_rollout<W: Future>(&self, work: W) -> W::Output {
+        match &self.clock {
+            Some(clock) => clock.clone().scope(work).await,
+            None => work.await,
+        }
     }
 
     /// The module of a call: the one its text names, else by its place among the calls so far.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
-use tokio::time::timeout;
 
 use super::error::TaskAppError;
 use super::settings::TaskAppSettings;
+use gepa_evaluation::RolloutClock;
 use gepa_models::{
     ApiKey, ClientKind, Environment, HttpAddress, build_client, innermost, is_loopback,
 };
@@ -132,9 +132,9 @@ impl AppClient {
 
     async fn send(&self, request: RequestBuilder, limit: Duration) -> Result<AppAnswer, AppFault> {
         let request = request.headers(self.headers.clone());
-        match timeout(limit, exchange(request)).await {
-            Ok(result) => result,
-            Err(_) => Err(AppFault::TimedOut(limit)),
+        match RolloutClock::within(limit, exchange(request)).await {
+            Some(result) => result,
+            None => Err(AppFault::TimedOut(limit)),
         }
     }
 }

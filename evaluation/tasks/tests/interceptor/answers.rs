@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gepa_evaluation::ModelErrorKind;
+use gepa_evaluation::{ModelErrorKind, RolloutClock};
 use gepa_tasks::interceptor::{CallOutcome, LeaseTerms};
 use gepa_testing::{Fault, FaultPlan, ModelReply, ModelServer};
 use serde_json::{Value, json};
@@ -73,6 +73,24 @@ async fn the_record_tells_what_was_sent_and_what_it_cost() {
         (11, 5)
     );
     assert!(matches!(&first.outcome, CallOutcome::Answered { text, .. } if text == "done"));
+}
+
+#[tokio::test]
+async fn the_clock_of_the_rollout_stands_still_while_a_call_of_the_app_waits() {
+    let outage = FaultPlan::none().from(0, Fault::status(500));
+    let server = ModelServer::echoing().faults(outage).start().await.unwrap();
+    let interceptor = interceptor();
+    let clock = RolloutClock::start();
+    let policy = policy(&server);
+    let lease = clock.clone().scope(lease(&interceptor, policy)).await;
+    let url = completions_url(lease.inference_url());
+    let waiting = tokio::spawn(async move { post(&url, &body("hello")).await });
+    while clock.is_running() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    drop(lease);
+    waiting.await.unwrap();
+    assert!(clock.is_running());
 }
 
 #[tokio::test]
