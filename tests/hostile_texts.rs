@@ -28,7 +28,10 @@ fn no_command_writes_what_a_terminal_obeys() {
     let config = workspace.read("config.toml");
     let config = config
         .replace("name = \"ages\"", &format!("name = \"n{HOSTILE}\""))
-        .replace("component = \"instruction\"", &format!("component = \"c{HOSTILE}\""))
+        .replace(
+            "component = \"instruction\"",
+            &format!("component = \"c{HOSTILE}\""),
+        )
         .replace("Answer yes or no.", &format!("Answer yes or no.{HOSTILE}"));
     workspace.write("config.toml", &config);
     assert_harmless(&workspace, &["run", "config.toml"]);
@@ -73,7 +76,12 @@ fn no_command_writes_what_a_terminal_obeys() {
         &["eval", "config.toml", "--model", "rulebook/m\u{1b}[31m"],
         &["ablate", "latest", "--max-rollouts", "10"],
         &["best", "latest", "--component", "x\u{1b}[31m"],
-        &["store", "copy", "sqlite://.gepa/gepa.db", "sqlite://copy.db"],
+        &[
+            "store",
+            "copy",
+            "sqlite://.gepa/gepa.db",
+            "sqlite://copy.db",
+        ],
     ] {
         assert_harmless(&workspace, arguments);
     }

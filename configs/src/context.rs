@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use gepa_archive::Candidate;
 use gepa_evaluation::ExampleId;
 use gepa_models::{ApiKey, Environment};
 use serde_json::{Map, Value};
 
 use crate::problem::LocatedProblem;
+use crate::prompt_check::unfilled;
 use crate::raw::RawConfig;
 use crate::task::TaskConfig;
 
@@ -28,6 +30,19 @@ impl TaskConfig {
     /// Notes for the author of the config that are no problems.
     pub fn notes(&self) -> &[LocatedProblem] {
         &self.context.notes
+    }
+
+    /// Why wildcards of a candidate's texts are not filled, one sentence a component.
+    pub fn unfilled_wildcards(&self, candidate: &Candidate) -> Vec<String> {
+        let Some(dataset) = self.dataset() else {
+            return Vec::new();
+        };
+        let texts = candidate.components().iter();
+        let texts = texts.map(|(name, text)| (&**name, &**text));
+        let found = unfilled(self.config.prompt(), dataset, texts).into_iter();
+        found
+            .map(|(component, text)| format!("`{component}` {text}"))
+            .collect()
     }
 
     /// The inputs and the expected answer of an example, where the config has rows.

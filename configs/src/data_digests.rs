@@ -1,10 +1,11 @@
 //! Digests of what a run reads besides its config: rows, files of texts, programs. They are stored with the
 //! run, so that a run that goes on later compares only what can be compared.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use gepa_engine::ExampleSets;
+use gepa_engine::{ExampleSets, Problem};
 use gepa_evaluation::ExampleId;
+use gepa_models::open_named;
 use gepa_tasks::dataset::{Dataset, DatasetSettings, Row};
 use serde_json::{Map, Value as Json, json};
 
@@ -16,6 +17,11 @@ use crate::raw::RawConfig;
 const ROW_DIGITS: usize = 8;
 /// Larger files are no programs and no texts.
 const LARGEST_FILE: u64 = 64 * 1024 * 1024;
+/// Programs whose own bytes say nothing about the program that they run.
+const INTERPRETERS: [&str; 16] = [
+    "python", "pypy", "uv", "poetry", "sh", "bash", "dash", "zsh", "env", "node", "deno", "bun",
+    "ruby", "perl", "Rscript", "java",
+];
 /// Rows that a message names.
 const MOST_NAMED: usize = 10;
 
@@ -93,7 +99,8 @@ fn words(value: &Json) -> String {
 fn whole(dataset: &DatasetSettings, directory: &Path) -> Option<String> {
     let mut hasher = blake3::Hasher::new();
     for file in dataset.files() {
-        hasher.update(&std::fs::read(directory.join(file)).ok()?);
+        let mut opened = open_named(&directory.join(file)).ok()?;
+        std::io::copy(&mut opened, &mut hasher).ok()?;
     }
     Some(hasher.finalize().to_hex()[..4 * ROW_DIGITS].to_owned())
 }
@@ -161,36 +168,142 @@ fn row_digest(row: &Row) -> String {
 
 /// The digests of files that texts and programs are read from, by path as written.
 fn files(raw: &RawConfig, directory: &Path) -> Map<String, Json> {
-    let mut leaves = Vec::new();
-    flatten("", &json_of(raw), &mut leaves);
+    let leaves = leaves(raw);
     let mut files = Map::new();
     for (key, value) in &leaves {
         match value {
             Json::String(path) if names_file(key) && key != "dataset.path" => {
                 note(&mut files, directory, path);
             }
-            Json::Array(words) if key.ends_with("command") => {
-                let sibling = key.trim_end_matches("command").to_owned() + "directory";
-                let folder = leaves.iter().find(|(name, _)| *name == sibling);
-                let folder = folder.and_then(|(_, folder)| folder.as_str());
-                let folder = directory.join(folder.unwrap_or_default());
-                for word in words.iter().filter_map(Json::as_str) {
-                    note(&mut files, &folder, word);
-                }
-            }
             _ => {}
+        }
+    }
+    for command in commands(&leaves, directory) {
+        for path in command.candidates() {
+            note(&mut files, &command.folder, &path);
         }
     }
     files
 }
 
+/// Notes on commands of which no file was found that a changed program would change.
+pub(crate) fn unread_programs(raw: &RawConfig, directory: &Path) -> Vec<Problem> {
+    let leaves = leaves(raw);
+    let unread = commands(&leaves, directory).into_iter().filter(|command| {
+        let mut paths = command.candidates().into_iter();
+        !paths.any(|path| !is_interpreter(&path) && is_small_file(&command.folder.join(path)))
+    });
+    let notes = unread.map(|command| {
+        let text = "names no file beside the config, so a run that is resumed cannot notice that the program \
+                    was changed; name its file in the command";
+        Problem::new(command.key, text)
+    });
+    notes.collect()
+}
+
+fn leaves(raw: &RawConfig) -> Vec<(String, Json)> {
+    let mut leaves = Vec::new();
+    flatten("", &json_of(raw), &mut leaves);
+    leaves
+}
+
+/// A command of the config, and the folder that it runs in.
+struct ProgramCommand {
+    key: String,
+    words: Vec<String>,
+    folder: PathBuf,
+}
+
+fn commands(leaves: &[(String, Json)], directory: &Path) -> Vec<ProgramCommand> {
+    let commands = leaves.iter().filter_map(|(key, value)| {
+        let words = value.as_array().filter(|_| key.ends_with("command"))?;
+        let sibling = key.trim_end_matches("command").to_owned() + "directory";
+        let folder = leaves.iter().find(|(name, _)| *name == sibling);
+        let folder = folder.and_then(|(_, folder)| folder.as_str());
+        let words = words.iter().filter_map(Json::as_str).map(str::to_owned);
+        Some(ProgramCommand {
+            key: key.clone(),
+            words: words.collect(),
+            folder: directory.join(folder.unwrap_or_default()),
+        })
+    });
+    commands.collect()
+}
+
+impl ProgramCommand {
+    /// Paths that may lead to the text of the program: its words, the words inside of each, as `sh -c` has
+    /// them, and the files of modules, as `python -m` has them.
+    fn candidates(&self) -> Vec<String> {
+        let is_end = |c: char| c.is_whitespace() || ";|&()<>'\"`=".contains(c);
+        let mut words: Vec<&str> = Vec::new();
+        for word in &self.words {
+            words.push(word);
+            if word.contains(is_end) {
+                words.extend(word.split(is_end).filter(|part| !part.is_empty()));
+            }
+        }
+        let mut paths: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let modules = words.windows(2).filter(|pair| pair[0] == "-m");
+        for module in modules.map(|pair| pair[1].replace('.', "/")) {
+            paths.push(format!("{module}.py"));
+            paths.push(format!("{module}/__main__.py"));
+            paths.push(format!("{module}/__init__.py"));
+        }
+        paths.dedup();
+        paths
+    }
+}
+
+/// Whether a path is that of a program that runs the programs of others.
+fn is_interpreter(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    INTERPRETERS.contains(&name)
+}
+
 /// Adds a file's digest. A word that names no readable file is an option or a program of the system.
 fn note(files: &mut Map<String, Json>, folder: &Path, path: &str) {
     let place = folder.join(path);
-    let is_small =
-        std::fs::metadata(&place).is_ok_and(|found| found.is_file() && found.len() <= LARGEST_FILE);
-    if is_small && let Ok(bytes) = std::fs::read(&place) {
+    if is_small_file(&place)
+        && let Ok(bytes) = std::fs::read(&place)
+    {
         let digest = blake3::hash(&bytes).to_hex()[..2 * ROW_DIGITS].to_owned();
         files.insert(path.to_owned(), Json::String(digest));
+    }
+}
+
+fn is_small_file(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() <= LARGEST_FILE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(words: &[&str], file: &str) {
+        let command = ProgramCommand {
+            key: String::new(),
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            folder: PathBuf::new(),
+        };
+        let paths = command.candidates();
+        assert!(paths.iter().any(|path| path == file), "{paths:?}");
+    }
+
+    #[test]
+    fn a_program_is_found_where_commands_name_it() {
+        check(&["python3", "score.py"], "score.py");
+        check(&["sh", "-c", "exec python3 -u score.py --fast"], "score.py");
+        check(
+            &["sh", "-c", "cd . && (X=1 python3 'a/score.py')"],
+            "a/score.py",
+        );
+        check(&["python3", "-m", "scoring"], "scoring.py");
+        check(&["python3", "-m", "scoring.main"], "scoring/main.py");
+        check(
+            &["uv", "run", "python", "-m", "scoring"],
+            "scoring/__main__.py",
+        );
+        check(&["sh", "-c", "python3 -m scoring"], "scoring.py");
     }
 }

@@ -18,6 +18,7 @@ pub(crate) struct ConfigDocument {
     pub(crate) keys: KeyMap,
     overridden: Vec<(String, Origin)>,
     dialects: Dialects,
+    is_stored: bool,
 }
 
 /// Shows no text: it may hold a key that must not be logged.
@@ -53,6 +54,7 @@ impl ConfigDocument {
             keys: KeyMap::default(),
             overridden: Vec::new(),
             dialects,
+            is_stored: false,
         })
     }
 
@@ -65,6 +67,19 @@ impl ConfigDocument {
         let mut document = Self::parse(file, "", dialects)?;
         document.table = table;
         Ok(document)
+    }
+
+    /// The same document, as the config that a run was stored with.
+    pub(crate) fn stored(self) -> Self {
+        Self {
+            is_stored: true,
+            ..self
+        }
+    }
+
+    /// Whether a run was stored with it. Such a config was accepted once.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.is_stored
     }
 
     /// Sets one value and creates missing tables on the way. In a foreign dialect a table is merged

@@ -20,6 +20,7 @@ mod problem;
 mod programs;
 mod prompt;
 mod prompt_check;
+mod providers_check;
 #[cfg(feature = "queue")]
 mod queued;
 mod raw;

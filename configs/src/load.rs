@@ -150,7 +150,7 @@ impl ConfigSource<'_> {
                 format!("cannot be used again ({error}); give the config file"),
             )
         })?;
-        let mut document = ConfigDocument::of_table(name, table, self.dialects)?;
+        let mut document = ConfigDocument::of_table(name, table, self.dialects)?.stored();
         document.fill(presets::fill_stored);
         Ok(document)
     }

@@ -80,6 +80,82 @@ const NAMES: [(&str, &str); 40] = [
     ("stop_callbacks", "`[budget]`"),
 ];
 
+/// Tables of models.
+const MODELS: [&str; 3] = ["policy", "reflection_model", "judge"];
+
+/// Keys that people look for in a table, by the table, with where they stand.
+const PLACES: [(&str, &str, &str); 12] = [
+    (
+        "",
+        "seed",
+        "`run.seed`, a number; texts to begin with stand in `[[seeds]]`",
+    ),
+    ("", "name", "`run.name`"),
+    ("dataset", "answer_column", "`dataset.answer`"),
+    ("dataset", "label", "`dataset.answer`"),
+    ("dataset", "label_column", "`dataset.answer`"),
+    ("dataset", "id", "`dataset.id_column`"),
+    (
+        "dataset.split",
+        "val",
+        "`pareto`; `validation` is held out from the search",
+    ),
+    (
+        "dataset.split",
+        "dev",
+        "`pareto`; `validation` is held out from the search",
+    ),
+    (
+        "dataset.split",
+        "test",
+        "`validation`, which is held out from the search",
+    ),
+    ("scorer", "type", "`kind`"),
+    ("evaluator", "type", "`kind`"),
+    ("proposer", "type", "`kind`"),
+];
+
+/// Keys that people look for in the table of a model.
+const PLACES_OF_MODELS: [(&str, &str); 9] = [
+    ("api_base", "`base_url`"),
+    ("url", "`base_url`"),
+    (
+        "api_key",
+        "`api_key_env`, the name of the variable that holds the key",
+    ),
+    ("name", "`model`"),
+    ("timeout", "`timeout_seconds`"),
+    (
+        "stop",
+        "a key of `extra`, which goes into each request as it is",
+    ),
+    (
+        "reasoning_effort",
+        "a key of `extra`, which goes into each request as it is",
+    ),
+    (
+        "thinking",
+        "a key of `extra`, which goes into each request as it is",
+    ),
+    (
+        "top_k",
+        "a key of `extra`, which goes into each request as it is",
+    ),
+];
+
+/// Where the key that is looked for in this table stands.
+pub(crate) fn name_here(table: &str, key: &str) -> Option<&'static str> {
+    let place = PLACES
+        .iter()
+        .find(|(of, name, _)| *of == table && *name == key);
+    let of_model = || {
+        let mut places = PLACES_OF_MODELS.iter();
+        let found = places.find(|(name, _)| MODELS.contains(&table) && *name == key);
+        found.map(|(_, here)| *here)
+    };
+    place.map(|(_, _, here)| *here).or_else(of_model)
+}
+
 /// What a key of another program is here.
 pub(crate) fn own_name(key: &str) -> Option<&'static str> {
     let name = key.to_ascii_lowercase().replace('-', "_");

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gepa_engine::config::BudgetSettings;
+use gepa_models::read_bounded;
 use serde_json::Value as Json;
 
 use crate::data_digests::{changed_app, changes};
@@ -132,7 +133,8 @@ impl StoredSettings {
         if before == after {
             return true;
         }
-        match (std::fs::read(before), std::fs::read(after)) {
+        let read = |path: &Path| read_bounded(path, u64::MAX);
+        match (read(&before), read(&after)) {
             (Ok(before), Ok(after)) => before == after,
             _ => old == new,
         }

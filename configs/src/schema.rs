@@ -35,6 +35,8 @@ pub(crate) fn keys_at(path: &str) -> Vec<String> {
             }
         }
     }
+    let mut seen = std::collections::BTreeSet::new();
+    keys.retain(|key: &String| seen.insert(key.clone()));
     keys
 }
 

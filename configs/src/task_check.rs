@@ -8,17 +8,18 @@ use gepa_evaluation::ScoreRange;
 use gepa_models::Models;
 use gepa_tasks::scorer::ScorerSettings;
 
-use crate::data_digests::digests;
+use crate::data_digests::{digests, unread_programs};
 use crate::document::ConfigDocument;
 use crate::patterns::RegularExpressions;
 use crate::prices;
 use crate::problem::ConfigError;
 use crate::prompt::{read_prompt, read_text, seed_candidate};
-use crate::prompt_check::check_prompt;
+use crate::prompt_check::{check_components, check_prompt};
+use crate::providers_check::check_providers;
 use crate::raw::{DatasetTaskSettings, EvaluatorSettings, RawConfig};
 use crate::task::{LoadContext, RULEBOOK, TaskConfig};
 use crate::task_app;
-use crate::task_data::{check_scorer, example_sets, load_dataset, notes_on_rows};
+use crate::task_data::{check_scorer, example_sets, load_dataset, notes_on_rows, notes_on_seeds};
 
 impl TaskConfig {
     pub(crate) fn resolve(
@@ -42,15 +43,29 @@ impl TaskConfig {
         task_app::check_parts(&raw, &evaluator, &mut problems);
         let dataset = load_dataset(&raw, &directory, &mut problems);
         let sets = example_sets(&raw, dataset.as_ref(), &mut problems);
+        // Without sets there is nothing to say about them that the failed split has not said.
+        let has_sets = problems.iter().all(|one| one.key != "dataset.split");
         let prompt = read_prompt(&raw, &directory, &mut problems);
+        let renders = matches!(evaluator, EvaluatorSettings::Dataset(_));
+        let mut notes = Vec::new();
+        let mut found = Vec::new();
         if let Some(dataset) = &dataset {
-            let renders = matches!(evaluator, EvaluatorSettings::Dataset(_));
-            check_prompt(&prompt, dataset, &sets, renders, &mut problems);
-            let notes = notes_on_rows(dataset, &sets).into_iter();
-            context
-                .notes
-                .extend(notes.map(|note| document.locate(note)));
+            check_prompt(&prompt, dataset, &sets, renders, &mut found);
+            notes.extend(notes_on_rows(dataset, &sets));
+            notes.extend(notes_on_seeds(&raw, &prompt, dataset));
         }
+        if renders && !prompt.messages.is_empty() {
+            check_components(&raw.components, &prompt, &mut found);
+        }
+        check_providers(&raw, &mut found, &mut notes);
+        // A run that began before these were checked goes on.
+        if document.is_stored() {
+            notes.append(&mut found);
+        }
+        problems.append(&mut found);
+        notes.extend(unread_programs(&raw, &directory));
+        let notes = notes.into_iter().map(|note| document.locate(note));
+        context.notes.extend(notes);
         check_scorer(&raw, &directory, dataset.as_ref(), &mut problems);
         if !context.is_submitted {
             described["data"] = digests(&raw, &directory, dataset.as_ref(), &sets);
@@ -92,7 +107,7 @@ impl TaskConfig {
             Ok(_) => Err(document.locate_all(problems)),
             Err(InvalidConfig { problems: more }) => {
                 // A dataset that could not be read leaves its sets empty; one message is enough.
-                let has_sets = dataset.is_some() || raw.dataset.is_none();
+                let has_sets = has_sets && (dataset.is_some() || raw.dataset.is_none());
                 problems.extend(
                     more.into_iter()
                         .filter(|p| has_sets || !p.key.starts_with("examples."))

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gepa_evaluation::ExampleId;
+use gepa_evaluation::{ExampleId, PromptTemplate};
 use gepa_rulebook::RulebookModel;
 use gepa_tasks::dataset::{Dataset, check_answers, near_duplicates, row_conflicts};
 use gepa_tasks::scorer::Scorer;
 
+use crate::prompt_check::unfilled;
 use crate::raw::{EvaluatorSettings, ExampleItem, RawConfig};
 use crate::task::problem;
 use gepa_engine::{ExampleSets, Problem};
@@ -146,6 +147,24 @@ pub(crate) fn notes_on_rows(dataset: &Dataset, sets: &ExampleSets) -> Vec<Proble
             shown(&pairs)
         );
         notes.push(Problem::new("dataset", text));
+    }
+    notes
+}
+
+/// Notes on further seeds whose texts have wildcards that are not filled.
+pub(crate) fn notes_on_seeds(
+    raw: &RawConfig,
+    prompt: &PromptTemplate,
+    dataset: &Dataset,
+) -> Vec<Problem> {
+    let mut notes = Vec::new();
+    for (position, seed) in raw.seeds.iter().enumerate() {
+        let texts = seed
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()));
+        for (component, text) in unfilled(prompt, dataset, texts) {
+            notes.push(Problem::new(format!("seeds[{position}].{component}"), text));
+        }
     }
     notes
 }

@@ -134,6 +134,11 @@ pub(super) fn canonical_name(provider: &str) -> &str {
     known(provider).map_or(provider, |known| known.name)
 }
 
+/// Whether two names are those of one provider, as `google` and `gemini` are.
+pub fn is_same_provider(one: &str, other: &str) -> bool {
+    canonical_name(one) == canonical_name(other)
+}
+
 /// The built-in address of a provider; `None` for one that is not known.
 pub fn public_base_url(provider: &str) -> Option<&'static str> {
     known(provider).and_then(|known| known.base_url)

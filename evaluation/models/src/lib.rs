@@ -42,7 +42,7 @@ pub use backoff::RetryTiming;
 pub use chat::ChatModel;
 pub use day_limit::end_of_day_in;
 pub use dialect::Dialect;
-pub use endpoint::public_base_url;
+pub use endpoint::{is_same_provider, public_base_url};
 pub use environment::{Environment, EnvironmentError};
 pub use forward::{ForwardError, RawReply};
 pub use http_address::{AddressError, HttpAddress, is_loopback};
