@@ -118,7 +118,7 @@ fn rows_that_show_nothing_are_named() {
         refused(
             SAME,
             ["\"age\": 23, \"answer\"", &row],
-            "config.toml: `prompt.messages` show nothing of these rows, whose {age} is empty: `age-23` (line 4); \
+            "config.toml:15: `prompt.messages` show nothing of these rows, whose {age} is empty: `age-23` (line 4); \
              complete them, or leave them out of the sets",
         );
     }

@@ -8,9 +8,16 @@ use crate::screen::shown;
 /// The confidence of intervals that are shown.
 pub(crate) const CONFIDENCE: f64 = 0.95;
 
+/// Larger scores are written with a power of ten.
+const LONG_SCORE: f64 = 1e9;
+
 /// A score with three digits after the point.
 pub(crate) fn score(value: f64) -> String {
-    format!("{value:.3}")
+    if value.abs() < LONG_SCORE {
+        format!("{value:.3}")
+    } else {
+        format!("{value:.3e}")
+    }
 }
 
 /// A mean with its interval, method and number of values.
@@ -130,6 +137,8 @@ mod tests {
 
     #[test]
     fn figures_read_well() {
+        assert_eq!(score(-12.5), "-12.500");
+        assert_eq!(score(1.7e308), "1.700e308");
         assert_eq!(count(0), "0");
         assert_eq!(count(1_234_567), "1 234 567");
         assert_eq!(bytes(1_023), "1023 bytes");

@@ -19,7 +19,18 @@ pub(crate) fn err() -> Screen<Stderr> {
     Screen(io::stderr())
 }
 
-/// Whether standard output shows colour: it is a terminal and `NO_COLOR` is not set.
+/// Whether standard output shows colour: it is a terminal that knows escape sequences, and `NO_COLOR` is not
+/// set.
 pub(crate) fn has_colour() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+    io::stdout().is_terminal() && !is_dumb() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Whether lines on standard error can be drawn again: it is a terminal that knows escape sequences.
+pub(crate) fn can_redraw() -> bool {
+    io::stderr().is_terminal() && !is_dumb()
+}
+
+/// Whether the terminal says that it knows no escape sequences.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|name| name == "dumb")
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C, and the signal with which a supervisor ends a process.
+//! Ctrl-C, the signal with which a supervisor ends a process, and that of a terminal which is closed.
 
 use std::io::Write;
 
@@ -14,7 +14,7 @@ impl Signals {
             "waiting for the calls in flight; press Ctrl-C again to drop them. The run can be resumed in either case",
         );
         control.interrupt("a signal was received");
-        self.next().await;
+        self.again().await;
         say("dropping the calls in flight");
         control.abort("a second signal was received");
     }
@@ -28,6 +28,8 @@ fn say(text: &str) {
 pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    /// Absent where it is to be ignored, as `nohup` asks for.
+    hangup: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
@@ -37,15 +39,49 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: if hangup_is_ignored() {
+                None
+            } else {
+                Some(signal(SignalKind::hangup())?)
+            },
         })
     }
 
     pub(crate) async fn next(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = hangup => {}
+        }
+    }
+
+    /// Like [`next`](Self::next), of those signals that a person sends again to hurry. A closed terminal
+    /// sends its signal several times.
+    async fn again(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
     }
+}
+
+/// Whether whoever started this process asked that it survives its terminal. Where that cannot be read, the
+/// signal keeps its usual effect.
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
+        return true;
+    };
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The lowest bit is that of the first signal, which is this one.
+    ignored.is_none_or(|mask| mask & 1 == 1)
 }
 
 #[cfg(not(unix))]
@@ -60,5 +96,9 @@ impl Signals {
 
     pub(crate) async fn next(&mut self) {
         let _ = tokio::signal::ctrl_c().await;
+    }
+
+    async fn again(&mut self) {
+        self.next().await;
     }
 }

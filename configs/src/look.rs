@@ -30,6 +30,8 @@ pub enum Seen {
     },
     /// A task app that is well and takes the key.
     App,
+    /// The server of a queue or of shared limits, which has what is needed.
+    Queue,
 }
 
 /// Why a task could not call it.
@@ -42,7 +44,8 @@ pub struct Unseen {
 }
 
 impl TaskConfig {
-    /// Looks at every provider and at the task app. Programs are not started.
+    /// Looks at every provider, at the task app, and at the servers of the queue and of shared limits.
+    /// Programs are not started.
     pub async fn look(&self, models: &Models) -> Vec<Looked> {
         let mut looked: Vec<Looked> = Vec::new();
         if let EvaluatorSettings::TaskApp(settings) = self.evaluator() {
@@ -87,6 +90,8 @@ impl TaskConfig {
                     }),
             });
         }
+        #[cfg(feature = "queue")]
+        looked.extend(Box::pin(self.look_at_queues()).await);
         looked
     }
 }

@@ -9,12 +9,13 @@ use gepa_evaluation::{Evaluator, EvaluatorInfo};
 use gepa_models::{Environment, Models};
 use gepa_queue::{
     Address, Described, Desk, DeskSettings, LimitBucket, Login, Offer, Queue, QueueError,
-    QueueEvaluator, QueueProposer, new_process_name,
+    QueueEvaluator, QueueProposer, new_process_name, without_password,
 };
 use gepa_tasks::Services;
 
 use crate::job_queue::JobQueue;
 use crate::leaves::{flatten, is_free, json, names_file};
+use crate::look::{Looked, Seen, Unseen};
 use crate::raw::EvaluatorSettings;
 use crate::task::{ConnectedTask, TaskConfig, problem};
 
@@ -126,6 +127,29 @@ impl TaskConfig {
             )]),
             _ => Ok(()),
         }
+    }
+
+    /// Connects to the servers that a run would need, and leaves them.
+    pub(crate) async fn look_at_queues(&self) -> Vec<Looked> {
+        let places = [
+            ("workers.queue", &self.raw.workers.queue),
+            ("limits.shared", &self.raw.limits.shared),
+        ];
+        let mut looked = Vec::new();
+        for (section, url) in places {
+            let Some(url) = url else { continue };
+            let address = self.address(url);
+            let found = Queue::connect(&address).await;
+            looked.push(Looked {
+                section,
+                request: format!("a connection to {}", without_password(url)),
+                result: found.map(|_| Seen::Queue).map_err(|error| Unseen {
+                    is_away: matches!(error, QueueError::Unreachable { .. }),
+                    message: error.to_string(),
+                }),
+            });
+        }
+        looked
     }
 
     fn evaluator_kind(&self) -> &'static str {

@@ -51,6 +51,11 @@ pub async fn repair(url: &str, run: &RunId) -> Result<Vec<Difference>, StoreErro
     Ok(differences)
 }
 
+/// Whether the store at a URL ends with the process that opened it.
+pub fn is_in_memory(url: &str) -> bool {
+    matches!(parse(url), Ok(Location::Memory))
+}
+
 /// A store's URL as it may be shown: `***` stands for a password.
 pub fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url

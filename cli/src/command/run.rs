@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gepa_configs::{ConfigError, ConfigSource, ConnectedTask, StoredSettings, TaskConfig, listed};
-use gepa_engine::record::RunRow;
+use gepa_engine::record::{CandidateRow, RunRow};
 use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
 use gepa_engine::{
     Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, StopReason, Store, warm_start,
@@ -18,6 +18,7 @@ use gepa_tasks::Services;
 use tokio::runtime::Runtime;
 
 use crate::arguments::{LogForm, RunArguments, Watching};
+use crate::candidates::best;
 use crate::command::export::stats_of;
 use crate::command::plan::plan;
 use crate::command::start::{paid_by, start_line};
@@ -25,7 +26,7 @@ use crate::error::{CommandError, EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_PROVIDER_
 use crate::feed::Feed;
 use crate::output::{err, stdout};
 use crate::progress::{Limits, Standing, Troubles, follow};
-use crate::report::write_summary;
+use crate::report::{write_prompt, write_summary};
 use crate::run_log;
 use crate::screen::Screen;
 use crate::signals::Signals;
@@ -352,10 +353,32 @@ pub(super) async fn watch(
     } else {
         let mut text = Vec::new();
         write_summary(&mut Screen(&mut text), &result.run, &candidates, &verdict)?;
-        write_next_steps(&mut text, &result, watching)?;
+        if is_in_memory(watching) {
+            write_result(&mut text, &result.run, &candidates)?;
+        } else {
+            write_next_steps(&mut text, &result, watching)?;
+        }
         let _ = err().write_all(&text);
     }
     Ok(exit_code(&result.end))
+}
+
+/// Whether the run is gone with this process.
+fn is_in_memory(watching: Watching<'_>) -> bool {
+    let store = watching.store.store.as_deref();
+    store.is_some_and(gepa_store::is_in_memory)
+}
+
+/// Writes the best prompt of a run that no later command can read.
+fn write_result(out: &mut dyn Write, run: &RunRow, candidates: &[CandidateRow]) -> io::Result<()> {
+    if let Some(best) = best(run, candidates) {
+        writeln!(out, "\nbest prompt:")?;
+        write_prompt(out, run, best, "  ")?;
+    }
+    writeln!(
+        out,
+        "\nthe store was in memory, so nothing of this run is left; `--store sqlite://PATH` keeps it"
+    )
 }
 
 fn write_next_steps(

@@ -7,7 +7,6 @@ mod standing;
 mod troubles;
 mod view;
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use gepa_engine::{RunId, StoreError};
@@ -15,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::arguments::LogForm;
 use crate::feed::Feed;
+use crate::output;
 
 pub(crate) use standing::{Limits, Standing, perfect_score};
 pub(crate) use troubles::Troubles;
@@ -58,7 +58,7 @@ pub(crate) async fn follow(
 fn view_for(run: RunId, form: LogForm) -> Box<dyn View> {
     match form {
         LogForm::Json => Box::new(json::JsonLines::new(run)),
-        LogForm::Human if std::io::stderr().is_terminal() => Box::new(block::Block::default()),
+        LogForm::Human if output::can_redraw() => Box::new(block::Block::default()),
         LogForm::Human => Box::new(lines::Lines::default()),
     }
 }

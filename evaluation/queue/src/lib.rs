@@ -38,6 +38,6 @@ pub use names::new_id as new_process_name;
 pub use offer::Offer;
 pub use proposer::QueueProposer;
 pub use serving::WorkerSettings;
-pub use settings::{Address, DeskSettings, Login};
+pub use settings::{Address, DeskSettings, Login, without_password};
 pub use shared_limits::LimitBucket;
 pub use worker::{Served, Stop, Worker};

@@ -51,7 +51,7 @@ impl fmt::Debug for Login {
 }
 
 /// An address without what stands before the `@` of its host.
-pub(crate) fn without_password(url: &str) -> String {
+pub fn without_password(url: &str) -> String {
     let parts = url.split(',').map(|part| {
         let (scheme, rest) = part.split_once("://").unwrap_or(("nats", part));
         let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);

@@ -56,6 +56,11 @@ impl<'a> Reader<'a> {
         self.problems.push(Problem::new(key, message));
     }
 
+    /// Whether a problem of a key has been added.
+    pub(super) fn has_refused(&self, key: &str) -> bool {
+        self.problems.iter().any(|problem| problem.key == key)
+    }
+
     /// Adds a note about a key of the document that is no problem.
     pub(super) fn note(&mut self, key: &str, message: impl Into<String>) {
         self.notes.push(Problem::new(key, message));

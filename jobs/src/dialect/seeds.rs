@@ -38,6 +38,9 @@ pub(super) fn read_sets(reader: &mut Reader<'_>, minibatch_size: u32) -> Sets {
     let all = seeds(reader, TRAIN_SEEDS);
     if all.as_ref().is_none_or(Vec::is_empty) {
         let key = reader.key(TRAIN_SEEDS);
+        if all.is_none() && reader.has_refused(&key) {
+            return Sets::default();
+        }
         reader.refuse(
             &key,
             "is missing or empty; name the seeds to train on, for example [0, 1, 2]",

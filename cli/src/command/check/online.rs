@@ -34,7 +34,7 @@ pub(super) fn look(task: &TaskConfig) -> Result<Option<ExitCode>, CommandError> 
     if looked.is_empty() {
         writeln!(
             out,
-            "online    the config calls no provider and no task app"
+            "online    the config calls no provider, no task app and no queue"
         )?;
     } else {
         writeln!(
@@ -71,6 +71,7 @@ fn exit_code(looked: &[Looked]) -> Option<ExitCode> {
 fn said(seen: &Seen) -> String {
     match seen {
         Seen::App => "it is well and takes the key".to_owned(),
+        Seen::Queue => "it answers and has what is needed".to_owned(),
         Seen::Provider { model, sight } => match *sight {
             Sight::Lists { has_key, has_model } => {
                 let key = if has_key {

@@ -122,6 +122,9 @@ pub(super) async fn sides(
 
 impl Side {
     fn new(label: String, task: TaskConfig, candidate: Candidate) -> Result<Self, CommandError> {
+        for note in task.unfilled_wildcards(&candidate) {
+            let _ = writeln!(err(), "note: `{label}`: {note}");
+        }
         let wanted = task.config.seed().components().keys();
         if !wanted.eq(candidate.components().keys()) {
             let names: Vec<&str> = task

@@ -66,7 +66,14 @@ async fn wait(
                 failures = 0;
                 announcer.tell(&progress)?;
                 let status = job["status"].as_str().or_else(|| job["state"].as_str());
-                if status.is_some_and(is_terminal) {
+                let Some(status) = status else {
+                    let message = format!(
+                        "the backend's answer to `GET {path}` has no `status`; check that `--backend` names a job \
+                         backend"
+                    );
+                    return Err(CommandError::Backend(message));
+                };
+                if is_terminal(status) {
                     announcer.end(&progress)?;
                     return Ok(job);
                 }

@@ -9,6 +9,9 @@ use super::DatasetError;
 use super::record::{Record, push_bounded};
 use super::value::FieldValue;
 
+/// Usual keys of the rows in files that hold more than rows.
+const KEYS_OF_ROWS: [&str; 6] = ["data", "rows", "examples", "items", "records", "instances"];
+
 /// Reads one object per line, or one array of objects. The first character decides between the
 /// two.
 pub(super) fn read_json(
@@ -18,6 +21,16 @@ pub(super) fn read_json(
 ) -> Result<Vec<Record>, DatasetError> {
     if text.trim_start().starts_with('[') {
         return read_array(path, text, max_rows);
+    }
+    if let Some(name) = key_of_rows(text) {
+        return Err(DatasetError::BadLine {
+            path: path.to_owned(),
+            line: 1,
+            reason: format!(
+                "the file is one object, and its rows are the list under `{name}`; write that list alone, for \
+                 example with `jq .{name}`"
+            ),
+        });
     }
     let mut records = Vec::new();
     for (index, content) in text.lines().enumerate() {
@@ -35,6 +48,22 @@ pub(super) fn read_json(
         push_bounded(path, &mut records, Record { line, values }, max_rows)?;
     }
     Ok(records)
+}
+
+/// The key of a file's only object that holds the rows: the only key, or one with a usual name, of a list of
+/// objects.
+fn key_of_rows(text: &str) -> Option<String> {
+    let fields: IndexMap<String, Box<RawValue>> = serde_json::from_str(text).ok()?;
+    let is_list = |value: &RawValue| {
+        let items = serde_json::from_str::<Vec<&RawValue>>(value.get()).unwrap_or_default();
+        items.len() > 1 && items.iter().all(|item| item.get().starts_with('{'))
+    };
+    let is_usual = |name: &str| fields.len() == 1 || KEYS_OF_ROWS.contains(&name);
+    let mut found = fields
+        .iter()
+        .filter(|(name, value)| is_usual(name) && is_list(value));
+    let (name, _) = found.next()?;
+    Some(name.clone())
 }
 
 fn read_array(path: &Path, text: &str, max_rows: usize) -> Result<Vec<Record>, DatasetError> {

@@ -1,6 +1,6 @@
 //! Bytes of a file to records of named values.
 
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::columns::read_columns;
@@ -12,6 +12,10 @@ use gepa_models::open_named;
 /// Endings of compressed files. The name before the ending gives the format.
 const GZIP: &str = ".gz";
 const ZSTD: &str = ".zst";
+
+/// The first bytes of compressed files, which decide whatever they are called.
+const GZIP_BEGINS: [u8; 2] = [0x1f, 0x8b];
+const ZSTD_BEGINS: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// Reads at most `max_rows` records; more are an error.
 pub(super) fn read_records(
@@ -101,14 +105,22 @@ fn read_bounded(path: &Path, max_megabytes: u64) -> Result<Vec<u8>, DatasetError
     };
     let limit = max_megabytes.saturating_mul(1_000_000);
     let mut bytes = Vec::new();
-    let file = BufReader::new(open_named(path).map_err(unreadable)?);
+    let mut file = BufReader::new(open_named(path).map_err(unreadable)?);
     let name = path.to_string_lossy().to_lowercase();
-    let content: Box<dyn Read> = if name.ends_with(GZIP) {
+    let beginning = file.fill_buf().map_err(unreadable)?;
+    let [is_gzip, is_zstd] =
+        [&GZIP_BEGINS[..], &ZSTD_BEGINS].map(|begins| beginning.starts_with(begins));
+    let content: Box<dyn Read> = if is_gzip {
         Box::new(flate2::bufread::MultiGzDecoder::new(file))
-    } else if name.ends_with(ZSTD) {
+    } else if is_zstd {
         let decoder = ruzstd::decoding::StreamingDecoder::new(file)
             .map_err(|error| unreadable(std::io::Error::other(error)))?;
         Box::new(decoder)
+    } else if let Some(ending) = [GZIP, ZSTD].into_iter().find(|one| name.ends_with(one)) {
+        return Err(DatasetError::Damaged {
+            path: path.to_owned(),
+            reason: format!("it is called `{ending}` and is not compressed so"),
+        });
     } else {
         Box::new(file)
     };
@@ -125,9 +137,27 @@ fn read_bounded(path: &Path, max_megabytes: u64) -> Result<Vec<u8>, DatasetError
     Ok(bytes)
 }
 
+/// The text of a file in UTF-16, as spreadsheets write it; it begins with a byte order mark.
+fn of_utf16(bytes: &[u8]) -> Option<String> {
+    let (mark, content) = bytes.split_at_checked(2)?;
+    let unit = match mark {
+        [0xff, 0xfe] => u16::from_le_bytes,
+        [0xfe, 0xff] => u16::from_be_bytes,
+        _ => return None,
+    };
+    let (pairs, rest) = content.as_chunks::<2>();
+    let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
+    rest.is_empty()
+        .then(|| String::from_utf16(&units).ok())
+        .flatten()
+}
+
 fn decode(path: &Path, bytes: Vec<u8>, encoding: TextEncoding) -> Result<String, DatasetError> {
     if encoding == TextEncoding::Latin1 {
         return Ok(bytes.into_iter().map(char::from).collect());
+    }
+    if let Some(text) = of_utf16(&bytes) {
+        return Ok(text);
     }
     let mut text = String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];

@@ -142,8 +142,8 @@ impl Worker {
 
     /// The failure of a child that closed its stdout, and how it ended.
     pub(super) async fn died(&mut self) -> Failure {
-        let ended = self.ended().await;
-        let message = format!("the process died before it answered ({ended})");
+        let ended = self.ended("died", "answered").await;
+        let message = format!("the process {ended}");
         Failure::new(FailureKind::Transient, message)
     }
 }

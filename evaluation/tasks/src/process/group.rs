@@ -47,8 +47,15 @@ impl ChildGroup {
 
     /// Waits up to `grace` for the leader to end by itself, then kills what is left of the group.
     pub(crate) async fn end(&mut self, grace: Duration) -> io::Result<ExitStatus> {
+        let (status, _) = self.end_and_tell(grace).await?;
+        Ok(status)
+    }
+
+    /// The same; says as well whether the leader ended by itself.
+    pub(crate) async fn end_and_tell(&mut self, grace: Duration) -> io::Result<(ExitStatus, bool)> {
         let ended = tokio::time::timeout(grace, self.child.wait()).await;
         self.kill();
+        let by_itself = ended.is_ok();
         let status = match ended {
             Ok(status) => status,
             Err(_) => self.child.wait().await,
@@ -57,7 +64,7 @@ impl ChildGroup {
         {
             self.group = None;
         }
-        status
+        Ok((status?, by_itself))
     }
 }
 

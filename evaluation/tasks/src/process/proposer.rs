@@ -117,8 +117,8 @@ impl Worker {
             }
             Ok(Line::TooLong) => Err(broken(&too_long(launch.max_line_bytes))),
             Ok(Line::End) | Err(_) => {
-                let ended = self.ended().await;
-                Err(format!("the proposer died before it answered ({ended})"))
+                let ended = self.ended("died", "answered").await;
+                Err(format!("the proposer {ended}"))
             }
         }
     }

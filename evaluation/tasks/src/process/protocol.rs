@@ -192,6 +192,8 @@ pub(super) fn parse<T: DeserializeOwned>(line: &[u8], rule: &str) -> Result<T, S
     let Ok(text) = std::str::from_utf8(line) else {
         return Err(format!("it printed a line that is not UTF-8; {rule}"));
     };
+    // Some systems begin each text that a program writes with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let parsed = serde_json::from_str(text).or_else(|error| {
         // Python writes an unpaired surrogate, which is not valid text, as an escape.
         let repaired = without_lone_surrogates(text);

@@ -53,8 +53,8 @@ impl Worker {
             },
             Ok(Ok(Line::TooLong)) => too_long(launch.max_line_bytes),
             Ok(Ok(Line::End)) => {
-                let ended = worker.ended().await;
-                format!("it ended before it said hello ({ended})")
+                let ended = worker.ended("ended", "said hello").await;
+                format!("it {ended}")
             }
             Ok(Err(error)) => error.to_string(),
         };
@@ -117,10 +117,15 @@ impl Worker {
         read_filled_line(&mut self.stdout, max_line_bytes).await
     }
 
-    /// How a child that closed its stdout ended.
-    pub(super) async fn ended(&mut self) -> String {
-        let status = self.group.end(END_GRACE).await;
-        status.map_or_else(|error| error.to_string(), |status| status.to_string())
+    /// How a child that closed its stdout before it did `what` ended, such as `died before it answered (..)`.
+    pub(super) async fn ended(&mut self, verb: &str, what: &str) -> String {
+        match self.group.end_and_tell(END_GRACE).await {
+            Ok((status, true)) => format!("{verb} before it {what} ({status})"),
+            Ok((_, false)) => {
+                format!("closed its stdout before it {what}; it still ran, and was killed")
+            }
+            Err(error) => format!("{verb} before it {what} ({error})"),
+        }
     }
 
     /// Kills the child because of this failure; its message then quotes the stderr.
