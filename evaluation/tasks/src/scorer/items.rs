@@ -3,7 +3,7 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::input::{ScorerInput, Verdict, expected_of, failure, quoted};
-use super::list_items::items_in;
+use super::list_items::{items_among, items_in};
 use super::plain_text::{comparable, trimmed};
 use super::{ListMeasure, RankingMeasure, SetMeasure, UnicodeForm};
 use gepa_evaluation::{Failure, FailureKind};
@@ -48,22 +48,26 @@ impl ItemsScorer {
             let message = format!("example `{}` {fault}; correct the dataset", input.example);
             return Err(failure(FailureKind::Permanent, message));
         }
-        let answered = self.folded(items_in(input.output));
-        let (score, wanted) = match self.comparison {
+        let grades = match self.comparison {
+            Comparison::Ranking { .. } => self.grades_of(expected),
+            _ => IndexMap::new(),
+        };
+        let wanted: Vec<String> = match self.comparison {
+            Comparison::Ranking { .. } => grades.keys().cloned().collect(),
+            _ => self.folded(items_in(expected)),
+        };
+        let is_known = |item: &str| {
+            let folded = comparable(trimmed(item), UnicodeForm::Nfc, self.ignore_case);
+            wanted.contains(&folded)
+        };
+        let answered = self.folded(items_among(input.output, &is_known));
+        let score = match self.comparison {
             Comparison::Ranking { measure, at } => {
-                let grades = self.grades_of(expected);
-                let wanted: Vec<String> = grades.keys().cloned().collect();
                 let ranked = &answered[..at.unwrap_or(answered.len()).min(answered.len())];
-                (ranked_score(measure, at, ranked, &grades), wanted)
+                ranked_score(measure, at, ranked, &grades)
             }
-            Comparison::Set(measure) => {
-                let wanted = self.folded(items_in(expected));
-                (set_score(measure, &wanted, &answered), wanted)
-            }
-            Comparison::List(measure) => {
-                let wanted = self.folded(items_in(expected));
-                (list_score(measure, &wanted, &answered), wanted)
-            }
+            Comparison::Set(measure) => set_score(measure, &wanted, &answered),
+            Comparison::List(measure) => list_score(measure, &wanted, &answered),
         };
         Ok(Verdict {
             score,

@@ -1,18 +1,49 @@
 //! The items of a text, as people and models write lists.
 
+use indexmap::IndexMap;
+use serde_json::value::RawValue;
+
 use super::json_documents::{documents_in, scalar_list};
 use super::plain_text::trimmed;
 
 /// Longest words before a list in the same line, such as `The labels are:`, in bytes.
 const LONGEST_LEAD: usize = 60;
+/// Longest part of a line that is parted at `and`, in bytes.
+const LONGEST_PARTED: usize = 1_000;
 /// What items in one line stand between, the strongest first.
-const SEPARATORS: [&[char]; 3] = [&[';', '\u{ff1b}'], &[',', '\u{ff0c}', '\u{3001}'], &['|']];
+const SEPARATORS: [&[char]; 4] = [
+    &[';', '\u{ff1b}'],
+    &[',', '\u{ff0c}', '\u{3001}'],
+    &['|'],
+    &['>', '\u{2192}', '\u{227b}'],
+];
+/// Words between the last two items of a line.
+const JOINING: [&str; 3] = [" and ", " or ", " & "];
+/// Names in JSON of the list that is the answer, where an object has several lists.
+const LISTS: [&str; 10] = [
+    "answer",
+    "answers",
+    "labels",
+    "items",
+    "list",
+    "tags",
+    "categories",
+    "ranking",
+    "results",
+    "output",
+];
 
-/// The items of a text: those of its last JSON list, else its lines that begin with a bullet or a
-/// number, else its lines, else the parts between `;`, `,` or `|`.
+/// The items of a text: those of its last JSON list, also of one in an object, else its lines that begin
+/// with a bullet or a number, else its lines, else the parts between `;`, `,`, `|` or `>`.
 pub(super) fn items_in(text: &str) -> Vec<String> {
+    items_among(text, &|_| false)
+}
+
+/// The same, where `is_known` says whether a text is an item that may come: such an item is not parted,
+/// and two of which one is known are parted at the `and` between them.
+pub(super) fn items_among(text: &str, is_known: &dyn Fn(&str) -> bool) -> Vec<String> {
     let lists = documents_in(text).into_iter().rev();
-    let mut lists: Vec<Vec<String>> = lists.filter_map(|list| scalar_list(&list.json)).collect();
+    let mut lists: Vec<Vec<String>> = lists.filter_map(|list| list_in(&list.json)).collect();
     // `[1]` may be the mark of a source.
     let is_source = |items: &Vec<String>| matches!(&items[..], [one] if one.parse::<u32>().is_ok());
     if let Some(at) = lists.iter().position(|items| !is_source(items)) {
@@ -36,8 +67,10 @@ pub(super) fn items_in(text: &str) -> Vec<String> {
     } else if lines.len() > 1 {
         let has_lead = lines[0].ends_with([':', '\u{ff1a}']);
         lines[usize::from(has_lead)..].to_vec()
+    } else if is_known(without_quotes(text)) {
+        vec![text]
     } else {
-        parts_of_line(text)
+        parts_of_line(text, is_known)
     };
     let plain = parts.into_iter().map(|part| {
         let part = part.trim_end_matches([',', ';']);
@@ -49,14 +82,53 @@ pub(super) fn items_in(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// The list of a document: itself, or the one inside it. Of several the one whose name says that it is
+/// the answer, else the last.
+fn list_in(json: &str) -> Option<Vec<String>> {
+    if json.starts_with('[') {
+        return scalar_list(json);
+    }
+    let mut lists = Vec::new();
+    gather_lists(json, "", &mut lists);
+    let named = lists.iter().position(|(name, _)| {
+        let name = name.to_lowercase();
+        LISTS.contains(&name.as_str())
+    });
+    let at = named.or_else(|| lists.len().checked_sub(1))?;
+    Some(lists.swap_remove(at).1)
+}
+
+/// The lists of texts and numbers in the fields of an object, with the names of their fields.
+fn gather_lists(json: &str, name: &str, lists: &mut Vec<(String, Vec<String>)>) {
+    if json.starts_with('[') {
+        let is_empty = json[1..].trim_start().starts_with(']');
+        let items = if is_empty {
+            Some(Vec::new())
+        } else {
+            scalar_list(json)
+        };
+        lists.extend(items.map(|items| (name.to_owned(), items)));
+    } else if let Ok(fields) = serde_json::from_str::<IndexMap<String, &RawValue>>(json) {
+        for (name, field) in fields {
+            gather_lists(field.get(), &name, lists);
+        }
+    }
+}
+
 /// The parts of one line, without the words before the first, the `and` before the last and the full
 /// stop behind it.
-fn parts_of_line(line: &str) -> Vec<&str> {
+fn parts_of_line<'l>(line: &'l str, is_known: &dyn Fn(&str) -> bool) -> Vec<&'l str> {
     let separator = SEPARATORS.iter().find(|marks| line.contains(**marks));
-    let Some(separator) = separator else {
-        return vec![line];
+    let mut parts: Vec<&str> = match separator {
+        Some(separator) => line.split(*separator).map(trimmed).collect(),
+        None => vec![line],
     };
-    let mut parts: Vec<&str> = line.split(*separator).map(trimmed).collect();
+    if separator.is_some_and(|marks| marks.contains(&'>')) {
+        // `a -> b`
+        for part in &mut parts {
+            *part = trimmed(part.trim_end_matches(['-', '=']));
+        }
+    }
     parts.retain(|part| !part.is_empty());
     let is_plain = parts.iter().skip(1).all(|part| !part.contains(": "));
     if let Some(first) = parts.first_mut()
@@ -78,11 +150,33 @@ fn parts_of_line(line: &str) -> Vec<&str> {
         if let Some(inner) = last.strip_suffix('.')
             && !has_stops
             && !inner.contains('.')
+            && separator.is_some()
         {
             *last = inner;
         }
     }
+    if let Some(last) = parts.pop() {
+        parts.extend(parted(last, is_known));
+    }
     parts
+}
+
+/// `b and c` in two, where one of them is a known item and the whole is none.
+fn parted<'l>(part: &'l str, is_known: &dyn Fn(&str) -> bool) -> Vec<&'l str> {
+    let plain = |text: &'l str| without_quotes(text.strip_suffix('.').unwrap_or(text));
+    if part.len() > LONGEST_PARTED || is_known(plain(part)) {
+        return vec![part];
+    }
+    JOINING
+        .iter()
+        .find_map(|word| {
+            let (front, back) = part.split_once(word)?;
+            let (front, back) = (plain(front), plain(back));
+            let mut both = vec![front];
+            both.extend(parted(back, is_known));
+            both.iter().any(|item| is_known(item)).then_some(both)
+        })
+        .unwrap_or_else(|| vec![part])
 }
 
 /// The content of a list in brackets that are no JSON, such as `{'A', 'B'}`.
@@ -170,6 +264,13 @@ mod tests {
             "A\u{ff0c}B",
             "A | B",
             "`A`, \u{201c}B\u{201d}",
+            "{\"labels\": [\"A\", \"B\"]}",
+            "{\"result\": {\"labels\": [\"A\", \"B\"], \"why\": \"x\"}}",
+            "{\"labels\": [\"A\", \"B\"], \"evidence\": [\"x\", \"y\"]}",
+            "```json\n{'labels': ['A', 'B']}\n```",
+            "A > B",
+            "A -> B",
+            "A \u{2192} B",
         ] {
             assert_eq!(items_in(text), ["A", "B"], "{text}");
         }
@@ -188,9 +289,31 @@ mod tests {
         ] {
             assert_eq!(items_in(text), items, "{text}");
         }
-        for text in ["[]", "[ ]", "", "{}"] {
+        for text in ["[]", "[ ]", "", "{}", "{\"labels\": []}"] {
             assert!(items_in(text).is_empty(), "{text}");
         }
         assert_eq!(items_in("[3]"), ["3"]);
+    }
+
+    #[test]
+    fn an_item_that_may_come_is_not_parted_and_others_are_parted_at_their_and() {
+        let known = ["a", "b", "c", "rock and roll", "x > 3", "New York, NY"];
+        for (text, items) in [
+            ("a, b and c", &["a", "b", "c"][..]),
+            ("a and b", &["a", "b"]),
+            ("a and b.", &["a", "b"]),
+            ("a and b and c", &["a", "b", "c"]),
+            ("a or x", &["a", "x"]),
+            ("The labels are: a, `b` & c", &["a", "b", "c"]),
+            ("a, rock and roll", &["a", "rock and roll"]),
+            ("rock and roll", &["rock and roll"]),
+            ("pop and soul", &["pop and soul"]),
+            ("x > 3", &["x > 3"]),
+            ("New York, NY", &["New York, NY"]),
+            ("a > b > c", &["a", "b", "c"]),
+        ] {
+            let found = items_among(text, &|item| known.contains(&item));
+            assert_eq!(found, items, "{text}");
+        }
     }
 }

@@ -289,6 +289,16 @@ async fn items_are_compared_as_a_set_or_in_order() {
         1.0,
     )
     .await;
+    for output in [
+        "{\"labels\": [\"a\", \"b\", \"c\"]}",
+        "a, b and c",
+        "A, B AND C",
+        "The labels are: a, b, and c.",
+    ] {
+        let settings = "kind = 'set_match'\nignore_case = true";
+        check(settings, &output.replace("AND", "and"), expected, 1.0).await;
+    }
+    check("kind = 'set_match'", "a and b", "[\"a\", \"b\"]", 1.0).await;
     check("kind = 'list_match'", "a, c, b", expected, 1.0 / 3.0).await;
     check(
         "kind = 'list_match'\nmeasure = 'exact'",
@@ -318,6 +328,7 @@ async fn rankings_are_measured_by_place() {
     check(&of("ndcg"), output, relevant, gain / best).await;
     check("kind = 'ranking'\nat = 1", output, relevant, 0.0).await;
     check("kind = 'ranking'", "b, a", r#"{"b": 3, "a": 1}"#, 1.0).await;
+    check("kind = 'ranking'", "b > d > a", relevant, 1.0).await;
     check("kind = 'ranking'", "b, b, d", relevant, (1.0 + 0.5) / best).await;
     assert!(fault("kind = 'ranking'", Some("{\"a\": \"x\"}")).contains("grades"));
 }
