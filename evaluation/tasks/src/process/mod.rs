@@ -22,7 +22,7 @@ pub(crate) use group::ChildGroup;
 pub(crate) use lines::{StderrTail, watch_stderr};
 pub use proposer::ProcessProposer;
 pub use protocol::PROTOCOL_VERSION;
-pub(crate) use protocol::{Reply, read_hello, read_reply};
+pub(crate) use protocol::{Reply, read_answer, read_hello, read_reply};
 pub(crate) use questions::Questions;
 pub use settings::{ProcessProposerSettings, ProcessSettings};
 pub(crate) use settings::{absolute, program_path};

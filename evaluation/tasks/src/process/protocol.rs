@@ -3,8 +3,8 @@
 use std::num::NonZeroUsize;
 
 use gepa_archive::Candidate;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::reply::{Answer, count_in, without_lone_surrogates};
@@ -122,13 +122,6 @@ impl<'a> ExampleLine<'a> {
     }
 }
 
-#[derive(Debug, Deserialize)]
-struct HelloLine {
-    protocol: Value,
-    #[serde(default)]
-    batch: Value,
-}
-
 /// The answer of a process in one line.
 #[derive(Debug)]
 pub(crate) enum Reply {
@@ -141,8 +134,9 @@ pub(crate) enum Reply {
 /// Reads the first line of a process. The error says what is wrong with the line.
 pub(crate) fn read_hello(line: &[u8]) -> Result<Speech, String> {
     let rule = r#"its first line must be {"protocol": 1} or {"protocol": 2, "batch": 64}; print anything else on stderr"#;
-    let hello: HelloLine = parse(line, rule)?;
-    match (count_in(&hello.protocol), &hello.batch) {
+    let hello: Map<String, Value> = parse(line, rule)?;
+    let field = |name: &str| hello.get(name).unwrap_or(&Value::Null);
+    match (count_in(field("protocol")), field("batch")) {
         (Some(1), _) => Ok(Speech::Single),
         (Some(2), Value::Null) => Ok(Speech::Batches(None)),
         (Some(2), largest) => {
@@ -154,9 +148,12 @@ pub(crate) fn read_hello(line: &[u8]) -> Result<Speech, String> {
                 }
             }
         }
+        _ if field("protocol").is_null() => {
+            Err(format!("its first line has no `protocol`; {rule}"))
+        }
         _ => Err(format!(
             "it speaks protocol {}, this engine speaks 1 and {PROTOCOL_VERSION}",
-            hello.protocol
+            field("protocol")
         )),
     }
 }
@@ -185,6 +182,15 @@ pub(crate) fn read_reply(line: &[u8]) -> Result<Reply, String> {
         (Some(_), Some(_)) => Err("its `answers` are no list".to_owned()),
         _ => Err("its reply has one of `batch` and `answers` without the other".to_owned()),
     }
+}
+
+/// Reads all that a program printed as one reply without an id. The error says what is wrong with it.
+pub(crate) fn read_answer(printed: &[u8]) -> Result<Evaluation, String> {
+    let rule = r#"it must print one object such as {"score": 0.5}; print anything else on stderr"#;
+    let fields: Map<String, Value> = parse(printed, rule)?;
+    Answer::of(fields)
+        .read()
+        .map_err(|reason| format!("its reply cannot be used: {reason}"))
 }
 
 pub(super) fn parse<T: DeserializeOwned>(line: &[u8], rule: &str) -> Result<T, String> {

@@ -27,7 +27,8 @@ impl Answer {
         Ok((id, evaluation))
     }
 
-    fn read(mut self) -> Result<Evaluation, String> {
+    /// The evaluation; the error says which field makes no sense.
+    pub(super) fn read(mut self) -> Result<Evaluation, String> {
         let usage = read_usage(&self.take("usage"))?;
         let error = self.take("error");
         let outcome = match (self.take("score"), says_nothing(&error)) {

@@ -2,18 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 use super::ScorerError;
-use super::input::{Judgement, ScorerInput, Verdict, failure, quoted};
-use crate::process::{ChildGroup, StderrTail, absolute, program_path, watch_stderr};
-use gepa_evaluation::{ExampleId, Failure, FailureKind};
+use super::input::{Judgement, ScorerInput, failure};
+use crate::process::{ChildGroup, StderrTail, absolute, program_path, read_answer, watch_stderr};
+use gepa_evaluation::{Evaluation, ExampleId, Failure, FailureKind, Outcome, Usage};
 
 const MAX_REPLY_BYTES: u64 = 1024 * 1024;
 
@@ -32,15 +30,6 @@ struct Question<'a> {
     input: &'a str,
     output: &'a str,
     expected: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-struct Reply {
-    score: f64,
-    #[serde(default)]
-    feedback: Option<String>,
-    #[serde(default)]
-    objectives: IndexMap<Arc<str>, f64>,
 }
 
 impl CommandScorer {
@@ -69,10 +58,22 @@ impl CommandScorer {
     }
 
     pub(super) async fn score(&self, input: &ScorerInput<'_>) -> Judgement {
-        self.run(input).await.into()
+        let (outcome, usage) = match self.run(input).await {
+            Ok(evaluation) => (evaluation.outcome, evaluation.usage),
+            Err(failure) => (Outcome::Failed(failure), Usage::default()),
+        };
+        let verdict = match outcome {
+            Outcome::Scored(scored) => Ok(scored.into()),
+            Outcome::Failed(failure) => Err(failure),
+        };
+        Judgement {
+            verdict,
+            usage,
+            provider_down: false,
+        }
     }
 
-    async fn run(&self, input: &ScorerInput<'_>) -> Result<Verdict, Failure> {
+    async fn run(&self, input: &ScorerInput<'_>) -> Result<Evaluation, Failure> {
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
@@ -114,7 +115,7 @@ impl CommandScorer {
         ended_well: bool,
         ended: &str,
         tail: &mut StderrTail,
-    ) -> Result<Verdict, Failure> {
+    ) -> Result<Evaluation, Failure> {
         if reply.len() as u64 > MAX_REPLY_BYTES {
             let reason = format!("printed more than {MAX_REPLY_BYTES} bytes");
             return Err(self.failed(FailureKind::Permanent, &reason));
@@ -123,16 +124,16 @@ impl CommandScorer {
             let reason = format!("ended with {ended}{}", tail.quote().await);
             return Err(self.failed(FailureKind::Permanent, &reason));
         }
-        let parsed: Reply = serde_json::from_slice(reply).map_err(|error| {
-            let shown = quoted(&String::from_utf8_lossy(reply));
-            let reason = format!("printed {shown} instead of {{\"score\": ..}}: {error}");
-            self.failed(FailureKind::Permanent, &reason)
-        })?;
-        Ok(Verdict {
-            score: parsed.score,
-            objectives: parsed.objectives,
-            feedback: parsed.feedback,
-        })
+        let evaluation = read_answer(reply.trim_ascii())
+            .map_err(|reason| self.failed(FailureKind::Permanent, &format!("failed: {reason}")))?;
+        match evaluation.outcome {
+            Outcome::Failed(said) => {
+                let reason = format!("reports an error: {}", said.message);
+                let outcome = Outcome::Failed(self.failed(said.kind, &reason));
+                Ok(Evaluation::with_usage(outcome, evaluation.usage))
+            }
+            Outcome::Scored(_) => Ok(evaluation),
+        }
     }
 
     fn failed(&self, kind: FailureKind, reason: &str) -> Failure {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use gepa_evaluation::{ExampleId, Failure, FailureKind, Usage};
+use gepa_evaluation::{ExampleId, Failure, FailureKind, Scored, Usage};
 
 /// One answer to score.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,16 @@ pub struct Verdict {
     pub objectives: IndexMap<Arc<str>, f64>,
     /// The expected answer, the answer that came, and the reason for the score.
     pub feedback: Option<String>,
+}
+
+impl From<Scored> for Verdict {
+    fn from(scored: Scored) -> Self {
+        Self {
+            score: scored.score,
+            objectives: scored.objectives,
+            feedback: scored.feedback,
+        }
+    }
 }
 
 /// The result of scoring.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::ScorerError;
-use super::input::{Judgement, ScorerInput, Verdict, failure};
+use super::input::{Judgement, ScorerInput, failure};
 use crate::process::{ProcessSettings, Questions};
 use gepa_evaluation::{Evaluation, ExampleId, FailureKind, Outcome};
 
@@ -93,11 +93,7 @@ impl LastingScorer {
         };
         let Evaluation { outcome, usage, .. } = self.questions.ask(line).await;
         let verdict = match outcome {
-            Outcome::Scored(scored) => Ok(Verdict {
-                score: scored.score,
-                objectives: scored.objectives,
-                feedback: scored.feedback,
-            }),
+            Outcome::Scored(scored) => Ok(scored.into()),
             Outcome::Failed(failed) => {
                 // The policy's answer is still valid, so the rollout is not repeated when the
                 // program dies or is slow.

@@ -261,6 +261,46 @@ async fn a_program_reads_json_and_prints_a_verdict() {
 }
 
 #[tokio::test]
+async fn a_programs_reply_is_read_as_that_of_a_process_evaluator() {
+    for (reply, expected) in [
+        (r#"{"score": "1"}"#, 1.0),
+        (r#"{"score": true, "error": ""}"#, 1.0),
+        ("{\n  \"score\": 0.5,\n  \"feedback\": null\n}", 0.5),
+    ] {
+        let program = shell(&format!("echo '{reply}'"), 20.0);
+        assert_eq!(score(&program).await.verdict.unwrap().score, expected);
+    }
+    let paid = r#"{"score": 1, "usage": {"calls": 1, "prompt_tokens": 7, "cost_usd": 0.5}}"#;
+    let judgement = score(&shell(&format!("echo '{paid}'"), 20.0)).await;
+    assert_eq!(judgement.usage.total_tokens(), 7);
+    for (reply, kind, said) in [
+        (r#"{"error": "x"}"#, FailureKind::Permanent, "an error: x"),
+        (
+            r#"{"error": {"kind": "refused", "message": "x"}}"#,
+            FailureKind::Refused,
+            "an error: x",
+        ),
+        ("[1]", FailureKind::Permanent, "one object"),
+        (r#"[1, "f"]"#, FailureKind::Permanent, "one object"),
+        ("true", FailureKind::Permanent, "one object"),
+        ("0.5", FailureKind::Permanent, "one object"),
+        ("{}", FailureKind::Permanent, "neither `score` nor `error`"),
+        (
+            r#"{"score": "high"}"#,
+            FailureKind::Permanent,
+            "`score` is the text",
+        ),
+        (
+            r#"{"score": [1]}"#,
+            FailureKind::Permanent,
+            "`score` is the list",
+        ),
+    ] {
+        check_failure(&shell(&format!("echo '{reply}'"), 20.0), kind, said).await;
+    }
+}
+
+#[tokio::test]
 async fn programs_that_misbehave_are_typed_failures() {
     check_failure(
         &shell("sleep 600 & sleep 600", 0.2),

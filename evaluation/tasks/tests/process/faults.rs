@@ -190,6 +190,14 @@ async fn a_command_that_cannot_work_is_found_at_start() {
         other.contains("it speaks protocol 3, this engine speaks 1 and 2"),
         "{other}"
     );
+    for hello in ["[1]", "1", "{}"] {
+        let script = format!("echo '{hello}'; sleep 600");
+        let refused = start(&shell(&script)).await.unwrap_err().to_string();
+        assert!(
+            refused.contains("its first line must be {\"protocol\": 1}"),
+            "{refused}"
+        );
+    }
     let empty_batch = start(&shell(r#"echo '{"protocol": 2, "batch": 0}'; sleep 600"#))
         .await
         .unwrap_err()
