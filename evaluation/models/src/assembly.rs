@@ -173,6 +173,10 @@ impl Assembly {
             for call in called.into_iter().flatten() {
                 self.take_tool_call(call);
             }
+            // The older form of a call.
+            if let Some(function) = piece.get("function_call").filter(|call| call.is_object()) {
+                self.take_tool_call(&json!({"function": function}));
+            }
             let characters = text.chars().count() + reasoning.chars().count();
             if characters > 0 {
                 tokens = tokens_for(characters);

@@ -127,13 +127,18 @@ impl Reply {
         Some(NoAnswer { reason, is_cut_off })
     }
 
-    /// The first choice's tool calls.
+    /// The first choice's tool calls; one in the older form is written in the newer.
     pub(super) fn tool_calls(&self) -> Vec<Value> {
-        self.json
-            .pointer("/choices/0/message/tool_calls")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default()
+        let Some(message) = self.json.pointer("/choices/0/message") else {
+            return Vec::new();
+        };
+        let calls = message.get("tool_calls").and_then(Value::as_array);
+        let older = message.get("function_call").filter(|call| call.is_object());
+        match (calls, older) {
+            (Some(calls), _) if !calls.is_empty() => calls.clone(),
+            (_, Some(call)) => vec![json!({"type": "function", "function": call})],
+            _ => Vec::new(),
+        }
     }
 
     /// Why the first choice ended.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::chat::{Chat, Turn, laid_over};
-use super::native::{Native, count, finish_of, usage_of};
+use super::native::{Native, call_of, count, finish_of, usage_of};
 use crate::reply::Said;
 use crate::settings::ASSUMED_COMPLETION_TOKENS;
 
@@ -48,11 +48,12 @@ fn content(turn: &Turn) -> Value {
 pub(super) fn read(reply: &Value) -> Option<Native> {
     let parts = reply.get("content")?;
     let said = Said::of_content(parts);
-    let has_text = parts.as_array().is_some_and(|parts| {
-        parts
-            .iter()
-            .any(|part| part.get("type").and_then(Value::as_str) == Some("text"))
-    });
+    let of_type = |kind: &'static str| {
+        let parts = parts.as_array().into_iter().flatten();
+        parts.filter(move |part| part.get("type").and_then(Value::as_str) == Some(kind))
+    };
+    let has_text = of_type("text").next().is_some();
+    let tool_calls = of_type("tool_use").map(|part| call_of(part, "id", "input"));
     let tokens = |name: &str| count(reply, &format!("/usage/{name}"));
     let cached = tokens("cache_read_input_tokens").unwrap_or(0);
     let written = tokens("cache_creation_input_tokens").unwrap_or(0);
@@ -60,6 +61,7 @@ pub(super) fn read(reply: &Value) -> Option<Native> {
     Some(Native {
         text: has_text.then_some(said.text),
         reasoning: said.reasoning,
+        tool_calls: tool_calls.collect(),
         finish: finish_of(reply.get("stop_reason").and_then(Value::as_str)),
         // Cached tokens are counted beside the others.
         usage: usage.map_or(Value::Null, |(input, output)| {

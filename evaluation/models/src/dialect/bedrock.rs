@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::chat::{Chat, Turn, laid_over};
-use super::native::{Native, count, finish_of, usage_of};
+use super::native::{Native, call_of, count, finish_of, usage_of};
 
 pub(super) fn request(chat: Chat) -> Value {
     let settings = chat.sampling(["temperature", "topP", "maxTokens", "stopSequences"]);
@@ -62,7 +62,11 @@ fn takes_cache_points(model: &str) -> bool {
 pub(super) fn read(reply: &Value) -> Option<Native> {
     let parts = reply.pointer("/output/message/content")?.as_array()?;
     let (mut text, mut reasoning) = (None, String::new());
+    let mut tool_calls = Vec::new();
     for part in parts {
+        if let Some(call) = part.get("toolUse") {
+            tool_calls.push(call_of(call, "toolUseId", "input"));
+        }
         if let Some(piece) = part.get("text").and_then(Value::as_str) {
             text.get_or_insert_with(String::new).push_str(piece);
         }
@@ -76,6 +80,7 @@ pub(super) fn read(reply: &Value) -> Option<Native> {
     Some(Native {
         text,
         reasoning,
+        tool_calls,
         finish: finish_of(reply.get("stopReason").and_then(Value::as_str)),
         // Cached tokens are counted beside the others.
         usage: usage.map_or(Value::Null, |(input, output)| {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::chat::{Chat, laid_over};
-use super::native::{Native, count, finish_of, usage_of};
+use super::native::{Native, call_of, count, finish_of, usage_of};
 
 pub(super) fn request(chat: Chat) -> Value {
     let mut settings = chat.sampling(["temperature", "topP", "maxOutputTokens", "stopSequences"]);
@@ -45,7 +45,11 @@ pub(super) fn read(reply: &Value) -> Option<Native> {
     }
     let parts = reply.pointer("/candidates/0/content/parts");
     let (mut text, mut reasoning) = (None, String::new());
+    let mut tool_calls = Vec::new();
     for part in parts.and_then(Value::as_array).into_iter().flatten() {
+        if let Some(call) = part.get("functionCall") {
+            tool_calls.push(call_of(call, "id", "args"));
+        }
         let Some(piece) = part.get("text").and_then(Value::as_str) else {
             continue;
         };
@@ -63,6 +67,7 @@ pub(super) fn read(reply: &Value) -> Option<Native> {
     Some(Native {
         text,
         reasoning,
+        tool_calls,
         finish: if blocked {
             "content_filter"
         } else {

@@ -8,6 +8,8 @@ use crate::reply::MOST_TOKENS;
 pub(super) struct Native {
     pub(super) text: Option<String>,
     pub(super) reasoning: String,
+    /// Calls of tools in the form of chat completions, see [`call_of`].
+    pub(super) tool_calls: Vec<Value>,
     /// The reason for the end in the words of chat completions.
     pub(super) finish: &'static str,
     pub(super) usage: Value,
@@ -19,12 +21,35 @@ impl Native {
         if !self.reasoning.is_empty() {
             message["reasoning_content"] = Value::String(self.reasoning);
         }
+        let mut finish = self.finish;
+        if !self.tool_calls.is_empty() {
+            message["tool_calls"] = Value::Array(self.tool_calls);
+            // Not every protocol has a word of its own for this end.
+            if finish == "stop" {
+                finish = "tool_calls";
+            }
+        }
         json!({
             "object": "chat.completion",
-            "choices": [{"index": 0, "message": message, "finish_reason": self.finish}],
+            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
             "usage": self.usage,
         })
     }
+}
+
+/// A call of a tool in the form of chat completions, whose arguments are JSON in a text.
+pub(super) fn call_of(call: &Value, id: &str, arguments: &str) -> Value {
+    let arguments = match call.get(arguments) {
+        Some(Value::String(json)) => json.clone(),
+        Some(value) => value.to_string(),
+        None => "{}".to_owned(),
+    };
+    let function = json!({"name": call.get("name"), "arguments": arguments});
+    let mut written = json!({"type": "function", "function": function});
+    if let Some(id) = call.get(id).filter(|id| !id.is_null()) {
+        written["id"] = id.clone();
+    }
+    written
 }
 
 /// A native end in the words of chat completions.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::chat::{Chat, laid_over};
-use super::native::{Native, count, finish_of, usage_of};
+use super::native::{Native, call_of, count, finish_of, usage_of};
 use crate::reply::Said;
 
 pub(super) fn request(chat: Chat) -> Value {
@@ -26,6 +26,7 @@ pub(super) fn request(chat: Chat) -> Value {
 pub(super) fn read(reply: &Value) -> Option<Native> {
     let output = reply.get("output")?.as_array()?;
     let (mut text, mut reasoning) = (None, String::new());
+    let mut tool_calls = Vec::new();
     let mut is_refused = false;
     for item in output {
         match item.get("type").and_then(Value::as_str) {
@@ -40,6 +41,7 @@ pub(super) fn read(reply: &Value) -> Option<Native> {
                 let said = Said::of_content(&json!([item]));
                 reasoning.push_str(&said.reasoning);
             }
+            Some("function_call") => tool_calls.push(call_of(item, "call_id", "arguments")),
             _ => {}
         }
     }
@@ -53,6 +55,7 @@ pub(super) fn read(reply: &Value) -> Option<Native> {
     (!is_failed).then(|| Native {
         text,
         reasoning,
+        tool_calls,
         finish: if is_refused {
             "content_filter"
         } else {

@@ -53,6 +53,81 @@ fn check_reply(dialect: Dialect, reply: &Value, text: &str, reasoning: &str, end
 }
 
 #[test]
+fn a_reply_of_tool_calls_alone_is_the_same_in_every_protocol() {
+    let arguments = json!({"city": "Paris"});
+    let call = |id: Option<&str>| {
+        let function = json!({"name": "weather", "arguments": arguments.to_string()});
+        let mut call = json!({"type": "function", "function": function});
+        if let Some(id) = id {
+            call["id"] = json!(id);
+        }
+        call
+    };
+    let chat = |message: Value, finish: &str| json!({"choices": [{"message": message, "finish_reason": finish}]});
+    for (dialect, reply, id) in [
+        (
+            Dialect::ChatCompletions,
+            chat(
+                json!({"content": null, "tool_calls": [call(Some("1"))]}),
+                "tool_calls",
+            ),
+            Some("1"),
+        ),
+        (
+            Dialect::ChatCompletions,
+            chat(
+                json!({"content": null, "function_call": {"name": "weather", "arguments": arguments.to_string()}}),
+                "function_call",
+            ),
+            None,
+        ),
+        (
+            Dialect::Anthropic,
+            json!({
+                "content": [{"type": "tool_use", "id": "1", "name": "weather", "input": arguments}],
+                "stop_reason": "tool_use",
+            }),
+            Some("1"),
+        ),
+        (
+            Dialect::Gemini,
+            json!({"candidates": [{
+                "content": {"parts": [{"functionCall": {"name": "weather", "args": arguments}}]},
+                "finishReason": "STOP",
+            }]}),
+            None,
+        ),
+        (
+            Dialect::Bedrock,
+            json!({
+                "output": {"message": {"content": [
+                    {"toolUse": {"toolUseId": "1", "name": "weather", "input": arguments}},
+                ]}},
+                "stopReason": "tool_use",
+            }),
+            Some("1"),
+        ),
+        (
+            Dialect::Responses,
+            json!({"status": "completed", "output": [{
+                "type": "function_call", "call_id": "1", "name": "weather",
+                "arguments": arguments.to_string(),
+            }]}),
+            Some("1"),
+        ),
+    ] {
+        let reply = Reply::parse_as(reply.to_string().into_bytes(), dialect).unwrap();
+        assert_eq!(reply.tool_calls(), [call(id)], "{dialect:?}");
+        assert_eq!(
+            reply.finish_reason(),
+            FinishReason::ToolCalls,
+            "{dialect:?}"
+        );
+        assert_eq!(reply.said().text, "", "{dialect:?}");
+    }
+}
+
+#[test]
 fn anthropic_messages() {
     assert_eq!(
         Dialect::Anthropic.request(&chat()).unwrap(),

@@ -182,6 +182,15 @@ fn an_event_stream_in_place_of_a_reply_is_put_together() {
     assert_eq!(reply.reported().tokens, ReportedTokens::Counted(counted));
     assert!(!reply.is_as_sent);
 
+    let call = "data: {\"choices\":[{\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"{\"}}}]}\n\n\
+        data: {\"choices\":[{\"delta\":{\"function_call\":{\"arguments\":\"}\"}},\"finish_reason\":\"function_call\"}]}\n\n\
+        data: [DONE]\n\n";
+    let reply = Reply::parse(call.as_bytes().to_vec()).unwrap();
+    assert_eq!(
+        reply.tool_calls(),
+        [json!({"type": "function", "function": {"name": "f", "arguments": "{}"}})]
+    );
+
     let torn = &stream[..stream.find("data: [DONE]").unwrap()].replace("\"stop\"", "null");
     let fault = Reply::parse(torn.as_bytes().to_vec()).unwrap_err().fault;
     assert!(
