@@ -13,6 +13,11 @@ pub enum ScorerError {
         #[source]
         source: Box<regex::Error>,
     },
+    /// The pattern is empty, so it is found in every response.
+    #[error(
+        "scorer `pattern` is empty, so every response would match; write one, e.g. `Answer: (.*)`"
+    )]
+    EmptyPattern,
     /// The pattern has more than one capture group.
     #[error(
         "scorer pattern `{0}` has several capture groups; keep one for the answer and write the others as `(?:..)`"
@@ -29,6 +34,28 @@ pub enum ScorerError {
     /// The JSON path is empty.
     #[error("scorer `path` is empty; name a field, e.g. `answer` or `result.0.name`")]
     EmptyPath,
+    /// The JSON path is written in a way that names no field.
+    #[error(
+        "scorer `path = \"{path}\"` names no field: {reason}; write names and list positions with single dots \
+         between them, e.g. `result.0.name`"
+    )]
+    BadPath {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The judge's prompt has a wildcard that is never filled.
+    #[error(
+        "judge `prompt` has `{{{name}}}`, which is never filled; write `{{{meant}}}` for it (the prompt may have \
+         `{{input}}`, `{{output}}` and `{{expected}}`)"
+    )]
+    UnknownWildcard {
+        /// The name in braces.
+        name: String,
+        /// The wildcard that has what the name says.
+        meant: &'static str,
+    },
     /// The judge's prompt does not show what is judged.
     #[error("judge `prompt` must contain `{{output}}`, the place of the answer to judge")]
     EmptyPrompt,

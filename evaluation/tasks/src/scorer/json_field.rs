@@ -26,6 +26,10 @@ impl JsonFieldScorer {
         if path.is_empty() {
             return Err(ScorerError::EmptyPath);
         }
+        if let Some(reason) = fault_of_path(path) {
+            let path = path.to_owned();
+            return Err(ScorerError::BadPath { path, reason });
+        }
         let comparison = match compare {
             JsonComparison::Exact => Comparison::Exact,
             JsonComparison::Numeric { absolute, relative } => Comparison::Numeric(
@@ -77,6 +81,27 @@ impl JsonFieldScorer {
             }
         }
     }
+}
+
+/// What is wrong with a path whose parts are names and positions.
+fn fault_of_path(path: &str) -> Option<&'static str> {
+    let has_position = |step: &str| {
+        let inner = step
+            .strip_suffix(']')
+            .and_then(|step| step.rsplit_once('['));
+        inner.is_some_and(|(_, position)| {
+            !position.is_empty() && position.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    };
+    if path.split('.').next() == Some("$") {
+        return Some("it begins with `$`, and paths begin with a name");
+    }
+    if path.split('.').any(str::is_empty) {
+        return Some("it has a dot without a name on both sides");
+    }
+    path.split('.')
+        .any(has_position)
+        .then_some("it has a position in brackets, which is a part of its own, as in `a.0`")
 }
 
 /// Same text, or the same JSON written in another way.

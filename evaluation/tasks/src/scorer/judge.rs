@@ -46,6 +46,12 @@ impl JudgeScorer {
         if !wildcards_in(prompt).iter().any(|name| &**name == "output") {
             return Err(ScorerError::EmptyPrompt);
         }
+        for name in wildcards_in(prompt) {
+            if let Some(meant) = meant_by(&name) {
+                let name = name.to_string();
+                return Err(ScorerError::UnknownWildcard { name, meant });
+            }
+        }
         let message = PromptMessage {
             role: "user".to_owned(),
             component: None,
@@ -167,6 +173,18 @@ impl JudgeScorer {
             _ => None,
         })
     }
+}
+
+/// The wildcard that a judge's prompt means by another usual name for it. Other names in braces are text,
+/// such as the form of the reply.
+fn meant_by(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "question" | "query" | "inputs" | "prompt" | "task" | "problem" => "input",
+        "response" | "answer" | "completion" | "prediction" | "generation" | "outputs" => "output",
+        "reference" | "target" | "label" | "gold" | "ground_truth" | "reference_answer"
+        | "expected_answer" | "expected_output" | "correct_answer" | "ideal" => "expected",
+        _ => return None,
+    })
 }
 
 /// Why a reply of the judge is no verdict.

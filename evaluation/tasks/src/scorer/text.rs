@@ -45,6 +45,9 @@ impl TextScorer {
         occurrence: Occurrence,
         unicode: UnicodeForm,
     ) -> Result<Self, ScorerError> {
+        if pattern.is_empty() {
+            return Err(ScorerError::EmptyPattern);
+        }
         // A letter of the pattern is compared with that of the response in one form. A form that also joins
         // wide signs could make operators of them.
         let form = match unicode {

@@ -211,6 +211,26 @@ fn settings_that_make_no_sense_are_refused() {
     );
     check_refused("kind = \"numeric\"\nabsolute = -1.0", "absolute = -1");
     check_refused("kind = \"json_field\"\npath = \"\"", "`path` is empty");
+    for path in [".", "a..b", ".a", "a.", "$.a.b", "$", "a[0]", "a[0].b"] {
+        let settings = format!("kind = \"json_field\"\npath = \"{path}\"");
+        check_refused(&settings, "names no field");
+    }
+    for path in ["$ref", "a.0.b", "a[]", "a b", "[x]"] {
+        scorer(&format!("kind = \"json_field\"\npath = \"{path}\""));
+    }
+    check_refused("kind = \"regex\"\npattern = \"\"", "`pattern` is empty");
+    check_refused(
+        "kind = \"llm_judge\"\nprompt = \"{question} {output}\"",
+        "write `{input}`",
+    );
+    check_refused(
+        "kind = \"llm_judge\"\nprompt = \"{output} {ground_truth}\"",
+        "write `{expected}`",
+    );
+    check_refused(
+        "kind = \"llm_judge\"\nprompt = \"{output} as {score}\"",
+        "needs a judge model",
+    );
     check_refused(
         "kind = \"llm_judge\"\nprompt = \"{output}\"",
         "needs a judge model",
