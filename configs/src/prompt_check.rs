@@ -142,7 +142,7 @@ fn unknown_column(name: &str, row: &Row) -> String {
 fn label_shown(name: &str) -> String {
     format!(
         "has the wildcard {{{name}}}, a column that prompts do not show: the answer and the id of an \
-         example are labels. Write it without braces, or name every column that prompts may show in \
+         example are labels, and `split.stratify_by` forms the sets. Write it without braces, or name every column that prompts may show in \
          `dataset.prompt_columns`"
     )
 }

@@ -33,8 +33,8 @@ pub struct DatasetSettings {
     /// The column with the expected answer; by default `answer`, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// The columns that may fill wildcards of the prompt; by default every column but the id and the
-    /// answer. Only what is named here shows an answer to the model that has to find it.
+    /// The columns that may fill wildcards of the prompt; by default every column but the id, the
+    /// answer and that of `split.stratify_by`. Only what is named here shows an answer to the model that has to find it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt_columns: Option<Vec<String>>,
     /// Replaces answers, e.g. `{ "1" = "disease", "0" = "no_disease" }`; every answer of the file

@@ -45,6 +45,8 @@ struct Source {
 struct ColumnRoles {
     id: Option<Arc<str>>,
     answer: Option<Arc<str>>,
+    /// The column by which the sets are formed.
+    split: Option<Arc<str>>,
     /// The columns that may fill wildcards; without it every input.
     prompt: Option<Vec<String>>,
 }
@@ -138,8 +140,8 @@ impl Row {
         self.fields.get(field).map(|field| field.text.as_str())
     }
 
-    /// A field that a wildcard of the prompt may show: an input, or a column that the settings allow
-    /// by name. The answer and the id are labels and not inputs.
+    /// A field that a wildcard of the prompt may show: an input that the sets are not formed by, or a
+    /// column that the settings allow by name. The answer and the id are labels and not inputs.
     pub fn prompt_text(&self, field: &str) -> Option<&str> {
         self.may_be_shown(field).then(|| self.text(field)).flatten()
     }
@@ -148,7 +150,7 @@ impl Row {
     pub fn may_be_shown(&self, column: &str) -> bool {
         match &self.roles.prompt {
             Some(allowed) => allowed.iter().any(|name| name == column),
-            None => self.roles.is_input(column),
+            None => self.roles.is_input(column) && self.roles.split.as_deref() != Some(column),
         }
     }
 
@@ -228,6 +230,7 @@ fn roles(settings: &DatasetSettings, files: &[(Arc<str>, PathBuf, Vec<Record>)])
     ColumnRoles {
         id: settings.id_column.as_deref().map(Arc::from),
         answer: settings.answer.as_deref().or(usual).map(Arc::from),
+        split: settings.split.stratify_by.as_deref().map(Arc::from),
         prompt: settings.prompt_columns.clone(),
     }
 }

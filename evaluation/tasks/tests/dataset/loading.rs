@@ -345,6 +345,23 @@ fn a_label_stays_a_label_if_the_first_row_lacks_it() {
 }
 
 #[test]
+fn the_column_that_the_sets_are_formed_by_fills_no_wildcard_unless_it_is_allowed_by_name() {
+    let mut settings = DatasetSettings::for_path("a.csv");
+    settings.split.stratify_by = Some("lab".to_owned());
+    let content = "text,lab,answer\nA,x,b\n";
+    let shown = |settings: &DatasetSettings| {
+        let dataset = load_with(settings, content).unwrap();
+        let row = dataset.row(&ExampleId::Seed(0)).unwrap();
+        let shown = ["text", "lab", "answer"].map(|column| row.may_be_shown(column));
+        assert_eq!(row.prompt_text("lab").is_some(), shown[1]);
+        shown
+    };
+    assert_eq!(shown(&settings), [true, false, false]);
+    settings.prompt_columns = Some(vec!["text".to_owned(), "lab".to_owned()]);
+    assert_eq!(shown(&settings), [true, true, false]);
+}
+
+#[test]
 fn without_a_file_the_settings_are_refused() {
     let error = Dataset::load(&DatasetSettings::for_path(""), std::path::Path::new("."));
     let error = error.unwrap_err().to_string();
