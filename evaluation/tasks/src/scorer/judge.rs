@@ -117,7 +117,7 @@ impl JudgeScorer {
                     usage += error.usage;
                     return Judgement {
                         provider_down: error.kind.is_outage(),
-                        verdict: Err(failure_of_call(error.into_failure())),
+                        verdict: Err(failure_of_call(&error.into_failure())),
                         usage,
                     };
                 }
@@ -240,7 +240,7 @@ impl Unscored {
 
 /// The failure of a call to the judge. What keeps a judge from judging is no failure of the candidate,
 /// so it is transient, unless the judge declined what it was to read or the whole run has to end.
-fn failure_of_call(failed: Failure) -> Failure {
+fn failure_of_call(failed: &Failure) -> Failure {
     let kind = match failed.kind {
         FailureKind::Permanent | FailureKind::Timeout if !failed.fatal => FailureKind::Transient,
         kind => kind,
@@ -248,6 +248,6 @@ fn failure_of_call(failed: Failure) -> Failure {
     Failure {
         kind,
         message: format!("the judge failed: {}", failed.message),
-        ..failed
+        fatal: failed.fatal,
     }
 }

@@ -100,8 +100,8 @@ fn list_in(json: &str) -> Option<Vec<String>> {
 
 /// The lists of texts and numbers in the fields of an object, with the names of their fields.
 fn gather_lists(json: &str, name: &str, lists: &mut Vec<(String, Vec<String>)>) {
-    if json.starts_with('[') {
-        let is_empty = json[1..].trim_start().starts_with(']');
+    if let Some(inner) = json.strip_prefix('[') {
+        let is_empty = inner.trim_start().starts_with(']');
         let items = if is_empty {
             Some(Vec::new())
         } else {

@@ -31,27 +31,29 @@ impl Numbers {
     pub(super) fn last(&self, text: &str) -> Option<Number> {
         let part = final_part(text);
         let is_marked = part.len() < text.len();
-        answer_line(part)
+        let last = answer_line(part)
             .and_then(|line| self.last_in(line, true))
-            .or_else(|| self.last_in(part, is_marked))
-            .flatten()
+            .or_else(|| self.last_in(part, is_marked));
+        match last? {
+            Reading::Number(number) => Some(number),
+            Reading::NoNumber | Reading::Unreadable => None,
+        }
     }
 
-    /// The last number; `Some(None)` where it cannot be read as a whole.
-    fn last_in(&self, text: &str, is_marked: bool) -> Option<Option<Number>> {
+    /// The last number, also one that cannot be read as a whole.
+    fn last_in(&self, text: &str, is_marked: bool) -> Option<Reading> {
         let prepared = self.0.apply(&with_minus(text, is_marked));
         let mentions = mentions_in(&prepared);
         let last = |with_glued: bool| {
             let mentions = mentions.iter().rev();
-            let mut numbers = mentions.filter(|one| with_glued || !one.is_glued);
-            numbers.find_map(|one| match &one.reading {
-                Reading::Number(number) => Some(Some(number.clone())),
-                Reading::NoNumber => None,
-                Reading::Unreadable => Some(None),
-            })
+            let numbers = mentions.filter(|one| with_glued || !one.is_glued);
+            let mut readings = numbers.map(|one| &one.reading);
+            readings
+                .find(|reading| !matches!(reading, Reading::NoNumber))
+                .cloned()
         };
         let in_digits = last(false).or_else(|| last(true));
-        in_digits.or_else(|| in_words(&prepared, &mentions).map(Some))
+        in_digits.or_else(|| in_words(&prepared, &mentions).map(Reading::Number))
     }
 
     /// The one number a text consists of, with its unit or currency, else what it has instead.

@@ -188,9 +188,7 @@ fn magnitude(words: &[&str], has_article: bool) -> Option<f64> {
         let (above, below) = (whole(&words[..over])?, whole(&words[over + 1..])?);
         return (below > 0.0).then(|| above / below);
     }
-    let Some((last, front)) = words.split_last() else {
-        return None;
-    };
+    let (last, front) = words.split_last()?;
     if let ["half", "a", rest @ ..] = words {
         return Some(0.5 * whole(rest)?);
     }
