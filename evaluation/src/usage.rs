@@ -86,7 +86,7 @@ pub struct Usage {
     /// Estimated tokens of replies without usage. No other field includes them.
     #[serde(skip_serializing_if = "is_zero")]
     pub unknown_tokens: u64,
-    /// Cost of the calls whose price is known.
+    /// Cost of the calls whose price is known; an estimate where the tokens are one.
     #[serde(skip_serializing_if = "is_free")]
     pub cost: MicroUsd,
     /// Calls that used tokens and whose price is unknown. No sum includes their cost.
@@ -95,6 +95,28 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// More tokens, or calls, than this are a mistake of the program that reports them.
+    pub const MOST_COUNTED: u64 = 1 << 40;
+
+    /// More dollars than this are a mistake of the program that reports them.
+    pub const MOST_DOLLARS: f64 = 1e6;
+
+    /// This usage without what cannot be: no count above [`MOST_COUNTED`](Self::MOST_COUNTED), no cost
+    /// above [`MOST_DOLLARS`](Self::MOST_DOLLARS).
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let count = |count: u64| count.min(Self::MOST_COUNTED);
+        Self {
+            calls: count(self.calls),
+            prompt_tokens: count(self.prompt_tokens),
+            completion_tokens: count(self.completion_tokens),
+            cached_tokens: count(self.cached_tokens),
+            unknown_tokens: count(self.unknown_tokens),
+            cost: self.cost.min(MicroUsd::from_dollars(Self::MOST_DOLLARS)),
+            unpriced_calls: count(self.unpriced_calls),
+        }
+    }
+
     /// The sum of prompt, completion and unknown tokens. Cached tokens are part of the prompt
     /// tokens.
     pub fn total_tokens(&self) -> u64 {

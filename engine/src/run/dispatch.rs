@@ -17,7 +17,7 @@ use super::facts::{DispatchOutcome, Earlier, RolloutJob};
 use super::in_flight::{FinishedCall, InFlight};
 use super::pace::Pace;
 use super::reflection::usage_of;
-use super::spend::{CallKind, SpendLimiter};
+use super::spend::{CallKind, SpendLimiter, believed};
 use super::trouble::{Opening, are_alike};
 use crate::config::{BudgetSettings, Settings};
 use crate::core::{Priority, ReflectionWork, ValidationAhead, Work};
@@ -313,7 +313,7 @@ impl Dispatcher {
                 self.free_slots += freed;
                 let kind = CallKind::Rollout(job.work.stage);
                 let Some(Answer::Rollout {
-                    evaluation,
+                    mut evaluation,
                     seconds,
                 }) = answer
                 else {
@@ -321,6 +321,8 @@ impl Dispatcher {
                     return suspended(job, at);
                 };
                 self.pace.note(seconds);
+                evaluation.usage = believed(evaluation.usage);
+                evaluation.judge_usage = believed(evaluation.judge_usage);
                 let spent = evaluation.usage + evaluation.judge_usage;
                 self.spend.settle(kind, granted, spent);
                 self.rollout_returned(job, evaluation, at)

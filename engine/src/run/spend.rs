@@ -128,7 +128,7 @@ impl SpendLimiter {
         let fits = self.fits(wanted, set_aside);
         if fits && (!unknown || self.calls_in_flight == 0) {
             self.calls_in_flight += 1;
-            self.in_flight.tokens += wanted.tokens;
+            self.in_flight.tokens = self.in_flight.tokens.saturating_add(wanted.tokens);
             self.in_flight.cost += wanted.cost;
             Admission::Granted(wanted)
         } else if self.calls_in_flight > 0 {
@@ -143,7 +143,7 @@ impl SpendLimiter {
         self.calls_in_flight = self.calls_in_flight.saturating_sub(1);
         self.in_flight.tokens = self.in_flight.tokens.saturating_sub(granted.tokens);
         self.in_flight.cost = MicroUsd(self.in_flight.cost.0.saturating_sub(granted.cost.0));
-        self.used_tokens += used.total_tokens();
+        self.used_tokens = self.used_tokens.saturating_add(used.total_tokens());
         self.used_cost += used.cost;
         let largest = match kind {
             CallKind::Rollout(stage) => {
@@ -233,6 +233,20 @@ impl SpendLimiter {
     }
 }
 
+/// The usage that an evaluator reports, as far as it can be true.
+pub(super) fn believed(reported: Usage) -> Usage {
+    let bounded = reported.bounded();
+    if bounded != reported {
+        tracing::warn!(
+            "the evaluator reports more usage than a rollout can have; its counts are cut at {} and its cost at \
+             ${}: correct the usage that it returns",
+            Usage::MOST_COUNTED,
+            Usage::MOST_DOLLARS
+        );
+    }
+    bounded
+}
+
 /// What a rollout is expected to use while nothing is known but its bound, which counts every byte as a
 /// token and the reply at its longest.
 fn first_estimate(bound: UsageBound) -> UsageBound {
@@ -251,8 +265,8 @@ fn times(each: UsageBound, count: u64) -> UsageBound {
 
 fn with_margin(largest: UsageBound) -> UsageBound {
     UsageBound {
-        tokens: largest.tokens + largest.tokens / 4,
-        cost: MicroUsd(largest.cost.0 + largest.cost.0 / 4),
+        tokens: largest.tokens.saturating_add(largest.tokens / 4),
+        cost: largest.cost + MicroUsd(largest.cost.0 / 4),
     }
 }
 
@@ -328,6 +342,27 @@ mod tests {
                 used: 80
             }
         );
+    }
+
+    #[test]
+    fn huge_amounts_reach_the_limit_and_do_not_wrap_around() {
+        for (max_tokens, max_cost) in [(Some(100), None), (None, Some(1.0))] {
+            let mut gate = SpendLimiter::new(max_tokens, max_cost, best(1), &Counters::default());
+            let huge = Usage {
+                cost: MicroUsd(u64::MAX),
+                ..used(u64::MAX)
+            };
+            for _ in 0..2 {
+                gate.calls_in_flight += 1;
+                gate.settle(ROLLOUT, UsageBound::default(), huge);
+            }
+            assert_eq!(gate.ask(ROLLOUT, None), Admission::Exhausted);
+        }
+        let mut gate = SpendLimiter::new(None, Some(1.0), best(0), &Counters::default());
+        for _ in 0..2 {
+            let granted = Admission::Granted(tokens(u64::MAX));
+            assert_eq!(gate.ask(ROLLOUT, Some(tokens(u64::MAX))), granted);
+        }
     }
 
     #[test]

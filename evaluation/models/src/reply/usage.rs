@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use gepa_evaluation::MicroUsd;
+use gepa_evaluation::{MicroUsd, Usage};
 
 /// Token counts above this are a provider's mistake, not a bill.
-pub(crate) const MOST_TOKENS: u64 = 1 << 40;
+pub(crate) const MOST_TOKENS: u64 = Usage::MOST_COUNTED;
 
 /// Dollars above this are a provider's mistake, not the bill of one call.
-const MOST_DOLLARS: f64 = 1e6;
+const MOST_DOLLARS: f64 = Usage::MOST_DOLLARS;
 
 /// What the provider says a reply used and cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -138,14 +138,26 @@ pub(super) fn read_usage(value: &Value) -> Result<Usage, String> {
     let fields = object_in("usage", value)?;
     let count = |name: &str| match fields.get(name) {
         None | Some(Value::Null) => Ok(0),
-        Some(value) => count_in(value).ok_or_else(|| {
-            let is = kind_of(value);
-            format!("`usage.{name}` is {is}; it must be a whole number of at least 0")
-        }),
+        Some(value) => {
+            let count = count_in(value).filter(|count| *count <= Usage::MOST_COUNTED);
+            count.ok_or_else(|| {
+                let (is, most) = (kind_of(value), Usage::MOST_COUNTED);
+                format!("`usage.{name}` is {is}; it must be a whole number from 0 to {most}")
+            })
+        }
     };
     let cost = match fields.get("cost_usd") {
         None | Some(Value::Null) => None,
-        Some(value) => Some(read_number("usage.cost_usd", value)?),
+        Some(value) => {
+            let dollars = read_number("usage.cost_usd", value)?;
+            if !(0.0..=Usage::MOST_DOLLARS).contains(&dollars) {
+                let (is, most) = (kind_of(value), Usage::MOST_DOLLARS);
+                return Err(format!(
+                    "`usage.cost_usd` is {is}; it must be from 0 to {most} dollars"
+                ));
+            }
+            Some(dollars)
+        }
     };
     let (prompt_tokens, completion_tokens) = (count("prompt_tokens")?, count("completion_tokens")?);
     let unknown_tokens = count("unknown_tokens")?;
@@ -291,6 +303,19 @@ mod tests {
             (
                 r#"{"score": 1, "usage": {"calls": -1}}"#,
                 "`usage.calls` is the number -1",
+            ),
+            (
+                r#"{"score": 1, "usage": {"prompt_tokens": 18446744073709551615}}"#,
+                "`usage.prompt_tokens` is the number 18446744073709551615; it must be a whole number from 0 to \
+                 1099511627776",
+            ),
+            (
+                r#"{"score": 1, "usage": {"cost_usd": 1e13}}"#,
+                "; it must be from 0 to 1000000 dollars",
+            ),
+            (
+                r#"{"score": 1, "usage": {"cost_usd": -0.5}}"#,
+                "`usage.cost_usd` is the number -0.5",
             ),
             (r#"{"score": 1, "error": "x"}"#, "both `score` and `error`"),
             (r#"{"feedback": "x"}"#, "neither `score` nor `error`"),
