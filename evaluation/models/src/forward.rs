@@ -10,13 +10,12 @@ use super::attempt::attempt;
 use super::chat::ChatModel;
 use super::day_limit;
 use super::fault::{AttemptFault, Paid, Retry};
-use super::prices::Price;
 use super::repeating::Repeating;
 use super::reply::{
     Counted, MOST_TOKENS, Reply, Reported, ReportedTokens, completion_of, estimated_prompt_tokens,
 };
 use super::settings::ASSUMED_COMPLETION_TOKENS;
-use super::spending::{Spending, known_cost};
+use super::spending::{Sent, Spending, known_cost};
 use gepa_evaluation::{Completion, ModelError, ModelErrorKind, Purpose, RolloutClock, Usage};
 use gepa_limiter::{Allowance, Needs, Outage, Permit, Report, Stay};
 
@@ -192,32 +191,38 @@ impl ChatModel {
             Ok(native) => native.to_string().into_bytes(),
             Err(reason) => return Err((ModelErrorKind::Permanent, reason)),
         };
-        let prompt_tokens = estimated_prompt_tokens(body);
-        let needs = self.needs(body, prompt_tokens, bytes.len());
+        let sent = self.sent(body);
+        let needs = self.needs(body, sent, bytes.len());
         loop {
             let permit = self
                 .permit(needs, purpose, history)
                 .await
                 .map_err(|outage| self.gave_up(outage, history))?;
             let is_probe = permit.is_probe();
-            match self
-                .attempt(bytes.clone(), permit, prompt_tokens, history)
-                .await
-            {
+            match self.attempt(bytes.clone(), permit, sent, history).await {
                 Ok(reply) => return Ok(reply),
                 Err(fault) => self.consider(fault, is_probe, history).await?,
             }
         }
     }
 
-    /// What an attempt reserves. Every token of the prompt is at least one byte of the body.
-    pub(super) fn needs(&self, body: &Value, prompt_tokens: u64, bytes: usize) -> Needs {
-        let completion = expected_completion_tokens(body);
+    /// The size of a request.
+    pub(super) fn sent(&self, body: &Value) -> Sent {
         let choices = body.get("n").and_then(Value::as_u64).unwrap_or(1).max(1);
-        let most = completion.saturating_mul(choices);
+        Sent {
+            prompt: estimated_prompt_tokens(body),
+            most_completion: expected_completion_tokens(body).saturating_mul(choices),
+            price: self.price,
+        }
+    }
+
+    /// What an attempt reserves. Every token of the prompt is at least one byte of the body.
+    pub(super) fn needs(&self, body: &Value, sent: Sent, bytes: usize) -> Needs {
+        let completion = expected_completion_tokens(body);
+        let most = sent.most_completion;
         let cost = self.price.map(|price| price.bound(bytes as u64, most));
         Needs {
-            tokens: prompt_tokens + completion,
+            tokens: sent.prompt.saturating_add(completion),
             micro_dollars: cost.unwrap_or_default().0,
         }
     }
@@ -243,12 +248,12 @@ impl ChatModel {
         &self,
         bytes: Vec<u8>,
         mut permit: Permit,
-        prompt_tokens: u64,
+        sent: Sent,
         history: &mut CallHistory<'_>,
     ) -> Result<Reply, AttemptFault> {
         let timer = self.meter.attempt();
         let _in_flight = RolloutClock::call_in_flight();
-        history.spending.attempt_started(prompt_tokens);
+        history.spending.attempt_started(sent);
         let mut allowance = Allowance::default();
         let to = self.addressee();
         let mut result = attempt(&self.client, to, bytes, self.timeouts, &mut allowance).await;
@@ -256,7 +261,8 @@ impl ChatModel {
         let report = match &mut result {
             Ok(reply) => {
                 timer.ended("ok");
-                let usage = self.usage_of(reply, prompt_tokens);
+                let completion = reply.estimated_completion_tokens();
+                let usage = self.usage_from(reply.reported(), sent, completion);
                 self.meter.tokens(&usage);
                 history.spending.attempt_ended(usage);
                 self.note_served();
@@ -267,7 +273,7 @@ impl ChatModel {
             }
             Err(fault) => {
                 timer.ended(fault.outcome);
-                self.book(fault, prompt_tokens, history.spending, &mut permit)
+                self.book(fault, sent, history.spending, &mut permit)
             }
         };
         permit.finish(report);
@@ -280,18 +286,17 @@ impl ChatModel {
     pub(super) fn book(
         &self,
         fault: &mut AttemptFault,
-        prompt_tokens: u64,
+        sent: Sent,
         spending: &Spending,
         permit: &mut Permit,
     ) -> Report {
-        let estimate = |tokens| prompt_tokens.saturating_add(tokens);
         let usage = match fault.paid {
             Paid::Nothing => Usage {
                 calls: u64::from(fault.was_sent),
                 ..Usage::default()
             },
-            Paid::Reported(reported) => self.usage_from(reported, estimate(0)),
-            Paid::About(tokens) => self.usage_from(Reported::default(), estimate(tokens)),
+            Paid::Reported(reported) => self.usage_from(reported, sent, 0),
+            Paid::About(tokens) => sent.answered_with(tokens),
         };
         spending.attempt_ended(usage);
         if fault.paid == Paid::Nothing {
@@ -418,24 +423,13 @@ impl ChatModel {
         }
     }
 
-    fn usage_of(&self, reply: &Reply, prompt_tokens: u64) -> Usage {
-        let estimate = prompt_tokens + reply.estimated_completion_tokens();
-        self.usage_from(reply.reported(), estimate)
-    }
-
-    /// The cost of one reply; `estimate` counts where no tokens were reported. A bill that the
-    /// provider sends with the reply wins over every price.
-    pub(super) fn usage_from(&self, reported: Reported, estimate: u64) -> Usage {
+    /// The cost of one reply; `completion` estimates its tokens and counts where none were reported.
+    /// A bill that the provider sends with the reply wins over every price.
+    pub(super) fn usage_from(&self, reported: Reported, sent: Sent, completion: u64) -> Usage {
         let price = self.price;
         let usage = match reported.tokens {
-            ReportedTokens::Absent | ReportedTokens::Total(_) => Usage {
-                unknown_tokens: match reported.tokens {
-                    ReportedTokens::Total(total) => total,
-                    _ => estimate,
-                },
-                unpriced_calls: u64::from(!price.is_some_and(Price::is_free)),
-                ..Usage::default()
-            },
+            ReportedTokens::Absent => sent.answered_with(completion),
+            ReportedTokens::Total(total) => sent.using(total),
             ReportedTokens::Counted(counted) => {
                 let Counted {
                     prompt,
@@ -444,6 +438,7 @@ impl ChatModel {
                     ..
                 } = counted;
                 Usage {
+                    calls: 1,
                     prompt_tokens: prompt,
                     completion_tokens: completion,
                     cached_tokens: cached,
@@ -453,7 +448,6 @@ impl ChatModel {
                 }
             }
         };
-        let usage = Usage { calls: 1, ..usage };
         match reported.cost {
             Some(cost) => Usage {
                 cost,

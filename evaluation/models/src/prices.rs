@@ -64,10 +64,6 @@ impl Price {
         let micros = prompt as f64 * dearest + completion as f64 * self.completion;
         MicroUsd(micros.ceil() as u64)
     }
-
-    pub(super) fn is_free(self) -> bool {
-        self == Self::FREE
-    }
 }
 
 impl From<&PriceSettings> for Price {

@@ -12,8 +12,7 @@ use super::attempt::{LARGEST_REPLY, begin, innermost};
 use super::chat::ChatModel;
 use super::fault::AttemptFault;
 use super::forward::{CallHistory, ForwardError};
-use super::reply::estimated_prompt_tokens;
-use super::spending::{Spending, known_cost};
+use super::spending::{Sent, Spending, known_cost};
 use super::telemetry::AttemptTimer;
 use gepa_evaluation::{CallPart, ModelError, ModelErrorKind, Purpose, RolloutClock};
 use gepa_limiter::{Allowance, Permit, Report};
@@ -29,7 +28,7 @@ pub struct StreamedReply {
     /// Until the reply has ended.
     open: Option<(Permit, AttemptTimer, CallPart)>,
     spending: Arc<Spending>,
-    prompt_tokens: u64,
+    sent: Sent,
     must_end_at: Instant,
     /// The beginning of a line whose end has not arrived.
     partial: Vec<u8>,
@@ -61,8 +60,8 @@ impl ChatModel {
         body["stream"] = Value::Bool(true);
         body["stream_options"] = json!({"include_usage": true});
         let bytes = body.to_string().into_bytes();
-        let prompt_tokens = estimated_prompt_tokens(&body);
-        let needs = self.needs(&body, prompt_tokens, bytes.len());
+        let sent = self.sent(&body);
+        let needs = self.needs(&body, sent, bytes.len());
         tracing::debug!(purpose = purpose.as_str(), "streamed call");
         let watched = Arc::clone(&spending);
         let mut history = CallHistory::new(&watched, self.line.stay());
@@ -77,7 +76,7 @@ impl ChatModel {
             let is_probe = permit.is_probe();
             let timer = self.meter.attempt();
             let in_flight = RolloutClock::call_in_flight();
-            spending.attempt_started(prompt_tokens);
+            spending.attempt_started(sent);
             let mut allowance = Allowance::default();
             let begun = self.begin_stream(bytes.clone(), &mut allowance).await;
             permit.heard(&allowance);
@@ -88,7 +87,7 @@ impl ChatModel {
                         response,
                         open: Some((permit, timer, in_flight)),
                         spending,
-                        prompt_tokens,
+                        sent,
                         must_end_at: Instant::now() + self.timeouts.whole,
                         partial: Vec::new(),
                         received: 0,
@@ -101,7 +100,7 @@ impl ChatModel {
                 Err(mut fault) => {
                     timer.ended(fault.outcome);
                     drop(in_flight);
-                    let report = self.book(&mut fault, prompt_tokens, &spending, &mut permit);
+                    let report = self.book(&mut fault, sent, &spending, &mut permit);
                     permit.finish(report);
                     self.meter.breaker(self.is_provider_down());
                     if let Err(end) = self.consider(fault, is_probe, &mut history).await {
@@ -234,8 +233,9 @@ impl StreamedReply {
         let Some((mut permit, timer, _in_flight)) = self.open.take() else {
             return;
         };
-        let estimate = self.prompt_tokens + self.assembly.estimated_tokens();
-        let usage = self.model.usage_from(self.assembly.reported, estimate);
+        let completion = self.assembly.estimated_tokens();
+        let reported = self.assembly.reported;
+        let usage = self.model.usage_from(reported, self.sent, completion);
         timer.ended("ok");
         self.model.meter.tokens(&usage);
         self.spending.attempt_ended(usage);

@@ -72,12 +72,34 @@ async fn missing_usage_is_estimated_and_kept_apart() {
         .usage;
     // "Repeat." and "twelve chars" are 19 characters, the echo is 12.
     assert_eq!(usage.unknown_tokens, 5 + 3);
-    assert_eq!(
-        (usage.prompt_tokens, usage.completion_tokens, usage.cost.0),
-        (0, 0, 0)
-    );
-    assert_eq!(usage.unpriced_calls, 1);
+    assert_eq!((usage.prompt_tokens, usage.completion_tokens), (0, 0));
+    // The price is known, so that the estimate has a cost and a limit in dollars holds.
+    assert_eq!((usage.cost.0, usage.unpriced_calls), (5 + 3 * 2, 0));
     check_books(&server, usage);
+}
+
+#[tokio::test]
+async fn a_reply_that_reports_only_a_sum_costs_as_much_as_it_can() {
+    let body = json!({
+        "choices": [{"message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}],
+        "usage": {"total_tokens": 1_000},
+    });
+    let reply = Fault::Raw {
+        status: 200,
+        headers: Vec::new(),
+        body: body.to_string().into_bytes(),
+    };
+    let server = echoing(FaultPlan::none().from(0, reply)).await;
+    for (max_tokens, micro_dollars) in [(64, 936 + 64 * 2), (5_000, 1_000 * 2)] {
+        let settings = ModelSettings {
+            max_tokens: Some(max_tokens),
+            ..settings()
+        };
+        let completion = connect(&server, &settings).complete(request("hi")).await;
+        let usage = completion.unwrap().usage;
+        assert_eq!(usage.unknown_tokens, 1_000);
+        assert_eq!((usage.cost.0, usage.unpriced_calls), (micro_dollars, 0));
+    }
 }
 
 #[tokio::test]
