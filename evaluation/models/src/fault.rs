@@ -7,9 +7,12 @@ use std::time::Duration;
 use super::endpoint::Endpoint;
 use super::reply::{NoAnswer, ReplyFault, Reported, Unreadable};
 use super::unreached::Obstruction;
-use complaint::Complaint;
+use complaint::{Complaint, Trouble};
 use gepa_evaluation::ModelErrorKind;
 use gepa_limiter::Report;
+
+/// What to do where a proxy asks for a password.
+const PROXY_REMEDY: &str = "a proxy on the way wants a user and a password: put them into the proxy's address in HTTPS_PROXY";
 
 /// An attempt without a completion.
 #[derive(Clone, Debug)]
@@ -161,6 +164,28 @@ impl AttemptFault {
         }
     }
 
+    /// A web page with a success status. A provider that has served before is out of order, such as for
+    /// maintenance; before that the address may be wrong.
+    pub(super) fn page(to: Addressee<'_>, reason: &str) -> Self {
+        let reason = to.endpoint.scrubbed(reason);
+        if !to.has_served {
+            return Self::unreadable(to, &reason);
+        }
+        Self {
+            report: Report::Unavailable {
+                overloaded: false,
+                retry_after: None,
+            },
+            ..Self::transient(
+                "server_error",
+                format!(
+                    "provider `{}` answered with a web page instead of a completion ({reason})",
+                    to.provider
+                ),
+            )
+        }
+    }
+
     /// A success status around something that answers nothing; `about` counts the tokens of its body.
     pub(super) fn from_reply(to: Addressee<'_>, unreadable: Unreadable, about: u64) -> Self {
         let Unreadable { fault, reported } = unreadable;
@@ -169,6 +194,7 @@ impl AttemptFault {
                 Self::unreadable(to, &to.endpoint.scrubbed(&reason)),
                 is_written,
             ),
+            ReplyFault::Page { reason } => (Self::page(to, &reason), false),
             ReplyFault::Error { status, body } => {
                 (Self::from_status(to, status, &body, None), false)
             }
@@ -243,7 +269,9 @@ impl AttemptFault {
             ..
         } = to;
         let said = format!("provider `{provider}` answered {status} for model `{model}`: {quote}");
-        let account = account_remedy(to, status, &complaint);
+        let asks_for_pause = retry_after.is_some();
+        let account = account_remedy(to, status, &complaint, asks_for_pause);
+        let is_key_refused = complaint.trouble(status, asks_for_pause) == Some(Trouble::Key);
         let fault = match status {
             400 if !to.has_served && Obstruction::is_plain_http_refused(quote) => Self {
                 kind: ModelErrorKind::Unreachable,
@@ -269,7 +297,11 @@ impl AttemptFault {
                 kind: ModelErrorKind::Refused,
                 ..Self::hopeless("refused", said)
             },
-            401 | 403 => {
+            407 => Self {
+                kind: ModelErrorKind::Unreachable,
+                ..Self::hopeless("rejected", format!("{said}; {PROXY_REMEDY}"))
+            },
+            _ if matches!(status, 401 | 403) || is_key_refused => {
                 let variable = &endpoint.key_variable;
                 Self {
                     kind: ModelErrorKind::KeyRejected,
@@ -318,21 +350,31 @@ impl AttemptFault {
 }
 
 /// What to do about the account, where the answer is about the account and not about the request.
-fn account_remedy(to: Addressee<'_>, status: u16, complaint: &Complaint) -> Option<String> {
-    match status {
-        402 => Some("top up the account, then resume".to_owned()),
-        400..=499 if complaint.is_about_money() => {
-            Some("top up the account, then resume".to_owned())
-        }
-        429 => complaint.daily_quota.as_ref().map(|quota| {
-            format!("the daily quota {quota} is used up: resume when it is renewed, or raise it")
+fn account_remedy(
+    to: Addressee<'_>,
+    status: u16,
+    complaint: &Complaint,
+    asks_for_pause: bool,
+) -> Option<String> {
+    const TOP_UP: &str = "top up the account, or raise the limit of the key, then resume";
+    let variable = &to.endpoint.key_variable;
+    let was_good = || {
+        format!("the key in {variable} was accepted before: see what happened to it, then resume")
+    };
+    match complaint.trouble(status, asks_for_pause) {
+        Some(Trouble::Money) => Some(TOP_UP.to_owned()),
+        Some(Trouble::Quota) => Some(match &complaint.daily_quota {
+            Some(quota) => format!(
+                "the daily quota {quota} is used up: resume when it is renewed, or raise it"
+            ),
+            None => "the quota is used up: resume when it is renewed, or raise it".to_owned(),
         }),
-        401 | 403 if to.has_served && !complaint.is_refusal() => {
-            let variable = &to.endpoint.key_variable;
-            Some(format!(
-                "the key in {variable} was accepted before: see what happened to it, then resume"
-            ))
-        }
-        _ => None,
+        Some(Trouble::Key) if to.has_served => Some(was_good()),
+        _ => match status {
+            402 => Some(TOP_UP.to_owned()),
+            401 | 403 if to.has_served && !complaint.is_refusal() => Some(was_good()),
+            407 if to.has_served => Some(format!("{PROXY_REMEDY}, then resume")),
+            _ => None,
+        },
     }
 }

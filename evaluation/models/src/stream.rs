@@ -131,6 +131,12 @@ impl ChatModel {
         let is_stream = kind
             .and_then(|kind| kind.to_str().ok())
             .is_some_and(|kind| kind.starts_with("text/event-stream"));
+        let is_page = kind
+            .and_then(|kind| kind.to_str().ok())
+            .is_some_and(|kind| kind.starts_with("text/html"));
+        if is_page {
+            return Err(AttemptFault::page(to, "the reply is a web page"));
+        }
         if !is_stream {
             let reason = "the reply is not an event stream";
             return Err(AttemptFault::unreadable(to, reason));

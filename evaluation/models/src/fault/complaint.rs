@@ -16,6 +16,93 @@ const MOST_REASONS: usize = 3;
 /// Errors wrapped in errors, deeper than any gateway wraps them.
 const DEEPEST: usize = 6;
 
+/// Trouble with the account, and not with the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// No money is left, or the account is closed.
+    Money,
+    /// A quota of a day or longer is used up.
+    Quota,
+    /// The key is not valid, or not any more.
+    Key,
+}
+
+/// How providers and gateways tell of one kind of trouble, all in lower case.
+struct Sign {
+    trouble: Trouble,
+    /// Whole codes.
+    codes: &'static [&'static str],
+    /// Parts of a message.
+    words: &'static [&'static str],
+}
+
+const SIGNS: [Sign; 2] = [
+    Sign {
+        trouble: Trouble::Money,
+        codes: &[
+            "insufficient_quota",
+            "insufficient_credits",
+            "insufficient_balance",
+            "insufficient_user_quota",
+            "exceeded_current_quota_error",
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "billing_error",
+            "budget_exceeded",
+            "credit_limit",
+            "arrearage",
+            "account_deactivated",
+            "access_terminated",
+        ],
+        words: &[
+            "credit balance is too low",
+            "credit limit exceeded",
+            "insufficient credit",
+            "insufficient balance",
+            "insufficient fund",
+            "billing hard limit",
+            "budget has been exceeded",
+            "exceededbudget",
+            "key limit exceeded",
+            "account is in good standing",
+        ],
+    },
+    Sign {
+        trouble: Trouble::Key,
+        codes: &[
+            "invalid_api_key",
+            "api_key_invalid",
+            "api_key_expired",
+            "expired_api_key",
+        ],
+        words: &[
+            "api key expired",
+            "api key not valid",
+            "api key has expired",
+        ],
+    },
+];
+
+/// Whether a message in lower case is about a quota of a day or a month. One that also names a shorter
+/// time tells of several limits, of which the shorter one is the likelier.
+fn is_long_quota(message: &str) -> bool {
+    const LONG: [&str; 10] = [
+        "per day",
+        "per-day",
+        "/ day",
+        "/day",
+        "byday",
+        "daily",
+        "per month",
+        "/ month",
+        "/month",
+        "monthly",
+    ];
+    const SHORT: [&str; 6] = ["second", "minute", "/min", "/ min", "hour", "rpm"];
+    let names = |times: &[&str]| times.iter().any(|time| message.contains(time));
+    names(&LONG) && !names(&SHORT)
+}
+
 /// The content of a provider's error body.
 #[derive(Debug)]
 pub(super) struct Complaint {
@@ -49,13 +136,16 @@ impl Complaint {
             error.get("status"),
             error.pointer("/innererror/code"),
             body.get("code"),
+            body.get("type"),
             body.get("__type"),
         ];
+        let reasons = details(error).map(|detail| detail.get("reason"));
         Self {
             pause: retry_info(error).or_else(|| pause_in_words(&message)),
             daily_quota: daily_quota(error),
             codes: codes
                 .into_iter()
+                .chain(reasons)
                 .flatten()
                 .filter_map(Value::as_str)
                 .map(str::to_ascii_lowercase)
@@ -64,27 +154,22 @@ impl Complaint {
         }
     }
 
-    /// Whether there is no money left, or the account is closed.
-    pub(super) fn is_about_money(&self) -> bool {
-        const SAID: [&str; 5] = [
-            "credit balance is too low",
-            "insufficient credit",
-            "insufficient balance",
-            "insufficient fund",
-            "billing hard limit",
-        ];
+    /// The trouble with the account that the body tells of, in an answer with this status.
+    pub(super) fn trouble(&self, status: u16, asks_for_pause: bool) -> Option<Trouble> {
+        if !(400..500).contains(&status) {
+            return None;
+        }
         let message = self.message.to_ascii_lowercase();
-        self.has_code(&[
-            "insufficient_quota",
-            "insufficient_credits",
-            "insufficient_balance",
-            "insufficient_user_quota",
-            "billing_hard_limit_reached",
-            "billing_not_active",
-            "billing_error",
-            "account_deactivated",
-            "access_terminated",
-        ]) || SAID.iter().any(|phrase| message.contains(phrase))
+        let sign = SIGNS.iter().find(|sign| {
+            let is_said = sign.words.iter().any(|words| message.contains(words));
+            is_said || self.has_code(sign.codes)
+        });
+        if let Some(sign) = sign {
+            return Some(sign.trouble);
+        }
+        // A limit a day may be one that rolls on. The pause tells when.
+        let is_quota = self.daily_quota.is_some() || (!asks_for_pause && is_long_quota(&message));
+        (status == 429 && is_quota).then_some(Trouble::Quota)
     }
 
     pub(super) fn is_refusal(&self) -> bool {
@@ -286,6 +371,75 @@ mod tests {
             pause(&json!({"error": {"message": "try again later"}})),
             None
         );
+    }
+
+    #[track_caller]
+    fn check_trouble(status: u16, body: &Value, expected: Option<Trouble>) {
+        let complaint = Complaint::read(&body.to_string());
+        let asks_for_pause = complaint.pause.is_some();
+        assert_eq!(
+            complaint.trouble(status, asks_for_pause),
+            expected,
+            "{body}"
+        );
+    }
+
+    #[test]
+    fn trouble_with_the_account_is_recognised_in_the_words_of_gateways() {
+        let expired = json!([{"error": {
+            "code": 400, "message": "API key expired. Please renew the API key.", "status": "INVALID_ARGUMENT",
+            "details": [{"reason": "API_KEY_INVALID", "domain": "googleapis.com"}],
+        }}]);
+        check_trouble(400, &expired, Some(Trouble::Key));
+        let arrears = "Access denied, please make sure your account is in good standing.";
+        let arrears = json!({"code": "Arrearage", "message": arrears, "request_id": "x"});
+        check_trouble(400, &arrears, Some(Trouble::Money));
+        for (status, kind, message) in [
+            (
+                400,
+                "budget_exceeded",
+                "Budget has been exceeded! Current cost: 10.5",
+            ),
+            (
+                429,
+                "budget_exceeded",
+                "ExceededBudget: User=x over budget. Spend=1.2",
+            ),
+            (
+                429,
+                "exceeded_current_quota_error",
+                "Your account org-x is suspended",
+            ),
+            (403, "none", "Key limit exceeded (total limit)."),
+        ] {
+            let body =
+                json!({"error": {"message": message, "type": kind, "code": status.to_string()}});
+            check_trouble(status, &body, Some(Trouble::Money));
+        }
+    }
+
+    #[test]
+    fn a_used_up_quota_is_recognised_by_its_words() {
+        for message in [
+            "Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 free model requests per day",
+            "Tokens per day limit exceeded - too many tokens processed.",
+            "You are using a Trial key, which is limited to 1000 API calls / month. Upgrade to a Production key.",
+            "You have reached the free monthly usage limit for together. Subscribe to PRO.",
+            "Rate limit of 50 per 86400s exceeded for UserByModelByDay.",
+        ] {
+            check_trouble(429, &json!({"message": message}), Some(Trouble::Quota));
+            check_trouble(400, &json!({"message": message}), None);
+        }
+        for message in [
+            "Tokens per minute limit exceeded - too many tokens processed.",
+            "You are using a Trial key, which is limited to 20 API calls / minute.",
+            "Limits: 30 requests per minute, 1000 requests per day.",
+            "Limit on requests per day (RPD): Limit 1000, Used 1000. Please try again in 14m24s.",
+            "You exceeded your current quota, please check your plan and billing details.",
+            "slow down",
+        ] {
+            check_trouble(429, &json!({"message": message}), None);
+        }
     }
 
     #[test]

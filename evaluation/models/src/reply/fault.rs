@@ -16,6 +16,8 @@ pub(crate) struct Unreadable {
 pub(crate) enum ReplyFault {
     /// No chat completion. `is_written` is true if a model seems to have written it.
     NotACompletion { reason: String, is_written: bool },
+    /// A web page.
+    Page { reason: String },
     /// An error in disguise, with the status it should have had.
     Error { status: u16, body: Vec<u8> },
     /// An error in place of one choice: the server behind this address failed.
@@ -66,14 +68,18 @@ pub(crate) fn choice_error(choice: &Value) -> Option<&Value> {
 
 pub(crate) fn not_json(body: &[u8], fault: &NotJson) -> Unreadable {
     let text = body.trim_ascii();
-    let is_page = text.starts_with(b"<");
-    let reason = if text.is_empty() {
-        "the reply is empty".to_owned()
-    } else if is_page {
-        match title_of(&String::from_utf8_lossy(body)) {
+    if text.starts_with(b"<") {
+        let reason = match title_of(&String::from_utf8_lossy(body)) {
             Some(title) => format!("the reply is a web page, titled `{title}`"),
             None => "the reply is a web page".to_owned(),
-        }
+        };
+        return Unreadable {
+            fault: ReplyFault::Page { reason },
+            reported: Reported::default(),
+        };
+    }
+    let reason = if text.is_empty() {
+        "the reply is empty".to_owned()
     } else {
         let NotJson { at, reason } = fault;
         format!(
@@ -84,7 +90,7 @@ pub(crate) fn not_json(body: &[u8], fault: &NotJson) -> Unreadable {
     Unreadable {
         fault: ReplyFault::NotACompletion {
             reason,
-            is_written: !is_page && !text.is_empty(),
+            is_written: !text.is_empty(),
         },
         reported: Reported::salvaged(body),
     }

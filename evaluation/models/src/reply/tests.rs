@@ -26,7 +26,9 @@ fn a_success_without_a_completion_is_not_a_reply() {
     ] {
         let unreadable = Reply::parse(body.as_bytes().to_vec()).unwrap_err();
         match unreadable.fault {
-            ReplyFault::NotACompletion { reason, .. } => assert!(reason.contains(word), "{reason}"),
+            ReplyFault::NotACompletion { reason, .. } | ReplyFault::Page { reason } => {
+                assert!(reason.contains(word), "{reason}");
+            }
             other => panic!("{body}: {other:?}"),
         }
     }
