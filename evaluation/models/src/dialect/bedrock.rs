@@ -60,10 +60,17 @@ fn takes_cache_points(model: &str) -> bool {
 }
 
 pub(super) fn read(reply: &Value) -> Option<Native> {
-    let parts = reply.pointer("/output/message/content")?.as_array()?;
+    let parts = reply.pointer("/output/message/content");
+    let parts = parts.and_then(Value::as_array);
+    let tokens = |name: &str| count(reply, &format!("/usage/{name}"));
+    let usage = tokens("inputTokens").zip(tokens("outputTokens"));
+    // A reply without content says nothing, but it was paid for.
+    if parts.is_none() && usage.is_none() {
+        return None;
+    }
     let (mut text, mut reasoning) = (None, String::new());
     let mut tool_calls = Vec::new();
-    for part in parts {
+    for part in parts.into_iter().flatten() {
         if let Some(call) = part.get("toolUse") {
             tool_calls.push(call_of(call, "toolUseId", "input"));
         }
@@ -73,10 +80,8 @@ pub(super) fn read(reply: &Value) -> Option<Native> {
         let thought = part.pointer("/reasoningContent/reasoningText/text");
         reasoning.push_str(thought.and_then(Value::as_str).unwrap_or_default());
     }
-    let tokens = |name: &str| count(reply, &format!("/usage/{name}"));
     let cached = tokens("cacheReadInputTokens").unwrap_or(0);
     let written = tokens("cacheWriteInputTokens").unwrap_or(0);
-    let usage = tokens("inputTokens").zip(tokens("outputTokens"));
     Some(Native {
         text,
         reasoning,

@@ -40,7 +40,9 @@ pub(super) fn request(chat: Chat) -> Value {
 pub(super) fn read(reply: &Value) -> Option<Native> {
     let candidate = reply.pointer("/candidates/0");
     let blocked = reply.pointer("/promptFeedback/blockReason").is_some();
-    if candidate.is_none() && !blocked {
+    let is_counted = reply.get("usageMetadata").is_some_and(Value::is_object);
+    // A reply without candidates says nothing, but it was paid for.
+    if candidate.is_none() && !blocked && !is_counted {
         return None;
     }
     let parts = reply.pointer("/candidates/0/content/parts");

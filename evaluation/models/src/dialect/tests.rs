@@ -189,6 +189,35 @@ fn anthropic_messages() {
 }
 
 #[test]
+fn a_native_reply_that_says_nothing_keeps_what_it_cost() {
+    let gemini = json!({
+        "candidates": [],
+        "usageMetadata": {"promptTokenCount": 12, "candidatesTokenCount": 3, "totalTokenCount": 15},
+    });
+    let bedrock = json!({"output": {}, "usage": {"inputTokens": 12, "outputTokens": 3}});
+    let anthropic = json!({"usage": {"input_tokens": 12, "output_tokens": 3}});
+    let responses = json!({"status": "failed", "usage": {"input_tokens": 12, "output_tokens": 3}});
+    for (dialect, body) in [
+        (Dialect::Gemini, gemini),
+        (Dialect::Bedrock, bedrock),
+        (Dialect::Anthropic, anthropic),
+        (Dialect::Responses, responses),
+    ] {
+        let unreadable = Reply::parse_as(body.to_string().into_bytes(), dialect).unwrap_err();
+        let counted = Counted {
+            prompt: 12,
+            completion: 3,
+            ..Counted::default()
+        };
+        assert_eq!(
+            unreadable.reported.tokens,
+            ReportedTokens::Counted(counted),
+            "{dialect:?}"
+        );
+    }
+}
+
+#[test]
 fn gemini_generate_content() {
     assert_eq!(
         Dialect::Gemini.request(&chat()).unwrap(),
