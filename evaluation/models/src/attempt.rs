@@ -7,6 +7,7 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Response};
 use tokio::time::{Instant, timeout_at};
 
+use super::compression::{compression_of, decompressed};
 use super::fault::{Addressee, AttemptFault};
 use super::rate_headers;
 use super::reply::{Reply, tokens_for};
@@ -115,6 +116,7 @@ pub(super) fn sending_failed(to: Addressee<'_>, error: reqwest::Error) -> Attemp
 pub(super) async fn complaint(to: Addressee<'_>, mut response: Response) -> AttemptFault {
     let status = response.status().as_u16();
     let pause = retry_after(response.headers(), SystemTime::now());
+    let compression = compression_of(response.headers());
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         body.extend_from_slice(&chunk);
@@ -123,14 +125,31 @@ pub(super) async fn complaint(to: Addressee<'_>, mut response: Response) -> Atte
             break;
         }
     }
+    if let Some(name) = compression {
+        match decompressed(&body, &name, LARGEST_REPLY) {
+            Ok(mut plain) => {
+                plain.truncate(LARGEST_COMPLAINT);
+                body = plain;
+            }
+            Err(reason) => body = reason.into_bytes(),
+        }
+    }
     AttemptFault::from_status(to, status, &body, pause)
 }
 
 async fn read_reply(to: Addressee<'_>, mut response: Response) -> Result<Vec<u8>, AttemptFault> {
+    let compression = compression_of(response.headers());
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(None) => return Ok(body),
+            Ok(None) => {
+                return match compression {
+                    None => Ok(body),
+                    Some(name) => decompressed(&body, &name, LARGEST_REPLY).map_err(|reason| {
+                        AttemptFault::compressed(to, &reason, tokens_for(body.len()))
+                    }),
+                };
+            }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Err(error) => return Err(AttemptFault::truncated(to, &innermost(&error))),
         }

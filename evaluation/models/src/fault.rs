@@ -164,6 +164,16 @@ impl AttemptFault {
         }
     }
 
+    /// A reply whose compression cannot be undone; `about` counts the tokens of its body.
+    pub(super) fn compressed(to: Addressee<'_>, reason: &str, about: u64) -> Self {
+        let message = format!("provider `{}` cannot be understood: {reason}", to.provider);
+        Self {
+            retry: Retry::Sparingly,
+            paid: Paid::About(about),
+            ..Self::transient("unreadable", message)
+        }
+    }
+
     /// A web page with a success status. A provider that has served before is out of order, such as for
     /// maintenance; before that the address may be wrong.
     pub(super) fn page(to: Addressee<'_>, reason: &str) -> Self {

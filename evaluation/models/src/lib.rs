@@ -10,6 +10,7 @@ mod attempt;
 mod backoff;
 mod certificates;
 mod chat;
+mod compression;
 mod day_limit;
 pub mod decoding;
 mod dialect;

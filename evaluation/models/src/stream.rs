@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::assembly::{Assembly, BadLine, StreamEnd, Taken};
 use super::attempt::{LARGEST_REPLY, begin, innermost};
 use super::chat::ChatModel;
+use super::compression::compression_of;
 use super::fault::AttemptFault;
 use super::forward::{CallHistory, ForwardError};
 use super::spending::{Sent, Spending, known_cost};
@@ -136,6 +137,13 @@ impl ChatModel {
             .is_some_and(|kind| kind.starts_with("text/html"));
         if is_page {
             return Err(AttemptFault::page(to, "the reply is a web page"));
+        }
+        if let Some(name) = compression_of(response.headers()) {
+            let reason = format!(
+                "the stream is compressed as `{name}`, and streams are passed on as they come; let the proxy \
+                 on the way send them uncompressed"
+            );
+            return Err(AttemptFault::unreadable(to, &reason));
         }
         if !is_stream {
             let reason = "the reply is not an event stream";
