@@ -374,8 +374,9 @@ fn no_answer(completion: &Completion, has_reasoning: bool) -> Failure {
             FailureKind::Transient,
             format!("{what} (finish_reason `{reason}`)"),
         ),
+        // Another attempt may bring an answer, as for a reply without content.
         _ => Failure::new(
-            FailureKind::Permanent,
+            FailureKind::Transient,
             format!("{what}, of {tokens} tokens"),
         ),
     }

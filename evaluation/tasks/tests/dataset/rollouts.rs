@@ -256,13 +256,13 @@ async fn a_reply_without_an_answer_is_a_failure_with_its_reason() {
         (
             "x</think> ",
             FinishReason::Stop,
-            FailureKind::Permanent,
+            FailureKind::Transient,
             ["only reasoning", "64 tokens"],
         ),
         (
             " ",
             FinishReason::Stop,
-            FailureKind::Permanent,
+            FailureKind::Transient,
             ["reply is empty", "64 tokens"],
         ),
         (
