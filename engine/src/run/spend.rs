@@ -233,7 +233,7 @@ impl SpendLimiter {
     }
 }
 
-/// The usage that an evaluator reports, as far as it can be true.
+/// The usage that an evaluator reports, up to what a rollout can have.
 pub(super) fn believed(reported: Usage) -> Usage {
     let bounded = reported.bounded();
     if bounded != reported {

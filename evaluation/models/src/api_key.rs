@@ -62,15 +62,12 @@ fn without(text: &str, key: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while let Some(first) = rest.chars().next() {
-        let length = match length_of(key, rest) {
-            Some(length) => {
-                cleaned.push_str(PLACEHOLDER);
-                length
-            }
-            None => {
-                cleaned.push(first);
-                first.len_utf8()
-            }
+        let length = if let Some(length) = length_of(key, rest) {
+            cleaned.push_str(PLACEHOLDER);
+            length
+        } else {
+            cleaned.push(first);
+            first.len_utf8()
         };
         rest = &rest[length..];
     }

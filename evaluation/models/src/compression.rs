@@ -1,4 +1,4 @@
-//! Replies that a provider, or a proxy on the way, compresses although nobody asked for it.
+//! Replies that a provider, or a proxy on the way, compresses unrequested.
 
 use std::io::Read;
 
@@ -28,7 +28,7 @@ pub(super) fn decompressed(body: &[u8], compression: &str, most: usize) -> Resul
         "deflate" => ZlibDecoder::new(body).take(limit).read_to_end(&mut plain),
         _ => {
             return Err(format!(
-                "the reply is compressed as `{compression}`, which was not asked for and is not read; let \
+                "the reply is compressed as `{compression}`, which was not requested and is not read; let \
                  the proxy on the way send replies uncompressed or as `gzip`"
             ));
         }
