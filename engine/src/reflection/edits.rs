@@ -1,10 +1,10 @@
 //! New texts that a reply writes as edits of the present one: each replaces a part that must stand in the
 //! text exactly once.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use gepa_evaluation::split_reasoning;
-
+use super::answer::behind_reasoning;
 use super::fences::fences_of;
 
 const SEARCH: &str = "<<<<<<< SEARCH";
@@ -49,8 +49,8 @@ pub(super) fn edited_texts(
     current: &str,
     wanted: u32,
 ) -> Result<(Vec<String>, Vec<String>), EditProblem> {
-    let answer = split_reasoning(reply).answer;
-    let mut versions: Vec<&str> = Vec::new();
+    let answer = behind_reasoning(reply, edit_places(reply).into_iter());
+    let mut versions: Vec<Cow<'_, str>> = Vec::new();
     if wanted > 1 {
         let blocks = fences_of(answer, current).blocks.into_iter();
         versions.extend(
@@ -60,11 +60,11 @@ pub(super) fn edited_texts(
         );
     }
     if versions.is_empty() {
-        versions.push(answer);
+        versions.push(Cow::Borrowed(answer));
     }
     let (mut texts, mut problems) = (Vec::new(), Vec::new());
     for version in versions {
-        match edits_in(version) {
+        match edits_in(&version) {
             Ok(edits) => match apply(current, &edits) {
                 Ok(text) => texts.push(text),
                 Err(message) => problems.push(EditProblem::NotApplicable(message)),
@@ -79,6 +79,20 @@ pub(super) fn edited_texts(
         EditProblem::NoEdit(message) | EditProblem::NotApplicable(message) => message,
     });
     Ok((texts, messages.collect()))
+}
+
+/// The places of complete edits in a reply.
+fn edit_places(reply: &str) -> Vec<Range<usize>> {
+    let (mut places, mut open, mut at) = (Vec::new(), None, 0);
+    for line in reply.split_inclusive('\n') {
+        match line.trim_end() {
+            SEARCH => open = Some(at),
+            REPLACE => places.extend(open.take().map(|start| start..at + line.len())),
+            _ => {}
+        }
+        at += line.len();
+    }
+    places
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -202,6 +216,14 @@ mod tests {
         let (texts, problems) = edited_texts(reply, CURRENT, 1).unwrap();
         assert_eq!(texts, [expected]);
         assert!(problems.is_empty());
+    }
+
+    #[test]
+    fn an_edit_may_speak_of_reasoning() {
+        let tagged = edit("Answer briefly.", "Write <think>..</think> first.");
+        let expected = "Name the intent.\nWrite <think>..</think> first.\nAnswer in JSON.\n";
+        check(&tagged, expected);
+        check(&format!("<think>hm</think>\n{tagged}"), expected);
     }
 
     #[test]

@@ -5,11 +5,18 @@
 //! are read as they are meant: a block inside a block whose inner fence names a language, a closing
 //! fence at the end of the last line, and a text that begins on the line of the opening fence.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 /// A complete block on the top level of a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Block<'t> {
-    /// The text inside, without blank lines around it.
-    pub text: &'t str,
+    /// The text inside, without blank lines around it and without the indentation of the fence.
+    pub text: Cow<'t, str>,
+    /// The first word of the info string; empty where there is none.
+    pub language: &'t str,
+    /// The place of what is inside, in the reply.
+    pub place: Range<usize>,
 }
 
 /// What the fences of a reply enclose.
@@ -90,26 +97,63 @@ const LANGUAGES_AND_WORDS: [&str; 8] = [
     "output",
 ];
 
+/// Signs without a width. Models put them in front of a fence.
+const INVISIBLE: [char; 5] = ['\u{feff}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}'];
+
 /// A line that opens or closes a block.
 #[derive(Clone, Copy)]
 struct Fence<'t> {
     mark: u8,
     length: usize,
+    indentation: usize,
     /// What follows on the line.
     rest: &'t str,
 }
 
 impl<'t> Fence<'t> {
     fn of(line: &'t str) -> Option<Self> {
+        let line = line.trim_start_matches(INVISIBLE);
         let text = line.trim_start_matches(' ');
+        let indentation = line.len() - text.len();
+        let text = text.trim_start_matches(INVISIBLE);
         let mark = *text.as_bytes().first()?;
-        if line.len() - text.len() > DEEPEST || !matches!(mark, b'`' | b'~') {
+        if indentation > DEEPEST || !matches!(mark, b'`' | b'~') {
             return None;
         }
         let length = text.bytes().take_while(|byte| *byte == mark).count();
-        let rest = text[length..].trim();
+        let rest = text[length..].trim_matches(is_blank);
         let is_inline = mark == b'`' && rest.contains('`');
-        (length >= SHORTEST && !is_inline).then_some(Self { mark, length, rest })
+        (length >= SHORTEST && !is_inline).then_some(Self {
+            mark,
+            length,
+            indentation,
+            rest,
+        })
+    }
+
+    /// The block of this fence around what stands at `place`.
+    fn block(&self, reply: &'t str, place: Range<usize>) -> Block<'t> {
+        let inside = &reply[place.clone()];
+        let text = if self.indentation == 0 {
+            Cow::Borrowed(inside.trim())
+        } else {
+            let lines = inside.lines().map(|line| {
+                let spaces = line.bytes().take_while(|byte| *byte == b' ').count();
+                &line[spaces.min(self.indentation)..]
+            });
+            let lines: Vec<&str> = lines.collect();
+            Cow::Owned(lines.join("\n").trim().to_owned())
+        };
+        let language = if names_language(self.rest) {
+            self.rest.split_whitespace().next().unwrap_or_default()
+        } else {
+            ""
+        };
+        Block {
+            text,
+            language,
+            place,
+        }
     }
 
     fn closes(&self, open: &Fence<'_>) -> bool {
@@ -154,8 +198,12 @@ fn read<'t>(reply: &'t str, current: &str, is_nested: bool) -> Fences<'t> {
                 } else {
                     end
                 };
-                if let Some((text, after)) = quote(reply, start, current, &fence) {
-                    found.blocks.push(Block { text });
+                if let Some((place, after)) = quote(reply, start, current, &fence) {
+                    found.blocks.push(Block {
+                        text: Cow::Borrowed(&reply[place.clone()]),
+                        language: "",
+                        place,
+                    });
                     next = after;
                 } else {
                     open = Some(Open {
@@ -167,15 +215,19 @@ fn read<'t>(reply: &'t str, current: &str, is_nested: bool) -> Fences<'t> {
             }
             (None, None) => {
                 if let Some(text) = block_on_one_line(line) {
-                    found.blocks.push(Block { text });
+                    found.blocks.push(Block {
+                        text: Cow::Borrowed(text),
+                        language: "",
+                        place: at..end,
+                    });
                 }
             }
             (Some(block), Some(fence)) if fence.closes(&block.fence) => {
                 if block.inner > 0 {
                     block.inner -= 1;
                 } else {
-                    let text = reply[block.start.min(at)..at].trim();
-                    found.blocks.push(Block { text });
+                    let place = block.start.min(at)..at;
+                    found.blocks.push(block.fence.block(reply, place));
                     open = None;
                 }
             }
@@ -187,21 +239,24 @@ fn read<'t>(reply: &'t str, current: &str, is_nested: bool) -> Fences<'t> {
     }
     if let Some(block) = open {
         match block.fence.closed_at_end_of(&reply[block.start..]) {
-            Some(text) if block.inner == 0 => found.blocks.push(Block { text: text.trim() }),
+            Some(text) if block.inner == 0 => {
+                let place = block.start..block.start + text.len();
+                found.blocks.push(block.fence.block(reply, place));
+            }
             _ => found.is_cut_off = true,
         }
     }
     found
 }
 
-/// The quoted text and where the reply goes on, if the block that opens at `start` holds exactly the
+/// The place of the quoted text and where the reply goes on, if the block that opens at `start` holds exactly the
 /// present text.
-fn quote<'t>(
-    reply: &'t str,
+fn quote(
+    reply: &str,
     start: usize,
     current: &str,
     open: &Fence<'_>,
-) -> Option<(&'t str, usize)> {
+) -> Option<(Range<usize>, usize)> {
     let current = current.trim();
     if !has_fence(current) {
         return None;
@@ -214,13 +269,13 @@ fn quote<'t>(
     let end = rest.find('\n').map_or(rest.len(), |length| length + 1);
     let is_closed = after[..blank].contains('\n') && Fence::of(&rest[..end])?.closes(open);
     let text_start = start + lead;
-    let text = &reply[text_start..text_start + current.len()];
-    is_closed.then_some((text, text_start + current.len() + blank + end))
+    let text_end = text_start + current.len();
+    is_closed.then_some((text_start..text_end, text_end + blank + end))
 }
 
 /// The text of a line like "```Answer briefly.```".
 fn block_on_one_line(line: &str) -> Option<&str> {
-    let line = line.trim();
+    let line = line.trim_matches(is_blank);
     let text = line.trim_start_matches('`');
     let length = line.len() - text.len();
     let inside = text.trim_end_matches('`');
@@ -229,12 +284,20 @@ fn block_on_one_line(line: &str) -> Option<&str> {
     is_block.then_some(inside.trim())
 }
 
+fn is_blank(sign: char) -> bool {
+    sign.is_whitespace() || INVISIBLE.contains(&sign)
+}
+
 /// Whether the words after an opening fence are the beginning of the text and no info string.
 fn begins_text(rest: &str) -> bool {
     !rest.is_empty() && !names_language(rest)
 }
 
 fn names_language(rest: &str) -> bool {
+    let is_attribute_list = ["{.", "{#"].iter().any(|start| rest.starts_with(start));
+    if is_attribute_list && rest.ends_with('}') {
+        return true;
+    }
     let mut words = rest.split_whitespace();
     let Some(first) = words.next() else {
         return false;
@@ -264,7 +327,7 @@ mod tests {
     #[track_caller]
     fn check(reply: &str, blocks: &[&str], is_cut_off: bool) {
         let found = fences_of(reply, "old\n```\nsample\n```\nend");
-        let texts: Vec<&str> = found.blocks.iter().map(|block| block.text).collect();
+        let texts: Vec<&str> = found.blocks.iter().map(|block| &*block.text).collect();
         assert_eq!(
             (texts.as_slice(), found.is_cut_off),
             (blocks, is_cut_off),
@@ -285,6 +348,24 @@ mod tests {
         check("\r\n```\r\na\r\nb\r\n```\r\n", &["a\r\nb"], false);
         check("no block, `code` and ``` alone", &[], false);
         check("    ```\n    a\n    ```", &[], false);
+    }
+
+    #[test]
+    fn the_indentation_of_a_fence_is_taken_off_every_line() {
+        check(
+            "1. New:\n   ```\n   First.\n     - second\n\n  third\n   ```",
+            &["First.\n  - second\n\nthird"],
+            false,
+        );
+    }
+
+    #[test]
+    fn signs_without_a_width_are_no_part_of_a_fence() {
+        check(
+            "\u{feff}```md\u{200b}\na\n\u{200b}```\u{200b}\n",
+            &["a"],
+            false,
+        );
     }
 
     #[test]
@@ -314,6 +395,8 @@ mod tests {
         check("```Markdown\na\n```", &["a"], false);
         check("```text\na\n```", &["a"], false);
         check("```prompt-v2\na\n```", &["a"], false);
+        check("```{.markdown #id}\na\n```", &["a"], false);
+        check("```{q}\na\n```", &["{q}\na"], false);
         check("```{.python title=\"a\"}\na\n```", &["a"], false);
         check("```Classify:\na\n```", &["Classify:\na"], false);
         check(

@@ -1,6 +1,7 @@
 //! Reflection: what the model sees, and which texts become a candidate's.
 
 mod alternatives;
+mod answer;
 mod asked;
 mod copies;
 mod edits;

@@ -1,9 +1,12 @@
 //! Reads the reflection model's reply. A reply that is not clearly a complete new text is a failure with
 //! a reason, never a new prompt.
 
-use gepa_evaluation::split_reasoning;
+use std::borrow::Cow;
 
-use super::fences::{Fences, fences_of, has_fence};
+use serde_json::Value;
+
+use super::answer::behind_reasoning;
+use super::fences::{Block, Fences, fences_of, has_fence};
 use super::rules::TextRules;
 use crate::config::ReplyReading;
 use crate::event::{ReflectionFailure, ReflectionFailureKind};
@@ -35,24 +38,59 @@ pub(super) fn texts_of(
     reading: ReplyReading,
     wanted: u32,
 ) -> Result<Vec<String>, String> {
-    let answer = split_reasoning(reply).answer;
+    let (lines, current) = (with_plain_lines(reply), with_plain_lines(current));
+    let answer = answer_of(&lines, &current);
     if wanted > 1 {
-        let blocks = fences_of(answer, current).blocks;
-        if blocks.len() > 1 {
-            return Ok(blocks.iter().map(|block| block.text.to_owned()).collect());
+        let blocks = fences_of(answer, &current).blocks.into_iter();
+        let texts = blocks.filter(|block| foreign(block, &current).is_none());
+        let texts: Vec<String> = texts.map(|block| block.text.into_owned()).collect();
+        if texts.len() > 1 {
+            return Ok(texts);
         }
     }
     match reading {
         ReplyReading::LastBlock => {
-            let text = last_block(answer, current, !reply.trim().is_empty())?;
-            Ok(vec![text.to_owned()])
+            let text = last_block(answer, &current, !reply.trim().is_empty())?;
+            Ok(vec![text])
         }
         ReplyReading::Reference => Ok(vec![as_the_reference(reply).to_owned()]),
     }
 }
 
+/// A text whose lines end with a line feed, without control characters other than tabs.
+fn with_plain_lines(text: &str) -> Cow<'_, str> {
+    let is_kept = |sign: char| !sign.is_control() || matches!(sign, '\n' | '\t');
+    if text.chars().all(is_kept) {
+        return Cow::Borrowed(text);
+    }
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    Cow::Owned(text.chars().filter(|sign| is_kept(*sign)).collect())
+}
+
+/// The reply without its reasoning.
+fn answer_of<'t>(reply: &'t str, current: &str) -> &'t str {
+    let fences = fences_of(reply, current);
+    // Where a fence is left open, the places of the texts are not known.
+    let blocks = (!fences.is_cut_off).then_some(fences.blocks);
+    let places = blocks.into_iter().flatten().map(|block| block.place);
+    behind_reasoning(reply, places)
+}
+
+/// Why a block is no new text, by its language: a difference to the present text, or JSON around a text.
+fn foreign(block: &Block<'_>, current: &str) -> Option<&'static str> {
+    let is_structure = |text: &str| {
+        let parsed: Result<Value, _> = serde_json::from_str(text);
+        parsed.is_ok_and(|value| value.is_object() || value.is_array())
+    };
+    match block.language.to_ascii_lowercase().as_str() {
+        "diff" | "patch" => Some("differences"),
+        "json" | "jsonl" if is_structure(&block.text) && !is_structure(current) => Some("JSON"),
+        _ => None,
+    }
+}
+
 /// The last block on the top level that does not quote the present text.
-fn last_block<'t>(answer: &'t str, current: &str, has_reply: bool) -> Result<&'t str, String> {
+fn last_block(answer: &str, current: &str, has_reply: bool) -> Result<String, String> {
     if answer.trim().is_empty() {
         let problem = if has_reply {
             "the reply is reasoning only"
@@ -67,7 +105,10 @@ fn last_block<'t>(answer: &'t str, current: &str, has_reply: bool) -> Result<&'t
         return Err(problem.to_owned());
     }
     let is_quote = |text: &str| text == current.trim();
-    let others = blocks.iter().filter(|block| !is_quote(block.text)).count();
+    let (foreign_ones, blocks): (Vec<_>, Vec<_>) = blocks
+        .into_iter()
+        .partition(|block| foreign(block, current).is_some());
+    let others = blocks.iter().filter(|block| !is_quote(&block.text)).count();
     if others > 1 && has_fence(current) {
         // The text has blocks of its own, so these may be parts of one text.
         return Err(
@@ -76,10 +117,16 @@ fn last_block<'t>(answer: &'t str, current: &str, has_reply: bool) -> Result<&'t
                 .to_owned(),
         );
     }
-    let new = blocks.iter().rfind(|block| !is_quote(block.text));
-    match new.or(blocks.last()) {
-        Some(block) => Ok(block.text),
-        None => Err(without_block(answer)),
+    let new = blocks.iter().rfind(|block| !is_quote(&block.text));
+    let kind = foreign_ones
+        .last()
+        .and_then(|block| foreign(block, current));
+    match (new.or(blocks.last()), kind) {
+        (Some(block), _) => Ok(block.text.to_string()),
+        (None, Some(kind)) => Err(format!(
+            "the reply's block holds {kind} and not the complete new text"
+        )),
+        (None, None) => Err(without_block(answer)),
     }
 }
 
@@ -175,6 +222,37 @@ mod tests {
             "<think>\n```\ndraft {q}\n```\n</think>\n~~~\nAnswer {q}.\n~~~",
             Ok("Answer {q}."),
         );
+    }
+
+    #[test]
+    fn a_text_may_speak_of_reasoning_and_is_free_of_signs_that_break_it() {
+        check(
+            "```\nWrite <think>{q}</think> first.\n```",
+            Ok("Write <think>{q}</think> first."),
+        );
+        check("\u{feff}```\nAnswer {q}.\n```", Ok("Answer {q}."));
+        check("```\r\nOne\r\n{q}\rend\0.\r\n```", Ok("One\n{q}\nend."));
+        check(
+            "```\nAnswer {q}.\n```\nIn short:\n```diff\n-old\n+Answer {q}.\n```",
+            Ok("Answer {q}."),
+        );
+    }
+
+    #[test]
+    fn a_difference_or_json_is_no_text() {
+        use ReflectionFailureKind as Kind;
+        check("```diff\n-old text\n+NEW {q}\n```", Err(Kind::NoFence));
+        check(
+            "```json\n{\"instruction\": \"{q}\"}\n```",
+            Err(Kind::NoFence),
+        );
+        check(
+            "```json\nAnswer {q} as JSON.\n```",
+            Ok("Answer {q} as JSON."),
+        );
+        let rules = TextRules::new("{\"role\": \"judge\"}".into(), vec![], 40);
+        let read = read_reply("```json\n{\"role\": \"poet\"}\n```", &rules);
+        assert_eq!(read.as_deref(), Ok("{\"role\": \"poet\"}"));
     }
 
     #[test]
