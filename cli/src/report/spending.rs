@@ -49,7 +49,11 @@ pub(super) fn write_usage(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
             dollars(usage.cost.dollars())
         )?;
     }
-    if counters.usage.iter().any(|share| share.usage.unknown_tokens > 0) {
+    if counters
+        .usage
+        .iter()
+        .any(|share| share.usage.unknown_tokens > 0)
+    {
         writeln!(
             out,
             "  unknown: estimated tokens of replies that do not say how many they used; their cost is an estimate too"
@@ -93,7 +97,9 @@ pub(super) fn write_totals(out: &mut dyn Write, run: &RunRow) -> io::Result<()> 
         ),
         calls => format!("{known} plus {} calls of unknown price", count(calls)),
     };
-    let estimated = counters.rollouts_unknown_tokens.saturating_add(counters.mutation_unknown_tokens);
+    let estimated = counters
+        .rollouts_unknown_tokens
+        .saturating_add(counters.mutation_unknown_tokens);
     let estimated = match estimated {
         0 => String::new(),
         tokens => format!(" ({} of them estimated)", count(tokens)),
