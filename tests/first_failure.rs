@@ -63,10 +63,45 @@ fn an_evaluator_that_dies_in_other_words_each_time_ends_the_run_after_the_first_
 }
 
 #[test]
+fn an_evaluator_that_never_answers_is_named_after_seconds_and_ends_the_run_after_three_limits() {
+    let workspace = workspace("pass");
+    let limit = ["--set", "evaluator.timeout_seconds=3.5"];
+    let finished = workspace.gepa(&[&["run", "config.toml"][..], &limit].concat());
+    assert_eq!(finished.code, Some(5), "{}", finished.stderr);
+    for expected in [
+        "the first rollout has no answer yet after",
+        "`evaluator.timeout_seconds` = 3.5 limits it",
+    ] {
+        assert!(
+            finished.stderr.contains(expected),
+            "{expected}: {}",
+            finished.stderr
+        );
+    }
+    let attempts = workspace.export("rollouts").into_iter();
+    let attempts: Vec<_> = attempts.map(|row| row["attempts"].clone()).collect();
+    assert_eq!(attempts, [2, 1]);
+}
+
+#[test]
+fn noise_on_stdout_is_shown_with_the_number_of_each_failure() {
+    let workspace = workspace("print('noise', request['example'])");
+    let finished = workspace.gepa(&["run", "config.toml"]);
+    assert_eq!(finished.code, Some(5), "{}", finished.stderr);
+    let lines = finished.stderr.lines();
+    let counted: Vec<&str> = lines
+        .filter(|line| line.contains("rollouts failed so far"))
+        .filter_map(|line| line.split("] ").nth(1))
+        .filter_map(|line| line.split(" rollouts failed").next())
+        .collect();
+    assert_eq!(counted, ["1 of 1", "2 of 2", "4 of 4"]);
+}
+
+#[test]
 fn the_log_of_a_run_keeps_what_a_healthy_evaluator_writes_on_stderr() {
     let answer = "print('seen', request['example'], file=sys.stderr, flush=True); print(json.dumps({'id': request['id'], 'score': 1.0}))";
     let workspace = workspace(answer);
-    let limit = ["--set", "budget.max_iterations=0"];
+    let limit = ["--set", "budget.max_iterations=1"];
     let run = [&["run", "config.toml", "--keep-log"][..], &limit].concat();
     let finished = workspace.gepa(&run);
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);

@@ -123,6 +123,20 @@ impl TaskConfig {
         described
     }
 
+    /// The key that limits the time of a rollout's attempt, and the seconds that it allows.
+    pub fn attempt_limit(&self) -> (&'static str, f64) {
+        let of_run = (
+            "rollouts.timeout_seconds",
+            self.config.settings().rollouts.timeout_seconds,
+        );
+        match &self.evaluator {
+            EvaluatorSettings::Process(process) if process.timeout_seconds < of_run.1 => {
+                ("evaluator.timeout_seconds", process.timeout_seconds)
+            }
+            _ => of_run,
+        }
+    }
+
     /// Whether connecting the task starts programs or calls an app.
     pub fn starts_programs(&self) -> bool {
         let is_dataset = matches!(self.evaluator, EvaluatorSettings::Dataset(_));

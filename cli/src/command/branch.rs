@@ -66,6 +66,7 @@ async fn begin(
     task.check_models(&services.models)?;
     let signals = Signals::new().map_err(CommandError::Runtime)?;
     let limits = Limits::of(task.config.settings().budget.clone());
+    let attempt = task.attempt_limit();
     let point = BranchPoint {
         run: origin.run_id.clone(),
         iteration: arguments.at,
@@ -86,7 +87,7 @@ async fn begin(
         store: &arguments.run.store,
         log: arguments.log,
     };
-    watch(handle, signals, store, &fresh, limits, watching).await
+    watch(handle, signals, store, &fresh, limits, attempt, watching).await
 }
 
 fn source<'a>(

@@ -88,6 +88,7 @@ async fn begin(
     let signals = Signals::new().map_err(CommandError::Runtime)?;
     let store = gepa_postgres::open(&store_url(&arguments.store, environment)).await?;
     let limits = Limits::of(task.config.settings().budget.clone());
+    let attempt = task.attempt_limit();
     let mut known = evaluations_of(&store, &task.described, task.config.prompt()).await?;
     let start = warm_start(&*store, &task.config).await?;
     if let Some(start) = &start {
@@ -105,7 +106,16 @@ async fn begin(
         summary: gepa_engine::record::RunSummary::default(),
         ..run
     };
-    watch(handle, signals, store, &fresh, limits, arguments.into()).await
+    watch(
+        handle,
+        signals,
+        store,
+        &fresh,
+        limits,
+        attempt,
+        arguments.into(),
+    )
+    .await
 }
 
 async fn resume(
@@ -140,6 +150,7 @@ async fn resume(
     let signals = Signals::new().map_err(CommandError::Runtime)?;
     let connected = connect(&task, &services).await?;
     check_app(&stored, &connected, &run.run_id)?;
+    let attempt = task.attempt_limit();
     let builder = builder_of(task, connected, &store).began_with(began_with.clone());
     // A reader of the id may look at the run, so a refusal comes first.
     let handle = builder.resume(run.run_id.clone()).await?;
@@ -155,6 +166,7 @@ async fn resume(
         store,
         &run,
         Limits::of(wanted),
+        attempt,
         arguments.into(),
     )
     .await
@@ -304,6 +316,7 @@ pub(super) async fn watch(
     store: Arc<dyn Store>,
     before: &RunRow,
     limits: Limits,
+    attempt: (&'static str, f64),
     watching: Watching<'_>,
 ) -> Result<ExitCode, CommandError> {
     let run_id = handle.run_id().clone();
@@ -325,7 +338,7 @@ pub(super) async fn watch(
             before.summary.seq,
         ),
     ));
-    let troubles = Troubles::new(handle.trouble());
+    let troubles = Troubles::new(handle.trouble(), attempt);
     let listening = tokio::spawn(signals.steer(handle.control()));
     // Without a socket the run goes on; it can be steered when it is at rest.
     let reachable = gepa_server::ControlSocket::open(&run_id, handle.control());

@@ -40,11 +40,12 @@ pub(crate) async fn follow(
                 let Some(events) = events? else { break };
                 for event in events.iter() {
                     standing.count(event);
+                    // A line about one event must not have the numbers of the events after it.
+                    view.events(std::slice::from_ref(event), &standing);
                 }
-                view.events(&events, &standing);
             }
             _ = redraw.tick() => {
-                if let Some(line) = troubles.news() {
+                if let Some(line) = troubles.news(&standing) {
                     view.trouble(&line, &standing);
                 }
                 view.tick(&standing);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use gepa_engine::TroubleWatch;
 
+use super::Standing;
 use crate::format::{duration, one_line};
 
 /// Longest text quoted from a failure.
@@ -11,18 +12,28 @@ const QUOTED: usize = 400;
 /// A wait is shown when it has lasted this long, and then after ever longer times.
 const FIRST_SHOWN: Duration = Duration::from_millis(200);
 
+/// Without an answer to the first rollout, a line says so after this time, and then after ever longer times.
+const FIRST_ANSWER: Duration = Duration::from_secs(3);
+
 /// Looks at a run's troubles again and again.
 pub(crate) struct Troubles {
     watch: TroubleWatch,
+    /// The key that limits the time of an attempt, and the seconds that it allows.
+    limit: (&'static str, f64),
+    began: Instant,
+    next_silence: Duration,
     shown_attempts: u64,
     waiting_since: Option<Instant>,
     next_shown: Duration,
 }
 
 impl Troubles {
-    pub(crate) fn new(watch: TroubleWatch) -> Self {
+    pub(crate) fn new(watch: TroubleWatch, limit: (&'static str, f64)) -> Self {
         Self {
             watch,
+            limit,
+            began: Instant::now(),
+            next_silence: FIRST_ANSWER,
             shown_attempts: 0,
             waiting_since: None,
             next_shown: FIRST_SHOWN,
@@ -30,8 +41,27 @@ impl Troubles {
     }
 
     /// A line, if there is something new to say.
-    pub(crate) fn news(&mut self) -> Option<String> {
-        self.failed_attempts().or_else(|| self.wait())
+    pub(crate) fn news(&mut self, standing: &Standing) -> Option<String> {
+        let news = self.failed_attempts().or_else(|| self.wait());
+        news.or_else(|| self.silence(standing))
+    }
+
+    /// Says that nothing has answered yet, while no failure and no wait explains it.
+    fn silence(&mut self, standing: &Standing) -> Option<String> {
+        let counters = standing.counters();
+        let has_answered = counters.total_rollouts + counters.recalled_rollouts > 0
+            || self.watch.attempts().failed_attempts > 0;
+        let lasted = self.began.elapsed();
+        if has_answered || self.waiting_since.is_some() || lasted < self.next_silence {
+            return None;
+        }
+        self.next_silence = 5 * lasted;
+        let (key, seconds) = self.limit;
+        Some(format!(
+            "the first rollout has no answer yet after {}; `{key}` = {seconds} limits it. If the evaluator answers, \
+             it must flush its line",
+            duration(lasted.as_secs_f64())
+        ))
     }
 
     fn failed_attempts(&mut self) -> Option<String> {

@@ -374,10 +374,9 @@ impl Dispatcher {
             (Outcome::Failed(failure), Some(earlier)) => are_alike(earlier, failure),
             _ => false,
         };
-        let retry = matches!(&outcome, Outcome::Failed(failure) if failure.kind.is_retryable())
-            && job.attempt < self.max_attempts
-            // Where nothing has ever worked, the same failure twice is enough.
-            && !(is_repeated && self.opening.is_open());
+        let retry = job.attempt < self.max_attempts
+            && matches!(&outcome, Outcome::Failed(failure) if failure.kind.is_retryable()
+                && self.opening.may_retry(failure, is_repeated));
         if !retry {
             let fact = job.settled(outcome, spent, now);
             if let Fact::RolloutSettled(settled) = &fact {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use gepa_evaluation::{Evaluator, Failure, Outcome, Proposer};
+use gepa_evaluation::{Evaluator, Failure, FailureKind, Outcome, Proposer};
 use tokio::sync::watch;
 
 use crate::event::RolloutSettled;
@@ -13,6 +13,8 @@ use crate::stop::StopReason;
 
 /// Rollouts that must fail in the same way, with no score before them, until a run gives up.
 const FIRST_FAILURES: usize = 4;
+/// The same for rollouts that all ended at their time limit, each of which takes long.
+const FIRST_TIMEOUTS: usize = 2;
 
 /// The failed attempts of this process that were tried again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +62,8 @@ pub(super) struct Opening {
     /// Whether failures at the beginning may end the run.
     may_give_up: bool,
     failures: Vec<Words>,
+    /// Whether each of the failures was a time limit.
+    all_timed_out: bool,
     last_message: String,
     notice: watch::Sender<Trouble>,
 }
@@ -71,6 +75,7 @@ impl Opening {
             is_over,
             may_give_up,
             failures: Vec::new(),
+            all_timed_out: true,
             last_message: String::new(),
             notice,
         }
@@ -81,9 +86,20 @@ impl Opening {
         !self.is_over && self.failures.len() < FIRST_FAILURES
     }
 
-    /// Whether no rollout has had a score.
-    pub(super) fn is_open(&self) -> bool {
-        !self.is_over
+    /// The failures after which the run is given up.
+    fn enough(&self) -> usize {
+        if self.all_timed_out {
+            FIRST_TIMEOUTS
+        } else {
+            FIRST_FAILURES
+        }
+    }
+
+    /// Whether a rollout that ends like this is tried again. Where nothing has ever worked, the same failure twice
+    /// is enough, and another rollout that ends at the time limit is not tried a second time.
+    pub(super) fn may_retry(&self, failure: &Failure, is_repeated: bool) -> bool {
+        let is_slow = failure.kind == FailureKind::Timeout && !self.failures.is_empty();
+        self.is_over || !(is_repeated || is_slow && self.all_timed_out)
     }
 
     /// Reports an attempt that failed and is tried again.
@@ -102,11 +118,14 @@ impl Opening {
         }
         match &*settled.outcome {
             Outcome::Scored(_) => self.is_over = true,
-            Outcome::Failed(failure) => {
-                self.failures.push(words(&failure.message));
-                self.last_message.clone_from(&failure.message);
-            }
+            Outcome::Failed(failure) => self.take(failure),
         }
+    }
+
+    fn take(&mut self, failure: &Failure) {
+        self.failures.push(words(&failure.message));
+        self.all_timed_out &= failure.kind == FailureKind::Timeout;
+        self.last_message.clone_from(&failure.message);
     }
 
     /// The reason to give up: the first rollouts all failed, and in the same way.
@@ -114,7 +133,7 @@ impl Opening {
         let first = self.failures.first()?;
         let is_hopeless = self.may_give_up
             && !self.is_over
-            && self.failures.len() >= FIRST_FAILURES
+            && self.failures.len() >= self.enough()
             && self
                 .failures
                 .iter()
@@ -157,12 +176,42 @@ fn are_similar(one: &Words, other: &Words) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use gepa_evaluation::FailureKind;
-
     use super::*;
 
     fn failure(message: &str) -> Failure {
         Failure::new(FailureKind::Transient, message)
+    }
+
+    fn opening() -> Opening {
+        Opening::new(watch::channel(Trouble::default()).0, true, false)
+    }
+
+    fn note(opening: &mut Opening, kind: FailureKind, message: &str) {
+        opening.take(&Failure::new(kind, message));
+    }
+
+    #[test]
+    fn time_limits_end_the_opening_after_two_rollouts_and_other_failures_after_four() {
+        let mut slow = opening();
+        let timeout = Failure::new(FailureKind::Timeout, "no result within 60 s");
+        assert!(slow.may_retry(&timeout, false), "a first start may be slow");
+        assert!(!slow.may_retry(&timeout, true));
+        note(&mut slow, FailureKind::Timeout, "no result within 60 s");
+        assert!(slow.verdict().is_none());
+        assert!(
+            !slow.may_retry(&timeout, false),
+            "a second rollout has one attempt"
+        );
+        note(&mut slow, FailureKind::Timeout, "no result within 60 s");
+        assert!(slow.verdict().is_some());
+
+        let mut mixed = opening();
+        note(&mut mixed, FailureKind::Timeout, "no result within 60 s");
+        for _ in 0..3 {
+            assert!(mixed.verdict().is_none());
+            note(&mut mixed, FailureKind::Permanent, "no result within 60 s");
+        }
+        assert!(mixed.verdict().is_some());
     }
 
     #[test]
