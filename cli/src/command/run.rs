@@ -356,8 +356,8 @@ pub(super) async fn watch(
         resume: resume_command(&run_id, watching),
     })?;
     followed?;
-    let candidates = store.candidates(&result.run.run_id).await?;
-    let verdict = Verdict::of(&read_tables(&*store, result.run.clone()).await?);
+    let tables = read_tables(&*store, result.run.clone()).await?;
+    let verdict = Verdict::of(&tables);
     if watching.log == LogForm::Json {
         let mut out = stdout();
         serde_json::to_writer(&mut out, &with_verdict(stats_of(&result.run), &verdict))?;
@@ -365,9 +365,9 @@ pub(super) async fn watch(
         out.flush()?;
     } else {
         let mut text = Vec::new();
-        write_summary(&mut Screen(&mut text), &result.run, &candidates, &verdict)?;
+        write_summary(&mut Screen(&mut text), &tables, &verdict)?;
         if is_in_memory(watching) {
-            write_result(&mut text, &result.run, &candidates)?;
+            write_result(&mut text, &result.run, &tables.candidates)?;
         } else {
             write_next_steps(&mut text, &result, watching)?;
         }

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 
 use gepa_configs::StoredSettings;
 use gepa_engine::record::{CandidateRow, RunRow, RunStatus, SnapshotRow};
-use gepa_engine::verdict::Verdict;
+use gepa_engine::verdict::{RunTables, Verdict};
 
 use crate::candidates::best;
 use crate::curve;
@@ -23,17 +23,17 @@ pub(crate) use prompt::write_prompt;
 /// Writes the full report of a run.
 pub(crate) fn write_run(
     out: &mut dyn Write,
-    run: &RunRow,
+    tables: &RunTables,
     is_claimed: bool,
     settings: Option<&StoredSettings>,
-    candidates: &[CandidateRow],
     snapshots: &[SnapshotRow],
     verdict: &Verdict,
 ) -> io::Result<()> {
+    let (run, candidates) = (&tables.run, &tables.candidates);
     write_head(out, run, is_claimed, settings)?;
     verdict::write_verdict(out, verdict)?;
     write_best(out, run, candidates)?;
-    scores::write_comparison(out, run, candidates)?;
+    scores::write_comparison(out, tables)?;
     endings::write_endings(out, run)?;
     curve::write_curve(out, snapshots, candidates)?;
     spending::write_counters(out, run)?;
@@ -43,14 +43,14 @@ pub(crate) fn write_run(
 /// Writes the result of a run in a few lines.
 pub(crate) fn write_summary(
     out: &mut dyn Write,
-    run: &RunRow,
-    candidates: &[CandidateRow],
+    tables: &RunTables,
     verdict: &Verdict,
 ) -> io::Result<()> {
+    let run = &tables.run;
     writeln!(out)?;
     writeln!(out, "ended     {}", ending(run, false).unwrap_or_default())?;
     verdict::write_verdict(out, verdict)?;
-    scores::write_comparison(out, run, candidates)?;
+    scores::write_comparison(out, tables)?;
     endings::write_endings(out, run)?;
     spending::write_totals(out, run)
 }

@@ -49,8 +49,8 @@ pub(crate) fn warnings(task: &TaskConfig, earlier: Option<&RunRow>) -> Vec<Strin
     let configured = task.config.settings().search.perfect_score;
     let range = task.score_range();
     // Without the key the declared range counts, and without a range 1.
-    let perfect = configured.or(range.map(gepa_evaluation::ScoreRange::highest));
-    let perfect = perfect.unwrap_or(1.0);
+    let known = configured.or(range.map(gepa_evaluation::ScoreRange::highest));
+    let perfect = known.unwrap_or(1.0);
     if let Some(range) = range
         && range.highest() != perfect
     {
@@ -71,7 +71,13 @@ pub(crate) fn warnings(task: &TaskConfig, earlier: Option<&RunRow>) -> Vec<Strin
     else {
         return warnings;
     };
-    if baseline > perfect {
+    if baseline > perfect && known.is_none() {
+        warnings.push(format!(
+            "the seed scored {baseline:.3} in run {}, so the scale is not 0 to 1, and no minibatch counts as perfect; \
+             declare the scale, for example `evaluator.score_range = [0, 100]`",
+            row.run_id
+        ));
+    } else if baseline > perfect {
         warnings.push(format!(
             "the seed scored {baseline:.3} in run {}, above `search.perfect_score` = {perfect}: every minibatch looks \
              perfect and is not reflected on; set `search.perfect_score` to the highest score",

@@ -3,48 +3,32 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use gepa_engine::record::{CandidateRow, RunRow, RunStatus};
+use gepa_engine::record::{RunRow, RunStatus};
+use gepa_engine::verdict::{ComparedSet, CountedScores, RunTables};
 use gepa_statistics::{Comparison, mean_interval};
 
-use crate::candidates::best;
 use crate::format::{CONFIDENCE, difference, estimate, score};
 
-/// The scores of a candidate on a set, and the mean with which it is compared.
-type Scored = (Vec<Option<f64>>, Option<f64>);
-
-/// Writes both comparisons.
-pub(super) fn write_comparison(
-    out: &mut dyn Write,
-    run: &RunRow,
-    candidates: &[CandidateRow],
-) -> io::Result<()> {
-    let baseline = candidates.first();
-    let best = best(run, candidates);
-    let pareto = |row: Option<&CandidateRow>| {
-        let row = row?;
-        Some((row.scores.clone()?, row.mean_score))
+/// Writes both comparisons, with the scores that the verdict rests on.
+pub(super) fn write_comparison(out: &mut dyn Write, tables: &RunTables) -> io::Result<()> {
+    let run = &tables.run;
+    let scores = |set| {
+        let before = tables.counted(set, tables.seed()?)?;
+        Some((before, tables.counted(set, tables.best()?)?))
     };
     writeln!(out, "\npareto set ({} examples)", run.pareto.len())?;
-    match (pareto(baseline), pareto(best)) {
-        (Some(before), Some(after)) => {
-            write_set(out, &before, &after, is_same(baseline, best), missing(run))?;
-        }
-        _ => writeln!(out, "  not scored: {}", why_unscored(run))?,
+    match scores(ComparedSet::Pareto) {
+        Some((before, after)) => write_set(out, tables, &before, &after)?,
+        None => writeln!(out, "  not scored: {}", why_unscored(run))?,
     }
-    let held_out = |row: Option<&CandidateRow>| {
-        let row = row?;
-        Some((row.validation_scores.clone()?, row.validation_score))
-    };
     writeln!(
         out,
         "\nvalidation set ({} examples, held out)",
         run.validation.len()
     )?;
-    match (held_out(baseline), held_out(best)) {
-        (Some(before), Some(after)) => {
-            write_set(out, &before, &after, is_same(baseline, best), missing(run))
-        }
-        _ => writeln!(out, "  not run: {}", why_unvalidated(run)),
+    match scores(ComparedSet::Validation) {
+        Some((before, after)) => write_set(out, tables, &before, &after),
+        None => writeln!(out, "  not run: {}", why_unvalidated(run)),
     }
 }
 
@@ -52,30 +36,28 @@ pub(super) fn write_comparison(
 fn missing(run: &RunRow) -> &'static str {
     match run.summary.counters.failed_rollouts {
         0 => "were not run and are not part of the mean",
-        _ => "were not run, or failed, and are not part of the mean",
+        _ => {
+            "were not run, or failed for a reason of the surroundings, and are not part of the mean"
+        }
     }
-}
-
-fn is_same(baseline: Option<&CandidateRow>, best: Option<&CandidateRow>) -> bool {
-    baseline.map(|row| row.candidate_id) == best.map(|row| row.candidate_id)
 }
 
 fn write_set(
     out: &mut dyn Write,
-    before: &Scored,
-    after: &Scored,
-    is_same: bool,
-    missing: &str,
+    tables: &RunTables,
+    before: &CountedScores,
+    after: &CountedScores,
 ) -> io::Result<()> {
+    let missing = missing(&tables.run);
     writeln!(out, "  baseline    {}", mean_of(before, missing))?;
-    if is_same {
+    if tables.best().is_some_and(|best| tables.is_seed(best)) {
         return writeln!(out, "  best        the baseline is the best candidate");
     }
     writeln!(out, "  best        {}", mean_of(after, missing))?;
     let pairs: Vec<(f64, f64)> = before
-        .0
+        .scores
         .iter()
-        .zip(&after.0)
+        .zip(&after.scores)
         .filter_map(|(left, right)| Some(((*left)?, (*right)?)))
         .collect();
     let gain = match Comparison::of(&pairs, CONFIDENCE) {
@@ -88,24 +70,25 @@ fn write_set(
     writeln!(out, "  difference  {gain}")
 }
 
-fn mean_of((scores, counted): &Scored, missing: &str) -> String {
-    let known: Vec<f64> = scores.iter().copied().flatten().collect();
-    let unscored = scores.len() - known.len();
+fn mean_of(counted: &CountedScores, missing: &str) -> String {
+    let known: Vec<f64> = counted.scores.iter().copied().flatten().collect();
+    let unscored = counted.scores.len() - known.len();
     let mut text = match (mean_interval(&known, CONFIDENCE), known.first()) {
         (Some(found), _) => estimate(found),
         (None, Some(only)) => format!("{only:.3}  from a single example, which gives no interval"),
         (None, None) => "no score: every rollout failed".to_owned(),
     };
+    if counted.failures > 0 {
+        let _ = write!(
+            text,
+            "; {} failed and count{} as {}",
+            counted.failures,
+            if counted.failures == 1 { "s" } else { "" },
+            score(counted.failure_score)
+        );
+    }
     if unscored > 0 && !known.is_empty() {
         let _ = write!(text, "; {unscored} {missing}");
-        let plain = known.iter().sum::<f64>() / known.len() as f64;
-        if let Some(counted) = counted.filter(|mean| (mean - plain).abs() > 1e-9) {
-            let _ = write!(
-                text,
-                ": compared as {} with failures as the lowest score",
-                score(counted)
-            );
-        }
     }
     text
 }

@@ -210,21 +210,32 @@ impl Core {
             self.scorings.remember(trial);
         }
         let validated = self.validated();
+        // A failure counts the same for all of them.
+        let seen: Vec<f64> = trials.iter().flat_map(Trial::scores).flatten().collect();
+        let values_of = |trial: &Trial| {
+            let own = trial.scores().into_iter().flatten();
+            let worst = if self.scale.is_open_below() {
+                self.scale.worst_among(seen.iter().copied())
+            } else {
+                self.scale.worst_among(own)
+            };
+            trial.values(worst)
+        };
+        let counted: Vec<Vec<Option<f64>>> = trials.iter().map(values_of).collect();
         let validation: Vec<ValidationResult> = trials
             .iter()
             .zip(validated)
             .zip(0_u32..)
-            .map(|((trial, candidate), rank)| {
-                let scores = trial.scores();
-                let worst = self.scale.worst_among(scores.iter().flatten().copied());
-                let values = trial.values(worst).into_iter().zip(&trial.examples);
+            .zip(&counted)
+            .map(|(((trial, candidate), rank), values)| {
+                let values = values.iter().zip(&trial.examples);
                 let counting = values.filter(|(_, example)| !self.steered.is_excluded(example));
-                let known: Vec<f64> = counting.filter_map(|(value, _)| value).collect();
+                let known: Vec<f64> = counting.filter_map(|(value, _)| *value).collect();
                 ValidationResult {
                     candidate,
                     rank: (rank > 0).then_some(rank),
                     mean_score: mean(&known),
-                    scores,
+                    scores: trial.scores(),
                 }
             })
             .collect();
@@ -238,7 +249,16 @@ impl Core {
             .into_iter()
             .find(is_live)
             .or_else(|| self.archive.best());
-        let best = best.map(|best| self.or_the_seed(best, &validation));
+        let held_out = validation.iter().zip(counted).map(|(result, counted)| {
+            let row = if self.scale.is_open_below() {
+                counted
+            } else {
+                result.scores.clone()
+            };
+            (result.candidate, row)
+        });
+        let held_out: Vec<(CandidateIndex, Vec<Option<f64>>)> = held_out.collect();
+        let best = best.map(|best| self.or_the_seed(best, &held_out));
         let comparison = best.and_then(|best| self.against_seed(best));
         self.admit_that_nothing_was_executed();
         let finished = RunFinished {
@@ -255,15 +275,20 @@ impl Core {
     }
 
     /// The winner, or the seed if `final.keep_seed_below` asks for more certainty than the scores give.
-    fn or_the_seed(&self, best: CandidateIndex, validation: &[ValidationResult]) -> CandidateIndex {
+    /// Of the held-out scores, what each counts as.
+    fn or_the_seed(
+        &self,
+        best: CandidateIndex,
+        validation: &[(CandidateIndex, Vec<Option<f64>>)],
+    ) -> CandidateIndex {
         let seed = CandidateIndex(0);
         let Some(certainty) = self.config.settings().final_choice.keep_seed_below else {
             return best;
         };
         let held_out = |candidate: CandidateIndex| {
             let mut results = validation.iter();
-            let found = results.find(|result| result.candidate == candidate);
-            found.map(|result| result.scores.clone())
+            let found = results.find(|(validated, _)| *validated == candidate);
+            found.map(|(_, counted)| counted.clone())
         };
         let on_fronts = |candidate: CandidateIndex| -> Vec<Option<f64>> {
             let instances = self.instances.iter();

@@ -14,8 +14,12 @@ pub(crate) struct Scale {
     /// Whether failures of a candidate's own doing count as the lowest score.
     counts_failures: bool,
     declared: Option<ScoreRange>,
+    /// Whether a failure counts as less than every score where no lowest score is known.
+    is_open_below: bool,
     /// The lowest score of the seed, if it is below 0.
     lowest: f64,
+    /// The highest score of the seed, if it is above 0.
+    highest: f64,
     /// Whether the seed has a score above 1.
     is_wide: bool,
 }
@@ -26,7 +30,9 @@ impl Scale {
         Self {
             counts_failures: true,
             declared,
+            is_open_below: true,
             lowest: 0.0,
+            highest: 0.0,
             is_wide: false,
         }
     }
@@ -37,14 +43,21 @@ impl Scale {
         let declared = stored.and_then(|scale| scale.range);
         Self {
             counts_failures: stored.is_some(),
+            is_open_below: stored.is_some_and(|scale| scale.is_open_below),
             ..Self::new(declared.and_then(|[lowest, highest]| ScoreRange::new(lowest, highest)))
         }
     }
 
     /// What the journal says about the scale.
     pub(crate) fn to_journal(&self) -> Option<ScoreScale> {
-        let range = self.declared.map(|range| [range.lowest(), range.highest()]);
-        self.counts_failures.then_some(ScoreScale { range })
+        self.counts_failures.then(|| self.of_failures())
+    }
+
+    fn of_failures(&self) -> ScoreScale {
+        ScoreScale {
+            range: self.declared.map(|range| [range.lowest(), range.highest()]),
+            is_open_below: self.is_open_below,
+        }
     }
 
     /// Whether failures are left out of every comparison.
@@ -52,10 +65,16 @@ impl Scale {
         !self.counts_failures
     }
 
+    /// Whether a failure counts as less than every score where no lowest score is known.
+    pub(crate) fn is_open_below(&self) -> bool {
+        self.is_open_below
+    }
+
     /// Learns the scale from the seed's scores.
     pub(crate) fn learn(&mut self, scores: impl Iterator<Item = f64>) {
         for score in scores {
             self.lowest = self.lowest.min(score);
+            self.highest = self.highest.max(score);
             self.is_wide |= score > HIGHEST;
         }
     }
@@ -77,8 +96,13 @@ impl Scale {
     /// What a failure counts as among these scores: no score of the comparison is lower. `None` where
     /// failures are left out.
     pub(crate) fn worst_among(&self, scores: impl Iterator<Item = f64>) -> Option<f64> {
-        let lowest = self.declared.map_or(self.lowest, ScoreRange::lowest);
-        self.counts_failures.then(|| scores.fold(lowest, f64::min))
+        let range = self.declared.map(|range| (range.lowest(), range.highest()));
+        let seen = range.unwrap_or((self.lowest, self.highest));
+        let (lowest, highest) = scores.fold(seen, |(lowest, highest), score| {
+            (lowest.min(score), highest.max(score))
+        });
+        let worst = self.of_failures().failure_score(lowest, highest);
+        self.counts_failures.then_some(worst)
     }
 }
 
@@ -115,18 +139,27 @@ mod tests {
         let mut scale = Scale::new(None);
         assert_eq!(scale.worst_among([0.5].into_iter()), Some(0.0));
         scale.learn([-3.0, 2.0].into_iter());
-        assert_eq!(scale.worst_among([0.5].into_iter()), Some(-3.0));
-        assert_eq!(scale.worst_among([-7.0].into_iter()), Some(-7.0));
+        assert_eq!(scale.worst_among([0.5].into_iter()), Some(-8.0));
+        assert_eq!(scale.worst_among([-7.0].into_iter()), Some(-16.0));
+        let mut at_its_worst = Scale::new(None);
+        at_its_worst.learn([-2.0, -2.0].into_iter());
+        let worst = at_its_worst.worst_among([-1.0].into_iter()).unwrap();
+        assert!(
+            (worst - 1.0) / 2.0 < -2.0,
+            "failing on every second example gains nothing"
+        );
         let declared = Scale::new(ScoreRange::new(1.0, 5.0));
         assert_eq!(declared.worst_among([2.0].into_iter()), Some(1.0));
     }
 
     #[test]
-    fn a_journal_without_a_scale_leaves_failures_out() {
+    fn journals_of_earlier_versions_keep_their_rule() {
         let old = Scale::as_journaled(None);
         assert_eq!(old.worst_among([0.5].into_iter()), None);
         assert_eq!(old.to_journal(), None);
         assert!(old.is_perfect(40.0, None));
+        let earlier = Scale::as_journaled(Some(ScoreScale::default()));
+        assert_eq!(earlier.worst_among([-7.0].into_iter()), Some(-7.0));
         let declared = Scale::new(ScoreRange::new(0.0, 100.0));
         assert_eq!(Scale::as_journaled(declared.to_journal()), declared);
     }

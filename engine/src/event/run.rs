@@ -55,6 +55,28 @@ pub struct ScoreScale {
     /// The lowest and the highest score, as the evaluator declared them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<[f64; 2]>,
+    /// Whether a failure counts as less than every score where no lowest score is known. Journals of earlier
+    /// versions do not say so; there it counts as the lowest score seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_open_below: bool,
+}
+
+impl ScoreScale {
+    /// What a failure of a candidate's own doing counts as beside scores from `lowest` to `highest`.
+    ///
+    /// The lowest score of the range, if one was declared, or a score below it. Otherwise 0 while no score is below it. Scores below 0
+    /// show that the lowest score is not known; a failure then counts as less than each of them, by as much as
+    /// they and 0 lie apart, so that no candidate gains by failing.
+    pub fn failure_score(&self, lowest: f64, highest: f64) -> f64 {
+        match self.range {
+            Some([declared, _]) => declared.min(lowest),
+            None if lowest < 0.0 && self.is_open_below => {
+                let below = lowest - (highest.max(0.0) - lowest);
+                if below.is_finite() { below } else { f64::MIN }
+            }
+            None => lowest.min(0.0),
+        }
+    }
 }
 
 /// The run that another run branches from.

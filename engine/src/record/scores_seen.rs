@@ -11,6 +11,9 @@ pub struct ScoresSeen {
     /// The lowest and the highest score, as the evaluator declared them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub declared: Option<[f64; 2]>,
+    /// Whether a failure counts as less than every score where no lowest score is known.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_open_below: bool,
     /// The lowest score of any rollout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lowest: Option<f64>,
@@ -23,7 +26,16 @@ impl ScoresSeen {
     pub(crate) fn on(scale: ScoreScale) -> Self {
         Self {
             declared: scale.range,
+            is_open_below: scale.is_open_below,
             ..Self::default()
+        }
+    }
+
+    /// How the run compares failures.
+    pub(crate) fn scale(&self) -> ScoreScale {
+        ScoreScale {
+            range: self.declared,
+            is_open_below: self.is_open_below,
         }
     }
 

@@ -6,7 +6,7 @@ use gepa_evaluation::{ExampleId, Stage};
 use gepa_statistics::{Comparison, Corrected, Estimate, Sequential, TwoWay, corrected_mean, gap};
 use serde::Serialize;
 
-use super::tables::RunTables;
+use super::tables::{ComparedSet, RunTables};
 use crate::record::CandidateRow;
 
 /// The confidence of a verdict's interval, and one minus the risk that a run in which nothing is
@@ -25,16 +25,6 @@ pub struct Evidence {
     pub corrected_for: Selection,
     /// Failures of a candidate's own doing among the examples. They count as the lowest score.
     pub failures: usize,
-}
-
-/// A set of examples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ComparedSet {
-    /// The examples that were held out.
-    Validation,
-    /// The examples on which the candidate was chosen; used if none were held out.
-    Pareto,
 }
 
 /// What makes chance findings likelier than one comparison would have them.
@@ -73,6 +63,7 @@ pub fn compare(
         let risk = risk / 2.0_f64.powi((looks - 1).min(60) as i32);
         let pairs = Pairs::of(
             tables,
+            ComparedSet::Validation,
             &tables.run.validation,
             (before, left),
             (after, right),
@@ -95,7 +86,13 @@ pub fn compare(
         .count()
         .max(1);
     let confidence = 1.0 - risk / candidates as f64;
-    let pairs = Pairs::of(tables, &tables.run.pareto, (before, left), (after, right));
+    let pairs = Pairs::of(
+        tables,
+        ComparedSet::Pareto,
+        &tables.run.pareto,
+        (before, left),
+        (after, right),
+    );
     let mut comparison = Comparison::of(&pairs.scores, confidence)?;
     if pairs.scores.len() < tables.run.pareto.len()
         && let Some(width) = width(tables, &pairs.scores)
@@ -157,20 +154,26 @@ impl Pairs {
         };
         let sets = [
             (
+                ComparedSet::Validation,
                 &tables.run.validation,
                 &before.validation_scores,
                 &after.validation_scores,
             ),
-            (&tables.run.pareto, &before.scores, &after.scores),
+            (
+                ComparedSet::Pareto,
+                &tables.run.pareto,
+                &before.scores,
+                &after.scores,
+            ),
         ];
-        for (examples, left, right) in sets {
+        for (set, examples, left, right) in sets {
             let (left, right) = (only(left, examples), only(right, examples));
             let listed: Vec<ExampleId> = examples
                 .iter()
                 .filter(|example| wanted.contains(example))
                 .cloned()
                 .collect();
-            let some = Self::of(tables, &listed, (before, &left), (after, &right));
+            let some = Self::of(tables, set, &listed, (before, &left), (after, &right));
             if !some.scores.is_empty() && all.scores.is_empty() {
                 all = some;
             }
@@ -180,12 +183,12 @@ impl Pairs {
 
     fn of(
         tables: &RunTables,
+        set: ComparedSet,
         examples: &[ExampleId],
         (before, left): (&CandidateRow, &[Option<f64>]),
         (after, right): (&CandidateRow, &[Option<f64>]),
     ) -> Self {
-        let known = left.iter().chain(right).flatten().copied();
-        let lowest = tables.lowest(known);
+        let lowest = tables.failure_score(set);
         let mut pairs = Self {
             scores: Vec::new(),
             failures: 0,

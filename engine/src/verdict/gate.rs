@@ -4,9 +4,9 @@ use gepa_evaluation::ExampleId;
 use gepa_statistics::Comparison;
 use serde::Serialize;
 
-use super::evidence::{CONFIDENCE, ComparedSet, Evidence, Pairs, compare};
+use super::evidence::{CONFIDENCE, Evidence, Pairs, compare};
 use super::statement::Verdict;
-use super::tables::RunTables;
+use super::tables::{ComparedSet, RunTables};
 use super::words::further;
 use crate::record::CandidateRow;
 

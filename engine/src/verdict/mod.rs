@@ -14,8 +14,8 @@ mod words;
 
 pub use cause::Cause;
 pub use decide::with_verdict;
-pub use evidence::{CONFIDENCE, ComparedSet, Evidence, Selection, compare, evidence};
+pub use evidence::{CONFIDENCE, Evidence, Selection, compare, evidence};
 pub use gate::{GateOutcome, GateReport, GateRules, NamedReport, SliceReport};
 pub use planned::{Planned, PlannedDifference, planned};
 pub use statement::{Verdict, VerdictKind, WithExcluded};
-pub use tables::{FeedbackSeen, RunTables, read_tables, tables_of};
+pub use tables::{ComparedSet, CountedScores, FeedbackSeen, RunTables, read_tables, tables_of};

@@ -3,7 +3,8 @@
 use gepa_statistics::detectable_difference;
 use serde::Serialize;
 
-use super::evidence::{CONFIDENCE, ComparedSet};
+use super::evidence::CONFIDENCE;
+use super::tables::ComparedSet;
 use crate::config::Config;
 
 /// Shares of examples on which a candidate and the seed differ; recorded runs lie between.

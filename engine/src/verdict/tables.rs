@@ -6,6 +6,8 @@ use std::sync::Arc;
 use gepa_archive::{CandidateIndex, ContentId};
 use gepa_evaluation::{ExampleId, FailureKind, Outcome, Stage};
 
+use serde::Serialize;
+
 use crate::event::{EventBody, Fact};
 use crate::pages::{EventPages, RolloutPages};
 use crate::record::{CandidateRow, ReflectionRow, RunRow, TrialRow};
@@ -33,6 +35,28 @@ pub struct RunTables {
     pub own_failures: BTreeSet<(ContentId, ExampleId)>,
 }
 
+/// A set of examples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComparedSet {
+    /// The examples that were held out.
+    Validation,
+    /// The examples on which the candidate was chosen; used if none were held out.
+    Pareto,
+}
+
+/// A candidate's scores on a set, as they are compared.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CountedScores {
+    /// In the order of the set; `None` where it was not run, or failed for a reason of the surroundings.
+    pub scores: Vec<Option<f64>>,
+    /// Examples on which it failed by its own doing.
+    pub failures: usize,
+    /// What each of them counts as.
+    pub failure_score: f64,
+}
+
 /// What the evaluator said about the first examples that were not solved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FeedbackSeen {
@@ -56,20 +80,9 @@ impl RunTables {
     /// The seed's pareto scores in the order of the set. A failure of its own doing counts as the
     /// lowest score.
     pub fn seed_scores(&self) -> Vec<Option<f64>> {
-        let Some((seed, scores)) = self
-            .seed()
-            .and_then(|row| Some((row, row.scores.as_ref()?)))
-        else {
-            return Vec::new();
-        };
-        let lowest = self.lowest(scores.iter().flatten().copied());
-        let cells = self.run.pareto.iter().zip(scores);
-        cells
-            .map(|(example, score)| {
-                let key = (seed.candidate_id, example.clone());
-                score.or_else(|| self.own_failures.contains(&key).then_some(lowest))
-            })
-            .collect()
+        let seed = self.seed();
+        let counted = seed.and_then(|seed| self.counted(ComparedSet::Pareto, seed));
+        counted.map_or_else(Vec::new, |counted| counted.scores)
     }
 
     /// Whether an example counts: no person excluded it.
@@ -84,10 +97,55 @@ impl RunTables {
         counted.collect()
     }
 
-    /// The lowest score there is: as declared, or else 0 or the lowest one seen.
-    pub(super) fn lowest(&self, seen: impl Iterator<Item = f64>) -> f64 {
-        let declared = self.score_range().map(|(lowest, _)| lowest);
-        declared.unwrap_or_else(|| seen.fold(0.0, f64::min))
+    /// A candidate's scores on a set as they are compared: a failure of its own doing counts as the lowest score,
+    /// examples that a person excluded count as missing. `None` if it was not scored on the set.
+    pub fn counted(&self, set: ComparedSet, row: &CandidateRow) -> Option<CountedScores> {
+        let (examples, scores) = self.row_on(set, row)?;
+        let failure_score = self.failure_score(set);
+        let mut counted = CountedScores {
+            scores: self.counting(examples, scores),
+            failures: 0,
+            failure_score,
+        };
+        for (example, score) in examples.iter().zip(&mut counted.scores) {
+            let key = (row.candidate_id, example.clone());
+            if score.is_none() && self.counts(example) && self.own_failures.contains(&key) {
+                *score = Some(failure_score);
+                counted.failures += 1;
+            }
+        }
+        Some(counted)
+    }
+
+    fn row_on<'t>(
+        &'t self,
+        set: ComparedSet,
+        row: &'t CandidateRow,
+    ) -> Option<(&'t [ExampleId], &'t [Option<f64>])> {
+        Some(match set {
+            ComparedSet::Pareto => (&self.run.pareto, row.scores.as_ref()?),
+            ComparedSet::Validation => (&self.run.validation, row.validation_scores.as_ref()?),
+        })
+    }
+
+    /// What a failure counts as on a set: no score that seed or best candidate have there is lower.
+    pub(super) fn failure_score(&self, set: ComparedSet) -> f64 {
+        let of_scale = self.seed().and_then(|seed| seed.scores.as_ref());
+        let compared: Vec<&CandidateRow> = match set {
+            ComparedSet::Pareto => [self.seed(), self.best()].into_iter().flatten().collect(),
+            ComparedSet::Validation => self.candidates.iter().collect(),
+        };
+        let rows = compared.iter().filter_map(|row| self.row_on(set, row));
+        let seen = of_scale.into_iter().flatten();
+        let seen = seen.chain(rows.flat_map(|(_, scores)| scores)).flatten();
+        let (lowest, highest) = seen.fold((0.0_f64, 0.0_f64), |(lowest, highest), score| {
+            (lowest.min(*score), highest.max(*score))
+        });
+        let scale = self.run.summary.scores.unwrap_or_default().scale();
+        match scale.range {
+            Some([declared, _]) => declared,
+            None => scale.failure_score(lowest, highest),
+        }
     }
 
     /// A member of the archive.
@@ -106,11 +164,19 @@ impl RunTables {
         self.run.setting(section, key)?.as_f64()
     }
 
-    /// The score that cannot be bettered.
+    /// The score that cannot be bettered; infinite where none is known.
     pub(super) fn perfect_score(&self) -> f64 {
-        let declared = self.setting("search", "perfect_score");
-        let highest = self.score_range().map_or(1.0, |(_, highest)| highest);
-        declared.unwrap_or(highest)
+        let configured = self.setting("search", "perfect_score");
+        let declared = self.score_range().map(|(_, highest)| highest);
+        configured.or(declared).unwrap_or_else(|| {
+            // Scores above 1 show that the highest score is not known. Earlier versions took 1 all the same.
+            let seen = self.run.summary.scores.and_then(|scores| scores.highest);
+            if seen.is_some_and(|highest| highest > 1.0) {
+                f64::INFINITY
+            } else {
+                1.0
+            }
+        })
     }
 
     /// The declared lowest and highest score.

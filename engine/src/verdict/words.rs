@@ -3,8 +3,9 @@
 use gepa_statistics::{Comparison, Method, TwoWay};
 
 use super::cause::Cause;
-use super::evidence::{ComparedSet, Evidence};
+use super::evidence::Evidence;
 use super::statement::{Verdict, VerdictKind, WithExcluded};
+use super::tables::ComparedSet;
 
 /// The verdict in one sentence, without a full stop.
 pub(super) fn sentence(verdict: &Verdict) -> String {

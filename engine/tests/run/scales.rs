@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use gepa_engine::verdict::{CONFIDENCE, Cause, ComparedSet, Verdict, evidence, read_tables};
 use gepa_engine::{CloseReason, Decision, EventBody, Run, RunResult};
 use gepa_evaluation::{
     Evaluation, Evaluator, EvaluatorInfo, ExampleId, FailureKind, Outcome, RolloutRequest,
@@ -92,6 +93,13 @@ async fn a_score_above_one_is_perfect_only_where_the_scale_says_so() {
     assert_eq!((scores.lowest, scores.highest), (Some(40.0), Some(40.0)));
     assert!(scores.warning(None).unwrap().contains("score_range"));
     assert!(scores.warning(Some(1.0)).unwrap().contains("perfect_score"));
+    let tables = read_tables(&*inferred.store, inferred.result.run.clone()).await;
+    let causes = Verdict::of(&tables.unwrap()).causes;
+    let is_above = |cause: &Cause| matches!(cause, Cause::ScoresAbovePerfect { .. });
+    assert!(
+        !causes.iter().any(is_above),
+        "no score is perfect: {causes:?}"
+    );
 
     let declared = finish(short(3), forty, ScoreRange::new(0.0, 100.0)).await;
     assert_eq!(perfect(&declared.result), 0);
@@ -155,6 +163,49 @@ async fn no_candidate_gains_by_failing() {
     for result in &finished.result.run.summary.validation {
         assert!(result.mean_score <= Some(0.625), "{result:?}");
     }
+}
+
+#[tokio::test]
+async fn failing_gains_nothing_where_the_seed_is_at_its_worst_and_no_lowest_score_is_known() {
+    // The seed scores -2 everywhere; v1 scores -1 and declines every second example.
+    let answer: Answer = |request| match text(request).as_str() {
+        "a" => Outcome::score(-2.0),
+        _ if number(request).is_multiple_of(2) => Outcome::failed(FailureKind::Refused, "declined"),
+        _ => Outcome::score(-1.0),
+    };
+    let run = |range| async move {
+        let mut world = short(1);
+        world.settings.search.minibatch_size = 8;
+        world.settings.search.acceptance = gepa_engine::config::Acceptance::ImprovementOrEqual;
+        world.settings.rollouts.max_failure_fraction = 1.0;
+        world.sets.train = crate::world::ids(0, 8);
+        finish(world, answer, range).await
+    };
+    let unbounded = run(None).await;
+    let journal = unbounded.journal().await;
+    let gate = journal.iter().find_map(|event| match &event.body {
+        EventBody::Decision(Decision::GateDecided(gate)) => Some(gate),
+        _ => None,
+    });
+    let gate = gate.unwrap();
+    assert_eq!((gate.parent_sum, gate.child_sum), (-16.0, -20.0));
+    assert!(!gate.passed);
+    // Where the lowest score is declared, a failure counts as that.
+    let bounded = run(ScoreRange::new(-2.0, 0.0)).await;
+    let best = bounded.result.best.as_ref().unwrap();
+    assert_eq!(best.mean_score, Some(-1.5));
+    let tables = read_tables(&*bounded.store, bounded.result.run.clone()).await;
+    let tables = tables.unwrap();
+    for set in [ComparedSet::Pareto, ComparedSet::Validation] {
+        let counted = tables.counted(set, tables.best().unwrap()).unwrap();
+        assert_eq!(counted.failure_score, -2.0);
+        assert_eq!(2 * counted.failures, counted.scores.len());
+        let known: Vec<f64> = counted.scores.into_iter().flatten().collect();
+        let mean = known.iter().sum::<f64>() / known.len() as f64;
+        assert_eq!(mean, -1.5, "the table's mean is that of the search");
+    }
+    let evidence = evidence(&tables, CONFIDENCE).unwrap();
+    assert_eq!(evidence.comparison.after, -1.5, "and that of the verdict");
 }
 
 #[tokio::test]

@@ -48,16 +48,15 @@ async fn write_whole(
     run: RunRow,
 ) -> Result<(), CommandError> {
     let is_claimed = store.is_claimed(&run.run_id).await?;
-    let candidates = store.candidates(&run.run_id).await?;
     let snapshots = store.snapshots(&run.run_id).await?;
-    let verdict = Verdict::of(&read_tables(store, run.clone()).await?);
     let settings = readable_settings(&run);
+    let tables = read_tables(store, run).await?;
+    let verdict = Verdict::of(&tables);
     write_run(
         out,
-        &run,
+        &tables,
         is_claimed,
         settings.as_ref(),
-        &candidates,
         &snapshots,
         &verdict,
     )?;
