@@ -32,7 +32,7 @@ fn workspace(is_twice: bool) -> Workspace {
          [dataset.split]\ntrain = {{ count = 90 }}\npareto = {{ count = 110 }}\nvalidation = {{ count = 60 }}\n\
          [[prompt.messages]]\nrole = \"system\"\ncomponent = \"instruction\"\npattern = {}\n\
          [[prompt.messages]]\nrole = \"user\"\npattern = \"age: {{age}}\"\n[scorer]\nkind = \"exact\"\n\
-         [budget]\nmax_iterations = 0\n[policy]\nprovider = \"rulebook\"\nmodel = \"rulebook\"\n",
+         [budget]\nmax_iterations = 1\n[policy]\nprovider = \"rulebook\"\nmodel = \"rulebook\"\n",
         Value::from(prompt)
     );
     workspace.write("config.toml", &config);

@@ -34,6 +34,80 @@ fn a_budget_below_one_proposal_is_refused_with_the_numbers() {
     );
 }
 
+/// The columns of a row of a plan.
+fn planned(plan: &str, row: &str) -> Vec<String> {
+    let line = plan.lines().find(|line| line.starts_with(row));
+    let columns = line.unwrap_or_default()[row.len()..].split_whitespace();
+    columns.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_budget_that_allows_nothing_is_refused_alike_by_check_plan_and_run_before_a_call() {
+    let server = Server::start();
+    let workspace = Workspace::with_model(&server.base_url(), 150);
+    for limit in [
+        "budget.max_iterations=0",
+        "budget.max_reflection_calls=0",
+        "budget.max_candidates=0",
+        "budget.max_candidates=1",
+        "budget.no_improvement_iterations=0",
+        "budget.target_score=-1",
+        "budget.max_tokens=50",
+        "budget.max_cost_usd=0.0000001",
+    ] {
+        let set = ["--set", limit];
+        let key = limit.split('=').next().unwrap();
+        for command in [
+            &["check", "config.toml"][..],
+            &["run", "config.toml", "--plan"],
+            &["run", "config.toml"],
+        ] {
+            let finished = workspace.gepa(&[command, &set].concat());
+            assert_eq!(finished.code, Some(4), "{command:?} {limit}");
+            let expected = format!("error: `{key}` = ");
+            assert!(
+                finished.stderr.contains(&expected),
+                "{command:?} {limit}: {}",
+                finished.stderr
+            );
+            if command.len() == 3 && finished.stderr.contains("allows no proposal") {
+                assert_eq!(planned(&finished.stdout, "proposals"), ["0", "0", "0"]);
+                assert_eq!(planned(&finished.stdout, "rollouts"), ["22", "22", "22"]);
+            }
+        }
+    }
+    assert_eq!(server.ledger().calls_received, 0);
+    let runs = workspace.gepa(&["runs", "--json"]);
+    assert_eq!(runs.stdout, "", "nothing is stored");
+}
+
+#[test]
+fn a_run_that_a_limit_ends_before_its_seed_is_scored_is_no_success() {
+    let server = Server::start();
+    let workspace = Workspace::with_model(&server.base_url(), 150);
+    let finished = workspace.gepa(&["run", "config.toml", "--set", "budget.max_seconds=0.0001"]);
+    assert_eq!(finished.code, Some(4), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("before its seed was scored"),
+        "{}",
+        finished.stderr
+    );
+}
+
+#[test]
+fn a_plan_of_a_config_that_check_refuses_is_refused_and_large_numbers_stay_apart() {
+    let workspace = Workspace::with_rulebook();
+    let plan = ["run", "config.toml", "--plan", "--set"];
+    let refused = workspace.gepa(&[&plan[..], &["search.epsilon=3"]].concat());
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    let huge = ["budget.max_rollouts=9007199254740993"];
+    let large = workspace.succeed(&[&plan[..], &huge].concat());
+    let rows: Vec<&str> = large.lines().take(6).collect();
+    let widths: Vec<usize> = rows.iter().map(|row| row.chars().count()).collect();
+    assert!(widths.iter().all(|width| *width == widths[0]), "{large}");
+    assert!(rows[1].contains("  9 007 199 254 740 993"), "{large}");
+}
+
 #[test]
 fn a_plan_validates_no_more_candidates_than_proposals_can_give() {
     let workspace = Workspace::with_rulebook();

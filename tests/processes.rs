@@ -184,9 +184,15 @@ for line in sys.stdin:
 ";
     let workspace = workspace(script, "proposer.py");
     let config = workspace.read("config.toml");
-    let config = config.replace("max_rollouts = 200", "max_iterations = 0");
+    let config = config.replace("max_rollouts = 200", "max_iterations = 1");
     workspace.write("config.toml", &config);
-    workspace.succeed(&["run", "config.toml"]);
+    // Its proposer wants feedback, which this evaluator does not give.
+    let finished = workspace.gepa(&["run", "config.toml"]);
+    assert!(
+        finished.stderr.contains("the seed scores 0.500"),
+        "{}",
+        finished.stderr
+    );
     let rollouts = workspace.export("rollouts");
     let seed: Vec<_> = rollouts
         .iter()

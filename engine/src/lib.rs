@@ -41,6 +41,7 @@ pub mod occupancy;
 mod pages;
 mod plan;
 mod plan_calls;
+mod plan_refusal;
 pub mod policy;
 mod posterior;
 mod random;

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::config::{Config, Evaluation};
 use crate::plan_calls::Calls;
+use crate::plan_refusal::{Spending, allows_nothing, costs_too_much};
 use crate::policy::ComponentSelector;
 
 /// Share of proposals that pass the gate; recorded runs lie between 0.15 and 0.8.
@@ -14,9 +15,9 @@ const LIKELY_ACCEPTANCE: f64 = 0.55;
 const LIKELY_ROW: f64 = 2.5;
 /// More proposals than any limit on tokens or money allows.
 const MOST_PROPOSALS: u64 = 1 << 32;
-/// A limit on tokens or money is refused if it is below this share of the estimate for one proposal. An
-/// estimate can be too high, but not by that much.
-const REFUSED_SHARE: f64 = 0.2;
+/// A run with `no_improvement_iterations` makes about this many times as many iterations: the count begins
+/// again with each improvement.
+const LIKELY_PATIENCE: u64 = 2;
 
 /// The cost of a run: the minimum, the likely value, and the maximum.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,7 +31,7 @@ pub struct Plan {
     pub most: PlanRow,
     /// Whether the budget covers the minimum.
     pub affordable: bool,
-    /// Why the limit on tokens or money covers nothing, if it is the one.
+    /// Why the budget covers no proposal, unless it is the limit on rollouts.
     pub refusal: Option<String>,
     /// Whether calls are made whose price is not known, so that no limit on money counts them.
     pub unpriced: bool,
@@ -63,8 +64,14 @@ struct Count {
 }
 
 impl Plan {
+    /// Whether the limits allow a proposal at any cost.
+    pub fn allows_proposals(&self) -> bool {
+        self.floor.proposals != Some(0)
+    }
+
     /// Plans a run; with its evaluator and proposer, tokens and cost are estimated as well.
     pub fn of(config: &Config, connected: Option<(&dyn Evaluator, &dyn Proposer)>) -> Self {
+        let range = connected.and_then(|(evaluator, _)| evaluator.score_range());
         let calls = connected.map(|(evaluator, proposer)| Calls::of(config, evaluator, proposer));
         let calls = calls.unwrap_or_default();
         let budget = &config.settings().budget;
@@ -80,16 +87,17 @@ impl Plan {
         };
         // Seed and baseline are scored with the texts of the config, the rest with longer ones.
         let seed_rollouts = config.first_order() + config.sets().validation.len() as u64;
-        let likely_spent = |count: Count| {
+        let spent_at = |later_rollout: Option<UsageBound>, count: Count| {
             [tokens_of as fn(UsageBound) -> u64, cost_of].map(|of| {
                 let rollouts = count.rollouts?;
                 let of_seed = of(calls.seed_rollout?).saturating_mul(seed_rollouts.min(rollouts));
                 let later = rollouts.saturating_sub(seed_rollouts);
-                let of_later = of(calls.later_rollout?).saturating_mul(later);
+                let of_later = of(later_rollout?).saturating_mul(later);
                 let reflections = of(calls.reflection?).saturating_mul(count.reflection_calls?);
                 Some(of_seed.saturating_add(of_later).saturating_add(reflections))
             })
         };
+        let likely_spent = |count: Count| spent_at(calls.later_rollout, count);
         let most_spent = |count: Count| {
             [tokens_of as fn(UsageBound) -> u64, cost_of].map(|of| {
                 let rollouts = of(calls.largest_rollout?).saturating_mul(count.rollouts?);
@@ -100,6 +108,7 @@ impl Plan {
         };
         let components = config.seed().components().len();
         let calls_each = config.settings().search.components.most(components) as u64;
+        let forbidden = allows_nothing(config, calls_each, range);
         let set_aside = config.validation_rollouts();
         let covers_rollouts = budget
             .max_rollouts
@@ -116,7 +125,9 @@ impl Plan {
             proposals: Some(config.generation_size()),
             reflection_calls: Some(calls_each * config.generation_reflections()),
         };
-        let floor = row(least, likely_spent(least));
+        let idle = forbidden.is_some().then(|| without_proposals(config));
+        let least = idle.unwrap_or(least);
+        let mut floor = row(least, likely_spent(least));
         let max_cost = budget.max_cost_usd.filter(|_| calls.is_priced);
         let max_cost = max_cost.map(|dollars| (dollars * 1e6) as u64);
         let fits = |count: Count| {
@@ -127,17 +138,32 @@ impl Plan {
             };
             is_within(tokens, budget.max_tokens) && is_within(cost, max_cost)
         };
-        let expected = expected(config, calls_each, fits);
-        let likely = row(expected, likely_spent(expected));
-        let largest = largest(config, calls_each);
+        let expected = idle.unwrap_or_else(|| expected(config, calls_each, fits));
+        let mut likely = row(expected, likely_spent(expected));
+        let largest = idle.unwrap_or_else(|| largest(config, calls_each));
         let mut most = row(largest, most_spent(largest));
-        most.tokens = min_of(most.tokens, budget.max_tokens);
-        most.cost_usd = match budget.max_cost_usd {
-            // A limit does not hold for calls of unknown price.
-            Some(limit) if calls.is_priced => min_of(most.cost_usd, Some(limit)),
-            _ => most.cost_usd,
+        // Only what the models themselves estimate, for texts that do not grow, is sure enough to refuse a run.
+        let surest = row(least, spent_at(calls.seed_rollout, least));
+        let too_much = || {
+            costs_too_much(spending(&surest), spending(&floor), budget)
+                .filter(|_| !calls.is_guessed)
         };
-        let refusal = refusal(&floor, budget.max_tokens, budget.max_cost_usd);
+        let refusal = forbidden.or_else(too_much);
+        // Under a limit that covers nothing nothing is spent. The columns say what would be needed.
+        if refusal.is_none() {
+            most.tokens = min_of(most.tokens, budget.max_tokens);
+            most.cost_usd = match budget.max_cost_usd {
+                // A limit does not hold for calls of unknown price.
+                Some(limit) if calls.is_priced => min_of(most.cost_usd, Some(limit)),
+                _ => most.cost_usd,
+            };
+            // A limit below an estimate bounds what is paid for the tokens, and the tokens that are paid for.
+            let share = share_within(&floor, &most);
+            for row in [&mut floor, &mut likely] {
+                row.tokens = row.tokens.map(|tokens| (tokens as f64 * share) as u64);
+                row.cost_usd = row.cost_usd.map(|cost| cost * share);
+            }
+        }
         let [floor, likely, most] = ascending(floor, likely, most);
         Self {
             floor,
@@ -150,27 +176,6 @@ impl Plan {
     }
 }
 
-/// Why a limit on tokens or money does not cover one proposal.
-fn refusal(floor: &PlanRow, max_tokens: Option<u64>, max_cost: Option<f64>) -> Option<String> {
-    if let (Some(limit), Some(needed)) = (max_tokens, floor.tokens)
-        && (limit as f64) < REFUSED_SHARE * needed as f64
-    {
-        return Some(format!(
-            "`budget.max_tokens` = {limit} does not cover one proposal: seed, proposal and validation need about \
-             {needed} tokens; raise it, or make the example sets smaller"
-        ));
-    }
-    if let (Some(limit), Some(needed)) = (max_cost, floor.cost_usd)
-        && limit < REFUSED_SHARE * needed
-    {
-        return Some(format!(
-            "`budget.max_cost_usd` = {limit} does not cover one proposal: seed, proposal and validation cost about \
-             ${needed:.4}; raise it, make the example sets smaller, or set `policy.max_tokens`"
-        ));
-    }
-    None
-}
-
 /// The most proposals that the limits are likely to allow. `fits` says whether tokens and money do.
 fn expected(config: &Config, calls_each: u64, fits: impl Fn(Count) -> bool) -> Count {
     let budget = &config.settings().budget;
@@ -180,6 +185,8 @@ fn expected(config: &Config, calls_each: u64, fits: impl Fn(Count) -> bool) -> C
     let minibatch = f64::from(config.settings().search.minibatch_size);
     let row = likely_row(config);
     let per_proposal = minibatch + (minibatch + LIKELY_ACCEPTANCE * row) / shared;
+    // At most one text of a reflection is accepted, the best that passes.
+    let one_passes = 1.0 - (1.0 - LIKELY_ACCEPTANCE).powf(shared);
     let proposals = [
         budget
             .max_rollouts
@@ -188,11 +195,16 @@ fn expected(config: &Config, calls_each: u64, fits: impl Fn(Count) -> bool) -> C
         budget
             .max_reflection_calls
             .map(|calls| calls / calls_each.max(1) * hypotheses),
+        budget
+            .no_improvement_iterations
+            .map(|count| count.saturating_mul(LIKELY_PATIENCE)),
+        budget.max_candidates.map(|candidates| {
+            let reflections = f64::from(candidates.saturating_sub(1)) / one_passes;
+            (reflections.ceil() as u64).saturating_mul(hypotheses)
+        }),
     ];
     let count_of = |proposals: Option<u64>| {
         let accepted = proposals.map_or(u64::MAX, |count| {
-            // At most one text of a reflection is accepted, the best that passes.
-            let one_passes = 1.0 - (1.0 - LIKELY_ACCEPTANCE).powf(shared);
             (one_passes * count.div_ceil(hypotheses) as f64).round() as u64
         });
         let validation = validation(config, accepted);
@@ -240,6 +252,17 @@ fn validation(config: &Config, accepted: u64) -> u64 {
     (1 + best) * config.sets().validation.len() as u64
 }
 
+/// A run that proposes nothing scores its seed, on held-out examples as well.
+fn without_proposals(config: &Config) -> Count {
+    let validation = config.sets().validation.len() as u64;
+    Count {
+        rollouts: Some(config.first_order() + validation),
+        validation,
+        proposals: Some(0),
+        reflection_calls: Some(0),
+    }
+}
+
 fn largest(config: &Config, calls_each: u64) -> Count {
     let budget = &config.settings().budget;
     let fixed = config.first_order() + config.validation_rollouts();
@@ -266,6 +289,27 @@ fn largest(config: &Config, calls_each: u64) -> Count {
         proposals,
         reflection_calls: min_of(budget.max_reflection_calls, calls),
     }
+}
+
+fn spending(row: &PlanRow) -> Spending {
+    Spending {
+        tokens: row.tokens,
+        cost_usd: row.cost_usd,
+    }
+}
+
+/// The share of these tokens and this cost that the maximum allows, at most 1.
+fn share_within(row: &PlanRow, most: &PlanRow) -> f64 {
+    let share = |value: f64, limit: f64| if value > limit { limit / value } else { 1.0 };
+    let of_tokens = match (row.tokens, most.tokens) {
+        (Some(tokens), Some(limit)) => share(tokens as f64, limit as f64),
+        _ => 1.0,
+    };
+    let of_cost = match (row.cost_usd, most.cost_usd) {
+        (Some(cost), Some(limit)) => share(cost, limit),
+        _ => 1.0,
+    };
+    of_tokens.min(of_cost)
 }
 
 /// The three columns, with no value below the one to its left and none above the maximum.
@@ -329,19 +373,5 @@ mod tests {
         assert!(costs.is_sorted(), "{costs:?}");
         let unknown = ascending(row(None, None), row(None, None), row(None, None));
         assert!(unknown.iter().all(|row| row.cost_usd.is_none()));
-    }
-
-    #[test]
-    fn a_limit_far_below_one_proposal_is_refused_with_its_numbers() {
-        let floor = PlanRow {
-            tokens: Some(10_000),
-            cost_usd: Some(0.05),
-            ..PlanRow::default()
-        };
-        assert_eq!(refusal(&floor, Some(5_000), Some(0.5)), None);
-        let tokens = refusal(&floor, Some(100), None).unwrap();
-        assert!(tokens.contains("10000 tokens"), "{tokens}");
-        let cost = refusal(&floor, None, Some(0.0001)).unwrap();
-        assert!(cost.contains("$0.0500"), "{cost}");
     }
 }

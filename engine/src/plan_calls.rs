@@ -31,6 +31,8 @@ pub(crate) struct Calls {
     pub(crate) reflection: Option<UsageBound>,
     pub(crate) largest_rollout: Option<UsageBound>,
     pub(crate) largest_reflection: Option<UsageBound>,
+    /// Whether some model states a bound and no estimate, so that a share of its bound takes the place of one.
+    pub(crate) is_guessed: bool,
     /// Whether the price of every call is known.
     pub(crate) is_priced: bool,
 }
@@ -43,6 +45,7 @@ impl Default for Calls {
             reflection: None,
             largest_rollout: None,
             largest_reflection: None,
+            is_guessed: false,
             is_priced: true,
         }
     }
@@ -69,6 +72,8 @@ impl Calls {
         Self {
             seed_rollout,
             later_rollout: likely(&grown).map(|costs| mean(&costs)),
+            is_guessed: estimate.is_none()
+                || rollouts(config, seed, |request| evaluator.usage_estimate(request)).is_none(),
             reflection: estimate.or_else(|| largest_reflection.map(likely_share)),
             largest_rollout: largest_rollout.and_then(|costs| costs.into_iter().reduce(larger)),
             largest_reflection,

@@ -193,6 +193,27 @@ impl StopReason {
         )
     }
 
+    /// Whether a limit ended the run. One that ended before its seed was scored had a limit that is too low.
+    pub fn is_limit(&self) -> bool {
+        match self {
+            Self::RolloutBudget { .. }
+            | Self::ReflectionBudget { .. }
+            | Self::TokenBudget { .. }
+            | Self::CostBudget { .. }
+            | Self::TimeBudget { .. } => true,
+            // The texts are those of the reasons above.
+            Self::NoRollouts { cause } => [
+                "rollout budget",
+                "token budget",
+                "cost budget",
+                "time budget",
+            ]
+            .iter()
+            .any(|limit| cause.starts_with(limit)),
+            _ => false,
+        }
+    }
+
     /// Whether the run failed; false if it finished.
     pub fn is_failure(&self) -> bool {
         matches!(

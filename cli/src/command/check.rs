@@ -74,10 +74,13 @@ fn start_programs(task: &TaskConfig, arguments: &CheckArguments) -> Result<Start
     Ok(started)
 }
 
-/// The plan, with tokens and cost where a limit on them is set and no program has to be started.
+/// The plan, with tokens, cost and the range of scores where a limit on them is set and no program has to be
+/// started.
 fn plan_of(task: &TaskConfig) -> Result<Plan, CommandError> {
     let budget = &task.config.settings().budget;
-    let needs_models = budget.max_tokens.is_some() || budget.max_cost_usd.is_some();
+    let needs_models = budget.max_tokens.is_some()
+        || budget.max_cost_usd.is_some()
+        || budget.target_score.is_some();
     if task.starts_programs() || !needs_models {
         return Ok(Plan::of(&task.config, None));
     }

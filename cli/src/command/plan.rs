@@ -16,6 +16,9 @@ use crate::format::{count, dollars};
 use crate::output::{err, people};
 use crate::report::write_planned;
 
+/// The least width of a column.
+const COLUMN: usize = 16;
+
 /// Prints what a run can cost; of a run that began already, what it can still cost. Creates nothing and spends
 /// nothing.
 pub(crate) async fn plan(
@@ -24,6 +27,8 @@ pub(crate) async fn plan(
     store_url: &str,
     run: Option<&RunRow>,
 ) -> Result<ExitCode, CommandError> {
+    // What `gepa check` refuses has no plan.
+    task.check_models(&services.models)?;
     // Without its models the plan still shows rollouts, and rollouts decide whether the run is
     // refused.
     let connected = task.connect(services).await;
@@ -65,11 +70,15 @@ pub(crate) async fn plan(
     }
     write_planned(&mut out, &task.config, &plan)?;
     out.flush()?;
-    if plan.affordable {
-        return Ok(ExitCode::SUCCESS);
+    if !plan.affordable {
+        say_refusal(&plan, &task.config);
+        return Ok(ExitCode::from(EXIT_BUDGET));
     }
-    say_refusal(&plan, &task.config);
-    Ok(ExitCode::from(EXIT_BUDGET))
+    // The error was shown above. A run would end with it.
+    Ok(match connected {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => CommandError::from(error).exit_code(),
+    })
 }
 
 /// Says why the budget does not cover one proposal.
@@ -138,25 +147,31 @@ fn rest(whole: &PlanRow, used: &PlanRow) -> PlanRow {
 }
 
 fn write_columns(out: &mut dyn Write, names: [&str; 3], columns: [&PlanRow; 3]) -> io::Result<()> {
-    let [first, second, third] = names;
-    writeln!(out, "{:<22}{first:>16}{second:>16}{third:>16}", "")?;
-    let mut line = |name: &str, of: &dyn Fn(&PlanRow) -> String| {
-        let [floor, likely, most] = columns.map(of);
-        writeln!(out, "{name:<22}{floor:>16}{likely:>16}{most:>16}")
-    };
     let number = |value: Option<u64>| value.map_or_else(|| "no limit".to_owned(), count);
-    line("rollouts", &|row| number(row.rollouts))?;
-    line("  of them validation", &|row| {
-        count(row.validation_rollouts)
-    })?;
-    line("proposals", &|row| number(row.proposals))?;
-    line("reflection calls", &|row| number(row.reflection_calls))?;
-    line("tokens", &|row| {
-        row.tokens.map_or_else(|| "unknown".to_owned(), count)
-    })?;
-    line("cost", &|row| {
-        row.cost_usd.map_or_else(|| "unknown".to_owned(), dollars)
-    })
+    let known = |value: Option<String>| value.unwrap_or_else(|| "unknown".to_owned());
+    let rows: [(&str, &dyn Fn(&PlanRow) -> String); 6] = [
+        ("rollouts", &|row| number(row.rollouts)),
+        ("  of them validation", &|row| {
+            count(row.validation_rollouts)
+        }),
+        ("proposals", &|row| number(row.proposals)),
+        ("reflection calls", &|row| number(row.reflection_calls)),
+        ("tokens", &|row| known(row.tokens.map(count))),
+        ("cost", &|row| known(row.cost_usd.map(dollars))),
+    ];
+    let mut lines = vec![("", names.map(str::to_owned))];
+    lines.extend(rows.map(|(name, of)| (name, columns.map(of))));
+    let cells = lines.iter().flat_map(|(_, cells)| cells);
+    let longest = cells.map(|cell| cell.chars().count()).max();
+    // Two spaces keep the largest numbers apart.
+    let width = longest.map_or(COLUMN, |longest| COLUMN.max(longest + 2));
+    for (name, [first, second, third]) in &lines {
+        writeln!(
+            out,
+            "{name:<22}{first:>width$}{second:>width$}{third:>width$}"
+        )?;
+    }
+    Ok(())
 }
 
 fn write_unpriced(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {

@@ -11,7 +11,7 @@ use gepa_configs::{ConfigError, ConfigSource, ConnectedTask, StoredSettings, Tas
 use gepa_engine::record::{CandidateRow, RunRow};
 use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
 use gepa_engine::{
-    Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, StopReason, Store, warm_start,
+    Plan, Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, StopReason, Store, warm_start,
 };
 use gepa_models::Environment;
 use gepa_tasks::Services;
@@ -20,9 +20,11 @@ use tokio::runtime::Runtime;
 use crate::arguments::{LogForm, RunArguments, Watching};
 use crate::candidates::best;
 use crate::command::export::stats_of;
-use crate::command::plan::plan;
+use crate::command::plan::{plan, say_refusal};
 use crate::command::start::{paid_by, start_line};
-use crate::error::{CommandError, EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_PROVIDER_DOWN};
+use crate::error::{
+    CommandError, EXIT_BUDGET, EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_PROVIDER_DOWN,
+};
 use crate::feed::Feed;
 use crate::output::{err, stdout};
 use crate::progress::{Limits, Standing, Troubles, follow};
@@ -96,6 +98,16 @@ async fn begin(
         known.extend(paid_by(&*store, start, &task).await?);
     }
     let connected = connect(&task, services).await?;
+    let plan = Plan::of(
+        &task.config,
+        Some((&*connected.evaluator, &*connected.proposer)),
+    );
+    // Outcomes that are known already are not paid for, so what a proposal costs is not known then.
+    let is_refused = plan.refusal.is_some() && (known.is_empty() || !plan.allows_proposals());
+    if is_refused {
+        say_refusal(&plan, &task.config);
+        return Ok(ExitCode::from(EXIT_BUDGET));
+    }
     let builder = builder_of(task, connected, &store);
     let handle = builder.knowing(known).start().await?;
     announce(handle.run_id())?;
@@ -373,7 +385,15 @@ pub(super) async fn watch(
         }
         let _ = err().write_all(&text);
     }
-    Ok(exit_code(&result.end))
+    let code = failure_code(&result.run, &result.end);
+    if code == Some(EXIT_BUDGET) {
+        let _ = writeln!(
+            io::stderr(),
+            "error: a limit of `[budget]` ended the run before its seed was scored, so there is no result; raise that \
+             limit and begin again (`gepa run --plan` shows what a run needs)"
+        );
+    }
+    Ok(code.map_or(ExitCode::SUCCESS, ExitCode::from))
 }
 
 /// Whether the run is gone with this process.
@@ -428,19 +448,19 @@ fn store_option(watching: Watching<'_>) -> String {
     })
 }
 
-fn exit_code(end: &RunEnd) -> ExitCode {
-    failure_code(end).map_or(ExitCode::SUCCESS, ExitCode::from)
-}
-
 /// The exit code of a run that did not succeed.
-pub(crate) fn failure_code(end: &RunEnd) -> Option<u8> {
+pub(crate) fn failure_code(run: &RunRow, end: &RunEnd) -> Option<u8> {
+    let is_scored = run.summary.baseline_score.is_some();
     match end {
         RunEnd::Interrupted {
             provider_down: true,
             ..
         } => Some(EXIT_PROVIDER_DOWN),
         RunEnd::Interrupted { .. } => Some(EXIT_INTERRUPTED),
+        RunEnd::Finished(reason) if reason.is_limit() && !is_scored => Some(EXIT_BUDGET),
         RunEnd::Finished(reason) if reason.is_failure() => Some(EXIT_FAILURES),
+        // A person ended it; there is nothing to show.
+        RunEnd::Finished(_) if !is_scored => Some(EXIT_INTERRUPTED),
         _ => None,
     }
 }

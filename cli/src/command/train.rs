@@ -83,11 +83,14 @@ fn cannot_write(folder: &Path, error: &std::io::Error) -> CommandError {
     CommandError::Missing(message)
 }
 
-/// 0 if the job succeeded and executed rollouts.
+/// 0 if the job succeeded, executed rollouts, and scored its seed.
 fn exit_code(outcome: &Outcome) -> ExitCode {
     if let Some(reason) = outcome.failure() {
         let _ = writeln!(err(), "error: {reason}");
         return ExitCode::from(outcome.failure_code.unwrap_or(EXIT_FAILURES));
     }
-    ExitCode::SUCCESS
+    // A limit can end a job before its seed is scored.
+    outcome
+        .failure_code
+        .map_or(ExitCode::SUCCESS, ExitCode::from)
 }

@@ -83,7 +83,12 @@ pub(super) async fn run_all(
                     shown(summary.best_score),
                     shown(summary.best_validation_score)
                 );
-                (text, failure_code(&end))
+                // A run that ended says nothing about the others, also where it ended without a score.
+                let failure = failure_code(&run, &end);
+                (
+                    text,
+                    failure.filter(|_| !matches!(end, RunEnd::Finished(_))),
+                )
             }
             Err(error) => (error.to_string(), Some(1)),
         };

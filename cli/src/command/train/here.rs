@@ -112,7 +112,7 @@ async fn outcome(store: &dyn Store, result: &RunResult) -> Result<Outcome, Comma
         job_id: run.run_id.to_string(),
         status: summary.status.as_str().to_owned(),
         reason: Some(reason),
-        failure_code: failure_code(&result.end),
+        failure_code: failure_code(run, &result.end),
         ended_at: ended_at.to_string(),
         stats: statistics(run),
         history: history(store, &run.run_id).await?,
