@@ -24,7 +24,7 @@ fn a_run_whose_rows_changed_is_not_resumed() {
     let refused = workspace.gepa(&more);
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     assert!(
-        refused.stderr.contains("1 changed rows: age-33"),
+        refused.stderr.contains("1 new or changed (age-33)"),
         "{}",
         refused.stderr
     );

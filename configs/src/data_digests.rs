@@ -1,6 +1,7 @@
 //! Digests of what a run reads besides its config: rows, files of texts, programs. They are stored with the
 //! run, so that a run that goes on later compares only what can be compared.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use gepa_engine::{ExampleSets, Problem};
@@ -117,25 +118,31 @@ fn changed_rows(old: &str, new: &str, sets: &ExampleSets) -> Option<Difference> 
     if old == new {
         return None;
     }
-    let after = if old.len() == new.len() {
-        let pairs = old.iter().zip(&new).zip(ids(sets));
-        let changed = pairs.filter(|((old, new), _)| old != new).map(|(_, id)| id);
-        let changed: Vec<String> = changed.map(ToString::to_string).collect();
+    // A row that came or went moves others to another place or set, which does not change them.
+    let known: BTreeSet<&String> = old.iter().collect();
+    let rows = new.iter().zip(ids(sets));
+    let changed = rows.filter(|(row, _)| !known.contains(row));
+    let changed: Vec<String> = changed.map(|(_, id)| id.to_string()).collect();
+    let moved = old.iter().zip(&new).filter(|(old, new)| old != new).count();
+    let moved = moved.saturating_sub(changed.len());
+    let mut after = vec![format!("{} rows", new.len())];
+    if !changed.is_empty() {
         let named = changed.iter().take(MOST_NAMED).map(String::as_str);
+        let named = named.collect::<Vec<_>>().join(", ");
         let more = if changed.len() > MOST_NAMED {
             " and others"
         } else {
             ""
         };
-        let named = named.collect::<Vec<_>>().join(", ");
-        format!("{} changed rows: {named}{more}", changed.len())
-    } else {
-        format!("{} rows in its sets", new.len())
-    };
+        after.push(format!("{} new or changed ({named}{more})", changed.len()));
+    }
+    if moved > 0 {
+        after.push(format!("{moved} in another place or set"));
+    }
     Some(Difference {
         key: "dataset.path".to_owned(),
-        before: format!("{} rows as the run began with them", old.len()),
-        after,
+        before: format!("{} rows", old.len()),
+        after: after.join(", "),
     })
 }
 

@@ -17,6 +17,7 @@ mod open;
 mod plan;
 mod replay;
 mod report;
+mod resumption;
 mod run;
 mod runs;
 mod schema;

@@ -7,12 +7,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gepa_configs::{ConfigError, ConfigSource, ConnectedTask, StoredSettings, TaskConfig, listed};
+use gepa_configs::{ConfigError, ConfigSource, ConnectedTask, StoredSettings, TaskConfig};
 use gepa_engine::record::{CandidateRow, RunRow};
 use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
-use gepa_engine::{
-    Plan, Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, StopReason, Store, warm_start,
-};
+use gepa_engine::{Plan, Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, Store, warm_start};
 use gepa_models::Environment;
 use gepa_tasks::Services;
 use tokio::runtime::Runtime;
@@ -21,6 +19,7 @@ use crate::arguments::{LogForm, RunArguments, Watching};
 use crate::candidates::best;
 use crate::command::export::stats_of;
 use crate::command::plan::{plan, say_refusal};
+use crate::command::resumption::{check_limits, check_settings, say_that_it_is_over};
 use crate::command::start::{paid_by, start_line};
 use crate::error::{
     CommandError, EXIT_BUDGET, EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_PROVIDER_DOWN,
@@ -145,7 +144,9 @@ async fn resume(
         None => stored_task(&run, environment, &arguments.overrides)?,
     };
     show_notes(&task);
-    check_settings(&stored, &task, &run.run_id)?;
+    // Without a config and `--set` it is the stored config already.
+    let is_stored = arguments.config.is_none() && arguments.overrides.is_empty();
+    check_settings(&stored, &task, &run.run_id, is_stored)?;
     let began_with = stored.budget();
     let budget = &task.config.settings().budget;
     let in_force = run.summary.limits.as_ref().unwrap_or(began_with);
@@ -155,6 +156,7 @@ async fn resume(
     }
     let services = Services::new(task.environment().clone());
     if arguments.plan {
+        check_limits(&run, in_force, &wanted)?;
         return plan(&task, &services, &url, Some(&run)).await;
     }
     let store = gepa_postgres::open(&url).await?;
@@ -194,32 +196,6 @@ fn keep_log(arguments: &RunArguments, environment: &Environment, run: &RunId) {
     };
 }
 
-/// Refuses a config that would have led to other decisions, and says which other keys differ.
-fn check_settings(
-    stored: &StoredSettings,
-    task: &TaskConfig,
-    run: &RunId,
-) -> Result<(), CommandError> {
-    let differences = stored.differences_to(task);
-    if !differences.deciding.is_empty() {
-        let back = if stored.is_of_other_data(task) {
-            " Put the changed files and rows back to go on with it."
-        } else {
-            ""
-        };
-        return Err(CommandError::Usage(format!(
-            "{}; a run keeps its settings and its data.{back} Begin a new run, branch with `gepa branch {run}`, or go on with the \
-             stored config: `gepa run --resume {run}`",
-            listed(&differences.deciding)
-        )));
-    }
-    if !differences.free.is_empty() {
-        let listed = listed(&differences.free);
-        let _ = writeln!(err(), "note: {listed}; this process uses the new value");
-    }
-    Ok(())
-}
-
 /// Refuses a task app that says it is of another version, or has other data, than when the run began.
 pub(super) fn check_app(
     stored: &StoredSettings,
@@ -233,29 +209,6 @@ pub(super) fn check_app(
              with `gepa run`"
         ))),
     }
-}
-
-fn say_that_it_is_over(run: &RunRow) {
-    let id = &run.run_id;
-    let reason = run.summary.stop_reason.as_ref();
-    let reason = reason.map_or_else(String::new, |reason| format!(" It ended by: {reason}."));
-    let can_go_on = run
-        .summary
-        .stop_reason
-        .as_ref()
-        .is_some_and(StopReason::can_be_lifted);
-    let advice = if can_go_on {
-        format!(
-            "To go on, raise the limit that ended it, for example `gepa run --resume {id} --set \
-             budget.max_rollouts=5000`. `gepa branch {id}` begins a new run from it."
-        )
-    } else {
-        format!("Other limits cannot make it go on; `gepa branch {id}` begins a new run from it.")
-    };
-    let _ = writeln!(
-        err(),
-        "run {id} is over, and nothing is done.{reason} {advice}"
-    );
 }
 
 pub(super) fn builder_of(
