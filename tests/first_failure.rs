@@ -118,6 +118,11 @@ fn the_log_of_a_run_keeps_what_a_healthy_evaluator_writes_on_stderr() {
         "{}",
         finished.stderr
     );
+    assert!(
+        finished.stderr.contains("best prompt:\n") && !finished.stderr.contains("gepa best"),
+        "{}",
+        finished.stderr
+    );
 }
 
 #[test]

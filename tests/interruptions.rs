@@ -75,6 +75,21 @@ fn a_killed_run_resumes_without_buying_anything_twice_and_ends_the_same() {
     workspace.succeed(&["doctor"]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_closed_terminal_lets_calls_in_flight_finish_however_often_it_says_so() {
+    let server = Server::with(FaultPlan::none(), LATENCY);
+    let workspace = Workspace::with_model(&server.base_url(), ROLLOUTS);
+    let running = workspace.start(&["run", "config.toml"]);
+    server.wait_until(|ledger| ledger.calls_answered > 40);
+    running.signal(Signal::HUP);
+    running.signal(Signal::HUP);
+    let finished = running.wait();
+    assert_eq!(finished.code, Some(130), "{}", finished.stderr);
+    let paid = server.ledger().calls_answered;
+    assert_eq!(settled(&workspace), paid, "every paid call is settled");
+}
+
 #[test]
 fn the_first_interrupt_lets_calls_in_flight_finish() {
     let server = Server::with(FaultPlan::none(), LATENCY);

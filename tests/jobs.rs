@@ -139,6 +139,24 @@ fn a_job_is_checked_and_planned_with_its_notes() {
 }
 
 #[test]
+fn a_wrong_seed_list_is_named_once() {
+    let world = world();
+    let seeds = "prompt_learning.train_seeds=[1, -2]";
+    let finished = world.workspace.gepa(&["check", "job.toml", "--set", seeds]);
+    assert_eq!(finished.code, Some(2));
+    assert!(
+        !finished.stderr.contains("missing or empty"),
+        "{}",
+        finished.stderr
+    );
+    assert!(
+        finished.stderr.contains("whole numbers of 0 or more"),
+        "{}",
+        finished.stderr
+    );
+}
+
+#[test]
 fn a_job_runs_in_this_process_from_file_to_files() {
     let world = world();
     let stdout = world

@@ -8,6 +8,7 @@ mod broken_configs;
 mod check_finds;
 mod config_reference;
 mod crashes;
+mod data_files;
 mod evaluations;
 mod exit_codes;
 mod extending;

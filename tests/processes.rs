@@ -125,7 +125,7 @@ fn a_python_proposer_and_a_python_evaluator_of_batches_improve_a_word_list_offli
 
 #[test]
 fn a_proposer_that_answers_nonsense_ends_the_run_with_its_reason() {
-    let hello = "import json,sys\nprint(json.dumps({'proposer': 1}), flush=True)\n";
+    let hello = "import json,sys\nprint('\\ufeff' + json.dumps({'proposer': 1}), flush=True)\n";
     let cases = [
         ("print('hm', flush=True)", "it printed `hm`"),
         (
@@ -137,6 +137,10 @@ fn a_proposer_that_answers_nonsense_ends_the_run_with_its_reason() {
             "it answered request 99",
         ),
         ("sys.exit(3)", "died before it answered (exit status: 3)"),
+        (
+            "import os, time; os.close(1); time.sleep(60)",
+            "closed its stdout before it answered; it still ran, and was killed",
+        ),
         (
             "a=json.loads(line);print(json.dumps({'id': a['id'], 'error': {'message': 'no idea'}}), flush=True)",
             "no idea",

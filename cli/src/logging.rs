@@ -1,6 +1,6 @@
 //! Writes logs for operators to stderr, and those that a run keeps to its file.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use tracing::Subscriber;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -10,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use crate::error::CommandError;
+use crate::output::err;
 use crate::run_log::{self, RunLogWriter};
 
 /// The filter of logs, in the form of tracing's filters. Without it there are no logs.
@@ -66,14 +67,18 @@ where
     })?;
     // A span is logged when it ends, with its duration.
     let logs = fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
+        // Lines of programs are among the logs, and nothing that a terminal obeys may be.
+        .with_ansi(false)
         .with_span_events(FmtSpan::CLOSE)
         // If stderr is closed, the run continues.
         .log_internal_errors(false);
     match std::env::var(FORM_VARIABLE).as_deref() {
-        Ok("json") => Ok(logs.json().with_filter(filter).boxed()),
-        Ok("text") | Err(_) => Ok(logs.with_filter(filter).boxed()),
+        Ok("json") => Ok(logs
+            .json()
+            .with_writer(io::stderr)
+            .with_filter(filter)
+            .boxed()),
+        Ok("text") | Err(_) => Ok(logs.with_writer(err).with_filter(filter).boxed()),
         Ok(other) => Err(CommandError::Usage(format!(
             "{FORM_VARIABLE} is `{other}`; it can be `text` or `json`"
         ))),

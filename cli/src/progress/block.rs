@@ -55,7 +55,9 @@ impl View for Block {
 
 fn lines(standing: &Standing) -> Vec<String> {
     let counters = standing.counters();
-    let phase = if standing.is_validating {
+    let phase = if standing.summary.status.is_terminal() {
+        "over"
+    } else if standing.is_validating {
         "validating"
     } else {
         "searching"

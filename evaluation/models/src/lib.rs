@@ -55,3 +55,4 @@ pub use setup_error::ModelSetupError;
 pub use spending::Spending;
 pub use stream::StreamedReply;
 pub use text_file::{open_named, read_bounded, read_text};
+pub use unreached::answers_without_tls;

@@ -19,6 +19,11 @@ pub(super) enum Obstruction {
     Other,
 }
 
+/// Whether a failed connection says that the other side answered without TLS.
+pub fn answers_without_tls(reason: &str) -> bool {
+    Obstruction::of(reason) == Obstruction::NeedsPlain
+}
+
 impl Obstruction {
     /// Reads the innermost cause of a failed connection.
     pub(super) fn of(reason: &str) -> Self {

@@ -1,5 +1,6 @@
 //! Opens connections.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -56,24 +57,75 @@ pub(super) fn check_existing(place: &Place) -> Result<(), StoreError> {
 
 /// Opens a connection that cannot write.
 pub(super) fn open_reader(place: &Place) -> Result<Connection, StoreError> {
-    read_only(place.path()).map_err(|error| place.explain(&error))
+    let cannot_write = [ErrorCode::CannotOpen, ErrorCode::ReadOnly];
+    match read_only(place.path(), OpenFlags::empty()) {
+        Err(error)
+            if place.path().is_file()
+                && error
+                    .sqlite_error_code()
+                    .is_some_and(|code| cannot_write.contains(&code)) =>
+        {
+            open_in_unwritable_folder(place, &error)
+        }
+        opened => opened.map_err(|error| place.explain(&error)),
+    }
 }
 
 fn refuse_folder(place: &Place) -> Result<(), StoreError> {
-    if place.path().is_dir() {
-        return Err(StoreError::Storage(format!(
-            "{place}: it is a folder; name a file in it"
-        )));
-    }
-    Ok(())
+    let fault = match fs::metadata(place.path()) {
+        Ok(found) if found.is_dir() => "it is a folder; name a file in it",
+        Ok(found) if !found.is_file() => "it is no file, so nothing can be kept there; name a file",
+        _ => return Ok(()),
+    };
+    Err(StoreError::Storage(format!("{place}: {fault}")))
 }
 
-fn read_only(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+fn read_only(path: &Path, further: OpenFlags) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | further;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Opening reads nothing, so that only a first look shows what cannot be read.
+    connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
     Ok(connection)
+}
+
+/// SQLite writes beside a database in order to read it. Where it cannot, a database whose log is empty is
+/// read as a file that nobody changes.
+fn open_in_unwritable_folder(
+    place: &Place,
+    error: &rusqlite::Error,
+) -> Result<Connection, StoreError> {
+    let log = place.beside("-wal");
+    if fs::metadata(&log).is_ok_and(|found| found.len() > 0) {
+        return Err(StoreError::Storage(format!(
+            "{place}: its newest entries are in `{}`, which can be read only in a folder that can be written; \
+             copy both files into such a folder, and name the copy",
+            log.display()
+        )));
+    }
+    match unchanging(place.path()) {
+        Some(address) => read_only(Path::new(&address), OpenFlags::SQLITE_OPEN_URI)
+            .map_err(|error| place.explain(&error)),
+        None => Err(place.explain(error)),
+    }
+}
+
+/// The address of a database that nobody changes; `None` where paths have another form.
+fn unchanging(path: &Path) -> Option<String> {
+    if !cfg!(unix) {
+        return None;
+    }
+    let mut address = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        let is_plain = byte.is_ascii_alphanumeric() || b"/._-~".contains(byte);
+        if is_plain {
+            address.push(char::from(*byte));
+        } else {
+            let _ = write!(address, "%{byte:02X}");
+        }
+    }
+    Some(address + "?immutable=1")
 }
 
 fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {

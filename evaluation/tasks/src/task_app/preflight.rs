@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::client::{AppAnswer, AppClient, AppFault};
 use super::error::TaskAppError;
 use super::settings::TaskAppSettings;
+use gepa_models::answers_without_tls;
 
 /// How long an app may take to answer a health check.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -54,6 +55,11 @@ async fn ask(client: &AppClient, path: &'static str) -> Result<AppAnswer, TaskAp
                 AppFault::Unreachable(reason) | AppFault::Broken(reason) => reason,
                 AppFault::TimedOut(limit) => format!("no answer within {} s", limit.as_secs()),
                 AppFault::TooLarge => "its answer is too large".to_owned(),
+            };
+            let reason = if answers_without_tls(&reason) {
+                format!("{reason}: it answers without TLS, write http:// in `url`")
+            } else {
+                reason
             };
             return Err(TaskAppError::Unreachable { url, reason });
         }
