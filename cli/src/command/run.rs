@@ -341,7 +341,7 @@ pub(super) async fn watch(
     let code = failure_code(&result.run, &result.end);
     if code == Some(EXIT_BUDGET) {
         let _ = writeln!(
-            io::stderr(),
+            err(),
             "error: a limit of `[budget]` ended the run before its seed was scored, so there is no result; raise that \
              limit and begin again (`gepa run --plan` shows what a run needs)"
         );
