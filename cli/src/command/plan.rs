@@ -19,6 +19,9 @@ use crate::report::write_planned;
 /// The least width of a column.
 const COLUMN: usize = 16;
 
+/// What a row shows of a column.
+type Cell<'a> = &'a dyn Fn(&PlanRow) -> String;
+
 /// Prints what a run can cost; of a run that began already, what it can still cost. Creates nothing and spends
 /// nothing.
 pub(crate) async fn plan(
@@ -149,7 +152,7 @@ fn rest(whole: &PlanRow, used: &PlanRow) -> PlanRow {
 fn write_columns(out: &mut dyn Write, names: [&str; 3], columns: [&PlanRow; 3]) -> io::Result<()> {
     let number = |value: Option<u64>| value.map_or_else(|| "no limit".to_owned(), count);
     let known = |value: Option<String>| value.unwrap_or_else(|| "unknown".to_owned());
-    let rows: [(&str, &dyn Fn(&PlanRow) -> String); 6] = [
+    let rows: [(&str, Cell<'_>); 6] = [
         ("rollouts", &|row| number(row.rollouts)),
         ("  of them validation", &|row| {
             count(row.validation_rollouts)

@@ -98,13 +98,13 @@ impl Scoring {
         mut cancelled: watch::Receiver<bool>,
     ) -> Result<ScoredRun, AblationError> {
         let label = named.label.to_owned();
-        let scored = ScoredPrompt {
+        let prompt = ScoredPrompt {
             name: named.name.clone(),
             candidate: named.candidate.clone(),
             examples: examples.to_vec(),
         };
-        let run = Run::builder(self.config.to_score(&scored)?)
-            .described_as(with_prompt(&self.described, &scored)?)
+        let run = Run::builder(self.config.to_score(&prompt)?)
+            .described_as(with_prompt(&self.described, &prompt)?)
             .policies(Policies::new().evaluation(Full))
             .knowing(known.iter().cloned())
             .store(Arc::clone(&self.store))
