@@ -143,7 +143,7 @@ def ablation(root, number):
     rest = matter[1:] + idle + twice
     draw.shuffle(rest)
     prompt = "\n".join([matter[0], *rest])
-    more = "\n[budget]\nmax_iterations = 0\n"
+    more = "\n[budget]\nmax_iterations = 1\n"
     sizes = {"train": 100, "pareto": 100, "validation": 60}
     config = CONFIG.format(seed=number, prompt=json.dumps(prompt), more=more, **sizes)
     folder = world_folder(root, f"ablation{number}", rows(draw, shares, 260, 0.05), config)

@@ -29,7 +29,7 @@ print(json.dumps({"protocol": 1}), flush=True)
 for line in sys.stdin:
     request = json.loads(line)
     time.sleep(%f)
-    print(json.dumps({"id": request["id"], "score": 0.5}), flush=True)
+    print(json.dumps({"id": request["id"], "score": 1.0}), flush=True)
 """
 CONFIG = """
 [run]
@@ -50,7 +50,7 @@ processes = {processes}
 provider = "rulebook"
 model = "rulebook"
 [budget]
-max_iterations = 0
+max_iterations = 1
 max_rollouts = 100000
 """
 
