@@ -1,6 +1,7 @@
 //! Runs of digits with the marks inside them.
 
-use super::prepare::THIN_SPACE;
+/// The space that sets thousands apart and never words.
+pub(super) const THIN_SPACE: char = '\u{a0}';
 
 /// Digits with what stands between them, read as one value.
 pub(super) struct Core {

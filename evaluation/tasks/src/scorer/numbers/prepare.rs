@@ -4,11 +4,8 @@ use regex::{Captures, Regex};
 use unicode_normalization::UnicodeNormalization;
 
 use super::constants::{Constants, PI, ROOT};
-use super::digits::interpret;
+use super::digits::{THIN_SPACE, interpret};
 use crate::scorer::plain_text::is_invisible;
-
-/// The space that sets thousands apart and never words.
-pub(super) const THIN_SPACE: char = '\u{a0}';
 
 /// Stands for numbers of which only a part could be read.
 pub(super) const UNREADABLE: char = '\u{fffc}';

@@ -1,7 +1,6 @@
 //! What may follow the digits of a number and belongs to it.
 
-use super::digits::{core_run, interpret};
-use super::prepare::THIN_SPACE;
+use super::digits::{THIN_SPACE, core_run, interpret};
 
 /// Largest power that is worked out.
 const LARGEST_EXPONENT: i32 = 400;
