@@ -61,7 +61,7 @@ fn keys_at_usual() -> [&'static str; 3] {
     ["deterministic", "keep_reasoning", "score_range"]
 }
 
-/// The library reads a table from a list as well, by the places of its keys, which nobody means.
+/// The library reads a table from a list as well, by the places of its keys, which no user means.
 fn lists_read_as_tables(key: &str, written: &Value, read: &Json, problems: &mut Vec<Problem>) {
     match (written, read) {
         (Value::Array(items), Json::Object(_)) if !items.is_empty() => {

@@ -91,7 +91,7 @@ fn read_only(path: &Path, further: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 /// SQLite writes beside a database in order to read it. Where it cannot, a database whose log is empty is
-/// read as a file that nobody changes.
+/// read as a file that no process changes.
 fn open_in_unwritable_folder(
     place: &Place,
     error: &rusqlite::Error,
@@ -111,7 +111,7 @@ fn open_in_unwritable_folder(
     }
 }
 
-/// The address of a database that nobody changes; `None` where paths have another form.
+/// The address of a database that no process changes; `None` where paths have another form.
 fn unchanging(path: &Path) -> Option<String> {
     if !cfg!(unix) {
         return None;

@@ -13,7 +13,7 @@ use gepa_models::open_named;
 const GZIP: &str = ".gz";
 const ZSTD: &str = ".zst";
 
-/// The first bytes of compressed files, which decide whatever they are called.
+/// The first bytes of compressed files, which decide under any name.
 const GZIP_BEGINS: [u8; 2] = [0x1f, 0x8b];
 const ZSTD_BEGINS: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 

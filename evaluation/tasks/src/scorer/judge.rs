@@ -153,7 +153,7 @@ impl JudgeScorer {
         }
     }
 
-    /// The verdict in a reply that ended normally. Of any other reply nobody knows how it would have
+    /// The verdict in a reply that ended normally. Of any other reply it is unknown how it would have
     /// gone on.
     fn read(&self, completion: &Completion) -> Result<Verdict, Unscored> {
         match &completion.finish_reason {
@@ -248,6 +248,6 @@ fn failure_of_call(failed: &Failure) -> Failure {
     Failure {
         kind,
         message: format!("the judge failed: {}", failed.message),
-        fatal: failed.fatal,
+        ..failed.clone()
     }
 }

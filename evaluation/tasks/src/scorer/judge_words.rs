@@ -32,7 +32,7 @@ const OF_THE_WHOLE: [&str; 14] = [
 const OF_THE_SCALE: [&str; 10] = [
     "max", "maximum", "min", "minimum", "highest", "lowest", "best", "worst", "perfect", "possible",
 ];
-/// Words behind a number by which a sentence speaks of a score that nobody gave.
+/// Words behind a number by which a sentence speaks of a score that was not given.
 const HYPOTHETICAL: [&str; 22] = [
     "would",
     "could",
