@@ -153,8 +153,7 @@ impl JudgeScorer {
         }
     }
 
-    /// The verdict in a reply that ended normally. Of any other reply it is unknown how it would have
-    /// gone on.
+    /// The verdict in a reply that ended normally. Any other reply may be incomplete.
     fn read(&self, completion: &Completion) -> Result<Verdict, Unscored> {
         match &completion.finish_reason {
             FinishReason::Stop => self.reader.read(&completion.text).ok_or(Unscored::NoScore),

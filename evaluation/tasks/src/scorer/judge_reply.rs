@@ -164,9 +164,9 @@ fn plain(name: &str) -> String {
 mod tests {
     use super::*;
 
+    static READER: std::sync::LazyLock<ReplyReader> = std::sync::LazyLock::new(ReplyReader::new);
+
     fn check(reply: &str, score: Option<f64>) {
-        static READER: std::sync::LazyLock<ReplyReader> =
-            std::sync::LazyLock::new(ReplyReader::new);
         let found = READER.read(reply).map(|verdict| verdict.score);
         assert_eq!(found, score, "{reply}");
     }
@@ -300,6 +300,16 @@ mod tests {
             "Score (0-1): good",
         ] {
             check(reply, None);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_reply_panics_and_scores_are_from_0_to_1(
+            reply in r"(Score|rating|\u{8bc4}\u{5206}|[0-9]{1,2}|[:=.,/%\n \[\](){}<>*\u{bd}\u{2013}-]|is|of|would|\x22score\x22:){0,14}",
+        ) {
+            let score = READER.read(&reply).map_or(0.0, |verdict| verdict.score);
+            proptest::prop_assert!((0.0..=1.0).contains(&score), "{reply}");
         }
     }
 }

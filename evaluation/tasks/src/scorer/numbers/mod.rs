@@ -345,4 +345,14 @@ mod tests {
             0.0
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(
+            text in r"([0-9]{1,4}|[-+*/^().,{}\[\] ]|\\\\(frac|sqrt|log|boxed)|[\u{b1}\u{221a}\u{3c0}\u{bd}\u{fffc}\u{a0}\u{e9}x%$]|two|thirds|point|and|half|Answer:\n){0,12}",
+        ) {
+            let _ = NUMBERS.last(&text);
+            let _ = NUMBERS.single(&text);
+        }
+    }
 }
