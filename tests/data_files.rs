@@ -1,5 +1,7 @@
 //! Data files as people have them are read, or answered with what to do.
 
+use std::fmt::Write as _;
+
 use crate::support::{Finished, Workspace};
 
 /// Checks the usual task with these bytes as its data file.
@@ -19,7 +21,7 @@ fn rows() -> String {
 fn a_spreadsheet_in_utf_16_is_read() {
     let mut table = "id,age,answer\n".to_owned();
     for age in 20..80 {
-        table += &format!("age-{age},{age},yes\n");
+        writeln!(table, "age-{age},{age},yes").unwrap();
     }
     let units: Vec<u16> = std::iter::once(0xfeff)
         .chain(table.encode_utf16())

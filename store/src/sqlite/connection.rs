@@ -156,3 +156,24 @@ fn enter_wal(connection: &Connection) -> rusqlite::Result<()> {
         }
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_read_as_a_file_that_nobody_changes_whatever_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a b#c?d%e=é.db");
+        let made = Connection::open(&path).unwrap();
+        made.execute_batch("CREATE TABLE one (two); INSERT INTO one VALUES (3);")
+            .unwrap();
+        drop(made);
+        let address = unchanging(&path).unwrap();
+        let read = read_only(Path::new(&address), OpenFlags::SQLITE_OPEN_URI).unwrap();
+        let found: i64 = read
+            .query_row("SELECT two FROM one", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(found, 3);
+    }
+}
