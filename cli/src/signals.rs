@@ -71,7 +71,7 @@ impl Signals {
     }
 }
 
-/// Whether the parent of this process asked that it survives its terminal. Where that cannot be read, the
+/// Whether the process was started to survive its terminal. Where that cannot be read, the
 /// signal keeps its usual effect.
 #[cfg(unix)]
 fn hangup_is_ignored() -> bool {

@@ -68,7 +68,7 @@ async fn a_cancelled_run_ends_at_once_wherever_it_stands() {
         Stage::Pareto,
         Stage::ValidationBaseline,
     ] {
-        check_cancelled_during(stage).await;
+        Box::pin(check_cancelled_during(stage)).await;
     }
 }
 

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_is_read_as_a_file_that_nobody_changes_whatever_its_name() {
+    fn a_database_is_read_as_a_file_that_does_not_change_under_any_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a b#c?d%e=é.db");
         let made = Connection::open(&path).unwrap();

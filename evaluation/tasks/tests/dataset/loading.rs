@@ -122,13 +122,19 @@ fn a_json_array_is_read_with_the_lines_its_objects_begin_on() {
 fn compressed_files_are_read_as_what_is_in_them() {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(b"text,answer\na,b\n").unwrap();
-    let dataset = load("a.csv.gz", encoder.finish().unwrap()).unwrap();
-    assert_eq!(text(&dataset, 0, "text"), Some("a"));
+    let packed = encoder.finish().unwrap();
+    for name in ["a.csv.gz", "a.csv"] {
+        let dataset = load(name, &packed).unwrap();
+        assert_eq!(text(&dataset, 0, "text"), Some("a"));
+    }
     let level = ruzstd::encoding::CompressionLevel::Fastest;
     let packed = ruzstd::encoding::compress_to_vec(&b"{\"text\": \"a\"}\n"[..], level);
     let dataset = load("a.jsonl.zst", packed).unwrap();
     assert_eq!(text(&dataset, 0, "text"), Some("a"));
-    check_error(load("a.csv.gz", "text\na\n"), &["a.csv.gz", "cannot read"]);
+    check_error(
+        load("a.csv.gz", "text\na\n"),
+        &["a.csv.gz", "is called `.gz`"],
+    );
     let small = DatasetSettings {
         max_megabytes: 1,
         ..DatasetSettings::for_path("a.csv.gz")
