@@ -28,6 +28,29 @@ fn a_run_whose_rows_changed_is_not_resumed() {
         "{}",
         refused.stderr
     );
+    assert!(
+        !refused.stderr.contains("gepa run --resume"),
+        "what was refused is no advice: {}",
+        refused.stderr
+    );
+    // A limit below what the run has used is refused for a plan as for the run.
+    workspace.write("rows.jsonl", &rows);
+    let narrow = [
+        "run",
+        "--resume",
+        "latest",
+        "--set",
+        "budget.max_rollouts=5",
+    ];
+    for command in [&narrow[..], &[&narrow[..], &["--plan"]].concat()] {
+        let finished = workspace.gepa(command);
+        assert_eq!(finished.code, Some(2), "{command:?}: {}", finished.stderr);
+        assert!(
+            finished.stderr.contains("`budget.max_rollouts`"),
+            "{command:?}: {}",
+            finished.stderr
+        );
+    }
     // Rows may be listed in another order, and the file may have another layout.
     let mut lines: Vec<&str> = rows.lines().collect();
     lines.insert(0, "");

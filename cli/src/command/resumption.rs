@@ -5,7 +5,7 @@ use std::io::Write;
 use gepa_configs::{StoredSettings, TaskConfig, listed};
 use gepa_engine::config::BudgetSettings;
 use gepa_engine::record::RunRow;
-use gepa_engine::{RunError, RunId, StopReason};
+use gepa_engine::{RunId, StopReason};
 
 use crate::error::CommandError;
 use crate::output::err;
@@ -43,7 +43,8 @@ pub(super) fn check_settings(
     Ok(())
 }
 
-/// Refuses limits below what the run has spent, as the run itself would, without deciding it again.
+/// Refuses limits below what the run has used, as its resumption would, for a plan of the rest. The resumption
+/// also counts what is promised to the final scoring.
 pub(super) fn check_limits(
     run: &RunRow,
     in_force: &BudgetSettings,
@@ -82,12 +83,10 @@ pub(super) fn check_limits(
         if before != after
             && let Some(after) = after.filter(|after| *after < spent)
         {
-            return Err(CommandError::Run(RunError::LimitBelowSpent {
-                key,
-                before: before.map_or_else(|| "not set".to_owned(), |before| before.to_string()),
-                after: after.to_string(),
-                spent: spent.to_string(),
-            }));
+            return Err(CommandError::Usage(format!(
+                "`{key}` = {after} is below what the run has used, which is {spent}, so it cannot go on under it; \
+                 leave the limit out, or raise it"
+            )));
         }
     }
     Ok(())
