@@ -74,6 +74,7 @@ fn the_defaults_the_reference_states_are_the_real_ones() {
         // These depend on `search.evaluation` in configs; the schema has the defaults of the library.
         "run.gate_lag",
         "run.pareto_lag",
+        "search.growing.repeats",
     ];
     let mut compared = 0;
     for (key, default) in keys {

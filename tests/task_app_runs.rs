@@ -161,7 +161,7 @@ fn a_run_is_not_resumed_with_an_app_of_another_version() {
     let begun = world.workspace.gepa(&begun);
     assert_eq!(begun.code, Some(0), "{}", begun.stderr);
     let go_on = |world: &World, url: &str| {
-        let more = "budget.max_rollouts=90";
+        let more = "budget.max_rollouts=120";
         let arguments = ["run", "--resume", "latest", "--set", url, "--set", more];
         world.workspace.gepa(&arguments)
     };
