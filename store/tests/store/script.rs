@@ -206,7 +206,7 @@ fn interrupted() -> Vec<EventBody> {
         EventBody::Fact(Fact::RunInterrupted(RunInterrupted {
             reason: "the provider is down".to_owned(),
             provider_down: true,
-            goes_on_at: Some(1_700_000_100),
+            goes_on_at: None,
         })),
         EventBody::Fact(Fact::RunResumed(RunResumed { engine_version })),
         again,
