@@ -73,7 +73,8 @@ export function curves(all: Curve[], axis: Axis, hasPoints: boolean): SVGElement
         lines.push(s("circle", { class: "dot", cx: x(of(point)), cy: y(point.score), r: 3 }, s("title", {}, `candidate ${point.index}: ${score(point.score)} after ${show(of(point))} ${title}`)));
       }
     }
-    lines.push(s("path", { class: `line l${place % 6}`, d: `${path}${end ? `H${x(of(end))}` : ""}` }));
+    // Before the first best score there is no line.
+    if (path !== "" && end !== undefined) lines.push(s("path", { class: `line l${place % 6}`, d: `${path}H${x(of(end))}` }));
     if (curve.baseline !== null && hasPoints) {
       const at = y(curve.baseline);
       lines.push(s("line", { class: "reference", x1: LEFT, x2: width - RIGHT, y1: at, y2: at }));
