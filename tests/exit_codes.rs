@@ -46,7 +46,6 @@ fn a_budget_that_allows_nothing_is_refused_alike_by_check_plan_and_run_before_a_
     let server = Server::start();
     let workspace = Workspace::with_model(&server.base_url(), 150);
     for limit in [
-        "budget.max_iterations=0",
         "budget.max_reflection_calls=0",
         "budget.max_candidates=0",
         "budget.max_candidates=1",
@@ -79,6 +78,21 @@ fn a_budget_that_allows_nothing_is_refused_alike_by_check_plan_and_run_before_a_
     assert_eq!(server.ledger().calls_received, 0);
     let runs = workspace.gepa(&["runs", "--json"]);
     assert_eq!(runs.stdout, "", "nothing is stored");
+}
+
+#[test]
+fn an_iteration_limit_of_zero_scores_the_seed_alone() {
+    let workspace = Workspace::with_rulebook();
+    let set = ["--set", "budget.max_iterations=0"];
+    let checked = workspace.succeed(&[&["check", "config.toml"][..], &set].concat());
+    assert!(checked.contains("allows no proposal"), "{checked}");
+    let plan = workspace.succeed(&[&["run", "config.toml", "--plan"][..], &set].concat());
+    assert_eq!(planned(&plan, "proposals"), ["0", "0", "0"]);
+    workspace.succeed(&[&["run", "config.toml"][..], &set].concat());
+    let stats = workspace.stats();
+    assert_eq!(stats["iterations"], 0, "{stats}");
+    let used = stats["total_rollouts"].to_string();
+    assert_eq!(planned(&plan, "rollouts"), [used.as_str(); 3]);
 }
 
 #[test]

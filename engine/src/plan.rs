@@ -125,7 +125,8 @@ impl Plan {
             proposals: Some(config.generation_size()),
             reflection_calls: Some(calls_each * config.generation_reflections()),
         };
-        let idle = forbidden.is_some().then(|| without_proposals(config));
+        let scores_seed = budget.max_iterations == Some(0);
+        let idle = (forbidden.is_some() || scores_seed).then(|| without_proposals(config));
         let least = idle.unwrap_or(least);
         let mut floor = row(least, likely_spent(least));
         let max_cost = budget.max_cost_usd.filter(|_| calls.is_priced);

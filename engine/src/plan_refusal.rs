@@ -16,7 +16,8 @@ pub(crate) struct Spending {
 }
 
 /// Why the limits allow no proposal at any cost; `None` if they allow one. `calls_each` is the number of
-/// calls for one reflection, and `range` that of the scores, if it is known.
+/// calls for one reflection, and `range` that of the scores, if it is known. An iteration limit of 0 is a wish
+/// and no mistake: the seed alone is scored.
 pub(crate) fn allows_nothing(
     config: &Config,
     calls_each: u64,
@@ -25,7 +26,6 @@ pub(crate) fn allows_nothing(
     let budget = &config.settings().budget;
     let calls = calls_each * config.generation_reflections();
     let limits = [
-        ("max_iterations", budget.max_iterations, 1, ""),
         (
             "max_reflection_calls",
             budget.max_reflection_calls,

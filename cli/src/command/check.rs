@@ -140,6 +140,12 @@ fn write_summary(
     if let Some(writer) = task.writer() {
         writeln!(out, "rewrites  {writer}")?;
     }
+    if task.config.settings().budget.max_iterations == Some(0) {
+        return writeln!(
+            out,
+            "rollouts  those of the seed: `budget.max_iterations` = 0 allows no proposal"
+        );
+    }
     writeln!(
         out,
         "rollouts  at least {} for one proposal; `gepa run --plan` shows what a run can cost",
