@@ -111,6 +111,11 @@ pub enum SteeringRefused {
     /// The candidate has left the archive.
     #[error("candidate {0} has left the archive already")]
     Gone(CandidateIndex),
+    /// The parent named for an injected text has left the archive.
+    #[error(
+        "candidate {0} has left the archive, so no text is compared with it; name another parent, or none for the best candidate"
+    )]
+    ParentGone(CandidateIndex),
     /// No set has the example.
     #[error("no set of this run has an example `{0}`")]
     NoSuchExample(ExampleId),
@@ -171,7 +176,10 @@ impl Core {
                 parent,
             } => {
                 if let Some(parent) = parent {
-                    self.check_live(parent)?;
+                    self.check_live(parent).map_err(|refused| match refused {
+                        SteeringRefused::Gone(parent) => SteeringRefused::ParentGone(parent),
+                        other => other,
+                    })?;
                 }
                 let candidate = Box::new(self.completed(&candidate, parent)?);
                 Ok(Fact::CandidateInjected(CandidateInjected {

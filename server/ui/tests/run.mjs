@@ -8,6 +8,16 @@ import { ablations } from "./ablations.mjs";
 import { acts } from "./acts.mjs";
 import { tests } from "./tests.mjs";
 
+/** What the open pages tell their readers, with the id of the part that tells it. */
+async function told(browser) {
+  const lines = [];
+  const told = (all) => all.map((element) => `in ${element.closest("[id]")?.id}: ${element.innerText}`);
+  for (const page of browser.contexts().flatMap((context) => context.pages())) {
+    lines.push(`at ${page.url()}:`, ...(await page.locator("[role=status], [role=alert]").evaluateAll(told).catch(() => [])));
+  }
+  return lines;
+}
+
 const folder = mkdtempSync(join(tmpdir(), "gepa-ui-"));
 const browser = await start();
 const stops = [];
@@ -34,6 +44,7 @@ try {
     } catch (error) {
       failed++;
       console.log(`FAILED ${name}\n${error.stack ?? error}`);
+      for (const line of await told(browser)) console.log(`      the page said ${line}`);
     }
   }
 } finally {

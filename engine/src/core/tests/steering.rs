@@ -325,6 +325,33 @@ fn an_injected_text_is_gated_or_goes_straight_to_the_pareto_set() {
 }
 
 #[test]
+fn a_text_from_a_candidate_that_has_left_is_compared_with_the_best_one() {
+    let world = World::new(1, 1);
+    let mut core = world.core();
+    let mut work = core.take_work();
+    let first = CandidateIndex(1);
+    let veto = loop {
+        let next = work.pop().expect("candidate 1 comes before the end");
+        core.settle(&world.answer(&next));
+        work.extend(core.take_work());
+        work.retain(|one| matches!(one, Work::Rollout(_) | Work::Reflection(_)));
+        if let Ok(veto) = core.act(Steering::Veto(first), by(), false, 0.0) {
+            break veto;
+        }
+    };
+    core.settle(&veto);
+    let named = Steering::Inject {
+        candidate: Box::new(texts("from candidate 1")),
+        gated: true,
+        parent: Some(first),
+    };
+    let refused = core.act(named, by(), false, 0.0).unwrap_err();
+    assert_eq!(refused, SteeringRefused::ParentGone(first));
+    let unnamed = inject("from candidate 1", true);
+    assert!(core.act(unnamed, by(), false, 0.0).is_ok());
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_before_anything_is_written() {
     let mut world = World::new(1, 1);
     world.settings.budget.max_rollouts = Some(120);

@@ -175,10 +175,14 @@ async function text(context: Context): Promise<HTMLElement | null> {
   const areas = Object.entries(found.candidate.components).map(([name, value]) => [name, value, h("textarea", { rows: 8, class: "text", "aria-label": `Text of ${name}` }, value)] as const);
   const gated = h("input", { type: "checkbox", checked: true });
   const fields = [areas.map(([name, , area], place) => field(`inject-${place}`, name, area)), field("inject-gated", "Compare it on a minibatch first", gated)];
-  return form(context, "inject", "Try a text of your own", `It begins with the text of ${index === null ? `iteration ${iteration}` : `candidate ${index}`}.`, fields, "Try it", () => {
+  // While a person writes, another candidate may become the best one, and this one may leave the archive.
+  const parent = wanted === null ? null : index;
+  const origin = index === null ? `iteration ${iteration}` : `candidate ${index}`;
+  const about = `It begins with the text of ${origin}, and is compared with ${parent === null ? "the best candidate of that moment" : `candidate ${parent}`}.`;
+  return form(context, "inject", "Try a text of your own", about, fields, "Try it", () => {
     const changed = areas.filter(([, value, area]) => area.value !== value);
     if (changed.length === 0) return "Change the text first.";
-    return { act: "inject", components: Object.fromEntries(areas.map(([name, , area]) => [name, area.value])), gated: gated.checked, ...(index === null ? {} : { parent: index }) };
+    return { act: "inject", components: Object.fromEntries(areas.map(([name, , area]) => [name, area.value])), gated: gated.checked, ...(parent === null ? {} : { parent }) };
   });
 }
 
