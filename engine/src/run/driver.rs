@@ -317,6 +317,11 @@ impl Driver {
         if !self.dispatcher.is_idle() || !self.journal.is_settled() {
             return;
         }
+        // The calls in flight may have been the last ones of the run. Its end then stands in the journal,
+        // and nothing comes after it.
+        if self.core.is_finished() {
+            return;
+        }
         match self.ending.take() {
             Some(Ending::Stop(reason)) => {
                 let by = std::mem::take(&mut self.stopped_by);

@@ -292,8 +292,11 @@ impl SteppedRun {
         }));
     }
 
-    /// Notes in the journal why this process leaves the run, which can be resumed.
+    /// Notes in the journal why this process leaves the run, which can be resumed. A run that is over stays so.
     pub fn interrupt(&mut self, reason: impl Into<String>) {
+        if self.core.is_finished() {
+            return;
+        }
         let reason = reason.into();
         self.take_in(Fact::RunInterrupted(RunInterrupted {
             reason,

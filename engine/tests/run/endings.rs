@@ -1,17 +1,17 @@
 //! Stopping, pausing and steering a run from outside.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use gepa_archive::{Candidate, Origin};
-use gepa_engine::record::RunStatus;
-use gepa_engine::{EventBody, Fact, RunEnd, StopReason};
-use gepa_evaluation::{Phase, Stage};
+use gepa_engine::record::{RunStatus, Tables};
+use gepa_engine::{Event, EventBody, Fact, RunControl, RunEnd, RunInterrupted, Seq, StopReason};
+use gepa_evaluation::{Evaluation, Phase, Stage};
 use tokio::sync::Semaphore;
 
 use crate::probe::Probe;
 use crate::records::check_sums;
-use crate::world::{Finished, World, count, journal, memory};
+use crate::world::{Finished, World, count, journal, judge, memory};
 
 /// Stops a run once the first rollout of a stage is running.
 async fn stopped_during(stage: Stage) -> Finished {
@@ -153,4 +153,59 @@ async fn commands_to_a_run_that_is_over_do_nothing() {
     control.pause();
     let stored = store.run(&result.run.run_id).await.unwrap();
     assert_eq!(stored, result.run);
+}
+
+#[tokio::test]
+async fn an_interruption_during_the_last_calls_leaves_a_finished_run() {
+    let mut world = World::new();
+    world.settings.run.max_concurrent = 64;
+    let store = memory();
+    let control: Arc<OnceLock<RunControl>> = Arc::default();
+    let told = Arc::clone(&control);
+    let is_last = |stage| stage == Stage::ValidationTopK;
+    let evaluator = Probe::new()
+        .waiting(move |request| Duration::from_millis(20 * u64::from(is_last(request.stage))))
+        .answering(move |request| {
+            if is_last(request.stage) {
+                let control = told.get().expect("it is set before the first rollout ends");
+                control.interrupt("test");
+            }
+            Evaluation::free(judge(request))
+        });
+    let handle = world
+        .builder(&store, evaluator.shared())
+        .start()
+        .await
+        .unwrap();
+    control.set(handle.control()).unwrap();
+    let result = handle.finish().await.unwrap();
+    assert!(
+        matches!(result.end, RunEnd::Finished(_)),
+        "{:?}",
+        result.end
+    );
+    assert_eq!(result.run.summary.status, RunStatus::Succeeded);
+    let events = journal(&store, &result.run.run_id).await;
+    let interrupted = |body: &EventBody| matches!(body, EventBody::Fact(Fact::RunInterrupted(_)));
+    assert_eq!(count(&events, interrupted), 0);
+
+    // Journals of earlier versions may have an interruption after the end.
+    let mut tables = Tables::new(result.run.clone());
+    for event in &events {
+        tables.take_in(event).unwrap();
+    }
+    let last = events.last().unwrap();
+    let interruption = Fact::RunInterrupted(RunInterrupted {
+        reason: "a signal was received".to_owned(),
+        provider_down: false,
+        goes_on_at: None,
+    });
+    let late = Event {
+        seq: Seq(last.seq.0 + 1),
+        body: interruption.into(),
+        ..last.clone()
+    };
+    tables.take_in(&late).unwrap();
+    assert_eq!(tables.summary().status, RunStatus::Succeeded);
+    assert_eq!(tables.summary().interruption, None);
 }

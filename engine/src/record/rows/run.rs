@@ -234,6 +234,8 @@ impl RunSummary {
                 self.status = self.unless_paused(RunStatus::Running);
                 self.interruption = None;
             }
+            // Earlier versions wrote an interruption after the end if a signal came during the last calls.
+            Fact::RunInterrupted(_) if self.status.is_terminal() => {}
             Fact::RunInterrupted(interrupted) => {
                 self.status = self.unless_paused(RunStatus::Interrupted);
                 self.interruption = Some(interrupted.reason.clone());
