@@ -125,17 +125,26 @@ fn wilson(scores: &[f64], confidence: f64) -> Option<Estimate> {
 
 pub(crate) fn student(values: &[f64], confidence: f64) -> Option<Estimate> {
     let error = standard_error(values)?;
-    let average = mean(values);
-    let freedom = (values.len() - 1) as f64;
-    let half = student_quantile(f64::midpoint(1.0, confidence), freedom) * error;
-    Some(Estimate {
-        mean: average,
-        low: average - half,
-        high: average + half,
+    Some(student_around(
+        mean(values),
+        error,
+        values.len(),
         confidence,
-        count: values.len(),
+    ))
+}
+
+/// Student's interval of `count` values, at least two, with this mean and standard error.
+pub(crate) fn student_around(mean: f64, error: f64, count: usize, confidence: f64) -> Estimate {
+    let freedom = (count - 1) as f64;
+    let half = student_quantile(f64::midpoint(1.0, confidence), freedom) * error;
+    Estimate {
+        mean,
+        low: mean - half,
+        high: mean + half,
+        confidence,
+        count,
         method: Method::Student,
-    })
+    }
 }
 
 /// The standard error of the mean; `None` with fewer than two values.

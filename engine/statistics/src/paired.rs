@@ -3,10 +3,16 @@
 use serde::Serialize;
 
 use crate::distribution::{at_least, beta_share, student_below};
-use crate::interval::{Estimate, Method, is_bit, mean, standard_error, student, two_sided};
+use crate::interval::{
+    Estimate, Method, is_bit, mean, standard_error, student, student_around, two_sided,
+};
 
 /// The share of cases in which a difference that is called detectable is found.
 const POWER: f64 = 0.8;
+
+/// Up to this number of examples a comparison with more of them is made. Beyond it the exact test costs much and
+/// changes little.
+const MOST_COMPARED: u64 = 2_000;
 
 /// What paired scores show about the difference of two candidates.
 ///
@@ -90,17 +96,58 @@ impl Comparison {
         self.difference.high < value
     }
 
-    /// How many further examples would decide whether the difference is above or below `value`, if
-    /// the difference stays what it is now. `None` if it equals `value`.
+    /// How many further examples would decide whether the difference is above or below `value`, if wins,
+    /// losses and sizes keep their shares. Up to [`MOST_COMPARED`] examples in all the number is that at which this
+    /// comparison itself decides, beyond it that of the normal distribution. `None` if the difference equals
+    /// `value`.
     pub fn further_examples(&self, value: f64) -> Option<u64> {
         let distance = (self.difference.mean - value).abs();
         if distance < 1e-9 {
             return None;
         }
+        let now = self.examples as u64;
         let deviation = self.standard_error * (self.examples as f64).sqrt();
         let z = two_sided(self.difference.confidence);
-        let needed = (z * deviation / distance).powi(2).ceil();
-        Some((needed as u64).saturating_sub(self.examples as u64).max(1))
+        let by_normal = (z * deviation / distance).powi(2).ceil() as u64;
+        let by_normal = by_normal.saturating_sub(now).max(1);
+        if now + by_normal > MOST_COMPARED {
+            return Some(by_normal);
+        }
+        let (mut too_few, mut more) = (0, 1);
+        while !self.would_decide(now + more, value) {
+            if now + more > MOST_COMPARED {
+                return Some(by_normal.max(more));
+            }
+            too_few = more;
+            more *= 2;
+        }
+        while more - too_few > 1 {
+            let middle = u64::midpoint(too_few, more);
+            if self.would_decide(now + middle, value) {
+                more = middle;
+            } else {
+                too_few = middle;
+            }
+        }
+        Some(more)
+    }
+
+    /// Whether as many examples with the same shares would show that the difference is above or below `value`.
+    fn would_decide(&self, examples: u64, value: f64) -> bool {
+        let Estimate {
+            mean, confidence, ..
+        } = self.difference;
+        let scale = examples as f64 / self.examples as f64;
+        let grown = |count: usize| (count as f64 * scale).round() as usize;
+        let (won, lost) = (grown(self.won), grown(self.lost));
+        let found = if self.difference.method == Method::AgrestiMin {
+            of_bits(won, lost, examples as usize, confidence).map(|(found, _)| found)
+        } else {
+            let error = self.standard_error / scale.sqrt();
+            let found = student_around(mean, error, examples as usize, confidence);
+            Some(with_zero_if_few(found, won + lost))
+        };
+        found.is_some_and(|found| found.low > value || found.high < value)
     }
 }
 
@@ -142,13 +189,18 @@ fn of_bits(won: usize, lost: usize, examples: usize, confidence: f64) -> Option<
 /// Student's interval. With few differences that are not 0 no exact test could reject 0 at any of
 /// their sizes, so the interval then holds 0.
 fn of_scores(differences: &[f64], nonzero: usize, confidence: f64) -> Option<(Estimate, f64)> {
-    let mut found = student(differences, confidence)?;
+    let found = student(differences, confidence)?;
+    let error = standard_error(differences)?;
+    Some((with_zero_if_few(found, nonzero), error))
+}
+
+fn with_zero_if_few(mut found: Estimate, nonzero: usize) -> Estimate {
     let smallest_p = 0.5_f64.powi(nonzero.min(1_000) as i32);
-    if smallest_p > (1.0 - confidence) / 2.0 {
+    if smallest_p > (1.0 - found.confidence) / 2.0 {
         found.low = found.low.min(0.0);
         found.high = found.high.max(0.0);
     }
-    Some((found, standard_error(differences)?))
+    found
 }
 
 /// The share of examples won among those that differ has a beta distribution after the fact, with
@@ -235,14 +287,22 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_further_examples_follows_from_the_error() {
+    fn the_number_of_further_examples_is_that_at_which_the_comparison_decides() {
         let found = Comparison::of(&counts(40, 9, 5, 46), 0.95).unwrap();
         let more = found.further_examples(0.0).unwrap();
         let scale = 1.0 + more as f64 / 100.0;
         let grown = |count: usize| (count as f64 * scale).round() as usize;
         let later = Comparison::of(&counts(grown(40), grown(9), grown(5), grown(46)), 0.95);
         let low = later.unwrap().difference.low;
-        assert!(low.abs() < 0.005, "{more}: {low}");
+        assert!(low > 0.0 && low < 0.005, "{more}: {low}");
+        // Three wins of 15 and no loss: the sign test needs six wins, which 5.5 are rounded to.
+        let few = Comparison::of(&counts(0, 3, 0, 12), 0.95).unwrap();
+        assert_eq!(few.further_examples(0.0), Some(13));
+        let five = Comparison::of(&counts(0, 5, 0, 20), 0.95).unwrap();
+        assert_eq!(five.further_examples(0.0), Some(3));
+        let graded: Vec<(f64, f64)> = (0..5).map(|at| (0.1, 0.5 + f64::from(at) * 1e-3)).collect();
+        let graded = Comparison::of(&graded, 0.95).unwrap();
+        assert_eq!(graded.further_examples(0.0), Some(1));
         assert_eq!(
             Comparison::of(&counts(4, 2, 2, 4), 0.95)
                 .unwrap()
