@@ -390,15 +390,11 @@ impl<'a> Facts<'a> {
 
     fn texts(&self, tables: &RunTables) -> Vec<Cause> {
         let mut causes = Vec::new();
-        let mut known = BTreeSet::new();
-        let duplicates = tables
-            .candidates
-            .iter()
-            .filter(|row| {
-                let is_new = known.insert(row.candidate_id);
-                !is_new || row.close_reason == Some(CloseReason::Duplicate)
-            })
-            .count();
+        // Which of two equal texts arrived first depends on timing, so each text that was tried counts as new once.
+        let tried = tables.candidates.iter();
+        let tried = tried.filter(|row| row.close_reason != Some(CloseReason::Duplicate));
+        let new: BTreeSet<_> = tried.map(|row| row.candidate_id).collect();
+        let duplicates = tables.candidates.len() - new.len();
         if self.tried >= FEWEST && duplicates as f64 >= MOST * self.tried as f64 {
             causes.push(Cause::TextsDuplicate {
                 duplicates,
