@@ -31,6 +31,9 @@ pub enum StopReason {
         limit: u64,
         /// Tokens used.
         used: u64,
+        /// Tokens kept for the final scoring. Journals of earlier versions lack them.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        set_aside: u64,
     },
     /// The next call might have overshot the cost limit.
     CostBudget {
@@ -38,6 +41,9 @@ pub enum StopReason {
         limit_micro_usd: u64,
         /// Micro-dollars known to be spent.
         used_micro_usd: u64,
+        /// Micro-dollars kept for the final scoring. Journals of earlier versions lack them.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        set_aside_micro_usd: u64,
     },
     /// The time is up.
     TimeBudget {
@@ -227,6 +233,45 @@ impl StopReason {
     }
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(amount: &u64) -> bool {
+    *amount == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "it stands beside `ToString::to_string`"
+)]
+fn dollars(micro: &u64) -> String {
+    format!("${:.4}", *micro as f64 / 1e6)
+}
+
+fn cost_spent(used: u64, limit: u64) -> String {
+    let (used, limit) = (dollars(&used), dollars(&limit));
+    format!("cost budget: {used} of {limit} spent")
+}
+
+fn write_end_of_budget(
+    formatter: &mut fmt::Formatter<'_>,
+    spent: &str,
+    kept: u64,
+    shown: impl Fn(&u64) -> String,
+) -> fmt::Result {
+    formatter.write_str(spent)?;
+    let call = "the next call might not have fitted";
+    if kept == 0 {
+        return write!(formatter, ", {call}");
+    }
+    let kept = shown(&kept);
+    write!(
+        formatter,
+        ", {kept} are kept for the final scoring, and {call} into the rest"
+    )
+}
+
 impl fmt::Display for StopReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -241,19 +286,22 @@ impl fmt::Display for StopReason {
             Self::ReflectionBudget { limit, used } => {
                 write!(formatter, "reflection budget: {used} of {limit} calls made")
             }
-            Self::TokenBudget { limit, used } => write!(
-                formatter,
-                "token budget: {used} of {limit} tokens used, the next call might not have fitted"
-            ),
+            Self::TokenBudget {
+                limit,
+                used,
+                set_aside,
+            } => {
+                let spent = format!("token budget: {used} of {limit} tokens used");
+                write_end_of_budget(formatter, &spent, *set_aside, ToString::to_string)
+            }
             Self::CostBudget {
                 limit_micro_usd,
                 used_micro_usd,
-            } => write!(
-                formatter,
-                "cost budget: ${:.4} of ${:.4} spent, the next call might not have fitted",
-                *used_micro_usd as f64 / 1e6,
-                *limit_micro_usd as f64 / 1e6
-            ),
+                set_aside_micro_usd,
+            } => {
+                let spent = cost_spent(*used_micro_usd, *limit_micro_usd);
+                write_end_of_budget(formatter, &spent, *set_aside_micro_usd, dollars)
+            }
             Self::TimeBudget { limit_seconds } => {
                 write!(formatter, "time budget of {limit_seconds} s is up")
             }

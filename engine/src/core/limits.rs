@@ -227,7 +227,11 @@ impl Core {
         }
         let used = self.counters.total_tokens;
         if let Some(limit) = wanted.max_tokens.filter(|limit| used >= *limit) {
-            return Some(StopReason::TokenBudget { limit, used });
+            return Some(StopReason::TokenBudget {
+                limit,
+                used,
+                set_aside: 0,
+            });
         }
         let used = self.counters.total_cost_micro_usd;
         let limit = wanted
@@ -237,6 +241,7 @@ impl Core {
             return Some(StopReason::CostBudget {
                 limit_micro_usd,
                 used_micro_usd: used,
+                set_aside_micro_usd: 0,
             });
         }
         let in_force = self.limits.clone();

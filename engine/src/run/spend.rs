@@ -164,18 +164,19 @@ impl SpendLimiter {
 
     /// The reason to stop once a call was refused for good.
     pub(super) fn reason(&self) -> StopReason {
-        match (self.max_tokens, self.max_cost) {
-            (Some(limit), None) => StopReason::TokenBudget {
-                limit,
-                used: self.used_tokens,
-            },
-            (Some(limit), Some(_)) if self.tokens_are_scarcer() => StopReason::TokenBudget {
-                limit,
-                used: self.used_tokens,
-            },
-            (_, limit) => StopReason::CostBudget {
-                limit_micro_usd: limit.unwrap_or_default().0,
+        let kept = self.set_aside(CallKind::Reflection, UsageBound::default());
+        match self.max_tokens {
+            Some(limit) if self.max_cost.is_none() || self.tokens_are_scarcer() => {
+                StopReason::TokenBudget {
+                    limit,
+                    used: self.used_tokens,
+                    set_aside: kept.tokens,
+                }
+            }
+            _ => StopReason::CostBudget {
+                limit_micro_usd: self.max_cost.unwrap_or_default().0,
                 used_micro_usd: self.used_cost.0,
+                set_aside_micro_usd: kept.cost.0,
             },
         }
     }
@@ -339,7 +340,8 @@ mod tests {
             gate.reason(),
             StopReason::TokenBudget {
                 limit: 100,
-                used: 80
+                used: 80,
+                set_aside: 0
             }
         );
     }
@@ -374,6 +376,12 @@ mod tests {
         );
         gate.settle(ROLLOUT, tokens(20), used(16));
         assert_eq!(gate.ask(ROLLOUT, Some(tokens(20))), Admission::Exhausted);
+        // Four rollouts as the one that used 16 tokens, with a margin of a quarter.
+        assert_eq!(
+            gate.reason().to_string(),
+            "token budget: 16 of 100 tokens used, 80 are kept for the final scoring, and the next call might not have \
+             fitted into the rest"
+        );
         let validation = CallKind::Rollout(Stage::ValidationTopK);
         for _ in 0..4 {
             assert_eq!(
