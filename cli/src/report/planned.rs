@@ -28,6 +28,11 @@ pub(crate) fn write_planned(out: &mut dyn Write, config: &Config, plan: &Plan) -
     for one in &found.differences {
         let differ = format!("if {:.0} of 100 examples differ", one.discordance * 100.0);
         match one.difference {
+            // A mean gain cannot be larger than the share of examples that differ.
+            Some(gain) if gain > one.discordance => writeln!(
+                out,
+                "          no gain {differ}; a gain of {gain:.3} or more if at least that share differs"
+            )?,
             Some(gain) => writeln!(out, "          a gain of {gain:.3} or more {differ}")?,
             None => writeln!(out, "          no gain {differ}: too few examples")?,
         }
