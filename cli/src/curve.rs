@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use gepa_engine::record::{CandidateRow, SnapshotRow};
+use gepa_engine::record::SnapshotRow;
 
 use crate::format::{count, score};
 
@@ -16,12 +16,8 @@ struct Step {
 }
 
 /// Writes a line for each rise of the best score.
-pub(crate) fn write_curve(
-    out: &mut dyn Write,
-    snapshots: &[SnapshotRow],
-    candidates: &[CandidateRow],
-) -> io::Result<()> {
-    let steps = steps(snapshots, candidates);
+pub(crate) fn write_curve(out: &mut dyn Write, snapshots: &[SnapshotRow]) -> io::Result<()> {
+    let steps = steps(snapshots);
     let Some(last) = steps.last() else {
         return writeln!(out, "\nimprovement: no candidate has a pareto score yet");
     };
@@ -45,17 +41,12 @@ pub(crate) fn write_curve(
     Ok(())
 }
 
-fn steps(snapshots: &[SnapshotRow], candidates: &[CandidateRow]) -> Vec<Step> {
+/// Each candidate that became the best one has a snapshot with its score of that time. Its row may have grown since.
+fn steps(snapshots: &[SnapshotRow]) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    for snapshot in snapshots {
-        let best = candidates
-            .iter()
-            .find(|row| row.index == Some(snapshot.best));
-        let Some(best) = best.and_then(|row| row.mean_score) else {
-            continue;
-        };
+    for snapshot in snapshots.iter().filter(|row| row.subject == row.best) {
+        let (rollouts, best) = (snapshot.counters.total_rollouts, snapshot.score);
         if steps.last().is_none_or(|step| best > step.best) {
-            let rollouts = snapshot.counters.total_rollouts;
             steps.push(Step { rollouts, best });
         }
     }

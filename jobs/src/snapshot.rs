@@ -126,6 +126,12 @@ pub fn render_snapshot(
     members.sort_by_key(|row| row.index);
     let find = |index| members.iter().copied().find(|row| row.index == Some(index));
     let (best, subject) = (find(snapshot.best)?, find(snapshot.subject)?);
+    // A row that grows may have another mean by now; the snapshot has that of its time.
+    let best_score = if snapshot.best == snapshot.subject {
+        snapshot.score
+    } else {
+        best.mean_score.unwrap_or_default()
+    };
     let archive = members
         .iter()
         .filter(|row| row.evicted_seq.is_none_or(|seq| seq > snapshot.seq))
@@ -143,7 +149,7 @@ pub fn render_snapshot(
         payload: SnapshotPayload {
             best_prompt: best_prompt(run, best, snapshot.best),
             best_prompt_messages: messages(&run.template.sections(&best.components)),
-            best_score: best.mean_score.unwrap_or_default(),
+            best_score,
             archive,
             validation: snapshot.validation.clone(),
             total_cost_usd: snapshot.counters.total_cost_usd(),

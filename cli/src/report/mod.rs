@@ -35,7 +35,7 @@ pub(crate) fn write_run(
     write_best(out, run, candidates)?;
     scores::write_comparison(out, tables)?;
     endings::write_endings(out, run)?;
-    curve::write_curve(out, snapshots, candidates)?;
+    curve::write_curve(out, snapshots)?;
     spending::write_counters(out, run)?;
     spending::write_usage(out, run)
 }

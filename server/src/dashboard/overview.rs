@@ -269,22 +269,28 @@ fn stages(trials: &[TrialRow]) -> Vec<Value> {
         .collect()
 }
 
-/// The state at each snapshot, which is taken at every improvement.
+/// The state at each snapshot, which is taken at every improvement. The best score is that of the time, since rows
+/// may have grown; the first snapshot of a new best candidate has it.
 fn curve(snapshots: &[SnapshotRow], candidates: &[CandidateRow]) -> Vec<Value> {
-    let means: BTreeMap<CandidateIndex, Option<f64>> = candidates
+    let scored: BTreeSet<CandidateIndex> = candidates
         .iter()
-        .filter_map(|row| Some((row.index?, row.mean_score)))
+        .filter(|row| row.mean_score.is_some())
+        .filter_map(|row| row.index)
         .collect();
+    let mut best_means: BTreeMap<CandidateIndex, f64> = BTreeMap::new();
     let first = candidates.first().map_or(0, |row| row.created_at.0);
     let points = snapshots.iter();
     points
         .map(|snapshot| {
+            if scored.contains(&snapshot.subject) {
+                best_means.insert(snapshot.subject, snapshot.score);
+            }
             json!({
                 "tag": snapshot.tag.as_str(),
                 "index": snapshot.subject,
                 "score": snapshot.score,
                 "best": snapshot.best,
-                "best_score": means.get(&snapshot.best),
+                "best_score": best_means.get(&snapshot.best),
                 "rollouts": snapshot.counters.total_rollouts,
                 "tokens": snapshot.counters.total_tokens,
                 "cost_usd": snapshot.counters.total_cost_usd(),
