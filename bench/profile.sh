@@ -1,22 +1,54 @@
 #!/usr/bin/env bash
 # Where do the instructions of a rollout go, and how often does it allocate? Counts of two runs of
-# different length, subtracted, so that starting and ending a run is not in them. Needs valgrind.
+# different length, subtracted, so that starting and ending a run is not in them. Needs valgrind and a C compiler.
 #
-# bench/profile.sh [memory|sqlite]
+# valgrind makes everything about fifty times slower. A rollout that takes no time would then seem slow and get a
+# task of its own. So the program sees a clock that is fifty times slower as well; with the third argument
+# `real` it sees the real clock, and each rollout has a task.
+#
+# bench/profile.sh [memory|sqlite] [PROGRAM] [slow|real]; PROGRAM is a built `engine_run`, by default that of this source.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 store=${1:-memory}
 short=10000
 long=30000
-cargo build --release -q -p gepa-bench --example engine_run
-program=${CARGO_TARGET_DIR:-target}/release/examples/engine_run
+program=${2:-}
+clock=${3:-slow}
+if [ -z "$program" ]; then
+    # Release builds are stripped; the list needs names.
+    CARGO_PROFILE_RELEASE_STRIP=none CARGO_PROFILE_RELEASE_DEBUG=1 \
+        cargo build --release -q -p gepa-bench --example engine_run
+    program=${CARGO_TARGET_DIR:-target}/release/examples/engine_run
+fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+preload=
+if [ "$clock" = slow ]; then
+    preload=$folder/clock.so
+    cc -O2 -shared -fPIC -x c -o "$preload" - <<'EOF'
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int clock_gettime(clockid_t id, struct timespec *time) {
+    static long long begin;
+    int result = syscall(SYS_clock_gettime, id, time);
+    if (id == CLOCK_MONOTONIC) {
+        long long now = time->tv_sec * 1000000000LL + time->tv_nsec;
+        if (!begin) begin = now;
+        now = begin + (now - begin) / 50;
+        time->tv_sec = now / 1000000000LL;
+        time->tv_nsec = now % 1000000000LL;
+    }
+    return result;
+}
+EOF
+fi
 
 for rollouts in $short $long; do
     url=memory:
     [ "$store" = sqlite ] && url=sqlite://$folder/$rollouts.db
-    valgrind --tool=callgrind --callgrind-out-file="$folder/$rollouts.out" \
+    LD_PRELOAD=$preload valgrind --tool=callgrind --callgrind-out-file="$folder/$rollouts.out" \
         "$program" "$url" $rollouts >"$folder/$rollouts.log" 2>&1
 done
 
