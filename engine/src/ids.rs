@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -110,7 +110,9 @@ impl Timestamp {
     /// The system's clock; within a process it never goes backwards.
     pub fn now() -> Self {
         static CLOCK: Mutex<Option<SteadyClock>> = Mutex::new(None);
-        let (wall, instant) = (jiff::Timestamp::now().as_microsecond(), Instant::now());
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+        let wall = since_epoch.map_or(0, |since| since.as_micros() as i64);
+        let instant = Instant::now();
         let mut clock = CLOCK.lock();
         let clock = clock.get_or_insert(SteadyClock { wall, instant });
         Self(clock.read(wall, instant))

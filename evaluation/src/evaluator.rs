@@ -22,7 +22,8 @@ use crate::{CallLimit, Outcome, ScoreRange, UsageBound};
 /// **Batches.** An evaluator that does better with many rollouts of a trial at once announces how
 /// many it takes in [`largest_batch`](Self::largest_batch), implements
 /// [`evaluate_batch`](Self::evaluate_batch), and writes `evaluate` as [`evaluate_alone`]. One that
-/// implements `evaluate` alone gets one rollout at a time.
+/// implements `evaluate` alone gets one rollout at a time. Where `largest_batch` is 1, the engine
+/// calls `evaluate`.
 #[async_trait]
 pub trait Evaluator: Send + Sync {
     /// Runs one rollout.

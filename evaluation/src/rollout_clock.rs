@@ -1,8 +1,10 @@
 //! The time that counts for the limit of a rollout: not the time in which its model calls wait.
 
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 tokio::task_local! {
@@ -19,7 +21,15 @@ tokio::task_local! {
 /// continues a rollout in another task takes the clock along.
 #[derive(Clone, Debug)]
 pub struct RolloutClock {
-    state: watch::Sender<State>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    began: Instant,
+    state: Mutex<State>,
+    /// Notified when the clock stops and when it goes on.
+    changed: Notify,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,14 +53,19 @@ pub struct CallPart {
 impl RolloutClock {
     /// A clock that begins now.
     pub fn start() -> Self {
+        let began = Instant::now();
         let state = State {
             used: Duration::ZERO,
-            since: Some(Instant::now()),
+            since: Some(began),
             waiting: 0,
             in_flight: 0,
         };
         Self {
-            state: watch::Sender::new(state),
+            shared: Arc::new(Shared {
+                began,
+                state: Mutex::new(state),
+                changed: Notify::new(),
+            }),
         }
     }
 
@@ -81,20 +96,27 @@ impl RolloutClock {
 
     /// Whether time counts at this moment.
     pub fn is_running(&self) -> bool {
-        self.state.borrow().since.is_some()
+        self.locked().since.is_some()
+    }
+
+    /// The time since the clock began, with the time that does not count.
+    pub fn age(&self) -> Duration {
+        self.shared.began.elapsed()
     }
 
     /// The time that has counted so far.
     pub fn used(&self) -> Duration {
-        let State { used, since, .. } = *self.state.borrow();
+        let State { used, since, .. } = *self.locked();
         used + since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Returns once `limit` has counted.
     pub async fn ran_for(&self, limit: Duration) {
-        let mut changes = self.state.subscribe();
         loop {
-            let State { used, since, .. } = *changes.borrow_and_update();
+            let mut changed = pin!(self.shared.changed.notified());
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            let State { used, since, .. } = *self.locked();
             let end = async {
                 let left = limit.saturating_sub(used);
                 match since.and_then(|since| since.checked_add(left)) {
@@ -104,8 +126,7 @@ impl RolloutClock {
             };
             tokio::select! {
                 () = end => return,
-                // The sender lives as long as this clock.
-                _ = changes.changed() => {}
+                () = changed => {}
             }
         }
     }
@@ -123,22 +144,25 @@ impl RolloutClock {
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
-        self.state.send_if_modified(|state| {
-            change(state);
-            let runs = state.waiting == 0 || state.in_flight > 0;
-            match (state.since, runs) {
-                (Some(since), false) => {
-                    state.used += since.elapsed();
-                    state.since = None;
-                    true
-                }
-                (None, true) => {
-                    state.since = Some(Instant::now());
-                    true
-                }
-                _ => false,
+        let mut state = self.locked();
+        change(&mut state);
+        let runs = state.waiting == 0 || state.in_flight > 0;
+        match (state.since, runs) {
+            (Some(since), false) => {
+                state.used += since.elapsed();
+                state.since = None;
             }
-        });
+            (None, true) => state.since = Some(Instant::now()),
+            _ => return,
+        }
+        drop(state);
+        self.shared.changed.notify_waiters();
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
+        // Nothing in here panics while it is held.
+        let state = self.shared.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -131,7 +131,7 @@ impl Dispatcher {
             return;
         }
         while self.free_reflections > 0 && self.start_reflection() {}
-        while self.free_slots > 0 && !self.waits_for_first() && self.start_batch() {}
+        self.start_rollouts();
     }
 
     /// Whether the first rollout of the run is being tried. The others wait, because they would fail like it

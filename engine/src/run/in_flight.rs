@@ -74,6 +74,18 @@ impl InFlight {
         self.by_task.insert(id, TaskCalls::new(calls));
     }
 
+    /// Adds a rollout that was over without a task.
+    pub(super) fn finish_one(&mut self, call: InFlightCall, answer: Answer, at: Timestamp) {
+        let InFlightCall { call, granted } = call;
+        self.finished.push_back(FinishedCall {
+            call,
+            granted,
+            answer: Some(answer),
+            at,
+            freed: 1,
+        });
+    }
+
     /// Adds calls that were over without a task.
     pub(super) fn finish(&mut self, calls: Vec<Option<InFlightCall>>, answered: Answered) {
         TaskCalls::new(calls).finish(answered, &mut self.finished);

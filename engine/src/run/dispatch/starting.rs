@@ -8,16 +8,71 @@ use tracing::Instrument;
 
 use super::Dispatcher;
 use crate::ids::Timestamp;
-use crate::run::call::{Answer, BatchCall, Call};
+use crate::run::call::{Answer, BatchCall, Call, RolloutCall};
 use crate::run::in_flight::InFlightCall;
 use crate::run::reflection::{ReflectionCall, propose};
 use crate::run::spend::{Admission, CallKind};
 
 impl Dispatcher {
+    /// Starts the queued rollouts that fit into free slots and into the budget.
+    pub(super) fn start_rollouts(&mut self) {
+        let mut now = None;
+        while self.free_slots > 0 && !self.queue.is_empty() && !self.waits_for_first() {
+            let started = *now.get_or_insert_with(Timestamp::now);
+            if self.largest_batch > 1 {
+                if !self.start_batch(started) {
+                    return;
+                }
+            } else if let Some(ended) = self.start_rollout(started) {
+                // The next rollout starts when this one ends, so the clock need not be read again.
+                now = Some(ended);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Starts the first rollout of the queue. Returns the time after that; `None` if the budget
+    /// does not allow it.
+    fn start_rollout(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let (key, mut job) = self.queue.pop_first()?;
+        job.attempt += 1;
+        let request = self.request(&job);
+        let Some(granted) = self.admit_rollout(&request) else {
+            job.attempt -= 1;
+            self.queue.insert(key, job);
+            return None;
+        };
+        job.started_at.get_or_insert(now);
+        self.free_slots -= 1;
+        let span = tracing::debug_span!(
+            "rollouts",
+            trial = %request.trial_id,
+            first = %request.example,
+            count = 1,
+            attempt = request.attempt
+        );
+        let flying = InFlightCall {
+            call: Call::Rollout(job),
+            granted,
+        };
+        let evaluator = Arc::clone(&self.evaluator);
+        let mut call = RolloutCall::new(evaluator, request, self.timeout, span);
+        let at_once = self.pace.is_instant().then(|| call.try_at_once()).flatten();
+        if let Some(answer) = at_once {
+            let ended = Timestamp::now();
+            self.in_flight.finish_one(flying, answer, ended);
+            return Some(ended);
+        }
+        let work = async move { vec![(0, call.finish().await)] };
+        self.in_flight.start(vec![Some(flying)], work);
+        Some(now)
+    }
+
     /// Starts the first rollouts of the queue. A batch holds as many rollouts of one trial as the
     /// batch size, the free slots and the budget allow. Returns whether it started any.
-    pub(super) fn start_batch(&mut self) -> bool {
-        let Some((batch, calls)) = self.next_batch() else {
+    fn start_batch(&mut self, now: Timestamp) -> bool {
+        let Some((batch, calls)) = self.next_batch(now) else {
             return false;
         };
         self.free_slots -= calls.len();
@@ -40,8 +95,7 @@ impl Dispatcher {
         true
     }
 
-    fn next_batch(&mut self) -> Option<(TrialBatch, Vec<Option<InFlightCall>>)> {
-        let now = Timestamp::now();
+    fn next_batch(&mut self, now: Timestamp) -> Option<(TrialBatch, Vec<Option<InFlightCall>>)> {
         let most = self.largest_batch.min(self.free_slots);
         let mut batch: Option<TrialBatch> = None;
         let mut calls = Vec::new();
