@@ -237,7 +237,7 @@ fn journal(rollouts: usize) -> Result<Vec<Event>, Box<dyn std::error::Error>> {
         index: 0,
     };
     let mut bodies = vec![
-        EventBody::Decision(Decision::RunStarted(RunStarted {
+        EventBody::Decision(Decision::RunStarted(Box::new(RunStarted {
             format: JOURNAL_FORMAT,
             engine_version: "0".to_owned(),
             seed,
@@ -250,7 +250,7 @@ fn journal(rollouts: usize) -> Result<Vec<Event>, Box<dyn std::error::Error>> {
             settings: None,
             branch_points: Vec::new(),
             paced: false,
-        })),
+        }))),
         EventBody::Decision(Decision::TrialStarted(TrialStarted {
             trial,
             stage: Stage::Seed,

@@ -29,7 +29,7 @@ impl Core {
             branch_points: Vec::new(),
             paced: self.pace.is_paced(),
         };
-        self.decide(Decision::RunStarted(started));
+        self.decide(Decision::RunStarted(Box::new(started)));
         let mut row = self.seed_row();
         if let Some(rung) = self.next_rung(&mut row, None) {
             row.reserved = self.reserved_for(&row, &rung);

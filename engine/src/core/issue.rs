@@ -407,12 +407,12 @@ impl Core {
 
     /// Journals a new candidate and makes it the proposal's child.
     pub(super) fn propose(&mut self, proposal: &mut Proposal, child: Arc<Candidate>) {
-        self.decide(Decision::CandidateProposed(CandidateProposed {
+        self.decide(Decision::CandidateProposed(Box::new(CandidateProposed {
             iteration: proposal.iteration,
             origin: proposal.origin,
             parents: proposal.parents.clone(),
             candidate: (*child).clone(),
-        }));
+        })));
         proposal.child = Some(child);
     }
 }

@@ -15,7 +15,7 @@ use crate::ids::{Seq, Timestamp};
 /// The version of the journal's format that this code writes.
 pub const JOURNAL_FORMAT: u32 = 1;
 
-/// One entry of the journal.
+/// One entry of the journal. Runs hold many, so contents of more than about a hundred bytes are boxed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// Its position, from 1, without gaps.
@@ -30,10 +30,6 @@ pub struct Event {
 /// whether the entry is a fact or a decision, because the kind does.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the most frequent events, settled rollouts, are boxed; the others are few"
-)]
 pub enum EventBody {
     /// The entry came from outside.
     Fact(Fact),
@@ -63,7 +59,6 @@ macro_rules! kinds {
         #[derive(Clone, Debug, PartialEq, Serialize)]
         #[serde(tag = "kind")]
         #[non_exhaustive]
-        #[expect(clippy::large_enum_variant, reason = "the larger decisions are few")]
         pub enum Decision {
             $( $(#[$of_decision])* #[serde(rename = $decision_kind)] $decision $( ($made_type) )?, )*
         }
@@ -71,7 +66,6 @@ macro_rules! kinds {
         /// All kinds in one enum, so that an unknown kind is reported with the list of known ones.
         #[derive(Deserialize)]
         #[serde(tag = "kind")]
-        #[expect(clippy::large_enum_variant, reason = "a value of it lives while one event is read")]
         enum Stored {
             $( #[serde(rename = $fact_kind)] $fact $( ($given_type) )?, )*
             $( #[serde(rename = $decision_kind)] $decision $( ($made_type) )?, )*
@@ -161,7 +155,7 @@ kinds! {
     /// same decisions.
     Decision {
         /// The run begins. This is the first decision.
-        RunStarted(started: RunStarted) = "run_started",
+        RunStarted(started: Box<RunStarted>) = "run_started",
         /// A candidate will be evaluated.
         TrialStarted(started: TrialStarted) = "trial_started",
         /// Every rollout of a trial has its outcome.
@@ -169,7 +163,7 @@ kinds! {
         /// An iteration begins.
         ProposalIssued(issued: ProposalIssued) = "proposal_issued",
         /// An iteration has a new candidate to try.
-        CandidateProposed(proposed: CandidateProposed) = "candidate_proposed",
+        CandidateProposed(proposed: Box<CandidateProposed>) = "candidate_proposed",
         /// A child was compared with its parents.
         GateDecided(gate: GateDecided) = "gate_decided",
         /// A child was compared with the best candidate after a step of its row.

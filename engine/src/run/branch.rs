@@ -181,7 +181,7 @@ impl Shared {
         origin: RunOrigin,
     ) -> Result<Self, RunError> {
         let started = events.iter().find_map(|event| match &event.body {
-            EventBody::Decision(Decision::RunStarted(started)) => Some(started.clone()),
+            EventBody::Decision(Decision::RunStarted(started)) => Some((**started).clone()),
             _ => None,
         });
         let Some(started) = started else {
@@ -218,7 +218,7 @@ impl Shared {
         shared.take_decisions();
         // A core's first decision is to start.
         if let Some(first) = shared.bodies.get_mut(begun) {
-            *first = Decision::RunStarted(started).into();
+            *first = Decision::RunStarted(Box::new(started)).into();
         }
         for event in events {
             if let EventBody::Fact(fact) = &event.body

@@ -30,20 +30,22 @@ pub(crate) fn run_row(run: &RunId) -> RunRow {
 
 pub(crate) fn journal(rollouts: u64) -> Result<Vec<Event>, Box<dyn Error>> {
     let seed = Candidate::new([("instruction", "Classify the query.")])?;
-    let mut bodies = vec![EventBody::Decision(Decision::RunStarted(RunStarted {
-        format: gepa_engine::JOURNAL_FORMAT,
-        engine_version: "0.1.0".to_owned(),
-        seed: seed.clone(),
-        train: 100,
-        pareto: 100,
-        validation: 100,
-        limits: None,
-        scores: None,
-        origin: None,
-        settings: None,
-        branch_points: Vec::new(),
-        paced: false,
-    }))];
+    let mut bodies = vec![EventBody::Decision(Decision::RunStarted(Box::new(
+        RunStarted {
+            format: gepa_engine::JOURNAL_FORMAT,
+            engine_version: "0.1.0".to_owned(),
+            seed: seed.clone(),
+            train: 100,
+            pareto: 100,
+            validation: 100,
+            limits: None,
+            scores: None,
+            origin: None,
+            settings: None,
+            branch_points: Vec::new(),
+            paced: false,
+        },
+    )))];
     for iteration in 0..rollouts / TRIAL {
         bodies.extend(trial(
             TrialKey {

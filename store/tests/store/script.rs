@@ -81,20 +81,22 @@ pub(crate) fn number(first: u64, bodies: Vec<EventBody>) -> Arc<[Event]> {
 }
 
 pub(crate) fn bodies() -> Vec<EventBody> {
-    let mut bodies = vec![EventBody::Decision(Decision::RunStarted(RunStarted {
-        format: JOURNAL_FORMAT,
-        engine_version: "0.1.0".to_owned(),
-        seed: text("seed"),
-        train: 9,
-        pareto: 3,
-        validation: 2,
-        limits: None,
-        scores: None,
-        origin: None,
-        settings: None,
-        branch_points: Vec::new(),
-        paced: false,
-    }))];
+    let mut bodies = vec![EventBody::Decision(Decision::RunStarted(Box::new(
+        RunStarted {
+            format: JOURNAL_FORMAT,
+            engine_version: "0.1.0".to_owned(),
+            seed: text("seed"),
+            train: 9,
+            pareto: 3,
+            validation: 2,
+            limits: None,
+            scores: None,
+            origin: None,
+            settings: None,
+            branch_points: Vec::new(),
+            paced: false,
+        },
+    )))];
     bodies.extend(trial(
         key(0, 0),
         Stage::Seed,
@@ -298,12 +300,12 @@ fn proposed(
     parents: Vec<CandidateIndex>,
     candidate: &Candidate,
 ) -> EventBody {
-    EventBody::Decision(Decision::CandidateProposed(CandidateProposed {
+    EventBody::Decision(Decision::CandidateProposed(Box::new(CandidateProposed {
         iteration,
         origin,
         parents,
         candidate: candidate.clone(),
-    }))
+    })))
 }
 
 fn validated(

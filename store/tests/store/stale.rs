@@ -35,12 +35,12 @@ fn stale(iteration: u64) -> Vec<EventBody> {
     }
     vec![
         issued(iteration, Origin::Reflection, parents.clone()),
-        EventBody::Decision(Decision::CandidateProposed(CandidateProposed {
+        EventBody::Decision(Decision::CandidateProposed(Box::new(CandidateProposed {
             iteration,
             origin: Origin::Reflection,
             parents,
             candidate: child.clone(),
-        })),
+        }))),
         early,
         gate(iteration, &child, true),
         rollout(key(iteration, 2), Stage::Pareto, &child, 0, scored(0.5)),
