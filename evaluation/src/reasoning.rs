@@ -19,6 +19,8 @@ const ANSWER_TAGS: [(&str, &str); 2] = [
     ("<|begin_of_solution|>", "<|end_of_solution|>"),
     ("<|start_response|>", "<|end_response|>"),
 ];
+/// The first characters of all these tags.
+const TAG_STARTS: [char; 3] = ['<', '[', '\u{25c1}'];
 /// The marks of the format of gpt-oss, in which a reply is a sequence of messages, each in a channel.
 const CHANNEL: &str = "<|channel|>";
 const MESSAGE: &str = "<|message|>";
@@ -52,6 +54,12 @@ pub struct SplitReply<'t> {
 pub fn split_reasoning(reply: &str) -> SplitReply<'_> {
     if let Some(split) = split_channels(reply) {
         return split;
+    }
+    if !reply.contains(TAG_STARTS) {
+        return SplitReply {
+            reasoning: None,
+            answer: reply,
+        };
     }
     let lower = reply.to_ascii_lowercase();
     if let Some(split) = split_leading(reply, &lower) {

@@ -296,11 +296,13 @@ impl Core {
         scored: &Row,
     ) -> Option<Insertion> {
         let obtained = self.obtained_by(scored);
-        let counted = self.counting(scored.counted(&self.scale));
-        let shown = self.counting(scored.known_scores());
-        let row = ScoreRow::new(obtained.clone()).ok()?;
         let content_id = candidate.content_id();
-        let insertion = if let Some(growth) = &mut self.growth {
+        let row;
+        let insertion = if self.growth.is_some() {
+            row = ScoreRow::new(obtained.clone()).ok()?;
+            let counted = self.counting(scored.counted(&self.scale));
+            let shown = self.counting(scored.known_scores());
+            let growth = self.growth.as_mut()?;
             growth.add(&parents, &counted, &shown, obtained);
             let ranked = growth.ranked();
             let archive = &mut self.archive;
@@ -313,6 +315,7 @@ impl Core {
                 .for_each(|index| growth.freeze(*index));
             insertion
         } else {
+            row = ScoreRow::new(obtained).ok()?;
             self.archive
                 .insert(candidate, parents.clone(), origin, &row)
                 .ok()?

@@ -177,9 +177,8 @@ impl Core {
         let key = proposal.key(CHILD_TRIAL);
         let content = child.content_id();
         let batch = proposal.batch.clone();
-        let trial = Trial::new(key, Stage::MergeGate, child, batch, |example| {
-            self.memory.of_child(content, example, None, u64::MAX)
-        });
+        let known = self.memory.of_child(content, None, u64::MAX);
+        let trial = Trial::new(key, Stage::MergeGate, child, batch, known);
         let trial = trial.with_priority(Priority::gate(&proposal));
         self.order_trial(&trial);
         let complete = trial.is_complete();

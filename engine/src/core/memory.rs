@@ -1,11 +1,10 @@
 //! Cache of outcomes by candidate content and example, so that no rollout is bought twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use gepa_archive::ContentId;
 use gepa_evaluation::{ExampleId, FailureKind, Outcome, Stage};
-use indexmap::IndexMap;
 
 use super::trial::Trial;
 use crate::config::{Duplicates, SearchRules, SearchSettings};
@@ -46,7 +45,9 @@ pub(crate) struct Memory {
     pareto: Outcomes,
     /// From gates, passed or not: a model that proposes a rejected text again buys nothing. Only the
     /// latest contents are kept.
-    tried: IndexMap<ContentId, HashMap<ExampleId, Known>>,
+    tried: Outcomes,
+    /// The contents in `tried`, the oldest first.
+    tried_in_order: VecDeque<ContentId>,
     /// The number of contents at which the next search for unused ones begins.
     sweep_at: usize,
 }
@@ -62,7 +63,8 @@ impl Memory {
             age: 0,
             minibatch: Outcomes::new(),
             pareto: Outcomes::new(),
-            tried: IndexMap::new(),
+            tried: Outcomes::new(),
+            tried_in_order: VecDeque::new(),
             sweep_at: FEWEST_SWEPT,
         }
     }
@@ -123,7 +125,11 @@ impl Memory {
             return;
         }
         self.age += 1;
-        let of_content = self.tried.entry(trial.candidate.content_id()).or_default();
+        let content = trial.candidate.content_id();
+        let of_content = self.tried.entry(content).or_insert_with(|| {
+            self.tried_in_order.push_back(content);
+            HashMap::new()
+        });
         for (example, outcome) in trial.bought() {
             if is_lasting(outcome) {
                 let (outcome, since) = (Arc::clone(outcome), self.age);
@@ -132,8 +138,10 @@ impl Memory {
                     .or_insert(Known { outcome, since });
             }
         }
-        if self.tried.len() > MOST_TRIED {
-            self.tried.shift_remove_index(0);
+        if self.tried_in_order.len() > MOST_TRIED
+            && let Some(oldest) = self.tried_in_order.pop_front()
+        {
+            self.tried.remove(&oldest);
         }
     }
 
@@ -161,30 +169,32 @@ impl Memory {
         Some(Arc::clone(&known.outcome))
     }
 
-    /// The outcome of a candidate on a pareto example, as known at the age `as_of`. `gate` is the
+    /// The outcomes of a candidate on pareto examples, as known at the age `as_of`. `gate` is the
     /// trial of the candidate's own gate.
     pub(crate) fn of_child(
         &self,
         content: ContentId,
-        example: &ExampleId,
         gate: Option<&Trial>,
         as_of: u64,
-    ) -> Option<Arc<Outcome>> {
-        if !self.reuse {
-            return None;
+    ) -> impl Fn(&ExampleId) -> Option<Arc<Outcome>> {
+        let gate = gate.filter(|_| self.reuse);
+        // The content is looked up once, not for each example.
+        let known = [&self.minibatch, &self.pareto].map(|outcomes| outcomes.get(&content));
+        let known = known.map(|outcomes| outcomes.filter(|_| self.reuse));
+        move |example| {
+            let just_bought = gate.and_then(|trial| {
+                let mut bought = trial.bought();
+                bought
+                    .find(|(known, outcome)| *known == example && outcome.scored().is_some())
+                    .map(|(_, outcome)| Arc::clone(outcome))
+            });
+            just_bought.or_else(|| {
+                let known = known.iter().flatten();
+                let known = known.filter_map(|outcomes| outcomes.get(example));
+                let mut in_time = known.filter(|known| known.since <= as_of);
+                in_time.next().map(|known| Arc::clone(&known.outcome))
+            })
         }
-        let just_bought = gate.and_then(|trial| {
-            let mut bought = trial.bought();
-            bought
-                .find(|(known, outcome)| *known == example && outcome.scored().is_some())
-                .map(|(_, outcome)| Arc::clone(outcome))
-        });
-        just_bought.or_else(|| {
-            let known = [&self.minibatch, &self.pareto].into_iter();
-            let known = known.filter_map(|outcomes| outcomes.get(&content)?.get(example));
-            let mut in_time = known.filter(|known| known.since <= as_of);
-            in_time.next().map(|known| Arc::clone(&known.outcome))
-        })
     }
 
     fn take_in(&mut self, trial: &Trial) {

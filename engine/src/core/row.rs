@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use gepa_archive::{Candidate, InstanceIndex, InstanceScore};
 use gepa_evaluation::Stage;
+use indexmap::IndexMap;
 
 use super::priority::Priority;
 use super::scale::Scale;
@@ -181,14 +182,17 @@ impl Row {
         let worst = scale.worst_among(self.known().filter_map(|known| known.score));
         let mut obtained = Vec::with_capacity(self.len());
         for Rung { trial, positions } in &self.rungs {
-            obtained.extend(trial.obtained().filter_map(|at| {
-                let scored = trial.scored(at);
-                Some(InstanceScore {
+            for at in trial.obtained() {
+                let (score, objectives) = match trial.scored(at) {
+                    Some(scored) => (Some(scored.score), scored.objectives.clone()),
+                    None => (trial.value(at, worst), IndexMap::new()),
+                };
+                obtained.extend(score.map(|score| InstanceScore {
                     instance: instances[positions[at]],
-                    score: trial.value(at, worst)?,
-                    objectives: scored.map(|one| one.objectives.clone()).unwrap_or_default(),
-                })
-            }));
+                    score,
+                    objectives,
+                }));
+            }
         }
         obtained
     }

@@ -87,10 +87,10 @@ impl Core {
         let content = row.candidate.content_id();
         let candidate = Arc::clone(&row.candidate);
         let (stage, as_of) = (row.stage, row.as_of);
+        let known = self.memory.of_child(content, gate, as_of);
+        let is_child = stage == Stage::Pareto;
         let trial = Trial::new(row.next_key(), stage, candidate, examples, |example| {
-            let is_child = stage == Stage::Pareto;
-            let known = || self.memory.of_child(content, example, gate, as_of);
-            is_child.then(known).flatten()
+            is_child.then(|| known(example)).flatten()
         });
         Some(Rung { trial, positions })
     }

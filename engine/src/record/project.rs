@@ -73,28 +73,29 @@ impl Projector {
     }
 
     /// Adds the next event and returns the changes of rows, in order.
-    pub fn apply(&mut self, event: &Event) -> Vec<Change> {
+    pub fn apply(&mut self, event: &Event) -> impl Iterator<Item = Change> + use<> {
         self.summary.take_in(event);
-        match &event.body {
-            EventBody::Fact(fact) => self.changes_by_fact(fact, event.seq),
-            EventBody::Decision(decision) => self.changes_by_decision(decision, event),
-        }
+        let (by_fact, by_decision) = match &event.body {
+            EventBody::Fact(fact) => (self.change_by_fact(fact, event.seq), Vec::new()),
+            EventBody::Decision(decision) => (None, self.changes_by_decision(decision, event)),
+        };
+        by_fact.into_iter().chain(by_decision)
     }
 
-    fn changes_by_fact(&self, fact: &Fact, seq: Seq) -> Vec<Change> {
+    fn change_by_fact(&self, fact: &Fact, seq: Seq) -> Option<Change> {
         let run_id = || self.run_id.clone();
         match fact {
             Fact::RolloutSettled(settled) | Fact::RolloutSuspended(settled) => {
                 let row = Box::new(RolloutRow::settled(run_id(), settled, seq));
-                vec![if settled.again {
+                Some(if settled.again {
                     Change::RolloutAgain(row)
                 } else {
                     Change::Rollout(row)
-                }]
+                })
             }
             Fact::ReflectionSettled(settled) => {
                 let row = ReflectionRow::settled(run_id(), settled, seq);
-                vec![Change::Reflection(Box::new(row))]
+                Some(Change::Reflection(Box::new(row)))
             }
             Fact::RunResumed(_)
             | Fact::RunInterrupted(_)
@@ -113,7 +114,7 @@ impl Projector {
             | Fact::PolicyDecided(_)
             | Fact::CallLimitsNoted(_)
             | Fact::AblationNoted(_)
-            | Fact::RolloutsDropped(_) => Vec::new(),
+            | Fact::RolloutsDropped(_) => None,
         }
     }
 
