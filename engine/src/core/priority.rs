@@ -30,4 +30,13 @@ impl Priority {
         generation: 0,
         iteration: 0,
     };
+
+    /// A priority with this weakness.
+    #[cfg(test)]
+    pub(crate) fn of_weakness(weakness: u64) -> Self {
+        Self {
+            weakness,
+            ..Self::ALONE
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The pool of slots for the rollouts of all proposals, and the reflections beside it.
 
+mod queue;
 mod starting;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -24,12 +25,10 @@ use crate::core::{Priority, ReflectionWork, ValidationAhead, Work};
 use crate::event::{Fact, RolloutsDropped};
 use crate::ids::{RunId, Timestamp, TrialKey};
 use crate::stop::StopReason;
+use queue::Queue;
 
 /// The longest pause between two attempts of a rollout.
 const MAX_BACKOFF: Duration = Duration::from_mins(1);
-
-/// The first place in the queue; there is room in front of it.
-const FIRST_PLACE: u64 = 1 << 32;
 
 /// Starts work in free slots and turns answers into facts.
 pub(super) struct Dispatcher {
@@ -47,14 +46,13 @@ pub(super) struct Dispatcher {
     free_reflections: usize,
     spend: SpendLimiter,
     opening: Opening,
-    queue: BTreeMap<(Priority, u64), RolloutJob>,
+    queue: Queue,
     reflections: VecDeque<Box<ReflectionWork>>,
     in_flight: InFlight,
     /// Rollouts that wait before another attempt, by the time of that attempt; they hold no slot.
     resting: BTreeMap<(Instant, u64), RolloutJob>,
-    queued: u64,
-    /// The place before all others in the queue.
-    front: u64,
+    /// The rollouts that have waited so far.
+    rested: u64,
     flow: Flow,
     exhausted: bool,
     last_trial: Option<(TrialKey, Arc<str>)>,
@@ -96,12 +94,11 @@ impl Dispatcher {
             free_reflections: settings.reflection.max_concurrent as usize,
             spend,
             opening,
-            queue: BTreeMap::new(),
+            queue: Queue::new(),
             reflections: VecDeque::new(),
             in_flight: InFlight::new(),
             resting: BTreeMap::new(),
-            queued: FIRST_PLACE,
-            front: FIRST_PLACE,
+            rested: 0,
             flow: Flow::Open,
             exhausted: false,
             last_trial: None,
@@ -114,7 +111,7 @@ impl Dispatcher {
         match work {
             Work::DropTrial(trial) => return self.drop_trial(trial),
             Work::Move(trial, priority) => self.move_trial(trial, priority),
-            Work::Rollout(work) => self.enqueue(RolloutJob::new(work)),
+            Work::Rollout(work) => self.queue.push(RolloutJob::new(work)),
             Work::Reflection(work) => self.reflections.push_back(work),
             Work::DropQueued => {
                 self.queue.clear();
@@ -183,19 +180,8 @@ impl Dispatcher {
         self.exhausted = false;
         let now = Timestamp::now();
         let resting = std::mem::take(&mut self.resting).into_values();
-        let queued = std::mem::take(&mut self.queue).into_iter();
-        let mut facts = Vec::new();
-        let mut kept = BTreeMap::new();
-        for (key, job) in queued {
-            if job.earlier.is_some() {
-                facts.extend(job.suspended(now));
-            } else {
-                kept.insert(key, job);
-            }
-        }
-        facts.extend(resting.filter_map(|job| job.suspended(now)));
-        self.queue = kept;
-        facts
+        let attempted = self.queue.take_attempted().into_iter().chain(resting);
+        attempted.filter_map(|job| job.suspended(now)).collect()
     }
 
     /// Ends the calls that have not been sent yet: those that wait in a queue or for the end of an
@@ -237,11 +223,6 @@ impl Dispatcher {
         self.pace.mean_seconds()
     }
 
-    fn enqueue(&mut self, job: RolloutJob) {
-        self.queued += 1;
-        self.queue.insert((job.work.priority, self.queued), job);
-    }
-
     /// Queues the rollouts whose pause has ended. Rollouts that failed together go on together.
     fn enqueue_rested(&mut self) {
         let now = Instant::now();
@@ -251,10 +232,9 @@ impl Dispatcher {
             let job = entry.remove();
             if self.opening.is_first() {
                 // The first rollouts are tried one after the other, each to its end.
-                self.front -= 1;
-                self.queue.insert((job.work.priority, self.front), job);
+                self.queue.push_front(job);
             } else {
-                self.enqueue(job);
+                self.queue.push(job);
             }
         }
     }
@@ -262,13 +242,11 @@ impl Dispatcher {
     /// Removes a trial from the queue. Rollouts with attempts are settled; those without are
     /// dropped.
     fn drop_trial(&mut self, trial: TrialKey) -> Vec<Fact> {
-        let queued = self.queue.extract_if(.., |_, job| job.work.trial == trial);
+        let queued = self.queue.take_trial(trial).into_iter();
         let resting = self
             .resting
             .extract_if(.., |_, job| job.work.trial == trial);
-        let unwanted = queued
-            .map(|(_, job)| job)
-            .chain(resting.map(|(_, job)| job));
+        let unwanted = queued.chain(resting.map(|(_, job)| job));
         let now = Timestamp::now();
         let mut facts = Vec::new();
         let mut positions = Vec::new();
@@ -287,12 +265,7 @@ impl Dispatcher {
     }
 
     fn move_trial(&mut self, trial: TrialKey, priority: Priority) {
-        let moved = self.queue.extract_if(.., |_, job| job.work.trial == trial);
-        let moved: Vec<_> = moved.collect();
-        for ((_, place), mut job) in moved {
-            job.work.priority = priority;
-            self.queue.insert((priority, place), job);
-        }
+        self.queue.move_trial(trial, priority);
         for job in self.resting.values_mut() {
             if job.work.trial == trial {
                 job.work.priority = priority;
@@ -402,9 +375,9 @@ impl Dispatcher {
             (job.attempt - 1).min(16)
         };
         let pause = (self.backoff * 2_u32.pow(doublings)).min(MAX_BACKOFF);
-        self.queued += 1;
+        self.rested += 1;
         self.resting
-            .insert((Instant::now() + pause, self.queued), job);
+            .insert((Instant::now() + pause, self.rested), job);
         DispatchOutcome::Nothing
     }
 

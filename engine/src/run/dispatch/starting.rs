@@ -35,12 +35,12 @@ impl Dispatcher {
     /// Starts the first rollout of the queue. Returns the time after that; `None` if the budget
     /// does not allow it.
     fn start_rollout(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let (key, mut job) = self.queue.pop_first()?;
+        let (place, mut job) = self.queue.pop()?;
         job.attempt += 1;
         let request = self.request(&job);
         let Some(granted) = self.admit_rollout(&request) else {
             job.attempt -= 1;
-            self.queue.insert(key, job);
+            self.queue.put_back(place, job);
             return None;
         };
         job.started_at.get_or_insert(now);
@@ -100,7 +100,7 @@ impl Dispatcher {
         let mut batch: Option<TrialBatch> = None;
         let mut calls = Vec::new();
         while calls.len() < most
-            && let Some((key, mut job)) = self.queue.pop_first()
+            && let Some((place, mut job)) = self.queue.pop()
         {
             job.attempt += 1;
             let request = self.request(&job);
@@ -114,7 +114,7 @@ impl Dispatcher {
             };
             let Some(granted) = granted else {
                 job.attempt -= 1;
-                self.queue.insert(key, job);
+                self.queue.put_back(place, job);
                 break;
             };
             job.started_at.get_or_insert(now);
