@@ -302,6 +302,12 @@ mod tests {
     }
 
     #[test]
+    fn an_event_takes_at_most_128_bytes() {
+        let bytes = size_of::<Event>();
+        assert!(bytes <= 128, "{bytes} bytes");
+    }
+
+    #[test]
     fn a_missing_field_is_named() {
         let error = EventBody::from_json(r#"{"kind":"stop_decided"}"#).unwrap_err();
         assert!(
