@@ -17,7 +17,7 @@ from typing import Any, Literal
 from ._evaluating import Waiter
 from ._model import model_of
 from ._optimize import optimize, options_of, search_of
-from ._reflection import CURRENT, FENCE, RECORDS, extract
+from ._reflection import CURRENT, FENCE, RECORDS, extract, reply_of
 from ._result import GEPAResult
 from ._types import Candidate, EvaluationBatch, ProposalFn
 
@@ -345,7 +345,7 @@ def _seed_of(
         f"Write the first version of a text. What it should achieve:\n{objective}\n\n{background or ''}{inputs}\n\n"
         f"Give the whole text between three backticks."
     )
-    return {TEXT: extract(str(model(prompt)))}
+    return {TEXT: extract(reply_of(model(prompt)))}
 
 
 def _template(objective: str | None, background: str | None) -> str:

@@ -50,7 +50,7 @@ class DefaultAdapter:
         messages = [[{"role": "system", "content": system}, {"role": "user", "content": one["input"]}] for one in batch]
         if self._is_named:
             with ThreadPoolExecutor(self._threads) as pool:
-                responses = [str(reply).strip() for reply in pool.map(self._model, messages)]
+                responses = [str(reply or "").strip() for reply in pool.map(self._model, messages)]
         else:
             responses = [str(self._model(one)) for one in messages]
         results = [self._evaluator(one, reply) for one, reply in zip(batch, responses, strict=True)]

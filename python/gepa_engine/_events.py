@@ -39,7 +39,7 @@ class Printer:
 
     def log(self, message: str) -> None:
         """Prints the message."""
-        print(message)
+        _print(message)
 
 
 class FileLogger:
@@ -50,8 +50,8 @@ class FileLogger:
 
     def log(self, message: str) -> None:
         """Prints the message and writes it down."""
-        print(message)
-        with open(self._path, "a", encoding="utf-8") as file:
+        _print(message)
+        with open(self._path, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(message + "\n")
 
 
@@ -60,3 +60,11 @@ class Silent:
 
     def log(self, message: str) -> None:
         """Does nothing."""
+
+
+def _print(message: str) -> None:
+    try:
+        print(message)
+    except UnicodeEncodeError:
+        # A console that lacks a character is no reason to end a run.
+        print(message.encode("ascii", "backslashreplace").decode())

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ._checking import repaired, texts_of
 from ._reflection import propose_safely
 from ._selecting import Selecting
 from ._spending import merged_at, spent_of
@@ -230,15 +231,14 @@ class Generation:
         search = self.search
         task.batch = search.train.fetch(task.ids)
         candidate = search.state.program_candidates[task.parent]
-        batch = search.options.evaluating.many([(candidate, task.batch)])[0]
-        task.before = checked(batch, len(task.ids))
+        batch = task.before = checked(search.options.evaluating.many([(candidate, task.batch)])[0], len(task.ids))
         search.log("the traces of the interrupted iteration were no JSON, so its parent was evaluated again")
         search.state.increment_evals(calls_of(batch, len(task.ids)))
 
     def _take_texts(self, task: Task, orders: list[Order]) -> None:
         search = self.search
         answer = task.answer
-        texts = answer.texts if answer is not None else {}
+        texts = texts_of(answer.texts) if answer is not None else {}
         ordered = {order[2] for order in orders}
         unknown = [name for name in texts if name not in ordered]
         if unknown and orders:
@@ -263,8 +263,9 @@ class Generation:
             new = texts.get(component)
             reply = answer.raw.get(component) if answer is not None else None
             self._unanswered.pop(("reflection", number, component), None)
-            failure = None if new is not None else NOT_CHOSEN
-            search.session.rewrite(number, component, attempt, new, reply, failure, search.meter.since_last())
+            failure = NOT_CHOSEN if new is None else None
+            spent = search.meter.since_last()
+            search.session.rewrite(number, component, attempt, new, reply and repaired(reply), failure, spent)
 
     def _evaluate_children(self) -> None:
         orders = self._taken("minibatch_child")
@@ -457,8 +458,7 @@ class Generation:
     def _remember(self, candidate: Any, ids: list[Any], batch: Any, of_val: bool = False) -> None:
         if not self.search.options.cache_evaluation:
             return
-        content = tuple(candidate.items())
-        side = of_val or self.search.train is self.search.val
+        content, side = tuple(candidate.items()), of_val or self.search.train is self.search.val
         for place, one in enumerate(ids):
             objectives = batch.objective_scores[place] if batch.objective_scores else None
             self.known[(content, (side, one))] = (batch.outputs[place], objectives, batch.scores[place])
@@ -488,11 +488,12 @@ class Generation:
         """Keeps what a resumed run needs beside the first outcome of a trial, where it is JSON."""
         if not self.search.options.is_kept or not positions:
             return
+        add_trace = self.search.session.add_trace
         try:
-            text = json.dumps(note)
-        except (TypeError, ValueError):
-            text = json.dumps({"metric_calls": note.get("metric_calls")})
-        self.search.session.add_trace(trial, positions[0], text)
+            add_trace(trial, positions[0], json.dumps(note))
+        except (TypeError, ValueError, RecursionError):
+            # The journal refuses NaN, single surrogates and deep nesting, which Python's JSON may have.
+            add_trace(trial, positions[0], json.dumps({"metric_calls": note.get("metric_calls")}))
 
 
 def _key(order: Order) -> tuple[Any, ...]:

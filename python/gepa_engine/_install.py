@@ -6,6 +6,7 @@ import importlib
 import random
 from typing import Any
 
+from ._checking import seed_of
 from ._evaluating import Evaluating, Waiter
 from ._events import Events
 from ._optimize import sampling_of, selection_of
@@ -94,7 +95,7 @@ def _options_of(given: dict[str, Any], wait: Waiter) -> Options:
         logger=given["logger"],
         stop=given.get("stop_callback"),
         tracker=given["experiment_tracker"],
-        seed=seed,
+        seed=seed_of(seed),
         frontier_type=given["frontier_type"],
         perfect_score=given["perfect_score"],
         skip_perfect_score=proposer.skip_perfect_score,

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from ._checking import LARGEST, candidate_of, finite, seed_of, whole
 from ._default_adapter import DefaultAdapter
 from ._evaluating import Evaluating, Waiter, run_on_another_thread
 from ._events import Events, FileLogger, Printer
@@ -29,6 +30,8 @@ BUDGET_KEYS = {
     "no_improvement": "no_improvement_iterations",
     "target_score": "target_score",
 }
+#: The largest number where the engine takes 32 bits.
+SMALL = (1 << 32) - 1
 #: Limits on what is reported after the fact; the run asks for them before each step.
 SPENT_KEYS = ("tokens", "dollars", "seconds")
 
@@ -160,9 +163,9 @@ def _finished(search: Search) -> GEPAResult:
 
 def options_of(given: Mapping[str, Any], wait: Waiter) -> Options:
     """Checks the arguments of `optimize` and brings them into one form."""
-    seed_candidate = given["seed_candidate"]
-    if not seed_candidate:
-        raise ValueError("seed_candidate must contain at least one component text.")
+    seed_candidate = candidate_of(given["seed_candidate"])
+    run_dir = None if given["run_dir"] is None else os.fspath(given["run_dir"])
+    minibatch_size = given["reflection_minibatch_size"] or 3
     adapter = _adapter_of(given)
     train = as_loader(given["trainset"])
     val = train if given["valset"] is None or given["valset"] is given["trainset"] else as_loader(given["valset"])
@@ -172,9 +175,9 @@ def options_of(given: Mapping[str, Any], wait: Waiter) -> Options:
         raise ValueError("skip_perfect_score=True needs a perfect_score; give one, or set skip_perfect_score=False")
     reflector, is_free = _reflector_of(given, adapter, model, wait)
     logger = given["logger"]
-    if logger is None and given["run_dir"] is not None:
-        os.makedirs(given["run_dir"], exist_ok=True)
-        logger = FileLogger(os.path.join(given["run_dir"], "run_log.txt"))
+    if logger is None and run_dir is not None:
+        os.makedirs(run_dir, exist_ok=True)
+        logger = FileLogger(os.path.join(run_dir, "run_log.txt"))
     parents, batches = sampling_of(given["sampling_strategy"])
     keep_best, selection = selection_of(given["selection_strategy"])
     _check_name(
@@ -200,17 +203,17 @@ def options_of(given: Mapping[str, Any], wait: Waiter) -> Options:
         reflector_is_free=is_free,
         train=train,
         val=val,
-        seed_candidate=dict(seed_candidate),
+        seed_candidate=seed_candidate,
         events=Events(given["callbacks"]),
         logger=logger or Printer(),
         stop=_stop_of(given, model),
         tracker=_tracker_of(given),
-        seed=given["seed"],
+        seed=seed_of(given["seed"]),
         reference_rules=given["rules"] == "reference" and given.get("schedule") is None,
         frontier_type=given["frontier_type"],
         perfect_score=given["perfect_score"],
         skip_perfect_score=given["skip_perfect_score"],
-        minibatch_size=given["reflection_minibatch_size"] or 3,
+        minibatch_size=whole("reflection_minibatch_size", minibatch_size, 1, SMALL),
         candidate_selector=given["candidate_selection_strategy"],
         component_selector=given["module_selector"],
         batch_sampler=given["batch_sampler"],
@@ -221,13 +224,13 @@ def options_of(given: Mapping[str, Any], wait: Waiter) -> Options:
         batches_per_parent=batches,
         evaluation_policy=policy,
         use_merge=given["use_merge"],
-        max_merge_invocations=given["max_merge_invocations"],
-        merge_val_overlap_floor=given["merge_val_overlap_floor"],
+        max_merge_invocations=whole("max_merge_invocations", given["max_merge_invocations"], 0, SMALL),
+        merge_val_overlap_floor=whole("merge_val_overlap_floor", given["merge_val_overlap_floor"], 0, SMALL),
         cache_evaluation=given["cache_evaluation"],
         track_best_outputs=given["track_best_outputs"],
         raise_on_exception=given["raise_on_exception"],
         display_progress_bar=given["display_progress_bar"],
-        run_dir=given["run_dir"],
+        run_dir=run_dir,
         store=given["store"],
         run_id=given["run_id"],
         held_out=None if given["held_out"] is None else as_loader(given["held_out"]),
@@ -306,7 +309,15 @@ def _budget_of(budget: Mapping[str, Any] | None) -> dict[str, Any]:
     unknown = [key for key in budget or {} if key not in BUDGET_KEYS and key not in SPENT_KEYS]
     if unknown:
         raise ValueError(f"budget has no key {unknown[0]!r}; it has {', '.join((*BUDGET_KEYS, *SPENT_KEYS))}")
-    return {BUDGET_KEYS[key]: value for key, value in (budget or {}).items() if key in BUDGET_KEYS}
+    given = {key: value for key, value in (budget or {}).items() if key in BUDGET_KEYS and value is not None}
+    return {
+        BUDGET_KEYS[key]: (
+            finite(f"budget[{key!r}]", value)
+            if key == "target_score"
+            else whole(f"budget[{key!r}]", value, 0, SMALL if key == "candidates" else LARGEST)
+        )
+        for key, value in given.items()
+    }
 
 
 def _lags_of(given: Mapping[str, Any]) -> tuple[int, int]:
@@ -333,7 +344,8 @@ def _lags_of(given: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _spent_limits_of(budget: Mapping[str, Any] | None, model: Any) -> dict[str, float]:
-    limits = {key: float(value) for key, value in (budget or {}).items() if key in SPENT_KEYS}
+    given = {key: value for key, value in (budget or {}).items() if key in SPENT_KEYS and value is not None}
+    limits = {key: finite(f"budget[{key!r}]", value) for key, value in given.items()}
     for key, value in limits.items():
         if not value > 0:
             raise ValueError(f"budget[{key!r}] is {value}; it must be above 0")

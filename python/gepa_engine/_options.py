@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ._checking import LARGEST
 from ._evaluating import Evaluating
 from ._events import Events
 from ._reflection import Reflector
@@ -18,7 +20,6 @@ VALIDATION_IDS = 1 << 32
 HELD_OUT_IDS = 1 << 33
 #: How many examples a validation set may gain during a run.
 SPARE_EXAMPLES = 256
-_NO_LIMIT = (1 << 63) - 1
 
 
 @dataclass
@@ -99,7 +100,9 @@ class Options:
         # A sampler of the user's decides on the size, and the engine cuts what is longer.
         size = self.minibatch_size if isinstance(self.batch_sampler, str) else max(len(self.train), 1) * 64
         overlap = ["train_pareto"] if self.val is self.train else []
-        budget = {"max_iterations": _NO_LIMIT, **self.budget}
+        budget = {"max_iterations": LARGEST, **self.budget}
+        # No score reaches an infinite one, and none is equal to NaN.
+        perfect = 1.0 if self.perfect_score is None else float(self.perfect_score)
         return json.dumps(
             {
                 "run": {
@@ -121,8 +124,8 @@ class Options:
                     "components": components,
                     "acceptance": acceptance,
                     "duplicates": "keep",
-                    "skip_perfect": self.skip_perfect_score,
-                    "perfect_score": 1.0 if self.perfect_score is None else self.perfect_score,
+                    "skip_perfect": self.skip_perfect_score and math.isfinite(perfect),
+                    "perfect_score": perfect if math.isfinite(perfect) else 1.0,
                     "reuse_outcomes": self.cache_evaluation,
                     "allow_overlap": overlap,
                 },

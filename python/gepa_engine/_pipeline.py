@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
+from ._checking import repaired, texts_of
 from ._events import Events, Silent
 from ._options import Options
 from ._reflection import NewTexts
@@ -82,11 +83,14 @@ class Pipeline(Search):
         for decision in decisions:
             self._decide(decision)
         self.commit()
-        for order in orders if starts else ():
-            if order[0] == "reflection":
-                self._reflect(*order[1:])
-            elif order[2].startswith("validation"):
+        for order in orders:
+            if order[0] == "trial" and order[2].startswith("validation"):
+                # The final scoring, which follows the search.
                 self.generation.orders.append(order)
+            elif not starts:
+                continue
+            elif order[0] == "reflection":
+                self._reflect(*order[1:])
             else:
                 self._evaluate(*order[1:])
 
@@ -189,10 +193,10 @@ class Pipeline(Search):
         def finish(answer: NewTexts) -> None:
             if before is None:
                 self.state.increment_evals(len(task.ids))
-            text = answer.texts.get(component)
+            text, reply = texts_of(answer.texts).get(component), answer.raw.get(component)
             failure = None if text is not None else "no text was proposed"
             spent = self.meter.since_last()
-            self.session.rewrite(number, component, attempt, text, answer.raw.get(component), failure, spent)
+            self.session.rewrite(number, component, attempt, text, reply and repaired(reply), failure, spent)
 
         def fail(reason: str) -> None:
             self.session.rewrite(number, component, attempt, None, None, reason)

@@ -14,6 +14,9 @@ from ._optimize import optimize, options_of
 from ._search import Search
 from ._stop import metric_calls_limit
 
+#: More proposals than a run makes.
+_UNCOUNTED = 1 << 40
+
 
 @dataclass(frozen=True)
 class PlanRow:
@@ -74,7 +77,9 @@ def plan(*args: Any, **kwargs: Any) -> Plan:
     options = options_of(given, Waiter())
     limit = metric_calls_limit(options.stop)
     if limit is not None:
-        options.budget.setdefault("max_rollouts", limit)
+        options.budget.setdefault("max_rollouts", max(0, limit))
+    # What ends the run may have no number beforehand, such as a condition of the caller.
+    options.budget.setdefault("max_iterations", _UNCOUNTED)
     search = Search(options)
     parts = {
         "train": search.train.numbers,
@@ -82,13 +87,17 @@ def plan(*args: Any, **kwargs: Any) -> Plan:
         "held_out": [] if search.held_out is None else search.held_out.numbers,
     }
     found = json.loads(native_plan(seed=list(options.seed_candidate.items()), settings=options.settings(), **parts))
-    rows = {
-        name: PlanRow(**{key: found["plan"][name][key] for key in PlanRow.__dataclass_fields__})
-        for name in ("floor", "likely", "most")
-    }
+    rows = {name: _row_of(found["plan"][name]) for name in ("floor", "likely", "most")}
     return Plan(
         **rows,
         affordable=found["plan"]["affordable"],
         compared_examples=found["shows"]["examples"],
         detectable_gain={one["discordance"]: one["difference"] for one in found["shows"]["differences"]},
     )
+
+
+def _row_of(found: dict[str, Any]) -> PlanRow:
+    fields = {key: found[key] for key in PlanRow.__dataclass_fields__}
+    if (fields["proposals"] or 0) >= _UNCOUNTED:
+        fields |= {"rollouts": None, "proposals": None, "reflection_calls": None}
+    return PlanRow(**fields)

@@ -97,8 +97,8 @@ class ModelReflector:
             messages = [
                 prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}] for prompt in prompts
             ]
-            return [str(reply) for reply in self._wait(batch(messages))]
-        return [str(self._wait(self._model(prompt))) for prompt in prompts]
+            return [reply_of(reply) for reply in self._wait(batch(messages))]
+        return [reply_of(self._wait(self._model(prompt))) for prompt in prompts]
 
     def _template_of(self, component: str) -> str:
         if isinstance(self._template, Mapping):
@@ -212,6 +212,13 @@ def _image_url(image: Any) -> str:
         with open(os.fspath(image.path), "rb") as file:
             data = base64.b64encode(file.read()).decode("ascii")
     return f"data:{image.media_type or 'image/png'};base64,{data}"
+
+
+def reply_of(answer: Any) -> str:
+    """The model's reply. Some clients return `None` for a refusal, which is no text to go on with."""
+    if not isinstance(answer, str):
+        raise TypeError(f"the reflection model returned an object of type {type(answer).__name__} instead of a text")
+    return answer
 
 
 def extract(reply: str) -> str:

@@ -8,9 +8,10 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ._journaled import from_text
 from ._reflection import NewTexts
 from ._state import OBJECTIVE_FRONTIERS, ValsetScores
-from ._task import Task, from_text
+from ._task import Task
 
 if TYPE_CHECKING:
     from ._search import Search

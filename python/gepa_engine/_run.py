@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ._diff import Diff, diff_of
 from ._native import Table, read_table
 from ._native import runs as run_ids
-from ._search import STORE_FILE
+from ._search import STORE_FILE, id_of_name
 
 TABLES = ("statistics", "candidates", "trials", "rollouts", "events")
 SHOWN = (
@@ -36,22 +36,23 @@ SHOWN = (
 class Run:
     """A run in a store. Every call reads the store anew, so a run that goes on shows its present state."""
 
-    def __init__(self, store: str, run_id: str | None = None) -> None:
-        """`store` is a store's URL or a `run_dir`; without an id its newest run is meant."""
-        if "://" not in store:
-            store = f"sqlite://{os.path.abspath(os.path.join(store, STORE_FILE))}"
-        self.store = store
+    def __init__(self, store: str | os.PathLike[str], run_id: str | None = None) -> None:
+        """`store` is a store's URL or a `run_dir`; `run_id` is the id or the name that `optimize` was given.
+
+        Without it the newest run of the store is meant.
+        """
+        self.store = _url_of(store)
         if run_id is None:
-            known = run_ids(store)
+            known = run_ids(self.store)
             if not known:
-                raise LookupError(f"there is no run in {store}")
+                raise LookupError(f"there is no run in {self.store}")
             run_id = known[-1]
-        self.run_id = run_id
+        self.run_id = id_of_name(run_id)
 
     @staticmethod
-    def all(store: str) -> list[Run]:
-        """All runs of a store, oldest first."""
-        return [Run(store, one) for one in run_ids(store)]
+    def all(store: str | os.PathLike[str]) -> list[Run]:
+        """All runs of a store or a `run_dir`, oldest first."""
+        return [Run(store, one) for one in run_ids(_url_of(store))]
 
     # ---- Tables ------------------------------------------------------------------------------
 
@@ -88,6 +89,8 @@ class Run:
 
         pandas before version 3 needs pyarrow for that.
         """
+        if library not in ("pandas", "polars"):
+            raise ValueError(f"library is 'pandas' or 'polars', not {library!r}; other libraries read table({table!r})")
         module = importlib.import_module(library)
         found = self.table(table)
         if library == "polars":
@@ -169,6 +172,13 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({self.store!r}, {self.run_id!r})"
+
+
+def _url_of(store: str | os.PathLike[str]) -> str:
+    store = os.fspath(store)
+    if "://" in store or store == "memory:":
+        return store
+    return f"sqlite://{os.path.abspath(os.path.join(store, STORE_FILE))}"
 
 
 def _shown(value: Any) -> str:

@@ -6,10 +6,12 @@ import hashlib
 import importlib
 import os
 import re
+import traceback
 from typing import Any
 
 from ._events import Events
 from ._generation import Generation
+from ._journaled import text_of
 from ._native import Session, read_table
 from ._options import HELD_OUT_IDS, SPARE_EXAMPLES, VALIDATION_IDS, Examples, Options
 from ._result import GEPAResult
@@ -17,7 +19,7 @@ from ._resuming import Rebuilt
 from ._spending import LimitReached, ModelMeter, SpentLimits, spent_of
 from ._state import SearchState, ValsetScores
 from ._stop import metric_calls_limit
-from ._task import as_numbers, checked, named, text_of
+from ._task import as_numbers, checked, named
 
 STORE_FILE = "gepa_engine.db"
 RUN_NAME = "run"
@@ -260,6 +262,7 @@ class Search:
     def _fail(self, error: Exception) -> None:
         goes_on = not self.options.raise_on_exception
         self.log(f"Iteration {self.state.i + 1}: {type(error).__name__}: {error}")
+        self.log("".join(traceback.format_exception(error)))
         self.events.tell("on_error", iteration=self.state.i + 1, exception=error, will_continue=goes_on)
         if not goes_on:
             raise error
@@ -283,11 +286,13 @@ class Search:
 
     def _end(self) -> None:
         options, state = self.options, self.state
-        if not self._has_ended and options.run_dir is not None and self.held_out is None:
-            # The same folder with a greater limit goes on, so the journal stays open.
-            self.session.interrupt(self._limit_reached[1] if self._limit_reached else STOPPED)
-        elif not self._has_ended:
-            self.session.stop(*(self._limit_reached or ("stop_callback", STOPPED)))
+        if not self._has_ended:
+            self._limit_reached = self._limit_reached or ("stop_callback", STOPPED)
+            if options.run_dir is not None and self.held_out is None:
+                # The same folder with a greater limit goes on, so the journal stays open.
+                self.session.interrupt(self._limit_reached[1])
+            else:
+                self.session.stop(*self._limit_reached)
         self._score_held_out()
         self._save(is_last=True)
         best = self.best()
@@ -429,6 +434,11 @@ def store_of(options: Options) -> str | None:
 def _id_of(options: Options) -> str | None:
     """The run's id in its store: one that was given, or one made of a name. `None` for a new one."""
     name = options.run_id or (RUN_NAME if options.run_dir is not None else None)
-    if name is None or re.fullmatch("pl_[0-9a-f]{16,64}", name):
+    return None if name is None else id_of_name(name)
+
+
+def id_of_name(name: str) -> str:
+    """The id that a store knows a run by, which may be given in the place of its name."""
+    if re.fullmatch("pl_[0-9a-f]{16,64}", name):
         return name
     return f"pl_{hashlib.sha256(name.encode()).hexdigest()[:24]}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Callable
 from typing import Any
 
+from ._journaled import shown
 from ._result import GEPAResult
 
 OBJECTIVE_FRONTIERS = ("objective", "hybrid", "cartesian")
@@ -237,7 +237,9 @@ class SearchState:
         if any(row.keys() != examples for row in rows):
             return added
         # A best candidate without an output leaves the output of the one before in its place.
-        if any(len(one.outputs) < len(examples) or None in one.outputs.values() for _, one in added):
+        # `in` would compare outputs, and arrays of numpy have no single answer to that.
+        outputs = (one.outputs for _, one in added)
+        if any(len(row) < len(examples) or any(one is None for one in row.values()) for row in outputs):
             return added
         # The first row stays whole, because the order of its examples is the order of the fronts.
         kept = [added[0], *((idx, ValsetScores()) for idx, _ in added[1:])]
@@ -254,8 +256,13 @@ class SearchState:
 def _write_output(run_dir: str, val_id: Any, name: str, output: Any) -> None:
     folder = os.path.join(run_dir, "generated_best_outputs_valset", f"task_{val_id}")
     os.makedirs(folder, exist_ok=True)
-    with contextlib.suppress(ValueError), open(os.path.join(folder, name), "w", encoding="utf-8") as file:
-        json.dump(output, file, indent=4, default=repr)
+    try:
+        text = json.dumps(output, indent=4, default=shown)
+    except (TypeError, ValueError, RecursionError):
+        # The file is for a reader; what `result` holds is the output itself.
+        return
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _top(best: dict[Any, float], fronts: dict[Any, set[int]], key: Any, score: float, idx: int) -> int:

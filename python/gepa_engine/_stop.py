@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 
@@ -117,8 +119,12 @@ class CompositeStopper:
         self.mode = mode
 
     def __call__(self, state: Any) -> bool:
-        joined = any if self.mode == "any" else all
-        return joined(stopper(state) for stopper in self.stoppers)
+        # A loop, because a generator would turn a StopIteration of a condition into another error.
+        ends_at = self.mode == "any"
+        for stopper in self.stoppers:
+            if bool(stopper(state)) == ends_at:
+                return ends_at
+        return not ends_at
 
 
 def metric_calls_limit(stopper: Any) -> int | None:
@@ -127,4 +133,6 @@ def metric_calls_limit(stopper: Any) -> int | None:
         limit = getattr(one, "max_metric_calls", None)
         if isinstance(limit, int):
             return limit
+        if isinstance(limit, Real) and math.isfinite(limit):
+            return math.ceil(float(limit))
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,11 +56,24 @@ class Task:
 
 def checked(batch: Any, examples: int) -> Any:
     """The adapter's answer, if it has one score and one output for each example."""
-    if len(batch.scores) == examples and len(batch.outputs) == examples:
-        return batch
-    name = "outputs" if len(batch.scores) == examples else "scores"
-    found = len(getattr(batch, name))
-    raise ValueError(f"the adapter returned {found} {name} for {examples} examples; return one for each")
+    for name in ("scores", "outputs"):
+        try:
+            found = len(getattr(batch, name))
+        except (AttributeError, TypeError) as error:
+            raise TypeError(
+                f"the adapter's evaluate returned an object of type {type(batch).__name__} without a list of {name}; "
+                "return an EvaluationBatch"
+            ) from error
+        _check_length(name, found, examples)
+    objectives = getattr(batch, "objective_scores", None)
+    if objectives is not None and len(objectives):
+        _check_length("objective_scores", len(objectives), examples)
+    return batch
+
+
+def _check_length(name: str, found: int, examples: int) -> None:
+    if found != examples:
+        raise ValueError(f"the adapter returned {found} {name} for {examples} examples; return one for each")
 
 
 def calls_of(batch: Any, examples: int) -> int:
@@ -77,7 +89,7 @@ def members_of(fronts: dict[Any, set[int]]) -> set[int]:
 
 def as_numbers(scores: Any) -> list[float]:
     """Scores as the engine takes them, which checks their sizes."""
-    return scores if type(scores) is list else [float(score) for score in scores]
+    return scores if type(scores) is list else list(scores)
 
 
 def named(objectives: Any) -> list[list[tuple[str, float]] | None] | None:
@@ -85,21 +97,3 @@ def named(objectives: Any) -> list[list[tuple[str, float]] | None] | None:
     if not objectives:
         return None
     return [[(str(name), float(score)) for name, score in one.items()] if one else None for one in objectives]
-
-
-def text_of(output: Any) -> str:
-    """The form of an output in the journal: JSON where that is faithful, else its `repr`, cut."""
-    try:
-        return json.dumps(output)
-    except (TypeError, ValueError):
-        return repr(output)[:2_000]
-
-
-def from_text(text: str | None) -> Any:
-    """The output behind `text_of`; `None` if the journal has only its `repr`."""
-    if text is None:
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None

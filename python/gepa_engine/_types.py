@@ -93,6 +93,8 @@ def as_loader(data: Any) -> Any:
     """The data loader itself, or a list as one."""
     if hasattr(data, "all_ids") and hasattr(data, "fetch"):
         return data
-    if isinstance(data, Sequence) or hasattr(data, "__getitem__"):
+    # Both are indexed, but not by position.
+    is_keyed = isinstance(data, Mapping) or hasattr(data, "iloc")
+    if isinstance(data, Sequence) or (hasattr(data, "__getitem__") and not is_keyed):
         return ListLoader(data)
     raise TypeError(f"a data set is a list or has all_ids(), fetch(ids) and a length; this is {type(data).__name__}")

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gepa_engine::{ExampleId, Order, Outcome, Scored};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyRange, PyRangeMethods, PyTuple};
 
@@ -103,14 +103,54 @@ impl Positions {
     }
 }
 
-/// A score within the sizes that the engine takes.
-pub(crate) fn usable(score: f64) -> PyResult<f64> {
+/// Scores of a batch, of any type that Python converts to a number, within the sizes that the engine takes.
+pub(crate) struct Given(pub(crate) Vec<f64>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Given {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let scores = given.try_iter()?.enumerate().map(|(place, score)| {
+            let score = score?;
+            let number = score.extract::<f64>().map_err(|error| {
+                if !error.is_instance_of::<PyTypeError>(given.py()) {
+                    return error;
+                }
+                let kind = score.get_type().name().map_or_else(
+                    |_| "object without a name".to_owned(),
+                    |name| name.to_string(),
+                );
+                PyTypeError::new_err(format!(
+                    "the adapter returned a score of type {kind} at place {place} of the batch; return a number for \
+                     every example"
+                ))
+            })?;
+            usable(number)
+        });
+        scores.collect::<PyResult<_>>().map(Self)
+    }
+}
+
+fn usable(score: f64) -> PyResult<f64> {
     if score.is_nan() {
         return Err(PyValueError::new_err(
             "the adapter returned a score that is no number (NaN); return one for every example",
         ));
     }
     Ok(score.clamp(-LARGEST, LARGEST))
+}
+
+/// Objective scores within the sizes that the engine takes.
+pub(crate) fn usable_objectives(objectives: Named) -> PyResult<Named> {
+    let usable = objectives.into_iter().map(|(name, score)| {
+        if score.is_nan() {
+            return Err(PyValueError::new_err(format!(
+                "the adapter returned NaN for the objective `{name}`; leave the objective out where it has no score"
+            )));
+        }
+        Ok((name, score.clamp(-LARGEST, LARGEST)))
+    });
+    usable.collect()
 }
 
 /// The outcome of one example.

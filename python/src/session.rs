@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 
 use crate::decisions::{Told, decision, is_told};
 use crate::history::event;
-use crate::orders::{Named, Positions, order, outcome, usable};
+use crate::orders::{Given, Named, Positions, order, outcome, usable_objectives};
 use crate::policies::{Raised, policies_of};
 
 type Trial = (u64, u32);
@@ -173,21 +173,23 @@ impl Session {
         &self,
         trial: Trial,
         positions: Positions,
-        scores: Vec<f64>,
+        scores: Given,
         objectives: Option<Vec<Option<Named>>>,
         outputs: Option<Vec<Option<String>>>,
         spent: Option<Vec<Option<Spent>>>,
     ) -> PyResult<()> {
-        for score in &scores {
-            usable(*score)?;
-        }
-        let mut objectives = objectives.into_iter().flatten();
+        // Everything is checked before anything is kept.
+        let objectives = objectives
+            .into_iter()
+            .flatten()
+            .map(|named| named.map(usable_objectives).transpose());
+        let mut objectives = objectives.collect::<PyResult<Vec<_>>>()?.into_iter();
         let mut outputs = outputs.into_iter().flatten();
         let mut spent = spent.into_iter().flatten();
         let mut inner = self.locked()?;
-        for (position, score) in positions.iter().zip(scores) {
+        for (position, score) in positions.iter().zip(scores.0) {
             let named = objectives.next().flatten().unwrap_or_default();
-            let outcome = outcome(usable(score)?, named, outputs.next().flatten());
+            let outcome = outcome(score, named, outputs.next().flatten());
             let usage = spent.next().flatten().map(usage_of).unwrap_or_default();
             inner.run.settle(trial_key(trial), position, outcome, usage);
         }
