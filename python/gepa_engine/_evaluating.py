@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from ._types import Candidate, EvaluationBatch
@@ -28,13 +29,16 @@ class Waiter:
         self._callers = loop
         #: One loop for each thread that waits.
         self._own: dict[int, asyncio.AbstractEventLoop] = {}
+        self._is_cancelled = False
+        #: Coroutines that run on the loop of the caller.
+        self._running: set[Future[Any]] = set()
 
     def __call__(self, value: Any) -> Any:
         if not _is_awaitable(value):
             return value
         coroutine = _as_coroutine(value)
         if self._callers is not None:
-            return asyncio.run_coroutine_threadsafe(coroutine, self._callers).result()
+            return self._on_callers_loop(coroutine, self._callers)
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -44,6 +48,17 @@ class Waiter:
             "an event loop runs on this thread, so an `async def` cannot be waited for here; "
             "write `await gepa_engine.optimize_async(...)` instead of `optimize(...)`"
         )
+
+    def cancel(self) -> None:
+        """Ends what runs on the loop of the caller; the run ends before its next step."""
+        self._is_cancelled = True
+        for future in list(self._running):
+            future.cancel()
+
+    def check(self) -> None:
+        """Raises `CancelledError` if the task that waits for the run was cancelled."""
+        if self._is_cancelled:
+            raise asyncio.CancelledError
 
     def gather(self, values: list[Any]) -> list[Any]:
         """Waits for many at once."""
@@ -60,6 +75,23 @@ class Waiter:
         while self._own:
             _, loop = self._own.popitem()
             loop.close()
+
+    def _on_callers_loop(self, coroutine: Any, loop: asyncio.AbstractEventLoop) -> Any:
+        if self._is_cancelled:
+            coroutine.close()
+            self.check()
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        self._running.add(future)
+        if self._is_cancelled:
+            # `cancel` may have looked before the line above.
+            future.cancel()
+        try:
+            return future.result()
+        except CancelledError:
+            self.check()
+            raise
+        finally:
+            self._running.discard(future)
 
     def _loop(self) -> asyncio.AbstractEventLoop:
         thread = threading.get_ident()
@@ -168,10 +200,15 @@ def _joined(parts: list[Any]) -> Any:
 
 
 def run_on_another_thread(work: Callable[[Waiter], Any]) -> Any:
-    """An awaitable that runs `work` beside the running loop, in a copy of the present context."""
+    """An awaitable that runs `work` beside the running loop, in a copy of the present context.
+
+    When the task that waits for it is cancelled, the coroutines of `work` are cancelled, and the run ends before its
+    next step.
+    """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
+    waiter = Waiter(loop)
 
     def finish(set_result: Callable[[Any], None], value: Any) -> None:
         if not done.done():
@@ -179,11 +216,22 @@ def run_on_another_thread(work: Callable[[Waiter], Any]) -> Any:
 
     def run() -> None:
         try:
-            result = context.run(work, Waiter(loop))
+            result = context.run(work, waiter)
+        except StopIteration as error:
+            # A future refuses it. A coroutine that raises it becomes this error as well.
+            instead = RuntimeError("a function that optimize_async called raised StopIteration")
+            instead.__cause__ = error
+            tell(done.set_exception, instead)
         except BaseException as error:
-            loop.call_soon_threadsafe(finish, done.set_exception, error)
+            tell(done.set_exception, error)
         else:
-            loop.call_soon_threadsafe(finish, done.set_result, result)
+            tell(done.set_result, result)
 
+    def tell(set_result: Callable[[Any], None], value: Any) -> None:
+        # The loop of a program that has ended is closed.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(finish, set_result, value)
+
+    done.add_done_callback(lambda future: waiter.cancel() if future.cancelled() else None)
     threading.Thread(target=run, name="gepa-optimize", daemon=True).start()
     return done

@@ -247,6 +247,7 @@ class Search:
         return float(rows["total_time_seconds"][0] or 0.0)
 
     def _should_stop(self) -> bool:
+        self.options.evaluating.wait.check()
         stop = self.options.stop
         self._limit_reached = self._limits.reached(self)
         if self._limit_reached is not None:
@@ -256,6 +257,7 @@ class Search:
     def before_step(self) -> None:
         """Stores what was bought, before something else is; ends the iteration if a limit was reached."""
         self.commit()
+        self.options.evaluating.wait.check()
         if self._limits.reached(self) is not None:
             raise LimitReached
 

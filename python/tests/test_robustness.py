@@ -168,3 +168,56 @@ def test_a_score_that_is_no_number_names_itself_and_nothing_is_lost(tmp_path: Pa
     assert result.candidates == optimized().candidates
     # Only the minibatch without scores is bought again.
     assert broken.calls + whole.calls <= result.total_metric_calls + 3
+
+
+def test_a_task_that_is_cancelled_ends_its_run(tmp_path: Path) -> None:
+    class Waiting(Adapter):
+        async def evaluate(self, *arguments: Any, **named: Any) -> Any:  # type: ignore[override]
+            if self.calls > 20:
+                reached.set()
+                await asyncio.sleep(3600)
+            return Adapter.evaluate(self, *arguments, **named)
+
+    given: dict[str, Any] = {
+        "trainset": list(range(1, 9)),
+        "custom_candidate_proposer": up,
+        "max_metric_calls": 300,
+        "logger": Silent(),
+        "run_dir": str(tmp_path),
+    }
+    waiting, plain = Waiting(), Adapter()
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(gepa_engine.optimize_async({"prompt": "0"}, adapter=waiting, **given))
+        await reached.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    reached = asyncio.Event()
+    asyncio.run(cancelled())
+    for thread in threading.enumerate():
+        if thread.name == "gepa-optimize":
+            thread.join(60)
+            assert not thread.is_alive()
+    # What was bought before is kept, and the folder is free.
+    result = gepa_engine.optimize({"prompt": "0"}, adapter=plain, **given)
+    assert waiting.calls + plain.calls == result.total_metric_calls
+    assert result.candidates == optimized().candidates
+
+
+def test_a_stop_iteration_reaches_the_task_that_waits() -> None:
+    raised = StopIteration()
+
+    class Raising(Adapter):
+        def evaluate(self, batch: Any, candidate: Any, capture_traces: bool = False) -> Any:
+            raise raised
+
+    async def inside() -> None:
+        with pytest.raises(RuntimeError, match="StopIteration") as error:
+            await gepa_engine.optimize_async(
+                {"prompt": "0"}, trainset=[1], adapter=Raising(), custom_candidate_proposer=up, max_metric_calls=5
+            )
+        assert error.value.__cause__ is raised
+
+    asyncio.run(asyncio.wait_for(inside(), 60))
