@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -60,11 +61,22 @@ class Pipeline(Search):
                     done, _ = wait(self._calls, return_when=FIRST_COMPLETED)
                     for future in done:
                         self._take(future, *self._calls.pop(future))
-            finally:
-                # Calls that have not begun are dropped; the others end before the run does.
-                for future in self._calls:
-                    future.cancel()
-                self._calls = {}
+                self._keep_what_runs()
+                self._follow(starts=False)
+            except BaseException:
+                self._keep_what_runs()
+                raise
+
+    def _keep_what_runs(self) -> None:
+        """Calls that have not begun are dropped. The others end before the run does, and what they bought is kept."""
+        calls, self._calls = self._calls, {}
+        running = [future for future in calls if not future.cancel()]
+        wait(running)
+        for future in running:
+            if future.exception() is None:
+                # The run ends for another reason, or with the exception that it already has.
+                with contextlib.suppress(Exception):
+                    calls[future][0](future.result())
 
     def _take(self, future: Future[Any], finish: Finish, fail: Callable[[str], None]) -> None:
         try:

@@ -143,3 +143,11 @@ def test_a_caller_stops_the_run_and_goes_on_later(tmp_path: Path) -> None:
     second = searched(adapter, budget=None, max_metric_calls=120, run_dir=folder)
     assert second.candidates[: len(first.candidates)] == first.candidates
     assert 0 < adapter.calls < 120
+
+
+def test_what_runs_when_a_limit_is_reached_is_counted_and_kept(tmp_path: Path) -> None:
+    adapter = Slow()
+    result = searched(adapter, budget=None, max_metric_calls=60, run_dir=str(tmp_path))
+    assert adapter.calls == result.total_metric_calls
+    outcomes = gepa_engine.Run(str(tmp_path)).columns("rollouts")["outcome"]
+    assert len(outcomes) == adapter.calls
