@@ -97,7 +97,7 @@ impl Comparison {
     }
 
     /// How many further examples would decide whether the difference is above or below `value`, if wins,
-    /// losses and sizes keep their shares. Up to [`MOST_COMPARED`] examples in all the number is that at which this
+    /// losses and sizes keep their shares. Up to 2 000 examples in all the number is that at which this
     /// comparison itself decides, beyond it that of the normal distribution. `None` if the difference equals
     /// `value`.
     pub fn further_examples(&self, value: f64) -> Option<u64> {
