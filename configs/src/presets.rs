@@ -11,6 +11,7 @@ const ORDER: &str = "search.growing.order";
 /// Splits whose sets have the mix of a group at every beginning.
 const STRATIFIED: [&str; 2] = ["dataset.split.stratify", "dataset.split.stratify_by"];
 const REPEATS: &str = "search.growing.repeats";
+const IN_FLIGHT: &str = "search.reuse_in_flight";
 const LAGS: [&str; 2] = ["run.gate_lag", "run.pareto_lag"];
 
 /// The lags of every version that did not store them.
@@ -34,6 +35,7 @@ pub(crate) fn fill(table: &mut Table) {
     if is_growing {
         put(table, REPEATS, Value::from(true));
     }
+    put(table, IN_FLIGHT, Value::from(true));
     // A drawn order would lose the mix that the split has arranged.
     if is_growing && is_stratified(table) {
         put(table, ORDER, Value::from("listed"));
@@ -58,12 +60,16 @@ pub(crate) fn fill_stored(table: &mut Table) {
     if is_growing(table) {
         put(table, REPEATS, Value::from(false));
     }
+    put(table, IN_FLIGHT, Value::from(false));
     put_lags(table, EARLIER_LAG);
 }
 
 /// Fills in what the run that is resumed or branched from uses. `stored` is its config, filled.
 pub(crate) fn fill_from(table: &mut Table, stored: &Table) {
-    for key in LAGS.into_iter().chain([EVALUATION, ORDER, REPEATS]) {
+    for key in LAGS
+        .into_iter()
+        .chain([EVALUATION, ORDER, REPEATS, IN_FLIGHT])
+    {
         if let Some(value) = find(stored, key) {
             put(table, key, value.clone());
         }
@@ -157,7 +163,8 @@ mod tests {
         let mut earlier = table("run.max_concurrent = 64");
         fill_stored(&mut earlier);
         let stored = table(
-            "run = { max_concurrent = 64, gate_lag = 2, pareto_lag = 2 }\nsearch.evaluation = \"full\"",
+            "run = { max_concurrent = 64, gate_lag = 2, pareto_lag = 2 }\nsearch = { evaluation = \"full\", \
+             reuse_in_flight = false }",
         );
         assert_eq!(earlier, stored);
 
@@ -169,16 +176,18 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_began_without_repeats_goes_on_without_them() {
+    fn a_run_that_began_before_a_rule_goes_on_without_it() {
         let mut stored = table("search.evaluation = \"growing\"");
         fill_stored(&mut stored);
         let mut resumed = table("");
         fill_from(&mut resumed, &stored);
         fill(&mut resumed);
-        assert_eq!(find(&resumed, REPEATS), Some(&Value::from(false)));
         let mut new = table("");
         fill(&mut new);
-        assert_eq!(find(&new, REPEATS), Some(&Value::from(true)));
+        for rule in [REPEATS, IN_FLIGHT] {
+            assert_eq!(find(&resumed, rule), Some(&Value::from(false)), "{rule}");
+            assert_eq!(find(&new, rule), Some(&Value::from(true)), "{rule}");
+        }
     }
 
     #[test]
@@ -189,7 +198,7 @@ mod tests {
         fill_from(&mut wider, &stored);
         let expected = table(
             "run = { max_concurrent = 64, gate_lag = 1, pareto_lag = 4 }\nsearch = { evaluation = \"growing\", \
-             growing.repeats = true }",
+             growing.repeats = true, reuse_in_flight = true }",
         );
         assert_eq!(wider, expected);
     }

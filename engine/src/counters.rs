@@ -32,7 +32,8 @@ pub struct Counters {
     pub validation_rollouts_executed: u64,
     /// Executed rollouts that ended in a failure.
     pub failed_rollouts: u64,
-    /// Outcomes reused from earlier trials instead of executing a rollout.
+    /// Outcomes reused from earlier trials instead of executing a rollout. Outcomes that trials in flight
+    /// share are executed once and not counted here.
     pub reused_rollouts: u64,
     /// Rollouts of trials that were ordered before it was certain that they were needed.
     pub speculative_rollouts: u64,

@@ -215,6 +215,10 @@ pub struct SearchSettings {
     /// Take a parent's known outcome on a training example instead of evaluating it again. If
     /// absent: exactly when the evaluator is deterministic.
     pub reuse_outcomes: Option<bool>,
+    /// Where known outcomes are reused, wait for an outcome that another proposal in flight buys instead of
+    /// buying it again. Off in settings that were stored without it.
+    #[serde(default)]
+    pub reuse_in_flight: bool,
     /// Pairs of example sets that may share examples: any of `train_pareto`, `train_validation`,
     /// `pareto_validation`. Sharing with validation makes its scores no longer held out.
     pub allow_overlap: Vec<Overlap>,
@@ -244,6 +248,7 @@ impl Default for SearchSettings {
             archive_max_size: None,
             archive_min_score: None,
             reuse_outcomes: None,
+            reuse_in_flight: true,
             allow_overlap: Vec::new(),
         }
     }

@@ -108,6 +108,7 @@ impl Core {
     }
 
     fn settle_gate(&mut self, proposal: &mut Proposal) {
+        self.take_over_purchases(proposal);
         let used = proposal.gate_usage();
         self.ledger
             .settle(std::mem::take(&mut proposal.reserved), used);

@@ -100,6 +100,7 @@ impl Core {
     }
 
     fn close_open(&mut self) {
+        self.waiting = 0;
         for (iteration, mut proposal) in std::mem::take(&mut self.open) {
             let mut used = if proposal.gate_committed {
                 Reservation::default()
@@ -150,7 +151,7 @@ impl Core {
             let text = Arc::clone(&entry.candidate);
             let content = text.content_id();
             let trial = Trial::new(key, stage, text, held_out.clone(), |example| {
-                self.scorings.known(content, example)
+                self.scorings.known(content, example).into()
             });
             self.order_trial(&trial);
             if trial.is_complete() {

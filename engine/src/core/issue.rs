@@ -12,7 +12,7 @@ use super::priority::Priority;
 use super::proposal::{CHILD_TRIAL, PARENT_TRIAL, Proposal, Rewrite, RewriteState};
 use super::state::Pace;
 use super::state::{Core, Part};
-use super::trial::Trial;
+use super::trial::{Found, Trial};
 use crate::config::{Duplicates, SearchRules};
 use crate::event::{CandidateProposed, Decision, PolicyPoint, ProposalIssued, StopDecided};
 use crate::policy::{
@@ -177,8 +177,14 @@ impl Core {
         let key = proposal.key(CHILD_TRIAL);
         let content = child.content_id();
         let batch = proposal.batch.clone();
-        let known = self.memory.of_child(content, None, u64::MAX);
-        let trial = Trial::new(key, Stage::MergeGate, child, batch, known);
+        let trial = {
+            let known = self.memory.of_child(content, None, u64::MAX);
+            Trial::new(key, Stage::MergeGate, child, batch, |example| {
+                let in_flight = || self.found_in_flight(Stage::MergeGate, content, example, None);
+                known(example).map_or_else(in_flight, Found::Known)
+            })
+        };
+        self.waiting += trial.waiting();
         let trial = trial.with_priority(Priority::gate(&proposal));
         self.order_trial(&trial);
         let complete = trial.is_complete();
@@ -261,13 +267,19 @@ impl Core {
             Stage::MinibatchParent,
             candidate,
             batch.clone(),
-            |example| self.memory.of_parent(content, example),
+            |example| {
+                let stage = Stage::MinibatchParent;
+                let in_flight = || self.found_in_flight(stage, content, example, None);
+                let known = self.memory.of_parent(content, example);
+                known.map_or_else(in_flight, Found::Known)
+            },
         );
+        self.waiting += trial.waiting();
         let trial = trial.with_priority(Priority::gate(&proposal));
         proposal.parent_survived = self.archive.survives(parent);
         proposal.parents = vec![parent];
         proposal.reserved = Reservation {
-            rollouts: trial.open() + batch.len() as u64 + self.reserved_at_issue(),
+            rollouts: trial.unknown() + batch.len() as u64 + self.reserved_at_issue(),
             reflections,
         };
         proposal.batch = batch;

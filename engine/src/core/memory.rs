@@ -4,9 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use gepa_archive::ContentId;
-use gepa_evaluation::{ExampleId, FailureKind, Outcome, Stage};
+use gepa_evaluation::{ExampleId, Outcome, Stage};
 
-use super::trial::Trial;
+use super::trial::{Trial, is_lasting};
 use crate::config::{Duplicates, SearchRules, SearchSettings};
 
 /// Outcomes by content and example.
@@ -30,12 +30,18 @@ struct Known {
 /// outcomes of rejected children, none of the pareto set, and none of archive members that can no
 /// longer be parents.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says whether one kind of outcome is reused"
+)]
 pub(crate) struct Memory {
     reuse: bool,
     /// Whether outcomes of parents are reused as well.
     reuse_for_parents: bool,
     /// Whether outcomes of earlier gates are used again.
     reuse_tried: bool,
+    /// Whether an outcome that another proposal buys is waited for.
+    in_flight: bool,
     duplicates: Duplicates,
     /// The number of trials stored so far.
     age: u64,
@@ -59,6 +65,7 @@ impl Memory {
             reuse,
             reuse_for_parents: reuse && search.rules == SearchRules::Own,
             reuse_tried: reuse && search.rules == SearchRules::Own,
+            in_flight: search.reuse_in_flight,
             duplicates,
             age: 0,
             minibatch: Outcomes::new(),
@@ -72,6 +79,16 @@ impl Memory {
     /// Whether known outcomes are reused at all.
     pub(crate) fn reuses(&self) -> bool {
         self.reuse
+    }
+
+    /// Whether no two proposals in flight buy the same outcome.
+    pub(crate) fn shares_in_flight(&self) -> bool {
+        self.in_flight && self.reuse_tried
+    }
+
+    /// Applies other settings from now on.
+    pub(crate) fn tune(&mut self, search: &SearchSettings) {
+        self.in_flight = search.reuse_in_flight;
     }
 
     /// The age of the memory: the number of trials stored so far.
@@ -138,6 +155,10 @@ impl Memory {
                     .or_insert(Known { outcome, since });
             }
         }
+        if self.shares_in_flight() {
+            self.tried_in_order.retain(|known| *known != content);
+            self.tried_in_order.push_back(content);
+        }
         if self.tried_in_order.len() > MOST_TRIED
             && let Some(oldest) = self.tried_in_order.pop_front()
         {
@@ -152,8 +173,16 @@ impl Memory {
         example: &ExampleId,
         as_of: u64,
     ) -> Option<Arc<Outcome>> {
-        let known = self.tried.get(&content)?.get(example)?;
-        (known.since <= as_of).then(|| Arc::clone(&known.outcome))
+        let tried = self.tried.get(&content).and_then(|of| of.get(example));
+        let known = tried.into_iter().chain(self.of_minibatch(content, example));
+        let mut in_time = known.filter(|known| known.since <= as_of);
+        in_time.next().map(|known| Arc::clone(&known.outcome))
+    }
+
+    /// Where outcomes in flight are shared, a gate also uses what was bought for a parent.
+    fn of_minibatch(&self, content: ContentId, example: &ExampleId) -> Option<&Known> {
+        let parents = self.shares_in_flight().then_some(&self.minibatch)?;
+        parents.get(&content)?.get(example)
     }
 
     /// The outcome of a parent on a training example, with its traces.
@@ -165,8 +194,10 @@ impl Memory {
         if !self.reuse_for_parents {
             return None;
         }
-        let known = self.minibatch.get(&content)?.get(example)?;
-        Some(Arc::clone(&known.outcome))
+        let known = self.minibatch.get(&content).and_then(|of| of.get(example));
+        let as_child = || self.of_tried(content, example, u64::MAX);
+        let known = known.map(|known| Arc::clone(&known.outcome));
+        known.or_else(|| self.shares_in_flight().then(as_child).flatten())
     }
 
     /// The outcomes of a candidate on pareto examples, as known at the age `as_of`. `gate` is the
@@ -178,28 +209,36 @@ impl Memory {
         as_of: u64,
     ) -> impl Fn(&ExampleId) -> Option<Arc<Outcome>> {
         let gate = gate.filter(|_| self.reuse);
+        let shares_in_flight = self.shares_in_flight();
         // The content is looked up once, not for each example.
         let known = [&self.minibatch, &self.pareto].map(|outcomes| outcomes.get(&content));
         let known = known.map(|outcomes| outcomes.filter(|_| self.reuse));
         move |example| {
             let just_bought = gate.and_then(|trial| {
-                let mut bought = trial.bought();
-                bought
-                    .find(|(known, outcome)| *known == example && outcome.scored().is_some())
-                    .map(|(_, outcome)| Arc::clone(outcome))
+                let found = if shares_in_flight {
+                    trial.outcome_on(example)
+                } else {
+                    let mut bought = trial.bought();
+                    let found = bought.find(|(known, _)| *known == example);
+                    found.map(|(_, outcome)| outcome)
+                };
+                found.filter(|outcome| outcome.scored().is_some())
             });
-            just_bought.or_else(|| {
+            just_bought.map(Arc::clone).or_else(|| {
                 let known = known.iter().flatten();
                 let known = known.filter_map(|outcomes| outcomes.get(example));
-                let mut in_time = known.filter(|known| known.since <= as_of);
+                let scored = known.filter(|known| known.outcome.scored().is_some());
+                let mut in_time = scored.filter(|known| known.since <= as_of);
                 in_time.next().map(|known| Arc::clone(&known.outcome))
             })
         }
     }
 
     fn take_in(&mut self, trial: &Trial) {
+        let is_minibatch = matches!(trial.stage, Stage::MinibatchParent | Stage::MinibatchChild);
+        let keeps_failures = is_minibatch && self.shares_in_flight();
         let outcomes = match trial.stage {
-            Stage::MinibatchParent | Stage::MinibatchChild => &mut self.minibatch,
+            _ if is_minibatch => &mut self.minibatch,
             Stage::MergeGate | Stage::Pareto => &mut self.pareto,
             _ => return,
         };
@@ -209,7 +248,8 @@ impl Memory {
         self.age += 1;
         let of_content = outcomes.entry(trial.candidate.content_id()).or_default();
         for (example, outcome) in trial.bought() {
-            if outcome.scored().is_some() {
+            let is_kept = outcome.scored().is_some() || (keeps_failures && is_lasting(outcome));
+            if is_kept {
                 let known = of_content.entry(example.clone());
                 let known = known.or_insert_with(|| Known {
                     outcome: Arc::clone(outcome),
@@ -217,16 +257,6 @@ impl Memory {
                 });
                 known.outcome = Arc::clone(outcome);
             }
-        }
-    }
-}
-
-/// Whether a deterministic evaluator would give the outcome again.
-fn is_lasting(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Scored(_) => true,
-        Outcome::Failed(failure) => {
-            matches!(failure.kind, FailureKind::Permanent | FailureKind::Refused)
         }
     }
 }

@@ -32,6 +32,7 @@ mod rungs;
 mod scale;
 mod scorings;
 mod settings;
+mod sharing;
 mod speculation;
 mod staleness;
 mod state;

@@ -35,17 +35,19 @@ impl Core {
             return false;
         };
         let (scale, work) = (&self.scale, &mut self.work);
+        let mut is_new = false;
         let filled = proposal.trial_mut(index).is_some_and(|trial| {
-            let is_new = trial.settle(settled.position as usize, outcome);
+            is_new = trial.settle(settled.position as usize, outcome);
             is_new && is_complete(trial, scale, work)
         });
         if filled {
             self.go_on_from_trial(iteration, place);
         }
-        filled
+        let served = is_new && self.serve_waiting(settled);
+        filled || served
     }
 
-    fn go_on_from_trial(&mut self, iteration: u64, place: u32) {
+    pub(super) fn go_on_from_trial(&mut self, iteration: u64, place: u32) {
         let Some(mut proposal) = self.open.remove(&iteration) else {
             return;
         };
@@ -251,10 +253,11 @@ impl Core {
     ) {
         let key = proposal.key(CHILD_TRIAL);
         let (content, as_of) = (child.content_id(), proposal.issued_at);
-        let candidate = Arc::clone(&child);
+        let (candidate, own) = (Arc::clone(&child), proposal.parent_trial.as_ref());
         let trial = Trial::new(key, Stage::MinibatchChild, candidate, examples, |example| {
-            self.memory.of_tried(content, example, as_of)
+            self.found_for_child(content, example, own, as_of)
         });
+        self.waiting += trial.waiting();
         let trial = trial.with_priority(Priority::gate(proposal));
         self.propose(proposal, child);
         self.order_trial(&trial);

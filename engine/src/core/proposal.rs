@@ -234,6 +234,12 @@ impl Proposal {
             .filter_map(Option::as_ref)
     }
 
+    pub(crate) fn gate_trials_mut(&mut self) -> impl Iterator<Item = &mut Trial> {
+        [&mut self.parent_trial, &mut self.child_trial]
+            .into_iter()
+            .filter_map(Option::as_mut)
+    }
+
     /// Whether rollouts of its pareto set that have not begun are being removed from the queue.
     pub(crate) fn is_dropping(&self) -> bool {
         self.unwanted

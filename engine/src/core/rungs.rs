@@ -90,7 +90,7 @@ impl Core {
         let known = self.memory.of_child(content, gate, as_of);
         let is_child = stage == Stage::Pareto;
         let trial = Trial::new(row.next_key(), stage, candidate, examples, |example| {
-            is_child.then(|| known(example)).flatten()
+            is_child.then(|| known(example)).flatten().into()
         });
         Some(Rung { trial, positions })
     }

@@ -58,6 +58,7 @@ impl Core {
             self.policies.reconfigure(before, &config);
             let fraction = settings.rollouts.max_failure_fraction;
             self.failures.tolerate(fraction);
+            self.memory.tune(&settings.search);
             if let Some(growth) = &mut self.growth {
                 growth.tune(&settings.search.growing);
             }

@@ -48,6 +48,8 @@ pub(crate) struct Core {
     pub(super) merge: MergeState,
     pub(super) steered: Steered,
     pub(super) open: BTreeMap<u64, Proposal>,
+    /// Outcomes that trials in flight wait for and that other trials buy.
+    pub(super) waiting: u64,
     pub(super) next_iteration: u64,
     pub(super) next_generation: u64,
     /// Iterations after which other settings apply, ascending.
@@ -184,6 +186,7 @@ impl Core {
             merge: MergeState::default(),
             steered: Steered::default(),
             open: BTreeMap::new(),
+            waiting: 0,
             next_iteration: 1,
             next_generation: 1,
             branch_points: VecDeque::new(),

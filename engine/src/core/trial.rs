@@ -34,7 +34,11 @@ enum Slot {
     Open {
         again: bool,
     },
+    /// Another trial in flight buys the outcome.
+    Waiting,
     Executed(Arc<Outcome>),
+    /// Another trial bought the outcome while this one was in flight.
+    Shared(Arc<Outcome>),
     Reused(Arc<Outcome>),
     /// An earlier position of this trial has the same example.
     SameAs(usize),
@@ -42,14 +46,33 @@ enum Slot {
     Dropped,
 }
 
+/// Where the outcome of a rollout comes from.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// It was known when the trial's proposal began.
+    Known(Arc<Outcome>),
+    /// Another trial bought it since.
+    Bought(Arc<Outcome>),
+    /// Another trial is buying it.
+    InFlight,
+    /// It has to be bought.
+    Nothing,
+}
+
+impl From<Option<Arc<Outcome>>> for Found {
+    fn from(known: Option<Arc<Outcome>>) -> Self {
+        known.map_or(Self::Nothing, Self::Known)
+    }
+}
+
 impl Trial {
-    /// Creates a trial. `known` returns the outcomes that need not be bought.
+    /// Creates a trial. `find` says which outcomes need not be bought.
     pub(crate) fn new(
         key: TrialKey,
         stage: Stage,
         candidate: Arc<Candidate>,
         examples: Vec<ExampleId>,
-        known: impl Fn(&ExampleId) -> Option<Arc<Outcome>>,
+        find: impl Fn(&ExampleId) -> Found,
     ) -> Self {
         // The large sets hold no example twice; only minibatches and merge subsets can repeat one.
         let may_repeat = matches!(
@@ -65,15 +88,17 @@ impl Trial {
                         .position(|other| other == example)
                 })
                 .flatten();
-            slots.push(match (earlier, known(example)) {
+            slots.push(match (earlier, find(example)) {
                 (Some(first), _) => Slot::SameAs(first),
-                (None, Some(outcome)) => Slot::Reused(outcome),
-                (None, None) => Slot::Open { again: false },
+                (None, Found::Known(outcome)) => Slot::Reused(outcome),
+                (None, Found::Bought(outcome)) => Slot::Shared(outcome),
+                (None, Found::InFlight) => Slot::Waiting,
+                (None, Found::Nothing) => Slot::Open { again: false },
             });
         }
         let open = slots
             .iter()
-            .filter(|slot| matches!(slot, Slot::Open { .. }))
+            .filter(|slot| matches!(slot, Slot::Open { .. } | Slot::Waiting))
             .count();
         Self {
             key,
@@ -120,7 +145,7 @@ impl Trial {
             stage: self.stage,
             candidate: self.candidate.content_id(),
             examples: self.examples.clone(),
-            reused: (self.slots.len() - self.open) as u32,
+            reused: (self.slots.len() as u64 - self.unknown()) as u32,
             rung: self.rung,
             speculative: false,
         })
@@ -226,9 +251,89 @@ impl Trial {
         self.executed
     }
 
-    /// The number of rollouts that are still open.
+    /// The number of rollouts that are still open, those included that another trial buys.
     pub(crate) fn open(&self) -> u64 {
         self.open as u64
+    }
+
+    /// The number of outcomes that were not known when the trial's proposal began. The trial buys no more.
+    pub(crate) fn unknown(&self) -> u64 {
+        let is_known = |slot: &&Slot| matches!(slot, Slot::Reused(_) | Slot::SameAs(_));
+        (self.slots.len() - self.slots.iter().filter(is_known).count()) as u64
+    }
+
+    /// The number of outcomes that it waits for and that other trials buy.
+    pub(crate) fn waiting(&self) -> u64 {
+        let slots = self.slots.iter();
+        slots.filter(|slot| matches!(slot, Slot::Waiting)).count() as u64
+    }
+
+    /// The place at which it waits for the outcome of this example.
+    pub(crate) fn waiting_for(&self, example: &ExampleId) -> Option<usize> {
+        let mut places = self.examples.iter().zip(&self.slots);
+        places.position(|(one, slot)| matches!(slot, Slot::Waiting) && one == example)
+    }
+
+    /// What another trial of the same text can take from this one.
+    pub(crate) fn found(&self, example: &ExampleId) -> Found {
+        let mut places = self.examples.iter().zip(&self.slots);
+        match places.find(|(one, _)| *one == example) {
+            Some((_, Slot::Open { .. } | Slot::Waiting)) => Found::InFlight,
+            Some((_, Slot::Executed(outcome) | Slot::Shared(outcome) | Slot::Reused(outcome))) => {
+                lasting(outcome).map_or(Found::Nothing, Found::Bought)
+            }
+            _ => Found::Nothing,
+        }
+    }
+
+    /// Buys an outcome that it has waited for.
+    pub(crate) fn buy(&mut self, position: usize) {
+        if let Some(slot @ Slot::Waiting) = self.slots.get_mut(position) {
+            *slot = Slot::Open { again: false };
+        }
+    }
+
+    /// Fills a slot with an outcome that another trial bought.
+    pub(crate) fn share(&mut self, position: usize, outcome: Arc<Outcome>) {
+        if let Some(slot @ Slot::Waiting) = self.slots.get_mut(position) {
+            *slot = Slot::Shared(outcome);
+            self.open -= 1;
+        }
+    }
+
+    /// Places whose outcomes other trials bought while this one was in flight.
+    pub(crate) fn shared_positions(&self) -> Vec<usize> {
+        let places = self.slots.iter().enumerate();
+        let shared = places.filter(|(_, slot)| matches!(slot, Slot::Shared(_)));
+        shared.map(|(position, _)| position).collect()
+    }
+
+    /// Counts an outcome as bought by this trial.
+    pub(crate) fn take_over(&mut self, position: usize) {
+        if let Some(slot) = self.slots.get_mut(position)
+            && let Slot::Shared(outcome) = slot
+        {
+            *slot = Slot::Executed(Arc::clone(outcome));
+            self.executed += 1;
+        }
+    }
+
+    /// Counts an outcome that it bought as bought by another trial. Returns false if it has bought none, or
+    /// one that may be another one next time.
+    pub(crate) fn hand_over(&mut self, example: &ExampleId) -> bool {
+        let mut places = self.examples.iter().zip(&mut self.slots);
+        let Some((_, slot)) = places.find(|(one, _)| *one == example) else {
+            return false;
+        };
+        let Slot::Executed(outcome) = slot else {
+            return false;
+        };
+        let Some(outcome) = lasting(outcome) else {
+            return false;
+        };
+        *slot = Slot::Shared(outcome);
+        self.executed -= 1;
+        true
     }
 
     /// Positions without an outcome, and whether each had one before.
@@ -289,10 +394,18 @@ impl Trial {
         known.chain((0..self.slots.len()).filter(move |at| !was_known(at)))
     }
 
+    /// The outcome on an example, from wherever it came.
+    pub(crate) fn outcome_on(&self, example: &ExampleId) -> Option<&Arc<Outcome>> {
+        let position = self.examples.iter().position(|one| one == example)?;
+        self.outcome(position)
+    }
+
     fn outcome(&self, position: usize) -> Option<&Arc<Outcome>> {
         match self.slots.get(position)? {
-            Slot::Open { .. } | Slot::Dropped => None,
-            Slot::Executed(outcome) | Slot::Reused(outcome) => Some(outcome),
+            Slot::Open { .. } | Slot::Waiting | Slot::Dropped => None,
+            Slot::Executed(outcome) | Slot::Shared(outcome) | Slot::Reused(outcome) => {
+                Some(outcome)
+            }
             Slot::SameAs(first) => self.outcome(*first),
         }
     }
@@ -301,4 +414,18 @@ impl Trial {
 /// The mean; `None` if there are no values.
 pub(crate) fn mean(scores: &[f64]) -> Option<f64> {
     (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
+}
+
+/// Whether a deterministic evaluator would give the outcome again.
+pub(crate) fn is_lasting(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Scored(_) => true,
+        Outcome::Failed(failure) => {
+            matches!(failure.kind, FailureKind::Permanent | FailureKind::Refused)
+        }
+    }
+}
+
+fn lasting(outcome: &Arc<Outcome>) -> Option<Arc<Outcome>> {
+    is_lasting(outcome).then(|| Arc::clone(outcome))
 }

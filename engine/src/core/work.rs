@@ -74,18 +74,22 @@ impl ReflectionWork {
     }
 }
 
-/// Orders for all open slots of a trial.
+/// Orders for all open slots of a trial, without those whose outcomes other trials buy.
 pub(crate) fn rollouts_of(trial: &Trial) -> impl Iterator<Item = Work> + '_ {
-    trial.open_positions().map(|(position, again)| {
-        Work::Rollout(RolloutWork {
-            trial: trial.key,
-            stage: trial.stage,
-            candidate: Arc::clone(&trial.candidate),
-            position,
-            example: trial.examples[position].clone(),
-            again,
-            priority: trial.priority,
-        })
+    let open = trial.open_positions();
+    open.map(|(position, again)| rollout_at(trial, position, again))
+}
+
+/// The order for one slot of a trial.
+pub(super) fn rollout_at(trial: &Trial, position: usize, again: bool) -> Work {
+    Work::Rollout(RolloutWork {
+        trial: trial.key,
+        stage: trial.stage,
+        candidate: Arc::clone(&trial.candidate),
+        position,
+        example: trial.examples[position].clone(),
+        again,
+        priority: trial.priority,
     })
 }
 

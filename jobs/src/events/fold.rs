@@ -129,8 +129,7 @@ impl EventFold {
             EventBody::Decision(Decision::RunStarted(started)) => self.started(started, at),
             EventBody::Decision(Decision::TrialStarted(started)) => {
                 self.minibatches.started(started);
-                let executed = started.examples.len() as u64 - u64::from(started.reused);
-                self.run_progress.ordered += executed;
+                self.run_progress.trial_began(started);
                 if started.stage.phase() == Phase::Optimization {
                     return Vec::new();
                 }
@@ -142,15 +141,20 @@ impl EventFold {
             }
             EventBody::Fact(Fact::RolloutSettled(settled)) => {
                 self.minibatches.settled(settled);
+                self.run_progress.executed(settled);
                 self.executed(at)
             }
-            EventBody::Fact(Fact::RolloutSuspended(_)) => self.executed(at),
+            EventBody::Fact(Fact::RolloutSuspended(suspended)) => {
+                self.run_progress.executed(suspended);
+                self.executed(at)
+            }
             EventBody::Fact(Fact::RolloutsDropped(dropped)) => {
-                let never_begun = dropped.positions.len() as u64;
-                self.run_progress.ordered = self.run_progress.ordered.saturating_sub(never_begun);
+                self.run_progress.dropped(dropped);
                 Vec::new()
             }
             EventBody::Decision(Decision::TrialFinished(finished)) => {
+                self.minibatches.finished(finished);
+                self.run_progress.trial_ended(finished);
                 self.trial_finished(finished, at)
             }
             EventBody::Decision(Decision::CandidateProposed(proposed)) => self.proposed(proposed),

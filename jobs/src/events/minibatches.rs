@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use gepa_archive::ContentId;
-use gepa_engine::{RolloutSettled, TrialKey, TrialStarted};
+use gepa_engine::{RolloutSettled, TrialFinished, TrialKey, TrialStarted};
 use gepa_evaluation::{ExampleId, Stage};
 
 /// The gates so far.
@@ -20,10 +20,13 @@ pub(super) struct Minibatches {
 #[derive(Debug)]
 pub(super) struct Minibatch {
     trial: TrialKey,
+    candidate: ContentId,
     /// The examples, in order.
     pub(super) seeds: Vec<ExampleId>,
     /// Their scores; `None` where a rollout failed, or has not ended.
     pub(super) scores: Vec<Option<f64>>,
+    /// The places without an outcome so far.
+    awaited: Vec<bool>,
 }
 
 impl Minibatches {
@@ -33,14 +36,13 @@ impl Minibatches {
         }
         let known = self.known.get(&started.candidate);
         let known = known.filter(|_| started.reused > 0).map(Vec::as_slice);
-        let score_of = |example: &ExampleId| {
-            let mut latest_first = known.unwrap_or_default().iter().rev();
-            let found = latest_first.find(|(known, _)| known == example);
-            found.map(|(_, score)| *score)
-        };
+        let score_of = |example: &ExampleId| latest(known.unwrap_or_default(), example);
+        let scores: Vec<Option<f64>> = started.examples.iter().map(score_of).collect();
         let minibatch = Minibatch {
             trial: started.trial,
-            scores: started.examples.iter().map(score_of).collect(),
+            candidate: started.candidate,
+            awaited: scores.iter().map(Option::is_none).collect(),
+            scores,
             seeds: started.examples.clone(),
         };
         self.gates.insert(started.trial.iteration, minibatch);
@@ -61,9 +63,27 @@ impl Minibatches {
         };
         // A small train set fills minibatches with examples that are in them already. Those share
         // one rollout.
-        for (seed, place) in gate.seeds.iter().zip(&mut gate.scores) {
+        let places = gate.scores.iter_mut().zip(&mut gate.awaited);
+        for (seed, (place, is_awaited)) in gate.seeds.iter().zip(places) {
             if *seed == settled.example {
                 *place = score;
+                *is_awaited = false;
+            }
+        }
+    }
+
+    /// Another trial in flight bought the outcomes that the trial has not bought itself.
+    pub(super) fn finished(&mut self, finished: &TrialFinished) {
+        let gate = self.gates.get_mut(&finished.trial.iteration);
+        let Some(gate) = gate.filter(|gate| gate.trial == finished.trial) else {
+            return;
+        };
+        let known = self.known.get(&gate.candidate);
+        let known = known.map(Vec::as_slice).unwrap_or_default();
+        let places = gate.scores.iter_mut().zip(&gate.awaited);
+        for (seed, (place, is_awaited)) in gate.seeds.iter().zip(places) {
+            if *is_awaited {
+                *place = latest(known, seed);
             }
         }
     }
@@ -74,6 +94,66 @@ impl Minibatches {
     }
 }
 
+fn latest(known: &[(ExampleId, f64)], example: &ExampleId) -> Option<f64> {
+    let mut latest_first = known.iter().rev();
+    let found = latest_first.find(|(known, _)| known == example);
+    found.map(|(_, score)| *score)
+}
+
 fn is_gate(stage: Stage) -> bool {
     matches!(stage, Stage::MinibatchChild | Stage::MergeGate)
+}
+
+#[cfg(test)]
+mod tests {
+    use gepa_archive::Candidate;
+    use gepa_evaluation::Outcome;
+
+    use super::*;
+
+    #[test]
+    fn a_gate_shows_the_scores_that_another_gate_in_flight_bought() {
+        let mut gates = Minibatches::default();
+        let candidate = Candidate::new([("a", "x")]).unwrap().content_id();
+        let examples: Vec<ExampleId> = [3, 5].map(ExampleId::Seed).into();
+        let stage = Stage::MinibatchChild;
+        let trial = |iteration| TrialKey {
+            iteration,
+            index: 1,
+        };
+        for iteration in [1, 2] {
+            gates.started(&TrialStarted {
+                trial: trial(iteration),
+                stage,
+                candidate,
+                examples: examples.clone(),
+                reused: 0,
+                rung: None,
+                speculative: false,
+            });
+        }
+        for (position, (example, score)) in (0_u32..).zip(examples.iter().zip([0.25, 0.75])) {
+            let outcome = Outcome::score(score);
+            gates.settled(&RolloutSettled::new(
+                trial(2),
+                stage,
+                candidate,
+                position,
+                example.clone(),
+                outcome,
+            ));
+        }
+        assert_eq!(gates.of(1).unwrap().scores, [None, None]);
+        for iteration in [1, 2] {
+            gates.finished(&TrialFinished {
+                trial: trial(iteration),
+                stage,
+                mean_score: Some(0.5),
+                scored: 2,
+                failed: 0,
+            });
+            let shown = &gates.of(iteration).unwrap().scores;
+            assert_eq!(*shown, [Some(0.25), Some(0.75)], "iteration {iteration}");
+        }
+    }
 }

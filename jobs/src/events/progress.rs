@@ -1,6 +1,9 @@
 //! The progress of a run, as `prompt.learning.progress` reports it.
 
+use std::collections::BTreeMap;
+
 use gepa_engine::record::RunSummary;
+use gepa_engine::{RolloutSettled, RolloutsDropped, TrialFinished, TrialKey, TrialStarted};
 use gepa_evaluation::Phase;
 use serde::Serialize;
 
@@ -11,6 +14,8 @@ pub(super) struct RunProgress {
     pub(super) planned: Option<u64>,
     /// Rollouts ordered so far. Without a plan this is the total.
     pub(super) ordered: u64,
+    /// Of those, the ones of each open trial that have not been executed.
+    pub(super) awaited: BTreeMap<TrialKey, u64>,
     /// Trials of phase validation, begun and finished.
     pub(super) validation_begun: u64,
     pub(super) validation_finished: u64,
@@ -47,6 +52,36 @@ pub(super) struct ProgressData {
 }
 
 impl RunProgress {
+    pub(super) fn trial_began(&mut self, started: &TrialStarted) {
+        let ordered = started.examples.len() as u64 - u64::from(started.reused);
+        self.ordered += ordered;
+        self.awaited.insert(started.trial, ordered);
+    }
+
+    /// A rollout was executed.
+    pub(super) fn executed(&mut self, rollout: &RolloutSettled) {
+        if let Some(awaited) = self.awaited.get_mut(&rollout.trial)
+            && !rollout.again
+        {
+            *awaited = awaited.saturating_sub(1);
+        }
+    }
+
+    /// Rollouts will not be executed.
+    pub(super) fn dropped(&mut self, dropped: &RolloutsDropped) {
+        let never_begun = dropped.positions.len() as u64;
+        self.ordered = self.ordered.saturating_sub(never_begun);
+        if let Some(awaited) = self.awaited.get_mut(&dropped.trial) {
+            *awaited = awaited.saturating_sub(never_begun);
+        }
+    }
+
+    /// A trial that is over has taken the rest of its outcomes from elsewhere.
+    pub(super) fn trial_ended(&mut self, finished: &TrialFinished) {
+        let awaited = self.awaited.remove(&finished.trial).unwrap_or_default();
+        self.ordered = self.ordered.saturating_sub(awaited);
+    }
+
     /// Progress as a sentence and as data. Every number stays in the range that clients accept.
     pub(super) fn describe(&mut self, summary: &RunSummary) -> (String, ProgressData) {
         let counters = &summary.counters;

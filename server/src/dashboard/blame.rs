@@ -254,14 +254,15 @@ async fn causes(
     let mut causes = Vec::new();
     for example in &minibatch.examples {
         let last = |of: &CandidateRow| {
-            let entries = index.of_candidate(&of.candidate_id);
-            let of_example = entries.filter(|entry| index.example(entry.example) == Some(example));
+            let of_example = || {
+                let entries = index.of_candidate(&of.candidate_id);
+                entries.filter(|entry| index.example(entry.example) == Some(example))
+            };
             // An outcome of an earlier trial may have been reused. The latest one before the
-            // child's own work is the one that was shown.
-            of_example
-                .filter(|entry| u64::from(entry.iteration) <= row.iteration)
-                .last()
-                .copied()
+            // child's own work is the one that was shown. If there is none, a proposal of a later
+            // iteration bought it for both.
+            let earlier = of_example().filter(|entry| u64::from(entry.iteration) <= row.iteration);
+            earlier.last().or_else(|| of_example().next()).copied()
         };
         let (shown, child) = (last(parent), last(row));
         let (feedback, words) = match shown {

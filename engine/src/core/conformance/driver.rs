@@ -260,6 +260,7 @@ fn settings(header: &Header) -> Settings {
             components: reference.module_selector,
             acceptance: reference.acceptance,
             duplicates: Duplicates::Keep,
+            reuse_in_flight: false,
             skip_perfect: reference.skip_perfect_score,
             perfect_score: reference.perfect_score.or(Some(1.0)),
             allow_overlap: vec![Overlap::TrainPareto],

@@ -50,6 +50,7 @@ fn worlds() -> Vec<World> {
             world.failing = failing;
             world.seed = number as u64;
             world.graded = number % 2 == 1;
+            world.repeating = number % 4 == 2;
             world.overlapping = number % 3 == 0;
             world.settings.reflection.hypotheses = (number % 3 == 2).then_some(1);
             world.settings.reflection.memory = (number % 5 == 1).then_some(0);
@@ -77,10 +78,7 @@ fn executed(journal: &Journal) -> u64 {
 
 /// What a journal says, without the order of independent entries.
 fn account(journal: &Journal) -> Vec<String> {
-    let entries = journal.entries.iter();
-    let mut account: Vec<String> = entries
-        .map(|entry| serde_json::to_string(entry).unwrap())
-        .collect();
+    let mut account: Vec<String> = journal.lines().collect();
     account.sort_unstable();
     account
 }

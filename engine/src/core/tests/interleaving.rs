@@ -1,5 +1,6 @@
 //! Tries the promise of the ordered schedule thousands of times: in every order of arrival the
-//! journal is the same, except for the order of independent events.
+//! journal is the same, except for the order of independent events, and for which of two proposals with
+//! the same text in flight bought an outcome.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -42,6 +43,7 @@ fn worlds() -> Vec<World> {
                 };
                 world.failing = failing;
                 world.overlapping = worlds.len() % 2 == 0;
+                world.repeating = worlds.len() % 5 > 2;
                 world.seed = worlds.len() as u64;
                 world.settings.run.speculate = speculate;
                 let texts = if worlds.len() % 4 == 1 { 3 } else { 1 };
@@ -70,8 +72,7 @@ struct Account {
 
 impl Account {
     fn of(journal: &Journal) -> Self {
-        let text = |entry: &EventBody| serde_json::to_string(entry).unwrap();
-        let mut entries: Vec<String> = journal.entries.iter().map(text).collect();
+        let mut entries: Vec<String> = journal.lines().collect();
         entries.sort_unstable();
         let is_in_order = |entry: &&EventBody| {
             matches!(
@@ -87,6 +88,7 @@ impl Account {
                 )
             )
         };
+        let text = |entry: &EventBody| serde_json::to_string(entry).unwrap();
         let in_order = journal.entries.iter().filter(is_in_order).map(text);
         Self {
             in_order: in_order.collect(),

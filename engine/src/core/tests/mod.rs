@@ -3,6 +3,7 @@
 mod growing;
 mod guarantees;
 mod hypotheses;
+mod in_flight;
 mod interleaving;
 mod priorities;
 mod repeats;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gepa_archive::Candidate;
-use gepa_evaluation::{ExampleId, FailureKind, Outcome, PromptTemplate, Scored, Usage};
+use gepa_evaluation::{ExampleId, FailureKind, Outcome, PromptTemplate, Scored, Stage, Usage};
 use indexmap::IndexMap;
 
 use super::super::{Core, ReflectionWork, Work};
@@ -40,6 +40,8 @@ pub(crate) struct World {
     pub(crate) graded: bool,
     /// The same candidate gets another outcome when an example is run again, and nothing is reused.
     pub(crate) varying: bool,
+    /// Reflections of the same text give one of two texts.
+    pub(crate) repeating: bool,
     /// Examples in the pareto set.
     pub(crate) pareto: u64,
     pub(crate) seed: u64,
@@ -76,6 +78,7 @@ impl World {
             growing: false,
             graded: false,
             varying: false,
+            repeating: false,
             pareto: 12,
             seed: 3,
         }
@@ -148,7 +151,8 @@ impl World {
             Work::Reflection(work) => {
                 let noise = hash(&self.prompt(work));
                 let text_of = |number: u32| {
-                    let letter = char::from(b'c' + ((noise >> (5 * number)) % 20) as u8);
+                    let letter = (noise >> (5 * number)) % if self.repeating { 2 } else { 20 };
+                    let letter = char::from(b'c' + letter as u8);
                     format!("{}{letter}", work.rules.current)
                 };
                 let text = (!noise.is_multiple_of(7)).then(|| text_of(0));
@@ -304,6 +308,27 @@ impl Journal {
         decisions
     }
 
+    /// All entries, without saying which of several proposals bought an outcome for their gates: of two with
+    /// the same text in flight, either may buy it for both.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        let purchase = |settled: &RolloutSettled| {
+            let mut settled = settled.clone();
+            if is_of_gate(settled.stage) {
+                settled.stage = Stage::MinibatchChild;
+                settled.trial = TrialKey {
+                    iteration: 0,
+                    index: 0,
+                };
+                settled.position = 0;
+            }
+            EventBody::from(Fact::RolloutSettled(Box::new(settled)))
+        };
+        self.entries.iter().map(move |entry| match entry {
+            EventBody::Fact(Fact::RolloutSettled(settled)) => line(&purchase(settled)),
+            entry => line(entry),
+        })
+    }
+
     pub(crate) fn facts(&self) -> Vec<Fact> {
         let facts = self.entries.iter().filter_map(EventBody::fact);
         facts.cloned().collect()
@@ -342,6 +367,15 @@ fn graded(noise: u64, threshold: u64) -> Scored {
         objectives,
         ..Scored::default()
     }
+}
+
+fn line(entry: &EventBody) -> String {
+    serde_json::to_string(entry).unwrap()
+}
+
+/// Whether a rollout is of a minibatch.
+pub(crate) fn is_of_gate(stage: Stage) -> bool {
+    matches!(stage, Stage::MinibatchParent | Stage::MinibatchChild)
 }
 
 fn made(core: &mut Core) -> Vec<EventBody> {

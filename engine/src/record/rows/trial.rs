@@ -27,7 +27,8 @@ pub struct TrialRow {
     pub stage: Stage,
     /// The examples, in order.
     pub examples: Vec<ExampleId>,
-    /// The number of outcomes reused from earlier trials.
+    /// The number of outcomes reused from earlier trials. An outcome that is neither reused nor executed was
+    /// bought by another trial at the same time.
     pub reused: u32,
     /// The number of rollouts with a score; known once the trial is finished.
     pub scored: Option<u32>,
