@@ -1,7 +1,7 @@
 //! A program as the scorer.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -103,26 +103,28 @@ impl CommandScorer {
                 Err(self.failed(FailureKind::Timeout, &reason))
             }
             Ok(Err(error)) => Err(self.failed(FailureKind::Transient, &error.to_string())),
-            Ok(Ok((reply, ended_well, ended))) => {
-                self.read(&reply, ended_well, &ended, &mut tail).await
-            }
+            Ok(Ok((reply, status))) => self.read(&reply, status, &mut tail).await,
         }
     }
 
     async fn read(
         &self,
         reply: &[u8],
-        ended_well: bool,
-        ended: &str,
+        status: ExitStatus,
         tail: &mut StderrTail,
     ) -> Result<Evaluation, Failure> {
         if reply.len() as u64 > MAX_REPLY_BYTES {
             let reason = format!("printed more than {MAX_REPLY_BYTES} bytes");
             return Err(self.failed(FailureKind::Permanent, &reason));
         }
-        if !ended_well {
-            let reason = format!("ended with {ended}{}", tail.quote().await);
-            return Err(self.failed(FailureKind::Permanent, &reason));
+        if !status.success() {
+            // Only a program that was killed has no exit code; that says nothing about the answer.
+            let kind = match status.code() {
+                None => FailureKind::Transient,
+                Some(_) => FailureKind::Permanent,
+            };
+            let reason = format!("ended with {status}{}", tail.quote().await);
+            return Err(self.failed(kind, &reason));
         }
         let evaluation = read_answer(reply.trim_ascii())
             .map_err(|reason| self.failed(FailureKind::Permanent, &format!("failed: {reason}")))?;
@@ -147,7 +149,7 @@ impl CommandScorer {
 async fn converse(
     group: &mut ChildGroup,
     question: Vec<u8>,
-) -> std::io::Result<(Vec<u8>, bool, String)> {
+) -> std::io::Result<(Vec<u8>, ExitStatus)> {
     let child = group.child();
     let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(std::io::Error::other("a pipe is missing"));
@@ -165,5 +167,5 @@ async fn converse(
     }
     // The timeout around this block also ends the wait for a program that does not exit.
     let status = group.end(Duration::MAX).await?;
-    Ok((reply, status.success(), status.to_string()))
+    Ok((reply, status))
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::ScorerError;
 use super::input::{Judgement, ScorerInput, failure};
 use crate::process::{ProcessSettings, Questions};
-use gepa_evaluation::{Evaluation, ExampleId, FailureKind, Outcome};
+use gepa_evaluation::{Evaluation, ExampleId, Outcome};
 
 /// Evaluates the expression. Stdout carries the protocol, so its own output goes to stderr.
 const RUNNER: &str = include_str!("runner.py");
@@ -95,13 +95,11 @@ impl LastingScorer {
         let verdict = match outcome {
             Outcome::Scored(scored) => Ok(scored.into()),
             Outcome::Failed(failed) => {
-                // The policy's answer is still valid, so the rollout is not repeated when the
-                // program dies or is slow.
-                let kind = match failed.kind {
-                    FailureKind::Transient => FailureKind::Permanent,
-                    kind => kind,
-                };
-                Err(failure(kind, format!("the scorer: {}", failed.message)))
+                // The kind stays: another attempt scores the same answer again and buys none.
+                Err(failure(
+                    failed.kind,
+                    format!("the scorer: {}", failed.message),
+                ))
             }
         };
         Judgement {

@@ -316,3 +316,28 @@ async fn an_answer_whose_judge_was_down_is_not_bought_again() {
     assert_eq!(second.usage.calls, 0);
     assert_eq!(run(&judged, 0, Stage::Pareto).await.usage.calls, 1);
 }
+
+#[tokio::test]
+async fn an_answer_whose_lasting_scorer_failed_for_now_is_not_bought_again() {
+    let script = r#"echo '{"protocol": 1}'; read -r line
+        echo '{"id": 1, "error": {"kind": "transient", "message": "busy"}}'; read -r line
+        echo '{"id": 2, "score": 0.5}'; read -r line"#;
+    let scorer = ScorerSettings::Command {
+        command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+        timeout_seconds: 20.0,
+        deterministic: false,
+        lasting: true,
+        processes: 1,
+    };
+    let scorer = Scorer::new(&scorer, Path::new("."), None).unwrap();
+    let evaluator = evaluator_with(saying("spam", FinishReason::Stop), scorer);
+    let first = run(&evaluator, 0, Stage::Pareto).await;
+    assert_eq!(first.usage.calls, 1);
+    let Outcome::Failed(failure) = first.outcome else {
+        panic!("scored");
+    };
+    assert_eq!(failure.kind, FailureKind::Transient);
+    let second = run(&evaluator, 0, Stage::Pareto).await;
+    assert_eq!(second.outcome.scored().unwrap().score, 0.5);
+    assert_eq!(second.usage.calls, 0);
+}

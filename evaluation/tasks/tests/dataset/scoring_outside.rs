@@ -226,6 +226,64 @@ async fn a_lasting_program_is_started_once() {
     assert_eq!(std::fs::read_to_string(log).unwrap(), "started\n");
 }
 
+fn lasting(script: &str) -> Scorer {
+    let settings = ScorerSettings::Command {
+        command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+        timeout_seconds: 20.0,
+        deterministic: false,
+        lasting: true,
+        processes: 1,
+    };
+    Scorer::new(&settings, Path::new("."), None).unwrap()
+}
+
+#[tokio::test]
+async fn a_lasting_program_says_itself_whether_its_failure_may_pass() {
+    for (error, kind) in [
+        (
+            r#"{"kind": "transient", "message": "busy"}"#,
+            FailureKind::Transient,
+        ),
+        (
+            r#"{"kind": "timeout", "message": "busy"}"#,
+            FailureKind::Timeout,
+        ),
+        (
+            r#"{"kind": "refused", "message": "busy"}"#,
+            FailureKind::Refused,
+        ),
+        (
+            r#"{"kind": "permanent", "message": "busy"}"#,
+            FailureKind::Permanent,
+        ),
+        (r#"{"message": "busy"}"#, FailureKind::Permanent),
+        (r#""busy""#, FailureKind::Permanent),
+    ] {
+        let script = format!(
+            r#"echo '{{"protocol": 1}}'; read -r line; echo '{{"id": 1, "error": {error}}}'; read -r line"#
+        );
+        check_failure(&lasting(&script), kind, "the scorer: busy").await;
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_dies_over_an_answer_may_score_it_at_the_next_attempt() {
+    let folder = tempfile::tempdir().unwrap();
+    let died = folder.path().join("died");
+    for last_words in ["exit 3", "kill -9 $$"] {
+        let script = format!(
+            r#"echo '{{"protocol": 1}}'; read -r line
+            if [ ! -e {0} ]; then touch {0}; {last_words}; fi
+            echo '{{"id": 1, "score": 0.5}}'; read -r line"#,
+            died.display()
+        );
+        let scorer = lasting(&script);
+        check_failure(&scorer, FailureKind::Transient, "died before it answered").await;
+        assert_eq!(score(&scorer).await.verdict.unwrap().score, 0.5);
+        std::fs::remove_file(&died).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_judge_that_is_down_pauses_the_run() {
     let down = judge(ScriptedModel::new(|_| {
@@ -313,6 +371,12 @@ async fn programs_that_misbehave_are_typed_failures() {
         &dying,
         FailureKind::Permanent,
         "exit status: 4; stderr ends with: no model",
+    )
+    .await;
+    check_failure(
+        &shell("kill -9 $$", 20.0),
+        FailureKind::Transient,
+        "ended with signal: 9",
     )
     .await;
     check_failure(
