@@ -9,6 +9,7 @@ mod difference;
 mod document;
 mod job_queue;
 mod key_map;
+mod label_check;
 mod leaves;
 mod load;
 mod look;

@@ -117,7 +117,10 @@ pub(crate) fn unfilled<'t>(
 }
 
 /// The rows of the three sets; all of them where the sets could not be formed.
-fn rows_of<'d>(dataset: &'d Dataset, sets: &ExampleSets) -> Vec<(&'d ExampleId, &'d Row)> {
+pub(crate) fn rows_of<'d>(
+    dataset: &'d Dataset,
+    sets: &ExampleSets,
+) -> Vec<(&'d ExampleId, &'d Row)> {
     let ids = sets
         .train
         .iter()

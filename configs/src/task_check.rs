@@ -10,6 +10,7 @@ use gepa_tasks::scorer::ScorerSettings;
 
 use crate::data_digests::{digests, unread_programs};
 use crate::document::ConfigDocument;
+use crate::label_check::notes_on_labels;
 use crate::patterns::RegularExpressions;
 use crate::prices;
 use crate::problem::ConfigError;
@@ -53,6 +54,9 @@ impl TaskConfig {
             check_prompt(&prompt, dataset, &sets, renders, &mut found);
             notes.extend(notes_on_rows(dataset, &sets));
             notes.extend(notes_on_seeds(&raw, &prompt, dataset));
+            if let Some(settings) = raw.dataset.as_ref().filter(|_| renders) {
+                notes.extend(notes_on_labels(&prompt, dataset, settings, &sets));
+            }
         }
         if renders && !prompt.messages.is_empty() {
             check_components(&raw.components, &prompt, &mut found);
