@@ -4,6 +4,7 @@ use std::path::Path;
 
 use gepa_archive::Candidate;
 use gepa_engine::Problem;
+use gepa_engine::reflection::control_character_in;
 use gepa_evaluation::{PromptMessage, PromptTemplate};
 use gepa_models::read_bounded;
 
@@ -36,6 +37,31 @@ pub(crate) fn read_prompt(
         });
     }
     PromptTemplate { messages }
+}
+
+/// Refuses control characters in the prompt and in texts of candidates. Line ends stay as they are in the
+/// config, since a task app's prompt is found by its seed text.
+pub(crate) fn check_characters(
+    raw: &RawConfig,
+    prompt: &PromptTemplate,
+    problems: &mut Vec<Problem>,
+) {
+    let messages = prompt.messages.iter().enumerate();
+    let messages = messages.map(|(at, message)| {
+        let key = format!("prompt.messages[{at}]");
+        (key, message.pattern.as_str())
+    });
+    let components = raw.components.iter();
+    let components = components.map(|(name, text)| (format!("components.{name}"), text.as_str()));
+    let seeds = raw.seeds.iter().enumerate().flat_map(|(at, seed)| {
+        let texts = seed.iter();
+        texts.map(move |(name, text)| (format!("seeds[{at}].{name}"), text.as_str()))
+    });
+    for (key, text) in messages.chain(components).chain(seeds) {
+        if let Some(found) = control_character_in(text) {
+            problems.push(Problem::new(key, format!("has {found}; take it out")));
+        }
+    }
 }
 
 fn message_pattern(

@@ -14,7 +14,7 @@ use crate::label_check::notes_on_labels;
 use crate::patterns::RegularExpressions;
 use crate::prices;
 use crate::problem::ConfigError;
-use crate::prompt::{read_prompt, read_text, seed_candidate};
+use crate::prompt::{check_characters, read_prompt, read_text, seed_candidate};
 use crate::prompt_check::{check_components, check_prompt};
 use crate::providers_check::check_providers;
 use crate::raw::{DatasetTaskSettings, EvaluatorSettings, RawConfig};
@@ -61,6 +61,7 @@ impl TaskConfig {
         if renders && !prompt.messages.is_empty() {
             check_components(&raw.components, &prompt, &mut found);
         }
+        check_characters(&raw, &prompt, &mut found);
         check_providers(&raw, &mut found, &mut notes);
         // A run that began before these were checked goes on.
         if document.is_stored() {

@@ -87,3 +87,49 @@ fn marks_are_taken_out_of_seed_and_prompt() {
     assert_eq!(without.seed(), task.config.seed());
     assert_eq!(without.prompt(), task.config.prompt());
 }
+
+/// The config with another seed text, as TOML writes it.
+fn with_seed_text(written: &str) -> Result<TaskConfig, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("data.csv"), Task::default().data).unwrap();
+    Task::default().edited_in(folder.path(), |config| {
+        config.replacen("pattern = 'Answer.'", &format!("pattern = {written}"), 1)
+    })
+}
+
+#[test]
+fn control_characters_in_seed_texts_are_refused_with_their_line() {
+    for (written, found) in [
+        (
+            r#""one\u0000two""#,
+            "the control character U+0000 in line 1",
+        ),
+        (
+            r#""one\ntwo\rthree""#,
+            "a carriage return without a line feed in line 2",
+        ),
+        (
+            r#""\u001B[1mone""#,
+            "the control character U+001B in line 1",
+        ),
+    ] {
+        let error = with_seed_text(written).unwrap_err().to_string();
+        let expected = format!("`prompt.messages[0]` has {found}; take it out");
+        assert!(error.contains(&expected), "{error}");
+    }
+    let seeds = |config: String| format!("{config}[[seeds]]\ninstruction = \"a\\u0007b\"\n");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("data.csv"), Task::default().data).unwrap();
+    let error = Task::default().edited_in(folder.path(), seeds).unwrap_err();
+    let expected = "`seeds[0].instruction` has the control character U+0007 in line 1";
+    assert!(error.to_string().contains(expected), "{error}");
+}
+
+#[test]
+fn a_config_may_be_saved_with_any_line_ends() {
+    let text = |task: TaskConfig| task.config.seed().text("instruction").unwrap().to_string();
+    let written = "\"\"\"One.\r\nTwo.\t\"\"\"";
+    assert_eq!(text(with_seed_text(written).unwrap()), "One.\r\nTwo.\t");
+    let escaped = r#""One.\r\nTwo.""#;
+    assert_eq!(text(with_seed_text(escaped).unwrap()), "One.\r\nTwo.");
+}

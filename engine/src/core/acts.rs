@@ -11,6 +11,7 @@ use crate::config::{BudgetSettings, Duplicates};
 use crate::event::{
     CandidateInjected, CandidateVetoed, ExampleExcluded, Fact, HintGiven, SteeredBy,
 };
+use crate::reflection::{control_character_in, with_plain_lines};
 
 /// The most characters of a hint: it stands in every reflection prompt.
 pub const MOST_HINT_CHARS: usize = 4_000;
@@ -91,6 +92,14 @@ pub enum SteeringRefused {
         component: String,
         /// Which rule, and how.
         message: String,
+    },
+    /// A text has a control character.
+    #[error("the text of `{component}` has {found}; take it out")]
+    ControlCharacter {
+        /// The component.
+        component: String,
+        /// The character and its line.
+        found: String,
     },
     /// The archive holds the text already.
     #[error("this text is candidate {0} already; change it, or leave it")]
@@ -262,8 +271,16 @@ impl Core {
         parent: Option<CandidateIndex>,
     ) -> Result<Candidate, SteeringRefused> {
         let base = parent.or_else(|| self.archive.best()).unwrap_or_default();
+        for (name, text) in given.components() {
+            if let Some(found) = control_character_in(text) {
+                return Err(SteeringRefused::ControlCharacter {
+                    component: name.to_string(),
+                    found,
+                });
+            }
+        }
         let texts = given.components().iter();
-        let texts = texts.map(|(name, text)| (&**name, Arc::clone(text)));
+        let texts = texts.map(|(name, text)| (&**name, Arc::from(with_plain_lines(text))));
         let Ok(candidate) = self.candidate_of(base).with_texts(texts) else {
             return Err(SteeringRefused::OtherComponents {
                 found: names(given),
@@ -272,7 +289,8 @@ impl Core {
         };
         for (name, text) in given.components() {
             let rules = self.config.demands_on(name);
-            if let Some(Err(broken)) = rules.map(|rules| rules.check(text)) {
+            let text = with_plain_lines(text);
+            if let Some(Err(broken)) = rules.map(|rules| rules.check(&text)) {
                 return Err(SteeringRefused::BreaksRule {
                     component: name.to_string(),
                     message: broken.message.replace("the new text", "it"),

@@ -5,6 +5,7 @@ use gepa_evaluation::{Completion, FinishReason, ProposerError, ProposerErrorKind
 
 use super::copies::ShownWords;
 use super::edits::{EditProblem, edited_texts};
+use super::plain::with_plain_lines;
 use super::reply::texts_of;
 use super::rules::TextRules;
 use crate::config::{CopiedExamples, ReplyReading};
@@ -137,6 +138,8 @@ pub(crate) fn sift_texts(
     let mut sifted = Sifted::default();
     let mut too_long = None;
     for text in texts {
+        // Programs propose texts as well, and theirs were not read from a reply.
+        let text = with_plain_lines(&text).into_owned();
         match check(&text) {
             Ok(()) if sifted.usable.contains(&text) => {}
             Ok(()) => sifted.usable.push(text),

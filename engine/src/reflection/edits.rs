@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::answer::behind_reasoning;
 use super::fences::fences_of;
+use super::plain::with_plain_lines;
 
 const SEARCH: &str = "<<<<<<< SEARCH";
 const BETWEEN: &str = "=======";
@@ -49,6 +50,8 @@ pub(super) fn edited_texts(
     current: &str,
     wanted: u32,
 ) -> Result<(Vec<String>, Vec<String>), EditProblem> {
+    let (reply, current) = (with_plain_lines(reply), with_plain_lines(current));
+    let (reply, current) = (&*reply, &*current);
     let answer = behind_reasoning(reply, edit_places(reply).into_iter());
     let mut versions: Vec<Cow<'_, str>> = Vec::new();
     if wanted > 1 {
@@ -224,6 +227,17 @@ mod tests {
         let expected = "Name the intent.\nWrite <think>..</think> first.\nAnswer in JSON.\n";
         check(&tagged, expected);
         check(&format!("<think>hm</think>\n{tagged}"), expected);
+    }
+
+    #[test]
+    fn line_ends_and_control_characters_of_a_reply_change_no_edit() {
+        let written = edit("Answer briefly.", "Answer\0 in\rone word.");
+        let expected = "Name the intent.\nAnswer in\none word.\nAnswer in JSON.\n";
+        check(&written, expected);
+        check(&written.replace('\n', "\r\n"), expected);
+        let current = CURRENT.replace('\n', "\r\n");
+        let (texts, _) = edited_texts(&written, &current, 1).unwrap();
+        assert_eq!(texts, [expected]);
     }
 
     #[test]

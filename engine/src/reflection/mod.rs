@@ -10,6 +10,7 @@ mod fences;
 mod model;
 #[cfg(test)]
 mod peers;
+mod plain;
 mod reply;
 mod rules;
 mod scalars;
@@ -22,6 +23,8 @@ pub(crate) use alternatives::{Sifted, sift_texts};
 pub(crate) use copies::ShownWords;
 pub use examples::render_examples;
 pub use model::ModelProposer;
+pub use plain::control_character_in;
+pub(crate) use plain::with_plain_lines;
 pub use reply::read_reply;
 pub(crate) use rules::TextDemands;
 pub use rules::TextRules;

@@ -1,12 +1,11 @@
 //! Reads the reflection model's reply. A reply that is not clearly a complete new text is a failure with
 //! a reason, never a new prompt.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 
 use super::answer::behind_reasoning;
 use super::fences::{Block, Fences, fences_of, has_fence};
+use super::plain::with_plain_lines;
 use super::rules::TextRules;
 use crate::config::ReplyReading;
 use crate::event::{ReflectionFailure, ReflectionFailureKind};
@@ -55,16 +54,6 @@ pub(super) fn texts_of(
         }
         ReplyReading::Reference => Ok(vec![as_the_reference(reply).to_owned()]),
     }
-}
-
-/// A text whose lines end with a line feed, without control characters other than tabs.
-fn with_plain_lines(text: &str) -> Cow<'_, str> {
-    let is_kept = |sign: char| !sign.is_control() || matches!(sign, '\n' | '\t');
-    if text.chars().all(is_kept) {
-        return Cow::Borrowed(text);
-    }
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    Cow::Owned(text.chars().filter(|sign| is_kept(*sign)).collect())
 }
 
 /// The reply without its reasoning.

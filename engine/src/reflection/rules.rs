@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gepa_evaluation::{TextPattern, TextRequirements, estimated_tokens};
 
+use super::plain::with_plain_lines;
 use crate::config::CopiedExamples;
 use crate::event::{ReflectionFailure, ReflectionFailureKind};
 
@@ -87,7 +88,8 @@ impl TextRules {
         if text.trim().is_empty() {
             return fail(Kind::Empty, "the new text is empty");
         }
-        if !self.may_repeat && text.trim() == self.current.trim() {
+        let is_present = || with_plain_lines(text).trim() == with_plain_lines(&self.current).trim();
+        if !self.may_repeat && is_present() {
             return fail(Kind::Unchanged, "the new text is the present one");
         }
         self.check_length(text)?;
@@ -124,7 +126,9 @@ impl TextRules {
         use ReflectionFailureKind as Kind;
         let requirements = &self.demands.requirements;
         let mut frozen = requirements.frozen.iter();
-        if let Some(part) = frozen.find(|part| !text.contains(&***part)) {
+        // The line ends of a new text are line feeds; those of the config may be others.
+        let is_kept = |part: &str| text.contains(part) || text.contains(&*with_plain_lines(part));
+        if let Some(part) = frozen.find(|part| !is_kept(part)) {
             let message = format!("the new text lost the frozen part \"{}\"", shortened(part));
             return fail(Kind::LostFrozen, message);
         }
@@ -204,6 +208,24 @@ mod tests {
     fn check(text: &str, expected: Result<(), Kind>) {
         let found = rules().check(text).map_err(|failure| failure.kind);
         assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn line_ends_of_the_config_make_no_text_new_and_lose_no_frozen_part() {
+        let demands = TextDemands {
+            requirements: TextRequirements {
+                frozen: vec!["keep\r\nthis".into()],
+                ..TextRequirements::default()
+            },
+            ..TextDemands::default()
+        };
+        let rules = TextRules::new("old\r\nkeep\r\nthis".into(), vec![], 100);
+        let rules = rules.demanding(Arc::new(demands));
+        let refused = rules.check("old\nkeep\nthis").unwrap_err();
+        assert_eq!(refused.kind, Kind::Unchanged);
+        assert!(rules.check("new\nkeep\nthis").is_ok());
+        let lost = rules.check("new\nkeep this").unwrap_err();
+        assert_eq!(lost.kind, Kind::LostFrozen);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::handle::Command;
 use super::steering::Awaited;
 use crate::core::{Steering, SteeringRefused};
 use crate::event::{CandidateInjected, Fact, RunInterrupted, SteeredBy};
+use crate::reflection::control_character_in;
 use crate::stop::StopReason;
 
 impl Driver {
@@ -34,7 +35,9 @@ impl Driver {
                     .seed()
                     .components()
                     .keys());
-                if same_shape && !self.core.is_finished() {
+                let is_plain = |text: &str| control_character_in(text).is_none();
+                let all_plain = candidate.components().values().all(|text| is_plain(text));
+                if same_shape && all_plain && !self.core.is_finished() {
                     self.journal
                         .push(Fact::CandidateInjected(CandidateInjected {
                             candidate,
@@ -44,7 +47,7 @@ impl Driver {
                             by: SteeredBy::default(),
                         }));
                 } else {
-                    tracing::warn!(run = %self.run_id, "injected candidate ignored: it has other components than the seed, or the run is over");
+                    tracing::warn!(run = %self.run_id, "injected candidate ignored: it has other components than the seed or a control character, or the run is over");
                 }
             }
         }

@@ -131,7 +131,7 @@ impl RunControl {
     }
 
     /// Scores a candidate on the pareto set and puts it into the archive. It must have the
-    /// components of the seed; other candidates are ignored.
+    /// components of the seed and no control characters; other candidates are ignored.
     pub fn inject(&self, candidate: Candidate) {
         self.send(Command::Inject(Box::new(candidate)));
     }

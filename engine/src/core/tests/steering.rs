@@ -406,3 +406,35 @@ fn what_makes_no_sense_is_refused_before_anything_is_written() {
     let over = tell(&mut core, Steering::Hint("late".to_owned()));
     assert_eq!(over, SteeringRefused::Over("hint"));
 }
+
+#[test]
+fn the_lines_of_a_persons_text_end_with_line_feeds_and_it_has_no_control_characters() {
+    let world = World::new(1, 1);
+    let mut core = world.core();
+    for work in core.take_work() {
+        core.settle(&world.answer(&work));
+    }
+    let fact = core.act(inject("one\r\n\ttwo", false), by(), false, 0.0);
+    let Ok(Fact::CandidateInjected(injected)) = fact else {
+        panic!("{fact:?}");
+    };
+    assert_eq!(
+        injected.candidate.text("act").map(|text| &**text),
+        Some("one\n\ttwo")
+    );
+    for (text, found) in [
+        (
+            "one\rtwo",
+            "a carriage return without a line feed in line 1",
+        ),
+        ("one\n\0", "the control character U+0000 in line 2"),
+        ("\u{1b}[31mred", "the control character U+001B in line 1"),
+    ] {
+        let refused = core.act(inject(text, true), by(), false, 0.0).unwrap_err();
+        let expected = SteeringRefused::ControlCharacter {
+            component: "act".to_owned(),
+            found: found.to_owned(),
+        };
+        assert_eq!(refused, expected);
+    }
+}
