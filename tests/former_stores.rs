@@ -116,12 +116,26 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Checks that later versions may add figures but change none.
+/// Checks that later versions may add figures but change none, except the number of examples that would decide:
+/// later versions take it from the comparison itself.
 #[track_caller]
 fn assert_covers(now: &Value, then: &Value, what: &str) {
     for (name, value) in then.as_object().unwrap() {
-        assert_eq!(now[name], *value, "{name} of {what}");
+        if name == "verdict_sentence" {
+            assert_eq!(
+                found_part(&now[name]),
+                found_part(value),
+                "{name} of {what}"
+            );
+        } else {
+            assert_eq!(now[name], *value, "{name} of {what}");
+        }
     }
+}
+
+/// The part of a verdict's sentence that says what was found.
+fn found_part(sentence: &Value) -> Option<&str> {
+    sentence.as_str()?.split("; about ").next()
 }
 
 #[test]

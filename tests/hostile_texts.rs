@@ -4,6 +4,8 @@ use crate::support::Workspace;
 
 /// Clears the screen, sets colour, rings, and turns the direction of text.
 const HOSTILE: &str = r"\u001b[2J\u001b[31m\u0007\u202e\u2066\u009b";
+/// What a candidate's text may have of it: the characters that turn the direction of text.
+const TURNING: &str = r"\u202e\u2066";
 
 #[track_caller]
 fn assert_harmless(workspace: &Workspace, arguments: &[&str]) -> String {
@@ -31,9 +33,13 @@ fn no_command_writes_what_a_terminal_obeys() {
         .replace(
             "component = \"instruction\"",
             &format!("component = \"c{HOSTILE}\""),
-        )
-        .replace("Answer yes or no.", &format!("Answer yes or no.{HOSTILE}"));
-    workspace.write("config.toml", &config);
+        );
+    let with_seed =
+        |end: &str| config.replace("Answer yes or no.", &format!("Answer yes or no.{end}"));
+    workspace.write("config.toml", &with_seed(HOSTILE));
+    let refused = assert_harmless(&workspace, &["run", "config.toml"]);
+    assert!(refused.contains("U+001B in line 1"), "{refused}");
+    workspace.write("config.toml", &with_seed(TURNING));
     assert_harmless(&workspace, &["run", "config.toml"]);
     let seed = ["run", "config.toml", "--set", "run.seed=8"];
     assert_harmless(&workspace, &seed);
