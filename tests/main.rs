@@ -39,4 +39,5 @@ mod sweeps;
 mod task_app;
 mod task_app_runs;
 mod train;
+mod unknown_costs;
 mod workers;

@@ -88,9 +88,18 @@ pub(crate) fn bytes(value: u64) -> String {
 /// Dollars with two digits after the point, or more for smaller amounts.
 pub(crate) fn dollars(value: f64) -> String {
     if value == 0.0 || value >= 1.0 {
-        format!("${value:.2}")
+        format!("${:.2}", value.abs())
     } else {
         format!("${value:.4}")
+    }
+}
+
+/// What calls cost, where `unpriced` of them have no known price: `$1.20`, `at least $1.20` or `unknown`.
+pub(crate) fn cost(known: f64, unpriced: u64) -> String {
+    match unpriced {
+        0 => dollars(known),
+        _ if known == 0.0 => "unknown".to_owned(),
+        _ => format!("at least {}", dollars(known)),
     }
 }
 
@@ -146,6 +155,10 @@ mod tests {
         assert_eq!(bytes(3 << 30), "3.0 GiB");
         assert_eq!(dollars(0.0), "$0.00");
         assert_eq!(dollars(0.012_34), "$0.0123");
+        assert_eq!(dollars(-0.0), "$0.00");
+        assert_eq!(cost(1.2, 0), "$1.20");
+        assert_eq!(cost(1.2, 3), "at least $1.20");
+        assert_eq!(cost(0.0, 3), "unknown");
         assert_eq!(duration(3.21), "3.2 s");
         assert_eq!(duration(125.0), "2 min 05 s");
         assert_eq!(duration(7_260.0), "2 h 01 min");

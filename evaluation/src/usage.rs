@@ -125,6 +125,12 @@ impl Usage {
             .saturating_add(self.unknown_tokens)
     }
 
+    /// The cost of the calls with a known price, in dollars. `None` if there are calls, and none of them has one.
+    pub fn known_dollars(&self) -> Option<f64> {
+        let is_unknown = self.unpriced_calls > 0 && self.cost.0 == 0;
+        (!is_unknown).then(|| self.cost.dollars())
+    }
+
     /// Whether all fields are zero.
     pub fn is_zero(&self) -> bool {
         *self == Self::default()

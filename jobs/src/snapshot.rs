@@ -50,6 +50,9 @@ pub struct SnapshotPayload {
     pub counters: Counters,
     /// Known cost in dollars at the time.
     pub total_cost_usd: f64,
+    /// Calls until then whose price is unknown; `total_cost_usd` is without them.
+    #[serde(default)]
+    pub unpriced_calls: u64,
 }
 
 /// A candidate as a prompt.
@@ -153,6 +156,7 @@ pub fn render_snapshot(
             archive,
             validation: snapshot.validation.clone(),
             total_cost_usd: snapshot.counters.total_cost_usd(),
+            unpriced_calls: snapshot.counters.unpriced_calls,
             counters: snapshot.counters.clone(),
         },
     })

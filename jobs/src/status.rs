@@ -41,6 +41,8 @@ pub struct JobStatus {
     pub total_tokens: u64,
     /// Known cost in US dollars.
     pub total_cost_usd: f64,
+    /// Calls whose price is unknown; `total_cost_usd` is without them.
+    pub unpriced_calls: u64,
     /// Rollouts of phase optimization.
     pub optimization_rollouts_executed: u64,
     /// Rollouts of phase validation.
@@ -88,6 +90,7 @@ impl JobStatus {
             progress_pct: is_over.then_some(100.0),
             total_tokens: counters.total_tokens,
             total_cost_usd: counters.total_cost_usd(),
+            unpriced_calls: counters.unpriced_calls,
             optimization_rollouts_executed: counters.optimization_rollouts_executed,
             validation_rollouts_executed: counters.validation_rollouts_executed,
             optimization_trials_evaluated: counters.optimization_trials_evaluated,

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::arguments::CompareArguments;
 use crate::error::CommandError;
-use crate::format::{count, difference, dollars, duration, estimate, one_line, score};
+use crate::format::{cost, count, difference, duration, estimate, one_line, score};
 use crate::output::people;
 use crate::surroundings::{block_on, existing_store, find_run};
 
@@ -42,7 +42,10 @@ const FIGURES: &[Figure] = &[
         count(run.summary.counters.candidates_accepted)
     }),
     ("tokens", |run| count(run.summary.counters.total_tokens)),
-    ("cost", |run| dollars(run.summary.counters.total_cost_usd())),
+    ("cost", |run| {
+        let counters = &run.summary.counters;
+        cost(counters.total_cost_usd(), counters.unpriced_calls)
+    }),
     ("running time", |run| duration(run.summary.active_seconds)),
 ];
 

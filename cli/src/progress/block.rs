@@ -9,7 +9,7 @@ use gepa_engine::{Counters, Event};
 
 use super::Standing;
 use super::view::View;
-use crate::format::{count, dollars, duration, one_line, score};
+use crate::format::{self, count, dollars, duration, one_line, score};
 use crate::screen::shown;
 
 const BAR: usize = 24;
@@ -104,11 +104,10 @@ fn lines(standing: &Standing) -> Vec<String> {
 }
 
 fn cost(counters: &Counters) -> String {
-    let known = dollars(counters.total_cost_usd());
-    match (counters.unpriced_calls, counters.total_cost_micro_usd) {
-        (0, _) => known,
-        (_, 0) => "cost unknown".to_owned(),
-        _ => format!("{known} and calls of unknown price"),
+    let shown = format::cost(counters.total_cost_usd(), counters.unpriced_calls);
+    match &*shown {
+        "unknown" => "cost unknown".to_owned(),
+        _ => shown,
     }
 }
 

@@ -7,7 +7,7 @@ use gepa_engine::record::RunRow;
 use serde_json::Value;
 
 use super::endings::plural;
-use crate::format::{count, dollars, duration};
+use crate::format::{cost, count, duration};
 
 /// Writes every counter under its name in the journal's vocabulary.
 pub(super) fn write_counters(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
@@ -46,7 +46,7 @@ pub(super) fn write_usage(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
             count(usage.prompt_tokens),
             count(usage.completion_tokens),
             count(usage.unknown_tokens),
-            dollars(usage.cost.dollars())
+            cost(usage.cost.dollars(), usage.unpriced_calls)
         )?;
     }
     if counters
@@ -88,14 +88,14 @@ pub(super) fn write_totals(out: &mut dyn Write, run: &RunRow) -> io::Result<()> 
             ),
         }
     )?;
-    let known = dollars(counters.total_cost_usd());
-    let cost = match counters.unpriced_calls {
-        0 => known,
-        calls if counters.total_cost_micro_usd == 0 => format!(
+    let shown = cost(counters.total_cost_usd(), counters.unpriced_calls);
+    let cost = match (counters.unpriced_calls, &*shown) {
+        (0, _) => shown,
+        (calls, "unknown") => format!(
             "cost unknown ({} calls have no known price; add their model to `[[prices]]`)",
             count(calls)
         ),
-        calls => format!("{known} plus {} calls of unknown price", count(calls)),
+        (calls, _) => format!("{shown} ({} calls have no known price)", count(calls)),
     };
     let estimated = counters
         .rollouts_unknown_tokens

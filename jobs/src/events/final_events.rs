@@ -282,12 +282,23 @@ impl FinalEvents<'_> {
     }
 
     fn billing(&self) -> Draft {
-        let dollars = self.summary.counters.total_cost_usd();
+        let counters = &self.summary.counters;
+        let (dollars, unpriced) = (counters.total_cost_usd(), counters.unpriced_calls);
+        let cost = match unpriced {
+            0 => format!("${dollars:.4}"),
+            _ if dollars == 0.0 => "unknown".to_owned(),
+            _ => format!("at least ${dollars:.4}"),
+        };
         let seconds = self.summary.active_seconds;
         Draft::new(
             "prompt.learning.billing.end",
-            format!("Cost: ${dollars:.4} in {seconds:.0} s"),
-            json!({"seconds": seconds, "total_usd": dollars, "tokens_usd": dollars}),
+            format!("Cost: {cost} in {seconds:.0} s"),
+            json!({
+                "seconds": seconds,
+                "total_usd": dollars,
+                "tokens_usd": dollars,
+                "unpriced_calls": unpriced,
+            }),
         )
     }
 

@@ -61,7 +61,7 @@ fn rollout(index: &RolloutIndex, entry: &Entry) -> Value {
         "prompt_tokens": entry.prompt_tokens,
         "completion_tokens": entry.completion_tokens,
         "tokens": entry.tokens,
-        "cost_usd": entry.cost.dollars(),
+        "cost_usd": entry.known_dollars(),
         "seconds": (entry.finished - entry.started).max(0) as f64 / 1e6,
     })
 }

@@ -95,7 +95,7 @@ struct ReflectionTable<'a> {
     prompt_tokens: Vec<u64>,
     completion_tokens: Vec<u64>,
     tokens: Vec<u64>,
-    cost_usd: Vec<f64>,
+    cost_usd: Vec<Option<f64>>,
     seconds: Vec<f64>,
 }
 
@@ -163,7 +163,7 @@ impl<'a> ReflectionTable<'a> {
             table.prompt_tokens.push(row.usage.prompt_tokens);
             table.completion_tokens.push(row.usage.completion_tokens);
             table.tokens.push(row.usage.total_tokens());
-            table.cost_usd.push(row.usage.cost.dollars());
+            table.cost_usd.push(row.usage.known_dollars());
             table
                 .seconds
                 .push(row.finished_at.seconds_since(row.started_at));
@@ -264,6 +264,7 @@ fn stages(trials: &[TrialRow]) -> Vec<Value> {
                 "failed": sum.failed,
                 "tokens": sum.usage.total_tokens(),
                 "cost_usd": sum.usage.cost.dollars(),
+                "unpriced_calls": sum.usage.unpriced_calls,
             })
         })
         .collect()

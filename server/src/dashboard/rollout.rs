@@ -59,7 +59,7 @@ fn rollout(run: &RunId, seq: Seq, settled: &RolloutSettled) -> Value {
         "completion_tokens": usage.completion_tokens,
         "unknown_tokens": usage.unknown_tokens,
         "tokens": usage.total_tokens(),
-        "cost_usd": usage.cost.dollars(),
+        "cost_usd": usage.known_dollars(),
         "started_at": settled.started_at.to_string(),
         "finished_at": settled.finished_at.to_string(),
         "seconds": settled.finished_at.seconds_since(settled.started_at),

@@ -17,7 +17,7 @@ pub(super) struct Entry {
     pub(super) seq: Seq,
     pub(super) started: i64,
     pub(super) finished: i64,
-    pub(super) cost: MicroUsd,
+    cost: MicroUsd,
     /// NaN without a score.
     score: f64,
     pub(super) iteration: u32,
@@ -29,6 +29,8 @@ pub(super) struct Entry {
     /// All of them, those of unknown kind included.
     pub(super) tokens: u32,
     message: u32,
+    /// Whether calls have no known price.
+    is_unpriced: bool,
     failure: Option<FailureKind>,
     pub(super) stage: Stage,
 }
@@ -52,6 +54,12 @@ impl Entry {
     /// Its score; `None` for a failure.
     pub(super) fn score(&self) -> Option<f64> {
         (!self.score.is_nan()).then_some(self.score)
+    }
+
+    /// Its cost in dollars, unless it is unknown.
+    pub(super) fn known_dollars(&self) -> Option<f64> {
+        let is_unknown = self.is_unpriced && self.cost.0 == 0;
+        (!is_unknown).then(|| self.cost.dollars())
     }
 
     /// The kind of its failure, and the number of its message.
@@ -187,6 +195,7 @@ impl RolloutIndex {
             completion_tokens: narrow(usage.completion_tokens),
             tokens: narrow(usage.total_tokens()),
             cost: usage.cost,
+            is_unpriced: usage.unpriced_calls > 0,
             started: row.started_at.0,
             finished: row.finished_at.0,
         };

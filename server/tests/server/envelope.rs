@@ -220,6 +220,9 @@ async fn the_last_events_hold_the_full_result_of_the_job() {
         ["usd_tokens_rollouts", "usd_tokens_mutation"].map(|n| completed[n].as_f64().unwrap());
     assert!((cost - parts[0] - parts[1]).abs() < 1e-9 && cost > 0.0);
     assert_eq!(completed["finish_reason"], stats["stop_reason"]);
+    let billing = of_kind(&events, "prompt.learning.billing.end")[0];
+    assert_eq!(billing["total_usd"], completed["total_cost_usd"]);
+    assert_eq!(billing["unpriced_calls"], completed["unpriced_calls"]);
 }
 
 #[tokio::test]

@@ -26,7 +26,9 @@ export interface RunEntry {
   total_rollouts: number;
   failed_rollouts: number;
   total_tokens: number;
+  /** Of the calls with a known price. */
   total_cost_usd: number;
+  unpriced_calls: number;
   total_time_seconds: number;
   stop_detail: string | null;
   interruption: string | null;
@@ -76,6 +78,7 @@ export interface StageSum {
   failed: number;
   tokens: number;
   cost_usd: number;
+  unpriced_calls: number;
 }
 
 export interface ReflectionRow {
@@ -88,7 +91,8 @@ export interface ReflectionRow {
   prompt_tokens: number;
   completion_tokens: number;
   tokens: number;
-  cost_usd: number;
+  /** Null if it is unknown. */
+  cost_usd: number | null;
   seconds: number;
 }
 
@@ -137,7 +141,8 @@ export interface RolloutRow {
   prompt_tokens: number;
   completion_tokens: number;
   tokens: number;
-  cost_usd: number;
+  /** Null if it is unknown. */
+  cost_usd: number | null;
   seconds: number;
 }
 

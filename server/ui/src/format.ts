@@ -14,8 +14,15 @@ export function count(value: number | null | undefined): string {
 }
 
 export function dollars(value: number | null | undefined): string {
-  if (value === null || value === undefined) return "\u2013";
+  if (value === undefined) return "\u2013";
+  if (value === null) return "unknown";
   return value === 0 || value >= 1 ? `$${value.toFixed(2)}` : `$${value.toFixed(4)}`;
+}
+
+/** What calls cost, where `unpriced` of them have no known price. */
+export function cost(known: number, unpriced: number): string {
+  if (unpriced === 0) return dollars(known);
+  return known === 0 ? "unknown" : `at least ${dollars(known)}`;
 }
 
 export function duration(seconds: number | null | undefined): string {

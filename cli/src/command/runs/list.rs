@@ -7,7 +7,7 @@ use gepa_server::{NewestRuns, RunEntry};
 
 use crate::arguments::RunsArguments;
 use crate::error::CommandError;
-use crate::format::{count, dollars, one_line, score, time};
+use crate::format::{cost, count, one_line, score, time};
 use crate::output::{err, people, stdout};
 use crate::surroundings::existing_store;
 
@@ -70,10 +70,7 @@ fn write_table(out: &mut impl Write, runs: &[RunEntry]) -> io::Result<()> {
         "run", "short", "created", "status", "pareto baseline", "pareto best", "rollouts", "cost"
     )?;
     for run in runs {
-        let cost = match (run.unpriced_calls, run.total_cost_usd) {
-            (1.., 0.0) => "unknown".to_owned(),
-            (_, cost) => dollars(cost),
-        };
+        let cost = cost(run.total_cost_usd, run.unpriced_calls);
         let figure = |value: Option<f64>| value.map_or_else(|| "none yet".to_owned(), score);
         let tags: Vec<String> = run.tags.iter().map(|tag| format!("#{tag}")).collect();
         let archived = run.archived_at.map_or("", |_| " (archived)");

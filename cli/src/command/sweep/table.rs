@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::cell::{Cell, Stand};
 use super::file::Sweep;
 use crate::command::compare::write_table;
-use crate::format::{count, dollars};
+use crate::format::{cost, count, score};
 
 /// All settings of a sweep.
 #[derive(Debug, Serialize)]
@@ -28,14 +28,27 @@ struct Row {
     setting: String,
     runs: Vec<RunOf>,
     /// Of the best candidates, over the seeds.
-    score: Option<Estimate>,
+    score: Option<OverSeeds>,
     /// Of the seed prompt, over the seeds.
     baseline: Option<f64>,
     /// To the first setting, over the seeds that both have.
-    difference: Option<Estimate>,
+    difference: Option<OverSeeds>,
     mean_rollouts: Option<f64>,
     mean_tokens: Option<f64>,
-    total_cost_usd: f64,
+    /// Of the calls with a known price, in all runs. Null if there are calls, and none of them has one.
+    total_cost_usd: Option<f64>,
+    /// Calls whose price is unknown.
+    unpriced_calls: u64,
+}
+
+/// A mean over seeds. Nothing can be read from the interval of two values, or of equal ones, so they have none.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct OverSeeds {
+    mean: f64,
+    low: Option<f64>,
+    high: Option<f64>,
+    confidence: f64,
+    count: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -54,7 +67,7 @@ impl Findings {
         });
         let rows: Vec<(&Cell, &RunRow)> = rows.collect();
         let is_held_out = rows.iter().any(|(_, run)| !run.validation.is_empty());
-        let score = |run: &RunRow| {
+        let best = |run: &RunRow| {
             if is_held_out {
                 run.summary.best_validation_score
             } else {
@@ -78,20 +91,25 @@ impl Findings {
         let first = of_setting(0);
         let settings = sweep.settings.iter().enumerate().map(|(place, setting)| {
             let over = of_setting(place);
-            let scores: Vec<f64> = over.values().filter_map(|run| score(run)).collect();
+            let scores: Vec<f64> = over.values().filter_map(|run| best(run)).collect();
             let pairs: Vec<(f64, f64)> = over
                 .iter()
-                .filter_map(|(seed, run)| Some((score(first.get(seed)?)?, score(run)?)))
+                .filter_map(|(seed, run)| Some((best(first.get(seed)?)?, best(run)?)))
                 .collect();
             let all = rows.iter().filter(|(cell, _)| cell.setting == place);
+            let (mut known, mut unpriced_calls) = (0.0, 0);
+            for (_, run) in all.clone() {
+                known += run.summary.counters.total_cost_usd();
+                unpriced_calls += run.summary.counters.unpriced_calls;
+            }
             Row {
                 setting: setting.label(),
-                score: interval_of_means(&scores, CONFIDENCE),
+                score: interval_of_means(&scores, CONFIDENCE).map(OverSeeds::of),
                 baseline: mean(over.values().filter_map(|run| baseline(run))),
                 difference: (place > 0)
                     .then(|| Comparison::of(&pairs, CONFIDENCE))
                     .flatten()
-                    .map(|found| found.difference),
+                    .map(|found| OverSeeds::of(found.difference)),
                 mean_rollouts: mean(
                     over.values()
                         .map(|run| run.summary.counters.total_rollouts as f64),
@@ -100,16 +118,14 @@ impl Findings {
                     over.values()
                         .map(|run| run.summary.counters.total_tokens as f64),
                 ),
-                total_cost_usd: all
-                    .clone()
-                    .map(|(_, run)| run.summary.counters.total_cost_usd())
-                    .sum(),
+                total_cost_usd: (known > 0.0 || unpriced_calls == 0).then_some(known),
+                unpriced_calls,
                 runs: all
                     .map(|(cell, run)| RunOf {
                         seed: cell.seed,
                         run_id: run.run_id.clone(),
                         status: run.summary.status.as_str(),
-                        score: score(run),
+                        score: best(run),
                     })
                     .collect(),
             }
@@ -145,15 +161,16 @@ impl Findings {
             rows.push(vec![
                 row.setting.clone(),
                 format!("{over} of {}", row.runs.len()),
-                row.baseline
-                    .map_or_else(|| "-".to_owned(), |one| format!("{one:.3}")),
+                row.baseline.map_or_else(|| "-".to_owned(), score),
                 row.score
-                    .map_or_else(|| "-".to_owned(), |one| interval(one, false)),
-                row.difference
-                    .map_or_else(|| "-".to_owned(), |one| interval(one, true)),
+                    .map_or_else(|| "-".to_owned(), |one| one.shown(score)),
+                row.difference.map_or_else(
+                    || "-".to_owned(),
+                    |one| one.shown(|value| format!("{value:+.3}")),
+                ),
                 figure(row.mean_rollouts),
                 figure(row.mean_tokens),
-                dollars(row.total_cost_usd),
+                cost(row.total_cost_usd.unwrap_or_default(), row.unpriced_calls),
             ]);
         }
         write_table(out, &rows)?;
@@ -165,20 +182,24 @@ impl Findings {
     }
 }
 
-/// A mean with its interval. Nothing can be read from the interval of two values, or of equal ones.
-fn interval(found: Estimate, is_signed: bool) -> String {
-    let mean = if is_signed {
-        format!("{:+.3}", found.mean)
-    } else {
-        format!("{:.3}", found.mean)
-    };
-    if found.count < 3 || found.high - found.low <= 0.0 {
-        return mean;
+impl OverSeeds {
+    fn of(found: Estimate) -> Self {
+        let tells = found.count >= 3 && found.high > found.low;
+        Self {
+            mean: found.mean,
+            low: tells.then_some(found.low),
+            high: tells.then_some(found.high),
+            confidence: found.confidence,
+            count: found.count,
+        }
     }
-    if is_signed {
-        format!("{mean} [{:+.3}, {:+.3}]", found.low, found.high)
-    } else {
-        format!("{mean} [{:.3}, {:.3}]", found.low, found.high)
+
+    fn shown(self, figure: impl Fn(f64) -> String) -> String {
+        let mean = figure(self.mean);
+        match (self.low, self.high) {
+            (Some(low), Some(high)) => format!("{mean} [{}, {}]", figure(low), figure(high)),
+            _ => mean,
+        }
     }
 }
 

@@ -187,7 +187,7 @@ pub const ROLLOUT_EXPORT: &[ExportColumn<(), RolloutRow>] = &[
     }),
     ("tokens", |(), row| json!(row.whole_usage().total_tokens())),
     ("cost_usd", |(), row| {
-        json!(row.whole_usage().cost.dollars())
+        json!(row.whole_usage().known_dollars())
     }),
     ("started_at", |(), row| json!(row.started_at.to_string())),
     ("finished_at", |(), row| json!(row.finished_at.to_string())),

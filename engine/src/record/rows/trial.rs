@@ -92,7 +92,8 @@ impl TrialRow {
     }
 }
 
-/// The columns of an exported trial. Tokens and cost are sums over its executed rollouts.
+/// The columns of an exported trial. Tokens and cost are sums over its executed rollouts; a cost is null if none is
+/// known.
 pub const TRIAL_EXPORT: &[ExportColumn<(), TrialRow>] = &[
     ("run_id", |(), row| json!(row.run_id)),
     ("trial_id", |(), row| json!(row.trial_id)),
@@ -113,7 +114,7 @@ pub const TRIAL_EXPORT: &[ExportColumn<(), TrialRow>] = &[
     }),
     ("unknown_tokens", |(), row| json!(row.usage.unknown_tokens)),
     ("tokens", |(), row| json!(row.usage.total_tokens())),
-    ("cost_usd", |(), row| json!(row.usage.cost.dollars())),
+    ("cost_usd", |(), row| json!(row.usage.known_dollars())),
     ("started_at", |(), row| json!(row.started_at.to_string())),
     ("finished_at", |(), row| {
         json!(row.finished_at.map(|at| at.to_string()))

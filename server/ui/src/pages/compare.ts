@@ -2,7 +2,7 @@
 
 import type { Comparison, View } from "../data";
 import { h } from "../dom";
-import { count, dollars, duration, score } from "../format";
+import { cost, count, duration, score } from "../format";
 import type { Page } from "../main";
 import { href, setParams } from "../route";
 import { readView, type Source } from "../source";
@@ -34,7 +34,7 @@ function figures(views: View[]): HTMLElement {
     ["Candidates tried", ({ run }) => count(run.trials_tried)],
     ["Accepted", ({ run }) => count(run.candidates_accepted)],
     ["Tokens", ({ run }) => count(run.total_tokens)],
-    ["Cost", ({ run }) => dollars(run.total_cost_usd)],
+    ["Cost", ({ run }) => cost(run.total_cost_usd, run.unpriced_calls)],
     ["Time", ({ run }) => duration(run.total_time_seconds)],
   ];
   return h("section", { class: "card" }, h("h2", {}, "Figures"), h("div", { class: "wide" }, h("table", { id: "figures" }, h("thead", {}, h("tr", {}, h("th", {}, "Figure"), heads(views))), h("tbody", {}, rows.map(([title, value]) => h("tr", {}, h("th", { scope: "row" }, title), views.map((view) => h("td", { class: "figure" }, value(view)))))))));

@@ -26,7 +26,7 @@ interface Rollout {
   prompt_tokens: number;
   completion_tokens: number;
   unknown_tokens: number;
-  cost_usd: number;
+  cost_usd: number | null;
   started_at: string;
   seconds: number;
 }

@@ -2,7 +2,7 @@
 
 import type { Point, View } from "../data";
 import { h } from "../dom";
-import { count, dollars, score, signed, words } from "../format";
+import { cost, count, dollars, score, signed, words } from "../format";
 import { href, setParams } from "../route";
 import { AXES, progress, type Axis } from "./chart";
 import type { Context } from "./run";
@@ -92,9 +92,9 @@ function steps({ view, run }: Context): HTMLElement {
 }
 
 function stages({ view }: Context): HTMLElement {
-  const spent = view.reflections.reduce((sum, row) => ({ tokens: sum.tokens + row.tokens, cost: sum.cost + row.cost_usd }), { tokens: 0, cost: 0 });
-  const rows = view.stages.map((stage) => [words(stage.stage), count(stage.executed), count(stage.reused), count(stage.failed), count(stage.tokens), dollars(stage.cost_usd)]);
-  rows.push(["reflection", count(view.reflections.length), "\u2013", count(view.reflections.filter((row) => row.failure !== null).length), count(spent.tokens), dollars(spent.cost)]);
+  const spent = view.reflections.reduce((sum, row) => ({ tokens: sum.tokens + row.tokens, known: sum.known + (row.cost_usd ?? 0), unpriced: sum.unpriced + (row.cost_usd === null ? 1 : 0) }), { tokens: 0, known: 0, unpriced: 0 });
+  const rows = view.stages.map((stage) => [words(stage.stage), count(stage.executed), count(stage.reused), count(stage.failed), count(stage.tokens), cost(stage.cost_usd, stage.unpriced_calls)]);
+  rows.push(["reflection", count(view.reflections.length), "\u2013", count(view.reflections.filter((row) => row.failure !== null).length), count(spent.tokens), cost(spent.known, spent.unpriced)]);
   return h(
     "div",
     { class: "wide" },
@@ -121,8 +121,8 @@ function figures({ view }: Context): HTMLElement {
     ["front_size", "Front", count(run.front_size)],
     ["failed_rollouts", "Failed rollouts", count(run.failed_rollouts)],
     ["total_tokens", "Tokens", `${count(run.total_tokens)}${limit("max_tokens")}`],
-    ["total_cost_usd", "Cost", dollars(run.total_cost_usd)],
-    ["cost_per_accepted", "Cost per accepted child", accepted === 0 ? "\u2013" : dollars(run.total_cost_usd / accepted)],
+    ["total_cost_usd", "Cost", cost(run.total_cost_usd, run.unpriced_calls)],
+    ["cost_per_accepted", "Cost per accepted child", accepted === 0 ? "\u2013" : cost(run.total_cost_usd / accepted, run.unpriced_calls)],
     ["rollouts_per_accepted", "Rollouts per accepted child", accepted === 0 ? "\u2013" : count(Math.round(run.total_rollouts / accepted))],
   ];
   return h("dl", { class: "figures" }, entries.map(([name, title, value]) => [h("dt", {}, title), h("dd", { "data-figure": name }, value)]));

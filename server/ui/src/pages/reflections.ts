@@ -19,7 +19,7 @@ export function reflectionsTab(context: Context): HTMLElement {
     const reason = view.candidates.close_reason[row];
     return `${view.candidates.status[row]}${reason ? ` (${words(reason)})` : ""}`;
   };
-  const figure = (name: string, title: string, value: (call: number) => number, shown: (value: number) => string): Column => ({ name, title, isFigure: true, key: value, cell: (call) => shown(value(call)) });
+  const figure = (name: string, title: string, value: (call: number) => number | null, shown: (value: number | null) => string): Column => ({ name, title, isFigure: true, key: value, cell: (call) => shown(value(call)) });
   const at = (call: number) => calls[call] as (typeof calls)[number];
   const page = (call: number): string => href(["run", run, "event", at(call).seq]);
   const columns: Column[] = [

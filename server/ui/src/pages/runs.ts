@@ -2,7 +2,7 @@
 
 import type { RunEntry } from "../data";
 import { h } from "../dom";
-import { count, dollars, duration, score, time } from "../format";
+import { cost, count, dollars, duration, score, time } from "../format";
 import type { Page } from "../main";
 import { href, setParams } from "../route";
 import type { Source } from "../source";
@@ -87,7 +87,7 @@ export async function runsPage(source: Source, params: URLSearchParams): Promise
     figure("candidates", "Tried", (run) => run.trials_tried, count),
     figure("rollouts", "Rollouts", (run) => run.total_rollouts, count),
     figure("tokens", "Tokens", (run) => run.total_tokens, count),
-    figure("cost", "Cost", (run) => run.total_cost_usd, dollars),
+    { ...figure("cost", "Cost", (run) => run.total_cost_usd, dollars), cell: (row) => cost(at(row).total_cost_usd, at(row).unpriced_calls) },
     figure("seconds", "Time", (run) => run.total_time_seconds, duration),
   ];
   const search = h("input", { type: "search", id: "search", value: given("q"), placeholder: "name, id, tag, note, model" });
