@@ -20,6 +20,7 @@ mod hostile_http;
 mod hostile_texts;
 mod interruptions;
 mod jobs;
+mod killed_runs;
 mod outputs;
 mod own_data;
 mod processes;

@@ -1,5 +1,6 @@
 //! Finds a candidate by the name that the user gives.
 
+use gepa_ablation::way_on;
 use gepa_archive::CandidateIndex;
 use gepa_engine::record::{CandidateRow, RunRow};
 
@@ -56,7 +57,8 @@ pub(crate) fn nothing_scored(run: &RunRow) -> CommandError {
 
 fn nothing_tried(run: &RunRow) -> CommandError {
     CommandError::Missing(format!(
-        "run {} was created but never began; start it with `gepa run --resume {}`",
-        run.run_id, run.run_id
+        "run {} was created but never began; {}",
+        run.run_id,
+        way_on(run)
     ))
 }

@@ -24,7 +24,7 @@ pub use access::{AccessError, Role, TenantQuota};
 pub use dashboard::{
     BestOfRuns, Birth, Blame, BlamedLine, Cause, Content, DeleteError, ExampleSet, NewestRuns,
     Part, ReportError, Resource, RunEntry, RunSelection, ViewError, Viewer, Views, delete_run,
-    write_comparison, write_report,
+    state_of, write_comparison, write_report,
 };
 pub use jobs::{Backlog, ConfiguredJobs, Fleet, JobSource, OutageSettings, PreparedJob};
 pub use routes::{MAX_EVENTS, OPENAPI, route_paths};

@@ -9,9 +9,11 @@ mod verdict;
 
 use std::io::{self, Write};
 
+use gepa_ablation::way_on;
 use gepa_configs::StoredSettings;
 use gepa_engine::record::{CandidateRow, RunRow, RunStatus, SnapshotRow};
 use gepa_engine::verdict::{RunTables, Verdict};
+use gepa_server::state_of;
 
 use crate::candidates::best;
 use crate::curve;
@@ -98,20 +100,19 @@ fn write_head(
 /// The status, with an explanation if it needs one.
 pub(crate) fn status(run: &RunRow, is_claimed: bool) -> String {
     let name = run.summary.status.as_str();
-    match run.summary.status {
-        RunStatus::Queued if !is_claimed => {
-            format!(
-                "{name}; the server of this store starts it, or `gepa run --resume {}`",
-                run.run_id
-            )
+    match (run.summary.status, state_of(run, is_claimed)) {
+        (RunStatus::Queued, "killed") => {
+            format!("killed before its first entry; {}", way_on(run))
         }
-        RunStatus::Running if !is_claimed => {
-            format!(
-                "{name}, but no process runs it: it was killed; resume with `gepa run --resume {}`",
-                run.run_id
-            )
-        }
-        RunStatus::Interrupted if is_claimed => format!("{name}, being resumed"),
+        (RunStatus::Queued, _) if !is_claimed => format!(
+            "{name}; the server of this store starts it, or `gepa run --resume {}`",
+            run.run_id
+        ),
+        (_, "killed") => format!(
+            "{name}, but no process runs it: it was killed; {}",
+            way_on(run)
+        ),
+        (RunStatus::Interrupted, _) if is_claimed => format!("{name}, being resumed"),
         _ => name.to_owned(),
     }
 }
@@ -120,16 +121,10 @@ pub(crate) fn status(run: &RunRow, is_claimed: bool) -> String {
 fn ending(run: &RunRow, is_claimed: bool) -> Option<String> {
     let summary = &run.summary;
     match (&summary.stop_reason, &summary.interruption) {
-        (_, Some(interruption)) => Some(format!(
-            "interrupted: {interruption}; resume with `gepa run --resume {}`",
-            run.run_id
-        )),
+        (_, Some(interruption)) => Some(format!("interrupted: {interruption}; {}", way_on(run))),
         (Some(reason), None) => Some(reason.to_string()),
         (None, None) if is_claimed => None,
-        (None, None) => Some(format!(
-            "not yet; resume with `gepa run --resume {}`",
-            run.run_id
-        )),
+        (None, None) => Some(format!("not yet; {}", way_on(run))),
     }
 }
 

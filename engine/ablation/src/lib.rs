@@ -21,6 +21,6 @@ pub use race::{AblationStep, Follower, TAG, note_of};
 pub use report::{AblationReport, PartReport, Shorter};
 pub use same_task::{
     can_be_decided_again, evaluations_of, has_same_frame, is_evaluation, is_of_same_task,
-    is_same_task, refusal_of_evaluation, single_settings,
+    is_same_task, refusal_of_evaluation, single_settings, way_on,
 };
 pub use scoring::{Named, ScoredRun, Scoring, as_evaluation, in_order, width};

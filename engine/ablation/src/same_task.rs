@@ -71,6 +71,16 @@ pub fn is_evaluation(run: &RunRow) -> bool {
     run.config["budget"]["max_iterations"] == 0
 }
 
+/// What goes on with a run that stopped before its end, for people.
+pub fn way_on(run: &RunRow) -> String {
+    if is_evaluation(run) {
+        "repeat the `gepa eval` or `gepa ablate` that began it; no known outcome is bought again"
+            .to_owned()
+    } else {
+        format!("resume with `gepa run --resume {}`", run.run_id)
+    }
+}
+
 /// Whether what the run stored suffices to decide it again. Versions before 0.2 stored evaluations without what
 /// they scored.
 pub fn can_be_decided_again(run: &RunRow) -> bool {

@@ -29,7 +29,7 @@ pub use content::{Content, ViewError};
 pub use deletion::{DeleteError, delete_run};
 pub use report::{ReportError, write_comparison, write_report};
 pub use resource::{ExampleSet, Part, Resource};
-pub use runs::{NewestRuns, RunEntry, RunSelection};
+pub use runs::{NewestRuns, RunEntry, RunSelection, state_of};
 pub use verdict::BestOfRuns;
 pub use viewer::Viewer;
 pub use views::Views;

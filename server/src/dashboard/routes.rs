@@ -146,7 +146,7 @@ async fn runs(
             archived: asked.archived,
             ..RunQuery::default()
         },
-        is_claimed: None,
+        state: None,
     };
     if let Some(state) = asked.status.filter(|state| !selection.stands(state)) {
         let message = format!("there is no status `{state}`; `gepa runs --help` lists them");

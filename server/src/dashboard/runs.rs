@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gepa_ablation::way_on;
 use gepa_engine::record::{RunRow, RunStatus};
 use gepa_engine::{RunId, RunLabels, RunQuery, Seq, Store, StoreError, Timestamp};
+use gepa_jobs::JobMark;
 use serde::{Serialize, Serializer};
 
 /// Runs that are read at once.
@@ -34,6 +36,10 @@ pub struct RunEntry {
     pub status: &'static str,
     /// Whether a process works on it.
     pub is_claimed: bool,
+    /// How it stands, for people; see [`state_of`].
+    pub state: &'static str,
+    /// What goes on with it if it stopped before its end.
+    pub way_on: Option<String>,
     /// When it was created.
     #[serde(serialize_with = "as_text")]
     pub created_at: Option<Timestamp>,
@@ -84,21 +90,29 @@ pub struct RunEntry {
 pub struct RunSelection {
     /// What the store can tell.
     pub query: RunQuery,
-    /// Only runs that a process works on, or only others.
-    pub is_claimed: Option<bool>,
+    /// Only runs that stand so for people; see [`state_of`].
+    pub state: Option<&'static str>,
 }
 
 impl RunSelection {
-    /// Selects the runs that stand so for people; see [`RunEntry::state`]. Returns whether there is such a state.
+    /// Selects the runs that stand so for people; see [`state_of`]. Returns whether there is such a state.
     pub fn stands(&mut self, state: &str) -> bool {
-        let (status, is_claimed) = match state {
-            "killed" => (Some(RunStatus::Running), Some(false)),
-            "running" => (Some(RunStatus::Running), Some(true)),
-            other => (serde_json::from_value(other.into()).ok(), None),
+        let (statuses, state) = match state {
+            KILLED => (vec![RunStatus::Running, RunStatus::Queued], Some(KILLED)),
+            other => {
+                let status: Option<RunStatus> = serde_json::from_value(other.into()).ok();
+                let has_killed =
+                    status.filter(|one| matches!(one, RunStatus::Running | RunStatus::Queued));
+                (
+                    status.into_iter().collect(),
+                    has_killed.map(RunStatus::as_str),
+                )
+            }
         };
-        self.query.statuses = status.into_iter().collect();
-        self.is_claimed = is_claimed;
-        status.is_some()
+        let is_known = !statuses.is_empty();
+        self.query.statuses = statuses;
+        self.state = state;
+        is_known
     }
 
     /// How many runs of the store are meant, with those that [`RunQuery::before`] leaves out.
@@ -109,7 +123,7 @@ impl RunSelection {
     pub async fn count(&self, store: &dyn Store) -> Result<usize, StoreError> {
         let mut all = self.clone();
         all.query.before = None;
-        if all.is_claimed.is_none() {
+        if all.state.is_none() {
             return store.count_runs(&all.query).await;
         }
         let mut count = 0;
@@ -134,7 +148,10 @@ impl RunSelection {
         let mut meant = Vec::with_capacity(page.len());
         for run in page {
             let is_claimed = is_worked_on(store, &run).await?;
-            if self.is_claimed.is_none_or(|wanted| wanted == is_claimed) {
+            if self
+                .state
+                .is_none_or(|wanted| wanted == state_of(&run, is_claimed))
+            {
                 meant.push((run, is_claimed));
             }
         }
@@ -206,6 +223,8 @@ impl RunEntry {
             archived_at: labels.archived_at,
             status: summary.status.as_str(),
             is_claimed,
+            state: state_of(run, is_claimed),
+            way_on: (!is_claimed && !summary.status.is_terminal()).then(|| way_on(run)),
             created_at: Some(run.created_at),
             updated_at: summary.updated_at,
             finished_at: summary.finished_at,
@@ -228,14 +247,22 @@ impl RunEntry {
             seq: summary.seq,
         }
     }
+}
 
-    /// How the run stands, for people: `killed` if it was running and no process works on it.
-    pub fn state(&self) -> &'static str {
-        if self.status == RunStatus::Running.as_str() && !self.is_claimed {
-            "killed"
-        } else {
-            self.status
-        }
+const KILLED: &str = "killed";
+
+/// How a run stands, for people: `killed` if no process works on it though it was running, or though the command line
+/// created it, since a server starts only jobs. Otherwise its status.
+pub fn state_of(run: &RunRow, is_claimed: bool) -> &'static str {
+    let is_left = match run.summary.status {
+        RunStatus::Running => true,
+        RunStatus::Queued => JobMark::of(run).is_none(),
+        _ => false,
+    };
+    if is_left && !is_claimed {
+        KILLED
+    } else {
+        run.summary.status.as_str()
     }
 }
 

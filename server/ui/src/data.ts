@@ -12,6 +12,10 @@ export interface RunEntry {
   archived_at: string | null;
   status: string;
   is_claimed: boolean;
+  /** How it stands, for people. */
+  state: string;
+  /** What goes on with it if it stopped before its end. */
+  way_on: string | null;
   created_at: string;
   updated_at: string | null;
   finished_at: string | null;

@@ -79,7 +79,7 @@ fn write_table(out: &mut impl Write, runs: &[RunEntry]) -> io::Result<()> {
             run.run_id.as_str(),
             run.short,
             run.created_at.map(time).unwrap_or_default(),
-            run.state(),
+            run.state,
             figure(run.baseline_score),
             figure(run.best_score),
             count(run.total_rollouts),

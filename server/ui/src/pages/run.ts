@@ -125,7 +125,7 @@ function head(context: Context): HTMLElement {
     tagList(run.tags),
     run.archived_at !== null && h("span", { class: "dim" }, "archived"),
     ended !== null && h("span", { class: "dim" }, ended),
-    run.status === "running" && !run.is_claimed && h("span", { class: "warn" }, `No process works on it. Resume it with gepa run --resume ${run.run_id}`),
+    run.state === "killed" && h("span", { class: "warn" }, `No process works on it: ${run.way_on}`),
     origin !== null && h("span", { class: "dim" }, `branch of ${origin.run} after iteration ${origin.iteration}`),
     steering(context),
     run.note !== "" && h("p", { class: "note" }, run.note),

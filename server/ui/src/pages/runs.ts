@@ -79,7 +79,7 @@ export async function runsPage(source: Source, params: URLSearchParams): Promise
     },
     { name: "name", title: "Name", isFigure: false, key: (row) => at(row).name, cell: (row) => at(row).name },
     { name: "tags", title: "Tags", isFigure: false, key: (row) => at(row).tags.join(" ") || null, cell: (row) => h("span", { title: at(row).note || null }, tagList(at(row).tags), at(row).archived_at !== null && " archived") },
-    { name: "status", title: "Status", isFigure: false, key: (row) => state(at(row)), cell: (row) => h("span", { class: `status ${at(row).status}` }, state(at(row))) },
+    { name: "status", title: "Status", isFigure: false, key: (row) => at(row).state, cell: (row) => h("span", { class: `status ${at(row).status}` }, at(row).state) },
     { name: "created", title: "Created", isFigure: false, key: (row) => at(row).created_at, cell: (row) => time(at(row).created_at) },
     figure("baseline", "Baseline", (run) => run.baseline_score, score),
     figure("best", "Best", (run) => run.best_score, score),
@@ -180,4 +180,3 @@ export async function runsPage(source: Source, params: URLSearchParams): Promise
   return { title: "Runs", body };
 }
 
-const state = (run: RunEntry): string => (run.status === "running" && !run.is_claimed ? "killed" : run.status);
