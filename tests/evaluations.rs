@@ -231,3 +231,25 @@ fn a_plan_says_which_difference_can_be_shown_and_what_would_show_none() {
         warned.stderr
     );
 }
+
+#[test]
+fn an_evaluation_is_shown_as_one_and_is_judged_by_no_gate() {
+    let (workspace, _server) = workspace();
+    workspace.succeed(&["eval", "config.toml", "--all", "--json", "eval.json"]);
+    let report = read(&workspace);
+    let run = report["sides"][0]["run_id"].as_str().unwrap();
+    let shown = workspace.succeed(&["show", run]);
+    assert!(shown.contains("\nscore (10 examples)  "), "{shown}");
+    for told_of_searches in ["pareto set", "validation set", "verdict", "budget"] {
+        assert!(!shown.contains(told_of_searches), "{shown}");
+    }
+    for arguments in [&["gate", run][..], &["compare", run, run]] {
+        let refused = workspace.gepa(arguments);
+        assert_eq!(refused.code, Some(2), "{}", refused.stdout);
+        assert!(
+            refused.stderr.contains("is an evaluation"),
+            "{}",
+            refused.stderr
+        );
+    }
+}

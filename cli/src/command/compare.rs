@@ -14,7 +14,7 @@ use crate::arguments::CompareArguments;
 use crate::error::CommandError;
 use crate::format::{cost, count, difference, duration, estimate, one_line, score};
 use crate::output::people;
-use crate::surroundings::{block_on, existing_store, find_run};
+use crate::surroundings::{block_on, check_is_search, existing_store, find_run};
 
 /// Settings that say nothing about how a run searches.
 const NAMES: [&str; 2] = ["run.name", "run.seed"];
@@ -55,6 +55,10 @@ pub(crate) fn compare(arguments: &CompareArguments) -> Result<ExitCode, CommandE
         let mut runs: Vec<RunRow> = Vec::new();
         for name in &arguments.runs {
             let run = find_run(&*store, name).await?;
+            check_is_search(
+                &run,
+                "set beside searches (`gepa eval --against RUN` compares a prompt with a run's best)",
+            )?;
             if runs.iter().any(|other| other.run_id == run.run_id) {
                 return Err(CommandError::Usage(format!(
                     "`{name}` names run {} again; name each run once",

@@ -9,7 +9,7 @@ mod verdict;
 
 use std::io::{self, Write};
 
-use gepa_ablation::way_on;
+use gepa_ablation::{is_evaluation, way_on};
 use gepa_configs::StoredSettings;
 use gepa_engine::record::{CandidateRow, RunRow, RunStatus, SnapshotRow};
 use gepa_engine::verdict::{RunTables, Verdict};
@@ -33,6 +33,10 @@ pub(crate) fn write_run(
 ) -> io::Result<()> {
     let (run, candidates) = (&tables.run, &tables.candidates);
     write_head(out, run, is_claimed, settings)?;
+    if is_evaluation(run) {
+        scores::write_evaluation(out, tables)?;
+        return spending::write_usage(out, run);
+    }
     verdict::write_verdict(out, verdict)?;
     write_best(out, run, candidates)?;
     scores::write_comparison(out, tables)?;

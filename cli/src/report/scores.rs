@@ -32,6 +32,23 @@ pub(super) fn write_comparison(out: &mut dyn Write, tables: &RunTables) -> io::R
     }
 }
 
+/// Writes what an evaluation found: the mean of one prompt.
+pub(super) fn write_evaluation(out: &mut dyn Write, tables: &RunTables) -> io::Result<()> {
+    let run = &tables.run;
+    let scores = tables
+        .seed()
+        .and_then(|seed| tables.counted(ComparedSet::Pareto, seed));
+    let mean = scores.map_or_else(
+        || "no score yet".to_owned(),
+        |found| mean_of(&found, missing(run)),
+    );
+    writeln!(
+        out,
+        "\nan evaluation scores one prompt and proposes nothing; `gepa eval` compares prompts, models and runs"
+    )?;
+    writeln!(out, "score ({} examples)  {mean}", run.pareto.len())
+}
+
 /// What is said of examples without a score. A limit can end a set early, and rows of pareto scores may grow.
 fn missing(run: &RunRow) -> &'static str {
     match run.summary.counters.failed_rollouts {

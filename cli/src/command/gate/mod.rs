@@ -21,11 +21,12 @@ use crate::arguments::{ExportForm, GateArguments};
 use crate::error::{CommandError, EXIT_GATE};
 use crate::export::RowWriter;
 use crate::output::people;
-use crate::surroundings::{block_on, environment, find};
+use crate::surroundings::{block_on, check_is_search, environment, find};
 
 pub(crate) fn gate(arguments: &GateArguments) -> Result<ExitCode, CommandError> {
     block_on(async {
         let (store, run) = find(&arguments.run).await?;
+        check_is_search(&run, "judged by a gate")?;
         let rules = rules(arguments, &run)?;
         let journal = journal_hash(&*store, &run).await?;
         let tables = read_tables(&*store, run).await?;
