@@ -148,3 +148,26 @@ fn acts_on_a_run_at_rest_wait_for_its_resumption() {
     let both = "without 1 example that people excluded; with them it would be: ";
     assert!(shown.contains(both), "{shown}");
 }
+
+#[test]
+fn the_store_may_be_named_behind_the_act_and_a_copy_into_memory_is_refused() {
+    let workspace = Workspace::with_rulebook();
+    workspace.succeed(&["run", "config.toml", "--store", "sqlite://here.db"]);
+    let act = [
+        "steer",
+        "latest",
+        "exclude",
+        "age-73",
+        "--store",
+        "sqlite://here.db",
+    ];
+    let told = workspace.succeed(&act);
+    assert!(told.contains("exclude"), "{told}");
+    let copied = workspace.gepa(&["store", "copy", "sqlite://here.db", "memory:"]);
+    assert_eq!(copied.code, Some(2));
+    assert!(
+        copied.stderr.contains("ends with this command"),
+        "{}",
+        copied.stderr
+    );
+}

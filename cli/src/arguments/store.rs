@@ -11,7 +11,7 @@ is repeated. Keep `gepa serve` off the target meanwhile: it takes up jobs that h
 pub(crate) struct StoreArguments {
     /// The store of the runs; by default `GEPA_STORE`, otherwise `sqlite://.gepa/gepa.db`.
     /// Also `postgres://USER@HOST/DATABASE`
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", global = true)]
     pub(crate) store: Option<String>,
 }
 

@@ -20,6 +20,14 @@ pub(crate) fn store_copy(arguments: &CopyArguments) -> Result<ExitCode, CommandE
             "both stores are the same; name another target".to_owned(),
         ));
     }
+    if matches!(
+        &*arguments.to,
+        "memory:" | "sqlite::memory:" | "sqlite://:memory:"
+    ) {
+        return Err(CommandError::Usage(
+            "a store in memory ends with this command; name a target that stays, such as `sqlite://copy.db`".to_owned(),
+        ));
+    }
     block_on(async {
         let from = gepa_postgres::open_existing(&arguments.from).await?;
         let mut wanted: Vec<RunId> = Vec::new();

@@ -6,10 +6,11 @@ use gepa_archive::Candidate;
 use gepa_evaluation::PromptTemplate;
 use indexmap::IndexMap;
 
+use super::budget::BudgetSettings;
 use super::problem::Problem;
 use super::reflection::RewriteMode;
 use super::removed::removed_values;
-use super::settings::{BudgetSettings, RunSettings, Settings};
+use super::settings::{RunSettings, Settings};
 use crate::reflection::Template;
 
 /// The most proposals of one generation. The limit keeps a typing error from filling the memory.

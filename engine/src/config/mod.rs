@@ -1,5 +1,6 @@
 //! The engine's settings, and a configuration that cannot be invalid.
 
+mod budget;
 mod checks;
 mod ending;
 mod growing;
@@ -14,6 +15,7 @@ mod sets;
 mod settings;
 mod texts;
 
+pub use budget::BudgetSettings;
 pub use ending::{FinalSettings, ValidationSettings};
 pub use growing::{Evaluation, GrowingSettings, RowOrder};
 pub use problem::{InvalidConfig, Problem};
@@ -23,9 +25,9 @@ pub use rules::SearchRules;
 pub use scored::ScoredPrompt;
 pub use sets::ExampleSets;
 pub use settings::{
-    Acceptance, BudgetSettings, ComponentSelection, Duplicates, MergeSettings, Overlap,
-    ParentSelection, RolloutSettings, RunSettings, ScheduleKind, SearchSettings, Settings,
-    Speculation, StaleChildren,
+    Acceptance, ComponentSelection, Duplicates, MergeSettings, Overlap, ParentSelection,
+    RolloutSettings, RunSettings, ScheduleKind, SearchSettings, Settings, Speculation,
+    StaleChildren,
 };
 pub use texts::TextSettings;
 

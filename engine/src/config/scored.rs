@@ -4,11 +4,11 @@ use gepa_archive::Candidate;
 use gepa_evaluation::ExampleId;
 use serde::{Deserialize, Serialize};
 
+use super::budget::BudgetSettings;
 use super::growing::Evaluation;
 use super::problem::InvalidConfig;
 use super::resolved::Config;
 use super::sets::ExampleSets;
-use super::settings::BudgetSettings;
 
 /// A prompt that is scored on examples without a search. It is stored with the run, because the config of the
 /// task names another prompt and other sets.

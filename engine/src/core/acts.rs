@@ -222,6 +222,7 @@ impl Core {
                 Ok(Fact::HintGiven(HintGiven { text, by }))
             }
             Steering::Exclude(example) => {
+                let example = self.named_example(example);
                 self.check_excluded(&example)?;
                 Ok(Fact::ExampleExcluded(ExampleExcluded { example, by }))
             }
@@ -312,6 +313,27 @@ impl Core {
             }),
             Some(entry) if entry.evicted => Err(SteeringRefused::Gone(candidate)),
             Some(_) => Ok(()),
+        }
+    }
+
+    /// The example that is written so. A person cannot see whether an id is the number 3 or the text `3`.
+    fn named_example(&self, example: ExampleId) -> ExampleId {
+        let other = match &example {
+            ExampleId::Seed(seed) => ExampleId::from(seed.to_string().as_str()),
+            ExampleId::Name(name) => match name.parse::<u64>() {
+                Ok(seed) if seed.to_string() == **name => ExampleId::Seed(seed),
+                _ => return example,
+            },
+        };
+        let sets = self.config.sets();
+        let has = |example: &ExampleId| {
+            let mut all = [&sets.train, &sets.pareto, &sets.validation].into_iter();
+            all.any(|set| set.contains(example))
+        };
+        if !has(&example) && has(&other) {
+            other
+        } else {
+            example
         }
     }
 

@@ -427,6 +427,8 @@ proptest! {
                 ..settings(5)
             });
             run(Arc::clone(&limiter), callers).await;
+            // The last failure may have opened the breaker, which waits for 8 seconds at most.
+            sleep(Duration::from_secs(8)).await;
             // A level of 4.4 gives 5 places for 40 % of the calls. Within 12 rounds of 5 calls the
             // share that is added to the level has taken all its values, so only a full level
             // gives 5 places in each.

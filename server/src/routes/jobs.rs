@@ -11,6 +11,7 @@ use gepa_engine::record::{RunRow, RunStatus};
 use gepa_engine::{RunId, RunQuery, SteeredBy, Store, StoreError};
 use gepa_jobs::views::{JobContext, best_snapshot, job_detail, job_entry, snapshots};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use super::query::{PathParams, QueryParams};
@@ -41,7 +42,21 @@ struct Submission {
     auto_start: Option<bool>,
     #[serde(default)]
     priority: i64,
+    /// What clients say of themselves; it has no effect.
+    #[serde(default, rename = "metadata")]
+    _metadata: IgnoredAny,
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
+
+const SUBMISSION: [&str; 6] = [
+    "algorithm",
+    "config_body",
+    "overrides",
+    "metadata",
+    "auto_start",
+    "priority",
+];
 
 /// Which jobs to list.
 #[derive(Debug, Deserialize)]
@@ -61,6 +76,13 @@ pub(super) async fn create(
     })?;
     let submission: Submission = serde_json::from_slice(&bytes)
         .map_err(|error| problem("", format!("the body is no submission: {error}")))?;
+    if let Some(name) = submission.others.keys().next() {
+        let message = format!(
+            "is no field of a submission; there are {}",
+            SUBMISSION.join(", ")
+        );
+        return Err(problem(name, message));
+    }
     if submission.algorithm != "gepa" {
         let message = format!("is `{}`; this server runs `gepa`", submission.algorithm);
         return Err(problem("algorithm", message));
@@ -112,7 +134,7 @@ async fn newest(store: &dyn Store, query: &JobQuery) -> Result<(Vec<RunRow>, usi
     let limit = query.limit.unwrap_or(usize::MAX);
     let mut wanted = RunQuery::default();
     if let Some(status) = &query.status {
-        // No run has a status that there is not.
+        // Clients of other servers ask for statuses that no run of this one has.
         let Ok(status) = serde_json::from_value(json!(status)) else {
             return Ok((Vec::new(), 0));
         };

@@ -135,14 +135,11 @@ fn candidate(components: Option<Map<String, Value>>) -> Result<Candidate, BadReq
 }
 
 fn limits(given: BTreeMap<String, Value>) -> Result<BudgetSettings, BadRequest> {
-    let known = serde_json::to_value(BudgetSettings::default()).unwrap_or_default();
     for name in given.keys() {
-        if known.get(name).is_none() {
-            let keys = known.as_object().into_iter().flatten();
-            let keys: Vec<&str> = keys.map(|(key, _)| key.as_str()).collect();
+        if !BudgetSettings::KEYS.contains(&&**name) {
             return Err(bad(format!(
                 "there is no limit `{name}`; there are {}",
-                keys.join(", ")
+                BudgetSettings::KEYS.join(", ")
             )));
         }
     }
@@ -169,6 +166,16 @@ mod tests {
         let request: SteerRequest =
             serde_json::from_value(value).map_err(|error| error.to_string())?;
         request.read().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_key_of_the_budget_is_a_limit() {
+        for key in BudgetSettings::KEYS {
+            let given = read(json!({"act": "extend", "limits": {*key: 1}}));
+            assert!(given.is_ok(), "{key}: {given:?}");
+        }
+        let refused = read(json!({"act": "extend", "limits": {"max_rolouts": 1}}));
+        assert!(refused.unwrap_err().contains("least_spread"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::world::{Ledger, alone, listen, memory, quick, submission};
 #[tokio::test]
 async fn a_config_that_cannot_run_is_refused_with_a_problem_for_each_key() {
     let server = alone().await;
-    let cases: [(Value, &str, &str); 5] = [
+    let cases: [(Value, &str, &str); 6] = [
         (
             submission(json!({"unusable": true})),
             "unusable",
@@ -34,6 +34,11 @@ async fn a_config_that_cannot_run_is_refused_with_a_problem_for_each_key() {
             json!({"algorithm": "gepa", "config_body": {}, "auto_start": false}),
             "auto_start",
             "as soon as",
+        ),
+        (
+            json!({"algorithm": "gepa", "config_body": {}, "override": {}}),
+            "override",
+            "overrides",
         ),
     ];
     for (body, key, message) in cases {

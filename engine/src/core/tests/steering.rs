@@ -238,7 +238,13 @@ fn an_excluded_example_is_sampled_no_more_and_counts_in_no_mean() {
         let gone = [5, 103, 20_002].map(ExampleId::Seed);
         let acts: Vec<_> = gone
             .iter()
-            .map(|example| (150, Steering::Exclude(example.clone())))
+            // The texts `5`, `103` and `20002` mean the examples with these numbers, since there are no such texts.
+            .map(|example| {
+                (
+                    150,
+                    Steering::Exclude(ExampleId::Name(example.to_string().into())),
+                )
+            })
             .collect();
         let journal = run(world, &acts, shuffler(3)).journal;
         let last = |fact: &Fact| matches!(fact, Fact::ExampleExcluded(one) if one.example == ExampleId::Seed(20_002));
