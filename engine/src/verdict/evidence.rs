@@ -188,20 +188,13 @@ impl Pairs {
         (before, left): (&CandidateRow, &[Option<f64>]),
         (after, right): (&CandidateRow, &[Option<f64>]),
     ) -> Self {
-        let lowest = tables.failure_score(set);
         let mut pairs = Self {
             scores: Vec::new(),
             failures: 0,
         };
         let cells = examples.iter().zip(left).zip(right);
         for ((example, left), right) in cells.filter(|((one, _), _)| tables.counts(one)) {
-            let score = |row: &CandidateRow, score: Option<f64>| {
-                let failed = score.is_none()
-                    && tables
-                        .own_failures
-                        .contains(&(row.candidate_id, example.clone()));
-                (score.or(failed.then_some(lowest)), failed)
-            };
+            let score = |row, score| counted(tables, set, row, example, score);
             let ((left, one), (right, two)) = (score(before, *left), score(after, *right));
             if let (Some(left), Some(right)) = (left, right) {
                 pairs.scores.push((left, right));
@@ -210,6 +203,55 @@ impl Pairs {
         }
         pairs
     }
+}
+
+/// The scores of two candidates on one example, held out or not. Either is `None` if the candidate
+/// was not run on it, or failed for a reason that is not its own; both are if the example does not
+/// count.
+pub(super) fn scores_on(
+    tables: &RunTables,
+    (before, after): (&CandidateRow, &CandidateRow),
+    example: &ExampleId,
+) -> (Option<f64>, Option<f64>) {
+    if !tables.counts(example) {
+        return (None, None);
+    }
+    let run = &tables.run;
+    let (set, examples) = if run.validation.contains(example) {
+        (ComparedSet::Validation, &run.validation)
+    } else {
+        (ComparedSet::Pareto, &run.pareto)
+    };
+    let at = examples.iter().position(|one| one == example);
+    let score = |row: &CandidateRow| {
+        let scores = match set {
+            ComparedSet::Validation => &row.validation_scores,
+            ComparedSet::Pareto => &row.scores,
+        };
+        let known = scores
+            .as_deref()
+            .zip(at)
+            .and_then(|(scores, at)| *scores.get(at)?);
+        counted(tables, set, row, example, known).0
+    };
+    (score(before), score(after))
+}
+
+/// The score that counts for a candidate on an example, and whether it is that of a failure of the
+/// candidate's own doing.
+fn counted(
+    tables: &RunTables,
+    set: ComparedSet,
+    row: &CandidateRow,
+    example: &ExampleId,
+    score: Option<f64>,
+) -> (Option<f64>, bool) {
+    let failures = &tables.own_failures;
+    let failed = score.is_none() && failures.contains(&(row.candidate_id, example.clone()));
+    (
+        score.or_else(|| failed.then(|| tables.failure_score(set))),
+        failed,
+    )
 }
 
 /// The width of the range of scores, if it is known or if all scores lie within 0 and 1.

@@ -4,7 +4,7 @@ use gepa_evaluation::ExampleId;
 use gepa_statistics::Comparison;
 use serde::Serialize;
 
-use super::evidence::{CONFIDENCE, Evidence, Pairs, compare};
+use super::evidence::{CONFIDENCE, Evidence, Pairs, compare, scores_on};
 use super::statement::Verdict;
 use super::tables::{ComparedSet, RunTables};
 use super::words::further;
@@ -17,7 +17,8 @@ pub struct GateRules {
     pub min_gain: f64,
     /// One minus the risk of passing a candidate whose gain is not above `min_gain`.
     pub confidence: f64,
-    /// Examples that must not score lower than before.
+    /// Examples that must not score lower than before. Those without a score of the seed are left
+    /// out; if no other is named, the gate does not pass.
     pub no_regress: Vec<ExampleId>,
     /// Groups of examples, none of which may be shown to be worse.
     pub slices: Vec<(String, Vec<ExampleId>)>,
@@ -93,8 +94,8 @@ pub struct NamedReport {
     pub before: Option<f64>,
     /// Its score with the best candidate.
     pub after: Option<f64>,
-    /// Whether it kept its score.
-    pub held: bool,
+    /// Whether it kept its score. `None` if there is none before, so there is nothing to compare.
+    pub held: Option<bool>,
 }
 
 impl GateReport {
@@ -129,7 +130,7 @@ impl GateReport {
             passed: is_over
                 && passes
                 && slices.iter().all(|slice| !slice.worse)
-                && named.iter().all(|example| example.held),
+                && keeps_scores(&named),
             sentence: String::new(),
             verdict,
             min_gain: rules.min_gain,
@@ -179,16 +180,19 @@ fn slice(
 }
 
 fn named(tables: &RunTables, sides: Option<Sides<'_>>, example: &ExampleId) -> NamedReport {
-    let pair = sides.and_then(|sides| {
-        let pairs = Pairs::within(tables, sides, std::slice::from_ref(example));
-        pairs.scores.first().copied()
-    });
+    let (before, after) = sides.map_or((None, None), |sides| scores_on(tables, sides, example));
     NamedReport {
         example: example.clone(),
-        before: pair.map(|pair| pair.0),
-        after: pair.map(|pair| pair.1),
-        held: pair.is_some_and(|(before, after)| after >= before),
+        before,
+        after,
+        held: before.map(|before| after.is_some_and(|after| after >= before)),
     }
+}
+
+/// Whether no example regressed, and at least one of those named could be compared.
+fn keeps_scores(named: &[NamedReport]) -> bool {
+    let mut compared = named.iter().filter_map(|example| example.held).peekable();
+    (named.is_empty() || compared.peek().is_some()) && compared.all(|held| held)
 }
 
 fn sentence(report: &GateReport, is_over: bool) -> String {
@@ -241,12 +245,30 @@ fn sentence(report: &GateReport, is_over: bool) -> String {
     if !worse.is_empty() {
         parts.push(format!("worse in {}", worse.join(", ")));
     }
-    let lost = report.named.iter().filter(|example| !example.held).count();
+    parts.extend(about_named(&report.named));
+    format!("{word}: {}", parts.join("; "))
+}
+
+/// What became of the examples that must not regress; empty if all of them kept their score.
+fn about_named(named: &[NamedReport]) -> Vec<String> {
+    let count = |held| named.iter().filter(|example| example.held == held).count();
+    let (lost, apart) = (count(Some(false)), count(None));
+    let compared = named.len() - apart;
+    let mut parts = Vec::new();
     if lost > 0 {
         parts.push(format!(
-            "{lost} of {} examples that must not regress did, or have no score",
-            report.named.len()
+            "{lost} of {compared} examples that must not regress did, or have no score now"
         ));
     }
-    format!("{word}: {}", parts.join("; "))
+    if apart > 0 && compared == 0 {
+        parts.push(format!(
+            "none of the {apart} examples that must not regress has a score of the seed"
+        ));
+    } else if apart > 0 {
+        parts.push(format!(
+            "{apart} of {} examples that must not regress have no score of the seed and are not compared",
+            named.len()
+        ));
+    }
+    parts
 }

@@ -8,6 +8,7 @@ mod budgets;
 mod concurrency;
 mod endings;
 mod failures;
+mod gates;
 mod in_flight;
 mod knowing;
 mod limits;

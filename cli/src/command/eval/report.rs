@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::side::Side;
 use crate::arguments::EvalArguments;
-use crate::command::gate::{cell, junit_of, put};
+use crate::command::gate::{JunitCase, cell, junit_of, put};
 use crate::error::CommandError;
 use crate::format::estimate;
 
@@ -132,8 +132,11 @@ impl Report {
                 .map(|side| {
                     let found = side.score.map_or_else(|| "no score".to_owned(), estimate);
                     let word = side.against_baseline.unwrap_or("no baseline");
-                    let text = format!("{found}; {word}");
-                    (side.label.clone(), self.has_passed(side), text)
+                    JunitCase {
+                        name: side.label.clone(),
+                        passed: Some(self.has_passed(side)),
+                        found: format!("{found}; {word}"),
+                    }
                 })
                 .collect();
             put(path, &junit_of("gepa eval", &cases))?;

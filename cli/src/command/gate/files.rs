@@ -85,47 +85,62 @@ pub(super) fn named_line(example: &NamedReport) -> String {
 }
 
 fn junit(run: &RunRow, report: &GateReport) -> String {
-    let mut cases = vec![(
-        "overall".to_owned(),
-        matches!(
-            report.overall,
-            GateOutcome::Better | GateOutcome::NotInferior
-        ) && report.verdict.verdict != VerdictKind::Pending,
-        report.sentence.clone(),
-    )];
-    for slice in &report.slices {
-        cases.push((slice.name.clone(), !slice.worse, slice_line(slice)));
-    }
-    for example in &report.named {
-        let name = format!("example {}", example.example);
-        cases.push((name, example.held, named_line(example)));
-    }
+    let is_shown = matches!(
+        report.overall,
+        GateOutcome::Better | GateOutcome::NotInferior
+    );
+    let is_over = report.verdict.verdict != VerdictKind::Pending;
+    // Without an example that could be compared there is no other case that fails.
+    let cannot_compare =
+        !report.named.is_empty() && report.named.iter().all(|example| example.held.is_none());
+    let mut cases = vec![JunitCase {
+        name: "overall".to_owned(),
+        passed: Some(is_shown && is_over && !cannot_compare),
+        found: report.sentence.clone(),
+    }];
+    cases.extend(report.slices.iter().map(|slice| JunitCase {
+        name: slice.name.clone(),
+        passed: Some(!slice.worse),
+        found: slice_line(slice),
+    }));
+    cases.extend(report.named.iter().map(|example| JunitCase {
+        name: format!("example {}", example.example),
+        passed: example.held,
+        found: named_line(example),
+    }));
     junit_of(&format!("gepa gate {}", run.run_id), &cases)
 }
 
-/// A `JUnit` file of cases: name, whether it passed, what was found.
-pub(crate) fn junit_of(suite: &str, cases: &[(String, bool, String)]) -> String {
-    let failed = cases.iter().filter(|case| !case.1).count();
+/// A test case of a `JUnit` file.
+pub(crate) struct JunitCase {
+    pub(crate) name: String,
+    /// `None` if there was nothing to decide on.
+    pub(crate) passed: Option<bool>,
+    pub(crate) found: String,
+}
+
+/// A `JUnit` file of cases.
+pub(crate) fn junit_of(suite: &str, cases: &[JunitCase]) -> String {
+    let count = |passed| cases.iter().filter(|case| case.passed == passed).count();
+    let (failed, skipped) = (count(Some(false)), count(None));
     let suite = escaped(suite);
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let _ = writeln!(
         text,
-        "<testsuite name=\"{suite}\" tests=\"{}\" failures=\"{failed}\">",
+        "<testsuite name=\"{suite}\" tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\">",
         cases.len()
     );
-    for (name, passed, found) in cases {
-        let (name, found) = (escaped(name), escaped(found));
-        let _ = if *passed {
-            writeln!(
-                text,
-                "  <testcase classname=\"{suite}\" name=\"{name}\"><system-out>{found}</system-out></testcase>"
-            )
-        } else {
-            writeln!(
-                text,
-                "  <testcase classname=\"{suite}\" name=\"{name}\"><failure message=\"{found}\"/></testcase>"
-            )
+    for case in cases {
+        let (name, found) = (escaped(&case.name), escaped(&case.found));
+        let content = match case.passed {
+            Some(true) => format!("<system-out>{found}</system-out>"),
+            Some(false) => format!("<failure message=\"{found}\"/>"),
+            None => format!("<skipped message=\"{found}\"/>"),
         };
+        let _ = writeln!(
+            text,
+            "  <testcase classname=\"{suite}\" name=\"{name}\">{content}</testcase>"
+        );
     }
     text.push_str("</testsuite>\n");
     text
@@ -190,7 +205,11 @@ fn markdown(run: &RunRow, report: &GateReport, journal: &str) -> String {
         }
         text.push('\n');
     }
-    for example in report.named.iter().filter(|example| !example.held) {
+    for example in report
+        .named
+        .iter()
+        .filter(|example| example.held == Some(false))
+    {
         let _ = writeln!(text, "- {}", cell(&named_line(example)));
     }
     for line in report.verdict.details() {

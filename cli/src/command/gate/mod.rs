@@ -2,7 +2,7 @@
 
 mod files;
 
-pub(crate) use files::{cell, junit_of, put};
+pub(crate) use files::{JunitCase, cell, junit_of, put};
 
 use std::io::Write;
 use std::path::Path;
@@ -37,7 +37,11 @@ pub(crate) fn gate(arguments: &GateArguments) -> Result<ExitCode, CommandError> 
         for slice in &report.slices {
             writeln!(out, "  {}", files::slice_line(slice))?;
         }
-        for example in report.named.iter().filter(|example| !example.held) {
+        for example in report
+            .named
+            .iter()
+            .filter(|example| example.held == Some(false))
+        {
             writeln!(out, "  {}", files::named_line(example))?;
         }
         out.flush()?;
