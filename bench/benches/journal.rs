@@ -17,7 +17,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
 use gepa_engine::record::{RunRow, RunSummary};
 use gepa_engine::{Decision, Event, EventBody, Seq, SnapshotTag, SnapshotTaken, Store};
-use gepa_jobs::render_snapshot;
+use gepa_jobs::views::snapshots;
 use instant::{Until, World, cpu_seconds};
 use simulated::Scores;
 use tempfile::TempDir;
@@ -211,8 +211,7 @@ async fn taken(store: &Arc<dyn Store>, run: &mut RunRow) {
 
 /// Reads the last snapshot, complete.
 async fn rendered(store: &Arc<dyn Store>, run: &RunRow) {
-    let candidates = store.candidates(&run.run_id).await.expect("candidates");
-    let snapshots = store.snapshots(&run.run_id).await.expect("snapshots");
-    let last = snapshots.last().expect("a snapshot");
-    black_box(render_snapshot(run, last, &candidates).expect("it is complete"));
+    let snapshots = snapshots(&**store, run.clone()).await.expect("snapshots");
+    let last = snapshots.rows.last().expect("a snapshot");
+    black_box(snapshots.view(last).expect("it is complete"));
 }

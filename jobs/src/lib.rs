@@ -14,7 +14,6 @@ pub use dialect::PromptLearning;
 pub use mark::JobMark;
 pub use snapshot::{
     ArchiveItem, BestPrompt, PromptData, PromptObject, SnapshotPayload, SnapshotView,
-    render_snapshot,
 };
 pub use status::JobStatus;
 pub use submission::submission_body;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use gepa_archive::CandidateIndex;
-use gepa_engine::record::{CandidateRow, RunRow, SnapshotRow};
+use gepa_engine::record::{CandidateRow, RunRow, ScoreHistory, SnapshotRow};
 use gepa_engine::{Counters, RunId, ValidationResult};
 use gepa_evaluation::{Message, PromptTemplate, Section};
 use indexmap::IndexMap;
@@ -115,21 +115,22 @@ pub struct PromptData {
 }
 
 /// Renders a snapshot from the candidates of its run. `None` if its subject or its best candidate
-/// is not among them.
-pub fn render_snapshot(
+/// is not among them. The history says which scores they had at the time.
+pub(crate) fn render_snapshot(
     run: &RunRow,
     snapshot: &SnapshotRow,
     candidates: &[CandidateRow],
+    history: &ScoreHistory,
 ) -> Option<SnapshotView> {
-    let mut members: Vec<&CandidateRow> = candidates
+    let mut members: Vec<CandidateRow> = candidates
         .iter()
         .filter(|row| row.accepted_seq.is_some_and(|seq| seq <= snapshot.seq))
+        .map(|row| history.row_at(row, snapshot.seq))
         .collect();
     // Candidates come in the order they were proposed, which depends on timing.
     members.sort_by_key(|row| row.index);
-    let find = |index| members.iter().copied().find(|row| row.index == Some(index));
+    let find = |index| members.iter().find(|row| row.index == Some(index));
     let (best, subject) = (find(snapshot.best)?, find(snapshot.subject)?);
-    // A row that grows may have another mean by now; the snapshot has that of its time.
     let best_score = if snapshot.best == snapshot.subject {
         snapshot.score
     } else {

@@ -13,6 +13,7 @@ use crate::dashboard::{Helm, Source, Views};
 use crate::events::{Feeds, Streams};
 use crate::failure::Failure;
 use crate::jobs::Supervisor;
+use crate::past_scores::PastScores;
 use crate::steering::{SteerError, SteerRequest, Steered};
 
 /// What the routes share.
@@ -21,6 +22,7 @@ pub(crate) struct App {
     pub(crate) supervisor: Arc<Supervisor>,
     pub(crate) access: Access,
     pub(crate) feeds: Feeds,
+    pub(crate) past_scores: PastScores,
     pub(crate) streams: Streams,
     pub(crate) views: Arc<Views>,
     pub(crate) ablations: Ablations,

@@ -14,6 +14,7 @@ mod events;
 mod failure;
 mod jobs;
 mod listener;
+mod past_scores;
 mod routes;
 mod server;
 mod settings;

@@ -13,6 +13,7 @@ use crate::dashboard::Views;
 use crate::events::{Feeds, Streams};
 use crate::jobs::{Fleet, JobSource, Supervisor};
 use crate::listener;
+use crate::past_scores::PastScores;
 use crate::routes;
 use crate::settings::ServerSettings;
 use crate::telemetry;
@@ -90,6 +91,7 @@ impl Server {
         let app = App {
             access,
             feeds: Feeds::new(Arc::clone(&store)),
+            past_scores: PastScores::default(),
             streams: Streams::new(settings.max_streams),
             views: Arc::new(Views::new(Arc::clone(&store))),
             ablations: Ablations::new(source),

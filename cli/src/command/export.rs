@@ -11,7 +11,7 @@ use gepa_engine::record::export::{EVENT_EXPORT, names, values};
 use gepa_engine::record::{CANDIDATE_EXPORT, CandidateRow, RunRow, TRIAL_EXPORT, statistics};
 use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
 use gepa_engine::{EventPages, Store};
-use gepa_jobs::render_snapshot;
+use gepa_jobs::views::snapshots;
 use serde_json::{Map, Value};
 
 use crate::arguments::{CandidateOrder, ExportArguments, ExportKind};
@@ -133,9 +133,9 @@ async fn write_snapshots<W: Write>(
     run: &RunRow,
     writer: &mut RowWriter<W>,
 ) -> Result<(), CommandError> {
-    let candidates = store.candidates(&run.run_id).await?;
-    for row in store.snapshots(&run.run_id).await? {
-        let Some(view) = render_snapshot(run, &row, &candidates) else {
+    let snapshots = snapshots(store, run.clone()).await?;
+    for row in &snapshots.rows {
+        let Some(view) = snapshots.view(row) else {
             return Err(CommandError::Missing(format!(
                 "snapshot {} refers to a candidate that the store does not have; `gepa doctor {}` lists the differences",
                 row.snapshot_id, run.run_id

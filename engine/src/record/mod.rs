@@ -26,5 +26,5 @@ pub use rows::{
 pub use scores_seen::ScoresSeen;
 pub use statistics::statistics;
 pub use stored_columns::{StoredColumn, lacking_columns, stored_columns};
-pub use tables::{CandidateTable, Tables, TrialTable};
+pub use tables::{CandidateTable, ScoreHistory, Tables, TrialTable};
 pub use tokens::token_estimate;

@@ -23,6 +23,7 @@ mod resume;
 mod scales;
 mod search;
 mod sharing;
+mod snapshots;
 mod starting;
 mod steering;
 mod stepped;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gepa_archive::CandidateIndex;
 use gepa_engine::{Counters, Decision, Event, EventBody, RunResult, Seq, SnapshotTag, Store};
 use gepa_evaluation::Usage;
-use gepa_jobs::render_snapshot;
+use gepa_jobs::views::snapshots;
 
 use crate::probe::Probe;
 use crate::world::{World, journal, memory};
@@ -57,12 +57,11 @@ async fn every_snapshot_is_complete_and_holds_the_archive_of_its_time() {
         world.settings.search.archive_max_size = max_size;
         let finished = world.finish(Probe::new().shared()).await;
         let run = &finished.result.run;
-        let candidates = finished.store.candidates(&run.run_id).await.unwrap();
-        let snapshots = finished.store.snapshots(&run.run_id).await.unwrap();
+        let snapshots = snapshots(&*finished.store, run.clone()).await.unwrap();
         let events = finished.journal().await;
-        assert!(snapshots.len() > 2);
-        for snapshot in &snapshots {
-            let view = render_snapshot(run, snapshot, &candidates).unwrap();
+        assert!(snapshots.rows.len() > 2);
+        for snapshot in &snapshots.rows {
+            let view = snapshots.view(snapshot).unwrap();
             assert!(
                 view.messages
                     .iter()

@@ -6,4 +6,4 @@ mod snapshot;
 
 pub use artifact::artifacts;
 pub use job::{JobContext, job_detail, job_entry, prompt_entry};
-pub use snapshot::{Snapshots, best_snapshot, find_snapshot, snapshots};
+pub use snapshot::{Snapshots, best_snapshot, find_snapshot, snapshots, snapshots_since};

@@ -1,11 +1,11 @@
 //! Complete snapshots and archive members, as job clients read them.
 
 use gepa_archive::CandidateIndex;
-use gepa_engine::record::{CandidateRow, RunRow, SnapshotRow, token_estimate};
-use gepa_engine::{SnapshotTag, StoreError};
+use gepa_engine::record::{CandidateRow, RunRow, ScoreHistory, SnapshotRow, token_estimate};
+use gepa_engine::{SnapshotTag, Store, StoreError};
 use serde_json::{Value, json};
 
-use crate::snapshot::render_snapshot;
+use crate::snapshot::{SnapshotView, render_snapshot};
 
 /// Clients' name for the snapshot of the final best candidate.
 const BEST: &str = "best_prompt";
@@ -19,19 +19,31 @@ pub struct Snapshots {
     pub candidates: Vec<CandidateRow>,
     /// All its snapshots.
     pub rows: Vec<SnapshotRow>,
+    /// The scores that the candidates had when the snapshots were taken.
+    history: ScoreHistory,
 }
 
 /// Reads the rows that a run's snapshots are rendered from.
-pub async fn snapshots(
-    store: &dyn gepa_engine::Store,
+pub async fn snapshots(store: &dyn Store, run: RunRow) -> Result<Snapshots, StoreError> {
+    snapshots_since(store, run, &mut ScoreHistory::default()).await
+}
+
+/// Reads the rows that a run's snapshots are rendered from. Of the journal only those entries are
+/// read that the history of this run does not have yet, and it is brought up to date.
+pub async fn snapshots_since(
+    store: &dyn Store,
     run: RunRow,
+    history: &mut ScoreHistory,
 ) -> Result<Snapshots, StoreError> {
     let rows = store.snapshots(&run.run_id).await?;
     let candidates = store.candidates(&run.run_id).await?;
+    // The journal comes last, so it has the scores of every snapshot.
+    history.catch_up(store, &run, &candidates).await?;
     Ok(Snapshots {
         run,
         candidates,
         rows,
+        history: history.clone(),
     })
 }
 
@@ -42,10 +54,14 @@ impl Snapshots {
         self.rows.iter().rev().find(|row| row.subject == best)
     }
 
+    /// A complete snapshot. `None` if a candidate that it names is missing.
+    pub fn view(&self, row: &SnapshotRow) -> Option<SnapshotView> {
+        render_snapshot(&self.run, row, &self.candidates, &self.history)
+    }
+
     /// A snapshot as clients read it.
     pub fn render(&self, row: &SnapshotRow) -> Option<Value> {
-        let view = render_snapshot(&self.run, row, &self.candidates)?;
-        let mut view = json!(view);
+        let mut view = json!(self.view(row)?);
         let fields = view.as_object_mut()?;
         fields.insert("id".to_owned(), json!(row.snapshot_id));
         if row.tag == SnapshotTag::Final {
@@ -64,7 +80,7 @@ impl Snapshots {
     }
 
     /// A member of the archive in the shape of a snapshot, with an id of its own. It does not
-    /// repeat the archive.
+    /// repeat the archive, and it has the member's present scores.
     pub fn render_member(&self, index: CandidateIndex) -> Option<Value> {
         let row = self.member(index)?;
         let entered = row.accepted_seq?;
@@ -83,7 +99,8 @@ impl Snapshots {
             ..before?.clone()
         };
         let only: Vec<CandidateRow> = vec![row.clone()];
-        let mut view = json!(render_snapshot(&self.run, &about, &only)?);
+        let present = ScoreHistory::default();
+        let mut view = json!(render_snapshot(&self.run, &about, &only, &present)?);
         let fields = view.as_object_mut()?;
         fields.insert("id".to_owned(), json!(about.snapshot_id));
         fields.insert("tag".to_owned(), json!("archive"));

@@ -82,5 +82,5 @@ pub(super) async fn snapshot(
 async fn of(app: &App, id: &str) -> Result<views::Snapshots, Failure> {
     let job: RunId = id.parse()?;
     let run = app.store.run(&job).await?;
-    Ok(views::snapshots(&*app.store, run).await?)
+    Ok(app.past_scores.snapshots(&*app.store, run).await?)
 }

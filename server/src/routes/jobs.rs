@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use gepa_engine::record::{RunRow, RunStatus};
 use gepa_engine::{RunId, RunQuery, SteeredBy, Store, StoreError};
-use gepa_jobs::views::{JobContext, best_snapshot, job_detail, job_entry, snapshots};
+use gepa_jobs::views::{JobContext, best_snapshot, job_detail, job_entry};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
@@ -163,7 +163,7 @@ pub(super) async fn detail(
     if run.summary.best.is_none() {
         return Ok(Json(job_detail(&run, context)));
     }
-    let snapshots = snapshots(&*app.store, run).await?;
+    let snapshots = app.past_scores.snapshots(&*app.store, run).await?;
     context.best = best_snapshot(&snapshots);
     Ok(Json(job_detail(&snapshots.run, context)))
 }

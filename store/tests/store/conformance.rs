@@ -80,11 +80,17 @@ pub(crate) async fn reference() -> Everything {
 
 /// The content of the memory store after these events.
 pub(crate) async fn reference_of(events: Arc<[Event]>) -> Everything {
+    let store = memory_of(events).await;
+    everything(&store, &RUN.parse().unwrap()).await
+}
+
+/// A memory store with these events.
+pub(crate) async fn memory_of(events: Arc<[Event]>) -> MemoryStore {
     let store = MemoryStore::new();
     let run: RunId = RUN.parse().unwrap();
     store.create_run(run_row(RUN)).await.unwrap();
     append(&store, &run, Seq(0), events).await.unwrap();
-    everything(&store, &run).await
+    store
 }
 
 async fn a_run_reads_back_as_created(store: Arc<dyn Store>) {

@@ -6,9 +6,9 @@ use gepa_archive::CandidateIndex;
 use gepa_engine::record::{CandidateStatus, RunStatus};
 use gepa_engine::{CloseReason, Counters, TrialKey};
 use gepa_evaluation::{Phase, Purpose, Usage};
-use gepa_jobs::render_snapshot;
+use gepa_jobs::views::snapshots;
 
-use crate::conformance::reference;
+use crate::conformance::{memory_of, reference};
 use crate::script::{journal, usage};
 
 #[test]
@@ -118,14 +118,16 @@ async fn the_sums_of_rows_are_the_counters() {
 
 #[tokio::test]
 async fn every_snapshot_renders_complete() {
-    let stored = reference().await;
-    assert_eq!(stored.run.summary.status, RunStatus::Succeeded);
-    assert_eq!(stored.run.summary.best, Some(CandidateIndex(2)));
-    let sizes: Vec<usize> = stored
-        .snapshots
+    let run = reference().await.run;
+    assert_eq!(run.summary.status, RunStatus::Succeeded);
+    assert_eq!(run.summary.best, Some(CandidateIndex(2)));
+    let store = memory_of(journal()).await;
+    let snapshots = snapshots(&store, run).await.unwrap();
+    let sizes: Vec<usize> = snapshots
+        .rows
         .iter()
         .map(|snapshot| {
-            let view = render_snapshot(&stored.run, snapshot, &stored.candidates).unwrap();
+            let view = snapshots.view(snapshot).unwrap();
             assert!(!view.messages.is_empty());
             view.payload.archive.len()
         })

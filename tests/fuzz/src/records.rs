@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use gepa_engine::record::{RunRow, RunSummary};
-use gepa_jobs::render_snapshot;
+use gepa_jobs::views::snapshots;
 use gepa_engine::{Event, RunId, Seq, Store, Timestamp};
 use gepa_evaluation::{ExampleId, PromptTemplate};
 use gepa_store::{MemoryStore, SqliteStore, rebuild};
@@ -82,15 +82,11 @@ async fn read_all(store: &dyn Store, run: &RunId) {
     let _ = store.trials(run).await;
     let _ = store.rollouts(run, Seq(0), 1_000).await;
     let _ = store.reflections(run).await;
-    let (Ok(row), Ok(candidates), Ok(snapshots)) = (
-        store.run(run).await,
-        store.candidates(run).await,
-        store.snapshots(run).await,
-    ) else {
+    let Ok(row) = store.run(run).await else {
         return;
     };
-    for snapshot in &snapshots {
-        let _ = render_snapshot(&row, snapshot, &candidates);
+    if let Ok(snapshots) = snapshots(store, row).await {
+        let _ = snapshots.render_all();
     }
 }
 

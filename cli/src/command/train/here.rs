@@ -6,8 +6,8 @@ use std::time::Duration;
 use gepa_configs::TaskConfig;
 use gepa_engine::record::{RunSummary, statistics};
 use gepa_engine::{Run, RunEnd, RunId, RunResult, Store, StoreError};
-use gepa_jobs::render_snapshot;
 use gepa_jobs::train::{History, Outcome};
+use gepa_jobs::views::snapshots;
 use gepa_tasks::Services;
 
 use super::announce::{Announcer, Progress};
@@ -121,12 +121,10 @@ async fn outcome(store: &dyn Store, result: &RunResult) -> Result<Outcome, Comma
 
 async fn history(store: &dyn Store, run_id: &RunId) -> Result<History, StoreError> {
     let run = store.run(run_id).await?;
-    let candidates = store.candidates(run_id).await?;
+    let snapshots = snapshots(store, run).await?;
     let mut history = History::default();
-    for snapshot in store.snapshots(run_id).await? {
-        if let Some(view) = render_snapshot(&run, &snapshot, &candidates) {
-            history.add(view);
-        }
+    for view in snapshots.rows.iter().filter_map(|row| snapshots.view(row)) {
+        history.add(view);
     }
     Ok(history)
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::column::{Cell, CellReader, Column, ColumnError, ColumnKind, columns};
 use super::super::export::ExportColumn;
 use super::run::RunRow;
-use crate::event::CloseReason;
+use crate::event::{CandidateAccepted, CloseReason, RowExtended};
 use crate::ids::{RunId, Seq, Timestamp};
 
 /// A candidate that was tried.
@@ -186,6 +186,27 @@ impl CandidateRow {
             created_at: at,
             components: candidate.clone(),
         }
+    }
+
+    /// The candidate enters the archive by the event `seq`, with these scores.
+    pub(in super::super) fn accept(&mut self, accepted: CandidateAccepted, seq: Seq) {
+        self.index = Some(accepted.index);
+        self.mean_score = Some(accepted.mean_score);
+        self.scores = Some(accepted.scores);
+        self.objectives = accepted.objectives;
+        self.accepted_seq = Some(seq);
+    }
+
+    /// Makes the row of pareto scores longer. `false`, and no change, if it has no such positions.
+    pub(in super::super) fn extend(&mut self, extended: RowExtended) -> bool {
+        let scores = self.scores.as_mut();
+        let Some(scores) = scores.filter(|scores| extended.fits(scores)) else {
+            return false;
+        };
+        extended.add_to(scores);
+        self.mean_score = Some(extended.mean_score);
+        self.objectives = extended.objectives;
+        true
     }
 }
 

@@ -104,28 +104,21 @@ impl CandidateTable {
                 "iteration {iteration} has no candidate that could be accepted"
             ));
         }
+        let index = accepted.index;
         row.status = CandidateStatus::Accepted;
-        row.index = Some(accepted.index);
-        row.mean_score = Some(accepted.mean_score);
-        row.scores = Some(accepted.scores);
-        row.objectives = accepted.objectives;
-        row.accepted_seq = Some(seq);
+        row.accept(accepted, seq);
         let position = self.by_iteration[&iteration];
-        self.members.insert(accepted.index, position);
+        self.members.insert(index, position);
         Ok(())
     }
 
     fn extend(&mut self, extended: RowExtended) -> Result<(), Misfit> {
-        let row = self.member_mut(extended.candidate)?;
-        let Some(scores) = row.scores.as_mut().filter(|row| extended.fits(row)) else {
-            let index = extended.candidate;
+        let index = extended.candidate;
+        if !self.member_mut(index)?.extend(extended) {
             return misfit(format!(
                 "the row of candidate {index} has no such positions"
             ));
-        };
-        extended.add_to(scores);
-        row.mean_score = Some(extended.mean_score);
-        row.objectives = extended.objectives;
+        }
         Ok(())
     }
 

@@ -2,9 +2,11 @@
 //! of a database all use them.
 
 mod candidates;
+mod score_history;
 mod trials;
 
 pub use candidates::CandidateTable;
+pub use score_history::ScoreHistory;
 pub use trials::TrialTable;
 
 use std::sync::Arc;
