@@ -123,14 +123,13 @@ fn candidates_can_be_had_best_first() {
         "--sort",
         "score",
     ]);
-    let scores: Vec<f64> = text
+    let rows: Vec<Value> = text
         .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).unwrap()["score"].as_f64())
+        .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert!(
-        scores.len() > 2 && scores.is_sorted_by(|left, right| left >= right),
-        "{scores:?}"
-    );
+    assert_eq!(rows[0]["index"], workspace.stats()["best_index"]);
+    assert!(rows.is_sorted_by_key(|row| row["status"] == "rejected"));
+    assert_eq!(rows.len(), workspace.export("candidates").len());
 }
 
 #[test]

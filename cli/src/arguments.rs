@@ -38,7 +38,7 @@ pub(crate) use candidates::{
     BestArguments, BlameArguments, ChangedKind, CompareArguments, DiffArguments, PromptForm,
 };
 pub(crate) use eval::{EvalArguments, EvalSet};
-pub(crate) use export::{CandidateOrder, ExportArguments, ExportForm, ExportKind};
+pub(crate) use export::{ExportArguments, ExportForm, ExportKind, ExportOrder};
 pub(crate) use gate::GateArguments;
 pub(crate) use init::{CompletionsArguments, InitArguments, Language, ManArguments, TaskKind};
 pub(crate) use pages::{OpenArguments, ReportArguments, ServeArguments};

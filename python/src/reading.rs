@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use gepa_engine::record::export::{EVENT_EXPORT, ExportColumn};
-use gepa_engine::record::{CANDIDATE_EXPORT, ROLLOUT_EXPORT, TRIAL_EXPORT, statistics};
+use gepa_engine::record::{
+    CANDIDATE_EXPORT, CandidateOrder, ROLLOUT_EXPORT, ScoreHistory, TRIAL_EXPORT, statistics,
+};
 use gepa_engine::{EventPages, RolloutPages, RunId, Store, StoreError};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -58,7 +60,12 @@ pub(crate) fn read(url: &str, run: &str, table: &str) -> Result<Columns, String>
         let row = store.run(run).await?;
         Ok::<_, StoreError>(match table {
             "statistics" => single(statistics(&row)),
-            "candidates" => columns(CANDIDATE_EXPORT, &row, &store.candidates(run).await?),
+            "candidates" => {
+                let order = CandidateOrder::Iteration;
+                let history = &mut ScoreHistory::default();
+                let rows = order.read(&*store, &row, history).await?;
+                columns(CANDIDATE_EXPORT, &row, &rows)
+            }
             "trials" => columns(TRIAL_EXPORT, &(), &store.trials(run).await?),
             "rollouts" => {
                 let mut rows = Vec::new();

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use gepa_engine::record::{RunRow, ScoreHistory};
+use gepa_engine::record::{CandidateOrder, CandidateRow, RunRow, ScoreHistory};
 use gepa_engine::{RunId, Store, StoreError};
 use gepa_jobs::views::{Snapshots, snapshots_since};
 use parking_lot::Mutex;
@@ -31,6 +31,18 @@ impl PastScores {
         // Requests at the same time wait for one reading.
         let mut history = history.lock().await;
         snapshots_since(store, run, &mut history).await
+    }
+
+    /// The candidates of a job in an order, up to date with the store.
+    pub(crate) async fn candidates(
+        &self,
+        store: &dyn Store,
+        run: &RunRow,
+        order: CandidateOrder,
+    ) -> Result<Vec<CandidateRow>, StoreError> {
+        let history = self.of(&run.run_id);
+        let mut history = history.lock().await;
+        order.read(store, run, &mut history).await
     }
 
     fn of(&self, job: &RunId) -> History {

@@ -14,9 +14,9 @@ pub(crate) struct ExportArguments {
     /// The format; in CSV, lists and objects are written as JSON
     #[arg(long, value_name = "FORM", default_value = "jsonl")]
     pub(crate) format: ExportForm,
-    /// The order of candidates; `score` means best first
+    /// The order of candidates; `score` means best first and rejected last
     #[arg(long, value_name = "KEY", default_value = "iteration")]
-    pub(crate) sort: CandidateOrder,
+    pub(crate) sort: ExportOrder,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -46,7 +46,7 @@ pub(crate) enum ExportForm {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CandidateOrder {
+pub(crate) enum ExportOrder {
     Iteration,
     Score,
 }

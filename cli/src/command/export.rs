@@ -8,13 +8,15 @@ use std::process::ExitCode;
 
 use gepa_engine::occupancy::{OCCUPANCY_EXPORT, read_occupancy};
 use gepa_engine::record::export::{EVENT_EXPORT, names, values};
-use gepa_engine::record::{CANDIDATE_EXPORT, CandidateRow, RunRow, TRIAL_EXPORT, statistics};
+use gepa_engine::record::{
+    CANDIDATE_EXPORT, CandidateOrder, RunRow, ScoreHistory, TRIAL_EXPORT, statistics,
+};
 use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
 use gepa_engine::{EventPages, Store};
 use gepa_jobs::views::snapshots;
 use serde_json::{Map, Value};
 
-use crate::arguments::{CandidateOrder, ExportArguments, ExportKind};
+use crate::arguments::{ExportArguments, ExportKind, ExportOrder};
 use crate::error::CommandError;
 use crate::export::RowWriter;
 use crate::output::stdout;
@@ -44,7 +46,15 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
             _ => Map::new(),
         };
         let candidates = match arguments.what {
-            ExportKind::Candidates | ExportKind::Matrix => store.candidates(&run.run_id).await?,
+            ExportKind::Candidates => {
+                let order = match arguments.sort {
+                    ExportOrder::Iteration => CandidateOrder::Iteration,
+                    ExportOrder::Score => CandidateOrder::Score,
+                };
+                let history = &mut ScoreHistory::default();
+                order.read(&*store, &run, history).await?
+            }
+            ExportKind::Matrix => store.candidates(&run.run_id).await?,
             _ => Vec::new(),
         };
         let columns: Vec<String> = match arguments.what {
@@ -66,8 +76,6 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
             }
             ExportKind::Rollouts => rollouts::write(&*store, &run, &mut writer).await?,
             ExportKind::Candidates => {
-                let mut candidates = candidates;
-                put_in_order(&mut candidates, arguments.sort);
                 for row in &candidates {
                     writer.write(values(CANDIDATE_EXPORT, &run, row))?;
                 }
@@ -98,20 +106,6 @@ pub(super) fn stats_of(run: &RunRow) -> Map<String, Value> {
 
 fn owned(columns: &[&str]) -> Vec<String> {
     columns.iter().map(|&column| column.to_owned()).collect()
-}
-
-/// Sorts candidates by iteration or by score. Several proposals run at once, so candidates do not
-/// arrive in the order of iterations. By score the best comes first, and candidates without a score
-/// come last.
-fn put_in_order(candidates: &mut [CandidateRow], order: CandidateOrder) {
-    match order {
-        CandidateOrder::Iteration => candidates.sort_by_key(|row| row.iteration),
-        CandidateOrder::Score => {
-            // A mean over a minibatch says nothing beside one over the pareto set.
-            let key = |row: &CandidateRow| row.mean_score.unwrap_or(f64::NEG_INFINITY);
-            candidates.sort_by(|left, right| key(right).total_cmp(&key(left)));
-        }
-    }
 }
 
 pub(super) async fn write_events<W: Write>(

@@ -3,6 +3,7 @@
 //! A [`Projector`] says what an event changes. [`Tables`] makes the changes in memory, and a
 //! database makes them in SQL. The columns of a row are listed once ([`Stored`]).
 
+mod candidate_order;
 mod column;
 mod endings;
 pub mod export;
@@ -15,6 +16,7 @@ mod stored_columns;
 mod tables;
 mod tokens;
 
+pub use candidate_order::CandidateOrder;
 pub use column::{Cell, CellReader, Column, ColumnError, ColumnKind, Stored, usage_cells};
 pub use endings::Endings;
 pub use project::{Change, Misfit, Projector};

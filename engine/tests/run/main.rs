@@ -13,6 +13,7 @@ mod in_flight;
 mod knowing;
 mod limits;
 mod null_runs;
+mod orders;
 mod panics;
 mod policies;
 mod probe;

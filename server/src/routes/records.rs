@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use gepa_engine::record::{CANDIDATE_EXPORT, ROLLOUT_EXPORT, TRIAL_EXPORT, export};
+use gepa_engine::record::{CANDIDATE_EXPORT, CandidateOrder, ROLLOUT_EXPORT, TRIAL_EXPORT, export};
 use gepa_engine::{RunId, Seq};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -79,19 +79,16 @@ pub(super) async fn candidates(
 ) -> Result<Json<Value>, Failure> {
     let job: RunId = id.parse()?;
     let run = app.store.run(&job).await?;
-    let mut rows = app.store.candidates(&job).await?;
-    match query.sort.as_deref().unwrap_or("iteration") {
-        "iteration" => {}
-        "score" => rows.sort_by(|left, right| {
-            // Candidates without a score come last.
-            let score = |score: Option<f64>| score.unwrap_or(f64::NEG_INFINITY);
-            score(right.score()).total_cmp(&score(left.score()))
-        }),
+    let order = match query.sort.as_deref().unwrap_or("iteration") {
+        "iteration" => CandidateOrder::Iteration,
+        "score" => CandidateOrder::Score,
         other => {
             let message = format!("cannot sort by `{other}`; `iteration` and `score` are known");
             return Err(Failure::new(StatusCode::BAD_REQUEST, message));
         }
-    }
+    };
+    let store = &*app.store;
+    let rows = app.past_scores.candidates(store, &run, order).await?;
     let shown = rows.iter().take(query.limit.unwrap_or(usize::MAX));
     let candidates: Vec<Map<String, Value>> = shown
         .map(|row| {

@@ -176,11 +176,10 @@ async fn rows_agree_with_the_counters() {
         candidates.len() as u64,
         stats["trials_tried"].as_u64().unwrap()
     );
-    let scores: Vec<f64> = candidates
-        .iter()
-        .filter_map(|row| row["score"].as_f64())
-        .collect();
-    assert!(scores.is_sorted_by(|left, right| left >= right));
+    assert_eq!(candidates[0]["score"], detail["best_score"]);
+    let is_rejected = |row: &Value| row["status"] == "rejected";
+    assert!(candidates.iter().any(is_rejected));
+    assert!(candidates.is_sorted_by_key(is_rejected));
     assert!(!candidates[0]["messages"].as_array().unwrap().is_empty());
     let points = get(server.address, &format!("{JOBS}/{job}/metrics?limit=200")).await;
     let points = points["points"].as_array().unwrap();

@@ -8,6 +8,7 @@ use gepa_archive::CandidateIndex;
 use crate::event::{CandidateAccepted, Decision, Event, EventBody, RevisedMean, RowExtended};
 use crate::ids::Seq;
 use crate::pages::EventPages;
+use crate::posterior::Estimate;
 use crate::record::rows::{CandidateRow, RunRow};
 use crate::store::{Store, StoreError};
 
@@ -19,6 +20,8 @@ pub struct ScoreHistory {
     last: Seq,
     /// By candidate, ascending by event.
     steps: BTreeMap<CandidateIndex, Vec<(Seq, Arc<Step>)>>,
+    /// The last estimate of each candidate that an entry names.
+    estimates: BTreeMap<CandidateIndex, Estimate>,
 }
 
 /// An entry of the journal that gives or changes the scores of one candidate.
@@ -71,6 +74,12 @@ impl ScoreHistory {
         row
     }
 
+    /// The last estimate of a candidate that the journal names: what the engine compares where rows have
+    /// different lengths. `None` where they do not grow.
+    pub fn estimate(&self, candidate: CandidateIndex) -> Option<Estimate> {
+        self.estimates.get(&candidate).copied()
+    }
+
     fn take_in(&mut self, event: &Event) {
         self.last = event.seq;
         let EventBody::Decision(decision) = &event.body else {
@@ -81,11 +90,20 @@ impl ScoreHistory {
             Decision::CandidateAccepted(accepted) => {
                 let mut accepted = (**accepted).clone();
                 accepted.front.clear();
+                let leader = accepted.leader.iter();
+                let leader = leader.map(|leader| (leader.candidate, leader.estimate));
+                let own = accepted.estimate.map(|estimate| (accepted.index, estimate));
+                self.estimates.extend(own.into_iter().chain(leader));
                 self.add(accepted.index, event.seq, Step::Accepted(accepted));
             }
             Decision::RowExtended(extended) => {
                 let mut extended = (**extended).clone();
                 extended.front.clear();
+                let leader = extended.leader;
+                self.estimates.extend([
+                    (extended.candidate, extended.estimate),
+                    (leader.candidate, leader.estimate),
+                ]);
                 self.add(extended.candidate, event.seq, Step::Extended(extended));
             }
             Decision::ArchiveRevised(revised) => {
