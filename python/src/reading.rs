@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gepa_engine::record::export::{EVENT_EXPORT, ExportColumn};
 use gepa_engine::record::{
     CANDIDATE_EXPORT, CandidateOrder, ROLLOUT_EXPORT, ScoreHistory, TRIAL_EXPORT, statistics,
+    trials_that_ran,
 };
 use gepa_engine::{EventPages, RolloutPages, RunId, Store, StoreError};
 use pyo3::exceptions::PyRuntimeError;
@@ -66,7 +67,7 @@ pub(crate) fn read(url: &str, run: &str, table: &str) -> Result<Columns, String>
                 let rows = order.read(&*store, &row, history).await?;
                 columns(CANDIDATE_EXPORT, &row, &rows)
             }
-            "trials" => columns(TRIAL_EXPORT, &(), &store.trials(run).await?),
+            "trials" => columns(TRIAL_EXPORT, &(), &trials_that_ran(&*store, run).await?),
             "rollouts" => {
                 let mut rows = Vec::new();
                 let mut pages = RolloutPages::of(&*store, run);

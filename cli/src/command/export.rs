@@ -10,6 +10,7 @@ use gepa_engine::occupancy::{OCCUPANCY_EXPORT, read_occupancy};
 use gepa_engine::record::export::{EVENT_EXPORT, names, values};
 use gepa_engine::record::{
     CANDIDATE_EXPORT, CandidateOrder, RunRow, ScoreHistory, TRIAL_EXPORT, statistics,
+    trials_that_ran,
 };
 use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
 use gepa_engine::{EventPages, Store};
@@ -70,7 +71,7 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
         let mut writer = RowWriter::new(arguments.format, columns, sink)?;
         match arguments.what {
             ExportKind::Trials => {
-                for row in store.trials(&run.run_id).await? {
+                for row in trials_that_ran(&*store, &run.run_id).await? {
                     writer.write(values(TRIAL_EXPORT, &(), &row))?;
                 }
             }

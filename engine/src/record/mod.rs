@@ -15,6 +15,7 @@ mod statistics;
 mod stored_columns;
 mod tables;
 mod tokens;
+mod trials_that_ran;
 
 pub use candidate_order::CandidateOrder;
 pub use column::{Cell, CellReader, Column, ColumnError, ColumnKind, Stored, usage_cells};
@@ -30,3 +31,4 @@ pub use statistics::statistics;
 pub use stored_columns::{StoredColumn, lacking_columns, stored_columns};
 pub use tables::{CandidateTable, ScoreHistory, Tables, TrialTable};
 pub use tokens::token_estimate;
+pub use trials_that_ran::trials_that_ran;

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use gepa_archive::CandidateIndex;
+use gepa_engine::record::{TRIAL_EXPORT, export, trials_that_ran};
 use gepa_engine::{Counters, Decision, Event, EventBody, RunResult, Seq, SnapshotTag, Store};
 use gepa_evaluation::Usage;
 use gepa_jobs::views::snapshots;
+use serde_json::{Map, Value};
 
 use crate::probe::Probe;
 use crate::world::{World, journal, memory};
@@ -48,6 +50,33 @@ async fn every_counter_is_the_sum_of_its_rows() {
     let finished = World::new().finish(Probe::new().shared()).await;
     check_sums(&finished.store, &finished.result).await;
     assert!(finished.result.run.summary.counters.candidates_accepted > 1);
+}
+
+#[tokio::test]
+async fn trials_that_never_ran_are_not_listed_and_finished_ones_are_counted() {
+    let (mut left_out, mut in_part) = (0, 0);
+    for max_tokens in [400, 500, 600, 700, 800] {
+        let mut world = World::new();
+        world.settings.budget.max_tokens = Some(max_tokens);
+        let finished = world.finish(Probe::new().shared()).await;
+        let (store, run) = (&finished.store, &finished.result.run);
+        let counters = &run.summary.counters;
+        let listed = trials_that_ran(&**store, &run.run_id).await.unwrap();
+        let rows: Vec<_> = listed
+            .iter()
+            .map(|row| export::object(TRIAL_EXPORT, &(), row))
+            .collect();
+        let is_finished = |row: &&Map<String, Value>| row["status"] == "finished";
+        let count = rows.iter().filter(is_finished).count();
+        assert_eq!(count as u64, counters.total_trials_evaluated);
+        let executed: u64 = listed.iter().map(|row| row.executed).sum();
+        assert_eq!(executed, counters.total_rollouts);
+        let unfinished = listed.iter().filter(|row| row.finished_at.is_none());
+        assert!(unfinished.clone().all(|row| row.executed > 0));
+        in_part += unfinished.count();
+        left_out += store.trials(&run.run_id).await.unwrap().len() - listed.len();
+    }
+    assert!(left_out > 0 && in_part > 0, "{left_out} {in_part}");
 }
 
 #[tokio::test]

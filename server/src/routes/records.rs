@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use gepa_engine::record::{CANDIDATE_EXPORT, CandidateOrder, ROLLOUT_EXPORT, TRIAL_EXPORT, export};
+use gepa_engine::record::{
+    CANDIDATE_EXPORT, CandidateOrder, ROLLOUT_EXPORT, TRIAL_EXPORT, export, trials_that_ran,
+};
 use gepa_engine::{RunId, Seq};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -36,9 +38,9 @@ pub(super) async fn trials(
     PathParams(id): PathParams<String>,
 ) -> Result<Json<Value>, Failure> {
     let job: RunId = id.parse()?;
-    let rows = app.store.trials(&job).await?;
-    let rows = rows.iter();
+    let rows = trials_that_ran(&*app.store, &job).await?;
     let trials: Vec<Map<String, Value>> = rows
+        .iter()
         .map(|row| {
             let object = export::object(TRIAL_EXPORT, &(), row);
             for_job(&job, object)

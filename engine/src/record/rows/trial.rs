@@ -93,13 +93,16 @@ impl TrialRow {
 }
 
 /// The columns of an exported trial. Tokens and cost are sums over its executed rollouts; a cost is null if none is
-/// known.
+/// known. A trial is `unfinished` while its rollouts run, and for ever if a limit ended the run before.
 pub const TRIAL_EXPORT: &[ExportColumn<(), TrialRow>] = &[
     ("run_id", |(), row| json!(row.run_id)),
     ("trial_id", |(), row| json!(row.trial_id)),
     ("candidate_id", |(), row| json!(row.candidate_id)),
     ("phase", |(), row| json!(row.phase)),
     ("stage", |(), row| json!(row.stage)),
+    ("status", |(), row| {
+        json!(row.finished_at.map_or("unfinished", |_| "finished"))
+    }),
     ("iteration", |(), row| json!(row.key.iteration)),
     ("trial_index", |(), row| json!(row.key.index)),
     ("seeds", |(), row| json!(row.examples)),
