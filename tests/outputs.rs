@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::{Server, Workspace, answer};
+use crate::support::{Server, Workspace, answer, number, sum};
 
 fn finished_run() -> (Workspace, Server) {
     let server = Server::start();
@@ -62,6 +62,7 @@ fn csv_and_json_lines_hold_the_same_rows() {
     for what in [
         "trials",
         "rollouts",
+        "reflections",
         "candidates",
         "snapshots",
         "events",
@@ -109,6 +110,26 @@ fn exported_rollouts_have_the_columns_promised() {
             .map(String::as_str)
             .collect();
         assert_eq!(keys, promised.split_whitespace().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn exported_reflections_have_what_was_sent_and_replied() {
+    let (workspace, _server) = finished_run();
+    let calls = workspace.export("reflections");
+    let stats = workspace.stats();
+    assert!(!calls.is_empty());
+    assert_eq!(sum(&calls, "calls"), number(&stats, "reflection_calls"));
+    assert_eq!(
+        sum(&calls, "prompt_tokens"),
+        number(&stats, "mutation_prompt_tokens")
+    );
+    for call in &calls {
+        assert!(!call["messages"].as_array().unwrap().is_empty(), "{call}");
+        let has_text = call["outcome"] == "text";
+        assert_eq!(has_text, call["text"].is_string(), "{call}");
+        assert_eq!(has_text, call["error"].is_null(), "{call}");
+        assert!(call["reply"].is_string(), "{call}");
     }
 }
 

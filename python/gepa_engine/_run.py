@@ -14,7 +14,7 @@ from ._native import Table, read_table
 from ._native import runs as run_ids
 from ._search import STORE_FILE, id_of_name
 
-TABLES = ("statistics", "candidates", "trials", "rollouts", "events")
+TABLES = ("statistics", "candidates", "trials", "rollouts", "reflections", "events")
 SHOWN = (
     "name",
     "status",
@@ -70,6 +70,11 @@ class Run:
     def rollouts(self) -> Table:
         """One row per executed rollout."""
         return self.table("rollouts")
+
+    @property
+    def reflections(self) -> Table:
+        """One row per call of the reflection model, with the messages sent and the reply."""
+        return self.table("reflections")
 
     @property
     def events(self) -> Table:

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use gepa_engine::record::export::{EVENT_EXPORT, ExportColumn};
 use gepa_engine::record::{
-    CANDIDATE_EXPORT, CandidateOrder, ROLLOUT_EXPORT, ScoreHistory, TRIAL_EXPORT, statistics,
-    trials_that_ran,
+    CANDIDATE_EXPORT, CandidateOrder, REFLECTION_EXPORT, ROLLOUT_EXPORT, ScoreHistory,
+    TRIAL_EXPORT, reflections_with_texts, statistics, trials_that_ran,
 };
 use gepa_engine::{EventPages, RolloutPages, RunId, Store, StoreError};
 use pyo3::exceptions::PyRuntimeError;
@@ -28,7 +28,7 @@ pub(crate) fn runs(py: Python<'_>, store: &str) -> PyResult<Vec<String>> {
 }
 
 /// One table of a run as a dictionary from column to list: `statistics` (columns of one value),
-/// `candidates`, `trials`, `rollouts` or `events`.
+/// `candidates`, `trials`, `rollouts`, `reflections` or `events`.
 #[pyfunction]
 pub(crate) fn read_table<'py>(
     py: Python<'py>,
@@ -76,6 +76,10 @@ pub(crate) fn read(url: &str, run: &str, table: &str) -> Result<Columns, String>
                 }
                 columns(ROLLOUT_EXPORT, &(), &rows)
             }
+            "reflections" => {
+                let calls = reflections_with_texts(&*store, run).await?;
+                columns(REFLECTION_EXPORT, &(), &calls)
+            }
             "events" => columns(EVENT_EXPORT, run, &all_events(&store, run).await?),
             _ => Vec::new(),
         })
@@ -83,7 +87,7 @@ pub(crate) fn read(url: &str, run: &str, table: &str) -> Result<Columns, String>
     let columns = wait(url, reading)?.map_err(text)?;
     if columns.is_empty() {
         return Err(format!(
-            "there is no table `{table}`; there are statistics, candidates, trials, rollouts and events"
+            "there is no table `{table}`; there are statistics, candidates, trials, rollouts, reflections and events"
         ));
     }
     Ok(columns)

@@ -146,7 +146,7 @@ def test_tables_are_read_by_pandas_polars_and_pyarrow(tmp_path: Path) -> None:
     polars = pytest.importorskip("polars", reason="SKIPPED: polars is not installed")
     pyarrow = pytest.importorskip("pyarrow", reason="SKIPPED: pyarrow is not installed")
     run = finished(tmp_path)
-    for name in ("candidates", "trials", "rollouts", "events", "statistics"):
+    for name in ("candidates", "trials", "rollouts", "reflections", "events", "statistics"):
         columns = run.columns(name)
         rows = len(next(iter(columns.values())))
         arrow = pyarrow.table(run.table(name))

@@ -27,6 +27,8 @@ pub(crate) enum ExportKind {
     Rollouts,
     /// One row per candidate tried, with its texts
     Candidates,
+    /// One row per call of the reflection model, with what it was sent and its reply
+    Reflections,
     /// One row per example of the pareto set and of validation, one column per accepted candidate
     Matrix,
     /// Every snapshot, complete

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use gepa_engine::occupancy::{OCCUPANCY_EXPORT, read_occupancy};
 use gepa_engine::record::export::{EVENT_EXPORT, names, values};
 use gepa_engine::record::{
-    CANDIDATE_EXPORT, CandidateOrder, RunRow, ScoreHistory, TRIAL_EXPORT, statistics,
-    trials_that_ran,
+    CANDIDATE_EXPORT, CandidateOrder, REFLECTION_EXPORT, RunRow, ScoreHistory, TRIAL_EXPORT,
+    reflections_with_texts, statistics, trials_that_ran,
 };
 use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
 use gepa_engine::{EventPages, Store};
@@ -62,6 +62,7 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
             ExportKind::Trials => owned(&names(TRIAL_EXPORT)),
             ExportKind::Rollouts => rollouts::columns(),
             ExportKind::Candidates => owned(&names(CANDIDATE_EXPORT)),
+            ExportKind::Reflections => owned(&names(REFLECTION_EXPORT)),
             ExportKind::Matrix => matrix::columns(&candidates),
             ExportKind::Snapshots => owned(SNAPSHOT_COLUMNS),
             ExportKind::Events => owned(&names(EVENT_EXPORT)),
@@ -79,6 +80,11 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, CommandErr
             ExportKind::Candidates => {
                 for row in &candidates {
                     writer.write(values(CANDIDATE_EXPORT, &run, row))?;
+                }
+            }
+            ExportKind::Reflections => {
+                for call in reflections_with_texts(&*store, &run.run_id).await? {
+                    writer.write(values(REFLECTION_EXPORT, &(), &call))?;
                 }
             }
             ExportKind::Matrix => matrix::write(&run, &candidates, &mut writer)?,

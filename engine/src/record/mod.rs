@@ -9,6 +9,7 @@ mod endings;
 pub mod export;
 mod fields;
 mod project;
+mod reflections_with_texts;
 mod rows;
 mod scores_seen;
 mod statistics;
@@ -21,10 +22,11 @@ pub use candidate_order::CandidateOrder;
 pub use column::{Cell, CellReader, Column, ColumnError, ColumnKind, Stored, usage_cells};
 pub use endings::Endings;
 pub use project::{Change, Misfit, Projector};
+pub use reflections_with_texts::reflections_with_texts;
 pub use rows::{
-    ActRow, CANDIDATE_EXPORT, CandidateRow, CandidateStatus, GateRow, ROLLOUT_EXPORT,
-    ReflectionRow, Rest, RolloutRow, RunRow, RunStatus, RunSummary, SnapshotRow, TRIAL_EXPORT,
-    TrialRow, components, messages,
+    ActRow, CANDIDATE_EXPORT, CandidateRow, CandidateStatus, GateRow, REFLECTION_EXPORT,
+    ROLLOUT_EXPORT, ReflectionRow, Rest, RolloutRow, RunRow, RunStatus, RunSummary, SnapshotRow,
+    TRIAL_EXPORT, TrialRow, components, messages,
 };
 pub use scores_seen::ScoresSeen;
 pub use statistics::statistics;

@@ -13,7 +13,7 @@ pub use act::ActRow;
 pub use candidate::{
     CANDIDATE_EXPORT, CandidateRow, CandidateStatus, GateRow, components, messages,
 };
-pub use reflection::ReflectionRow;
+pub use reflection::{REFLECTION_EXPORT, ReflectionRow};
 pub use rollout::{ROLLOUT_EXPORT, RolloutRow};
 pub use run::{Rest, RunRow, RunStatus, RunSummary};
 pub use snapshot::SnapshotRow;

@@ -2,8 +2,10 @@
 
 use gepa_evaluation::Usage;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::super::column::columns;
+use super::super::export::ExportColumn;
 use crate::event::{ReflectionFailure, ReflectionSettled};
 use crate::ids::{RunId, Seq, Timestamp};
 
@@ -63,3 +65,47 @@ impl ReflectionRow {
         }
     }
 }
+
+/// The columns of an exported call of the reflection model, its row and its journal entry, the texts last. A cost is
+/// null if it is unknown.
+pub const REFLECTION_EXPORT: &[ExportColumn<(), (ReflectionRow, ReflectionSettled)>] = &[
+    ("run_id", |(), (row, _)| json!(row.run_id)),
+    ("seq", |(), (row, _)| json!(row.seq)),
+    ("iteration", |(), (row, _)| json!(row.iteration)),
+    ("component", |(), (row, _)| json!(row.component)),
+    ("attempt", |(), (row, _)| json!(row.attempt)),
+    ("outcome", |(), (row, _)| {
+        json!(
+            row.failure
+                .as_ref()
+                .map_or(json!("text"), |failure| json!(failure.kind))
+        )
+    }),
+    ("error", |(), (row, _)| {
+        json!(row.failure.as_ref().map(|failure| &failure.message))
+    }),
+    ("calls", |(), (row, _)| json!(row.usage.calls)),
+    ("prompt_tokens", |(), (row, _)| {
+        json!(row.usage.prompt_tokens)
+    }),
+    ("completion_tokens", |(), (row, _)| {
+        json!(row.usage.completion_tokens)
+    }),
+    ("unknown_tokens", |(), (row, _)| {
+        json!(row.usage.unknown_tokens)
+    }),
+    ("tokens", |(), (row, _)| json!(row.usage.total_tokens())),
+    ("cost_usd", |(), (row, _)| json!(row.usage.known_dollars())),
+    ("started_at", |(), (row, _)| {
+        json!(row.started_at.to_string())
+    }),
+    ("finished_at", |(), (row, _)| {
+        json!(row.finished_at.to_string())
+    }),
+    ("messages", |(), (_, settled)| json!(settled.messages)),
+    ("reply", |(), (_, settled)| json!(settled.reply)),
+    ("text", |(), (_, settled)| json!(settled.text)),
+    ("alternatives", |(), (_, settled)| {
+        json!(settled.alternatives)
+    }),
+];
