@@ -435,6 +435,7 @@ impl Parts {
             limits_watch,
             resuming,
             changing_limits,
+            held: Vec::new(),
             ending: None,
             config: Arc::clone(&self.config),
             origins: self.origins,

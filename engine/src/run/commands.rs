@@ -3,7 +3,7 @@
 use super::driver::{Driver, Ending};
 use super::handle::Command;
 use super::steering::Awaited;
-use crate::core::{Steering, SteeringRefused};
+use crate::core::{Steering, SteeringRefused, Work};
 use crate::event::{CandidateInjected, Fact, RunInterrupted, SteeredBy};
 use crate::reflection::control_character_in;
 use crate::stop::StopReason;
@@ -61,13 +61,20 @@ impl Driver {
         }
         let (is_paused, seconds) = (self.clock.is_paused(), self.clock.elapsed_seconds());
         let by = awaited.by.clone();
-        let fact = match self.core.act(steering, by, is_paused, seconds) {
+        let fact = match self.core.act(steering.clone(), by, is_paused, seconds) {
             Ok(fact) => fact,
             Err(refused) => {
                 let _ = awaited.answer.send(Err(refused));
                 return;
             }
         };
+        if matches!(fact, Fact::LimitsChanged(_)) && self.is_scoring() {
+            for fact in self.dispatcher.close() {
+                self.journal.push(fact);
+            }
+            self.held.push((steering, awaited));
+            return;
+        }
         awaited.kind = fact.kind();
         self.awaited.push(awaited);
         match fact {
@@ -83,6 +90,36 @@ impl Driver {
                 self.journal.push(fact);
             }
             fact => self.journal.push(fact),
+        }
+    }
+
+    /// Whether calls of the final scoring are in flight, or outcomes of it are not stored yet.
+    fn is_scoring(&self) -> bool {
+        self.core.is_validating() && !(self.dispatcher.is_idle() && self.journal.is_settled())
+    }
+
+    /// Takes up changes of limits once the final scoring that they may end has nothing in flight. Every
+    /// rollout that was bought then counts under the new limits, and the next final scoring knows its outcome.
+    pub(super) fn take_up_held(&mut self) {
+        if self.held.is_empty() || (self.ending.is_none() && self.is_scoring()) {
+            return;
+        }
+        for (steering, awaited) in std::mem::take(&mut self.held) {
+            self.steer(steering, awaited);
+        }
+        if self.ending.is_some() || !self.held.is_empty() {
+            return;
+        }
+        if self.core.is_validating() && !self.changing_limits {
+            // The change was refused, so the scoring goes on. Rollouts that waited for another attempt have
+            // left the queue.
+            self.dispatcher.order(Work::DropQueued);
+            let open = self.core.outstanding();
+            self.order_all(open);
+        }
+        self.dispatcher.open();
+        if self.clock.is_paused() {
+            self.dispatcher.pause();
         }
     }
 

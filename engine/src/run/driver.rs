@@ -18,7 +18,7 @@ use super::limits_watch::LimitsWatch;
 use super::result::RunEnd;
 use super::steering::Awaited;
 use crate::config::Config;
-use crate::core::{Core, Work};
+use crate::core::{Core, Steering, Work};
 use crate::event::{Event, EventBody, Fact, RunInterrupted, SteeredBy, StopRequested};
 use crate::ids::{RunId, Timestamp};
 use crate::replay::Recorded;
@@ -50,6 +50,8 @@ pub(super) struct Driver {
     pub(super) ending: Option<Ending>,
     /// Acts of people whose facts are not stored yet.
     pub(super) awaited: Vec<Awaited>,
+    /// Changes of limits that wait for the calls of the final scoring in flight.
+    pub(super) held: Vec<(Steering, Awaited)>,
     /// Who requested the stop that is coming.
     pub(super) stopped_by: SteeredBy,
     /// The outcomes that the runs bought from which this run branches, the nearest first.
@@ -123,10 +125,11 @@ impl Driver {
         limits_tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut commands_open = true;
         loop {
-            self.dispatcher.start();
+            self.start();
             self.catch_up().await;
             self.end_if_hopeless();
             self.end_if_exhausted();
+            self.take_up_held();
             self.proceed_with_ending();
             self.journal.write();
             if let Some(end) = self.end() {
@@ -167,11 +170,19 @@ impl Driver {
         }
     }
 
+    /// Starts the work that fits. A final scoring that began while other limits are being journaled waits for
+    /// them, because they may end it.
+    fn start(&mut self) {
+        if !(self.changing_limits && self.core.is_validating()) {
+            self.dispatcher.start();
+        }
+    }
+
     /// Processes the calls that are over and starts new work, until no further call is over at
     /// once, so that one write holds as many events as possible.
     async fn catch_up(&mut self) {
         while self.journal.has_room() && self.take_in_more() {
-            self.dispatcher.start();
+            self.start();
             // Rollouts that take no time must not keep this thread busy for long.
             task::yield_now().await;
         }
@@ -275,7 +286,7 @@ impl Driver {
         }
     }
 
-    fn order_all(&mut self, orders: Vec<Work>) {
+    pub(super) fn order_all(&mut self, orders: Vec<Work>) {
         for order in orders {
             if let Work::Rollout(work) = &order
                 && let Some(fact) = recalled(&self.origins, work)
