@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gepa_configs::{ConfigError, ConfigSource, ConnectedTask, StoredSettings, TaskConfig};
-use gepa_engine::record::{CandidateRow, RunRow};
+use gepa_engine::record::{CandidateRow, RunRow, RunStatus};
 use gepa_engine::verdict::{Verdict, read_tables, with_verdict};
 use gepa_engine::{Plan, Run, RunBuilder, RunEnd, RunHandle, RunId, RunResult, Store, warm_start};
 use gepa_models::Environment;
@@ -412,6 +412,8 @@ pub(crate) fn failure_code(run: &RunRow, end: &RunEnd) -> Option<u8> {
         RunEnd::Interrupted { .. } => Some(EXIT_INTERRUPTED),
         RunEnd::Finished(reason) if reason.is_limit() && !is_scored => Some(EXIT_BUDGET),
         RunEnd::Finished(reason) if reason.is_failure() => Some(EXIT_FAILURES),
+        // It has no result, though its reason to end is none to fail.
+        RunEnd::Finished(_) if run.summary.status == RunStatus::Failed => Some(EXIT_FAILURES),
         // A person ended it; there is nothing to show.
         RunEnd::Finished(_) if !is_scored => Some(EXIT_INTERRUPTED),
         _ => None,

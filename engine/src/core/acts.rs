@@ -207,6 +207,7 @@ impl Core {
                 Ok(Fact::CandidateVetoed(CandidateVetoed {
                     candidate,
                     content: self.candidate_of(candidate).content_id(),
+                    replaced: true,
                     by,
                 }))
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gepa_archive::CandidateIndex;
+use gepa_archive::{Candidate, CandidateIndex};
 use gepa_evaluation::Stage;
 use gepa_statistics::Comparison;
 
@@ -128,8 +128,7 @@ impl Core {
         let unvalidated =
             |reason: &StopReason| reason.is_failure() || *reason == StopReason::Cancelled;
         let ends_here = self.stop.as_ref().is_some_and(unvalidated);
-        let held_out = self.config.sets().validation.clone();
-        if ends_here || held_out.is_empty() || self.archive.is_empty() {
+        if ends_here || self.config.sets().validation.is_empty() || self.archive.is_empty() {
             self.finish();
             return;
         }
@@ -148,11 +147,7 @@ impl Core {
             let Some(entry) = self.archive.get(candidate) else {
                 continue;
             };
-            let text = Arc::clone(&entry.candidate);
-            let content = text.content_id();
-            let trial = Trial::new(key, stage, text, held_out.clone(), |example| {
-                self.scorings.known(content, example).into()
-            });
+            let trial = self.scoring(key, stage, Arc::clone(&entry.candidate));
             self.order_trial(&trial);
             if trial.is_complete() {
                 self.decide(trial.finished());
@@ -165,20 +160,71 @@ impl Core {
     }
 
     pub(super) fn finish_if_validated(&mut self) {
-        let done =
-            matches!(&self.part, Part::Validating(trials) if trials.iter().all(Trial::is_complete));
-        if done {
-            self.finish();
+        while matches!(&self.part, Part::Validating(trials) if trials.iter().all(Trial::is_complete))
+        {
+            if !self.score_in_place_of_vetoed() {
+                self.finish();
+            }
         }
     }
 
-    /// The candidates of the final scoring: first the baseline, then the best candidates.
+    /// Begins the final scoring of the result if a person vetoed the one before during the scoring, and the
+    /// budget pays for it.
+    fn score_in_place_of_vetoed(&mut self) -> bool {
+        let scored = self.validated();
+        let result = self.result().filter(|best| !scored.contains(best));
+        let entry = result.and_then(|best| self.archive.get(best));
+        let (Some(best), Some(entry)) = (result, entry) else {
+            return false;
+        };
+        if !self.steered.replaces_vetoed {
+            return false;
+        }
+        let text = Arc::clone(&entry.candidate);
+        let iteration = self.next_iteration;
+        let index = self.scorings.trials_in(iteration);
+        let key = TrialKey { iteration, index };
+        let trial = self.scoring(key, Stage::ValidationTopK, text);
+        let Part::Validating(trials) = &self.part else {
+            return false;
+        };
+        let in_search = self.ledger.rollouts(0);
+        let in_scorings =
+            trials.iter().map(Trial::executed).sum::<u64>() + self.scorings.executed();
+        let used = in_search.used + in_search.reserved + in_scorings;
+        let limit = self.limits.max_rollouts;
+        if limit.is_some_and(|limit| used + trial.unknown() > limit) {
+            return false;
+        }
+        self.order_trial(&trial);
+        if trial.is_complete() {
+            self.decide(trial.finished());
+        }
+        self.scorings.add_trials(iteration, 1);
+        self.replacements.push(best);
+        if let Part::Validating(trials) = &mut self.part {
+            trials.push(trial);
+        }
+        true
+    }
+
+    /// A trial of a candidate on the held-out examples that buys no known outcome.
+    fn scoring(&self, key: TrialKey, stage: Stage, text: Arc<Candidate>) -> Trial {
+        let (held_out, content) = (self.config.sets().validation.clone(), text.content_id());
+        Trial::new(key, stage, text, held_out, |example| {
+            self.scorings.known(content, example).into()
+        })
+    }
+
+    /// The candidates of the final scoring: first the baseline, then the best candidates, then those in the
+    /// place of vetoed ones.
     fn validated(&mut self) -> Vec<CandidateIndex> {
         let top_k = self.config.settings().validation.top_k as usize;
         let baseline = CandidateIndex(0);
         let winners = self.winners().to_vec();
         let best = winners.into_iter().filter(|index| *index != baseline);
-        std::iter::once(baseline).chain(best.take(top_k)).collect()
+        let best = best.take(top_k).chain(self.replacements.iter().copied());
+        std::iter::once(baseline).chain(best).collect()
     }
 
     /// The best candidates, the winner first. After the first call the archive no longer changes.
@@ -200,6 +246,24 @@ impl Core {
             }
             winners
         })
+    }
+
+    /// The first winner that no person has vetoed since.
+    fn result(&mut self) -> Option<CandidateIndex> {
+        let winners = self.winners().to_vec();
+        let is_live = |index: &CandidateIndex| {
+            let entry = self.archive.get(*index);
+            entry.is_some_and(|entry| !entry.evicted)
+        };
+        let first = winners.into_iter().find(is_live);
+        let next = first.or_else(|| self.archive.best());
+        next.or_else(|| self.seed_if_alone())
+    }
+
+    /// The seed, if people vetoed all other members of the archive. It counts also where it was evicted.
+    pub(super) fn seed_if_alone(&self) -> Option<CandidateIndex> {
+        let is_alone = self.archive.best().is_none() && !self.archive.is_empty();
+        (self.steered.replaces_vetoed && is_alone).then_some(CandidateIndex(0))
     }
 
     pub(super) fn finish(&mut self) {
@@ -240,16 +304,7 @@ impl Core {
                 }
             })
             .collect();
-        let winners = self.winners().to_vec();
-        let is_live = |index: &CandidateIndex| {
-            let entry = self.archive.get(*index);
-            entry.is_some_and(|entry| !entry.evicted)
-        };
-        // A person may have vetoed the winner during the final scoring.
-        let best = winners
-            .into_iter()
-            .find(is_live)
-            .or_else(|| self.archive.best());
+        let best = self.result();
         let held_out = validation.iter().zip(counted).map(|(result, counted)| {
             let row = if self.scale.is_open_below() {
                 counted

@@ -136,6 +136,7 @@ impl Core {
         }
         self.stop = None;
         self.winners = None;
+        self.replacements.clear();
         self.say_what_changed_after_the_end();
     }
 

@@ -62,6 +62,8 @@ pub(crate) struct Core {
     pub(super) scorings: Scorings,
     /// The best candidates, once they have been chosen.
     pub(super) winners: Option<Vec<CandidateIndex>>,
+    /// Candidates that the final scoring scores in the place of vetoed ones.
+    pub(super) replacements: Vec<CandidateIndex>,
     pub(super) failures: FailureWindow,
     pub(super) scale: Scale,
     pub(super) counters: Counters,
@@ -138,6 +140,8 @@ pub(super) struct Steered {
     /// The hint in force.
     pub(super) hint: Option<Arc<str>>,
     pub(super) excluded: BTreeSet<ExampleId>,
+    /// Whether another candidate takes the place of a vetoed winner.
+    pub(super) replaces_vetoed: bool,
     /// Whether the archive changed after the end of the run, which no decision has said yet.
     pub(super) is_revised: bool,
 }
@@ -196,6 +200,7 @@ impl Core {
             ledger: Ledger::default(),
             scorings: Scorings::default(),
             winners: None,
+            replacements: Vec::new(),
             failures: FailureWindow::new(settings.rollouts.max_failure_fraction),
             scale: Scale::new(None),
             counters: Counters::default(),

@@ -37,6 +37,7 @@ impl Core {
             growth.freeze(candidate);
         }
         self.rejected.forget(candidate);
+        self.steered.replaces_vetoed |= vetoed.replaced;
         self.say_how_the_archive_stands(vec![candidate], Vec::new(), extension);
     }
 
@@ -195,7 +196,7 @@ impl Core {
             self.steered.is_revised = true;
             return;
         }
-        let best = self.archive.best();
+        let best = self.archive.best().or_else(|| self.seed_if_alone());
         let score = best.and_then(|best| self.archive.get(best));
         self.decide(Decision::ArchiveRevised(Box::new(ArchiveRevised {
             withdrawn,

@@ -81,6 +81,10 @@ pub struct CandidateVetoed {
     pub candidate: CandidateIndex,
     /// Its content.
     pub content: ContentId,
+    /// Whether the final scoring scores the next best candidate in its place, and whether the seed is the
+    /// result where the archive is empty. False in journals of versions that did neither.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaced: bool,
     /// Who vetoed it.
     #[serde(default, skip_serializing_if = "SteeredBy::is_unknown")]
     pub by: SteeredBy,

@@ -32,4 +32,5 @@ mod stepped;
 mod texts;
 mod token_budget;
 mod verdicts;
+mod vetoes;
 mod world;
