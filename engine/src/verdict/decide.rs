@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::evidence::{self, CONFIDENCE, Evidence, evidence};
 use super::statement::{Verdict, VerdictKind, WithExcluded};
-use super::tables::RunTables;
+use super::tables::{ComparedSet, RunTables};
 use super::{cause, words};
 use crate::record::RunStatus;
 
@@ -68,7 +68,14 @@ pub fn with_verdict(mut statistics: Map<String, Value>, verdict: &Verdict) -> Ma
 }
 
 fn with_excluded(tables: &RunTables) -> Option<WithExcluded> {
-    let examples = tables.run.summary.excluded.len();
+    // Exclusions from other sets change the search, and the comparison takes no notice of them.
+    let set = match evidence(tables, CONFIDENCE).map(|found| found.set) {
+        Some(ComparedSet::Pareto) => &tables.run.pareto,
+        None if tables.run.validation.is_empty() => &tables.run.pareto,
+        _ => &tables.run.validation,
+    };
+    let excluded = tables.run.summary.excluded.iter();
+    let examples = excluded.filter(|example| set.contains(example)).count();
     if examples == 0 {
         return None;
     }

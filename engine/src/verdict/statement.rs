@@ -26,7 +26,8 @@ pub struct Verdict {
     pub pareto_score: Option<Corrected>,
     /// How much higher the best candidate scores on the pareto set than on held-out examples.
     pub generalisation_gap: Option<Estimate>,
-    /// What the verdict would be with the examples that people excluded; `None` if there are none.
+    /// What the verdict would be with the examples that people excluded from the set that is compared; `None` if there are
+    /// none.
     pub with_excluded: Option<WithExcluded>,
 }
 
@@ -34,7 +35,7 @@ pub struct Verdict {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct WithExcluded {
-    /// The number of excluded examples, in all sets.
+    /// The number of excluded examples in the set that is compared.
     pub examples: usize,
     /// What would be shown.
     pub verdict: VerdictKind,

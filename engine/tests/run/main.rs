@@ -7,6 +7,7 @@ mod branch;
 mod budgets;
 mod concurrency;
 mod endings;
+mod exclusions;
 mod extending;
 mod failures;
 mod gates;
