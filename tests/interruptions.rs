@@ -173,3 +173,48 @@ fn a_run_is_not_resumed_under_another_configuration() {
         finished.stderr
     );
 }
+
+/// Interrupts a command that scores prompts. Its calls in flight must be answered before it ends.
+fn interrupt(workspace: &Workspace, server: &Server, arguments: &[&str], signal: Signal) {
+    let before = server.ledger().calls_answered;
+    let running = workspace.launch(arguments);
+    server.wait_until(|ledger| ledger.calls_answered > before + 4);
+    running.signal(signal);
+    let finished = running.wait();
+    assert_eq!(finished.code, Some(130), "{}", finished.stderr);
+    let line = "waiting for the calls in flight";
+    assert!(finished.stderr.contains(line), "{}", finished.stderr);
+    assert_eq!(server.ledger().in_flight, 0, "a call was dropped");
+}
+
+#[test]
+fn an_interrupted_evaluation_lets_calls_in_flight_finish_and_buys_none_again() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let server = Server::with(FaultPlan::none(), 10 * LATENCY);
+        let workspace = Workspace::with_model(&server.base_url(), ROLLOUTS);
+        let command = [
+            "eval",
+            "config.toml",
+            "--all",
+            "--examples",
+            "train",
+            "--json",
+            "eval.json",
+        ];
+        interrupt(&workspace, &server, &command, signal);
+        assert_eq!(settled(&workspace), server.ledger().calls_answered);
+        workspace.succeed(&command);
+        let report: serde_json::Value = serde_json::from_str(&workspace.read("eval.json")).unwrap();
+        assert_eq!(server.ledger().calls_answered, number(&report, "of"));
+    }
+}
+
+#[test]
+fn an_interrupted_ablation_lets_calls_in_flight_finish() {
+    let server = Server::with(FaultPlan::none(), 4 * LATENCY);
+    let workspace = Workspace::with_model(&server.base_url(), ROLLOUTS);
+    workspace.succeed(&["run", "config.toml"]);
+    let run = workspace.stats()["run_id"].as_str().unwrap().to_owned();
+    let command = ["ablate", &run, "--max-rollouts", "400"];
+    interrupt(&workspace, &server, &command, Signal::INT);
+}

@@ -53,6 +53,9 @@ pub(crate) enum CommandError {
     /// The backend does not answer, or is overloaded.
     #[error("error: {0}; check its address and try again")]
     Unreachable(String),
+    /// A signal ended scoring.
+    #[error("interrupted: the outcomes so far are stored, and the same command goes on from them")]
+    Interrupted,
     /// The requested thing does not exist, or not yet.
     #[error("error: {0}")]
     Missing(String),
@@ -64,6 +67,7 @@ impl From<AblationError> for CommandError {
             AblationError::Run(error) => Self::Run(error),
             AblationError::Store(error) => Self::Store(error),
             AblationError::Interrupted { .. } => Self::Unreachable(error.to_string()),
+            AblationError::Cancelled => Self::Interrupted,
             AblationError::Config(error) => Self::Usage(error.to_string()),
             AblationError::Settings(_)
             | AblationError::OtherTask(_)
@@ -92,6 +96,7 @@ impl CommandError {
             ) => ExitCode::from(EXIT_USAGE),
             Self::Run(RunError::BudgetTooSmall { .. }) => ExitCode::from(EXIT_BUDGET),
             Self::Unreachable(_) => ExitCode::from(EXIT_PROVIDER_DOWN),
+            Self::Interrupted => ExitCode::from(EXIT_INTERRUPTED),
             _ => ExitCode::FAILURE,
         }
     }

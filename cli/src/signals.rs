@@ -3,7 +3,9 @@
 use std::io::Write;
 
 use gepa_engine::RunControl;
+use tokio::sync::watch;
 
+use crate::error::EXIT_INTERRUPTED;
 use crate::output::err;
 
 impl Signals {
@@ -17,6 +19,22 @@ impl Signals {
         self.again().await;
         say("dropping the calls in flight");
         control.abort("a second signal was received");
+    }
+
+    /// Becomes true after the first signal. The second one ends the process, which drops the calls in flight.
+    pub(crate) fn cancel(mut self) -> watch::Receiver<bool> {
+        let (cancel, cancelled) = watch::channel(false);
+        tokio::spawn(async move {
+            self.next().await;
+            say(
+                "waiting for the calls in flight; press Ctrl-C again to drop them. Their outcomes are stored, and the same command goes on from them",
+            );
+            let _ = cancel.send(true);
+            self.again().await;
+            say("dropping the calls in flight");
+            std::process::exit(i32::from(EXIT_INTERRUPTED));
+        });
+        cancelled
     }
 }
 

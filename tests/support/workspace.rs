@@ -119,16 +119,23 @@ impl Workspace {
 
     /// Starts the binary and waits for the run's id.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        let mut running = self.launch(arguments);
+        let mut line = String::new();
+        running.stdout.read_line(&mut line).unwrap();
+        line.trim().clone_into(&mut running.run);
+        running
+    }
+
+    /// Starts the binary, which may print no run's id.
+    pub(crate) fn launch(&self, arguments: &[&str]) -> Running {
         let mut command = self.command(arguments);
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let run = line.trim().to_owned();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let run = String::new();
         Running { run, child, stdout }
     }
 

@@ -12,7 +12,6 @@ use gepa_ablation::{
 use gepa_engine::{SteeredBy, StoreError};
 use gepa_models::Environment;
 use gepa_tasks::Services;
-use tokio::sync::watch;
 
 use crate::arguments::AblateArguments;
 use crate::candidates::find_candidate;
@@ -20,6 +19,7 @@ use crate::command::run::{check_app, runtime};
 use crate::command::steer::person;
 use crate::error::CommandError;
 use crate::output::err;
+use crate::signals::Signals;
 use crate::surroundings::{
     environment, find_run, open_existing, store_url, stored_settings, stored_task,
 };
@@ -41,6 +41,7 @@ async fn race(
     let task = stored_task(&run, environment, &[])?;
     let services = Services::new(task.environment().clone());
     task.check_models(&services.models)?;
+    let signals = Signals::new().map_err(CommandError::Runtime)?;
     let connected = task.connect(&services).await?;
     let settings = stored_settings(&run, environment)?;
     check_app(&settings, &connected, &run.run_id)?;
@@ -60,7 +61,6 @@ async fn race(
     if let Some(note) = ablation.note() {
         say(&format!("note: {note}"));
     }
-    let (_cancel, cancelled) = watch::channel(false);
     let follower = Follower {
         told: Box::new(|step| {
             if let AblationStep::Decided {
@@ -75,7 +75,7 @@ async fn race(
                 ));
             }
         }),
-        cancelled,
+        cancelled: signals.cancel(),
     };
     let report = ablation.find(&follower).await?;
     report::write(&report, arguments)?;

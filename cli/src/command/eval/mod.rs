@@ -14,6 +14,7 @@ use crate::arguments::EvalArguments;
 use crate::command::run::runtime;
 use crate::error::{CommandError, EXIT_GATE};
 use crate::output::people;
+use crate::signals::Signals;
 use crate::surroundings::{environment, show_notes, store_url};
 
 use report::Report;
@@ -46,10 +47,14 @@ async fn evaluate(
     for side in &mut sides {
         side.connect(&store, arguments.fresh).await?;
     }
+    let cancelled = Signals::new().map_err(CommandError::Runtime)?.cancel();
     let mut count = FIRST_BLOCK.min(examples.len());
     let report = loop {
         for side in &mut sides {
-            side.score(&store, &examples[..count]).await?;
+            if *cancelled.borrow() {
+                return Err(CommandError::Interrupted);
+            }
+            side.score(&store, &examples[..count], &cancelled).await?;
         }
         let report = Report::of(arguments, &sides, examples.len());
         if count == examples.len() || (!arguments.all && report.is_decided()) {

@@ -179,6 +179,7 @@ impl Side {
         &mut self,
         store: &Arc<dyn Store>,
         examples: &[ExampleId],
+        cancelled: &watch::Receiver<bool>,
     ) -> Result<(), CommandError> {
         let Some(services) = &self.services else {
             return Ok(());
@@ -198,8 +199,7 @@ impl Side {
             candidate: &self.candidate,
             labels: None,
         };
-        let (_cancel, cancelled) = watch::channel(false);
-        let scored = scoring.score(named, examples, &self.known, |_| {}, cancelled);
+        let scored = scoring.score(named, examples, &self.known, |_| {}, cancelled.clone());
         let scored = scored.await?;
         let _ = writeln!(
             err(),
