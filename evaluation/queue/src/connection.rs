@@ -10,6 +10,7 @@ use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
 use bytes::Bytes;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use crate::names::{self, ANSWER_STREAM, LARGE_BUCKET, WORK_STREAM};
@@ -36,6 +37,8 @@ pub struct Queue {
     pub(crate) large: ObjectStore,
     url: String,
     lost: Arc<Mutex<Option<Instant>>>,
+    /// Wakes who waits for an answer to a request that the server forgets with the connection.
+    pub(crate) came_back: Arc<Notify>,
 }
 
 /// What became of a message for the stream of work.
@@ -63,7 +66,8 @@ impl Queue {
     pub async fn connect(address: &Address) -> Result<Self, QueueError> {
         let url = without_password(&address.url);
         let lost = Arc::new(Mutex::new(None));
-        let client = connect(address, &url, &lost).await?;
+        let came_back = Arc::new(Notify::new());
+        let client = connect(address, &url, &lost, &came_back).await?;
         let mut context = jetstream::new(client.clone());
         context.set_timeout(ANSWERING);
         let account = context.query_account().await;
@@ -91,6 +95,7 @@ impl Queue {
             large,
             url,
             lost,
+            came_back,
         })
     }
 
@@ -192,6 +197,7 @@ async fn connect(
     address: &Address,
     url: &str,
     lost: &Arc<Mutex<Option<Instant>>>,
+    came_back: &Arc<Notify>,
 ) -> Result<Client, QueueError> {
     let mut servers = Vec::new();
     for part in address.url.split(',') {
@@ -201,7 +207,7 @@ async fn connect(
             reason: error.to_string(),
         })?);
     }
-    let seen = Arc::clone(lost);
+    let (seen, came_back) = (Arc::clone(lost), Arc::clone(came_back));
     let login = &address.login;
     let mut options = ConnectOptions::new()
         .name("gepa")
@@ -217,7 +223,10 @@ async fn connect(
                 Event::Disconnected | Event::Closed => {
                     seen.lock().get_or_insert_with(Instant::now);
                 }
-                Event::Connected => *seen.lock() = None,
+                Event::Connected => {
+                    *seen.lock() = None;
+                    came_back.notify_waiters();
+                }
                 other => tracing::debug!("queue: {other}"),
             }
             std::future::ready(())

@@ -161,7 +161,7 @@ async fn slot(
         let next = tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop != Stop::No) => return,
-            next = take(&consumer) => next,
+            next = take(&serving.queue, &consumer) => next,
         };
         match next {
             Ok(Some(message)) => {
@@ -192,16 +192,21 @@ async fn slot(
     }
 }
 
+/// Waits for work. `None` if there was none for a while, or if the connection was lost, and the request with it.
 async fn take(
+    queue: &Queue,
     consumer: &Consumer<pull::Config>,
 ) -> Result<Option<async_nats::jetstream::Message>, String> {
-    let asked = consumer
-        .batch()
-        .max_messages(1)
-        .expires(STANDS)
-        .heartbeat(Duration::from_secs(2));
+    let came_back = queue.came_back.notified();
+    // Without heartbeats: the client library does not wake up again after one, so the work that came next would
+    // count as lost.
+    let asked = consumer.batch().max_messages(1).expires(STANDS);
     let mut batch = asked.messages().await.map_err(|error| error.to_string())?;
-    match batch.next().await {
+    let next = tokio::select! {
+        next = batch.next() => next,
+        () = came_back => None,
+    };
+    match next {
         Some(Ok(message)) => Ok(Some(message)),
         Some(Err(error)) => Err(error.to_string()),
         None => Ok(None),

@@ -12,7 +12,7 @@ use gepa_evaluation::{
 use gepa_queue::Stop;
 use gepa_testing::{FixedEvaluator, NatsServer};
 
-use crate::{batch, engine, worker};
+use crate::{batch, engine, worker, worker_lost_after};
 
 /// The number of an example.
 pub(crate) fn seed(request: &RolloutRequest) -> u64 {
@@ -72,6 +72,23 @@ async fn each_answer_comes_back_to_its_place() {
     assert_eq!(scores(&engine, "b", 40).await, expected);
     one.stop.send_replace(Stop::WhenDone);
     assert_eq!(one.task.await.unwrap().rollouts, 80);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_waited_for_a_while_takes_the_first_work_that_comes() {
+    let Some(queue) = NatsServer::start() else {
+        return;
+    };
+    let hour = Duration::from_hours(1);
+    let one = worker_lost_after(&queue.url(), by_seed(), hour).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let engine = engine(&queue.url(), 1).await;
+    // Work that no slot sees goes to another slot after an hour.
+    let minute = Duration::from_mins(1);
+    let first = tokio::time::timeout(minute, scores(&engine, "a", 1)).await;
+    assert_eq!(first.unwrap(), [0.0]);
+    one.stop.send_replace(Stop::WhenDone);
+    assert_eq!(one.task.await.unwrap().rollouts, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

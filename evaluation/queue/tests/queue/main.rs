@@ -54,9 +54,18 @@ pub(crate) async fn engine(url: &str, batch: usize) -> QueueEvaluator {
 }
 
 pub(crate) async fn worker(url: &str, evaluator: Arc<dyn Evaluator>) -> Serving {
+    worker_lost_after(url, evaluator, Duration::from_secs(1)).await
+}
+
+/// A worker whose work goes to another one when it was silent for this long.
+pub(crate) async fn worker_lost_after(
+    url: &str,
+    evaluator: Arc<dyn Evaluator>,
+    lost_after: Duration,
+) -> Serving {
     let settings = WorkerSettings {
         slots: NonZeroUsize::new(4).unwrap(),
-        lost_after: Duration::from_secs(1),
+        lost_after,
         most_deliveries: 3,
     };
     let queue = Arc::new(Queue::connect(&address(url)).await.unwrap());
