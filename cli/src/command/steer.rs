@@ -79,7 +79,10 @@ fn said(steered: &Steered, arguments: &SteerArguments) -> String {
             "{act}: entry {} of the journal; no process works on the run, and `gepa run --resume {run}` takes it in",
             seq.0
         ),
-        (None, _) => format!("{act}: the run does it when the calls in flight have ended"),
+        (None, _) => format!(
+            "{act}: passed on, and not in the journal yet; the run takes it up when the calls in flight have ended. Do not \
+             repeat it: `gepa export {run} --what events` will have its entry, unless the run refuses it"
+        ),
     }
 }
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::request::SteerRequest;
 
-/// How long an answer waits until the act is in the journal. A stop is journaled when the calls in
-/// flight have ended, which may take longer.
+/// How long an answer waits until the act is in the journal. A stop, and other limits in the final scoring, are
+/// journaled when the calls in flight have ended, which may take longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest request, in bytes.
 const MOST_BYTES: u64 = 4 << 20;
@@ -40,13 +40,18 @@ pub(crate) async fn pass_on(
     request: SteerRequest,
 ) -> Result<Option<Seq>, String> {
     let (steering, by) = request.read().map_err(|error| error.to_string())?;
-    let (control, name) = (control.clone(), steering.name());
-    let acting = tokio::spawn(async move { control.steer(steering, by).await });
-    match tokio::time::timeout(PATIENCE, acting).await {
+    let control = control.clone();
+    entry_of(async move { control.steer(steering, by).await }).await
+}
+
+/// The entry of an act, if it is written in time. The act goes on after that, so a caller that tried
+/// again would do it twice.
+async fn entry_of(
+    acting: impl Future<Output = Result<Seq, SteeringRefused>> + Send + 'static,
+) -> Result<Option<Seq>, String> {
+    match tokio::time::timeout(PATIENCE, tokio::spawn(acting)).await {
         Ok(Ok(done)) => done.map(Some).map_err(|refused| refused.to_string()),
-        // The act goes on, and its entry follows.
-        Err(_) if name == "stop" => Ok(None),
-        Err(_) => Err("the run does not answer; try again".to_owned()),
+        Err(_) => Ok(None),
         Ok(Err(_)) => Err(SteeringRefused::ProcessEnded.to_string()),
     }
 }
@@ -227,3 +232,27 @@ mod elsewhere {
 
 #[cfg(not(unix))]
 pub use elsewhere::{ControlSocket, ask};
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_act_that_takes_long_is_answered_without_an_entry_and_goes_on() {
+        let (written, entry) = oneshot::channel();
+        let (did, done) = oneshot::channel();
+        let acting = async move {
+            let seq = entry.await.unwrap();
+            did.send(()).unwrap();
+            Ok(seq)
+        };
+        assert_eq!(entry_of(acting).await, Ok(None));
+        written.send(Seq(7)).unwrap();
+        done.await.unwrap();
+        assert_eq!(entry_of(async { Ok(Seq(8)) }).await, Ok(Some(Seq(8))));
+        let refused = entry_of(async { Err(SteeringRefused::Seed) }).await;
+        assert_eq!(refused, Err(SteeringRefused::Seed.to_string()));
+    }
+}

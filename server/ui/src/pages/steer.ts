@@ -43,7 +43,7 @@ export async function act(source: Source, run: string, told: HTMLElement, reques
   try {
     const done = await source.send<Done>(`runs/${run}/steering`, { who, ...request });
     if (done.at_rest) told.textContent = "Written into the journal. The run takes it in when it is resumed.";
-    else told.textContent = done.seq === null ? "The run does it when the calls in flight have ended." : `Entry ${done.seq} of the journal.`;
+    else told.textContent = done.seq === null ? "Passed on, and not in the journal yet: the run takes it up when the calls in flight have ended. Do not repeat it." : `Entry ${done.seq} of the journal.`;
   } catch (error) {
     told.textContent = error instanceof Error ? error.message : String(error);
   }
