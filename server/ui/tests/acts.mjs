@@ -95,7 +95,7 @@ export const acts = {
 
   async "a run at rest is steered from the page of gepa open"({ browser, opened, run, well }) {
     const { page, wrong, close } = await open(browser, opened);
-    const rollout = rows(well, run, "events").find((event) => event.kind === "rollout_settled" && event.body.stage === "seed");
+    const rollout = rows(well, run, "events").find((event) => event.kind === "rollout_settled" && event.body.stage === "validation_baseline");
     await visit(page, `#/run/${run}/event/${rollout.seq}`);
     page.removeAllListeners("dialog");
     page.on("dialog", (dialog) => void dialog.accept("label wrong"));
