@@ -9,9 +9,7 @@ use rustix::process::Signal;
 use crate::support::{Server, Workspace, number};
 
 const ROLLOUTS: u64 = 180;
-/// More than a run executes before it is interrupted, however late the signal comes.
-const ENDLESS: u64 = 100_000;
-const LATENCY: Duration = Duration::from_millis(40);
+const LATENCY: Duration = Duration::from_millis(15);
 
 /// A line for each candidate, without its run and its times.
 fn archive(workspace: &Workspace) -> Vec<String> {
@@ -81,7 +79,7 @@ fn a_killed_run_resumes_without_buying_anything_twice_and_ends_the_same() {
 #[test]
 fn a_closed_terminal_lets_calls_in_flight_finish_however_often_it_says_so() {
     let server = Server::with(FaultPlan::none(), LATENCY);
-    let workspace = Workspace::with_model(&server.base_url(), ENDLESS);
+    let workspace = Workspace::with_model(&server.base_url(), ROLLOUTS);
     let running = workspace.start(&["run", "config.toml"]);
     server.wait_until(|ledger| ledger.calls_answered > 40);
     running.signal(Signal::HUP);
