@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 Candidate = dict[str, str]
 ReflectiveDataset = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -96,5 +96,5 @@ def as_loader(data: Any) -> Any:
     # Both are indexed, but not by position.
     is_keyed = isinstance(data, Mapping) or hasattr(data, "iloc")
     if isinstance(data, Sequence) or (hasattr(data, "__getitem__") and not is_keyed):
-        return ListLoader(data)
+        return ListLoader(cast("Sequence[Any]", data))
     raise TypeError(f"a data set is a list or has all_ids(), fetch(ids) and a length; this is {type(data).__name__}")
