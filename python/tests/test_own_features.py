@@ -174,7 +174,7 @@ def test_a_table_outlives_its_run_object_and_is_read_twice(tmp_path: Path) -> No
 
 def test_an_unknown_table_and_an_unknown_run_are_named(tmp_path: Path) -> None:
     run = finished(tmp_path)
-    with pytest.raises(RuntimeError, match="candidates, trials, rollouts and events"):
+    with pytest.raises(RuntimeError, match="candidates, trials, rollouts, reflections and events"):
         run.table("nothing")
     with pytest.raises(LookupError, match="'baseline' or 'best'"):
         run.candidate(10_000)
