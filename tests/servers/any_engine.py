@@ -159,6 +159,9 @@ def commands(engines: list[Engine], app: str, gepa: str, url: str) -> None:
         expect("the first events on both engines", events[0], events[1])
         for client in map(Client, engines):
             expect("a live stream", live_events(client._engine, job) > 0, True)
+        # The job may have ended by now.
+        job = Client(engine).submit(app, 400)
+        Client(engines[1]).until("the next job runs", job, status("running"))
         expect("cancelling", Client(engines[1]).ask("POST", f"{JOBS}/{job}/cancel")[1].get("status"), "cancelled")
         expect("its status elsewhere", Client(engines[0]).detail(job)["status"], "cancelled")
 
