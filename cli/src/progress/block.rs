@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use gepa_engine::{Counters, Event};
+use gepa_engine::Event;
 
 use super::Standing;
 use super::view::View;
-use crate::format::{self, count, dollars, duration, one_line, score};
+use crate::format::{cost, count, dollars, duration, one_line, score};
 use crate::screen::shown;
 
 const BAR: usize = 24;
@@ -84,9 +84,9 @@ fn lines(standing: &Standing) -> Vec<String> {
         budget(standing),
         pace(standing),
         format!(
-            "spent   {} tokens   {}   {} reflection calls   {} failed rollouts",
+            "spent   {} tokens   cost {}   {} reflection calls   {} failed rollouts",
             count(counters.total_tokens),
-            cost(counters),
+            cost(counters.total_cost_usd(), counters.unpriced_calls),
             counters.reflection_calls,
             counters.failed_rollouts
         ),
@@ -101,14 +101,6 @@ fn lines(standing: &Standing) -> Vec<String> {
         lines.push(format!("last failure: {}", one_line(failure, 120)));
     }
     lines
-}
-
-fn cost(counters: &Counters) -> String {
-    let shown = format::cost(counters.total_cost_usd(), counters.unpriced_calls);
-    match &*shown {
-        "unknown" => "cost unknown".to_owned(),
-        _ => shown,
-    }
 }
 
 fn budget(standing: &Standing) -> String {

@@ -89,13 +89,12 @@ pub(super) fn write_totals(out: &mut dyn Write, run: &RunRow) -> io::Result<()> 
         }
     )?;
     let shown = cost(counters.total_cost_usd(), counters.unpriced_calls);
-    let cost = match (counters.unpriced_calls, &*shown) {
-        (0, _) => shown,
-        (calls, "unknown") => format!(
-            "cost unknown ({} calls have no known price; add their model to `[[prices]]`)",
+    let cost = match counters.unpriced_calls {
+        0 => shown,
+        calls => format!(
+            "cost {shown} ({} calls have no known price; add their model to `[[prices]]`)",
             count(calls)
         ),
-        (calls, _) => format!("{shown} ({} calls have no known price)", count(calls)),
     };
     let estimated = counters
         .rollouts_unknown_tokens
